@@ -1,0 +1,145 @@
+/** Devices: where plans run, and which one is in use. */
+import type { Plan } from "./plan.ts";
+import type { Target } from "./lower.ts";
+import type { Values } from "./tensor.ts";
+
+/** A plan that a device has prepared. */
+export interface CompiledPlan {
+  /** Device and host memory that it holds, in bytes. */
+  readonly bytes: number;
+  /** Computes the results, in new arrays. */
+  run(leaves: readonly Values[]): Promise<Values[]>;
+  /** Frees what it holds. */
+  dispose(): void | Promise<void>;
+}
+
+/** How a device executes; made by `device_gpu.ts` and `device_float64.ts`. */
+export interface Backend {
+  readonly target: Target;
+  /** What really executes. */
+  readonly backend: string;
+  /** How plans are executed, as far as plans that ran have shown. */
+  executor(): string | null;
+  /** Why a faster executor was declined; `null` where it was not. */
+  fallbackReason(): string | null;
+  compile(plan: Plan): CompiledPlan;
+  dispose(): void | Promise<void>;
+}
+
+/** Bytes that a device's compiled plans may hold before the least recently used go. */
+const DEFAULT_CACHE_BYTES = 1 << 30;
+/** Compiled plans that a device keeps at most: each holds code besides its bytes. */
+const DEFAULT_CACHE_PLANS = 256;
+
+/**
+ * A device: runs plans and keeps the compiled ones. Made by {@link useDevice}.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { exp, tensor, useDevice } from "gpugrad";
+ *
+ * const device = await useDevice("float64");
+ * assert.equal(await exp(tensor(0)).item(), 1);
+ * assert.equal(device.compiled, 1);
+ * assert.equal(await exp(tensor(1)).item(), Math.E); // the same structure: nothing is compiled
+ * assert.equal(device.compiled, 1);
+ * ```
+ */
+export class Device {
+  /** The name that it was asked for by. */
+  readonly name: string;
+  /** How many plans it has compiled so far. */
+  compiled = 0;
+  /** Compiled plans hold at most this many bytes together; the least recently used go first. */
+  cacheBytes = DEFAULT_CACHE_BYTES;
+  /** It keeps at most this many compiled plans. */
+  cachePlans = DEFAULT_CACHE_PLANS;
+  readonly #backend: Backend;
+  readonly #plans = new Map<string, CompiledPlan>();
+  /** Runs under way: a plan is freed only between runs. */
+  readonly #busy = new Map<CompiledPlan, number>();
+
+  constructor(name: string, backend: Backend) {
+    this.name = name;
+    this.#backend = backend;
+  }
+
+  /** What really executes: `float64`, or gpu.js's mode. */
+  get backend(): string {
+    return this.#backend.backend;
+  }
+
+  /** How the last compiled plan is executed, `null` before the first run. */
+  get executor(): string | null {
+    return this.#backend.executor();
+  }
+
+  /** Why a faster executor was declined, `null` where none was. */
+  get fallbackReason(): string | null {
+    return this.#backend.fallbackReason();
+  }
+
+  /** How kernels are written for it. */
+  get target(): Target {
+    return this.#backend.target;
+  }
+
+  /** How many compiled plans it holds, and their bytes. */
+  get cached(): { plans: number; bytes: number } {
+    let bytes = 0;
+    for (const plan of this.#plans.values()) bytes += plan.bytes;
+    return { plans: this.#plans.size, bytes };
+  }
+
+  /** Runs the plan of this key, compiled on first use. */
+  async run(key: string, plan: () => Plan, leaves: readonly Values[]): Promise<Values[]> {
+    let compiled = this.#plans.get(key);
+    if (compiled) {
+      this.#plans.delete(key);
+    } else {
+      compiled = this.#backend.compile(plan());
+      this.compiled++;
+    }
+    this.#plans.set(key, compiled);
+    this.#busy.set(compiled, (this.#busy.get(compiled) ?? 0) + 1);
+    try {
+      return await compiled.run(leaves);
+    } catch (error) {
+      // What failed once may be broken; the next call compiles anew.
+      if (this.#plans.get(key) === compiled) this.#plans.delete(key);
+      throw error;
+    } finally {
+      const left = this.#busy.get(compiled)! - 1;
+      if (left > 0) this.#busy.set(compiled, left);
+      else this.#busy.delete(compiled);
+      if (left === 0 && this.#plans.get(key) !== compiled) await compiled.dispose();
+      await this.#evict();
+    }
+  }
+
+  async #evict(): Promise<void> {
+    let { plans, bytes } = this.cached;
+    for (const [key, plan] of this.#plans) {
+      // The newest stays: it is in use.
+      if (plans <= 1 || (plans <= this.cachePlans && bytes <= this.cacheBytes)) return;
+      this.#plans.delete(key);
+      plans--;
+      bytes -= plan.bytes;
+      if (!this.#busy.has(plan)) await plan.dispose();
+    }
+  }
+
+  /** Frees all compiled plans. The device can be used again: it compiles anew. */
+  async dispose(): Promise<void> {
+    const plans = [...this.#plans.values()];
+    this.#plans.clear();
+    for (const plan of plans) if (!this.#busy.has(plan)) await plan.dispose();
+    await this.#backend.dispose();
+  }
+
+  /** Name, backend and executor. */
+  toString(): string {
+    return `Device(${this.name}, backend ${this.backend}, executor ${this.executor ?? "not yet known"})`;
+  }
+}

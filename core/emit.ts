@@ -1,0 +1,470 @@
+/** A step of a plan becomes one JavaScript function: index expressions are evaluated, values computed where their loops are. */
+import { add, constant, flatten, floorDiv, type Index, scale, unflatten, variable } from "./affine.ts";
+import type { Target } from "./lower.ts";
+import type { Lowering } from "./op.ts";
+import type { Node } from "./graph.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+
+/** Source that computes one array, one element a thread. */
+export interface KernelText {
+  /** Names of the arrays that it reads. */
+  readonly parameters: readonly string[];
+  /** Statements, and the expression of the element. */
+  readonly lines: readonly string[];
+  readonly result: string;
+  /** The extent of the threads: x, then y and z where the kernel has them. */
+  readonly extent: readonly number[];
+  /** Loop iterations of one thread, nested loops multiplied. */
+  readonly iterations: number;
+  /** Names of the constant tables that it reads. */
+  readonly tables: readonly string[];
+}
+
+/** A kernel together with the graph's values that it reads and evaluates. */
+export interface KernelSource extends KernelText {
+  /** What the parameters stand for. */
+  readonly args: readonly Node[];
+  /** How often each value is evaluated in all threads together, and in how deep a loop. */
+  readonly evaluations: ReadonlyMap<Node, { count: number; depth: number }>;
+}
+
+/** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
+const MIN_ROW = 64;
+
+/** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
+function spread(shape: Shape): number[][] {
+  let first = shape.length;
+  let row = 1;
+  while (first > 0 && row < MIN_ROW) row *= shape[--first];
+  const groups = [shape.map((_, i) => i).slice(first)];
+  if (first > 0) groups.push([first - 1]);
+  if (first > 1) groups.push(shape.map((_, i) => i).slice(0, first - 1));
+  return groups;
+}
+
+/** The extent of an array of this shape: x, y, z, as far as needed. */
+export function extentOf(shape: Shape): number[] {
+  return spread(shape).map((axes) => sizeOf(axes.map((a) => shape[a])));
+}
+
+interface Value {
+  code: string;
+  condition: boolean;
+  depth: number;
+}
+
+/** Where statements go: a thread's body, a loop's or a branch's. */
+class Scope {
+  readonly lines: string[] = [];
+  readonly memo = new Map<string, Value>();
+  readonly parent: Scope | null;
+  readonly depth: number;
+  /** How often the statements run in all threads together. */
+  readonly times: number;
+  /** Whether values computed inside must stay inside: a branch, whose condition may guard them. */
+  readonly branch: boolean;
+  constructor(parent: Scope | null, depth: number, times: number, branch = false) {
+    this.parent = parent;
+    this.depth = depth;
+    this.times = times;
+    this.branch = branch;
+  }
+}
+
+/** A branch around something cheaper than this costs more than it saves. */
+const LAZY_COST = 8;
+/** Conditions longer than this are computed once rather than repeated. */
+const LONG_CONDITION = 60;
+
+class Emitter {
+  readonly args: Node[] = [];
+  readonly evaluations = new Map<Node, { count: number; depth: number }>();
+  readonly tables = new Set<string>();
+  iterations = 0;
+  #names = 0;
+  readonly #root: Node;
+  readonly #target: Target;
+  readonly #threads: number;
+  readonly top: Scope;
+
+  constructor(root: Node, target: Target) {
+    this.#root = root;
+    this.#target = target;
+    this.#threads = root.size;
+    this.top = new Scope(null, 0, root.size);
+  }
+
+  threadIndex(): Index[] {
+    const { shape } = this.#root;
+    const index = new Array<Index>(shape.length);
+    spread(shape).forEach((axes, k) => {
+      const sizes = axes.map((a) => shape[a]);
+      const flat = variable(this.#target.thread[k], 0, sizeOf(sizes) - 1, 0);
+      unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
+    });
+    return index;
+  }
+
+  #name(prefix: string): string {
+    return `${prefix}${this.#names++}`;
+  }
+
+  #bind(scope: Scope, code: string): string {
+    if (/^[a-z]\w*$/i.test(code) && code !== "Infinity") return code;
+    const table = /this\.constants\.(\w+)/.exec(code);
+    if (table) this.tables.add(table[1]);
+    const name = this.#name("v");
+    scope.lines.push(`const ${name} = ${code};`);
+    return name;
+  }
+
+  #lowering(scope: Scope): Lowering {
+    const target = this.#target;
+    return {
+      call: (name, ...args) => target.call(name, args, (code) => this.#bind(scope, code)),
+      round: (code) => target.round(code),
+      literal: (value) => target.literal(value),
+    };
+  }
+
+  /** The innermost scope at or above `from` in which everything of this depth is known. */
+  #scopeFor(depth: number, from: Scope): Scope {
+    let scope = from;
+    while (!scope.branch && scope.depth > depth && scope.parent) scope = scope.parent;
+    return scope;
+  }
+
+  #find(key: string, scope: Scope): Value | undefined {
+    for (let s: Scope | null = scope; s; s = s.parent) {
+      const value = s.memo.get(key);
+      if (value) return value;
+    }
+    return undefined;
+  }
+
+  /** Source of an index. Quotients and remainders get names, so that they are computed once. */
+  #index(index: Index, from: Scope): string {
+    const parts: string[] = [];
+    for (const { atom, coefficient } of index.terms) {
+      let code: string;
+      if (atom.kind === "variable") code = atom.key;
+      else {
+        const key = `#${atom.key}`;
+        const scope = this.#scopeFor(atom.depth, from);
+        const known = this.#find(key, scope);
+        if (known) code = known.code;
+        else {
+          const of = this.#index(atom.of, scope);
+          if (atom.kind === "quotient") code = `Math.floor((${of} + 0.5) / ${atom.by})`;
+          else code = `(${of}) - ${atom.by} * ${this.#index(floorDiv(atom.of, atom.by), scope)}`;
+          code = this.#bind(scope, code);
+          scope.memo.set(key, { code, condition: false, depth: atom.depth });
+        }
+      }
+      parts.push(coefficient === 1 ? code : `${code} * ${coefficient}`);
+    }
+    if (index.base !== 0 || parts.length === 0) parts.push(String(index.base));
+    return parts.length === 1 ? parts[0] : `(${parts.join(" + ").replaceAll("+ -", "- ")})`;
+  }
+
+  number(node: Node, index: readonly Index[], from: Scope): Value {
+    const value = this.value(node, index, from);
+    return value.condition ? { code: `(${value.code} ? 1.0 : 0.0)`, condition: false, depth: value.depth } : value;
+  }
+
+  condition(node: Node, index: readonly Index[], from: Scope): Value {
+    const value = this.value(node, index, from);
+    return value.condition ? value : { code: `(${value.code} > 0.5)`, condition: true, depth: value.depth };
+  }
+
+  value(node: Node, index: readonly Index[], from: Scope): Value {
+    let depth = 0;
+    let key = String(node.order);
+    for (const i of index) {
+      if (i.depth > depth) depth = i.depth;
+      key += `|${i.key}`;
+    }
+    const scope = this.#scopeFor(depth, from);
+    const known = this.#find(key, scope);
+    if (known) return known;
+    const seen = this.evaluations.get(node);
+    this.evaluations.set(node, {
+      count: (seen?.count ?? 0) + scope.times,
+      depth: Math.max(seen?.depth ?? 0, scope.depth),
+    });
+    const value = node.array && node !== this.#root
+      ? this.#load(node, index, scope)
+      : this.#compute(node, index, scope);
+    value.depth = depth;
+    scope.memo.set(key, value);
+    return value;
+  }
+
+  #load(node: Node, index: readonly Index[], scope: Scope): Value {
+    let arg = this.args.indexOf(node);
+    if (arg < 0) arg = this.args.push(node) - 1;
+    if (this.#target.flat) {
+      const code = this.#bind(scope, `a${arg}[${this.#index(flatten(index, node.shape), scope)}]`);
+      return { code, condition: false, depth: 0 };
+    }
+    const groups = spread(node.shape).map((axes) =>
+      this.#index(flatten(axes.map((a) => index[a]), axes.map((a) => node.shape[a])), scope)
+    );
+    const code = this.#bind(scope, `a${arg}${groups.reverse().map((g) => `[${g}]`).join("")}`);
+    return { code, condition: false, depth: 0 };
+  }
+
+  #compute(node: Node, index: readonly Index[], scope: Scope): Value {
+    const { kernel } = node;
+    switch (kernel.kind) {
+      case "elementwise":
+        return this.#elementwise(node, kernel, index, scope);
+      case "movement":
+        return this.#movement(node, kernel, index, scope);
+      case "reduce":
+        return this.#reduce(node, kernel, index, scope);
+      case "gather":
+        return this.#gather(node, kernel, index, scope);
+      case "position": {
+        const { start, step, index: at } = kernel.progression(index, node.attributes);
+        const whole = Number.isInteger(start) && Number.isInteger(step);
+        if (whole || step === 0) {
+          const sum = step === 0 ? constant(0) : add(scale(at, step), constant(start));
+          if (sum.terms.length === 0) return this.#plain(this.#target.literal(step === 0 ? start : sum.base));
+          // Math.floor turns the integer of an index into a number of the kernel language.
+          return this.#plain(this.#bind(scope, `Math.floor(${this.#index(sum, scope)})`));
+        }
+        const position = this.#bind(scope, `Math.floor(${this.#index(at, scope)})`);
+        const { round, literal } = this.#target;
+        return this.#plain(
+          this.#bind(scope, round(`(${literal(start)} + ${round(`(${position} * ${literal(step)})`)})`)),
+        );
+      }
+      default:
+        throw new Error(`emit: "${node.name}" of kind ${kernel.kind} has no kernel`);
+    }
+  }
+
+  #plain(code: string): Value {
+    return { code, condition: false, depth: 0 };
+  }
+
+  #elementwise(
+    node: Node,
+    kernel: Extract<Node["kernel"], { kind: "elementwise" }>,
+    index: readonly Index[],
+    scope: Scope,
+  ): Value {
+    const argument = (i: number, at: Scope): string => {
+      const input = node.inputs[i];
+      const offset = index.length - input.shape.length;
+      const own = input.shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + offset]));
+      return (kernel.takes?.[i] === "condition" ? this.condition(input, own, at) : this.number(input, own, at)).code;
+    };
+    const evaluate = (at: Scope): string =>
+      kernel.expression(
+        node.inputs.map((_, i) =>
+          kernel.takes?.[i] === "condition" ? argument(i, at) : this.#bindLong(argument(i, at), at)
+        ),
+        node.attributes,
+        this.#lowering(at),
+      );
+    const { lazy } = kernel;
+    if (lazy && node.inputs[lazy.when].cost > LAZY_COST && !node.inputs[lazy.when].array) {
+      const test = lazy.condition(argument(0, scope));
+      const otherwise = typeof lazy.otherwise === "string" ? lazy.otherwise : argument(lazy.otherwise, scope);
+      const name = this.#name("t");
+      const inner = new Scope(scope, scope.depth, scope.times, true);
+      const code = evaluate(inner);
+      scope.lines.push(`let ${name} = ${otherwise};`, `if (${test}) {`, ...inner.lines, `${name} = ${code};`, "}");
+      return this.#plain(name);
+    }
+    const code = evaluate(scope);
+    if (kernel.gives === "condition") {
+      if (code.length <= LONG_CONDITION) return { code, condition: true, depth: 0 };
+      return this.#plain(this.#bind(scope, `(${code} ? 1.0 : 0.0)`));
+    }
+    return this.#plain(/^\(?-?[\d.]+(e[-+]?\d+)?\)?$/.test(code) ? code : this.#bind(scope, code));
+  }
+
+  /** Expressions repeat their arguments: what is not a name or a literal gets a name. */
+  #bindLong(code: string, scope: Scope): string {
+    return code.includes("?") ? this.#bind(scope, code) : code;
+  }
+
+  #movement(
+    node: Node,
+    kernel: Extract<Node["kernel"], { kind: "movement" }>,
+    index: readonly Index[],
+    scope: Scope,
+  ): Value {
+    const [input] = node.inputs;
+    const source = kernel.source(index, node.attributes, input.shape, node.shape);
+    const tests: string[] = [];
+    for (let axis = 0; axis < source.length; axis++) {
+      const at = source[axis];
+      if (at.max < 0 || at.min >= input.shape[axis]) {
+        return this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0));
+      }
+      if (at.min < 0) tests.push(`${this.#index(at, scope)} >= 0`);
+      if (at.max >= input.shape[axis]) tests.push(`${this.#index(at, scope)} < ${input.shape[axis]}`);
+    }
+    if (tests.length === 0) return this.value(input, source, scope);
+    const name = this.#name("t");
+    const inner = new Scope(scope, scope.depth, scope.times, true);
+    const value = this.number(input, source, inner);
+    const fill = this.#target.literal(kernel.fill?.(node.attributes) ?? 0);
+    scope.lines.push(
+      `let ${name} = ${fill};`,
+      `if (${tests.join(" && ")}) {`,
+      ...inner.lines,
+      `${name} = ${value.code};`,
+      "}",
+    );
+    return this.#plain(name);
+  }
+
+  #gather(
+    node: Node,
+    kernel: Extract<Node["kernel"], { kind: "gather" }>,
+    index: readonly Index[],
+    scope: Scope,
+  ): Value {
+    const [source, positions] = node.inputs;
+    const where = kernel.position(index, node.attributes, source.shape);
+    const position = this.number(positions, where, scope);
+    const code = this.#bind(scope, position.code);
+    const size = source.shape[kernel.axis(node.attributes)];
+    const at = variable(code, 0, size - 1, position.depth);
+    if (positions.bound !== null && positions.bound <= size) {
+      return this.value(source, kernel.source(index, at, node.attributes, source.shape), scope);
+    }
+    // An index that the device computed cannot be refused any more: what lies outside is NaN, which shows.
+    const name = this.#name("t");
+    const inner = new Scope(scope, scope.depth, scope.times, true);
+    const value = this.number(source, kernel.source(index, at, node.attributes, source.shape), inner);
+    scope.lines.push(
+      `let ${name} = ${this.#target.literal(NaN)};`,
+      `if (${code} >= 0.0 && ${code} < ${this.#target.literal(size)}) {`,
+      ...inner.lines,
+      `${name} = ${value.code};`,
+      "}",
+    );
+    return this.#plain(name);
+  }
+
+  #reduce(
+    node: Node,
+    kernel: Extract<Node["kernel"], { kind: "reduce" }>,
+    index: readonly Index[],
+    scope: Scope,
+  ): Value {
+    const [input] = node.inputs;
+    const axes = node.attributes.axes as readonly number[];
+    const sizes = axes.map((a) => input.shape[a]);
+    const last = sizes.length - 1;
+    const length = sizes.length === 0 ? 1 : sizes[last];
+    const width = kernel.position ? 1 : unrollWidth(length, input.array ? 1 : input.cost);
+    const accumulators = Array.from({ length: width }, () => this.#name("s"));
+    for (const s of accumulators) scope.lines.push(`let ${s} = ${this.#target.literal(kernel.identity)};`);
+    const best = kernel.position ? this.#name("p") : "";
+    if (best) scope.lines.push(`let ${best} = 0.0;`);
+
+    const accumulate = (at: readonly Index[], accumulator: string, inside: Scope): void => {
+      let taken = 0, kept = 0;
+      const own = input.shape.map((_, axis) => (axes.includes(axis) ? at[taken++] : index[kept++]));
+      const element = this.#bindLong(this.number(input, own, inside).code, inside);
+      const combined = kernel.combine(accumulator, element, this.#lowering(inside));
+      if (!kernel.position) {
+        inside.lines.push(`${accumulator} = ${combined};`);
+        return;
+      }
+      const position = this.#index(flatten(at, sizes), inside);
+      inside.lines.push(`if (${combined}) {`, `${accumulator} = ${element};`, `${best} = ${position};`, "}");
+    };
+
+    const open = (axis: number, at: readonly Index[], inside: Scope): void => {
+      if (axis > last) {
+        accumulate(at, accumulators[0], inside);
+        return;
+      }
+      const step = axis === last ? width : 1;
+      const whole = sizes[axis] - (sizes[axis] % step);
+      if (whole > step || axis !== last) {
+        const name = this.#name("i");
+        const trips = whole / step;
+        this.iterations += (inside.times / this.#threads) * trips;
+        const body = new Scope(inside, inside.depth + 1, inside.times * trips);
+        const i = variable(name, 0, whole - step, body.depth);
+        if (axis < last) open(axis + 1, [...at, i], body);
+        else accumulators.forEach((s, u) => accumulate([...at, add(i, constant(u))], s, body));
+        const update = step === 1 ? `${name}++` : `${name} += ${step}`;
+        inside.lines.push(`for (let ${name} = 0; ${name} < ${whole}; ${update}) {`, ...body.lines, "}");
+      } else {
+        for (let u = 0; u < whole; u++) accumulate([...at, constant(u)], accumulators[u], inside);
+      }
+      if (axis === last) {
+        for (let u = whole; u < sizes[axis]; u++) accumulate([...at, constant(u)], accumulators[u - whole], inside);
+      }
+    };
+    open(0, [], scope);
+    if (best) return this.#plain(this.#bind(scope, `${best} + 0.0`));
+    let total = accumulators[0];
+    for (const s of accumulators.slice(1)) total = this.#bind(scope, kernel.combine(total, s, this.#lowering(scope)));
+    return this.#plain(this.#bind(scope, total));
+  }
+}
+
+/** How many accumulators a loop gets: a chain of dependent operations is bound by latency. */
+function unrollWidth(length: number, cost: number): number {
+  const width = cost <= 4 ? 8 : cost <= 40 ? 4 : 2;
+  return Math.max(1, Math.min(width, length));
+}
+
+/** Writes the kernel that computes a node, reading every other array of the plan. */
+export function emitKernel(root: Node, target: Target): KernelSource {
+  const emitter = new Emitter(root, target);
+  const value = emitter.number(root, emitter.threadIndex(), emitter.top);
+  return {
+    parameters: emitter.args.map((_, i) => `a${i}`),
+    args: emitter.args,
+    lines: emitter.top.lines,
+    result: value.code,
+    extent: extentOf(root.shape),
+    evaluations: emitter.evaluations,
+    iterations: emitter.iterations,
+    tables: [...emitter.tables],
+  };
+}
+
+function indent(lines: readonly string[], level: number): string {
+  let text = "";
+  for (const line of lines) {
+    if (line.startsWith("}")) level--;
+    text += `${"  ".repeat(level)}${line}\n`;
+    if (line.endsWith("{")) level++;
+  }
+  return text;
+}
+
+/** The kernel as gpu.js takes it. */
+export function kernelFunction(kernel: KernelText): string {
+  return `function (${kernel.parameters.join(", ")}) {\n${indent([...kernel.lines, `return ${kernel.result};`], 1)}}`;
+}
+
+/** The same kernel as a function over flat arrays that fills `out`. */
+export function kernelLoop(kernel: KernelText): { parameters: string[]; body: string } {
+  const [nx, ny = 1, nz = 1] = kernel.extent;
+  const lines = [
+    "let cell = 0;",
+    `for (let z = 0; z < ${nz}; z++) {`,
+    `for (let y = 0; y < ${ny}; y++) {`,
+    `for (let x = 0; x < ${nx}; x++) {`,
+    ...kernel.lines,
+    `out[cell++] = ${kernel.result};`,
+    "}",
+    "}",
+    "}",
+  ];
+  return { parameters: ["out", ...kernel.parameters], body: indent(lines, 0) };
+}

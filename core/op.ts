@@ -1,0 +1,222 @@
+/** What an op is, and how a call of one becomes an entry of the tape. */
+import type { Index } from "./affine.ts";
+import { type Attributes, type DType, type TapeOp, Tensor } from "./tensor.ts";
+import { broadcastShapes, formatShape, type Shape } from "./shape.ts";
+
+/** Names of scalar functions and constants that backends spell differently; `lower.ts` knows how each writes them. */
+export interface Lowering {
+  /** A call of a scalar function of `lower.ts`. */
+  call(name: string, ...args: string[]): string;
+  /** Rounds the result of arithmetic to the precision that the backend stores, where it computes in a higher one. */
+  round(code: string): string;
+  /** A number as source text, infinities and NaN included. */
+  literal(value: number): string;
+}
+
+/** A function of the elements at one position. */
+export interface ElementwiseKernel {
+  readonly kind: "elementwise";
+  /** Source of the result. Arguments are source texts: numbers, or conditions where `takes` says so. */
+  expression(args: string[], attributes: Attributes, lower: Lowering): string;
+  /** What each argument must be; a missing entry is a number. */
+  readonly takes?: readonly ("number" | "condition")[];
+  /** What the expression is. */
+  readonly gives?: "number" | "condition";
+  /** Rough cost of one evaluation, 1 for an addition. */
+  readonly cost: number;
+  /**
+   * Arguments that need not be evaluated where a condition on the first one is false; the result is then `otherwise`: the text
+   * of a constant or the number of another argument.
+   */
+  readonly lazy?: { condition(first: string): string; readonly when: number; readonly otherwise: number | string };
+}
+
+/** Rewrites indices: computes nothing. */
+export interface MovementKernel {
+  readonly kind: "movement";
+  /** Where in the input the element at `out` comes from; outside the bounds of the input it is `fill`. */
+  source(out: readonly Index[], attributes: Attributes, input: Shape, output: Shape): Index[];
+  /** What stands where `source` points outside the input (`pad`). */
+  readonly fill?: (attributes: Attributes) => number;
+}
+
+/** Combines the elements along `attributes.axes`, which the output lacks. */
+export interface ReduceKernel {
+  readonly kind: "reduce";
+  /** What the result is over nothing, and where accumulation starts. */
+  readonly identity: number;
+  /** Source that combines an accumulator and an element. For an arg-reduction: whether the element is better. */
+  combine(accumulator: string, element: string, lower: Lowering): string;
+  /** The result is the position (row-major over the axes) of the best element, the lowest among equals. */
+  readonly position?: boolean;
+}
+
+/** Reads the first input at positions that depend on the values of the second. */
+export interface GatherKernel {
+  readonly kind: "gather";
+  /** Where in the second input the position stands for the element at `out`. */
+  position(out: readonly Index[], attributes: Attributes, source: Shape): Index[];
+  /** Where in the first input the element comes from. */
+  source(out: readonly Index[], position: Index, attributes: Attributes, source: Shape): Index[];
+  /** The axis of the first input that positions count along. */
+  axis(attributes: Attributes): number;
+}
+
+/** Computes an element from its own position. */
+export interface PositionKernel {
+  readonly kind: "position";
+  /** `start + step * index`. */
+  progression(out: readonly Index[], attributes: Attributes): { start: number; step: number; index: Index };
+}
+
+/** A value that the host holds. */
+export interface LeafKernel {
+  readonly kind: "leaf";
+}
+
+/** An op that is computed as other ops; it has a name on the tape for the sake of a derivative of its own. */
+export interface LoweredKernel {
+  readonly kind: "lowered";
+  lower(inputs: readonly Tensor[], attributes: Attributes): Tensor;
+}
+
+/** How an op is computed. */
+export type Kernel =
+  | ElementwiseKernel
+  | MovementKernel
+  | ReduceKernel
+  | GatherKernel
+  | PositionKernel
+  | LeafKernel
+  | LoweredKernel;
+
+/** What a rule of differentiation knows. */
+export interface VjpContext {
+  /** The cotangent of the output, of its shape. */
+  readonly cotangent: Tensor;
+  /** The output. */
+  readonly output: Tensor;
+  /** The inputs. */
+  readonly inputs: readonly Tensor[];
+  /** The attributes. */
+  readonly attributes: Attributes;
+}
+
+/**
+ * The vector-Jacobian product for one input, written with ops, so that it can be differentiated again. It may have the output's
+ * shape where the input was broadcast: the walk sums it.
+ */
+export type Vjp = (context: VjpContext) => Tensor;
+
+/** A source of random decisions for drawing test cases; fast-check or a seeded generator stand behind it. */
+export interface Draw {
+  /** A whole number in `[min, max]`. */
+  int(min: number, max: number): number;
+  /** True or false. */
+  bool(): boolean;
+  /** One of several. */
+  pick<T>(values: readonly T[]): T;
+  /** A shape, axes of length 0 and 1 included; `minAxis: 1` excludes empty ones. */
+  shape(options?: { minRank?: number; maxRank?: number; minAxis?: number; maxAxis?: number }): number[];
+  /** Shapes that broadcast together. */
+  broadcastable(count: number): number[][];
+}
+
+/** One input of a drawn case. */
+export interface InputSpec {
+  readonly shape: readonly number[];
+  /** Default `float`. */
+  readonly dtype?: DType;
+  /** Bounds of the values, default -3 and 3. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Values to keep away from: kinks and ends of the domain. */
+  readonly avoid?: readonly number[];
+  /** Whether any two values must differ clearly, so that a small step does not change an order. */
+  readonly distinct?: boolean;
+}
+
+/** A drawn case: inputs and the further arguments of {@link Entry.apply}. */
+export interface Case {
+  readonly inputs: readonly InputSpec[];
+  readonly attributes?: Attributes;
+}
+
+/** What the registry knows of an op or a composite: enough to test it. */
+export interface Entry {
+  readonly name: string;
+  /** Records it. */
+  apply(inputs: readonly Tensor[], attributes: Attributes): Tensor;
+  /** Whether a gradient exists. */
+  readonly differentiable: boolean;
+  /** Draws a case inside the domain. */
+  readonly domain: (draw: Draw) => Case;
+}
+
+/** An op: everything that is known of it. */
+export interface Op extends TapeOp {
+  /** The output's shape and dtype. Throws where the inputs do not fit. */
+  infer(inputs: readonly Tensor[], attributes: Attributes): { shape: Shape; dtype: DType };
+  readonly kernel: Kernel;
+  /** One rule an input, `null` for an input without derivative; `null` for an op without any. */
+  readonly vjp: readonly (Vjp | null)[] | null;
+  /** The domain to test it on. */
+  readonly domain?: (draw: Draw) => Case;
+}
+
+/** The op of an entry. */
+export function opOf(entry: Tensor): Op {
+  return entry.op as Op;
+}
+
+const entries = new Map<string, Entry>();
+
+/** Everything that is registered, by name: what the suite goes through. */
+export function registry(): ReadonlyMap<string, Entry> {
+  return entries;
+}
+
+/** Adds a composite to the registry: a function made of ops that has no rule of its own. */
+export function register(entry: Entry): void {
+  if (entries.has(entry.name)) throw new Error(`register: "${entry.name}" is registered already`);
+  entries.set(entry.name, entry);
+}
+
+/** Defines an op and registers it. */
+export function defineOp(op: Op): Op {
+  if (op.domain) {
+    register({
+      name: op.name,
+      apply: (inputs, attributes) => record(op, inputs, attributes),
+      differentiable: op.vjp !== null && op.vjp.some((rule) => rule !== null),
+      domain: op.domain,
+    });
+  }
+  return op;
+}
+
+/** Appends a call of an op to the tape. Computes nothing. */
+export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {
+  const { shape, dtype } = op.infer(inputs, attributes);
+  return new Tensor(op, inputs, attributes, shape, dtype);
+}
+
+/** The shape that inputs broadcast to; throws with the op's name where they do not fit. */
+export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): number[] {
+  const shape = broadcastShapes(inputs.map((t) => t.shape));
+  if (!shape) {
+    const shapes = inputs.map((t) => formatShape(t.shape)).join(" and ");
+    throw new Error(`${op}: expected shapes that broadcast together (equal axes, or one of them 1), got ${shapes}`);
+  }
+  return shape;
+}
+
+/** The one op without inputs whose values come from the host. */
+export const leafOp: Op = {
+  name: "leaf",
+  infer: () => {
+    throw new Error("leaf: made by tensor(), not recorded");
+  },
+  kernel: { kind: "leaf" },
+  vjp: null,
+};

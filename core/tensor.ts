@@ -1,0 +1,154 @@
+/** The tape: each tensor is one entry. */
+import { formatShape, type Shape, sizeOf } from "./shape.ts";
+
+/**
+ * What a tensor holds. All three are stored as floating-point numbers (float32 on devices, float64 on the oracle), so integers
+ * are exact up to 2^24; the dtype fixes what an op accepts and which array {@link Tensor.data} gives.
+ */
+export type DType = "float" | "int" | "bool";
+
+/** How values are stored. */
+export type Values = Float32Array | Float64Array;
+
+/** What {@link Tensor.data} gives: float32 or float64 for `float`, `Int32Array` for `int`, `Uint8Array` for `bool`. */
+export type DataArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** Nested arrays of numbers or booleans, as {@link Tensor.toArray} gives them. */
+export type NestedArray = number | boolean | NestedArray[];
+
+/** Attributes of an entry: what an op needs to know besides its inputs. Plain data, since they are part of the structural key. */
+export type Attributes = Readonly<Record<string, unknown>>;
+
+/** Where a computation runs: a device's name or the device itself. */
+export type DeviceChoice = string | { readonly name: string };
+
+/** Options of everything that computes. */
+export interface RealizeOptions {
+  /** The device to compute on; the default is the one that `useDevice` chose. */
+  readonly device?: DeviceChoice;
+}
+
+/** The part of an op that the tape itself needs; see `op.ts` for the rest. */
+export interface TapeOp {
+  readonly name: string;
+}
+
+/** Computes tensors; `realize.ts` provides it, which stands above this file. */
+type Realizer = (tensors: readonly Tensor[], options?: RealizeOptions) => Promise<Values[]>;
+let realizer: Realizer | null = null;
+
+/** Tells the tape how to compute; called once by `realize.ts`. */
+export function provideRealizer(fn: Realizer): void {
+  realizer = fn;
+}
+
+let nextId = 1;
+
+/**
+ * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. Made by
+ * {@link tensor} and by ops, never by hand. Its value is a host array, so the garbage collector frees tensors.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { add, tensor } from "gpugrad";
+ *
+ * const x = add(tensor([1, 2, 3]), 1); // computes nothing
+ * assert.deepEqual(x.shape, [3]);
+ * assert.deepEqual(await x.toArray(), [2, 3, 4]); // computes
+ * ```
+ */
+export class Tensor {
+  /** Position on the tape: inputs have lower numbers than what is made of them. */
+  readonly id: number = nextId++;
+  /** The op that makes this entry. */
+  readonly op: TapeOp;
+  /** What it is made of. */
+  readonly inputs: readonly Tensor[];
+  /** What else the op needs to know. */
+  readonly attributes: Attributes;
+  /** The sizes of the axes, outermost first. */
+  readonly shape: Shape;
+  /** What it holds. */
+  readonly dtype: DType;
+  /** The number of elements. */
+  readonly size: number;
+  /** Whether `backward` adds to {@link Tensor.grad} of this leaf. */
+  readonly requiresGrad: boolean;
+  /** What `backward` has added up for this leaf so far. */
+  grad: Tensor | null = null;
+  /** The value, `null` before it is computed. Read it with {@link Tensor.data}. */
+  value: Values | null;
+  /** The device that computed the value; `null` for a leaf, whose value holds on every device. */
+  computedOn: string | null = null;
+
+  constructor(
+    op: TapeOp,
+    inputs: readonly Tensor[],
+    attributes: Attributes,
+    shape: Shape,
+    dtype: DType,
+    value: Values | null = null,
+    requiresGrad = false,
+  ) {
+    this.op = op;
+    this.inputs = inputs;
+    this.attributes = attributes;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.size = sizeOf(shape);
+    this.value = value;
+    this.requiresGrad = requiresGrad;
+  }
+
+  /** Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype. */
+  async data(options?: RealizeOptions): Promise<DataArray> {
+    const values = await this.#compute(options);
+    if (this.dtype === "int") return Int32Array.from(values);
+    if (this.dtype === "bool") return Uint8Array.from(values);
+    return values.slice();
+  }
+
+  /** Computes the only element. Throws where there are none or several. */
+  async item(options?: RealizeOptions): Promise<number> {
+    if (this.size !== 1) {
+      throw new Error(
+        `item: expected a tensor with one element, got shape ${formatShape(this.shape)} with ${this.size}`,
+      );
+    }
+    return (await this.#compute(options))[0];
+  }
+
+  /** Computes the elements as nested arrays (a number for a scalar, booleans for `bool`). */
+  async toArray(options?: RealizeOptions): Promise<NestedArray> {
+    const values = await this.#compute(options);
+    const bool = this.dtype === "bool";
+    let at = 0;
+    const nest = (axis: number): NestedArray => {
+      if (axis === this.shape.length) return bool ? values[at++] !== 0 : values[at++];
+      return Array.from({ length: this.shape[axis] }, () => nest(axis + 1));
+    };
+    return nest(0);
+  }
+
+  async #compute(options?: RealizeOptions): Promise<Values> {
+    if (!realizer) throw new Error("tensor: nothing that computes is loaded; import gpugrad through mod.ts");
+    return (await realizer([this], options))[0];
+  }
+
+  /** Describes the entry; computes nothing. */
+  toString(): string {
+    let text = `Tensor(${formatShape(this.shape)}, ${this.dtype}, ${this.op.name}`;
+    if (this.requiresGrad) text += ", requiresGrad";
+    if (this.value) {
+      const shown = Array.from(this.value.subarray(0, 6), (v) => Number(v.toPrecision(6)));
+      text += `, [${shown.join(", ")}${this.size > 6 ? ", ..." : ""}]`;
+    }
+    return `${text})`;
+  }
+
+  /** What Node's console prints. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+}
