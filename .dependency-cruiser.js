@@ -1,0 +1,136 @@
+/**
+ * Imports point one way: mod.ts -> verify, loss -> ops -> core, and within core down the list below. Types count too.
+ *
+ * @type {import("dependency-cruiser").IConfiguration}
+ */
+
+/** The files of core/, lowest first. A file may import from the rows below its own and from its own row. */
+const core = [
+  ["shape", "affine", "runtime"],
+  ["tensor"],
+  ["op"],
+  ["graph", "lower"],
+  ["emit"],
+  ["plan"],
+  ["device"],
+  ["device_gpu", "device_float64"],
+  ["realize"],
+  ["inspect"],
+];
+
+/** A pattern that matches the given files of core/. */
+const files = (names) => `^core/(${names.join("|")})[.]ts$`;
+
+/** The folders that are published, lowest first. */
+const layers = ["^core/", "^ops/", "^(loss|verify)/", "^mod[.]ts$", "^bin/"];
+const published = layers.join("|");
+
+export default {
+  forbidden: [
+    {
+      name: "no-cycles",
+      severity: "error",
+      comment: "Two files that import each other are one subject in two places.",
+      from: {},
+      to: { circular: true },
+    },
+    ...layers.slice(0, -1).map((layer, i) => ({
+      name: `layer-${layer.replace(/[^a-z|]/g, "").replace("|", "-")}-imports-down`,
+      severity: "error",
+      comment: "Imports point one way: mod.ts -> verify, loss -> ops -> core.",
+      from: { path: layer },
+      to: { path: layers.slice(i + 1).join("|") },
+    })),
+    {
+      name: "loss-without-verify",
+      severity: "error",
+      comment: "loss/ and verify/ do not know each other.",
+      from: { path: "^loss/" },
+      to: { path: "^verify/" },
+    },
+    {
+      name: "verify-without-loss",
+      severity: "error",
+      comment: "loss/ and verify/ do not know each other.",
+      from: { path: "^verify/" },
+      to: { path: "^loss/" },
+    },
+    ...core.slice(0, -1).map((row, i) => ({
+      name: `core-${row.join("-")}-imports-down`,
+      severity: "error",
+      comment: "Within core/, imports point down the list in .dependency-cruiser.js.",
+      from: { path: files(row) },
+      to: { path: files(core.slice(i + 1).flat()) },
+    })),
+    {
+      name: "core-file-has-a-place",
+      severity: "error",
+      comment: "A new file of core/ goes into the list in .dependency-cruiser.js.",
+      from: {},
+      to: { path: "^core/", pathNot: files(core.flat()) },
+    },
+    {
+      name: "only-device-gpu-imports-gpu-js",
+      severity: "error",
+      comment: "core/device_gpu.ts is the only file that knows gpu.js.",
+      from: { path: published, pathNot: "^core/device_gpu[.]ts$" },
+      to: { path: "node_modules/gpu[.]js/" },
+    },
+    {
+      name: "only-runtime-imports-builtins",
+      severity: "error",
+      comment: "core/, ops/ and loss/ run in browsers; core/runtime.ts knows what differs between runtimes.",
+      from: { path: "^(core|ops|loss)/|^mod[.]ts$", pathNot: "^core/runtime[.]ts$" },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "published-needs-no-tooling",
+      severity: "error",
+      comment: "What is published may not import development dependencies, nor tests, benches, the demo or scripts.",
+      from: { path: published },
+      to: { dependencyTypes: ["npm-dev"] },
+    },
+    {
+      name: "published-stands-alone",
+      severity: "error",
+      comment: "What is published may not import development dependencies, nor tests, benches, the demo or scripts.",
+      from: { path: published },
+      to: { path: "^(tests|bench|demo|scripts)/" },
+    },
+    {
+      name: "no-undeclared-packages",
+      severity: "error",
+      comment: "An import must be declared in package.json.",
+      from: {},
+      to: { dependencyTypes: ["npm-no-pkg", "npm-unknown", "unknown"] },
+    },
+    {
+      name: "no-unresolved",
+      severity: "error",
+      comment: "An import must lead somewhere.",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: "no-orphans",
+      severity: "error",
+      comment: "A file that nothing imports is not part of the package.",
+      from: { path: published, pathNot: "^mod[.]ts$|^bin/|[.]d[.]ts$", orphan: true },
+      to: {},
+    },
+    {
+      name: "reachable-from-mod",
+      severity: "error",
+      comment: "A file that mod.ts does not lead to is not part of the package.",
+      from: { path: "^(mod[.]ts$|bin/|verify/)" },
+      to: { path: published, pathNot: "^verify/|^bin/|^mod[.]ts$|[.]d[.]ts$", reachable: false },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(node_modules/[.]|dist/|docs/|demo/out/|[.]cache/|[.]git/)" },
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },
+  },
+};

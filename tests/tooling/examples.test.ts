@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import process from "node:process";
+import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import ts from "typescript";
+import { readText, root } from "../support/source.ts";
+
+// Reads the public API and its examples with the TypeScript compiler, then runs each example as a module of its own.
+
+/** A public name. */
+interface Export {
+  name: string;
+  symbol: ts.Symbol;
+  /** Whether one can call it or construct it. */
+  callable: boolean;
+  examples: string[];
+}
+
+const settings = ts.parseJsonConfigFileContent(
+  ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile).config,
+  ts.sys,
+  root,
+);
+const program = ts.createProgram([join(root, "mod.ts")], settings.options);
+const checker = program.getTypeChecker();
+
+/** The TypeScript blocks of a Markdown text. */
+function codeBlocks(markdown: string): string[] {
+  return [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
+}
+
+/** The examples in the doc comments of a declaration and of its members. */
+function examplesOf(declaration: ts.Node): string[] {
+  const comments = ts.getJSDocCommentsAndTags(declaration).filter(ts.isJSDoc);
+  const own = comments.flatMap((comment) => codeBlocks(comment.getText().replace(/^[ \t]*\/?\*+\/?[ \t]?/gm, "")));
+  const members = ts.isClassDeclaration(declaration) || ts.isInterfaceDeclaration(declaration)
+    ? declaration.members
+    : [];
+  return [...own, ...[...members].flatMap(examplesOf)];
+}
+
+function publicNames(): Export[] {
+  const file = program.getSourceFile(join(root, "mod.ts"));
+  const module = file && checker.getSymbolAtLocation(file);
+  assert.ok(module, "mod.ts should export something");
+  return checker.getExportsOfModule(module).map((exported) => {
+    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+    const declarations = symbol.declarations ?? [];
+    const isValue = (symbol.flags & ts.SymbolFlags.Value) !== 0 && declarations.length > 0;
+    const type = isValue ? checker.getTypeOfSymbolAtLocation(symbol, declarations[0]) : undefined;
+    const callable = type !== undefined && [...type.getCallSignatures(), ...type.getConstructSignatures()].length > 0;
+    return { name: exported.name, symbol, callable, examples: declarations.flatMap(examplesOf) };
+  });
+}
+
+const names = publicNames();
+const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
+const folder = join(root, ".cache", `examples-${runtime}-${process.pid}`);
+mkdirSync(folder, { recursive: true });
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Writes an example to a file in which "gpugrad" is this source tree. */
+function write(name: string, code: string): string {
+  const file = ts.createSourceFile("example.ts", code, ts.ScriptTarget.Latest);
+  const mod = relative(folder, join(root, "mod.ts")).replaceAll("\\", "/");
+  let text = code;
+  for (const statement of [...file.statements].reverse()) {
+    if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue;
+    if (statement.moduleSpecifier.text !== "gpugrad") continue;
+    const { pos, end } = statement.moduleSpecifier;
+    text = `${text.slice(0, pos)} "${mod}"${text.slice(end)}`;
+  }
+  const path = join(folder, `${name.replace(/\W+/g, "-")}.ts`);
+  writeFileSync(path, `${text}\nexport {};\n`);
+  return path;
+}
+
+const examples = [
+  ...names.flatMap(({ name, examples }) =>
+    examples.map((code, i) => ({ name: i === 0 ? name : `${name} ${i + 1}`, code }))
+  ),
+  ...codeBlocks(readText("README.md")).map((code, i) => ({ name: `README ${i + 1}`, code })),
+].map(({ name, code }) => ({ name, path: write(name, code) }));
+
+test("every public name has a doc comment", () => {
+  const undocumented = names.filter(({ symbol }) => symbol.getDocumentationComment(checker).length === 0);
+  assert.deepEqual(undocumented.map(({ name }) => name), []);
+});
+
+test("every public function and class has an example", () => {
+  const without = names.filter(({ callable, examples }) => callable && examples.length === 0);
+  assert.deepEqual(without.map(({ name }) => name), []);
+});
+
+test("every example type-checks", () => {
+  const options = { ...settings.options, noUnusedLocals: false };
+  const checked = ts.createProgram(examples.map(({ path }) => path), options, undefined, program);
+  const problems = examples.flatMap(({ name, path }) => {
+    const file = checked.getSourceFile(path);
+    const found = [...checked.getSyntacticDiagnostics(file), ...checked.getSemanticDiagnostics(file)];
+    return found.map(({ messageText }) => `${name}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`);
+  });
+  assert.deepEqual(problems, []);
+});
+
+for (const { name, path } of examples) {
+  test(`the example of ${name} runs`, async () => {
+    const { useDevice } = await import(pathToFileURL(join(root, "mod.ts")).href);
+    try {
+      await import(pathToFileURL(path).href);
+    } finally {
+      // An example may choose a device; the next one starts from the default again.
+      await useDevice("auto");
+    }
+  });
+}

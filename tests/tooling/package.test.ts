@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import ts from "typescript";
+import { readJson, readText, root, sourcesIn } from "../support/source.ts";
+import { skip } from "../support/skip.ts";
+
+const npm = readJson("package.json");
+const deno = readJson("deno.json");
+const onlyNode = "Bun" in globalThis || "Deno" in globalThis ? "what is built for Node is tried under Node" : undefined;
+
+test("package.json and deno.json agree on name, version and license", () => {
+  assert.equal(deno.name, `@gpugrad/${npm.name}`);
+  assert.equal(deno.version, npm.version);
+  assert.equal(deno.license, npm.license);
+});
+
+test("package.json exports the build of what deno.json exports", () => {
+  const built = Object.fromEntries(
+    Object.entries<string>(deno.exports).map(([entry, source]) => {
+      const path = source.replace(/^\.\/(.*)\.ts$/, "./dist/$1");
+      return [entry, { types: `${path}.d.ts`, default: `${path}.js` }];
+    }),
+  );
+  assert.deepEqual(npm.exports, { ...built, "./package.json": "./package.json" });
+});
+
+test("package.json and deno.json agree on the versions of packages", () => {
+  const declared = { ...npm.dependencies, ...npm.devDependencies };
+  for (const [name, target] of Object.entries<string>(deno.imports)) {
+    if (name !== npm.name) assert.equal(target, `npm:${name}@${declared[name]}`);
+  }
+  for (const name of Object.keys(npm.dependencies)) assert.ok(name in deno.imports, `deno.json lacks ${name}`);
+  assert.match(npm.dependencies["gpu.js"], /^~2\.24\.\d+$/);
+});
+
+test("only core/runtime.ts touches the globals of a runtime", () => {
+  const found: string[] = [];
+  for (const path of [...["core", "ops", "loss"].flatMap(sourcesIn), "mod.ts"]) {
+    if (path === "core/runtime.ts") continue;
+    const file = ts.createSourceFile(path, readText(path), ts.ScriptTarget.Latest);
+    const visit = (node: ts.Node): void => {
+      if (ts.isIdentifier(node) && ["Deno", "Bun", "process"].includes(node.text)) {
+        found.push(`${path}:${file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1} ${node.text}`);
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+  }
+  assert.deepEqual(found, []);
+});
+
+test(...skip("the build can be imported, and its command runs", onlyNode), async () => {
+  const dist = join(root, ".cache", `dist-${process.pid}`);
+  try {
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    execFileSync(process.execPath, [compiler, "--project", "tsconfig.build.json", "--outDir", dist], {
+      cwd: root,
+      stdio: "inherit",
+    });
+    assert.notDeepEqual(Object.keys(await import(pathToFileURL(join(dist, "mod.js")).href)), []);
+    const command = join(dist, npm.bin.gpugrad.replace("./dist/", ""));
+    const output = (...args: string[]) => execFileSync(process.execPath, [command, ...args], { encoding: "utf8" });
+    assert.equal(output("--version"), `${npm.version}\n`);
+    assert.match(output("--help"), /^Usage: gpugrad/);
+    const { devices } = JSON.parse(output("--json"));
+    assert.ok(devices.some(({ name, available }: { name: string; available: boolean }) => name === "cpu" && available));
+  } finally {
+    rmSync(dist, { recursive: true, force: true });
+  }
+});
