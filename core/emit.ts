@@ -2,7 +2,7 @@
 import { add, constant, flatten, floorDiv, type Index, scale, unflatten, variable } from "./affine.ts";
 import type { Target } from "./lower.ts";
 import type { Lowering } from "./op.ts";
-import type { Node } from "./graph.ts";
+import { costOf, guardedCost, type Node } from "./graph.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
 /** Source that computes one array, one element a thread. */
@@ -24,8 +24,8 @@ export interface KernelText {
 export interface KernelSource extends KernelText {
   /** What the parameters stand for. */
   readonly args: readonly Node[];
-  /** How often each value is evaluated in all threads together, and in how deep a loop. */
-  readonly evaluations: ReadonlyMap<Node, { count: number; depth: number }>;
+  /** How often each value is evaluated in all threads together. */
+  readonly evaluations: ReadonlyMap<Node, number>;
 }
 
 /** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
@@ -71,14 +71,18 @@ class Scope {
   }
 }
 
+/** A reduction of at least this many elements does not run inside another one's loop: it gets threads of its own. */
+const LONG_INNER = 8;
+/** Nor does a branch that guards this much, which would be computed for nothing if what it guards got an array instead. */
+const MUCH_GUARDED = 30_000;
 /** A branch around something cheaper than this costs more than it saves. */
-const LAZY_COST = 8;
+const LAZY_COST = 12;
 /** Conditions longer than this are computed once rather than repeated. */
 const LONG_CONDITION = 60;
 
 class Emitter {
   readonly args: Node[] = [];
-  readonly evaluations = new Map<Node, { count: number; depth: number }>();
+  readonly evaluations = new Map<Node, number>();
   readonly tables = new Set<string>();
   iterations = 0;
   #names = 0;
@@ -103,6 +107,13 @@ class Emitter {
       unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
     });
     return index;
+  }
+
+  /** Whether a value inside a loop should be read from an array that a kernel of its own fills. */
+  #ownThreads(node: Node): boolean {
+    const { kernel } = node;
+    if (kernel.kind === "reduce") return node.inputs[0].size >= LONG_INNER * node.size;
+    return guardedCost(node, false) > MUCH_GUARDED;
   }
 
   #name(prefix: string): string {
@@ -187,14 +198,9 @@ class Emitter {
     const scope = this.#scopeFor(depth, from);
     const known = this.#find(key, scope);
     if (known) return known;
-    const seen = this.evaluations.get(node);
-    this.evaluations.set(node, {
-      count: (seen?.count ?? 0) + scope.times,
-      depth: Math.max(seen?.depth ?? 0, scope.depth),
-    });
-    const value = node.array && node !== this.#root
-      ? this.#load(node, index, scope)
-      : this.#compute(node, index, scope);
+    this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
+    const read = node !== this.#root && (node.array || (scope.depth > 0 && this.#ownThreads(node)));
+    const value = read ? this.#load(node, index, scope) : this.#compute(node, index, scope);
     value.depth = depth;
     scope.memo.set(key, value);
     return value;
@@ -270,7 +276,7 @@ class Emitter {
         this.#lowering(at),
       );
     const { lazy } = kernel;
-    if (lazy && node.inputs[lazy.when].cost > LAZY_COST && !node.inputs[lazy.when].array) {
+    if (lazy && guardedCost(node, true) > LAZY_COST) {
       const test = lazy.condition(argument(0, scope));
       const otherwise = typeof lazy.otherwise === "string" ? lazy.otherwise : argument(lazy.otherwise, scope);
       const name = this.#name("t");
@@ -311,7 +317,7 @@ class Emitter {
     }
     if (tests.length === 0) return this.value(input, source, scope);
     const name = this.#name("t");
-    const inner = new Scope(scope, scope.depth, scope.times, true);
+    const inner = new Scope(scope, scope.depth, scope.times * Math.min(1, input.size / node.size), true);
     const value = this.number(input, source, inner);
     const fill = this.#target.literal(kernel.fill?.(node.attributes) ?? 0);
     scope.lines.push(
@@ -364,7 +370,9 @@ class Emitter {
     const sizes = axes.map((a) => input.shape[a]);
     const last = sizes.length - 1;
     const length = sizes.length === 0 ? 1 : sizes[last];
-    const width = kernel.position ? 1 : unrollWidth(length, input.array ? 1 : input.cost);
+    const width = kernel.position
+      ? 1
+      : unrollWidth(length, input.array ? 1 : costOf(input, (n) => (n.array ? 1 : null)));
     const accumulators = Array.from({ length: width }, () => this.#name("s"));
     for (const s of accumulators) scope.lines.push(`let ${s} = ${this.#target.literal(kernel.identity)};`);
     const best = kernel.position ? this.#name("p") : "";

@@ -10,11 +10,7 @@ export class Node {
   order = -1;
   /** Whether it has an array of its own: a leaf, or a step's output. */
   array: boolean;
-  /** Whether it must have one. */
-  readonly stage: boolean;
   readonly size: number;
-  /** Rough cost of evaluating one element with everything that may be fused into it. */
-  readonly cost: number;
   /** Length of the longest chain of values that may be fused into it. */
   readonly chain: number;
   /** For values known to be whole and in `[0, bound)`: the bound. */
@@ -39,10 +35,9 @@ export class Node {
     this.attributes = attributes;
     this.shape = shape;
     this.size = sizeOf(shape);
-    this.cost = costOf(this);
     const chain = 1 + Math.max(0, ...inputs.map((n) => (n.array ? 0 : n.chain)));
-    this.stage = stage;
-    this.array = kernel.kind === "leaf" || stage || chain > LONGEST_CHAIN;
+    const stored = stage || (kernel.kind === "movement" && kernel.stored === true);
+    this.array = kernel.kind === "leaf" || stored || chain > LONGEST_CHAIN;
     this.chain = chain > LONGEST_CHAIN ? 0 : chain;
     this.bound = boundOf(this);
   }
@@ -50,10 +45,8 @@ export class Node {
 
 /** Kernels are written and compiled recursively: a longer chain of fused values is cut. */
 const LONGEST_CHAIN = 64;
-/** What reading an element costs. */
-const READ = 1.5;
 /** A result with fewer elements than this leaves threads idle: a long reduction into it is split. */
-const FEW_RESULTS = 2048;
+const FEW_RESULTS = 512;
 /** The threads that a split aims at. */
 const ENOUGH_THREADS = 4096;
 /** Reductions shorter than this are not worth a stage. */
@@ -61,28 +54,67 @@ const LONG_REDUCTION = 512;
 /** No loop is longer: some drivers end a thread's loops, silently, after 65,535 iterations. */
 const LONGEST_LOOP = 32768;
 
-function costOf(node: Node): number {
-  const { kernel } = node;
-  if (kernel.kind === "leaf") return READ;
-  let inputs = 0;
-  for (const input of node.inputs) {
-    // An expensive value that is broadcast gets an array of its own, so here it costs a read.
-    inputs += input.array
-      ? READ
-      : input.size < node.size && kernel.kind !== "reduce"
-      ? Math.min(input.cost, 3)
-      : input.cost;
+/** The input that a lazy value computes in a branch, unless it is read from an array. */
+function guardedInput({ kernel, inputs }: Node): Node | null {
+  if (kernel.kind !== "elementwise" || !kernel.lazy) return null;
+  const guarded = inputs[kernel.lazy.when];
+  return guarded.array ? null : guarded;
+}
+
+/** The values that others need, down to what has an array. */
+function neededBy(nodes: readonly Node[]): Set<Node> {
+  const seen = new Set(nodes);
+  for (const node of seen) if (!node.array) node.inputs.forEach((input) => seen.add(input));
+  return seen;
+}
+
+/** The cost of what a lazy value computes in its branch and nowhere else, 0 for other values. */
+export function guardedCost(node: Node, withGuarded: boolean): number {
+  const guarded = guardedInput(node);
+  if (!guarded) return 0;
+  const elsewhere = neededBy(node.inputs.filter((input) => input !== guarded));
+  return costOf(guarded, (n) => (n.array ? 1 : null), elsewhere, withGuarded);
+}
+
+/**
+ * Rough cost of evaluating one element, in additions; what is needed several times is computed once.
+ *
+ * @param readCost what reading a value costs, `null` where it is computed.
+ * @param seen values that are there already.
+ * @param withGuarded whether what branches guard counts.
+ */
+export function costOf(
+  node: Node,
+  readCost: (node: Node) => number | null,
+  seen: Set<Node> = new Set(),
+  withGuarded = true,
+): number {
+  if (seen.has(node)) return 0;
+  seen.add(node);
+  let cost = 0;
+  const stack = [node];
+  while (stack.length > 0) {
+    const top = stack.pop()!;
+    const { kernel, inputs, size } = top;
+    if (kernel.kind === "reduce") {
+      const [input] = inputs;
+      const each = 1 + (readCost(input) ?? costOf(input, readCost, seen, withGuarded));
+      cost += each * Math.max(1, input.size / Math.max(1, size));
+      continue;
+    }
+    cost += kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
+    // What is guarded counts in full: if it got an array, it would be computed for nothing.
+    const guarded = guardedInput(top);
+    if (guarded && withGuarded) cost += guardedCost(top, true);
+    for (const input of inputs) {
+      if (input === guarded || seen.has(input)) continue;
+      seen.add(input);
+      const read = readCost(input);
+      if (read === null) stack.push(input);
+      else cost += read;
+    }
   }
-  switch (kernel.kind) {
-    case "elementwise":
-      return kernel.cost + inputs;
-    case "reduce":
-      return (1 + inputs) * Math.max(1, node.inputs[0].size / Math.max(1, node.size));
-    case "position":
-      return 0.5;
-    default:
-      return inputs + (kernel.kind === "gather" ? 1 : 0);
-  }
+  return cost;
 }
 
 function boundOf(node: Node): number | null {

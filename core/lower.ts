@@ -49,7 +49,7 @@ const base: Record<string, ScalarFunction> = {
   roundHalfEven,
   sigmoid,
   ...Object.fromEntries(
-    ["exp", "log", "log1p", "expm1", "sqrt", "sin", "cos", "tanh", "pow"].map((name) => [name, math(name)]),
+    ["exp", "log", "log1p", "expm1", "sqrt", "sin", "cos", "tanh", "atan", "pow"].map((name) => [name, math(name)]),
   ),
 };
 

@@ -38,6 +38,8 @@ export interface MovementKernel {
   source(out: readonly Index[], attributes: Attributes, input: Shape, output: Shape): Index[];
   /** What stands where `source` points outside the input (`pad`). */
   readonly fill?: (attributes: Attributes) => number;
+  /** Whether the result gets an array of its own, which a planner that looks at one value at a time would not see. */
+  readonly stored?: boolean;
 }
 
 /** Combines the elements along `attributes.axes`, which the output lacks. */

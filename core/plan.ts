@@ -1,6 +1,6 @@
 /** From a graph to steps: what gets an array of its own, and what is computed where it is needed. */
 import { emitKernel, extentOf, type KernelSource, type KernelText } from "./emit.ts";
-import { buildGraph, type Graph, type Node } from "./graph.ts";
+import { buildGraph, costOf, type Graph, type Node } from "./graph.ts";
 import type { Target } from "./lower.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -35,11 +35,15 @@ export interface Plan {
 export const MAX_ARGUMENTS = 7;
 /** The loop iterations of one thread; more, and some drivers end it silently. */
 export const MAX_ITERATIONS = 65535;
-/** What starting a kernel costs, in additions. */
-const LAUNCH = 4000;
-/** A reduction of at least this many elements does not run inside another one's loop: it would take its threads away. */
-const LONG_INNER = 8;
-
+/** What storing a value costs, in additions: writing it, and reading it each time; lanes are loaded one by one. */
+const WRITE = 2;
+const READ = 4;
+/** What reading an array costs beside other work. */
+const BESIDE = 1;
+/** What reading a value costs that would get an array itself: one or two operations on top do not deserve one too. */
+const WOULD_BE = READ / 2;
+/** What another kernel costs, in additions that the device could have done meanwhile. */
+const LAUNCH = 2_000_000;
 class Planner {
   readonly #graph: Graph;
   readonly #target: Target;
@@ -65,6 +69,7 @@ class Planner {
       if (!node.array && this.#deservesArray(node)) this.#giveArray(node);
       if (node.array) this.#emit(node);
     }
+    this.#keepLimits();
     return this.#reached();
   }
 
@@ -87,19 +92,39 @@ class Planner {
   }
 
   #deservesArray(node: Node): boolean {
+    return this.#worthArray(node, this.#evaluations(node));
+  }
+
+  /** How often a value is evaluated, as far as kernels are written; infinitely often where a kernel must read it. */
+  #evaluations(node: Node): number {
+    let evaluations = 0;
+    for (const user of this.#users.get(node) ?? []) {
+      const kernel = this.#kernels.get(user)!;
+      if (kernel.args.includes(node)) return Infinity;
+      evaluations += kernel.evaluations.get(node)!;
+    }
+    return evaluations;
+  }
+
+  /**
+   * Whether storing and reading a value costs less than computing it this often. What it is made of may be worth an array itself;
+   * then its own cost is only what is left.
+   */
+  #worthArray(node: Node, evaluations: number, known = new Map<Node, boolean>()): boolean {
     // A movement only rewrites indices: what it reads is decided on instead.
     if (node.kernel.kind === "movement" || node.kernel.kind === "position") return false;
-    let evaluations = 0;
-    let inLoop = false;
-    for (const user of this.#users.get(node)!) {
-      const use = this.#kernels.get(user)!.evaluations.get(node)!;
-      evaluations += use.count;
-      if (use.depth > 0) inLoop = true;
-    }
-    if (node.kernel.kind === "reduce" && inLoop && node.inputs[0].size >= LONG_INNER * node.size) return true;
+    if (evaluations === Infinity) return true;
     if (evaluations <= node.size) return false;
-    const repeated = (evaluations - node.size) * node.cost;
-    return repeated > node.size * 2 + evaluations * 1.5 + LAUNCH;
+    const readCost = (input: Node): number | null => {
+      if (input.array) return BESIDE;
+      let worth = known.get(input);
+      if (worth === undefined) {
+        worth = this.#worthArray(input, Math.max(evaluations, this.#evaluations(input)), known);
+        known.set(input, worth);
+      }
+      return worth ? WOULD_BE : null;
+    };
+    return (evaluations - node.size) * costOf(node, readCost) > node.size * WRITE + evaluations * READ + LAUNCH;
   }
 
   /** The value gets an array; what evaluated it so far reads it instead. */
@@ -113,14 +138,31 @@ class Planner {
     for (const node of this.#kernels.get(root)?.evaluations.keys() ?? []) this.#users.get(node)?.delete(root);
     const kernel = emitKernel(root, this.#target);
     this.#kernels.set(root, kernel);
+    // What is decided on already can turn out to be read when a kernel is written again.
+    for (const node of kernel.args) if (!node.array && node.order > this.#at) this.#giveArray(node);
     for (const node of kernel.evaluations.keys()) {
       if (node === root) continue;
       let users = this.#users.get(node);
       if (!users) this.#users.set(node, users = new Set());
       users.add(root);
     }
-    if (kernel.args.length > MAX_ARGUMENTS) this.#cutArguments(root, kernel);
-    else if (kernel.iterations > MAX_ITERATIONS) this.#cutLoops(root, kernel);
+  }
+
+  /** Cuts kernels that read too many arrays or loop too long; only now, since every array that was decided on changed both. */
+  #keepLimits(): void {
+    this.#at = -1;
+    for (let root: Node | undefined; (root = this.#beyondLimits());) {
+      const kernel = this.#kernels.get(root)!;
+      if (kernel.args.length > MAX_ARGUMENTS) this.#cutArguments(root, kernel);
+      else this.#cutLoops(root, kernel);
+    }
+  }
+
+  #beyondLimits(): Node | undefined {
+    for (const [root, { args, iterations }] of this.#kernels) {
+      if (args.length > MAX_ARGUMENTS || iterations > MAX_ITERATIONS) return root;
+    }
+    return undefined;
   }
 
   /** Gives an array to the part that reads most of a kernel's arguments. */

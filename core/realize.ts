@@ -144,6 +144,7 @@ export function chosenDevice(choice?: DeviceChoice): Promise<Device> {
 
 /** Whether an entry's value can be taken as it is on a device. */
 function hasValue(entry: Tensor, device: string): boolean {
+  if (entry.op === leafOp) return true;
   return entry.value !== null && (entry.computedOn === null || entry.computedOn === device);
 }
 
@@ -217,13 +218,18 @@ async function compute(tensors: readonly Tensor[], options: RealizeOptions = {})
   if (outputs.length > 0) {
     const { entries, leaves } = neededEntries(outputs, device.name);
     const key = structuralKey(entries, leaves, outputs);
-    const values = await device.run(key, () => makePlan(outputs, leaves, device.target), leaves.map((t) => t.value!));
+    const values = await device.run(key, () => makePlan(outputs, leaves, device.target), leaves.map(valueOf));
     outputs.forEach((tensor, i) => {
       tensor.value = values[i];
       tensor.computedOn = device.name;
     });
   }
-  return tensors.map((t) => inPrecision(t.value!, device.name));
+  return tensors.map((t) => inPrecision(valueOf(t), device.name));
+}
+
+function valueOf(leaf: Tensor): Values {
+  if (leaf.value) return leaf.value;
+  throw new Error("realize: an input of a function under compile() has no value; read the function's results instead");
 }
 
 /** The values in the precision of the device: float64 on the oracle, float32 elsewhere. */
@@ -308,7 +314,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
     const values = await device.run(
       key,
       plan,
-      leaves.map((leaf, i) => (inputOf[i] < 0 ? leaf : inputs[inputOf[i]]).value!),
+      leaves.map((leaf, i) => valueOf(inputOf[i] < 0 ? leaf : inputs[inputOf[i]])),
     );
     const results = outputs.map((t, i) => {
       const result = new Tensor(leafOp, [], {}, t.shape, t.dtype, values[i]);
@@ -324,7 +330,7 @@ function recordCall(
   inputs: readonly Tensor[],
   device: Device,
 ): Recording {
-  const placeholders = inputs.map((t) => new Tensor(leafOp, [], {}, t.shape, t.dtype, new Float32Array(0)));
+  const placeholders = inputs.map((t) => new Tensor(leafOp, [], {}, t.shape, t.dtype));
   const result = fn(...placeholders);
   const single = result instanceof Tensor;
   const outputs: readonly Tensor[] = single ? [result] : result;

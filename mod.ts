@@ -1,0 +1,115 @@
+/**
+ * Loss functions that run on GPUs and differentiate to any order: a tape of tensors whose every computation is a gpu.js kernel, the
+ * detection loss of SSD, and a float64 oracle that runs the same kernels.
+ *
+ * @module
+ */
+export {
+  type Attributes,
+  type DataArray,
+  type DeviceChoice,
+  type DType,
+  type NestedArray,
+  type RealizeOptions,
+  type TapeOp,
+  Tensor,
+  type Values,
+} from "./core/tensor.ts";
+export type { Shape } from "./core/shape.ts";
+export {
+  arange,
+  full,
+  type NestedData,
+  ones,
+  tensor,
+  type TensorLike,
+  type TensorOptions,
+  type TypedData,
+  zeros,
+} from "./ops/creation.ts";
+export {
+  abs,
+  add,
+  atan,
+  cast,
+  ceil,
+  clamp,
+  cos,
+  div,
+  equal,
+  exp,
+  expm1,
+  floor,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  log1p,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  relu,
+  round,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from "./ops/elementwise.ts";
+export { all, any, argmax, argmin, logSumExp, max, mean, min, prod, type ReduceOptions, sum } from "./ops/reduce.ts";
+export {
+  broadcastTo,
+  concat,
+  flip,
+  pad,
+  type Range,
+  reshape,
+  slice,
+  squeeze,
+  stack,
+  transpose,
+  unsqueeze,
+} from "./ops/movement.ts";
+export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
+export { argsort, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
+export {
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  type CrossEntropyOptions,
+  logSoftmax,
+  matmul,
+  type Reduction,
+  smoothL1,
+  type SmoothL1Options,
+  softmax,
+} from "./ops/composite.ts";
+export { backward, detach, grad, type GradOptions } from "./ops/grad.ts";
+export { availableDevices, compile, type Compiled, realize, useDevice } from "./core/realize.ts";
+export type { Device } from "./core/device.ts";
+export { inspect, type InspectedStep, type Inspection } from "./core/inspect.ts";
+export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";
+export {
+  DefaultBoxes,
+  type DefaultBoxesConfig,
+  type DefaultBoxesPreset,
+  type DefaultBoxOrder,
+} from "./loss/default_boxes.ts";
+export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
+export {
+  type DefaultBoxMatches,
+  type Predictions,
+  SSDLoss,
+  type SSDLossOptions,
+  type SSDLossResult,
+} from "./loss/ssd_loss.ts";
+export type { Targets } from "./loss/targets.ts";

@@ -1,0 +1,293 @@
+/** Ops made of ops: they record several entries and have no rule of their own. */
+import { broadcastOrThrow, type Case, type Draw, register } from "../core/op.ts";
+import { broadcastShapes, formatShape, normalizeAxis } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { asTensor, type TensorLike } from "./creation.ts";
+import { abs, add, div, exp, less, log1p, mul, neg, sub, where } from "./elementwise.ts";
+import { detach } from "./grad.ts";
+import { gather } from "./indexing.ts";
+import { squeeze, transpose, unsqueeze } from "./movement.ts";
+import { logSumExp, max, mean, sum } from "./reduce.ts";
+
+/** What becomes of the losses of single elements. */
+export type Reduction = "none" | "mean" | "sum";
+
+function reduceLoss(op: string, losses: Tensor, reduction: Reduction): Tensor {
+  switch (reduction) {
+    case "none":
+      return losses;
+    case "mean":
+      return mean(losses);
+    case "sum":
+      return sum(losses);
+    default:
+      throw new Error(`${op}: expected reduction "none", "mean" or "sum", got ${JSON.stringify(reduction)}`);
+  }
+}
+
+function axisOf(op: string, x: Tensor, axis: number): number {
+  const found = normalizeAxis(axis, x.shape.length);
+  if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(x.shape)}, got ${axis}`);
+  return found;
+}
+
+/**
+ * `exp(x) / sum(exp(x))` along an axis, computed without overflow.
+ *
+ * @param x float, at least one axis.
+ * @param axis the axis, the last unless told.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { softmax, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await softmax(tensor([1000, 1000])).toArray(), [0.5, 0.5]);
+ * ```
+ */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  const at = axisOf("softmax", x, axis);
+  if (x.size === 0) return exp(x);
+  // Not exp(logSoftmax(x)): a logarithm near 1000 has lost what tells 0.5 from 0.49998. Shifting all by one number changes nothing.
+  const shifted = exp(sub(x, detach(max(x, at, { keepDims: true }))));
+  return div(shifted, sum(shifted, at, { keepDims: true }));
+}
+
+/**
+ * The logarithm of {@link softmax}, exact where the softmax itself would round to 0.
+ *
+ * @param x float, at least one axis.
+ * @param axis the axis, the last unless told.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { logSoftmax, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await logSoftmax(tensor([0, -1000])).toArray(), [0, -1000]);
+ * ```
+ */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  return sub(x, logSumExp(x, axisOf("logSoftmax", x, axis), { keepDims: true }));
+}
+
+/** Options of {@link crossEntropy}. */
+export interface CrossEntropyOptions {
+  /** The axis of the classes: 1 unless told, as in PyTorch, or 0 where the logits have one axis. */
+  readonly axis?: number;
+  /** What becomes of the losses: their mean unless told. */
+  readonly reduction?: Reduction;
+}
+
+/**
+ * Cross-entropy between logits and labels: minus the logarithm of the softmax at the label, in nats.
+ *
+ * @param logits float; one axis counts the classes.
+ * @param labels int, the shape of the logits without that axis.
+ * @throws on a label that is known and out of range.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { crossEntropy, tensor } from "gpugrad";
+ *
+ * const labels = tensor([1], [1], { dtype: "int" });
+ * assert.equal(await crossEntropy(tensor([[0, 1000]]), labels).item(), 0);
+ * assert.equal(await crossEntropy(tensor([[1000, 0]]), labels).item(), 1000);
+ * ```
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  const { axis = logits.shape.length > 1 ? 1 : 0, reduction = "mean" } = options;
+  const at = axisOf("crossEntropy", logits, axis);
+  const expected = logits.shape.filter((_, i) => i !== at);
+  if (formatShape(labels.shape) !== formatShape(expected)) {
+    throw new Error(
+      `crossEntropy: expected labels of shape ${formatShape(expected)} (the logits without axis ${at}), got ${
+        formatShape(labels.shape)
+      }`,
+    );
+  }
+  if (labels.dtype !== "int") throw new Error(`crossEntropy: expected labels of dtype int, got ${labels.dtype}`);
+  const ofLabel = squeeze(gather(logits, unsqueeze(labels, at), at), at);
+  return reduceLoss("crossEntropy", sub(logSumExp(logits, at), ofLabel), reduction);
+}
+
+/** Options of {@link smoothL1}. */
+export interface SmoothL1Options {
+  /** Where the parabola becomes a line, 1 unless told; 0 gives the absolute difference. */
+  readonly beta?: number;
+  /** What becomes of the losses: their mean unless told. */
+  readonly reduction?: Reduction;
+}
+
+/**
+ * Smooth L1 (Girshick, Fast R-CNN, 2015): `0.5 d^2 / beta` where the difference d is below beta, `|d| - 0.5 beta` elsewhere.
+ * Its second derivative jumps at beta; there the line's counts.
+ *
+ * @param prediction float.
+ * @param target float, broadcast with the prediction.
+ * @throws on a negative beta.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { smoothL1, tensor } from "gpugrad";
+ *
+ * const losses = smoothL1(tensor([0.5, 3]), 0, { reduction: "none" });
+ * assert.deepEqual(await losses.toArray(), [0.125, 2.5]);
+ * ```
+ */
+export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
+  const { beta = 1, reduction = "mean" } = options;
+  if (!(beta >= 0)) throw new Error(`smoothL1: expected beta of 0 or more, got ${beta}`);
+  const pair = [asTensor(prediction, "smoothL1"), asTensor(target, "smoothL1")] as const;
+  broadcastOrThrow("smoothL1", pair);
+  const difference = sub(...pair);
+  const distance = abs(difference);
+  const losses = beta === 0
+    ? distance
+    : where(less(distance, beta), mul(mul(difference, difference), 0.5 / beta), sub(distance, 0.5 * beta));
+  return reduceLoss("smoothL1", losses, reduction);
+}
+
+/**
+ * Binary cross-entropy of `sigmoid(logits)` against targets in [0, 1], computed without overflow, in nats.
+ *
+ * @param logits float.
+ * @param targets float, broadcast with the logits.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { binaryCrossEntropyWithLogits, tensor } from "gpugrad";
+ *
+ * const losses = binaryCrossEntropyWithLogits(tensor([1000, -1000]), tensor([0, 0]), { reduction: "none" });
+ * assert.deepEqual(await losses.toArray(), [1000, 0]);
+ * ```
+ */
+export function binaryCrossEntropyWithLogits(
+  logits: TensorLike,
+  targets: TensorLike,
+  { reduction = "mean" }: { readonly reduction?: Reduction } = {},
+): Tensor {
+  const x = asTensor(logits, "binaryCrossEntropyWithLogits");
+  const t = asTensor(targets, "binaryCrossEntropyWithLogits");
+  broadcastOrThrow("binaryCrossEntropyWithLogits", [x, t]);
+  // log(1 + exp(x)), each branch where it does not overflow. The usual max(x, 0) + log1p(exp(-|x|)) has two kinks at 0 that
+  // cancel in the value and not in the gradient.
+  const softplus = where(less(x, 0), log1p(exp(x)), add(x, log1p(exp(neg(x)))));
+  return reduceLoss("binaryCrossEntropyWithLogits", sub(softplus, mul(x, t)), reduction);
+}
+
+/**
+ * The matrix product, by NumPy's rule: of two axes each the product of matrices, of one axis a vector, of more a stack of
+ * matrices whose leading axes broadcast.
+ *
+ * @param a float, `[..., m, k]` or `[k]`.
+ * @param b float, `[..., k, n]` or `[k]`.
+ * @throws where the inner sizes differ, or one is a scalar.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { matmul, tensor } from "gpugrad";
+ *
+ * const c = matmul(tensor([[1, 2], [3, 4]]), tensor([[1], [10]]));
+ * assert.deepEqual(await c.toArray(), [[21], [43]]);
+ * ```
+ */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  const shapes = `${formatShape(a.shape)} and ${formatShape(b.shape)}`;
+  if (a.shape.length === 0 || b.shape.length === 0) {
+    throw new Error(`matmul: expected at least one axis each, got ${shapes}`);
+  }
+  const left = a.shape.length === 1 ? unsqueeze(a, 0) : a;
+  const right = b.shape.length === 1 ? unsqueeze(b, 1) : b;
+  const inner = left.shape[left.shape.length - 1];
+  const fits = inner === right.shape[right.shape.length - 2] &&
+    broadcastShapes([left.shape.slice(0, -2), right.shape.slice(0, -2)]) !== null;
+  if (!fits) throw new Error(`matmul: expected [..., m, k] and [..., k, n], got ${shapes}`);
+  // [..., m, 1, k] times [..., 1, n, k], summed over k: one kernel.
+  let product = sum(mul(unsqueeze(left, -2), unsqueeze(swapLast(right), -3)), -1);
+  if (a.shape.length === 1) product = squeeze(product, -2);
+  if (b.shape.length === 1) product = squeeze(product, -1);
+  return product;
+}
+
+function swapLast(x: Tensor): Tensor {
+  const order = x.shape.map((_, i) => i);
+  const rank = order.length;
+  [order[rank - 2], order[rank - 1]] = [rank - 1, rank - 2];
+  return transpose(x, order);
+}
+
+const alongAxis = (draw: Draw): Case => {
+  const shape = draw.shape({ minRank: 1, minAxis: 1 });
+  return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length, shape.length - 1) } };
+};
+
+for (const [name, fn] of Object.entries({ softmax, logSoftmax })) {
+  register({ name, apply: ([x], { axis }) => fn(x, axis as number), differentiable: true, domain: alongAxis });
+}
+
+const reductions = ["none", "mean", "sum"] as const;
+
+/** The mean of nothing is NaN, which has no derivative. */
+function drawReduction(draw: Draw, shapes: readonly (readonly number[])[]): Reduction {
+  return draw.pick(shapes.some((s) => s.includes(0)) ? ["none", "sum"] as const : reductions);
+}
+
+register({
+  name: "crossEntropy",
+  apply: ([logits, labels], attributes) => crossEntropy(logits, labels, attributes as CrossEntropyOptions),
+  differentiable: true,
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, minAxis: 1 });
+    const axis = draw.int(0, shape.length - 1);
+    const labels = shape.filter((_, i) => i !== axis);
+    return {
+      inputs: [{ shape }, { shape: labels, dtype: "int", min: 0, max: shape[axis] - 1 }],
+      attributes: { axis, reduction: draw.pick(reductions) },
+    };
+  },
+});
+
+register({
+  name: "smoothL1",
+  apply: ([x, y], attributes) => smoothL1(x, y, attributes as SmoothL1Options),
+  differentiable: true,
+  domain: (draw) => {
+    const [a, b] = draw.broadcastable(2);
+    // Differences of 2 to 4 keep clear of every beta and of 0.
+    return {
+      inputs: [{ shape: a, min: 2, max: 3 }, { shape: b, min: -1, max: 0 }],
+      attributes: { beta: draw.pick([0, 0.5, 1.5, 5]), reduction: drawReduction(draw, [a, b]) },
+    };
+  },
+});
+
+register({
+  name: "binaryCrossEntropyWithLogits",
+  apply: ([x, t], attributes) => binaryCrossEntropyWithLogits(x, t, attributes as { reduction: Reduction }),
+  differentiable: true,
+  domain: (draw) => {
+    const [a, b] = draw.broadcastable(2);
+    return {
+      inputs: [{ shape: a }, { shape: b, min: 0, max: 1 }],
+      attributes: { reduction: drawReduction(draw, [a, b]) },
+    };
+  },
+});
+
+register({
+  name: "matmul",
+  apply: ([a, b]) => matmul(a, b),
+  differentiable: true,
+  domain: (draw) => {
+    const [m, k, n] = [draw.int(0, 3), draw.int(0, 3), draw.int(0, 3)];
+    const [batchA, batchB] = draw.broadcastable(2).map((s) => s.slice(-1));
+    const a = draw.int(0, 3) === 0 ? [k] : [...batchA, m, k];
+    const b = draw.int(0, 3) === 0 ? [k] : [...batchB, k, n];
+    return { inputs: [{ shape: a }, { shape: b }] };
+  },
+});

@@ -1,0 +1,233 @@
+/** Gradients: the reverse walk over the tape. */
+import { leafOp, type Op, opOf, record } from "../core/op.ts";
+import { broadcastAxes, broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
+import { Tensor } from "../core/tensor.ts";
+import { ones, zeros } from "./creation.ts";
+import { add } from "./elementwise.ts";
+import { reshape } from "./movement.ts";
+import { sum } from "./reduce.ts";
+
+/** Options of {@link grad}. */
+export interface GradOptions {
+  /** Whether an input without influence on `y` gets zeros rather than an error. */
+  readonly allowUnused?: boolean;
+}
+
+const detachOp: Op = {
+  name: "detach",
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+  kernel: { kind: "movement", source: (out) => [...out] },
+  vjp: null,
+};
+
+/**
+ * The same values without their history: gradients end here.
+ *
+ * @param x any shape and dtype.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { detach, grad, mul, tensor } from "gpugrad";
+ *
+ * const x = tensor(3);
+ * const dx = grad(mul(detach(x), x), x); // the first factor counts as a constant
+ * assert.equal(await dx.item(), 3);
+ * ```
+ */
+export function detach(x: Tensor): Tensor {
+  // A computed value can stand for itself; the tape behind it may go. A leaf has none, and under `compile` it is a placeholder.
+  if (x.value && x.op !== leafOp) return new Tensor(leafOp, [], {}, x.shape, x.dtype, x.value);
+  return record(detachOp, [x]);
+}
+
+/** Sums a cotangent over what broadcasting repeated; the one place where broadcasting is undone. */
+function unbroadcast(cotangent: Tensor, input: Tensor, op: string): Tensor {
+  if (sameShape(cotangent.shape, input.shape)) return cotangent;
+  const common = broadcastShapes([cotangent.shape, input.shape]);
+  if (!common || !sameShape(common, cotangent.shape)) {
+    throw new Error(
+      `grad: the rule of "${op}" gives a gradient of shape ${formatShape(cotangent.shape)} for an input of shape ${
+        formatShape(input.shape)
+      }`,
+    );
+  }
+  const { added, stretched } = broadcastAxes(input.shape, cotangent.shape);
+  return reshape(sum(cotangent, [...added, ...stretched]), input.shape);
+}
+
+/** Whether a gradient can flow from an entry to its input of this number. */
+function flows(entry: Tensor, input: number): boolean {
+  const { vjp } = opOf(entry);
+  return vjp !== null && vjp[input] != null && entry.inputs[input].dtype === "float" && entry.dtype === "float";
+}
+
+/** The entries that `y` is made of, `y` included, with the last on the tape first. Iterative: tapes are long. */
+function history(y: Tensor): Tensor[] {
+  const seen = new Set<Tensor>([y]);
+  const stack = [y];
+  while (stack.length > 0) {
+    for (const input of stack.pop()!.inputs) {
+      if (seen.has(input)) continue;
+      seen.add(input);
+      stack.push(input);
+    }
+  }
+  return [...seen].sort((a, b) => b.id - a.id);
+}
+
+/** The cotangents of `targets` where gradients reach them. */
+function walk(
+  y: Tensor,
+  cotangent: Tensor,
+  entries: readonly Tensor[],
+  targets: ReadonlySet<Tensor>,
+): Map<Tensor, Tensor> {
+  // Only entries between y and a target need a cotangent.
+  const wanted = new Set<Tensor>(targets);
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i];
+    if (entry.inputs.some((input, k) => wanted.has(input) && flows(entry, k))) wanted.add(entry);
+  }
+  const cotangents = new Map<Tensor, Tensor>();
+  if (wanted.has(y)) cotangents.set(y, cotangent);
+  for (const entry of entries) {
+    const own = cotangents.get(entry);
+    if (!own || entry.inputs.length === 0) continue;
+    if (!targets.has(entry)) cotangents.delete(entry);
+    const { name, vjp } = opOf(entry);
+    const context = { cotangent: own, output: entry, inputs: entry.inputs, attributes: entry.attributes };
+    entry.inputs.forEach((input, k) => {
+      if (!wanted.has(input) || !flows(entry, k)) return;
+      const part = unbroadcast(vjp![k]!(context), input, name);
+      const known = cotangents.get(input);
+      cotangents.set(input, known ? add(known, part) : part);
+    });
+  }
+  return cotangents;
+}
+
+/** Why no gradient reaches x: where each path from y to it ends. */
+function whyUnused(entries: readonly Tensor[], x: Tensor): string {
+  const leads = new Set<Tensor>([x]);
+  const cuts = new Set<string>();
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i];
+    entry.inputs.forEach((input, k) => {
+      if (!leads.has(input)) return;
+      leads.add(entry);
+      if (!flows(entry, k)) cuts.add(entry.op.name);
+    });
+  }
+  if (cuts.size === 0) return "y does not depend on it";
+  const names = [...cuts].map((name) => `"${name}"`).join(", ");
+  return `every path from y to it is cut by an op without derivative: ${names}`;
+}
+
+function checkCotangent(op: string, y: Tensor, cotangent?: Tensor): Tensor {
+  if (!(y instanceof Tensor)) throw new Error(`${op}: expected y to be a tensor, got ${typeof y}`);
+  if (y.dtype !== "float") throw new Error(`${op}: expected y of dtype float, got ${y.dtype} (made by "${y.op.name}")`);
+  if (!cotangent) {
+    if (y.size === 1) return ones(y.shape);
+    throw new Error(
+      `${op}: expected a cotangent for y of shape ${formatShape(y.shape)}; without one y must have a single element`,
+    );
+  }
+  if (!sameShape(cotangent.shape, y.shape)) {
+    throw new Error(
+      `${op}: expected a cotangent of y's shape ${formatShape(y.shape)}, got ${formatShape(cotangent.shape)}`,
+    );
+  }
+  return cotangent;
+}
+
+/**
+ * The gradient of `y` with respect to one or several entries of the tape, as tensors that can be differentiated again: the
+ * vector-Jacobian product with the cotangent.
+ *
+ * @param y float, any shape; without a cotangent it must have one element.
+ * @param x the entry or entries to differentiate by, float.
+ * @param cotangent float, of y's shape; ones unless given.
+ * @param options `allowUnused`: whether an `x` that has no influence gets zeros.
+ * @throws where `y` does not depend on `x`, or only through ops without derivative, which are named.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { argmax, cast, grad, pow, sum, tensor } from "gpugrad";
+ *
+ * const x = tensor([1, 2]);
+ * const slope = grad(sum(pow(x, 3)), x);
+ * const curvature = grad(sum(slope), x);
+ * assert.deepEqual(await slope.toArray(), [3, 12]);
+ * assert.deepEqual(await curvature.toArray(), [6, 12]);
+ * assert.throws(() => grad(cast(argmax(x, 0), "float"), x), /cut by .*argmax/);
+ * ```
+ */
+export function grad(y: Tensor, x: Tensor, cotangent?: Tensor, options?: GradOptions): Tensor;
+export function grad(y: Tensor, x: readonly Tensor[], cotangent?: Tensor, options?: GradOptions): Tensor[];
+export function grad(
+  y: Tensor,
+  x: Tensor | readonly Tensor[],
+  cotangent?: Tensor,
+  options: GradOptions = {},
+): Tensor | Tensor[] {
+  const start = checkCotangent("grad", y, cotangent);
+  const xs = x instanceof Tensor ? [x] : x;
+  xs.forEach((t, i) => {
+    if (!(t instanceof Tensor)) throw new Error(`grad: expected x[${i}] to be a tensor, got ${typeof t}`);
+    if (t.dtype !== "float") throw new Error(`grad: expected x[${i}] of dtype float, got ${t.dtype}`);
+  });
+  const entries = history(y);
+  const cotangents = walk(y, start, entries, new Set(xs));
+  const gradients = xs.map((t, i) => {
+    const found = cotangents.get(t);
+    if (found) return found;
+    if (options.allowUnused) return zeros(t.shape);
+    throw new Error(
+      `grad: no gradient for x[${i}] of shape ${formatShape(t.shape)}: ${whyUnused(entries, t)}; ` +
+        `{ allowUnused: true } gives zeros instead`,
+    );
+  });
+  return x instanceof Tensor ? gradients[0] : gradients;
+}
+
+/**
+ * Adds the gradient of `y` to `grad` of every leaf made with `requiresGrad` that `y` depends on.
+ *
+ * @param y float; without a cotangent it must have one element.
+ * @param cotangent float, of y's shape; ones unless given.
+ * @throws where no leaf with `requiresGrad` gets a gradient.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { backward, square, sum, tensor } from "gpugrad";
+ *
+ * const x = tensor([1, 2], [2], { requiresGrad: true });
+ * backward(sum(square(x)));
+ * backward(sum(square(x)));
+ * assert.deepEqual(await x.grad!.toArray(), [4, 8]); // added up
+ * x.grad = null;
+ * ```
+ */
+export function backward(y: Tensor, cotangent?: Tensor): void {
+  const start = checkCotangent("backward", y, cotangent);
+  const entries = history(y);
+  const leaves = entries.filter((t) => t.requiresGrad);
+  if (leaves.length === 0) {
+    throw new Error(`backward: y (made by "${y.op.name}") depends on no tensor made with requiresGrad`);
+  }
+  const cotangents = walk(y, start, entries, new Set(leaves));
+  if (cotangents.size === 0) {
+    throw new Error(
+      `backward: no gradient reaches the leaf of shape ${formatShape(leaves[0].shape)}: ${
+        whyUnused(entries, leaves[0])
+      }`,
+    );
+  }
+  for (const leaf of leaves) {
+    const found = cotangents.get(leaf);
+    if (found) leaf.grad = leaf.grad ? add(leaf.grad, found) : found;
+  }
+}

@@ -1,0 +1,271 @@
+/** Reading and writing at positions that are values of a tensor. */
+import { constant } from "../core/affine.ts";
+import { type Case, defineOp, type Draw, leafOp, type Op, opOf, record, register } from "../core/op.ts";
+import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { arange, asTensor, type TensorLike, zeros } from "./creation.ts";
+import { add, cast, equal, where } from "./elementwise.ts";
+import { broadcastTo, reshape, unsqueeze } from "./movement.ts";
+import { sum } from "./reduce.ts";
+
+function axisOf(op: string, shape: Shape, axis: number): number {
+  const found = normalizeAxis(axis, shape.length);
+  if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(shape)}, got ${axis}`);
+  return found;
+}
+
+/** The leaf whose elements, all of them, a tensor of indices shows: through reshapes and broadcasts, not through slices. */
+function shownLeaf(indices: Tensor): Tensor | null {
+  let t = indices;
+  while (t.op !== leafOp) {
+    const { kernel } = opOf(t);
+    if (kernel.kind !== "movement" || kernel.fill || t.size < t.inputs[0].size) return null;
+    t = t.inputs[0];
+  }
+  return t;
+}
+
+/** Refuses indices that are known to lie outside. What the device computes is not known: there the result is NaN. */
+function checkIndices(op: string, indices: Tensor, size: number): void {
+  if (indices.dtype !== "int") throw new Error(`${op}: expected indices of dtype int, got ${indices.dtype}`);
+  if (indices.size === 0) return;
+  if (size === 0) {
+    throw new Error(`${op}: expected no indices into an axis of length 0, got shape ${formatShape(indices.shape)}`);
+  }
+  shownLeaf(indices)?.value?.forEach((v, i) => {
+    if (v < 0 || v >= size) {
+      throw new Error(`${op}: expected indices from 0 to ${size - 1}, got ${v} at position ${i}`);
+    }
+  });
+}
+
+const gatherOp: Op = defineOp({
+  name: "gather",
+  infer: ([x, indices], attributes) => {
+    const axis = attributes.axis as number;
+    const fits = x.shape.length === indices.shape.length &&
+      x.shape.every((n, a) => a === axis || n === 1 || n === indices.shape[a]);
+    if (!fits) {
+      throw new Error(
+        `gather: expected indices of x's rank, with x's sizes outside of axis ${axis}, got ${
+          formatShape(indices.shape)
+        } for x of shape ${formatShape(x.shape)}`,
+      );
+    }
+    checkIndices("gather", indices, x.shape[axis]);
+    return { shape: indices.shape, dtype: x.dtype };
+  },
+  kernel: {
+    kind: "gather",
+    position: (out) => [...out],
+    source: (out, position, { axis }, source) =>
+      out.map((i, a) => (a === axis ? position : source[a] === 1 ? constant(0) : i)),
+    axis: ({ axis }) => axis as number,
+  },
+  vjp: [
+    ({ cotangent, inputs: [x, indices], attributes }) => {
+      const axis = attributes.axis as number;
+      // Where x was repeated, each copy gets its own sum; the walk adds them up.
+      const shape = indices.shape.map((n, a) => (a === axis ? x.shape[a] : n));
+      return scatterAdd(zeros(shape), indices, cotangent, axis);
+    },
+    null,
+  ],
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, minAxis: 1 });
+    const axis = draw.int(0, shape.length - 1);
+    const indices = shape.map((n, a) => (a === axis ? draw.int(0, 4) : n));
+    return {
+      inputs: [{ shape }, { shape: indices, dtype: "int", min: 0, max: shape[axis] - 1 }],
+      attributes: { axis },
+    };
+  },
+});
+
+/**
+ * The elements at given places along an axis, one for each index; like PyTorch's `gather`.
+ *
+ * @param x any dtype.
+ * @param indices int, of x's rank; other axes have x's sizes, or x has size 1 there and is repeated.
+ * @param axis the axis that indices count along.
+ * @returns the shape of the indices. A gradient adds up where an element was taken several times.
+ * @throws on shapes that do not fit, and on an index that is known and lies outside; one that the device computes gives NaN.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { gather, tensor } from "gpugrad";
+ *
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * const last = tensor([[2], [0]], undefined, { dtype: "int" });
+ * assert.deepEqual(await gather(x, last, 1).toArray(), [[3], [4]]);
+ * ```
+ */
+export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
+  return record(gatherOp, [x, indices], { axis: axisOf("gather", x.shape, axis) });
+}
+
+const takeOp: Op = defineOp({
+  name: "take",
+  infer: ([x, indices]) => {
+    if (x.shape.length === 0) throw new Error("take: expected x to have at least one axis, got a scalar");
+    checkIndices("take", indices, x.shape[0]);
+    return { shape: [...indices.shape, ...x.shape.slice(1)], dtype: x.dtype };
+  },
+  kernel: {
+    kind: "gather",
+    position: (out, _, source) => out.slice(0, out.length - source.length + 1),
+    source: (out, position, _, source) => [position, ...out.slice(out.length - source.length + 1)],
+    axis: () => 0,
+  },
+  vjp: [
+    ({ cotangent, inputs: [x, indices] }) => {
+      const rest = x.shape.slice(1);
+      const flat = [indices.size, ...rest];
+      const rows = broadcastTo(reshape(indices, [indices.size, ...rest.map(() => 1)]), flat);
+      return scatterAdd(zeros(x.shape), rows, reshape(cotangent, flat), 0);
+    },
+    null,
+  ],
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, minAxis: 1 });
+    const indices = draw.shape({ maxRank: 2 });
+    return { inputs: [{ shape }, { shape: indices, dtype: "int", min: 0, max: shape[0] - 1 }] };
+  },
+});
+
+/**
+ * The rows at given indices.
+ *
+ * @param x any dtype, at least one axis.
+ * @param indices int, any shape.
+ * @returns shape `[...indices.shape, ...x.shape.slice(1)]`.
+ * @throws on an index that is known and lies outside; one that the device computes gives NaN.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { take, tensor } from "gpugrad";
+ *
+ * const x = tensor([[1, 2], [3, 4]]);
+ * assert.deepEqual(await take(x, tensor([1, 1], [2], { dtype: "int" })).toArray(), [[3, 4], [3, 4]]);
+ * ```
+ */
+export function take(x: Tensor, indices: Tensor): Tensor {
+  return record(takeOp, [x, indices]);
+}
+
+const scatterAddOp: Op = defineOp({
+  name: "scatterAdd",
+  infer: ([base, indices, updates], attributes) => {
+    const axis = attributes.axis as number;
+    const fits = base.shape.length === indices.shape.length &&
+      base.shape.every((n, a) => a === axis || n === indices.shape[a]);
+    if (!fits) {
+      throw new Error(
+        `scatterAdd: expected indices of the base's rank, with its sizes outside of axis ${axis}, got ${
+          formatShape(indices.shape)
+        } for a base of shape ${formatShape(base.shape)}`,
+      );
+    }
+    const common = broadcastShapes([updates.shape, indices.shape]);
+    if (!common || !sameShape(common, indices.shape)) {
+      throw new Error(
+        `scatterAdd: expected updates that broadcast to the indices' shape ${formatShape(indices.shape)}, got ${
+          formatShape(updates.shape)
+        }`,
+      );
+    }
+    checkIndices("scatterAdd", indices, base.shape[axis]);
+    return { shape: base.shape, dtype: base.dtype === "float" || updates.dtype === "float" ? "float" : "int" };
+  },
+  kernel: {
+    kind: "lowered",
+    // Kernels cannot write where they like: each element looks for the updates that are meant for it.
+    lower: ([base, indices, updates], attributes) => {
+      const axis = attributes.axis as number;
+      const own = base.shape.map((n, a) => (a === axis ? n : 1));
+      const position = unsqueeze(reshape(arange(base.shape[axis]), own), axis + 1);
+      const meant = equal(unsqueeze(indices, axis), position);
+      const amount = unsqueeze(broadcastTo(updates, indices.shape), axis);
+      return add(base, sum(where(meant, amount, 0), axis + 1));
+    },
+  },
+  vjp: [
+    ({ cotangent }) => cotangent,
+    null,
+    ({ cotangent, inputs: [, indices], attributes }) => gather(cotangent, indices, attributes.axis as number),
+  ],
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, minAxis: 1 });
+    const axis = draw.int(0, shape.length - 1);
+    const indices = shape.map((n, a) => (a === axis ? draw.int(0, 4) : n));
+    return {
+      inputs: [{ shape }, { shape: indices, dtype: "int", min: 0, max: shape[axis] - 1 }, { shape: indices }],
+      attributes: { axis },
+    };
+  },
+});
+
+/**
+ * Adds updates to a base at given places along an axis; what meets at one place is added up. Like PyTorch's `scatter_add`, but
+ * the base is left as it is. Each element looks through all updates of its row, so the cost is their product.
+ *
+ * @param base float or int.
+ * @param indices int, of the base's rank, with its sizes outside of the axis.
+ * @param updates broadcast to the shape of the indices.
+ * @param axis the axis that indices count along.
+ * @returns the shape of the base.
+ * @throws on shapes that do not fit, and on an index that is known and lies outside; one that the device computes adds nothing.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { scatterAdd, tensor, zeros } from "gpugrad";
+ *
+ * const at = tensor([2, 0, 2], [3], { dtype: "int" });
+ * assert.deepEqual(await scatterAdd(zeros([4]), at, tensor([1, 10, 100]), 0).toArray(), [10, 0, 101, 0]);
+ * ```
+ */
+export function scatterAdd(base: Tensor, indices: Tensor, updates: TensorLike, axis: number): Tensor {
+  const amount = asTensor(updates, "scatterAdd");
+  return record(scatterAddOp, [base, indices, amount], { axis: axisOf("scatterAdd", base.shape, axis) });
+}
+
+/**
+ * Ones where the last axis counts to the index, zeros elsewhere.
+ *
+ * @param indices int, any shape.
+ * @param depth the length of the new last axis.
+ * @returns float, shape `[...indices.shape, depth]`. No derivative.
+ * @throws on an index that is known and lies outside; one that the device computes gives zeros alone.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { oneHot, tensor } from "gpugrad";
+ *
+ * const classes = tensor([1, 0], [2], { dtype: "int" });
+ * assert.deepEqual(await oneHot(classes, 3).toArray(), [[0, 1, 0], [1, 0, 0]]);
+ * ```
+ */
+export function oneHot(indices: Tensor, depth: number): Tensor {
+  if (!Number.isInteger(depth) || depth < 0) {
+    throw new Error(`oneHot: expected depth to be a whole number from 0, got ${depth}`);
+  }
+  checkIndices("oneHot", indices, depth);
+  return cast(equal(unsqueeze(indices, -1), arange(depth)), "float");
+}
+
+register({
+  name: "oneHot",
+  apply: ([indices], { depth }) => oneHot(indices, depth as number),
+  differentiable: false,
+  domain: (draw: Draw): Case => {
+    const depth = draw.int(1, 4);
+    return {
+      inputs: [{ shape: draw.shape({ maxRank: 2 }), dtype: "int", min: 0, max: depth - 1 }],
+      attributes: { depth },
+    };
+  },
+});

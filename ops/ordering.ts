@@ -1,0 +1,360 @@
+/** Order along an axis: ranks, sorting, selection. All stable, the lower index first among equals, NaN as the largest. */
+import { type Case, type Draw, register } from "../core/op.ts";
+import { broadcastShapes, formatShape, normalizeAxis, sameShape } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { arange, asTensor } from "./creation.ts";
+import { add, equal, greater, less, logicalAnd, logicalNot, logicalOr, mul, neg, sub, where } from "./elementwise.ts";
+import { gather } from "./indexing.ts";
+import { broadcastTo, concat, pad, reshape, slice, squeeze, stored, transpose, unsqueeze } from "./movement.ts";
+import { argmax, sum } from "./reduce.ts";
+
+/** Options of {@link rank}, {@link argsort} and {@link sort}. */
+export interface OrderOptions {
+  /** Whether the largest comes first. */
+  readonly descending?: boolean;
+}
+
+function axisOf(op: string, x: Tensor, axis: number): number {
+  const found = normalizeAxis(axis, x.shape.length);
+  if (found === null) {
+    throw new Error(`${op}: expected an axis of shape ${formatShape(x.shape)}, got ${axis}`);
+  }
+  return found;
+}
+
+/** NaN ranks as the largest, so that every order is total. */
+function comparable(x: Tensor): Tensor {
+  return x.dtype === "float" ? where(equal(x, x), x, Infinity) : x;
+}
+
+/** Whether `a` at `i` comes before `b` at `j`. */
+function precedes(a: Tensor, i: Tensor, b: Tensor, j: Tensor, descending: boolean): Tensor {
+  const better = descending ? greater(a, b) : less(a, b);
+  return logicalOr(better, logicalAnd(equal(a, b), less(i, j)));
+}
+
+/** Moves the axis to the end, and back. */
+function lastAxis(x: Tensor, axis: number): { moved: Tensor; back: (y: Tensor) => Tensor } {
+  const rank = x.shape.length;
+  if (axis === rank - 1) return { moved: x, back: (y) => y };
+  const order = [...Array(rank).keys()].filter((a) => a !== axis);
+  order.push(axis);
+  const inverse = order.map((_, a) => order.indexOf(a));
+  return { moved: transpose(x, order), back: (y) => transpose(y, inverse) };
+}
+
+function count(condition: Tensor, axis: number): Tensor {
+  return sum(where(condition, 1, 0), axis);
+}
+
+function rankLast(x: Tensor, descending: boolean): Tensor {
+  const keys = comparable(x);
+  const index = arange(x.shape[x.shape.length - 1]);
+  const other = unsqueeze(keys, -2); // [..., 1, n]
+  const own = unsqueeze(keys, -1); // [..., n, 1]
+  return count(precedes(other, index, own, unsqueeze(index, 1), descending), -1);
+}
+
+/**
+ * The place of each element in the order along an axis: how many come before it. Found by counting, so the cost grows with the
+ * square of the axis; {@link topKMask} is faster where only membership counts.
+ *
+ * @param x any dtype, at least one axis.
+ * @param axis the axis, the last unless told.
+ * @returns int, the shape of x, from 0. No derivative.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { rank, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await rank(tensor([3, 1, 3, 2])).toArray(), [2, 0, 3, 1]);
+ * assert.deepEqual(await rank(tensor([3, 1, 3, 2]), 0, { descending: true }).toArray(), [0, 3, 1, 2]);
+ * ```
+ */
+export function rank(x: Tensor, axis = -1, { descending = false }: OrderOptions = {}): Tensor {
+  const { moved, back } = lastAxis(x, axisOf("rank", x, axis));
+  return back(rankLast(moved, descending));
+}
+
+/** The index of the element at each of the first `k` places. */
+function firstIndices(x: Tensor, k: number, descending: boolean): Tensor {
+  const n = x.shape[x.shape.length - 1];
+  const ranks = unsqueeze(rankLast(x, descending), -2); // [..., 1, n]
+  const place = unsqueeze(arange(k), 1); // [k, 1]
+  return sum(where(equal(ranks, place), arange(n), 0), -1);
+}
+
+/**
+ * The indices that sort along an axis.
+ *
+ * @param x any dtype, at least one axis.
+ * @param axis the axis, the last unless told.
+ * @returns int, the shape of x. No derivative.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { argsort, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await argsort(tensor([3, 1, 3, 2])).toArray(), [1, 3, 0, 2]);
+ * ```
+ */
+export function argsort(x: Tensor, axis = -1, { descending = false }: OrderOptions = {}): Tensor {
+  const at = axisOf("argsort", x, axis);
+  const { moved, back } = lastAxis(x, at);
+  return back(firstIndices(moved, x.shape[at], descending));
+}
+
+/**
+ * Sorts along an axis. The gradient goes where the element came from.
+ *
+ * @param x any dtype, at least one axis.
+ * @param axis the axis, the last unless told.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { sort, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await sort(tensor([3, 1, 2]), 0, { descending: true }).toArray(), [3, 2, 1]);
+ * ```
+ */
+export function sort(x: Tensor, axis = -1, options: OrderOptions = {}): Tensor {
+  const at = axisOf("sort", x, axis);
+  return gather(x, argsort(x, at, options), at);
+}
+
+/**
+ * The `k` largest elements along an axis, the largest first, and where they stand.
+ *
+ * @param x any dtype, at least one axis.
+ * @param k how many, from 0 to the length of the axis.
+ * @param axis the axis, the last unless told.
+ * @returns values of x's dtype and int indices; the axis has length k.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { tensor, topK } from "gpugrad";
+ *
+ * const { values, indices } = topK(tensor([1, 5, 5, 2]), 3);
+ * assert.deepEqual(await values.toArray(), [5, 5, 2]);
+ * assert.deepEqual(await indices.toArray(), [1, 2, 3]);
+ * ```
+ */
+export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
+  const at = axisOf("topK", x, axis);
+  if (!Number.isInteger(k) || k < 0 || k > x.shape[at]) {
+    throw new Error(`topK: expected k to be a whole number from 0 to ${x.shape[at]} (axis ${at}), got ${k}`);
+  }
+  const { moved, back } = lastAxis(x, at);
+  const indices = back(firstIndices(moved, k, true));
+  return { values: gather(x, indices, at), indices };
+}
+
+/** Axes up to this long are ranked by counting all pairs. */
+const SHORT_AXIS = 256;
+/** How many elements of each row a pass of the selection ranks exactly. */
+const CANDIDATES = 64;
+
+/**
+ * What is known of each row's order, side by side on a last axis of length 4, so that it is one array: the last element known to be
+ * selected and the first known not to be, their values and then their indices. Index -1 stands before all elements, the length of the
+ * row after all.
+ */
+type Bracket = Tensor;
+
+/** Numbers of a bracket, each `[..., 1]`. */
+function sides(bracket: Bracket): Tensor[] {
+  const { shape } = bracket;
+  return [0, 1, 2, 3].map((i) =>
+    slice(bracket, shape.map((_, axis) => (axis === shape.length - 1 ? [i, i + 1] as const : null)))
+  );
+}
+
+/** Which elements stand after the selected side of a bracket, and which also before the other. */
+function within(keys: Tensor, bracket: Bracket): { after: Tensor; undecided: Tensor } {
+  const [value, endValue, index, endIndex] = sides(bracket);
+  const at = arange(keys.shape[keys.shape.length - 1]);
+  const after = precedes(value, index, keys, at, true);
+  return { after, undecided: logicalAnd(after, precedes(keys, at, endValue, endIndex, true)) };
+}
+
+/**
+ * The tightest bracket that candidates give, each `[..., candidates]`, from the exact rank of each. `indexAt` gives the indices of
+ * the candidates at positions among them.
+ */
+function bracketOf(
+  keys: Tensor,
+  k: Tensor,
+  value: Tensor,
+  index: Tensor,
+  indexAt: (position: Tensor) => Tensor,
+): Bracket {
+  const n = keys.shape[keys.shape.length - 1];
+  const before = precedes(unsqueeze(keys, -2), arange(n), unsqueeze(value, -1), unsqueeze(index, -1), true);
+  // How far each candidate stands from the border: below 0 it is selected.
+  const distance = sub(count(before, -1), k);
+  const wide = unsqueeze(distance, -2);
+  const first = equal(arange(2), 0);
+  const left = unsqueeze(first, 1);
+  const score = where(equal(left, less(wide, 0)), where(left, wide, neg(wide)), -Infinity);
+  const best = argmax(score, -1); // [..., 2]
+  const found = equal(first, less(gather(distance, best, -1), 0));
+  return concat([
+    where(found, gather(value, best, -1), where(first, Infinity, -Infinity)),
+    where(found, indexAt(best), where(first, -1, n)),
+  ], -1);
+}
+
+/** The tighter of two brackets, on each side. */
+function tighter(a: Bracket, b: Bracket): Bracket {
+  const last = a.shape.length - 1;
+  const part = (x: Tensor, from: number) =>
+    slice(x, x.shape.map((_, axis) => (axis === last ? [from, from + 2] as const : null)));
+  const [valueA, indexA, valueB, indexB] = [part(a, 0), part(a, 2), part(b, 0), part(b, 2)];
+  const first = equal(arange(2), 0);
+  const later = equal(first, precedes(valueA, indexA, valueB, indexB, true));
+  return concat([where(later, valueB, valueA), where(later, indexB, indexA)], -1);
+}
+
+/** A bracket from elements at even distances. */
+function coarseBracket(keys: Tensor, k: Tensor): Bracket {
+  const last = keys.shape.length - 1;
+  const n = keys.shape[last];
+  const step = Math.ceil(n / CANDIDATES);
+  const value = slice(keys, keys.shape.map((_, axis) => (axis === last ? [0, n, step] as const : null)));
+  return bracketOf(keys, k, value, arange(0, n, step), (position) => mul(position, step));
+}
+
+/**
+ * A bracket from the first undecided element in each residue class of indices modulo {@link CANDIDATES}. A class without one gives
+ * its first element: any element will do, it only helps less.
+ */
+function fineBracket(keys: Tensor, k: Tensor, undecided: Tensor): Bracket {
+  const last = keys.shape.length - 1;
+  const n = keys.shape[last];
+  const rows = Math.ceil(n / CANDIDATES);
+  const padding = keys.shape.map((_, axis) => [0, axis === last ? rows * CANDIDATES - n : 0] as const);
+  const grid = (x: Tensor) => reshape(pad(x, padding), [...keys.shape.slice(0, last), rows, CANDIDATES]);
+  const row = argmax(grid(where(undecided, 1, 0)), -2);
+  const value = squeeze(gather(grid(keys), unsqueeze(row, -2), -2), -2);
+  const index = add(mul(row, CANDIDATES), arange(CANDIDATES));
+  return bracketOf(keys, k, value, index, (at) => add(mul(gather(row, at, -1), CANDIDATES), at));
+}
+
+/**
+ * Marks the `k` largest elements along an axis; the lower index is taken first among equals, NaN counts as the largest. What hard
+ * mining needs: exact, and without sorting. Some elements are ranked exactly, which brackets the border between selected and not;
+ * that is done twice; the few that are left in the bracket are ranked one by one. Axes beyond 32,768 take the square of their length.
+ *
+ * @param x any dtype, at least one axis.
+ * @param k how many: a number, or a tensor that broadcasts against x with the axis of length 1, so that each row has its own.
+ * At or below 0 selects none, at or above the length of the axis all.
+ * @param axis the axis, the last unless told.
+ * @returns bool, the shape of x. No derivative.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { tensor, topKMask } from "gpugrad";
+ *
+ * const x = tensor([[4, 1, 4, 4], [1, 2, 3, 4]]);
+ * const k = tensor([[2], [1]]);
+ * assert.deepEqual(await topKMask(x, k).toArray(), [[true, false, true, false], [false, false, false, true]]);
+ * ```
+ */
+export function topKMask(x: Tensor, k: Tensor | number, axis = -1): Tensor {
+  const at = axisOf("topKMask", x, axis);
+  const wanted = asTensor(k, "topKMask");
+  const each = x.shape.map((n, a) => (a === at ? 1 : n));
+  const common = broadcastShapes([wanted.shape, each]);
+  if (!common || !sameShape(common, each)) {
+    throw new Error(
+      `topKMask: expected k to broadcast to ${formatShape(each)}, got shape ${formatShape(wanted.shape)}`,
+    );
+  }
+  const { moved, back } = lastAxis(x, at);
+  const many = wanted.shape.length === 0 ? wanted : lastAxis(broadcastTo(wanted, each), at).moved;
+  const last = moved.shape.length - 1;
+  const n = moved.shape[last];
+  if (n <= SHORT_AXIS) return back(less(rankLast(moved, true), many));
+
+  const keys = comparable(moved);
+  const coarse = stored(coarseBracket(keys, many));
+  const fine = stored(tighter(coarse, fineBracket(keys, many, within(keys, coarse).undecided)));
+  const { after, undecided } = within(keys, fine);
+  const index = arange(n);
+  const before = precedes(unsqueeze(keys, -2), index, unsqueeze(keys, -1), unsqueeze(index, 1), true);
+  return back(where(undecided, less(count(before, -1), many), logicalNot(after)));
+}
+
+const orderCase = (draw: Draw): Case => {
+  const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
+  return {
+    // Few different values, so that ties are common.
+    inputs: [{ shape, dtype: draw.pick(["float", "int"] as const), min: -2, max: 2 }],
+    attributes: { axis: draw.int(-shape.length, shape.length - 1), descending: draw.bool() },
+  };
+};
+
+interface OrderAttributes {
+  readonly axis: number;
+  readonly descending: boolean;
+}
+
+for (const [name, fn] of Object.entries({ rank, argsort })) {
+  register({
+    name,
+    apply: ([x], attributes) => {
+      const { axis, descending } = attributes as unknown as OrderAttributes;
+      return fn(x, axis, { descending });
+    },
+    differentiable: false,
+    domain: orderCase,
+  });
+}
+
+register({
+  name: "sort",
+  apply: ([x], attributes) => {
+    const { axis, descending } = attributes as unknown as OrderAttributes;
+    return sort(x, axis, { descending });
+  },
+  differentiable: true,
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
+    return {
+      inputs: [{ shape, distinct: true }],
+      attributes: { axis: draw.int(-shape.length, shape.length - 1), descending: draw.bool() },
+    };
+  },
+});
+
+register({
+  name: "topK",
+  apply: ([x], { k, axis }) => topK(x, k as number, axis as number).values,
+  differentiable: true,
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
+    const axis = draw.int(0, shape.length - 1);
+    return { inputs: [{ shape, distinct: true }], attributes: { axis, k: draw.int(0, shape[axis]) } };
+  },
+});
+
+register({
+  name: "topKMask",
+  apply: ([x], { k, axis }) => topKMask(x, k as number, axis as number),
+  differentiable: false,
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, maxRank: 2, maxAxis: 5 });
+    const axis = draw.int(0, shape.length - 1);
+    // Now and then an axis that is not ranked by counting all pairs.
+    if (draw.int(0, 3) === 0) shape[axis] = draw.int(SHORT_AXIS + 1, 2 * SHORT_AXIS);
+    return {
+      inputs: [{ shape, dtype: draw.pick(["float", "int"] as const), min: -2, max: 2 }],
+      attributes: { axis, k: draw.int(-1, shape[axis] + 1) },
+    };
+  },
+});

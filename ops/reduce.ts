@@ -1,0 +1,451 @@
+/** Reductions over one axis, several or all. */
+import {
+  type Case,
+  defineOp,
+  type Draw,
+  type InputSpec,
+  type Op,
+  record,
+  type ReduceKernel,
+  register,
+  type Vjp,
+} from "../core/op.ts";
+import { dropAxes, formatShape, normalizeAxis, type Shape, sizeOf } from "../core/shape.ts";
+import type { Attributes, DType, Tensor } from "../core/tensor.ts";
+import { arange, asTensor, full, type TensorLike } from "./creation.ts";
+import { abs, add, cast, div, equal, exp, less, log, scaleCotangent, sub, where } from "./elementwise.ts";
+import { broadcastTo, reshape, transpose, unsqueeze } from "./movement.ts";
+
+/** One axis or several; all where there is none. */
+export type Axes = number | readonly number[];
+
+/** Options of reductions. */
+export interface ReduceOptions {
+  /** Whether reduced axes stay, with length 1. */
+  readonly keepDims?: boolean;
+}
+
+function axesOf(op: string, x: Tensor, axis: Axes | undefined): number[] {
+  if (axis === undefined) return x.shape.map((_, i) => i);
+  const axes = (typeof axis === "number" ? [axis] : axis).map((a) => {
+    const found = normalizeAxis(a, x.shape.length);
+    if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(x.shape)}, got ${a}`);
+    return found;
+  });
+  if (new Set(axes).size !== axes.length) {
+    throw new Error(`${op}: expected each axis once, got [${axes.join(", ")}]`);
+  }
+  return axes.sort((a, b) => a - b);
+}
+
+/** The shape with the reduced axes as 1. */
+function keptShape(shape: Shape, axes: readonly number[]): number[] {
+  return shape.map((n, i) => (axes.includes(i) ? 1 : n));
+}
+
+/** A reduced tensor with the reduced axes back, of length 1. */
+function restore(reduced: Tensor, x: Tensor, attributes: Attributes): Tensor {
+  return reshape(reduced, keptShape(x.shape, attributes.axes as number[]));
+}
+
+/** The extreme of nothing does not exist. */
+function refuseEmpty(op: string, x: Tensor, axes: readonly number[]): void {
+  const empty = axes.find((axis) => x.shape[axis] === 0);
+  if (empty !== undefined) {
+    throw new Error(
+      `${op}: expected at least one element along axis ${empty} of shape ${formatShape(x.shape)}, got none`,
+    );
+  }
+}
+
+function reduceCase(draw: Draw, minAxis: number, input: Omit<InputSpec, "shape">): Case {
+  const shape = draw.shape({ minAxis });
+  return { inputs: [{ shape, ...input }], attributes: { axes: shape.flatMap((_, i) => (draw.bool() ? [i] : [])) } };
+}
+
+interface Spec {
+  readonly dtype: (dtype: DType) => DType;
+  readonly kernel: Omit<ReduceKernel, "kind">;
+  readonly nonEmpty?: boolean;
+  readonly vjp: Vjp | null;
+  readonly input?: Omit<InputSpec, "shape">;
+}
+
+function reduction(name: string, { dtype, kernel, nonEmpty, vjp, input }: Spec): Op {
+  return defineOp({
+    name,
+    infer: ([x], attributes) => {
+      const axes = attributes.axes as number[];
+      if (nonEmpty) refuseEmpty(name, x, axes);
+      return { shape: dropAxes(x.shape, axes), dtype: dtype(x.dtype) };
+    },
+    kernel: { kind: "reduce", ...kernel },
+    vjp: vjp && [vjp],
+    domain: (draw) => reduceCase(draw, nonEmpty ? 1 : 0, input ?? {}),
+  });
+}
+
+/** Records a reduction, and puts the axes back where they are to stay. */
+function reduce(op: Op, x: Tensor, axes: readonly number[], options: ReduceOptions = {}): Tensor {
+  const result = record(op, [x], { axes });
+  return options.keepDims ? reshape(result, keptShape(x.shape, axes)) : result;
+}
+
+const arithmetic = (dtype: DType): DType => (dtype === "float" ? "float" : "int");
+const truth = (): DType => "bool";
+
+const sumOp = reduction("sum", {
+  dtype: arithmetic,
+  kernel: { identity: 0, combine: (a, x, lower) => lower.round(`(${a} + ${x})`) },
+  vjp: ({ cotangent, inputs: [x], attributes }) => broadcastTo(restore(cotangent, x, attributes), x.shape),
+});
+
+/**
+ * The sum; 0 over nothing. `int` and `bool` give `int`.
+ *
+ * @param x any shape.
+ * @param axis the axis or axes to sum over; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where an axis does not exist or is named twice.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { sum, tensor } from "gpugrad";
+ *
+ * const x = tensor([[1, 2], [3, 4]]);
+ * assert.equal(await sum(x).item(), 10);
+ * assert.deepEqual(await sum(x, 1, { keepDims: true }).toArray(), [[3], [7]]);
+ * ```
+ */
+export function sum(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "sum");
+  return reduce(sumOp, input, axesOf("sum", input, axis), options);
+}
+
+/**
+ * The mean, always `float`; NaN over nothing.
+ *
+ * @param x any shape.
+ * @param axis the axis or axes; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where an axis does not exist or is named twice.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { mean, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await mean(tensor([[1, 2], [3, 6]]), 0).toArray(), [2, 4]);
+ * ```
+ */
+export function mean(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "mean");
+  const axes = axesOf("mean", input, axis);
+  return div(reduce(sumOp, input, axes, options), sizeOf(axes.map((a) => input.shape[a])));
+}
+
+const prodOp = reduction("prod", {
+  dtype: arithmetic,
+  kernel: { identity: 1, combine: (a, x, lower) => lower.round(`(${a} * ${x})`) },
+  vjp: ({ cotangent, inputs: [x], attributes }) =>
+    scaleCotangent(restore(cotangent, x, attributes), productOfOthers(x, attributes.axes as number[])),
+});
+
+/**
+ * For each element the product of all others, as a product again: a quotient would fail where elements are 0. Each is a product
+ * over the axes with the element itself as 1, so the cost grows with the square of their length.
+ */
+function productOfOthers(x: Tensor, axes: readonly number[]): Tensor {
+  const kept = x.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
+  const order = [...kept, ...axes];
+  const n = sizeOf(axes.map((a) => x.shape[a]));
+  const moved = transpose(x, order);
+  const rows = reshape(moved, [...kept.map((a) => x.shape[a]), 1, n]);
+  const itself = equal(unsqueeze(arange(n), 1), arange(n));
+  const others = record(prodOp, [where(itself, 1, rows)], { axes: [kept.length + 1] });
+  return transpose(reshape(others, moved.shape), order.map((_, a) => order.indexOf(a)));
+}
+
+/**
+ * The product; 1 over nothing. `int` and `bool` give `int`. The gradient is exact where elements are 0; it costs the square of the
+ * number of factors.
+ *
+ * @param x any shape.
+ * @param axis the axis or axes; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where an axis does not exist or is named twice.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { grad, prod, tensor } from "gpugrad";
+ *
+ * const x = tensor([2, 0, 5]);
+ * assert.equal(await prod(x).item(), 0);
+ * assert.deepEqual(await grad(prod(x), x).toArray(), [0, 10, 0]);
+ * ```
+ */
+export function prod(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "prod");
+  return reduce(prodOp, input, axesOf("prod", input, axis), options);
+}
+
+/** Elements that are the extreme share the gradient evenly. */
+const shareTies: Vjp = ({ cotangent, inputs: [x], output, attributes }) => {
+  const taken = cast(equal(x, restore(output, x, attributes)), "float");
+  const share = div(taken, restore(record(sumOp, [taken], attributes), x, attributes));
+  return scaleCotangent(restore(cotangent, x, attributes), share);
+};
+
+const maxOp = reduction("max", {
+  dtype: arithmetic,
+  kernel: { identity: -Infinity, combine: (a, x) => `Math.max(${a}, ${x})` },
+  nonEmpty: true,
+  vjp: shareTies,
+  input: { distinct: true },
+});
+
+/**
+ * The largest element; NaN where there is one. Equal elements share the gradient evenly.
+ *
+ * @param x any shape.
+ * @param axis the axis or axes; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where an axis does not exist, is named twice or is empty.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { grad, max, tensor } from "gpugrad";
+ *
+ * const x = tensor([1, 3, 3]);
+ * assert.equal(await max(x).item(), 3);
+ * assert.deepEqual(await grad(max(x), x).toArray(), [0, 0.5, 0.5]);
+ * ```
+ */
+export function max(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "max");
+  return reduce(maxOp, input, axesOf("max", input, axis), options);
+}
+
+const minOp = reduction("min", {
+  dtype: arithmetic,
+  kernel: { identity: Infinity, combine: (a, x) => `Math.min(${a}, ${x})` },
+  nonEmpty: true,
+  vjp: shareTies,
+  input: { distinct: true },
+});
+
+/**
+ * The smallest element; NaN where there is one. Equal elements share the gradient evenly.
+ *
+ * @param x any shape.
+ * @param axis the axis or axes; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where an axis does not exist, is named twice or is empty.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { min, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await min(tensor([[4, 2], [3, 5]]), 1).toArray(), [2, 3]);
+ * ```
+ */
+export function min(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "min");
+  return reduce(minOp, input, axesOf("min", input, axis), options);
+}
+
+const anyOp = reduction("any", {
+  dtype: truth,
+  kernel: { identity: 0, combine: (a, x) => `Math.max(${a}, ${x})` },
+  vjp: null,
+  input: { dtype: "bool" },
+});
+
+const allOp = reduction("all", {
+  dtype: truth,
+  kernel: { identity: 1, combine: (a, x) => `Math.min(${a}, ${x})` },
+  vjp: null,
+  input: { dtype: "bool" },
+});
+
+function truthOf(op: string, x: TensorLike): Tensor {
+  const input = asTensor(x, op);
+  if (input.dtype !== "bool") throw new Error(`${op}: expected dtype bool, got ${input.dtype}`);
+  return input;
+}
+
+/**
+ * Whether an element is true; false over nothing. It has no derivative.
+ *
+ * @param x of dtype bool.
+ * @param axis the axis or axes; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where the dtype is not bool, an axis does not exist or is named twice.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { any, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await any(tensor([[true, false], [false, false]]), 1).toArray(), [true, false]);
+ * ```
+ */
+export function any(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = truthOf("any", x);
+  return reduce(anyOp, input, axesOf("any", input, axis), options);
+}
+
+/**
+ * Whether every element is true; true over nothing. It has no derivative.
+ *
+ * @param x of dtype bool.
+ * @param axis the axis or axes; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where the dtype is not bool, an axis does not exist or is named twice.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { all, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await all(tensor([[true, false], [true, true]]), 1).toArray(), [false, true]);
+ * ```
+ */
+export function all(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = truthOf("all", x);
+  return reduce(allOp, input, axesOf("all", input, axis), options);
+}
+
+/** The position of an extreme: a reduction that compares numbers, and around it what makes NaN the extreme. */
+function positionOp(name: string, better: string, worst: number, best: number): Op {
+  const inner: Op = {
+    name,
+    infer: ([x], { axes }) => ({ shape: dropAxes(x.shape, axes as number[]), dtype: "int" }),
+    kernel: { kind: "reduce", identity: worst, position: true, combine: (a, x) => `${x} ${better} ${a}` },
+    vjp: null,
+  };
+  return defineOp({
+    name,
+    infer: ([x], attributes) => {
+      const axes = attributes.axes as number[];
+      refuseEmpty(name, x, axes);
+      return { shape: dropAxes(x.shape, axes), dtype: "int" };
+    },
+    kernel: {
+      kind: "lowered",
+      lower: ([x], attributes) => record(inner, [x.dtype === "float" ? where(equal(x, x), x, best) : x], attributes),
+    },
+    vjp: null,
+    domain: (draw) => {
+      const shape = draw.shape({ minAxis: 1 });
+      const axes = shape.map((_, i) => i);
+      return {
+        inputs: [{ shape, distinct: true }],
+        attributes: { axes: shape.length > 0 && draw.bool() ? [draw.pick(axes)] : axes },
+      };
+    },
+  });
+}
+
+const argmaxOp = positionOp("argmax", ">", -Infinity, Infinity);
+const argminOp = positionOp("argmin", "<", Infinity, -Infinity);
+
+/**
+ * The position of the largest element, the lowest among equals; NaN counts as infinite. It has no derivative.
+ *
+ * @param x any shape.
+ * @param axis the axis; the position in row-major order unless told.
+ * @param options `keepDims` leaves the axis in the shape, with length 1.
+ * @returns int.
+ * @throws where the axis does not exist or is empty.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { argmax, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await argmax(tensor([[1, 3, 3], [4, 0, 0]]), 1).toArray(), [1, 0]);
+ * ```
+ */
+export function argmax(x: TensorLike, axis?: number, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "argmax");
+  return reduce(argmaxOp, input, axesOf("argmax", input, axis), options);
+}
+
+/**
+ * The position of the smallest element, the lowest among equals; NaN counts as minus infinity. It has no derivative.
+ *
+ * @param x any shape.
+ * @param axis the axis; the position in row-major order unless told.
+ * @param options `keepDims` leaves the axis in the shape, with length 1.
+ * @returns int.
+ * @throws where the axis does not exist or is empty.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { argmin, tensor } from "gpugrad";
+ *
+ * assert.equal(await argmin(tensor([[2, 1], [1, 4]])).item(), 1);
+ * ```
+ */
+export function argmin(x: TensorLike, axis?: number, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "argmin");
+  return reduce(argminOp, input, axesOf("argmin", input, axis), options);
+}
+
+const logSumExpOp: Op = defineOp({
+  name: "logSumExp",
+  infer: ([x], { axes }) => ({ shape: dropAxes(x.shape, axes as number[]), dtype: "float" }),
+  kernel: {
+    kind: "lowered",
+    lower: ([x], attributes) => {
+      const axes = attributes.axes as number[];
+      const shape = dropAxes(x.shape, axes);
+      if (axes.some((axis) => x.shape[axis] === 0)) return full(shape, -Infinity);
+      const largest = record(maxOp, [x], { axes });
+      // An infinite maximum would be subtracted from itself.
+      const shift = where(less(abs(largest), Infinity), largest, 0);
+      const shifted = exp(sub(x, reshape(shift, keptShape(x.shape, axes))));
+      return add(log(record(sumOp, [shifted], { axes })), shift);
+    },
+  },
+  // The softmax.
+  vjp: [
+    ({ cotangent, inputs: [x], output, attributes }) =>
+      scaleCotangent(restore(cotangent, x, attributes), exp(sub(x, restore(output, x, attributes)))),
+  ],
+  domain: (draw) => reduceCase(draw, 0, {}),
+});
+
+/**
+ * The logarithm of the sum of exponentials, computed without overflow, always `float`; -Infinity over nothing.
+ *
+ * @param x any shape.
+ * @param axis the axis or axes; all unless told.
+ * @param options `keepDims` leaves them in the shape, with length 1.
+ * @throws where an axis does not exist or is named twice.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { logSumExp, tensor } from "gpugrad";
+ *
+ * assert.equal(await logSumExp(tensor([1000, -1000])).item(), 1000);
+ * ```
+ */
+export function logSumExp(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+  const input = asTensor(x, "logSumExp");
+  return reduce(logSumExpOp, input, axesOf("logSumExp", input, axis), options);
+}
+
+register({
+  name: "mean",
+  apply: ([x], { axes }) => mean(x, axes as number[]),
+  differentiable: true,
+  domain: (draw) => reduceCase(draw, 1, {}),
+});
