@@ -112,4 +112,5 @@ export {
   type SSDLossOptions,
   type SSDLossResult,
 } from "./loss/ssd_loss.ts";
+export type { Rows } from "./loss/rows.ts";
 export type { Targets } from "./loss/targets.ts";

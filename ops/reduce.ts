@@ -14,7 +14,7 @@ import { dropAxes, formatShape, normalizeAxis, type Shape, sizeOf } from "../cor
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
 import { arange, asTensor, full, type TensorLike } from "./creation.ts";
 import { abs, add, cast, div, equal, exp, less, log, scaleCotangent, sub, where } from "./elementwise.ts";
-import { broadcastTo, reshape, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, reshape, stored, transpose, unsqueeze } from "./movement.ts";
 
 /** One axis or several; all where there is none. */
 export type Axes = number | readonly number[];
@@ -411,7 +411,8 @@ const logSumExpOp: Op = defineOp({
       // An infinite maximum would be subtracted from itself.
       const shift = where(less(abs(largest), Infinity), largest, 0);
       const shifted = exp(sub(x, reshape(shift, keptShape(x.shape, axes))));
-      return add(log(record(sumOp, [shifted], { axes })), shift);
+      // One array for the result, rather than one for each of its two parts.
+      return stored(add(log(record(sumOp, [shifted], { axes })), shift));
     },
   },
   // The softmax.

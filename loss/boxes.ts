@@ -1,0 +1,140 @@
+/** Boxes: their formats, and how much they overlap. */
+import type { Tensor } from "../core/tensor.ts";
+import { formatShape } from "../core/shape.ts";
+import { add, atan, clamp, div, maximum, minimum, mul, square, sub } from "../ops/elementwise.ts";
+import { reshape, slice } from "../ops/movement.ts";
+import { detach } from "../ops/grad.ts";
+
+/** What the four numbers of a box are: two opposite corners, or the centre and the size. */
+export type BoxFormat = "xyxy" | "cxcywh";
+
+/**
+ * A measure of overlap. `iou`: intersection over union. `giou`: less the share of the smallest enclosing box that neither covers
+ * (Rezatofighi et al., 2019). `diou`: less the squared distance of the centres over that box's squared diagonal (Zheng et al.,
+ * 2020). `ciou`: also less a term for the aspect ratios, whose weight is a constant to the gradient (the same paper).
+ */
+export type IouKind = "iou" | "giou" | "diou" | "ciou";
+
+/** Options of {@link iouMatrix}. */
+export interface IouOptions {
+  /** The format of both arguments, `"xyxy"` unless told. */
+  readonly format?: BoxFormat;
+  /** The measure, `"iou"` unless told. */
+  readonly kind?: IouKind;
+}
+
+/** Boxes as four tensors that broadcast together: left, top, right and bottom edges. */
+export interface Corners {
+  readonly x1: Tensor;
+  readonly y1: Tensor;
+  readonly x2: Tensor;
+  readonly y2: Tensor;
+}
+
+const FORMATS: readonly BoxFormat[] = ["xyxy", "cxcywh"];
+const KINDS: readonly IouKind[] = ["iou", "giou", "diou", "ciou"];
+
+/** What is added to areas and squared lengths that are divided by, so that boxes without an area do not divide by 0. */
+const EPSILON = 1e-9;
+
+/** The corners of boxes given by centre and size. */
+export function cornersOf(cx: Tensor, cy: Tensor, w: Tensor, h: Tensor): Corners {
+  const halfW = mul(w, 0.5);
+  const halfH = mul(h, 0.5);
+  return { x1: sub(cx, halfW), y1: sub(cy, halfH), x2: add(cx, halfW), y2: add(cy, halfH) };
+}
+
+/**
+ * The overlap of boxes that broadcast together. Equal overlaps are common (a small box inside several of one size), and rounding
+ * decides between them: the order of operations is the reference's and must stay.
+ */
+export function iouOfCorners(a: Corners, b: Corners, kind: IouKind = "iou"): Tensor {
+  const overlapW = clamp(sub(minimum(a.x2, b.x2), maximum(a.x1, b.x1)), 0);
+  const overlapH = clamp(sub(minimum(a.y2, b.y2), maximum(a.y1, b.y1)), 0);
+  const intersection = mul(overlapW, overlapH);
+  const widthA = sub(a.x2, a.x1);
+  const heightA = sub(a.y2, a.y1);
+  const widthB = sub(b.x2, b.x1);
+  const heightB = sub(b.y2, b.y1);
+  const areas = add(mul(widthA, heightA), mul(widthB, heightB));
+  const union = add(sub(areas, intersection), EPSILON);
+  const iou = div(intersection, union);
+  if (kind === "iou") return iou;
+
+  const enclosingW = sub(maximum(a.x2, b.x2), minimum(a.x1, b.x1));
+  const enclosingH = sub(maximum(a.y2, b.y2), minimum(a.y1, b.y1));
+  if (kind === "giou") {
+    const enclosing = add(mul(enclosingW, enclosingH), EPSILON);
+    return sub(iou, div(sub(enclosing, union), enclosing));
+  }
+
+  const diagonal = add(add(square(enclosingW), square(enclosingH)), EPSILON);
+  const doubleDx = sub(add(b.x1, b.x2), add(a.x1, a.x2));
+  const doubleDy = sub(add(b.y1, b.y2), add(a.y1, a.y2));
+  const distance = div(div(add(square(doubleDx), square(doubleDy)), 4), diagonal);
+  if (kind === "diou") return sub(iou, distance);
+
+  const angles = sub(atan(div(widthB, heightB)), atan(div(widthA, heightA)));
+  const aspect = mul(square(angles), 4 / Math.PI ** 2);
+  // The paper's gradient holds the weight of the aspect term constant. The reference writes 1 + 1e-9 - IoU + aspect, which is 0
+  // for equal boxes in float32, where 1 + 1e-9 is 1.
+  const weight = detach(div(aspect, add(clamp(sub(1, iou), 0), add(aspect, EPSILON))));
+  return sub(iou, add(distance, mul(aspect, weight)));
+}
+
+/** The four numbers of each box, each of shape `[..., n, 1]`, or `[..., 1, n]` as columns of a matrix. */
+function partsOf(boxes: Tensor, format: BoxFormat, columns: boolean): Corners {
+  const { shape } = boxes;
+  const rank = shape.length;
+  const n = shape[rank - 2];
+  const part = (k: number): Tensor => {
+    const ranges = shape.map((_, axis): [number, number] | null => (axis === rank - 1 ? [k, k + 1] : null));
+    const one = slice(boxes, ranges);
+    return columns ? reshape(one, [...shape.slice(0, rank - 2), 1, n]) : one;
+  };
+  const [p, q, r, s] = [part(0), part(1), part(2), part(3)];
+  return format === "xyxy" ? { x1: p, y1: q, x2: r, y2: s } : cornersOf(p, q, r, s);
+}
+
+/**
+ * The overlap of each box of `a` with each of `b`. Differentiable; areas and squared diagonals that are divided by have 1e-9
+ * added, as in super-gradients' `calculate_bbox_iou_matrix`.
+ *
+ * @param a boxes, float, shape `[..., n, 4]`, in any unit of length.
+ * @param b boxes in the same unit, shape `[..., m, 4]`; the axes before the last two broadcast.
+ * @param options the format of both arguments and the measure.
+ * @returns shape `[..., n, m]`, without unit: `iou` in [0, 1], the others down to -1 (`ciou` a little below).
+ * @throws where the last axis is not 4, or a format or kind is not known.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { iouMatrix, tensor } from "gpugrad";
+ *
+ * const a = tensor([[0, 0, 2, 2]]);
+ * const b = tensor([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6]]);
+ * const [same, half, none] = await iouMatrix(a, b, { format: "xyxy" }).data();
+ * assert.ok(Math.abs(same - 1) < 1e-6);
+ * assert.ok(Math.abs(half - 1 / 3) < 1e-6);
+ * assert.equal(none, 0);
+ * ```
+ */
+export function iouMatrix(a: Tensor, b: Tensor, options: IouOptions = {}): Tensor {
+  const { format = "xyxy", kind = "iou" } = options;
+  if (!FORMATS.includes(format)) {
+    throw new Error(`iouMatrix: expected format to be ${oneOf(FORMATS)}, got ${JSON.stringify(format)}`);
+  }
+  if (!KINDS.includes(kind)) {
+    throw new Error(`iouMatrix: expected kind to be ${oneOf(KINDS)}, got ${JSON.stringify(kind)}`);
+  }
+  for (const [name, { shape }] of [["a", a], ["b", b]] as const) {
+    if (shape.length < 2 || shape[shape.length - 1] !== 4) {
+      throw new Error(`iouMatrix: expected ${name} of shape [..., boxes, 4], got ${formatShape(shape)}`);
+    }
+  }
+  return iouOfCorners(partsOf(a, format, false), partsOf(b, format, true), kind);
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.map((value) => JSON.stringify(value)).join(" or ");
+}

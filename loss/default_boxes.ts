@@ -1,0 +1,343 @@
+/** Default boxes (anchors, priors): the fixed boxes that an SSD network's predictions are relative to. */
+import { formatShape } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tensor } from "../ops/creation.ts";
+import { add, div, exp, log, mul, sub } from "../ops/elementwise.ts";
+import { concat, slice } from "../ops/movement.ts";
+import { readRows, type Rows } from "./rows.ts";
+
+/**
+ * The order of default boxes within a level: all cells for one size, then for the next (super-gradients, NVIDIA), or all sizes
+ * for one cell, then for the next (torchvision, amdegroot and most others). It must be that of the network's heads.
+ */
+export type DefaultBoxOrder = "size-major" | "cell-major";
+
+/** The layout of {@link DefaultBoxes}. */
+export interface DefaultBoxesConfig {
+  /** The side of the square input image, in pixels. */
+  readonly figSize: number;
+  /** For each level, the side of its square grid, in cells. */
+  readonly featSizes: readonly number[];
+  /** For each level the side of its smallest square box, and one more for the last level's geometric mean, in pixels. */
+  readonly scales: readonly number[];
+  /** For each level the aspect ratios; each gives a wide and a tall box. */
+  readonly aspectRatios: readonly (readonly number[])[];
+  /** What location targets of the centre are divided by, 0.1 unless told. */
+  readonly scaleXy?: number;
+  /** What location targets of the size are divided by, 0.2 unless told. */
+  readonly scaleWh?: number;
+  /** The order within a level, `"size-major"` unless told. */
+  readonly order?: DefaultBoxOrder;
+  /** For each level the distance of two centres in pixels, as in Caffe; `figSize` over the grid's side unless told. */
+  readonly steps?: readonly number[];
+}
+
+/** The names of {@link DefaultBoxes.presets}. */
+export type DefaultBoxesPreset =
+  | "ssd300-voc"
+  | "ssd300-coco"
+  | "ssd512-voc"
+  | "ssd512-coco"
+  | "ssdlite320"
+  | "super-gradients-320-stride16"
+  | "super-gradients-320-stride8"
+  | "super-gradients-300-stride16"
+  | "super-gradients-300-stride8"
+  | "super-gradients-256";
+
+const FIRST_AND_LAST_NARROW = [[2], [2, 3], [2, 3], [2, 3], [2], [2]];
+const ALL_WIDE = [[2, 3], [2, 3], [2, 3], [2, 3], [2, 3], [2, 3]];
+const SSD512_RATIOS = [[2], [2, 3], [2, 3], [2, 3], [2, 3], [2], [2]];
+const SCALES_300 = [21, 45, 99, 153, 207, 261, 315];
+const SCALES_320 = [22, 48, 106, 163, 221, 278, 336];
+
+const PRESETS: Readonly<Record<DefaultBoxesPreset, DefaultBoxesConfig>> = {
+  "ssd300-voc": {
+    figSize: 300,
+    featSizes: [38, 19, 10, 5, 3, 1],
+    scales: [30, 60, 111, 162, 213, 264, 315],
+    aspectRatios: FIRST_AND_LAST_NARROW,
+  },
+  "ssd300-coco": {
+    figSize: 300,
+    featSizes: [38, 19, 10, 5, 3, 1],
+    scales: SCALES_300,
+    aspectRatios: FIRST_AND_LAST_NARROW,
+  },
+  "ssd512-voc": {
+    figSize: 512,
+    featSizes: [64, 32, 16, 8, 4, 2, 1],
+    scales: [35.84, 76.8, 153.6, 230.4, 307.2, 384, 460.8, 537.6],
+    aspectRatios: SSD512_RATIOS,
+  },
+  "ssd512-coco": {
+    figSize: 512,
+    featSizes: [64, 32, 16, 8, 4, 2, 1],
+    scales: [20.48, 51.2, 133.12, 215.04, 296.96, 378.88, 460.8, 542.72],
+    aspectRatios: SSD512_RATIOS,
+  },
+  "ssdlite320": {
+    figSize: 320,
+    featSizes: [20, 10, 5, 3, 2, 1],
+    scales: [64, 112, 160, 208, 256, 304, 320],
+    aspectRatios: ALL_WIDE,
+  },
+  "super-gradients-320-stride16": {
+    figSize: 320,
+    featSizes: [20, 10, 5, 3, 2, 1],
+    scales: SCALES_320,
+    aspectRatios: ALL_WIDE,
+  },
+  "super-gradients-320-stride8": {
+    figSize: 320,
+    featSizes: [40, 20, 10, 5, 3, 2],
+    scales: SCALES_320,
+    aspectRatios: FIRST_AND_LAST_NARROW,
+  },
+  "super-gradients-300-stride16": {
+    figSize: 300,
+    featSizes: [19, 10, 5, 3, 2, 1],
+    scales: SCALES_300,
+    aspectRatios: ALL_WIDE,
+  },
+  "super-gradients-300-stride8": {
+    figSize: 300,
+    featSizes: [38, 19, 10, 5, 3, 2],
+    scales: SCALES_300,
+    aspectRatios: FIRST_AND_LAST_NARROW,
+  },
+  "super-gradients-256": {
+    figSize: 256,
+    featSizes: [32, 16, 8, 4, 2, 1],
+    scales: [18, 38, 84, 131, 177, 223, 269],
+    aspectRatios: FIRST_AND_LAST_NARROW,
+  },
+};
+
+/** What the constructor takes besides a layout: see {@link DefaultBoxes.from}. */
+interface OwnBoxes {
+  readonly cxcywh: Float64Array;
+  readonly scaleXy?: number;
+  readonly scaleWh?: number;
+}
+
+/**
+ * The default boxes of an SSD network. On a grid with `f` cells a side, level `i` has squares of side `scales[i]` and
+ * `sqrt(scales[i] * scales[i + 1])`, and for each aspect ratio `r` the smaller square's area as a box `r` times as wide as high,
+ * then as high as wide; all relative to the image (divided by `figSize`). Centres are the middles of the cells, row by row. The
+ * four numbers cx, cy, w, h are clamped to [0, 1], the corners are not. As super-gradients' `DefaultBoxes` computes them
+ * (Liu et al., 2016), in float64.
+ *
+ * @throws where the lists do not fit together or a size is not positive.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { DefaultBoxes } from "gpugrad";
+ *
+ * const boxes = new DefaultBoxes({ figSize: 300, featSizes: [2, 1], scales: [90, 150, 240], aspectRatios: [[2], []] });
+ * assert.equal(boxes.count, 4 * 4 + 2);
+ * assert.deepEqual(boxes.cxcywh.shape, [18, 4]);
+ * assert.equal(new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]).count, 8732);
+ * ```
+ */
+export class DefaultBoxes {
+  /** Layouts in common use; all are size-major and take their centres from the grid. */
+  static readonly presets: Readonly<Record<DefaultBoxesPreset, DefaultBoxesConfig>> = PRESETS;
+
+  /** The number of default boxes. */
+  readonly count: number;
+  /** Centre and size relative to the image, float, shape `[count, 4]`. */
+  readonly cxcywh: Tensor;
+  /** Corners relative to the image, float, shape `[count, 4]`. */
+  readonly xyxy: Tensor;
+  /** {@link DefaultBoxes.cxcywh} as `[4, count]`, which is how kernels read it. */
+  readonly components: Tensor;
+  /** What location targets of the centre are divided by. */
+  readonly scaleXy: number;
+  /** What location targets of the size are divided by. */
+  readonly scaleWh: number;
+
+  constructor(config: DefaultBoxesConfig | OwnBoxes) {
+    const boxes = "cxcywh" in config ? config.cxcywh : layOut(config);
+    const { scaleXy = 0.1, scaleWh = 0.2 } = config;
+    checkPositive("scaleXy", scaleXy);
+    checkPositive("scaleWh", scaleWh);
+    this.scaleXy = scaleXy;
+    this.scaleWh = scaleWh;
+    const count = this.count = boxes.length / 4;
+    const components = new Float64Array(boxes.length);
+    const corners = new Float64Array(boxes.length);
+    for (let i = 0; i < count; i++) {
+      for (let k = 0; k < 4; k++) components[k * count + i] = boxes[4 * i + k];
+      for (let k = 0; k < 2; k++) {
+        corners[4 * i + k] = boxes[4 * i + k] - boxes[4 * i + k + 2] / 2;
+        corners[4 * i + k + 2] = boxes[4 * i + k] + boxes[4 * i + k + 2] / 2;
+      }
+    }
+    this.cxcywh = tensor(boxes, [count, 4]);
+    this.xyxy = tensor(corners, [count, 4]);
+    this.components = tensor(components, [4, count]);
+  }
+
+  /**
+   * A network's own default boxes.
+   *
+   * @param cxcywh centre and size relative to the image for each box, in the order of the network's heads: a tensor `[n, 4]` that
+   * has a value, `n` rows, or a typed array of `4 n` numbers. Nothing is clamped.
+   * @param options `scaleXy` and `scaleWh`, the "variances" of the network's encoding: 0.1 and 0.2 unless told.
+   * @throws with the row, where a number is not finite or a size is not positive.
+   *
+   * @example
+   * ```ts
+   * import { strict as assert } from "node:assert";
+   * import { DefaultBoxes } from "gpugrad";
+   *
+   * const boxes = DefaultBoxes.from([[0.5, 0.5, 1, 1], [0.5, 0.5, 0.4, 0.2]], { scaleXy: 0.1, scaleWh: 0.2 });
+   * assert.equal(boxes.count, 2);
+   * ```
+   */
+  static from(
+    cxcywh: Rows,
+    options: { readonly scaleXy?: number; readonly scaleWh?: number } = {},
+  ): DefaultBoxes {
+    const { data, count } = readRows("DefaultBoxes.from", "cxcywh", cxcywh, 4);
+    if (count === 0) throw new Error("DefaultBoxes.from: expected cxcywh to have at least one row, got none");
+    for (let i = 0; i < count; i++) {
+      ["cx", "cy", "w", "h"].forEach((name, k) => {
+        const value = data[4 * i + k];
+        const fits = k < 2 ? Number.isFinite(value) : Number.isFinite(value) && Math.fround(value) > 0;
+        if (!fits) {
+          const expected = k < 2 ? "a finite number" : "a finite number above 0";
+          throw new Error(`DefaultBoxes.from: expected ${name} to be ${expected}, got ${value} in row ${i} of cxcywh`);
+        }
+      });
+    }
+    return new DefaultBoxes({ ...options, cxcywh: Float64Array.from(data) });
+  }
+
+  /**
+   * Boxes relative to the image as a network would have to predict them: the centre's distance from the default box's in units
+   * of its size, divided by `scaleXy`, and the logarithm of the sizes' ratio, divided by `scaleWh`.
+   *
+   * @param boxes centre and size relative to the image, float, shape `[..., 4, count]`.
+   * @returns location targets of the same shape.
+   *
+   * @example
+   * ```ts
+   * import { strict as assert } from "node:assert";
+   * import { DefaultBoxes, tensor } from "gpugrad";
+   *
+   * const boxes = DefaultBoxes.from([[0.5, 0.5, 0.5, 0.5]]);
+   * const encoded = await boxes.encode(tensor([[0.55], [0.5], [0.5], [0.5]])).data();
+   * assert.ok(Math.abs(encoded[0] - 1) < 1e-5); // a tenth of the default box's width to the right
+   * assert.equal(encoded[3], 0);
+   * ```
+   */
+  encode(boxes: Tensor): Tensor {
+    this.#check("encode", "boxes", boxes);
+    const [centre, size] = halves(boxes);
+    const [defaultCentre, defaultSize] = halves(this.components);
+    return concat([
+      div(div(sub(centre, defaultCentre), defaultSize), this.scaleXy),
+      div(log(div(size, defaultSize)), this.scaleWh),
+    ], -2);
+  }
+
+  /**
+   * The boxes that location predictions stand for: the inverse of {@link DefaultBoxes.encode}.
+   *
+   * @param locations location predictions, float, shape `[..., 4, count]`.
+   * @returns centre and size relative to the image, of the same shape.
+   *
+   * @example
+   * ```ts
+   * import { strict as assert } from "node:assert";
+   * import { DefaultBoxes, zeros } from "gpugrad";
+   *
+   * const boxes = DefaultBoxes.from([[0.5, 0.5, 0.5, 0.25]]);
+   * assert.deepEqual(await boxes.decode(zeros([4, 1])).toArray(), [[0.5], [0.5], [0.5], [0.25]]);
+   * ```
+   */
+  decode(locations: Tensor): Tensor {
+    this.#check("decode", "locations", locations);
+    const [centre, size] = halves(locations);
+    const [defaultCentre, defaultSize] = halves(this.components);
+    return concat([
+      add(mul(mul(centre, this.scaleXy), defaultSize), defaultCentre),
+      mul(exp(mul(size, this.scaleWh)), defaultSize),
+    ], -2);
+  }
+
+  #check(method: string, name: string, { shape }: Tensor): void {
+    if (shape.length < 2 || shape[shape.length - 2] !== 4 || shape[shape.length - 1] !== this.count) {
+      throw new Error(
+        `DefaultBoxes.${method}: expected ${name} of shape [..., 4, ${this.count}], got ${formatShape(shape)}`,
+      );
+    }
+  }
+}
+
+/** Centre and size, `[..., 2, n]` each, of `[..., 4, n]`. */
+function halves(boxes: Tensor): [Tensor, Tensor] {
+  const axis = boxes.shape.length - 2;
+  const half = (from: number) =>
+    slice(boxes, boxes.shape.map((_, i): [number, number] | null => (i === axis ? [from, from + 2] : null)));
+  return [half(0), half(2)];
+}
+
+/** cx, cy, w, h of each box of a layout. */
+function layOut(config: DefaultBoxesConfig): Float64Array {
+  const { figSize, featSizes, scales, aspectRatios, order = "size-major", steps } = config;
+  checkPositive("figSize", figSize);
+  const levels = featSizes.length;
+  if (levels === 0) throw new Error("DefaultBoxes: expected featSizes to have at least one level, got none");
+  checkList("scales", scales, levels + 1, "one more than featSizes");
+  checkList("aspectRatios", aspectRatios, levels, "as many as featSizes");
+  if (steps) checkList("steps", steps, levels, "as many as featSizes");
+  featSizes.forEach((n, i) => {
+    if (!Number.isInteger(n) || n < 1) {
+      throw new Error(`DefaultBoxes: expected featSizes[${i}] to be a whole number above 0, got ${n}`);
+    }
+  });
+  scales.forEach((s, i) => checkPositive(`scales[${i}]`, s));
+  aspectRatios.forEach((ratios, i) => ratios.forEach((r, j) => checkPositive(`aspectRatios[${i}][${j}]`, r)));
+  steps?.forEach((s, i) => checkPositive(`steps[${i}]`, s));
+  if (order !== "size-major" && order !== "cell-major") {
+    throw new Error(`DefaultBoxes: expected order to be "size-major" or "cell-major", got ${JSON.stringify(order)}`);
+  }
+
+  const out: number[] = [];
+  const clamp = (x: number) => Math.min(1, Math.max(0, x));
+  featSizes.forEach((cells, level) => {
+    const scale = scales[level];
+    const mean = Math.sqrt(scale * scales[level + 1]);
+    const sizes = [[scale, scale], [mean, mean]];
+    for (const ratio of aspectRatios[level]) {
+      const long = scale * Math.sqrt(ratio);
+      const short = scale / Math.sqrt(ratio);
+      sizes.push([long, short], [short, long]);
+    }
+    const centre = (at: number) => steps ? (at + 0.5) * steps[level] / figSize : (at + 0.5) / cells;
+    const push = (i: number, j: number, [w, h]: number[]) =>
+      out.push(clamp(centre(j)), clamp(centre(i)), clamp(w / figSize), clamp(h / figSize));
+    if (order === "size-major") {
+      for (const size of sizes) for (let i = 0; i < cells; i++) for (let j = 0; j < cells; j++) push(i, j, size);
+    } else {
+      for (let i = 0; i < cells; i++) for (let j = 0; j < cells; j++) for (const size of sizes) push(i, j, size);
+    }
+  });
+  return Float64Array.from(out);
+}
+
+function checkPositive(name: string, value: number): void {
+  if (!(value > 0) || !Number.isFinite(value)) {
+    throw new Error(`DefaultBoxes: expected ${name} to be a finite number above 0, got ${value}`);
+  }
+}
+
+function checkList(name: string, list: readonly unknown[], length: number, reason: string): void {
+  if (list.length !== length) {
+    throw new Error(`DefaultBoxes: expected ${name} to have ${length} entries (${reason}), got ${list.length}`);
+  }
+}

@@ -1,0 +1,58 @@
+/** Tables of numbers that a caller hands over in one of several forms. */
+import { formatShape } from "../core/shape.ts";
+import { Tensor } from "../core/tensor.ts";
+import type { TypedData } from "../ops/creation.ts";
+
+/** Rows of numbers: a tensor `[n, columns]` that has a value, a typed array of `n * columns` numbers, or an array of rows. */
+export type Rows = Tensor | TypedData | readonly ArrayLike<number>[];
+
+/** The numbers, row by row, and how many rows they make. Throws where they do not. */
+export function readRows(
+  caller: string,
+  name: string,
+  rows: Rows,
+  columns: number,
+): { data: ArrayLike<number>; count: number } {
+  if (rows instanceof Tensor) {
+    const { shape, value } = rows;
+    if (shape.length !== 2 || shape[1] !== columns) {
+      throw new Error(`${caller}: expected ${name} of shape [n, ${columns}], got ${formatShape(shape)}`);
+    }
+    if (rows.size === 0) return { data: [], count: 0 };
+    if (value === null) {
+      throw new Error(
+        `${caller}: expected ${name} to have a value, got ${rows}, which is not computed yet: \`await realize([${name}])\` first`,
+      );
+    }
+    return { data: value, count: shape[0] };
+  }
+  if (ArrayBuffer.isView(rows) && !(rows instanceof DataView)) {
+    const data = rows as unknown as ArrayLike<number>;
+    if (data.length % columns !== 0) {
+      throw new Error(`${caller}: expected ${name} to have a multiple of ${columns} numbers, got ${data.length}`);
+    }
+    return { data, count: data.length / columns };
+  }
+  if (!Array.isArray(rows)) {
+    throw new Error(
+      `${caller}: expected ${name} to be a tensor, a typed array or an array of rows, got ${typeof rows}`,
+    );
+  }
+  const data = new Float64Array(rows.length * columns);
+  rows.forEach((row: unknown, i) => {
+    const isList = Array.isArray(row) || (ArrayBuffer.isView(row) && !(row instanceof DataView));
+    const length = isList ? (row as ArrayLike<number>).length : undefined;
+    if (length !== columns) {
+      const got = length === undefined ? String(row) : `${length}`;
+      throw new Error(`${caller}: expected ${name} to have ${columns} numbers in each row, got ${got} in row ${i}`);
+    }
+    for (let k = 0; k < columns; k++) {
+      const value = (row as ArrayLike<number>)[k];
+      if (typeof value !== "number") {
+        throw new Error(`${caller}: expected ${name} to be numbers, got ${typeof value} in row ${i}, column ${k}`);
+      }
+      data[i * columns + k] = value;
+    }
+  });
+  return { data, count: rows.length };
+}

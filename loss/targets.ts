@@ -1,0 +1,107 @@
+/** Targets: checked, grouped by image and padded, so that images with different numbers of objects fit one tensor. */
+import type { Tensor } from "../core/tensor.ts";
+import { tensor } from "../ops/creation.ts";
+import { cast, greaterEqual } from "../ops/elementwise.ts";
+import { slice, squeeze } from "../ops/movement.ts";
+import { readRows, type Rows } from "./rows.ts";
+
+/**
+ * The objects of a batch, one row each: `[image, label, cx, cy, w, h]`. `image` counts within the batch, `label` from 0 (the
+ * background is not a label), the box is relative to the image. A tensor `[n, 6]` that has a value, a typed array of `6 n` numbers
+ * or `n` rows.
+ */
+export type Targets = Rows;
+
+/** Targets by image: `g` counts an image's targets in the order of their rows, padded to the same number for all images. */
+export interface GroupedTargets {
+  /** The row among the targets that were given, -1 for padding; int, shape `[batch, g]`. */
+  readonly row: Tensor;
+  /** Whether it is a target rather than padding; bool, shape `[batch, g]`. */
+  readonly valid: Tensor;
+  /** The label from 0, 0 for padding; int, shape `[batch, g]`. */
+  readonly label: Tensor;
+  /** cx, cy, w, h relative to the image, a unit square for padding; float, shape `[batch, 4, g]`. */
+  readonly boxes: Tensor;
+}
+
+const COLUMNS = 6;
+/** The rows of the padded leaf: row, label, cx, cy, w, h. One leaf rather than three: kernels can bind few arrays. */
+const PADDING = [-1, 0, 0, 0, 1, 1];
+
+/** The number of images that targets speak of: the highest image index and one more, at least 1. */
+export function imagesOf(caller: string, targets: Targets): number {
+  const { data, count } = readRows(caller, "targets", targets, COLUMNS);
+  let images = 1;
+  for (let i = 0; i < count; i++) images = Math.max(images, imageOf(caller, data, i) + 1);
+  return images;
+}
+
+/**
+ * Checks targets and groups them by image. Rows of images outside the batch are ignored.
+ *
+ * @param numClasses labels must be below; `null` where the number of classes is not known.
+ */
+export function groupTargets(
+  caller: string,
+  targets: Targets,
+  batch: number,
+  numClasses: number | null,
+): GroupedTargets {
+  const { data, count } = readRows(caller, "targets", targets, COLUMNS);
+  const rowsOf = Array.from({ length: batch }, (): number[] => []);
+  for (let i = 0; i < count; i++) {
+    const image = imageOf(caller, data, i);
+    if (image < 0 || image >= batch) continue;
+    checkTarget(caller, data, i, numClasses);
+    rowsOf[image].push(i);
+  }
+
+  const most = rowsOf.reduce((n, rows) => Math.max(n, rows.length), 1);
+  // A power of two, so that batches with similar numbers of targets share a plan.
+  const slots = 2 ** Math.ceil(Math.log2(most));
+  const padded = new Float64Array(batch * COLUMNS * slots);
+  rowsOf.forEach((rows, image) => {
+    for (let k = 0; k < COLUMNS; k++) {
+      const at = (image * COLUMNS + k) * slots;
+      padded.fill(PADDING[k], at, at + slots);
+      rows.forEach((row, g) => (padded[at + g] = k === 0 ? row : data[row * COLUMNS + k]));
+    }
+  });
+
+  const leaf = tensor(padded, [batch, COLUMNS, slots]);
+  const row = squeeze(slice(leaf, [null, [0, 1], null]), 1);
+  return {
+    row: cast(row, "int"),
+    valid: greaterEqual(row, 0),
+    label: cast(squeeze(slice(leaf, [null, [1, 2], null]), 1), "int"),
+    boxes: slice(leaf, [null, [2, 6], null]),
+  };
+}
+
+function imageOf(caller: string, data: ArrayLike<number>, row: number): number {
+  const image = data[row * COLUMNS];
+  if (!Number.isInteger(image)) fail(caller, "the image index to be a whole number", image, row);
+  return image;
+}
+
+function checkTarget(caller: string, data: ArrayLike<number>, row: number, numClasses: number | null): void {
+  const at = row * COLUMNS;
+  const label = data[at + 1];
+  if (!Number.isInteger(label)) fail(caller, "the label to be a whole number", label, row);
+  if (label < 0) fail(caller, "the label to be 0 or above", label, row);
+  if (numClasses !== null && label >= numClasses) {
+    fail(caller, `the label to be below ${numClasses}, the number of classes of the logits`, label, row);
+  }
+  // What float32 rounds to 0 or to infinity would do on a device what 0 and infinity do.
+  for (const [name, k] of [["cx", 2], ["cy", 3]] as const) {
+    if (!Number.isFinite(Math.fround(data[at + k]))) fail(caller, `${name} to be finite`, data[at + k], row);
+  }
+  for (const [name, k] of [["w", 4], ["h", 5]] as const) {
+    const size = Math.fround(data[at + k]);
+    if (!Number.isFinite(size) || size <= 0) fail(caller, `${name} to be finite and above 0`, data[at + k], row);
+  }
+}
+
+function fail(caller: string, expected: string, given: number, row: number): never {
+  throw new Error(`${caller}: expected ${expected}, got ${given} in row ${row} of targets`);
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { grad, type IouKind, iouMatrix, mul, sum, tensor } from "../../mod.ts";
+import { checkProperty } from "../support/property.ts";
+import { iou } from "./reference.ts";
+import { allClose, close, DEVICES } from "./support.ts";
+
+const KINDS: readonly IouKind[] = ["iou", "giou", "diou", "ciou"];
+
+/** The weight of CIoU's aspect term, and the term. */
+function aspectOf(a: number[], b: number[]): { aspect: number; weight: number } {
+  const aspect = 4 / Math.PI ** 2 * (Math.atan2(b[2], b[3]) - Math.atan2(a[2], a[3])) ** 2;
+  return { aspect, weight: aspect / (1 + 1e-9 - iou(a, b) + aspect) };
+}
+
+/** The measure of two boxes given by centre and size, from its definition; the weight of CIoU's aspect term may be given. */
+function overlap(a: number[], b: number[], kind: IouKind, weight = aspectOf(a, b).weight): number {
+  const plain = iou(a, b);
+  if (kind === "iou") return plain;
+  const enclosing = [0, 1].map((k) =>
+    Math.max(a[k] + a[k + 2] / 2, b[k] + b[k + 2] / 2) - Math.min(a[k] - a[k + 2] / 2, b[k] - b[k + 2] / 2)
+  );
+  const union = (a[2] * a[3] + b[2] * b[3] + 1e-9) / (1 + plain);
+  if (kind === "giou") {
+    const area = enclosing[0] * enclosing[1] + 1e-9;
+    return plain - (area - union) / area;
+  }
+  const distance = ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) / (enclosing[0] ** 2 + enclosing[1] ** 2 + 1e-9);
+  if (kind === "diou") return plain - distance;
+  return plain - distance - weight * aspectOf(a, b).aspect;
+}
+
+const coordinate = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+const box = fc.tuple(coordinate(0, 1), coordinate(0, 1), coordinate(0.01, 1), coordinate(0.01, 1)).map((b) => [...b]);
+const corners = ([cx, cy, w, h]: number[]) => [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2];
+const boxesOf = (n: number) => fc.array(box, { minLength: n, maxLength: n });
+
+for (const device of DEVICES) {
+  const tolerance = device === "float64" ? 1e-12 : 1e-5;
+
+  test(`every measure is that of its definition, in both formats [${device}]`, async () => {
+    await checkProperty(fc.tuple(boxesOf(3), boxesOf(4)), async ([a, b]) => {
+      for (const kind of KINDS) {
+        const expected = a.flatMap((p) => b.map((q) => overlap(p, q, kind)));
+        const centred = iouMatrix(tensor(a), tensor(b), { format: "cxcywh", kind });
+        assert.deepEqual(centred.shape, [3, 4]);
+        allClose(await centred.data({ device }), expected, tolerance, `${kind}, cxcywh`, 1);
+        const cornered = iouMatrix(tensor(a.map(corners)), tensor(b.map(corners)), { kind });
+        allClose(await cornered.data({ device }), expected, tolerance, `${kind}, xyxy`, 1);
+      }
+    }, { runs: 25 });
+  });
+}
+
+for (const device of DEVICES) {
+  test(`equal boxes overlap wholly by every measure, with a finite gradient [${device}]`, async () => {
+    for (const kind of KINDS) {
+      const box = tensor([[0.5, 0.5, 0.75, 0.75]]);
+      const measure = iouMatrix(box, tensor([[0.5, 0.5, 0.75, 0.75]]), { format: "cxcywh", kind });
+      close(await measure.item({ device }), 1, 1e-6, kind);
+      assert.ok([...await grad(sum(measure), box).data({ device })].every(Number.isFinite), kind);
+    }
+  });
+}
+
+test("leading axes are a batch and broadcast [float64]", async () => {
+  const [a, b, c] = [[0.5, 0.5, 1, 1], [0.25, 0.25, 0.5, 0.5], [0.75, 0.5, 0.5, 1]];
+  const matrix = iouMatrix(tensor([[[a], [b]]]), tensor([[[a, b, c]], [[c, b, a]]]), { format: "cxcywh" });
+  assert.deepEqual(matrix.shape, [2, 2, 1, 3]);
+  const expected = [[a, b, c], [c, b, a]].flatMap((row) => [a, b].flatMap((p) => row.map((q) => iou(p, q))));
+  allClose(await matrix.data({ device: "float64" }), expected, 1e-12, "iou");
+});
+
+test("boxes without an area overlap nothing, and nothing divides by 0 [float64]", async () => {
+  const point = tensor([[0.5, 0.5, 0, 0]]);
+  const matrix = iouMatrix(point, point, { format: "cxcywh" });
+  assert.equal(await matrix.item({ device: "float64" }), 0);
+});
+
+test("gradients of every measure agree with central differences [float64]", async () => {
+  const step = 1e-6, device = "float64";
+  const drawn = fc.tuple(boxesOf(2), boxesOf(2), fc.array(coordinate(-1, 1), { minLength: 12, maxLength: 12 }));
+  await checkProperty(drawn, async ([a, b, random]) => {
+    const direction = random.slice(0, 8), cotangent = random.slice(8);
+    // An edge of one box at an edge of another is a kink.
+    const edges = (k: number) => [...a, ...b].flatMap((p) => [corners(p)[k], corners(p)[k + 2]]);
+    for (const k of [0, 1]) {
+      const sorted = edges(k).sort((x, y) => x - y);
+      if (sorted.some((x, i) => i > 0 && x - sorted[i - 1] < 4 * step)) return;
+    }
+    for (const kind of KINDS) {
+      const point = tensor(a);
+      const measure = sum(mul(iouMatrix(point, tensor(b), { format: "cxcywh", kind }), tensor(cotangent, [2, 2])));
+      const slope = await grad(measure, point).data({ device });
+      let analytic = 0, numeric = 0;
+      a.forEach((p, i) => {
+        const moved = (by: number) => p.map((x, k) => x + by * direction[i * 4 + k]);
+        p.forEach((_, k) => (analytic += slope[i * 4 + k] * direction[i * 4 + k]));
+        b.forEach((q, j) => {
+          // The weight of CIoU's aspect term is a constant to the gradient.
+          const { weight } = aspectOf(p, q);
+          const rise = overlap(moved(step), q, kind, weight) - overlap(moved(-step), q, kind, weight);
+          numeric += cotangent[i * 2 + j] * rise / (2 * step);
+        });
+      });
+      close(analytic, numeric, 1e-5, kind, 1);
+    }
+  }, { runs: 60 });
+});

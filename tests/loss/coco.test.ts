@@ -1,0 +1,15 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { skip } from "../support/skip.ts";
+import { readJson, root } from "../support/source.ts";
+import { testGolden } from "./golden.ts";
+
+// Boxes of real photographs. They are not part of the repository.
+const file = "../shared/coco/ssd-golden.json";
+
+if (existsSync(join(root, file))) {
+  testGolden(readJson(file));
+} else {
+  test(...skip("the loss on boxes of COCO is as recorded", `${file} is not there`), () => {});
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DefaultBoxes, grad, realize, SSDLoss, tensor } from "../../mod.ts";
+import { type DeviceName, DEVICES } from "./support.ts";
+
+// Four default boxes, one class, one target: box 1 is positive. With a ratio of 1, box 3, the hardest background, is mined.
+const boxes = DefaultBoxes.from([[0.2, 0.2, 0.2, 0.2], [0.5, 0.5, 0.4, 0.4], [0.8, 0.2, 0.2, 0.2], [
+  0.8,
+  0.8,
+  0.2,
+  0.2,
+]]);
+const criterion = new SSDLoss(boxes, { negPosRatio: 1 });
+const targets = [[0, 0, 0.5, 0.5, 0.4, 0.3]];
+const locations = Array.from({ length: 16 }, (_, i) => i / 8 - 1);
+const logits = [1, 0, 1, 1, 0, 1, 0, 2];
+const batch = { loc: [...locations, ...locations], logits: [...logits, ...logits] };
+
+interface Outcome {
+  total: number;
+  components: number[];
+  locations: number[];
+  logits: number[];
+}
+
+async function run(loc: number[], classes: number[], device: DeviceName): Promise<Outcome> {
+  const images = loc.length / 16;
+  const x = tensor(loc, [images, 4, 4]);
+  const y = tensor(classes, [images, 2, 4]);
+  const { loss, components } = criterion.forward([x, y], targets);
+  const [dx, dy] = grad(loss, [x, y]);
+  await realize([loss, components, dx, dy], { device });
+  return {
+    total: await loss.item({ device }),
+    components: [...await components.data({ device })],
+    locations: [...await dx.data({ device })],
+    logits: [...await dy.data({ device })],
+  };
+}
+
+const put = (values: number[], at: number, value: number) => values.map((x, i) => (i === at ? value : x));
+
+for (const device of DEVICES) {
+  for (const value of [NaN, Infinity, -Infinity]) {
+    test(`${value} in locations that do not count changes nothing [${device}]`, async () => {
+      const clean = await run(locations, logits, device);
+      for (const box of [0, 2, 3]) {
+        for (let k = 0; k < 4; k++) {
+          assert.deepEqual(await run(put(locations, k * 4 + box, value), logits, device), clean, `box ${box}, ${k}`);
+        }
+      }
+    });
+  }
+
+  test(`a background is out of reach where it is not mined, whatever is next to it [${device}]`, async () => {
+    // Certain of the background: the easiest there is.
+    const clean = await run(locations, logits, device);
+    const certain = await run(locations, put(logits, 2, Infinity), device);
+    assert.ok(Number.isNaN(certain.total), "Infinity - Infinity is NaN, and NaN is the hardest");
+    const easy = await run(locations, put(logits, 6, -Infinity), device);
+    assert.deepEqual(easy, clean);
+  });
+
+  test(`NaN in an image without positives changes nothing [${device}]`, async () => {
+    const clean = await run(batch.loc, batch.logits, device);
+    const poisoned = await run(
+      [...locations, ...locations.map(() => NaN)],
+      [...logits, ...logits.map(() => NaN)],
+      device,
+    );
+    assert.deepEqual(poisoned, clean);
+    assert.deepEqual(poisoned.locations.slice(16), new Array(16).fill(0));
+    assert.deepEqual(poisoned.logits.slice(8), new Array(8).fill(0));
+  });
+
+  test(`NaN in locations that count is visible [${device}]`, async () => {
+    for (let k = 0; k < 4; k++) {
+      const { total, components, locations: gradient, logits: other } = await run(
+        put(locations, k * 4 + 1, NaN),
+        logits,
+        device,
+      );
+      assert.ok(Number.isNaN(total));
+      assert.deepEqual(components.map(Number.isNaN), [true, false, true]);
+      assert.ok(Number.isNaN(gradient[k * 4 + 1]));
+      assert.equal(gradient.filter(Number.isNaN).length, 1, "and nowhere else");
+      assert.ok(!other.some(Number.isNaN));
+    }
+  });
+
+  test(`NaN in logits that count is visible [${device}]`, async () => {
+    // The positive, the mined background, and any other background: NaN ranks as the hardest.
+    for (const box of [1, 3, 0, 2]) {
+      for (let c = 0; c < 2; c++) {
+        const { total, components, logits: gradient, locations: other } = await run(
+          locations,
+          put(logits, c * 4 + box, NaN),
+          device,
+        );
+        assert.ok(Number.isNaN(total), `box ${box}, class ${c}`);
+        assert.deepEqual(components.map(Number.isNaN), [false, true, true]);
+        assert.deepEqual(gradient.map(Number.isNaN), gradient.map((_, i) => i % 4 === box), `box ${box}, class ${c}`);
+        assert.ok(!other.some(Number.isNaN));
+      }
+    }
+  });
+}

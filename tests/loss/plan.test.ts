@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DefaultBoxes, grad, inspect, realize, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { predictions } from "./golden/predictions.mjs";
+import { DEVICES } from "./support.ts";
+
+const ssd300 = new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]);
+const tiny = new DefaultBoxes({ figSize: 300, featSizes: [3, 1], scales: [90, 200, 280], aspectRatios: [[2], [2]] });
+
+/** Loss, components and both gradients for a number of targets in each image. */
+function record(boxes: DefaultBoxes, batch: number, numClasses: number, each: number, seed = 1): Tensor[] {
+  const n = boxes.count;
+  const locations = tensor(predictions(seed, batch * 4 * n, 2), [batch, 4, n]);
+  const logits = tensor(predictions(seed + 1, batch * (numClasses + 1) * n, 6), [batch, numClasses + 1, n]);
+  const place = predictions(seed + 2, batch * each * 2, 0.8);
+  const targets = Array.from({ length: batch * each }, (_, i) => {
+    return [Math.floor(i / each), i % numClasses, 0.5 + place[2 * i], 0.5 + place[2 * i + 1], 0.3, 0.2];
+  });
+  const { loss, components } = new SSDLoss(boxes).forward([locations, logits], targets);
+  return [loss, components, ...grad(loss, [locations, logits])];
+}
+
+for (const device of DEVICES) {
+  test(`the loss and both gradients are one plan that runs on any GPU [${device}]`, async () => {
+    for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
+      const { steps } = await inspect(record(boxes, batch, classes, each), { device });
+      const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
+      assert.ok(steps.length <= 30, `${steps.length} kernels\n${shown}`);
+      for (const step of steps) {
+        assert.ok(step.args.length <= 7, `${step.name} has ${step.args.length} arguments\n${step.source}`);
+        assert.ok(step.iterations <= 65535, `${step.name} loops ${step.iterations} times\n${step.source}`);
+      }
+    }
+  });
+
+  test(`other values, and other numbers of targets up to a power of two, compile nothing [${device}]`, async () => {
+    const used = await useDevice(device);
+    await realize(record(tiny, 2, 3, 3));
+    const compiled = used.compiled;
+    for (const [each, seed] of [[3, 7], [4, 8], [3, 9]]) await realize(record(tiny, 2, 3, each, seed));
+    assert.equal(used.compiled, compiled);
+    await realize(record(tiny, 2, 3, 5));
+    assert.equal(used.compiled, compiled + 1);
+    await useDevice("auto");
+  });
+}

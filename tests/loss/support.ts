@@ -1,0 +1,62 @@
+// What the tests of the loss share: running it, and comparing numbers.
+import assert from "node:assert/strict";
+import { DefaultBoxes, grad, realize, SSDLoss, tensor } from "../../mod.ts";
+import type { Scene } from "./reference.ts";
+
+/** The devices that the tests of the loss run on. */
+export const DEVICES = ["float64", "webasm", "cpu"] as const;
+export type DeviceName = typeof DEVICES[number];
+
+/** What the loss gives, as numbers. */
+export interface Run {
+  total: number;
+  components: number[];
+  gradLocations: Float64Array;
+  gradLogits: Float64Array;
+  /** By image: the target's row (-1 for none), class and flag of each default box. */
+  target: number[][];
+  label: number[][];
+  positive: boolean[][];
+}
+
+/** The loss, its gradients and its matches, computed in one plan. */
+export async function runLoss(scene: Scene, device: DeviceName, boxes?: DefaultBoxes): Promise<Run> {
+  const { batch, numClasses, scaleXy, scaleWh } = scene;
+  const defaultBoxes = boxes ?? DefaultBoxes.from(scene.boxes, { scaleXy, scaleWh });
+  const n = defaultBoxes.count;
+  const criterion = new SSDLoss(defaultBoxes, scene);
+  const locations = tensor(Float64Array.from(scene.locations), [batch, 4, n]);
+  const logits = tensor(Float64Array.from(scene.logits), [batch, numClasses + 1, n]);
+  const { loss, components } = criterion.forward([locations, logits], scene.targets);
+  const [gradLocations, gradLogits] = grad(loss, [locations, logits]);
+  const { target, label, positive } = criterion.matchDefaultBoxes(scene.targets, batch);
+  await realize([loss, components, gradLocations, gradLogits, target, label, positive], { device });
+  return {
+    total: await loss.item({ device }),
+    components: [...await components.data({ device })],
+    gradLocations: Float64Array.from(await gradLocations.data({ device })),
+    gradLogits: Float64Array.from(await gradLogits.data({ device })),
+    target: await target.toArray({ device }) as number[][],
+    label: await label.toArray({ device }) as number[][],
+    positive: await positive.toArray({ device }) as boolean[][],
+  };
+}
+
+/** Requires that two numbers agree to a fraction of the larger, or of `scale` where that is larger. */
+export function close(actual: number, expected: number, tolerance: number, what: string, scale = 0): void {
+  const bound = tolerance * Math.max(Math.abs(actual), Math.abs(expected), scale);
+  if (Object.is(actual, expected) || Math.abs(actual - expected) <= bound) return;
+  assert.fail(`${what}: expected ${expected}, got ${actual}, off by ${Math.abs(actual - expected)}, allowed ${bound}`);
+}
+
+/** Requires that two arrays agree, each element to a fraction of itself or of `scale`. */
+export function allClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+  scale = 0,
+): void {
+  assert.equal(actual.length, expected.length, `${what}: length`);
+  for (let i = 0; i < actual.length; i++) close(actual[i], expected[i], tolerance, `${what}[${i}]`, scale);
+}
