@@ -79,7 +79,7 @@ export async function gpuBackend(mode: string): Promise<Backend> {
         return arrays + (pipeline?.executorKind === "fused-threaded" ? POOL_BYTES : 0);
       },
       async run(leaves) {
-        const args = used.map((i) => gpujs.input(asFloat32(leaves[i]), [...plan.leaves[i].extent]));
+        const args = used.map((i) => gpujs.input(unsampled(asFloat32(leaves[i])), [...plan.leaves[i].extent]));
         const computed = pipeline && wanted.length > 0 ? ((await pipeline(...args)) as unknown[]) : [];
         last = pipeline;
         return plan.results.map((result: Source) => {
@@ -106,6 +106,15 @@ export async function gpuBackend(mode: string): Promise<Backend> {
       last = null;
     },
   };
+}
+
+/**
+ * A view that gpu.js takes as it is. A pipeline copies its arguments when it is called, since the caller might change them before they
+ * are used; it spares what has a `toArray`, as its own results do. A tensor's values never change, so the copy would be for nothing:
+ * for the logits of a batch it is tens of megabytes, which the garbage collector then has to free.
+ */
+function unsampled(values: Float32Array): Float32Array {
+  return Object.assign(values.subarray(), { toArray: () => values });
 }
 
 const singles = new WeakMap<Values, Float32Array>();

@@ -80,7 +80,21 @@ const LAZY_COST = 12;
 /** Conditions longer than this are computed once rather than repeated. */
 const LONG_CONDITION = 60;
 
+/** The values that one kernel computes, repetitions in branches and unrolled loops included. */
+const MOST_VALUES = 1500;
+
+/** Thrown where a kernel gets too large: the value that it repeats most should be read from an array. */
+export class KernelTooLarge {
+  readonly repeated: Node;
+  constructor(repeated: Node) {
+    this.repeated = repeated;
+  }
+}
+
 class Emitter {
+  /** How often each value is computed in the text. */
+  readonly #repetitions = new Map<Node, number>();
+  #values = 0;
   readonly args: Node[] = [];
   readonly evaluations = new Map<Node, number>();
   readonly tables = new Set<string>();
@@ -107,6 +121,16 @@ class Emitter {
       unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
     });
     return index;
+  }
+
+  #mostRepeated(): Node {
+    let most: Node | null = null;
+    for (const [node, times] of this.#repetitions) {
+      if (!most || times > this.#repetitions.get(most)! || (times === this.#repetitions.get(most) && node.order > most.order)) {
+        most = node;
+      }
+    }
+    return most!;
   }
 
   /** Whether a value inside a loop should be read from an array that a kernel of its own fills. */
@@ -222,6 +246,11 @@ class Emitter {
 
   #compute(node: Node, index: readonly Index[], scope: Scope): Value {
     const { kernel } = node;
+    // What a branch computes is unknown outside of it, so a chain of branches can repeat its beginning exponentially often.
+    if (node !== this.#root && kernel.kind !== "movement" && kernel.kind !== "position") {
+      this.#repetitions.set(node, (this.#repetitions.get(node) ?? 0) + 1);
+      if (++this.#values > MOST_VALUES) throw new KernelTooLarge(this.#mostRepeated());
+    }
     switch (kernel.kind) {
       case "elementwise":
         return this.#elementwise(node, kernel, index, scope);
@@ -429,7 +458,11 @@ function unrollWidth(length: number, cost: number): number {
   return Math.max(1, Math.min(width, length));
 }
 
-/** Writes the kernel that computes a node, reading every other array of the plan. */
+/**
+ * Writes the kernel that computes a node, reading every other array of the plan.
+ *
+ * @throws KernelTooLarge
+ */
 export function emitKernel(root: Node, target: Target): KernelSource {
   const emitter = new Emitter(root, target);
   const value = emitter.number(root, emitter.threadIndex(), emitter.top);

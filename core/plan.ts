@@ -1,5 +1,5 @@
 /** From a graph to steps: what gets an array of its own, and what is computed where it is needed. */
-import { emitKernel, extentOf, type KernelSource, type KernelText } from "./emit.ts";
+import { emitKernel, extentOf, type KernelSource, KernelTooLarge, type KernelText } from "./emit.ts";
 import { buildGraph, costOf, type Graph, type Node } from "./graph.ts";
 import type { Target } from "./lower.ts";
 import type { Tensor } from "./tensor.ts";
@@ -136,7 +136,7 @@ class Planner {
 
   #emit(root: Node): void {
     for (const node of this.#kernels.get(root)?.evaluations.keys() ?? []) this.#users.get(node)?.delete(root);
-    const kernel = emitKernel(root, this.#target);
+    const kernel = this.#write(root);
     this.#kernels.set(root, kernel);
     // What is decided on already can turn out to be read when a kernel is written again.
     for (const node of kernel.args) if (!node.array && node.order > this.#at) this.#giveArray(node);
@@ -145,6 +145,18 @@ class Planner {
       let users = this.#users.get(node);
       if (!users) this.#users.set(node, users = new Set());
       users.add(root);
+    }
+  }
+
+  /** Writes a kernel; what makes it too large gets an array. */
+  #write(root: Node): KernelSource {
+    for (;;) {
+      try {
+        return emitKernel(root, this.#target);
+      } catch (error) {
+        if (!(error instanceof KernelTooLarge)) throw error;
+        this.#giveArray(error.repeated);
+      }
     }
   }
 
