@@ -82,13 +82,11 @@ class Torch {
 const device = await useDevice(options.device);
 const loss = new SSDLoss(defaultBoxes, { alpha: 1, iouThreshold: 0.5, negPosRatio: 3 });
 
-function predictions() {
-  return { l: tensor(loc, [batch, 4, boxes]), c: tensor(logits, [batch, classes + 1, boxes]) };
-}
-const leaves = predictions();
+/** As for PyTorch, the predictions are tensors before the clock starts. */
+const leaves = { l: tensor(loc, [batch, 4, boxes]), c: tensor(logits, [batch, classes + 1, boxes]) };
 
 function record() {
-  const { l, c } = predictions();
+  const { l, c } = leaves;
   const { loss: total, components } = loss.forward([l, c], targets);
   const [dl, dc] = grad(total, [l, c]);
   return [total, dl, dc, components] as const;

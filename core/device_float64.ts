@@ -8,10 +8,21 @@ import type { Values } from "./tensor.ts";
 
 type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
 
+/** A plan that the host runs, without waiting for anything. */
+export interface HostPlan {
+  /** Memory that its code takes, in bytes. */
+  readonly bytes: number;
+  /**
+   * Fixes the arrays that it reads, and gives what runs it: each call computes the results from what the arrays hold then, into arrays
+   * that are the same at each call. What is bound separately shares nothing.
+   */
+  bind(leaves: readonly Float64Array[]): () => readonly Float64Array[];
+}
+
 /** Executes plans on the host in float64. */
 export function float64Backend(): Backend {
   return {
-    target: targetFor("float64"),
+    target: float64Target,
     backend: "float64",
     executor: () => "host",
     fallbackReason: () => null,
@@ -20,34 +31,45 @@ export function float64Backend(): Backend {
   };
 }
 
-function compile(plan: Plan): CompiledPlan {
+/** How kernels are written for the oracle. */
+export const float64Target = targetFor("float64");
+
+/** Turns a plan for {@link float64Target} into functions. */
+export function compileForHost(plan: Plan): HostPlan {
   const kernels = plan.steps.map((step) => {
     const { parameters, body } = kernelLoop(step.kernel);
     return new Function(...parameters, body) as Kernel;
   });
-  const sizes = plan.steps.map((step) => sizeOf(step.shape));
   return {
     bytes: plan.steps.reduce((bytes, step) => bytes + 2 * step.kernel.lines.join("").length, 0),
-    run: (leaves) => {
-      const inputs = leaves.map(asFloat64);
-      const outputs: Float64Array[] = [];
+    bind(leaves) {
+      const outputs = plan.steps.map((step) => new Float64Array(sizeOf(step.shape)));
       const get = (source: Source): Float64Array =>
         source.from === "leaf"
-          ? inputs[source.index]
+          ? leaves[source.index]
           : source.from === "step"
           ? outputs[source.index]
           : new Float64Array(0);
-      plan.steps.forEach((step, i) => {
-        const out = new Float64Array(sizes[i]);
-        kernels[i](out, ...step.args.map(get));
-        outputs.push(out);
-      });
-      return Promise.resolve(plan.results.map(get));
+      const calls = plan.steps.map((step, i) => [outputs[i], ...step.args.map(get)] as const);
+      const results = plan.results.map(get);
+      return () => {
+        for (let i = 0; i < kernels.length; i++) kernels[i](...calls[i]);
+        return results;
+      };
     },
+  };
+}
+
+function compile(plan: Plan): CompiledPlan {
+  const { bytes, bind } = compileForHost(plan);
+  return {
+    bytes,
+    run: (leaves) => Promise.resolve([...bind(leaves.map(asFloat64))()]),
     dispose: () => {},
   };
 }
 
-function asFloat64(values: Values): Float64Array {
+/** The values in float64; converted where they are not. */
+export function asFloat64(values: Values): Float64Array {
   return values instanceof Float64Array ? values : Float64Array.from(values);
 }

@@ -126,7 +126,10 @@ class Emitter {
   #mostRepeated(): Node {
     let most: Node | null = null;
     for (const [node, times] of this.#repetitions) {
-      if (!most || times > this.#repetitions.get(most)! || (times === this.#repetitions.get(most) && node.order > most.order)) {
+      if (
+        !most || times > this.#repetitions.get(most)! ||
+        (times === this.#repetitions.get(most) && node.order > most.order)
+      ) {
         most = node;
       }
     }
@@ -452,11 +455,18 @@ class Emitter {
   }
 }
 
-/** How many accumulators a loop gets: a chain of dependent operations is bound by latency. */
+/**
+ * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
+ * Three are best where they leave no rest, by measurement on WebAssembly.
+ */
 function unrollWidth(length: number, cost: number): number {
-  const width = cost <= 4 ? 8 : cost <= 40 ? 4 : 2;
-  return Math.max(1, Math.min(width, length));
+  if (length <= 4) return Math.max(1, length);
+  const widths = cost <= COSTLY ? [3, 4, 5, 2] : [3, 2];
+  return widths.find((width) => length % width === 0) ?? 3;
 }
+
+/** A loop's element that costs more is not worth many copies of its text. */
+const COSTLY = 40;
 
 /**
  * Writes the kernel that computes a node, reading every other array of the plan.

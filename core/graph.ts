@@ -1,6 +1,14 @@
 /** The part of the tape that a plan computes, in primitive kernels: composites lowered, long reductions split into stages. */
 import { add, constant, type Index, scale } from "./affine.ts";
-import { type GatherKernel, type Kernel, type MovementKernel, opOf, type ReduceKernel } from "./op.ts";
+import {
+  attributeText,
+  type GatherKernel,
+  type Kernel,
+  type MovementKernel,
+  opId,
+  opOf,
+  type ReduceKernel,
+} from "./op.ts";
 import { dropAxes, type Shape, sizeOf } from "./shape.ts";
 import type { Attributes, Tensor } from "./tensor.ts";
 
@@ -232,9 +240,23 @@ export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[]
   for (const leaf of leaves) known.set(leaf, new Node("leaf", { kind: "leaf" }, [], {}, leaf.shape));
   const leafNodes = leaves.map((t) => known.get(t)!);
 
+  const serials = new Map<Node, number>();
+  const equals = new Map<string, Node>();
+  /** The same op on the same values is the same value. */
   const translate = (tensor: Tensor): Node => {
-    const op = opOf(tensor);
     const inputs = tensor.inputs.map((t) => known.get(t)!);
+    const numbers = inputs.map((node) => {
+      if (!serials.has(node)) serials.set(node, serials.size);
+      return serials.get(node);
+    });
+    const key = `${opId(tensor.op)}${attributeText(tensor.attributes)}${numbers.join(",")}`;
+    let node = equals.get(key);
+    if (!node) equals.set(key, node = makeNode(tensor, inputs));
+    return node;
+  };
+
+  const makeNode = (tensor: Tensor, inputs: readonly Node[]): Node => {
+    const op = opOf(tensor);
     if (op.kernel.kind === "reduce") {
       const axes = tensor.attributes.axes as readonly number[];
       if (inputs[0].size === 0) return filled(tensor.shape, op.kernel.identity);

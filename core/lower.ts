@@ -62,7 +62,9 @@ const powersOfTwo = Float32Array.from({ length: 281 }, (_, i) => Math.pow(2, i -
  * polynomial times 2^(n - 1) keeps results near the largest float finite.
  */
 const expPolynomial: ScalarFunction = ([x], bind) => {
-  const c = bind(`Math.max(Math.min(${x}, 89.0), -104.0)`);
+  // Comparisons, not Math.min and Math.max, whose rules for NaN take WebAssembly several instructions; NaN passes both.
+  const low = bind(`(${x} > 89.0 ? 89.0 : ${x})`);
+  const c = bind(`(${low} < -104.0 ? -104.0 : ${low})`);
   const n = bind(`Math.floor(${c} * 1.44269504 + 0.5)`);
   const r = bind(`${c} - ${n} * 0.693359375 + ${n} * 2.12194440e-4`);
   const q = bind(`${r} * ${r}`);

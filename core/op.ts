@@ -197,6 +197,28 @@ export function defineOp(op: Op): Op {
   return op;
 }
 
+const opIds = new WeakMap<TapeOp, number>();
+let nextOpId = 1;
+
+/** A number for an op: names alone do not tell apart two ops that a program defines. */
+export function opId(op: TapeOp): number {
+  let id = opIds.get(op);
+  if (id === undefined) opIds.set(op, id = nextOpId++);
+  return id;
+}
+
+/** Attributes as text, the same for the same values. */
+export function attributeText(value: unknown): string {
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  if (Array.isArray(value)) return `[${value.map(attributeText).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    let text = "{";
+    for (const key in value) text += `${key}:${attributeText((value as Attributes)[key])},`;
+    return `${text}}`;
+  }
+  return String(value);
+}
+
 /** Appends a call of an op to the tape. Computes nothing. */
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);

@@ -1,5 +1,5 @@
 /** From a graph to steps: what gets an array of its own, and what is computed where it is needed. */
-import { emitKernel, extentOf, type KernelSource, KernelTooLarge, type KernelText } from "./emit.ts";
+import { emitKernel, extentOf, type KernelSource, type KernelText, KernelTooLarge } from "./emit.ts";
 import { buildGraph, costOf, type Graph, type Node } from "./graph.ts";
 import type { Target } from "./lower.ts";
 import type { Tensor } from "./tensor.ts";

@@ -3,16 +3,8 @@ import { Device } from "./device.ts";
 import { float64Backend } from "./device_float64.ts";
 import { gpuBackend } from "./device_gpu.ts";
 import { makePlan, type Plan } from "./plan.ts";
-import { leafOp } from "./op.ts";
-import {
-  type Attributes,
-  type DeviceChoice,
-  provideRealizer,
-  type RealizeOptions,
-  type TapeOp,
-  Tensor,
-  type Values,
-} from "./tensor.ts";
+import { attributeText, leafOp, opId } from "./op.ts";
+import { type DeviceChoice, provideRealizer, type RealizeOptions, Tensor, type Values } from "./tensor.ts";
 
 /** The names of devices, the fastest first; `useDevice("auto")` takes the first that works. */
 const DEVICE_NAMES = ["webasm", "cpu", "float64"] as const;
@@ -148,8 +140,15 @@ function hasValue(entry: Tensor, device: string): boolean {
   return entry.value !== null && (entry.computedOn === null || entry.computedOn === device);
 }
 
-/** The entries that outputs need and that have no value yet, inputs first, and the leaves that they start from. */
-export function neededEntries(outputs: readonly Tensor[], device: string): { entries: Tensor[]; leaves: Tensor[] } {
+/**
+ * The entries that outputs need and that have no value yet, inputs first, and the leaves that they start from. Entries in `given`
+ * are taken for leaves, whatever they are made of.
+ */
+export function neededEntries(
+  outputs: readonly Tensor[],
+  device: string,
+  given?: ReadonlySet<Tensor>,
+): { entries: Tensor[]; leaves: Tensor[] } {
   const entries: Tensor[] = [];
   const leaves: Tensor[] = [];
   const seen = new Set<Tensor>();
@@ -158,7 +157,7 @@ export function neededEntries(outputs: readonly Tensor[], device: string): { ent
     const entry = stack.pop()!;
     if (seen.has(entry)) continue;
     seen.add(entry);
-    if (hasValue(entry, device)) leaves.push(entry);
+    if (given?.has(entry) || hasValue(entry, device)) leaves.push(entry);
     else {
       entries.push(entry);
       for (const input of entry.inputs) stack.push(input);
@@ -166,27 +165,6 @@ export function neededEntries(outputs: readonly Tensor[], device: string): { ent
   }
   const byId = (a: Tensor, b: Tensor) => a.id - b.id;
   return { entries: entries.sort(byId), leaves: leaves.sort(byId) };
-}
-
-const opIds = new WeakMap<TapeOp, number>();
-let nextOpId = 1;
-
-/** A number for an op: names alone do not tell apart two ops that a program defines. */
-function opId(op: TapeOp): number {
-  let id = opIds.get(op);
-  if (id === undefined) opIds.set(op, id = nextOpId++);
-  return id;
-}
-
-function attributeText(value: unknown): string {
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-  if (Array.isArray(value)) return `[${value.map(attributeText).join(",")}]`;
-  if (value !== null && typeof value === "object") {
-    let text = "{";
-    for (const key in value) text += `${key}:${attributeText((value as Attributes)[key])},`;
-    return `${text}}`;
-  }
-  return String(value);
 }
 
 /** The structural key: op, attributes, shapes, dtypes and topology; never a leaf's values. */

@@ -80,8 +80,7 @@ export function minedCrossEntropy(
 ): Tensor {
   const losses = crossEntropy(logits, labels, { axis: 1, reduction: "none" }); // [batch, boxes]
   const selected = hardest(detach(losses), positive, mul(positives, ratio));
-  const weight = add(cast(positive, "float"), cast(selected, "float"));
-  return sum(where(greater(weight, 0), mul(weight, losses), 0), 1);
+  return sum(add(where(positive, losses, 0), where(selected, losses, 0)), 1);
 }
 
 /** Marks as many default boxes of each image, `[batch]`, as are hardest when positives are taken for 0. */

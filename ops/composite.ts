@@ -1,12 +1,12 @@
-/** Ops made of ops: they record several entries and have no rule of their own. */
-import { broadcastOrThrow, type Case, type Draw, register } from "../core/op.ts";
+/** Ops made of ops: they record several entries and, but for one, have no rule of their own. */
+import { broadcastOrThrow, type Case, defineOp, type Draw, type Op, record, register } from "../core/op.ts";
 import { broadcastShapes, formatShape, normalizeAxis } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { asTensor, type TensorLike } from "./creation.ts";
-import { abs, add, div, exp, less, log1p, mul, neg, sub, where } from "./elementwise.ts";
+import { arange, asTensor, type TensorLike } from "./creation.ts";
+import { abs, add, div, equal, exp, less, log1p, mul, neg, scaleCotangent, sub, where } from "./elementwise.ts";
 import { detach } from "./grad.ts";
-import { gather } from "./indexing.ts";
-import { squeeze, transpose, unsqueeze } from "./movement.ts";
+import { checkIndices, gather } from "./indexing.ts";
+import { reshape, squeeze, transpose, unsqueeze } from "./movement.ts";
 import { logSumExp, max, mean, sum } from "./reduce.ts";
 
 /** What becomes of the losses of single elements. */
@@ -107,10 +107,49 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntro
       }`,
     );
   }
-  if (labels.dtype !== "int") throw new Error(`crossEntropy: expected labels of dtype int, got ${labels.dtype}`);
-  const ofLabel = squeeze(gather(logits, unsqueeze(labels, at), at), at);
-  return reduceLoss("crossEntropy", sub(logSumExp(logits, at), ofLabel), reduction);
+  return reduceLoss("crossEntropy", record(softmaxCrossEntropyOp, [logits, labels], { axis: at }), reduction);
 }
+
+/**
+ * The losses of single elements. The rule of its parts would do; this one is a single product, so that where a cotangent is 0, as
+ * hard mining leaves most of them, nothing is computed.
+ */
+const softmaxCrossEntropyOp: Op = defineOp({
+  name: "softmaxCrossEntropy",
+  infer: ([logits, labels], { axis }) => {
+    checkIndices("crossEntropy", labels, logits.shape[axis as number]);
+    return { shape: labels.shape, dtype: "float" };
+  },
+  kernel: {
+    kind: "lowered",
+    lower: ([logits, labels], attributes) => {
+      const axis = attributes.axis as number;
+      return sub(logSumExp(logits, axis), squeeze(gather(logits, unsqueeze(labels, axis), axis), axis));
+    },
+  },
+  vjp: [
+    ({ cotangent, inputs: [logits, labels], attributes }) => {
+      const axis = attributes.axis as number;
+      const classes = reshape(
+        arange(logits.shape[axis]),
+        logits.shape.map((n, a) => (a === axis ? n : 1)),
+      );
+      const softmaxed = exp(sub(logits, logSumExp(logits, axis, { keepDims: true })));
+      const wanted = where(equal(unsqueeze(labels, axis), classes), 1, 0);
+      return scaleCotangent(unsqueeze(cotangent, axis), sub(softmaxed, wanted));
+    },
+    null,
+  ],
+  domain: (draw) => {
+    const shape = draw.shape({ minRank: 1, minAxis: 1 });
+    const axis = draw.int(0, shape.length - 1);
+    const labels = shape.filter((_, i) => i !== axis);
+    return {
+      inputs: [{ shape }, { shape: labels, dtype: "int", min: 0, max: shape[axis] - 1 }],
+      attributes: { axis },
+    };
+  },
+});
 
 /** Options of {@link smoothL1}. */
 export interface SmoothL1Options {

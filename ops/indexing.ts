@@ -26,7 +26,7 @@ function shownLeaf(indices: Tensor): Tensor | null {
 }
 
 /** Refuses indices that are known to lie outside. What the device computes is not known: there the result is NaN. */
-function checkIndices(op: string, indices: Tensor, size: number): void {
+export function checkIndices(op: string, indices: Tensor, size: number): void {
   if (indices.dtype !== "int") throw new Error(`${op}: expected indices of dtype int, got ${indices.dtype}`);
   if (indices.size === 0) return;
   if (size === 0) {
