@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Op, record } from "../../core/op.ts";
+import {
+  add,
+  arange,
+  availableDevices,
+  compile,
+  div,
+  exp,
+  full,
+  grad,
+  greater,
+  log,
+  max,
+  mul,
+  pow,
+  realize,
+  reshape,
+  slice,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  useDevice,
+  where,
+  zeros,
+} from "../../mod.ts";
+import { skip } from "../support/skip.ts";
+
+const devices = await availableDevices();
+
+/** The loss of a small fit, its gradients included. */
+function fit(xs: readonly number[], ys: readonly number[]): Tensor[] {
+  const [x, y] = [tensor([...xs]), tensor([...ys])];
+  const w = tensor([0.5, -1]);
+  const error = sub(add(mul(x, slice(w, [[0, 1]])), slice(w, [[1, 2]])), y);
+  const loss = sum(square(error));
+  return [loss, grad(loss, w)];
+}
+
+for (const { name, available, reason } of devices) {
+  const on = (text: string) => skip(`${text} [${name}]`, available ? undefined : reason);
+
+  test(...on("the same structure with other values compiles nothing"), async () => {
+    const device = await useDevice(name);
+    await realize(fit([1, 2, 3], [1, 1, 1]));
+    const { compiled } = device;
+    const [loss, dw] = fit([4, 5, 6], [2, 0, 1]);
+    await realize([loss, dw]);
+    assert.equal(device.compiled, compiled);
+    // The errors are -1, 1.5 and 1.
+    assert.equal(await loss.item(), 1 + 2.25 + 1);
+    assert.deepEqual([...await dw.data()], [2 * (-4 + 7.5 + 6), 2 * 1.5]);
+  });
+
+  test(...on("another structure is compiled: shape, dtype, attributes, constants and topology count"), async () => {
+    const device = await useDevice(name);
+    const [a, b] = [tensor([1, 2, 3, 4]), tensor([5, 6, 7, 8])];
+    const i = tensor(new Int32Array([1, 2, 3, 4]));
+    const structures: (() => Tensor)[] = [
+      () => add(a, b),
+      () => add(a, a),
+      () => sub(a, b),
+      () => sub(mul(a, 1), b),
+      () => sub(b, mul(a, 1)),
+      () => add(reshape(a, [2, 2]), reshape(b, [2, 2])),
+      () => add(a, 1.5),
+      () => add(a, 2.5),
+      () => add(a, tensor(2.5)),
+      () => sum(add(a, 1.5)),
+      () => add(i, i),
+      () => slice(add(a, b), [[0, 2]]),
+      () => slice(add(a, b), [[1, 3]]),
+      () => slice(add(a, b), [[0, 4, 2]]),
+      () => div(1, full([1], 0)),
+      () => div(1, full([1], -0)),
+    ];
+    const results = new Map<number, number[]>();
+    for (const [n, build] of structures.entries()) {
+      const before = device.compiled;
+      const y = build();
+      await realize([y]);
+      results.set(n, [...y.value!]);
+      assert.equal(device.compiled, before + 1, `structure ${n} of ${String(build)}`);
+    }
+    for (const [n, build] of structures.entries()) {
+      const before = device.compiled;
+      const y = build();
+      await realize([y]);
+      assert.equal(device.compiled, before, `structure ${n} again`);
+      assert.deepEqual([...y.value!], results.get(n));
+    }
+    assert.deepEqual(results.get(14), [Infinity]);
+    assert.deepEqual(results.get(15), [-Infinity]);
+  });
+
+  test(...on("the order of outputs is part of the structure"), async () => {
+    const device = await useDevice(name);
+    const x = tensor([1, 2]);
+    const once = (swap: boolean) => {
+      const [a, b] = [add(x, 1), mul(x, 10)];
+      return swap ? [b, a] : [a, b];
+    };
+    for (const swap of [false, true, false]) {
+      const outputs = once(swap);
+      await realize(outputs, { device });
+      const values = outputs.map((t) => [...t.value!]);
+      assert.deepEqual(values, swap ? [[10, 20], [2, 3]] : [[2, 3], [10, 20]]);
+    }
+  });
+
+  test(...on("two ops of one name are two structures"), async () => {
+    const made = (code: string): Op => ({
+      name: "twin",
+      infer: ([t]) => ({ shape: t.shape, dtype: "float" }),
+      kernel: { kind: "elementwise", cost: 1, expression: ([t]) => `(${t} ${code})` },
+      vjp: null,
+    });
+    const [up, down] = [made("+ 1.0"), made("- 1.0")];
+    const [a, b] = [record(up, [tensor([1, 2])]), record(down, [tensor([1, 2])])];
+    await realize([a], { device: name });
+    await realize([b], { device: name });
+    assert.deepEqual([...a.value!, ...b.value!], [2, 3, 0, 1]);
+  });
+
+  test(...on("the plan cache is bounded"), async () => {
+    const device = await useDevice(name);
+    await device.dispose();
+    const { cachePlans, cacheBytes } = device;
+    try {
+      device.cachePlans = 3;
+      for (let n = 1; n <= 10; n++) {
+        assert.equal(await sum(exp(zeros([n]))).item(), n);
+        assert.ok(device.cached.plans <= 3, `${device.cached.plans} plans`);
+      }
+      // The last one used stays, the first is gone.
+      const before = device.compiled;
+      assert.equal(await sum(exp(zeros([10]))).item(), 10);
+      assert.equal(device.compiled, before);
+      assert.equal(await sum(exp(zeros([1]))).item(), 1);
+      assert.equal(device.compiled, before + 1);
+      device.cacheBytes = 1;
+      assert.equal(await sum(exp(zeros([11]))).item(), 11);
+      assert.equal(device.cached.plans, 1);
+    } finally {
+      Object.assign(device, { cachePlans, cacheBytes });
+    }
+  });
+
+  test(...on("a plan that is used stays in the cache, the least recently used goes"), async () => {
+    const device = await useDevice(name);
+    await device.dispose();
+    const { cachePlans } = device;
+    try {
+      device.cachePlans = 2;
+      const use = (n: number) => sum(exp(zeros([n]))).item();
+      await use(1);
+      await use(2);
+      await use(1);
+      await use(3); // 2 goes
+      const before = device.compiled;
+      await use(1);
+      assert.equal(device.compiled, before);
+      await use(2);
+      assert.equal(device.compiled, before + 1);
+    } finally {
+      device.cachePlans = cachePlans;
+    }
+  });
+
+  test(...on("a device that was disposed of compiles anew"), async () => {
+    const device = await useDevice(name);
+    const once = () => add(tensor([1, 2, 3]), tensor([1, 1, 1])).toArray();
+    assert.deepEqual(await once(), [2, 3, 4]);
+    await device.dispose();
+    assert.deepEqual(device.cached, { plans: 0, bytes: 0 });
+    assert.deepEqual(await once(), [2, 3, 4]);
+  });
+
+  test(...on("calls at the same time give each its own result"), async () => {
+    const device = await useDevice(name);
+    await device.dispose();
+    const { cachePlans } = device;
+    try {
+      device.cachePlans = 2; // plans are thrown out while others run
+      const calls = Array.from({ length: 40 }, async (_, i) => {
+        const n = 1 + (i % 4);
+        const x = tensor(Array.from({ length: n }, () => i));
+        const loss = sum(square(x));
+        const dx = grad(loss, x);
+        await realize([loss, dx], { device });
+        assert.equal(loss.value![0], n * i * i);
+        assert.deepEqual([...dx.value!], Array.from({ length: n }, () => 2 * i));
+      });
+      await Promise.all(calls);
+    } finally {
+      device.cachePlans = cachePlans;
+    }
+  });
+
+  test(...on("calls of one compiled function at the same time do not mix their inputs"), async () => {
+    await useDevice(name);
+    const f = compile((x: Tensor, y: Tensor) => [add(x, y), mul(x, y)]);
+    await Promise.all(Array.from({ length: 25 }, async (_, i) => {
+      const [s, p] = await f(tensor([i, 1]), tensor([2, i]));
+      assert.deepEqual([...await s.data(), ...await p.data()], [i + 2, 1 + i, 2 * i, i]);
+    }));
+  });
+
+  test(...on("results do not change when the plan runs again"), async () => {
+    const [first] = [fit([1, 2, 3], [1, 1, 1])];
+    await realize(first, { device: name });
+    const before = first.map((t) => [...t.value!]);
+    await realize(fit([7, 8, 9], [3, 3, 3]), { device: name });
+    assert.deepEqual(first.map((t) => [...t.value!]), before);
+  });
+
+  test(...on("tensors without elements"), async () => {
+    await useDevice(name);
+    const empty = tensor([], [0, 3]);
+    assert.deepEqual(await add(exp(empty), 1).toArray(), []);
+    assert.deepEqual(await sum(empty, 0).toArray(), [0, 0, 0]);
+    assert.deepEqual(await sum(empty, 1).toArray(), []);
+    assert.equal(await sum(empty).item(), 0);
+    assert.deepEqual(await add(sum(empty, 0), tensor([1, 2, 3])).toArray(), [1, 2, 3]);
+  });
+
+  test(...on("realize takes leaves, the same tensor twice, and nothing"), async () => {
+    const x = tensor([1, 2]);
+    const y = add(x, 1);
+    await realize([], { device: name });
+    await realize([x, y, y, x], { device: name });
+    assert.deepEqual([...y.value!], [2, 3]);
+  });
+
+  test(...on("a compiled function follows the shapes and dtypes of its inputs"), async () => {
+    const device = await useDevice(name);
+    let recorded = 0;
+    const f = compile((x: Tensor) => {
+      recorded++;
+      return sum(square(x));
+    });
+    assert.equal(await (await f(tensor([1, 2]))).item(), 5);
+    const { compiled } = device;
+    assert.equal(await (await f(tensor([3, 4]))).item(), 25);
+    assert.equal(await (await f(exp(tensor([0, 0])))).item(), 2);
+    assert.equal(recorded, 1);
+    assert.equal(await (await f(tensor([1, 2, 3]))).item(), 14);
+    assert.equal(await (await f(tensor(new Int32Array([1, 2])))).item(), 5);
+    assert.equal(recorded, 3);
+    assert.equal(device.compiled > compiled, true);
+  });
+
+  test(
+    ...on("a compiled function gives what the function gives: a tensor, or several, with shape and dtype"),
+    async () => {
+      await useDevice(name);
+      const captured = tensor([10, 20]);
+      const f = compile((x: Tensor) => [greater(x, 1), x, captured, add(x, captured), arange(2)]);
+      const results = await f(tensor([1, 2]));
+      assert.deepEqual(results.map((t) => t.dtype), ["bool", "float", "float", "float", "int"]);
+      assert.deepEqual(await Promise.all(results.map((t) => t.toArray())), [[false, true], [1, 2], [10, 20], [11, 22], [
+        0,
+        1,
+      ]]);
+      for (const t of results) assert.equal(t.inputs.length, 0);
+      // Results are leaves that further ops take.
+      assert.deepEqual(await mul(results[3], 2).toArray(), [22, 44]);
+    },
+  );
+
+  test(...on("a compiled gradient of a gradient"), async () => {
+    await useDevice(name);
+    const f = compile((x: Tensor) => {
+      const first = grad(sum(pow(x, 3)), x);
+      return [first, grad(sum(first), x)];
+    });
+    for (const v of [1, 2]) {
+      const [first, second] = await f(tensor([v]));
+      assert.equal(await first.item(), 3 * v * v);
+      assert.equal(await second.item(), 6 * v);
+    }
+  });
+
+  test(...on("a device reports what it is"), async () => {
+    const device = await useDevice(name);
+    assert.equal(device.name, name);
+    assert.equal(device.backend, name);
+    await realize([add(tensor([1]), 1)]);
+    assert.equal(typeof device.executor, "string");
+    assert.equal(device.fallbackReason === null || typeof device.fallbackReason === "string", true);
+    assert.match(String(device), new RegExp(name));
+  });
+
+  test(...on("no element and all elements of a condition"), async () => {
+    await useDevice(name);
+    const x = tensor([-1, 0, 4]);
+    const y = where(greater(x, 0), log(x), 0);
+    assert.deepEqual([...await y.data()].slice(0, 2), [0, 0]);
+    assert.equal(await max(where(greater(x, 100), x, -1)).item(), -1);
+  });
+}
+
+test("the precision of a value is that of the device that computed it, and each device computes its own [float64]", async () => {
+  const third = div(tensor(1), 3);
+  await realize([third], { device: "cpu" });
+  assert.equal(await third.item({ device: "cpu" }), Math.fround(1 / 3));
+  assert.equal(await third.item({ device: "float64" }), 1 / 3);
+  // What is made of it on the oracle does not see the float32 value.
+  const again = div(tensor(1), 3);
+  await realize([again], { device: "cpu" });
+  assert.equal(await mul(again, 3).item({ device: "float64" }), 1);
+});
+
+test("useDevice makes a device the default and gives it", async () => {
+  const first = await useDevice("float64");
+  assert.equal(first.name, "float64");
+  assert.equal(await useDevice("float64"), first);
+  const y = div(tensor(1), 3);
+  assert.equal(await y.item(), 1 / 3);
+  await useDevice("cpu");
+  assert.equal(await div(tensor(1), 3).item(), Math.fround(1 / 3));
+  assert.equal(await div(tensor(1), 3).item({ device: first }), 1 / 3);
+});
+
+test("auto is the fastest device that works", async () => {
+  const best = devices.find((d) => d.available)!;
+  assert.equal((await useDevice("auto")).name, best.name);
+});
+
+test("an unknown device is an error that lists the devices, and the default stays", async () => {
+  const before = await useDevice("float64");
+  await assert.rejects(useDevice("abacus"), /useDevice: expected "auto".*"float64".*got "abacus"/);
+  assert.equal(await div(tensor(1), 3).item(), 1 / 3);
+  await assert.rejects(realize([add(tensor(1), 1)], { device: "abacus" }), /abacus/);
+  assert.equal(await useDevice("float64"), before);
+});
+
+test("availableDevices says of each device whether it works", () => {
+  assert.deepEqual(devices.map((d) => d.name).sort(), ["cpu", "float64", "webasm"]);
+  for (const { available, reason } of devices) assert.equal(available, reason === undefined);
+  assert.equal(devices.find((d) => d.name === "float64")!.available, true);
+});
+
+test("compile refuses what is no tensor", async () => {
+  const f = compile((x: Tensor) => exp(x));
+  await assert.rejects(f(1 as unknown as Tensor), /compile: expected argument 0 to be a tensor, got number/);
+});

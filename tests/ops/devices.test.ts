@@ -1,0 +1,77 @@
+import { test } from "node:test";
+import { registry } from "../../core/op.ts";
+import { availableDevices, grad, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { checkProperty } from "../support/property.ts";
+import { skip } from "../support/skip.ts";
+import { assertClose, largestOf } from "./compare.ts";
+import { caseOf, describeCase, type DrawnCase, inputsFrom, leavesOf, randomFrom, valuesOf } from "./draw.ts";
+import { toleranceOf } from "./families.ts";
+import { referenceOf } from "./reference.ts";
+
+const ULP = 2 ** -23;
+/** Half the distance between the smallest numbers of float32: nothing is more exact. */
+const SMALLEST = 2 ** -150;
+/** Gradients are whole graphs of ops; relative to the largest element. */
+const GRADIENT_ULPS = 64;
+
+/** The sizes of the terms that results are sums of. */
+function magnitudes(drawn: DrawnCase): readonly number[] {
+  const inputs = drawn.inputs.map((x) => ({
+    shape: x.shape,
+    data: x.dtype === "float" ? valuesOf(x).map(Math.abs) : valuesOf(x),
+  }));
+  return referenceOf(drawn.op)(inputs, drawn.attributes).data;
+}
+
+async function on(device: string, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
+  await realize(tensors, { device });
+  return tensors.map((t) => t.value!.slice());
+}
+
+/** Compiled plans pile up, and in Bun each makes the next one slower. */
+async function forgetPlans(device: string): Promise<void> {
+  await (await useDevice(device)).dispose();
+}
+
+for (const { name: device, available, reason } of await availableDevices()) {
+  if (device === "float64") continue;
+  for (const entry of registry().values()) {
+    test(...skip(`${entry.name} agrees with the oracle [${device}]`, available ? undefined : reason), async () => {
+      await forgetPlans(device);
+      await checkProperty(caseOf(entry, { ties: true }), async (drawn) => {
+        const y = entry.apply(inputsFrom(drawn, leavesOf(drawn)), drawn.attributes);
+        const expected = (await on("float64", [y]))[0];
+        const actual = (await on(device, [y]))[0];
+        const { ulps, floor } = toleranceOf(entry.name, y.dtype);
+        const least = floor === "one" ? 1 : floor === "magnitudes" ? largestOf(magnitudes(drawn)) : 0;
+        assertClose(
+          actual,
+          expected,
+          (e) => ulps * ULP * Math.max(Math.abs(e), least) + (ulps > 0 ? SMALLEST : 0),
+          describeCase(drawn),
+        );
+      }, { runs: 15 });
+    });
+
+    if (!entry.differentiable) continue;
+    test(
+      ...skip(`the gradient of ${entry.name} agrees with the oracle [${device}]`, available ? undefined : reason),
+      async () => {
+        await forgetPlans(device);
+        await checkProperty(caseOf(entry), async (drawn) => {
+          const leaves = leavesOf(drawn);
+          const y = entry.apply(inputsFrom(drawn, leaves), drawn.attributes);
+          const random = randomFrom(drawn.seed);
+          const cotangent = tensor(Array.from({ length: y.size }, () => Math.fround(random() * 4 - 2)), [...y.shape]);
+          const gradients = grad(y, leaves.filter((t) => t.dtype === "float"), cotangent, { allowUnused: true });
+          const expected = await on("float64", gradients);
+          const actual = await on(device, gradients);
+          expected.forEach((values, i) => {
+            const allowed = GRADIENT_ULPS * ULP * Math.max(1, largestOf(values));
+            assertClose(actual[i], values, () => allowed, `gradient ${i} of ${describeCase(drawn)}`);
+          });
+        }, { runs: 10 });
+      },
+    );
+  }
+}

@@ -1,0 +1,51 @@
+/** How exactly a backend computes each op: what tolerance the tests of devices grant. */
+import type { DType } from "../../mod.ts";
+
+/** Ops whose float results are elements of their inputs, or whole numbers: nothing is rounded. */
+const EXACT = new Set([
+  ..."neg abs sign relu floor ceil round clamp minimum maximum where cast".split(" "),
+  ..."max min reshape transpose broadcastTo slice concat stack pad flip squeeze unsqueeze".split(" "),
+  ..."gather take oneHot sort topK topKMask".split(" "),
+]);
+
+/** Ops that float32 arithmetic rounds once, to the nearest number. */
+const ROUNDED = new Set("add sub mul div sqrt square scaleCotangent".split(" "));
+
+/** Functions that are approximated, in units in the last place of the result. */
+const FUNCTIONS: Readonly<Record<string, number>> = {
+  exp: 3,
+  log: 2,
+  log1p: 2,
+  expm1: 2,
+  sin: 2,
+  cos: 2,
+  atan: 2,
+  tanh: 2,
+  sigmoid: 4,
+  pow: 2,
+};
+
+/** Sums of products: the error is relative to the sum of the magnitudes. */
+const SUMS = new Set("sum mean prod matmul scatterAdd".split(" "));
+
+/** Whether results are the same on every device, given inputs that float32 holds. */
+export function isExact(name: string, dtype: DType): boolean {
+  return dtype !== "float" || EXACT.has(name);
+}
+
+/** How results of a device may differ from the oracle's. */
+export interface Tolerance {
+  /** In units of 2^-23 of the reference value. */
+  readonly ulps: number;
+  /** What the units are relative to where the value itself is smaller: nothing, the same op on magnitudes, or numbers about 1. */
+  readonly floor: "none" | "magnitudes" | "one";
+}
+
+/** The tolerance of an op. */
+export function toleranceOf(name: string, dtype: DType): Tolerance {
+  if (isExact(name, dtype)) return { ulps: 0, floor: "none" };
+  if (ROUNDED.has(name)) return { ulps: 0.5, floor: "none" };
+  if (name in FUNCTIONS) return { ulps: FUNCTIONS[name], floor: "none" };
+  if (SUMS.has(name)) return { ulps: 4, floor: "magnitudes" };
+  return { ulps: 8, floor: "one" };
+}

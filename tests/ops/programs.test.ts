@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { add, availableDevices, grad, mul, realize, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { checkProperty } from "../support/property.ts";
+import { skip } from "../support/skip.ts";
+import { assertClose, assertSame, largestOf } from "./compare.ts";
+import { randomFrom } from "./draw.ts";
+import { gradientProblems } from "./numeric.ts";
+import { describeProgram, interpret, type Program, programs, record, tensorsOf } from "./programs.ts";
+
+for (const { name: device, available, reason } of await availableDevices()) {
+  const on = (text: string) => skip(`${text} [${device}]`, available ? undefined : reason);
+
+  test(...on("programs over whole numbers agree with plain loops"), async () => {
+    await (await useDevice(device)).dispose();
+    await checkProperty(programs("exact"), async (program) => {
+      const outputs = record(program, tensorsOf(program));
+      const expected = interpret(program);
+      await realize(outputs, { device });
+      expected.forEach(({ shape, data }, i) => {
+        assert.deepEqual([...outputs[i].shape], [...shape], describeProgram(program));
+        assertSame(outputs[i].value!, data, `v${program.outputs[i]} of\n${describeProgram(program)}`);
+      });
+    }, { runs: device === "float64" ? 400 : 100, timeMs: 30_000 });
+  });
+
+  if (device === "float64") continue;
+  test(...on("gradients of programs agree with the oracle"), async () => {
+    await (await useDevice(device)).dispose();
+    await checkProperty(programs("exact"), async (program) => {
+      const leaves = tensorsOf(program);
+      const loss = lossOf(program, record(program, leaves));
+      fc.pre(loss !== null);
+      const gradients = grad(loss, leaves, undefined, { allowUnused: true });
+      await realize(gradients, { device: "float64" });
+      const expected = gradients.map((t) => t.value!.slice());
+      await realize(gradients, { device });
+      expected.forEach((values, i) => {
+        // Sums of hundreds of terms cancel: this is about right and wrong, not about rounding.
+        const allowed = 1e-4 * Math.max(1, largestOf(values));
+        assertClose(gradients[i].value!, values, () => allowed, `by v${i} of\n${describeProgram(program)}`);
+      });
+    }, { runs: 60, timeMs: 30_000 });
+  });
+}
+
+/** A number made of the outputs that are floats. */
+function lossOf(program: Program, outputs: readonly Tensor[]): Tensor | null {
+  const random = randomFrom(program.seed);
+  const parts = outputs.filter((t) => t.dtype === "float").map((t) =>
+    sum(mul(t, tensor(Array.from({ length: t.size }, () => Math.fround(random() * 2 - 1)), [...t.shape])))
+  );
+  return parts.length === 0 ? null : parts.reduce((a, b) => add(a, b));
+}
+
+for (const order of [1, 2] as const) {
+  test(`derivative ${order} of smooth programs agrees with differences [float64]`, async () => {
+    await checkProperty(programs("smooth", 10), async (program) => {
+      const problems = await gradientProblems(
+        (leaves) => lossOf(program, record(program, leaves))!,
+        program.leaves,
+        program.seed,
+        order,
+      );
+      assert.deepEqual(problems, [], describeProgram(program));
+    }, { runs: order === 1 ? 100 : 40 });
+  });
+}

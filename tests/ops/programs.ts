@@ -1,0 +1,282 @@
+/** Random programs: many ops put together, as plain data, so that what is fused, shared and cut between them is tried too. */
+import fc from "fast-check";
+import { registry } from "../../core/op.ts";
+import type { Attributes, DType, Tensor } from "../../mod.ts";
+import { tensor } from "../../mod.ts";
+import { drawWith, randomFrom } from "./draw.ts";
+import { type Plain, referenceOf } from "./reference.ts";
+
+/** An input of a program. */
+export interface ProgramLeaf {
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+
+/** One op; inputs are numbers of values: leaves first, then steps. */
+export interface ProgramStep {
+  readonly op: string;
+  readonly inputs: readonly number[];
+  readonly attributes: Attributes;
+}
+
+/** A program: what it reads, what it does, what it gives. */
+export interface Program {
+  readonly leaves: readonly ProgramLeaf[];
+  readonly steps: readonly ProgramStep[];
+  /** Numbers of the values that are asked for. */
+  readonly outputs: readonly number[];
+  readonly seed: number;
+}
+
+interface Known {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/** Values of programs have at most so many elements. */
+const LARGEST = 3000;
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+function broadcast(a: readonly number[], b: readonly number[]): number[] | null {
+  const rank = Math.max(a.length, b.length);
+  const out: number[] = [];
+  for (let i = 0; i < rank; i++) {
+    const [m, n] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
+    if (m !== n && m !== 1 && n !== 1) return null;
+    out.push(m === 1 ? n : m);
+  }
+  return out;
+}
+
+/**
+ * Programs. `exact` ones keep to whole numbers between -8 and 8, which every backend computes exactly; the others are smooth, so
+ * that their derivatives can be compared with differences.
+ */
+export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<Program> {
+  return fc.gen().map((g) => {
+    const draw = drawWith(g);
+    const { int, pick, bool } = draw;
+    const known: Known[] = [];
+    const leaves: ProgramLeaf[] = [];
+    const steps: ProgramStep[] = [];
+
+    const leaf = (shape: readonly number[]): void => {
+      const random = randomFrom(int(0, 0x7fffffff));
+      const value = () => (kind === "exact" ? Math.floor(random() * 9) - 4 : Math.fround(random() * 3 - 1.5));
+      leaves.push({ shape, values: Array.from({ length: sizeOf(shape) }, value) });
+      known.push({ shape, dtype: "float" });
+    };
+    const step = (
+      op: string,
+      inputs: number[],
+      attributes: Attributes,
+      shape: readonly number[],
+      dtype: DType = "float",
+    ) => {
+      steps.push({ op, inputs, attributes });
+      known.push({ shape, dtype });
+      return known.length - 1;
+    };
+    /** A value of some kind, the later ones more often. */
+    const choose = (fits: (k: Known) => boolean): number | null => {
+      const all = known.map((_, i) => i).filter((i) => fits(known[i]));
+      if (all.length === 0) return null;
+      return all[all.length - 1 - Math.min(int(0, all.length - 1), int(0, all.length - 1))];
+    };
+    const float = (k: Known) => k.dtype === "float";
+    const limit = (i: number) => (kind === "exact" ? step("clamp", [i], { min: -8, max: 8 }, known[i].shape) : i);
+    /** Two values that broadcast together, in either order, and the shape they broadcast to. */
+    const pair = (): [number, number, number[]] => {
+      const a = choose(float)!;
+      const b = choose((k) => {
+        const shape = float(k) ? broadcast(known[a].shape, k.shape) : null;
+        return shape !== null && sizeOf(shape) <= LARGEST;
+      })!;
+      const shape = broadcast(known[a].shape, known[b].shape)!;
+      return bool() ? [a, b, shape] : [b, a, shape];
+    };
+
+    const actions: Record<string, () => void> = {
+      unary() {
+        const x = choose(float)!;
+        const op = kind === "exact"
+          ? pick(["neg", "abs", "relu", "sign"])
+          : pick(["sin", "tanh", "neg", "sigmoid", "exp"]);
+        const bounded = op === "exp" ? step("tanh", [x], {}, known[x].shape) : x;
+        step(op, [bounded], {}, known[x].shape);
+      },
+      binary() {
+        const [a, b, shape] = pair();
+        const op = kind === "exact" ? pick(["add", "mul", "sub", "maximum", "minimum"]) : pick(["add", "mul", "sub"]);
+        limit(step(op, [a, b], {}, shape));
+      },
+      where() {
+        const [a, b, shape] = pair();
+        const condition = step(pick(["less", "greaterEqual", "equal"]), [a, b], {}, shape, "bool");
+        const [c, d, inner] = pair();
+        const all = broadcast(shape, inner);
+        if (all && sizeOf(all) <= LARGEST) step("where", [condition, c, d], {}, all);
+      },
+      logic() {
+        const a = choose((k) => k.dtype === "bool");
+        if (a === null) return;
+        const op = pick(["logicalNot", "any", "all"]);
+        if (op === "logicalNot") step(op, [a], {}, known[a].shape, "bool");
+        else step(op, [a], { axes: known[a].shape.map((_, i) => i) }, [], "bool");
+      },
+      reduce() {
+        const x = choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
+        if (x === null) return;
+        const { shape } = known[x];
+        const axes = shape.flatMap((_, i) => (bool() ? [i] : []));
+        const kept = shape.filter((_, i) => !axes.includes(i));
+        const op = kind === "exact" ? pick(["sum", "max", "min"]) : pick(["sum", "mean", "logSumExp"]);
+        const reduced = limit(step(op, [x], { axes }, kept));
+        // What is reduced often goes back over what it came from.
+        if (bool()) {
+          limit(
+            step(
+              "sub",
+              [
+                x,
+                step(
+                  "reshape",
+                  [reduced],
+                  { shape: shape.map((n, i) => (axes.includes(i) ? 1 : n)) },
+                  shape.map((n, i) => (axes.includes(i) ? 1 : n)),
+                ),
+              ],
+              {},
+              shape,
+            ),
+          );
+        }
+      },
+      position() {
+        const x = choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
+        if (x === null) return;
+        const axis = int(0, known[x].shape.length - 1);
+        const shape = known[x].shape.filter((_, i) => i !== axis);
+        const found = step(pick(["argmax", "argmin"]), [x], { axes: [axis] }, shape, "int");
+        const indices = step("unsqueeze", [found], { axis }, known[x].shape.map((n, i) => (i === axis ? 1 : n)), "int");
+        step("gather", [x, indices], { axis }, known[indices].shape);
+      },
+      order() {
+        const x = choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0 && Math.max(...k.shape) <= 40);
+        if (x === null) return;
+        const { shape } = known[x];
+        const axis = int(0, shape.length - 1);
+        const op = pick(["sort", "rank", "topKMask", "scatterAdd"]);
+        if (op === "sort") step(op, [x], { axis, descending: bool() }, shape);
+        else if (op === "topKMask") step(op, [x], { axis, k: int(0, shape[axis]) }, shape, "bool");
+        else {
+          const order = step("rank", [x], { axis, descending: bool() }, shape, "int");
+          if (op === "scatterAdd") limit(step(op, [x, order, x], { axis }, shape));
+          else step("gather", [x, order], { axis }, shape);
+        }
+      },
+      move() {
+        const x = choose((k) => float(k) && k.shape.length > 0)!;
+        if (x === null) return;
+        const { shape } = known[x];
+        const axis = int(0, shape.length - 1);
+        switch (pick(["transpose", "reshape", "slice", "pad", "flip", "concat", "stack", "broadcastTo", "unsqueeze"])) {
+          case "transpose": {
+            const rest = shape.map((_, i) => i);
+            const order = shape.map(() => rest.splice(int(0, rest.length - 1), 1)[0]);
+            return void step("transpose", [x], { order }, order.map((a) => shape[a]));
+          }
+          case "reshape":
+            return void step("reshape", [x], { shape: [sizeOf(shape)] }, [sizeOf(shape)]);
+          case "slice": {
+            const counts = shape.map((n) => Math.min(n, int(1, 4)));
+            const steps = shape.map((n, i) => (counts[i] > 1 ? int(1, Math.floor((n - 1) / (counts[i] - 1))) : 1));
+            const starts = shape.map((n, i) => int(0, Math.max(0, n - 1 - (counts[i] - 1) * steps[i])));
+            return void step("slice", [x], { starts, steps, counts }, counts);
+          }
+          case "pad": {
+            if (sizeOf(shape) === 0) return;
+            const [before, after] = [shape.map(() => int(0, 2)), shape.map(() => int(0, 2))];
+            const to = shape.map((n, i) => before[i] + n + after[i]);
+            if (sizeOf(to) <= LARGEST) step("pad", [x], { before, after, value: int(-2, 2) }, to);
+            return;
+          }
+          case "flip":
+            return void step("flip", [x], { axis }, shape);
+          case "concat":
+          case "stack": {
+            const same = (k: Known) => float(k) && k.shape.join() === shape.join();
+            const parts = [x, ...Array.from({ length: int(0, 3) }, () => choose(same)!)];
+            if (sizeOf(shape) * parts.length > LARGEST) return;
+            if (bool()) step("concat", parts, { axis }, shape.map((n, i) => (i === axis ? n * parts.length : n)));
+            else step("stack", parts, { axis }, [...shape.slice(0, axis), parts.length, ...shape.slice(axis)]);
+            return;
+          }
+          case "broadcastTo": {
+            const to = [int(1, 3), ...shape.map((n) => (n === 1 ? int(1, 3) : n))];
+            if (sizeOf(to) <= LARGEST && to.length <= 4) step("broadcastTo", [x], { shape: to }, to);
+            return;
+          }
+          case "unsqueeze":
+            if (shape.length < 4) step("unsqueeze", [x], { axis }, [...shape.slice(0, axis), 1, ...shape.slice(axis)]);
+        }
+      },
+      multiply() {
+        const a = choose((k) => float(k) && k.shape.length === 2);
+        if (a === null) return;
+        const b = choose((k) => float(k) && k.shape.length === 2 && k.shape[0] === known[a].shape[1]);
+        if (b === null || known[a].shape[0] * known[b].shape[1] > LARGEST) return;
+        limit(step("matmul", [a, b], {}, [known[a].shape[0], known[b].shape[1]]));
+      },
+    };
+
+    const base = Array.from({ length: int(1, 3) }, () => pick([2, 3, 1, 4, 5]));
+    // Now and then an axis that is reduced in stages.
+    if (kind === "exact" && int(0, 5) === 0) base.splice(0, base.length, pick([600, 521]), pick([1, 2, 3]));
+    leaf(base);
+    leaf(base.map((n) => (int(0, 2) === 0 ? 1 : n)));
+    leaf(base.slice(int(0, base.length)));
+    const smooth = ["unary", "binary", "reduce", "move", "binary", "multiply"];
+    const whole = [...smooth, "where", "logic", "position", "order", "move", "reduce"];
+    for (let count = int(1, longest); count > 0; count--) actions[pick(kind === "exact" ? whole : smooth)]();
+    if (steps.length === 0) step("neg", [0], {}, known[0].shape);
+    const outputs = [
+      known.length - 1,
+      ...Array.from({ length: int(0, 2) }, () => int(leaves.length, known.length - 1)),
+    ];
+    return { leaves, steps, outputs, seed: int(0, 0x7fffffff) };
+  });
+}
+
+/** Records a program. */
+export function record(program: Program, leaves: readonly Tensor[]): Tensor[] {
+  const values = [...leaves];
+  for (const { op, inputs, attributes } of program.steps) {
+    values.push(registry().get(op)!.apply(inputs.map((i) => values[i]), attributes));
+  }
+  return program.outputs.map((i) => values[i]);
+}
+
+/** The leaves of a program. */
+export function tensorsOf(program: Program): Tensor[] {
+  return program.leaves.map(({ shape, values }) => tensor([...values], [...shape]));
+}
+
+/** Runs a program in plain loops. */
+export function interpret(program: Program): Plain[] {
+  const values: Plain[] = program.leaves.map(({ shape, values }) => ({ shape, data: values }));
+  for (const { op, inputs, attributes } of program.steps) {
+    values.push(referenceOf(op)(inputs.map((i) => values[i]), attributes));
+  }
+  return program.outputs.map((i) => values[i]);
+}
+
+/** A program as one line a step. */
+export function describeProgram(program: Program): string {
+  const leaves = program.leaves.map(({ shape }, i) => `v${i} = leaf [${shape.join(", ")}]`);
+  const steps = program.steps.map(({ op, inputs, attributes }, i) =>
+    `v${i + leaves.length} = ${op}(${inputs.map((k) => `v${k}`).join(", ")}) ${JSON.stringify(attributes)}`
+  );
+  return [...leaves, ...steps, `gives ${program.outputs.map((i) => `v${i}`).join(", ")}`].join("\n");
+}

@@ -1,0 +1,423 @@
+/**
+ * What every op computes, as plain loops over arrays of numbers. Nothing of gpugrad is used here, so that a mistake in an index
+ * or a formula cannot agree with itself. The table at the end goes by the name in the registry.
+ */
+
+/** An array of numbers with a shape; row-major. */
+export interface Plain {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+type Attributes = Readonly<Record<string, unknown>>;
+
+/** What an op computes. */
+export type Reference = (inputs: readonly Plain[], attributes: Attributes) => Plain;
+
+/** Makes an array element by element. */
+function build(shape: readonly number[], element: (at: number[]) => number): Plain {
+  const data: number[] = [];
+  const at: number[] = new Array(shape.length).fill(0);
+  const visit = (axis: number): void => {
+    if (axis === shape.length) data.push(element([...at]));
+    else for (at[axis] = 0; at[axis] < shape[axis]; at[axis]++) visit(axis + 1);
+  };
+  visit(0);
+  return { shape, data };
+}
+
+/** The element at some coordinates. */
+function get(x: Plain, at: readonly number[]): number {
+  let flat = 0;
+  for (let i = 0; i < x.shape.length; i++) flat = flat * x.shape[i] + at[i];
+  return x.data[flat];
+}
+
+/** The element that stands at some coordinates of the array that `x` is broadcast to. */
+function getBroadcast(x: Plain, at: readonly number[]): number {
+  const offset = at.length - x.shape.length;
+  return get(x, x.shape.map((n, i) => (n === 1 ? 0 : at[i + offset])));
+}
+
+function broadcastShape(inputs: readonly Plain[]): number[] {
+  const rank = Math.max(...inputs.map((x) => x.shape.length));
+  return Array.from({ length: rank }, (_, i) => {
+    const sizes = inputs.map((x) => x.shape[i - (rank - x.shape.length)] ?? 1);
+    return sizes.find((n) => n !== 1) ?? 1;
+  });
+}
+
+/** A function of the elements at one position. */
+function elementwise(f: (args: number[], attributes: Attributes) => number): Reference {
+  return (inputs, attributes) =>
+    build(broadcastShape(inputs), (at) => f(inputs.map((x) => getBroadcast(x, at)), attributes));
+}
+
+const unary = (f: (x: number) => number) => elementwise(([x]) => f(x));
+const binary = (f: (x: number, y: number) => number) => elementwise(([x, y]) => f(x, y));
+const truth = (f: (x: number, y: number) => boolean) => elementwise(([x, y]) => (f(x, y) ? 1 : 0));
+
+/** To the even neighbour where there are two nearest. */
+export function roundHalfEven(x: number): number {
+  const low = Math.floor(x);
+  const high = Math.ceil(x);
+  if (x - low < high - x) return low;
+  if (x - low > high - x) return high;
+  return low % 2 === 0 ? low : high;
+}
+
+function numbers(value: unknown): number[] {
+  return (Array.isArray(value) ? value : [value]) as number[];
+}
+
+/** The axes that attributes name, counted from the front; all where they name none. */
+function axesOf(rank: number, attributes: Attributes): number[] {
+  const given = attributes.axes ?? attributes.axis;
+  if (given === undefined || given === null) return Array.from({ length: rank }, (_, i) => i);
+  return numbers(given).map((a) => (a < 0 ? a + rank : a)).sort((a, b) => a - b);
+}
+
+function oneAxis(rank: number, attributes: Attributes, otherwise = rank - 1): number {
+  const given = attributes.axes ?? attributes.axis ?? otherwise;
+  const [axis] = numbers(given);
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** A function of the elements along some axes, in row-major order. */
+function reduction(f: (elements: number[], attributes: Attributes) => number): Reference {
+  return ([x], attributes) => {
+    const axes = axesOf(x.shape.length, attributes);
+    const kept = x.shape.map((n, i) => (axes.includes(i) ? 1 : n));
+    const full = build(kept, (at) => {
+      const inner = build(axes.map((a) => x.shape[a]), (along) => {
+        const source = [...at];
+        axes.forEach((a, i) => (source[a] = along[i]));
+        return get(x, source);
+      });
+      return f([...inner.data], attributes);
+    });
+    return attributes.keepDims ? full : { shape: x.shape.filter((_, i) => !axes.includes(i)), data: full.data };
+  };
+}
+
+const total = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0);
+const largest = (xs: readonly number[]) => xs.reduce((a, b) => Math.max(a, b), -Infinity);
+const smallest = (xs: readonly number[]) => xs.reduce((a, b) => Math.min(a, b), Infinity);
+
+function logSumExp(xs: readonly number[]): number {
+  const top = largest(xs);
+  if (!Number.isFinite(top)) return top;
+  return top + Math.log(total(xs.map((x) => Math.exp(x - top))));
+}
+
+/** A function from the elements along one axis to as many, or another number of, elements. */
+function along(f: (line: number[], attributes: Attributes) => number[], axisOf = oneAxis): Reference {
+  return ([x], attributes) => {
+    const axis = axisOf(x.shape.length, attributes);
+    const lines = new Map<string, number[]>();
+    const length = f(new Array(x.shape[axis]).fill(0), attributes).length;
+    const shape = x.shape.map((n, i) => (i === axis ? length : n));
+    return build(shape, (at) => {
+      const key = at.map((n, i) => (i === axis ? "*" : n)).join();
+      let line = lines.get(key);
+      if (!line) {
+        const source = Array.from({ length: x.shape[axis] }, (_, k) => get(x, at.map((n, i) => (i === axis ? k : n))));
+        lines.set(key, line = f(source, attributes));
+      }
+      return line[at[axis]];
+    });
+  };
+}
+
+/** Positions in the order of their elements; equal elements keep the order of their positions. */
+function order(line: readonly number[], descending: boolean): number[] {
+  const left = line.map((_, i) => i);
+  const sorted: number[] = [];
+  while (left.length > 0) {
+    let best = 0;
+    for (let j = 1; j < left.length; j++) {
+      const [a, b] = [line[left[j]], line[left[best]]];
+      if (descending ? a > b : a < b) best = j;
+    }
+    sorted.push(...left.splice(best, 1));
+  }
+  return sorted;
+}
+
+/** Where each element stands in the order. */
+function ranks(line: readonly number[], descending: boolean): number[] {
+  const rank = new Array<number>(line.length);
+  order(line, descending).forEach((position, i) => (rank[position] = i));
+  return rank;
+}
+
+/** Where in the input each element of the output comes from; `fill` where that is outside. */
+function movement(
+  shapeOf: (shape: readonly number[], attributes: Attributes) => number[],
+  source: (at: number[], shape: readonly number[], attributes: Attributes) => number[],
+): Reference {
+  return ([x], attributes) =>
+    build(shapeOf(x.shape, attributes), (at) => {
+      const from = source(at, x.shape, attributes);
+      if (from.some((n, i) => n < 0 || n >= x.shape[i])) return (attributes.value ?? 0) as number;
+      return get(x, from);
+    });
+}
+
+const sameData =
+  (shapeOf: (shape: readonly number[], attributes: Attributes) => number[]): Reference => ([x], attributes) => ({
+    shape: shapeOf(x.shape, attributes),
+    data: x.data,
+  });
+
+/** The mean, the sum, or the elements as they are. */
+function reduced(losses: Plain, attributes: Attributes): Plain {
+  const reduction = attributes.reduction ?? "mean";
+  if (reduction === "none") return losses;
+  const sum = total(losses.data);
+  return { shape: [], data: [reduction === "sum" ? sum : sum / losses.data.length] };
+}
+
+/** [.., n, k] by [.., k, m]; one axis is a row on the left and a column on the right, and is dropped. */
+function matmul(a: Plain, b: Plain): Plain {
+  if (a.shape.length === 1) {
+    const { shape, data } = matmul({ shape: [1, ...a.shape], data: a.data }, b);
+    const at = shape.length - (b.shape.length === 1 ? 1 : 2);
+    return { shape: shape.filter((_, i) => i !== at), data };
+  }
+  if (b.shape.length === 1) {
+    const { shape, data } = matmul(a, { shape: [...b.shape, 1], data: b.data });
+    return { shape: shape.slice(0, -1), data };
+  }
+  const batch = broadcastShape([
+    { shape: a.shape.slice(0, -2), data: [] },
+    { shape: b.shape.slice(0, -2), data: [] },
+  ]);
+  const [n, inner] = a.shape.slice(-2);
+  const m = b.shape[b.shape.length - 1];
+  const at = (x: Plain, outer: readonly number[], i: number, j: number): number => {
+    const own = x.shape.slice(0, -2);
+    return get(x, [...own.map((size, k) => (size === 1 ? 0 : outer[k + outer.length - own.length])), i, j]);
+  };
+  return build([...batch, n, m], (index) => {
+    const outer = index.slice(0, -2);
+    const [i, j] = index.slice(-2);
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum += at(a, outer, i, k) * at(b, outer, k, j);
+    return sum;
+  });
+}
+
+function gather(x: Plain, indices: Plain, axis: number): Plain {
+  return build(indices.shape, (at) => {
+    const from = at.map((n, i) => (i === axis ? get(indices, at) : x.shape[i] === 1 ? 0 : n));
+    return get(x, from);
+  });
+}
+
+/** Adds each update to the element that its index names, one after the other. */
+function scatterAdd(base: Plain, indices: Plain, updates: Plain, axis: number): Plain {
+  const out = [...base.data];
+  build(indices.shape, (at) => {
+    const to = at.map((n, i) => (i === axis ? get(indices, at) : n));
+    let flat = 0;
+    for (let i = 0; i < base.shape.length; i++) flat = flat * base.shape[i] + to[i];
+    out[flat] += getBroadcast(updates, at);
+    return 0;
+  });
+  return { shape: base.shape, data: out };
+}
+
+/** The negative logarithm of the softmax at the label. `labels` lacks the axis of the classes. */
+function crossEntropy(logits: Plain, labels: Plain, axis: number): Plain {
+  return build(labels.shape, (at) => {
+    const line = Array.from(
+      { length: logits.shape[axis] },
+      (_, k) => get(logits, [...at.slice(0, axis), k, ...at.slice(axis)]),
+    );
+    return logSumExp(line) - line[get(labels, at)];
+  });
+}
+
+const positiveAxis = (axis: unknown, rank: number, otherwise: number): number => {
+  const a = (axis ?? otherwise) as number;
+  return a < 0 ? a + rank : a;
+};
+
+/** Every op and composite of the registry, by name. */
+export const references: Readonly<Record<string, Reference>> = {
+  // Elementwise
+  add: binary((x, y) => x + y),
+  sub: binary((x, y) => x - y),
+  mul: binary((x, y) => x * y),
+  div: binary((x, y) => x / y),
+  neg: unary((x) => -x),
+  pow: binary((x, y) => Math.pow(x, y)),
+  exp: unary(Math.exp),
+  log: unary(Math.log),
+  log1p: unary(Math.log1p),
+  expm1: unary(Math.expm1),
+  sqrt: unary(Math.sqrt),
+  square: unary((x) => x * x),
+  abs: unary(Math.abs),
+  sign: unary(Math.sign),
+  sin: unary(Math.sin),
+  cos: unary(Math.cos),
+  atan: unary(Math.atan),
+  tanh: unary(Math.tanh),
+  sigmoid: unary((x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))),
+  relu: unary((x) => (x > 0 ? x : 0)),
+  floor: unary(Math.floor),
+  ceil: unary(Math.ceil),
+  round: unary(roundHalfEven),
+  clamp: elementwise(([x], { min = -Infinity, max = Infinity }) => {
+    if (x < (min as number)) return min as number;
+    return x > (max as number) ? max as number : x;
+  }),
+  minimum: binary((x, y) => (x < y ? x : y)),
+  maximum: binary((x, y) => (x > y ? x : y)),
+  equal: truth((x, y) => x === y),
+  notEqual: truth((x, y) => x !== y),
+  less: truth((x, y) => x < y),
+  lessEqual: truth((x, y) => x <= y),
+  greater: truth((x, y) => x > y),
+  greaterEqual: truth((x, y) => x >= y),
+  logicalAnd: truth((x, y) => x !== 0 && y !== 0),
+  logicalOr: truth((x, y) => x !== 0 || y !== 0),
+  logicalNot: elementwise(([x]) => (x === 0 ? 1 : 0)),
+  where: elementwise(([condition, x, y]) => (condition !== 0 ? x : y)),
+  // A cotangent of 0 stays 0 whatever it is multiplied by.
+  scaleCotangent: elementwise(([c, factor]) => (c === 0 ? 0 : c * factor)),
+
+  // Reductions
+  sum: reduction(total),
+  mean: reduction((xs) => total(xs) / xs.length),
+  max: reduction(largest),
+  min: reduction(smallest),
+  prod: reduction((xs) => xs.reduce((a, b) => a * b, 1)),
+  argmax: reduction((xs) => order(xs, true)[0]),
+  argmin: reduction((xs) => order(xs, false)[0]),
+  any: reduction((xs) => (xs.some((x) => x !== 0) ? 1 : 0)),
+  all: reduction((xs) => (xs.every((x) => x !== 0) ? 1 : 0)),
+  logSumExp: reduction(logSumExp),
+
+  // Movement
+  reshape: sameData((_, { shape }) => shape as number[]),
+  squeeze: sameData((shape, attributes) => {
+    const given = attributes.axes ?? attributes.axis;
+    if (given === undefined || given === null) return shape.filter((n) => n !== 1);
+    const axes = axesOf(shape.length, attributes);
+    return shape.filter((_, i) => !axes.includes(i));
+  }),
+  unsqueeze: sameData((shape, attributes) => {
+    const axes = numbers(attributes.axes ?? attributes.axis);
+    const rank = shape.length + axes.length;
+    const added = axes.map((a) => (a < 0 ? a + rank : a));
+    let next = 0;
+    return Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : shape[next++]));
+  }),
+  transpose: movement(
+    (shape, { order }) => (order as number[]).map((axis) => shape[axis]),
+    (at, shape, { order }) => {
+      const source = new Array<number>(shape.length);
+      at.forEach((n, i) => (source[(order as number[])[i]] = n));
+      return source;
+    },
+  ),
+  broadcastTo: movement(
+    (_, { shape }) => shape as number[],
+    (at, shape) => shape.map((n, i) => (n === 1 ? 0 : at[i + at.length - shape.length])),
+  ),
+  slice: movement(
+    (_, { counts }) => counts as number[],
+    (at, _, { starts, steps }) => at.map((n, i) => (starts as number[])[i] + n * (steps as number[])[i]),
+  ),
+  flip: movement(
+    (shape) => [...shape],
+    (at, shape, attributes) => {
+      const axes = axesOf(shape.length, attributes);
+      return at.map((n, i) => (axes.includes(i) ? shape[i] - 1 - n : n));
+    },
+  ),
+  pad: movement(
+    (shape, { before, after }) => shape.map((n, i) => (before as number[])[i] + n + (after as number[])[i]),
+    (at, _, { before }) => at.map((n, i) => n - (before as number[])[i]),
+  ),
+  concat: (inputs, attributes) => {
+    const axis = oneAxis(inputs[0].shape.length, attributes, 0);
+    const shape = inputs[0].shape.map((n, i) => (i === axis ? total(inputs.map((x) => x.shape[axis])) : n));
+    return build(shape, (at) => {
+      let k = 0;
+      let n = at[axis];
+      while (n >= inputs[k].shape[axis]) n -= inputs[k++].shape[axis];
+      return get(inputs[k], at.map((m, i) => (i === axis ? n : m)));
+    });
+  },
+  stack: (inputs, attributes) => {
+    const rank = inputs[0].shape.length + 1;
+    const axis = positiveAxis(attributes.axis, rank, 0);
+    const { shape } = inputs[0];
+    return build(
+      [...shape.slice(0, axis), inputs.length, ...shape.slice(axis)],
+      (at) => get(inputs[at[axis]], [...at.slice(0, axis), ...at.slice(axis + 1)]),
+    );
+  },
+  cast: elementwise(([x], { dtype }) => (dtype === "int" ? Math.trunc(x) : dtype === "bool" ? Number(x !== 0) : x)),
+
+  // Indexing
+  gather: ([x, indices], attributes) => gather(x, indices, oneAxis(x.shape.length, attributes, 0)),
+  take: ([x, indices]) =>
+    build(
+      [...indices.shape, ...x.shape.slice(1)],
+      (at) => get(x, [get(indices, at.slice(0, indices.shape.length)), ...at.slice(indices.shape.length)]),
+    ),
+  scatterAdd: ([base, indices, updates], attributes) =>
+    scatterAdd(base, indices, updates, oneAxis(base.shape.length, attributes, 0)),
+  oneHot: ([indices], { depth }) =>
+    build([...indices.shape, depth as number], (at) => (get(indices, at.slice(0, -1)) === at[at.length - 1] ? 1 : 0)),
+
+  // Ordering
+  sort: along((line, { descending }) => order(line, descending === true).map((i) => line[i])),
+  argsort: along((line, { descending }) => order(line, descending === true)),
+  rank: along((line, { descending }) => ranks(line, descending === true)),
+  topK: along((line, { k }) => order(line, true).slice(0, k as number).map((i) => line[i])),
+  topKMask: along((line, { k }) => ranks(line, true).map((r) => (r < (k as number) ? 1 : 0))),
+
+  // Composites
+  matmul: ([a, b]) => matmul(a, b),
+  softmax: along((line) => {
+    const all = logSumExp(line);
+    return line.map((x) => Math.exp(x - all));
+  }),
+  logSoftmax: along((line) => {
+    const all = logSumExp(line);
+    return line.map((x) => x - all);
+  }),
+  softmaxCrossEntropy: ([logits, labels], { axis }) => crossEntropy(logits, labels, axis as number),
+  crossEntropy: ([logits, labels], attributes) =>
+    reduced(
+      crossEntropy(logits, labels, positiveAxis(attributes.axis, logits.shape.length, logits.shape.length > 1 ? 1 : 0)),
+      attributes,
+    ),
+  smoothL1: ([pred, target], attributes) => {
+    const beta = (attributes.beta ?? 1) as number;
+    const losses = binary((p, t) => {
+      const d = Math.abs(p - t);
+      return d < beta ? 0.5 * d * d / beta : d - 0.5 * beta;
+    })([pred, target], {});
+    return reduced(losses, attributes);
+  },
+  binaryCrossEntropyWithLogits: ([logits, targets], attributes) => {
+    const losses = binary((x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x))))([logits, targets], {});
+    return reduced(losses, attributes);
+  },
+};
+
+/** What a registered op computes; throws where nobody has written it down. */
+export function referenceOf(name: string): Reference {
+  const found = references[name];
+  if (found) return found;
+  throw new Error(
+    `"${name}" is in the registry but has no plain loop in tests/ops/reference.ts: add one to the table "references"`,
+  );
+}

@@ -1,0 +1,188 @@
+/** Values at the edges: halves, zeros, infinities, NaN, ties, indices that turn out to lie outside. On every backend. */
+import { test } from "node:test";
+import {
+  abs,
+  add,
+  argmax,
+  argmin,
+  availableDevices,
+  cast,
+  ceil,
+  clamp,
+  crossEntropy,
+  div,
+  equal,
+  exp,
+  floor,
+  gather,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  log1p,
+  logSumExp,
+  max,
+  maximum,
+  mean,
+  min,
+  minimum,
+  mul,
+  notEqual,
+  oneHot,
+  pow,
+  prod,
+  rank,
+  realize,
+  relu,
+  round,
+  scatterAdd,
+  sigmoid,
+  sign,
+  softmax,
+  sort,
+  sqrt,
+  sub,
+  sum,
+  take,
+  tanh,
+  type Tensor,
+  tensor,
+  topK,
+  topKMask,
+  where,
+} from "../../mod.ts";
+import { skip } from "../support/skip.ts";
+import { assertClose, assertSame } from "./compare.ts";
+
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+const whole = tensor([-2, -1.5, -0.5, 0, 0.5, 1.5, 2.5, 1e7, -inf, inf]);
+const odd = tensor([nan, -inf, -1, 0, 1, inf]);
+const ties = tensor([1, 3, 3, nan, 3]);
+/** Indices that are only known once they are computed. */
+const computed = (...values: number[]) => cast(mul(tensor(values), 1), "int");
+
+const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
+  "floor": [() => floor(whole), [-2, -2, -1, 0, 0, 1, 2, 1e7, -inf, inf]],
+  "ceil": [() => ceil(whole), [-2, -1, 0, 0, 1, 2, 3, 1e7, -inf, inf]],
+  "round sends halves to the even neighbour": [() => round(tensor([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4, 2.6, 1e7])), [
+    -2,
+    -2,
+    0,
+    0,
+    2,
+    2,
+    2,
+    3,
+    1e7,
+  ]],
+  "round leaves large numbers and the one below a half": [
+    () => round(tensor([0.49999997, 8388609, 16777215, -8388607, 2 ** 100])),
+    [0, 8388609, 16777215, -8388607, 2 ** 100],
+  ],
+  "sign": [() => sign(odd), [nan, -1, -1, 0, 1, 1]],
+  "abs": [() => abs(odd), [nan, inf, 1, 0, 1, inf]],
+  "relu": [() => relu(tensor([-inf, -1, 0, 1, inf, nan])), [0, 0, 0, 1, inf, nan]],
+  "clamp": [() => clamp(odd, -0.5, 0.5), [nan, -0.5, -0.5, 0, 0.5, 0.5]],
+  "clamp to one value": [() => clamp(tensor([-1, 5, 9]), 5, 5), [5, 5, 5]],
+  "division by 0": [() => div(tensor([1, -1, 0]), 0), [inf, -inf, nan]],
+  "sqrt": [() => sqrt(odd), [nan, nan, nan, 0, 1, inf]],
+  "log": [() => log(odd), [nan, nan, nan, -inf, 0, inf]],
+  "exp of the largest and smallest": [() => exp(tensor([-inf, inf, 0, nan])), [0, inf, 1, nan]],
+  "tanh and sigmoid level off": [
+    () => add(tanh(tensor([-50, 0, 50])), mul(sigmoid(tensor([-200, 0, 200])), 10)),
+    [-1, 5, 11],
+  ],
+  "a power of 0": [() => pow(tensor([0, 0, 2, -2]), tensor([0, 2, 0, 3])), [1, 0, 1, -8]],
+  "maximum is NaN where either is": [() => maximum(odd, 0), [nan, 0, 0, 0, 1, inf]],
+  "minimum is NaN where either is": [() => minimum(0, odd), [nan, -inf, -1, 0, 0, 0]],
+  "equal": [() => cast(equal(odd, odd), "int"), [0, 1, 1, 1, 1, 1]],
+  "notEqual": [() => cast(notEqual(odd, odd), "int"), [1, 0, 0, 0, 0, 0]],
+  "less": [() => cast(less(odd, 0), "int"), [0, 1, 1, 0, 0, 0]],
+  "lessEqual": [() => cast(lessEqual(odd, 0), "int"), [0, 1, 1, 1, 0, 0]],
+  "greater": [() => cast(greater(odd, 0), "int"), [0, 0, 0, 0, 1, 1]],
+  "greaterEqual": [() => cast(greaterEqual(odd, 0), "int"), [0, 0, 0, 1, 1, 1]],
+  "the zeros are equal": [() => cast(equal(tensor([0, -0]), tensor([-0, 0])), "int"), [1, 1]],
+  "where does not mix in what it does not take": [
+    () => where(tensor([true, false]), tensor([1, nan]), tensor([inf, 2])),
+    [1, 2],
+  ],
+  "where of an expensive branch": [() => where(greater(odd, 0), log(log(odd)), 7), [7, 7, 7, 7, -inf, inf]],
+  "max is NaN where there is one": [() => max(ties), [nan]],
+  "min is NaN where there is one": [() => min(ties), [nan]],
+  "max of infinities": [() => max(tensor([[-inf, -inf], [inf, 1]]), 1), [-inf, inf]],
+  "argmax takes the lowest of equals": [() => argmax(tensor([1, 3, 3, 2])), [1]],
+  "argmin takes the lowest of equals": [() => argmin(tensor([2, 1, 3, 1])), [1]],
+  "argmax counts NaN as infinite": [() => argmax(ties), [3]],
+  "argmax of a first infinity before NaN": [() => argmax(tensor([1, inf, nan])), [1]],
+  "argmin counts NaN as minus infinity": [() => argmin(ties), [3]],
+  "argmax where all are minus infinity": [() => argmax(tensor([-inf, -inf])), [0]],
+  "argmin where all are infinite": [() => argmin(tensor([inf, inf, inf])), [0]],
+  "argmax of one": [() => argmax(tensor([[5], [6]]), 1), [0, 0]],
+  "prod with 0": [() => prod(tensor([[2, 0, 3], [4, 5, 6]]), 1), [0, 120]],
+  "sum with infinities": [() => sum(tensor([[inf, 1], [inf, -inf]]), 1), [inf, nan]],
+  "mean of NaN": [() => mean(ties), [nan]],
+  "logSumExp of minus infinities": [() => logSumExp(tensor([[-inf, -inf], [-inf, 0]]), 1), [-inf, 0]],
+  "logSumExp of an infinity": [() => logSumExp(tensor([[inf, 0], [1000, -inf]]), 1), [inf, 1000]],
+  "logSumExp of NaN": [() => logSumExp(tensor([1, nan])), [nan]],
+  "softmax of large numbers": [() => softmax(tensor([1000, -1000, -inf]), 0), [1, 0, 0]],
+  "crossEntropy of large numbers": [() => crossEntropy(tensor([[0, 1000]]), tensor(new Int32Array([0]))), [1000]],
+  "log1p of a small number": [() => log1p(tensor([2 ** -70])), [2 ** -70]],
+  "sort puts NaN last": [() => sort(ties), [1, 3, 3, 3, nan]],
+  "sort descending puts NaN first": [() => sort(ties, 0, { descending: true }), [nan, 3, 3, 3, 1]],
+  "sort with infinities": [() => sort(tensor([inf, nan, -inf, 0])), [-inf, 0, inf, nan]],
+  "rank is a permutation, whatever is in it": [() => rank(tensor([nan, inf, nan, -inf, inf])), [1, 2, 3, 0, 4]],
+  "topK with NaN": [() => topK(ties, 2).values, [nan, 3]],
+  "topKMask takes the lower index among equals": [() => cast(topKMask(tensor([3, 1, 3, 3]), 2), "int"), [1, 0, 1, 0]],
+  "topKMask of minus infinities": [() => cast(topKMask(tensor([-inf, 0, -inf, -inf]), 3), "int"), [1, 1, 1, 0]],
+  "gather at a computed index outside is NaN": [() => gather(tensor([5, 6]), computed(0, 1, 2, -1), 0), [
+    5,
+    6,
+    nan,
+    nan,
+  ]],
+  "take at a computed index outside is NaN": [() => take(tensor([[5], [6]]), computed(1, 7)), [6, nan]],
+  "scatterAdd at a computed index outside adds nothing": [
+    () => scatterAdd(tensor([5, 6]), computed(0, 2, -1, 0), tensor([1, 2, 3, 4]), 0),
+    [10, 6],
+  ],
+  "oneHot of a computed index outside is all zeros": [() => oneHot(computed(1, 2, -1), 2), [0, 1, 0, 0, 0, 0]],
+  "integers up to 2^24": [() => sub(add(tensor(2 ** 24 - 1, [], { dtype: "int" }), 1), 1), [2 ** 24 - 1]],
+  "a cast of large numbers": [() => cast(tensor([4194303.5, -4194303.5, 8388609]), "int"), [
+    4194303,
+    -4194303,
+    8388609,
+  ]],
+};
+
+/** What is rounded: the value, and how far off relative to it a float32 may be. */
+const rounded: Record<string, [build: () => Tensor, expected: number[], relative: number]> = {
+  "exp near its limits": [
+    () => exp(tensor([88, -87, -10, 1e-6, 20])),
+    [88, -87, -10, Math.fround(1e-6), 20].map(Math.exp),
+    4e-7,
+  ],
+  "sigmoid at both ends": [
+    () => sigmoid(tensor([-80, -10, 10])),
+    [-80, -10, 10].map((v) => 1 / (1 + Math.exp(-v))),
+    1e-6,
+  ],
+  "logSumExp of equal numbers": [() => logSumExp(tensor([50, 50, 50, 50])), [50 + Math.log(4)], 2e-7],
+};
+
+for (const { name: device, available, reason } of await availableDevices()) {
+  for (const [name, [build, expected]] of Object.entries(exact)) {
+    test(...skip(`${name} [${device}]`, available ? undefined : reason), async () => {
+      const y = build();
+      await realize([y], { device });
+      assertSame(y.value!, expected, name);
+    });
+  }
+  for (const [name, [build, expected, relative]] of Object.entries(rounded)) {
+    test(...skip(`${name} [${device}]`, available ? undefined : reason), async () => {
+      const y = build();
+      await realize([y], { device });
+      assertClose(y.value!, expected, (e) => Math.abs(e) * relative, name);
+    });
+  }
+}
