@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { skip } from "../support/skip.ts";
 import { readJson, root } from "../support/source.ts";
-import { testGolden } from "./golden.ts";
+import { goldenTests } from "./golden.ts";
 
 // Boxes of real photographs. They are not part of the repository.
 const file = "../shared/coco/ssd-golden.json";
 
 if (existsSync(join(root, file))) {
-  testGolden(readJson(file));
+  for (const [name, body] of goldenTests(readJson(file))) test(name, body);
 } else {
   test(...skip("the loss on boxes of COCO is as recorded", `${file} is not there`), () => {});
 }

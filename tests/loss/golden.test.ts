@@ -1,4 +1,5 @@
+import { test } from "node:test";
 import { readJson } from "../support/source.ts";
-import { testGolden } from "./golden.ts";
+import { goldenTests } from "./golden.ts";
 
-testGolden(readJson("tests/loss/golden/ssd.json"));
+for (const [name, body] of goldenTests(readJson("tests/loss/golden/ssd.json"))) test(name, body);

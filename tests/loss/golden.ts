@@ -1,6 +1,5 @@
 // Comparison with a file of expected values; golden/ssd.json says in `about` what its fields mean.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { DefaultBoxes, type DefaultBoxesConfig } from "../../mod.ts";
 import { predictions } from "./golden/predictions.mjs";
 import { close, type DeviceName, DEVICES, runLoss } from "./support.ts";
@@ -49,13 +48,14 @@ interface GoldenCase {
 /** Relative to the value; 1e-9 in float64. */
 const TOLERANCE: { [device in DeviceName]: number } = { float64: 1e-9, webasm: 2e-5, cpu: 2e-5 };
 
-/** Declares the tests of each case of a file on each device. */
-export function testGolden(file: { cases: GoldenCase[] }): void {
-  for (const expected of file.cases) {
-    for (const device of DEVICES) {
-      test(`${expected.name} is as recorded [${device}]`, () => compare(expected, device));
-    }
-  }
+/** Name and body of a test for each case of a file on each device; Deno files a test under the module that declares it. */
+export function goldenTests(file: { cases: GoldenCase[] }): [name: string, body: () => Promise<void>][] {
+  return file.cases.flatMap((expected) =>
+    DEVICES.map((device): [string, () => Promise<void>] => [
+      `${expected.name} is as recorded [${device}]`,
+      () => compare(expected, device),
+    ])
+  );
 }
 
 async function compare(expected: GoldenCase, device: DeviceName): Promise<void> {
