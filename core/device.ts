@@ -16,8 +16,8 @@ export interface CompiledPlan {
 /** How a device executes; made by `device_gpu.ts` and `device_float64.ts`. */
 export interface Backend {
   readonly target: Target;
-  /** What really executes. */
-  readonly backend: string;
+  /** What really executed the last plan; before the first, what is expected to. */
+  backend(): string;
   /** How plans are executed, as far as plans that ran have shown. */
   executor(): string | null;
   /** Why a faster executor was declined; `null` where it was not. */
@@ -65,9 +65,9 @@ export class Device {
     this.#backend = backend;
   }
 
-  /** What really executes: `float64`, or gpu.js's mode. */
+  /** What really executed the last plan: `float64`, or gpu.js's mode, which can be `cpu` where a backend had to give up. */
   get backend(): string {
-    return this.#backend.backend;
+    return this.#backend.backend();
   }
 
   /** How the last compiled plan is executed, `null` before the first run. */

@@ -23,7 +23,7 @@ export interface HostPlan {
 export function float64Backend(): Backend {
   return {
     target: float64Target,
-    backend: "float64",
+    backend: () => "float64",
     executor: () => "host",
     fallbackReason: () => null,
     compile,

@@ -13,6 +13,7 @@ interface Pipeline {
   (...args: unknown[]): Promise<unknown>;
   readonly executorKind: string;
   readonly fallbackReason: string | null;
+  readonly backend: string | null;
   destroy(): Promise<void>;
 }
 interface Gpu {
@@ -96,7 +97,7 @@ export async function gpuBackend(mode: string): Promise<Backend> {
 
   return {
     target,
-    backend: mode,
+    backend: () => last?.backend ?? mode,
     executor: () => last?.executorKind ?? null,
     fallbackReason: () => last?.fallbackReason ?? null,
     compile,

@@ -44,6 +44,9 @@ async function probe(device: Device): Promise<void> {
   if (result[0] !== PROBE.expected) {
     throw new Error(`useDevice: "${device.name}" computes ${result[0]} where ${PROBE.expected} is right`);
   }
+  if (device.backend !== device.name) {
+    throw new Error(`useDevice: "${device.name}" does not run here: gpu.js took "${device.backend}" instead`);
+  }
   device.compiled = 0;
 }
 
