@@ -1,7 +1,7 @@
 /** What an op is, and how a call of one becomes an entry of the tape. */
 import type { Index } from "./affine.ts";
 import { type Attributes, type DType, type TapeOp, Tensor } from "./tensor.ts";
-import { broadcastShapes, formatShape, type Shape } from "./shape.ts";
+import { broadcastShapes, formatShape, normalizeAxis, type Shape } from "./shape.ts";
 
 /** Names of scalar functions and constants that backends spell differently; `lower.ts` knows how each writes them. */
 export interface Lowering {
@@ -233,6 +233,13 @@ export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): number[
     throw new Error(`${op}: expected shapes that broadcast together (equal axes, or one of them 1), got ${shapes}`);
   }
   return shape;
+}
+
+/** An axis counted from the front; throws with the op's name where the shape has none such. */
+export function axisOrThrow(op: string, shape: Shape, axis: number): number {
+  const found = normalizeAxis(axis, shape.length);
+  if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(shape)}, got ${axis}`);
+  return found;
 }
 
 /** The one op without inputs whose values come from the host. */

@@ -1,6 +1,15 @@
 /** Ops made of ops: they record several entries and, but for one, have no rule of their own. */
-import { broadcastOrThrow, type Case, defineOp, type Draw, type Op, record, register } from "../core/op.ts";
-import { broadcastShapes, formatShape, normalizeAxis } from "../core/shape.ts";
+import {
+  axisOrThrow,
+  broadcastOrThrow,
+  type Case,
+  defineOp,
+  type Draw,
+  type Op,
+  record,
+  register,
+} from "../core/op.ts";
+import { broadcastShapes, formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arange, asTensor, type TensorLike } from "./creation.ts";
 import { abs, add, div, equal, exp, less, log1p, mul, neg, scaleCotangent, sub, where } from "./elementwise.ts";
@@ -25,12 +34,6 @@ function reduceLoss(op: string, losses: Tensor, reduction: Reduction): Tensor {
   }
 }
 
-function axisOf(op: string, x: Tensor, axis: number): number {
-  const found = normalizeAxis(axis, x.shape.length);
-  if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(x.shape)}, got ${axis}`);
-  return found;
-}
-
 /**
  * `exp(x) / sum(exp(x))` along an axis, computed without overflow.
  *
@@ -46,7 +49,7 @@ function axisOf(op: string, x: Tensor, axis: number): number {
  * ```
  */
 export function softmax(x: Tensor, axis = -1): Tensor {
-  const at = axisOf("softmax", x, axis);
+  const at = axisOrThrow("softmax", x.shape, axis);
   if (x.size === 0) return exp(x);
   // Not exp(logSoftmax(x)): a logarithm near 1000 has lost what tells 0.5 from 0.49998. Shifting all by one number changes nothing.
   const shifted = exp(sub(x, detach(max(x, at, { keepDims: true }))));
@@ -68,7 +71,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
  * ```
  */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  return sub(x, logSumExp(x, axisOf("logSoftmax", x, axis), { keepDims: true }));
+  return sub(x, logSumExp(x, axisOrThrow("logSoftmax", x.shape, axis), { keepDims: true }));
 }
 
 /** Options of {@link crossEntropy}. */
@@ -98,7 +101,7 @@ export interface CrossEntropyOptions {
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const { axis = logits.shape.length > 1 ? 1 : 0, reduction = "mean" } = options;
-  const at = axisOf("crossEntropy", logits, axis);
+  const at = axisOrThrow("crossEntropy", logits.shape, axis);
   const expected = logits.shape.filter((_, i) => i !== at);
   if (formatShape(labels.shape) !== formatShape(expected)) {
     throw new Error(

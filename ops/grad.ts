@@ -57,7 +57,7 @@ function unbroadcast(cotangent: Tensor, input: Tensor, op: string): Tensor {
 }
 
 /** Whether a gradient can flow from an entry to its input of this number. */
-function flows(entry: Tensor, input: number): boolean {
+export function flows(entry: Tensor, input: number): boolean {
   const { vjp } = opOf(entry);
   return vjp !== null && vjp[input] != null && entry.inputs[input].dtype === "float" && entry.dtype === "float";
 }

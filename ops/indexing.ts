@@ -1,18 +1,12 @@
 /** Reading and writing at positions that are values of a tensor. */
 import { constant } from "../core/affine.ts";
-import { type Case, defineOp, type Draw, leafOp, type Op, opOf, record, register } from "../core/op.ts";
-import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape } from "../core/shape.ts";
+import { axisOrThrow, type Case, defineOp, type Draw, leafOp, type Op, opOf, record, register } from "../core/op.ts";
+import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arange, asTensor, type TensorLike, zeros } from "./creation.ts";
 import { add, cast, equal, where } from "./elementwise.ts";
 import { broadcastTo, reshape, unsqueeze } from "./movement.ts";
 import { sum } from "./reduce.ts";
-
-function axisOf(op: string, shape: Shape, axis: number): number {
-  const found = normalizeAxis(axis, shape.length);
-  if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(shape)}, got ${axis}`);
-  return found;
-}
 
 /** The leaf whose elements, all of them, a tensor of indices shows: through reshapes and broadcasts, not through slices. */
 function shownLeaf(indices: Tensor): Tensor | null {
@@ -102,7 +96,7 @@ const gatherOp: Op = defineOp({
  * ```
  */
 export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
-  return record(gatherOp, [x, indices], { axis: axisOf("gather", x.shape, axis) });
+  return record(gatherOp, [x, indices], { axis: axisOrThrow("gather", x.shape, axis) });
 }
 
 const takeOp: Op = defineOp({
@@ -229,7 +223,7 @@ const scatterAddOp: Op = defineOp({
  */
 export function scatterAdd(base: Tensor, indices: Tensor, updates: TensorLike, axis: number): Tensor {
   const amount = asTensor(updates, "scatterAdd");
-  return record(scatterAddOp, [base, indices, amount], { axis: axisOf("scatterAdd", base.shape, axis) });
+  return record(scatterAddOp, [base, indices, amount], { axis: axisOrThrow("scatterAdd", base.shape, axis) });
 }
 
 /**

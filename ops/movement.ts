@@ -1,16 +1,10 @@
 /** Ops that rearrange: they only rewrite indices, so they cost nothing where they are fused. */
 import { add, constant, flatten, scale, unflatten } from "../core/affine.ts";
-import { type Case, defineOp, type Draw, type Op, record, register } from "../core/op.ts";
+import { axisOrThrow, type Case, defineOp, type Draw, type Op, record, register } from "../core/op.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arange, full } from "./creation.ts";
 import { cast, less, where } from "./elementwise.ts";
-
-function axisOf(op: string, shape: Shape, axis: number): number {
-  const found = normalizeAxis(axis, shape.length);
-  if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(shape)}, got ${axis}`);
-  return found;
-}
 
 const storedOp: Op = {
   name: "stored",
@@ -117,7 +111,7 @@ const transposeOp: Op = defineOp({
  */
 export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   const rank = x.shape.length;
-  const axes = (order ?? x.shape.map((_, a) => rank - 1 - a)).map((a) => axisOf("transpose", x.shape, a));
+  const axes = (order ?? x.shape.map((_, a) => rank - 1 - a)).map((a) => axisOrThrow("transpose", x.shape, a));
   if (axes.length !== rank || new Set(axes).size !== rank) {
     throw new Error(`transpose: expected each axis of shape ${formatShape(x.shape)} once, got ${formatShape(axes)}`);
   }
@@ -368,7 +362,7 @@ export function pad(x: Tensor, widths: readonly (readonly [before: number, after
  */
 export function flip(x: Tensor, axis?: number | readonly number[]): Tensor {
   const axes = axis === undefined ? x.shape.map((_, a) => a) : typeof axis === "number" ? [axis] : axis;
-  const flipped = axes.map((a) => axisOf("flip", x.shape, a));
+  const flipped = axes.map((a) => axisOrThrow("flip", x.shape, a));
   return flipAxes(x, x.shape.map((_, a) => flipped.includes(a)));
 }
 
@@ -390,7 +384,7 @@ export function flip(x: Tensor, axis?: number | readonly number[]): Tensor {
  */
 export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
   const given = axis === undefined ? null : typeof axis === "number" ? [axis] : axis;
-  const axes = given?.map((a) => axisOf("squeeze", x.shape, a)) ??
+  const axes = given?.map((a) => axisOrThrow("squeeze", x.shape, a)) ??
     x.shape.map((_, a) => a).filter((a) => x.shape[a] === 1);
   for (const a of axes) {
     if (x.shape[a] !== 1) {
@@ -443,7 +437,7 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   if (tensors.length === 0) throw new Error("concat: expected at least one tensor, got none");
   const [first] = tensors;
-  const at = axisOf("concat", first.shape, axis);
+  const at = axisOrThrow("concat", first.shape, axis);
   tensors.forEach((t, i) => {
     if (t.shape.length === first.shape.length && t.shape.every((n, a) => a === at || n === first.shape[a])) return;
     throw new Error(

@@ -1,6 +1,6 @@
 /** Order along an axis: ranks, sorting, selection. All stable, the lower index first among equals, NaN as the largest. */
-import { type Case, type Draw, register } from "../core/op.ts";
-import { broadcastShapes, formatShape, normalizeAxis, sameShape } from "../core/shape.ts";
+import { axisOrThrow, type Case, type Draw, register } from "../core/op.ts";
+import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arange, asTensor } from "./creation.ts";
 import { add, equal, greater, less, logicalAnd, logicalNot, logicalOr, mul, neg, sub, where } from "./elementwise.ts";
@@ -12,14 +12,6 @@ import { argmax, sum } from "./reduce.ts";
 export interface OrderOptions {
   /** Whether the largest comes first. */
   readonly descending?: boolean;
-}
-
-function axisOf(op: string, x: Tensor, axis: number): number {
-  const found = normalizeAxis(axis, x.shape.length);
-  if (found === null) {
-    throw new Error(`${op}: expected an axis of shape ${formatShape(x.shape)}, got ${axis}`);
-  }
-  return found;
 }
 
 /** NaN ranks as the largest, so that every order is total. */
@@ -73,7 +65,7 @@ function rankLast(x: Tensor, descending: boolean): Tensor {
  * ```
  */
 export function rank(x: Tensor, axis = -1, { descending = false }: OrderOptions = {}): Tensor {
-  const { moved, back } = lastAxis(x, axisOf("rank", x, axis));
+  const { moved, back } = lastAxis(x, axisOrThrow("rank", x.shape, axis));
   return back(rankLast(moved, descending));
 }
 
@@ -101,7 +93,7 @@ function firstIndices(x: Tensor, k: number, descending: boolean): Tensor {
  * ```
  */
 export function argsort(x: Tensor, axis = -1, { descending = false }: OrderOptions = {}): Tensor {
-  const at = axisOf("argsort", x, axis);
+  const at = axisOrThrow("argsort", x.shape, axis);
   const { moved, back } = lastAxis(x, at);
   return back(firstIndices(moved, x.shape[at], descending));
 }
@@ -121,7 +113,7 @@ export function argsort(x: Tensor, axis = -1, { descending = false }: OrderOptio
  * ```
  */
 export function sort(x: Tensor, axis = -1, options: OrderOptions = {}): Tensor {
-  const at = axisOf("sort", x, axis);
+  const at = axisOrThrow("sort", x.shape, axis);
   return gather(x, argsort(x, at, options), at);
 }
 
@@ -144,7 +136,7 @@ export function sort(x: Tensor, axis = -1, options: OrderOptions = {}): Tensor {
  * ```
  */
 export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
-  const at = axisOf("topK", x, axis);
+  const at = axisOrThrow("topK", x.shape, axis);
   if (!Number.isInteger(k) || k < 0 || k > x.shape[at]) {
     throw new Error(`topK: expected k to be a whole number from 0 to ${x.shape[at]} (axis ${at}), got ${k}`);
   }
@@ -266,7 +258,7 @@ function fineBracket(keys: Tensor, k: Tensor, undecided: Tensor): Bracket {
  * ```
  */
 export function topKMask(x: Tensor, k: Tensor | number, axis = -1): Tensor {
-  const at = axisOf("topKMask", x, axis);
+  const at = axisOrThrow("topKMask", x.shape, axis);
   const wanted = asTensor(k, "topKMask");
   const each = x.shape.map((n, a) => (a === at ? 1 : n));
   const common = broadcastShapes([wanted.shape, each]);

@@ -1,5 +1,6 @@
 /** Reductions over one axis, several or all. */
 import {
+  axisOrThrow,
   type Case,
   defineOp,
   type Draw,
@@ -10,7 +11,7 @@ import {
   register,
   type Vjp,
 } from "../core/op.ts";
-import { dropAxes, formatShape, normalizeAxis, type Shape, sizeOf } from "../core/shape.ts";
+import { dropAxes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
 import { arange, asTensor, full, type TensorLike } from "./creation.ts";
 import { abs, add, cast, div, equal, exp, less, log, scaleCotangent, sub, where } from "./elementwise.ts";
@@ -27,11 +28,7 @@ export interface ReduceOptions {
 
 function axesOf(op: string, x: Tensor, axis: Axes | undefined): number[] {
   if (axis === undefined) return x.shape.map((_, i) => i);
-  const axes = (typeof axis === "number" ? [axis] : axis).map((a) => {
-    const found = normalizeAxis(a, x.shape.length);
-    if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(x.shape)}, got ${a}`);
-    return found;
-  });
+  const axes = (typeof axis === "number" ? [axis] : axis).map((a) => axisOrThrow(op, x.shape, a));
   if (new Set(axes).size !== axes.length) {
     throw new Error(`${op}: expected each axis once, got [${axes.join(", ")}]`);
   }
