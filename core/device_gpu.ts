@@ -16,8 +16,12 @@ interface Pipeline {
   readonly backend: string | null;
   destroy(): Promise<void>;
 }
+interface Kernel {
+  (...args: unknown[]): unknown;
+  destroy(): void;
+}
 interface Gpu {
-  createKernel(source: string, settings: Record<string, unknown>): (...args: unknown[]) => unknown;
+  createKernel(source: string, settings: Record<string, unknown>): Kernel;
   createPipeline(fn: (...args: unknown[]) => unknown, settings: { threads: boolean }): Pipeline;
   destroy(): Promise<void> | void;
 }
@@ -91,6 +95,8 @@ export async function gpuBackend(mode: string): Promise<Backend> {
       },
       async dispose() {
         await pipeline?.destroy();
+        // gpu.js keeps each kernel that it created until it is told.
+        for (const kernel of kernels) kernel.destroy();
       },
     };
   }
