@@ -12,11 +12,16 @@ type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
 export interface HostPlan {
   /** Memory that its code takes, in bytes. */
   readonly bytes: number;
-  /**
-   * Fixes the arrays that it reads, and gives what runs it: each call computes the results from what the arrays hold then, into arrays
-   * that are the same at each call. What is bound separately shares nothing.
-   */
-  bind(leaves: readonly Float64Array[]): () => readonly Float64Array[];
+  /** Fixes the arrays that it reads. What is bound separately shares nothing. */
+  bind(leaves: readonly Float64Array[]): BoundPlan;
+}
+
+/** A plan with the arrays that it reads. */
+export interface BoundPlan {
+  /** The arrays that results go to, the same at each run; empty of meaning before the first one. */
+  readonly results: readonly Float64Array[];
+  /** Computes the results from what the arrays hold now, and gives them. */
+  run(): readonly Float64Array[];
 }
 
 /** Executes plans on the host in float64. */
@@ -52,9 +57,12 @@ export function compileForHost(plan: Plan): HostPlan {
           : new Float64Array(0);
       const calls = plan.steps.map((step, i) => [outputs[i], ...step.args.map(get)] as const);
       const results = plan.results.map(get);
-      return () => {
-        for (let i = 0; i < kernels.length; i++) kernels[i](...calls[i]);
-        return results;
+      return {
+        results,
+        run: () => {
+          for (let i = 0; i < kernels.length; i++) kernels[i](...calls[i]);
+          return results;
+        },
       };
     },
   };
@@ -64,7 +72,7 @@ function compile(plan: Plan): CompiledPlan {
   const { bytes, bind } = compileForHost(plan);
   return {
     bytes,
-    run: (leaves) => Promise.resolve([...bind(leaves.map(asFloat64))()]),
+    run: (leaves) => Promise.resolve([...bind(leaves.map(asFloat64)).run()]),
     dispose: () => {},
   };
 }

@@ -14,6 +14,9 @@ interface Pipeline {
   readonly executorKind: string;
   readonly fallbackReason: string | null;
   readonly backend: string | null;
+  readonly plan: {
+    readonly kernels: readonly { readonly clone: { readonly kernel: { functionBuilder?: unknown } } }[];
+  };
   destroy(): Promise<void>;
 }
 interface Kernel {
@@ -86,6 +89,7 @@ export async function gpuBackend(mode: string): Promise<Backend> {
       async run(leaves) {
         const args = used.map((i) => gpujs.input(unsampled(asFloat32(leaves[i])), [...plan.leaves[i].extent]));
         const computed = pipeline && wanted.length > 0 ? ((await pipeline(...args)) as unknown[]) : [];
+        if (pipeline) dropSyntaxTrees(pipeline);
         last = pipeline;
         return plan.results.map((result: Source) => {
           if (result.from === "leaf") return leaves[result.index];
@@ -122,6 +126,15 @@ export async function gpuBackend(mode: string): Promise<Backend> {
  */
 function unsampled(values: Float32Array): Float32Array {
   return Object.assign(values.subarray(), { toArray: () => values });
+}
+
+/**
+ * Frees the syntax trees of kernels that are compiled to WebAssembly: megabytes for a large plan, which the garbage collector would walk
+ * through each time. gpu.js makes them anew should it compile again.
+ */
+function dropSyntaxTrees(pipeline: Pipeline): void {
+  if (!pipeline.executorKind.startsWith("fused")) return;
+  for (const { clone } of pipeline.plan.kernels) clone.kernel.functionBuilder = null;
 }
 
 const singles = new WeakMap<Values, Float32Array>();

@@ -150,7 +150,7 @@ function hasValue(entry: Tensor, device: string): boolean {
 export function neededEntries(
   outputs: readonly Tensor[],
   device: string,
-  given?: ReadonlySet<Tensor>,
+  given?: { has(entry: Tensor): boolean },
 ): { entries: Tensor[]; leaves: Tensor[] } {
   const entries: Tensor[] = [];
   const leaves: Tensor[] = [];

@@ -14,8 +14,8 @@ import {
 import { dropAxes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
 import { arange, asTensor, full, type TensorLike } from "./creation.ts";
-import { abs, add, cast, div, equal, exp, less, log, scaleCotangent, sub, where } from "./elementwise.ts";
-import { broadcastTo, reshape, stored, transpose, unsqueeze } from "./movement.ts";
+import { abs, add, cast, div, equal, exp, less, log, logicalNot, scaleCotangent, sub, where } from "./elementwise.ts";
+import { broadcastTo, reshape, slice, stored, transpose, unsqueeze } from "./movement.ts";
 
 /** One axis or several; all where there is none. */
 export type Axes = number | readonly number[];
@@ -395,6 +395,9 @@ export function argmin(x: TensorLike, axis?: number, options?: ReduceOptions): T
   return reduce(argminOp, input, axesOf("argmin", input, axis), options);
 }
 
+/** A sum of exponentials, relative to the first element, up to which float32 rounds no more than about the last place of the elements. */
+const FAR_ABOVE = 1e6;
+
 const logSumExpOp: Op = defineOp({
   name: "logSumExp",
   infer: ([x], { axes }) => ({ shape: dropAxes(x.shape, axes as number[]), dtype: "float" }),
@@ -404,12 +407,18 @@ const logSumExpOp: Op = defineOp({
       const axes = attributes.axes as number[];
       const shape = dropAxes(x.shape, axes);
       if (axes.some((axis) => x.shape[axis] === 0)) return full(shape, -Infinity);
+      const kept = keptShape(x.shape, axes);
+      const sumExp = (shift: Tensor) => record(sumOp, [exp(sub(x, reshape(shift, kept)))], { axes });
+      // Relative to the first element there is no largest one to look for: the elements are read once. That is as exact as long as
+      // no element is far above the first; elsewhere, the usual way.
+      const first = reshape(slice(x, x.shape.map((_, a) => (axes.includes(a) ? [0, 1] as const : null))), shape);
+      const quick = sumExp(first);
       const largest = record(maxOp, [x], { axes });
       // An infinite maximum would be subtracted from itself.
       const shift = where(less(abs(largest), Infinity), largest, 0);
-      const shifted = exp(sub(x, reshape(shift, keptShape(x.shape, axes))));
-      // One array for the result, rather than one for each of its two parts.
-      return stored(add(log(record(sumOp, [shifted], { axes })), shift));
+      const careful = add(log(sumExp(shift)), shift);
+      // One array for the result, rather than one for each of its parts.
+      return stored(where(logicalNot(less(quick, FAR_ABOVE)), careful, add(log(quick), first)));
     },
   },
   // The softmax.
