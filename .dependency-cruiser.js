@@ -79,9 +79,16 @@ export default {
     {
       name: "only-runtime-imports-builtins",
       severity: "error",
-      comment: "core/, ops/ and loss/ run in browsers; core/runtime.ts knows what differs between runtimes.",
-      from: { path: "^(core|ops|loss)/|^mod[.]ts$", pathNot: "^core/runtime[.]ts$" },
+      comment: "All but bin/ runs in browsers; core/runtime.ts knows what differs between runtimes.",
+      from: { path: "^(core|ops|loss|verify)/|^mod[.]ts$", pathNot: "^core/runtime[.]ts$" },
       to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "mod-needs-gpu-js-alone",
+      severity: "error",
+      comment: "What checks gradients and what draws reports is loaded by verify/ and bin/ alone.",
+      from: { path: "^(core|ops|loss)/|^mod[.]ts$" },
+      to: { path: "node_modules/", pathNot: "node_modules/gpu[.]js/" },
     },
     {
       name: "published-needs-no-tooling",
@@ -95,7 +102,7 @@ export default {
       severity: "error",
       comment: "What is published may not import development dependencies, nor tests, benches, the demo or scripts.",
       from: { path: published },
-      to: { path: "^(tests|bench|demo|scripts)/" },
+      to: { path: "^(tests|bench|demo|examples|scripts)/" },
     },
     {
       name: "no-undeclared-packages",
@@ -124,6 +131,13 @@ export default {
       comment: "A file that mod.ts does not lead to is not part of the package.",
       from: { path: "^(mod[.]ts$|bin/|verify/)" },
       to: { path: published, pathNot: "^verify/|^bin/|^mod[.]ts$|[.]d[.]ts$", reachable: false },
+    },
+    {
+      name: "reachable-from-verify",
+      severity: "error",
+      comment: "A file of verify/ that neither verify/mod.ts nor the command leads to is not part of the package.",
+      from: { path: "^(verify/mod[.]ts$|bin/gpugrad[.]ts$)" },
+      to: { path: "^verify/", pathNot: "^verify/mod[.]ts$", reachable: false },
     },
   ],
   options: {

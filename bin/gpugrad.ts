@@ -1,44 +1,52 @@
 #!/usr/bin/env node
-/** The `gpugrad` command: the version, and which devices can compute here. */
-import { createRequire } from "node:module";
+/** The `gpugrad` command. */
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { availableDevices } from "../mod.ts";
+import { CommandError } from "./arguments.ts";
+import { check } from "./check.ts";
+import { devices } from "./devices.ts";
+import { merge } from "./merge.ts";
+import { EXIT } from "./output.ts";
+import { version } from "./version.ts";
 
-const help = `Usage: gpugrad [options]
+const help = `Usage: gpugrad COMMAND [options]
 
-Lists the devices that gpugrad can compute on here, and for those it cannot, why.
+Commands:
+  check FILE            check the gradients of the functions that a module exports
+  merge REPORT.json...  merge the reports of several machines into one
+  devices               list the devices that can compute here
 
 Options:
-  --json         print the list as JSON
   -v, --version  print the version
-  -h, --help     print this text`;
+  -h, --help     print this text; after a command, what that command does
 
-const options = {
-  json: { type: "boolean" },
-  version: { type: "boolean", short: "v" },
-  help: { type: "boolean", short: "h" },
-} as const;
+Under Deno and Bun the command also takes TypeScript: 'deno run -A npm:gpugrad check FILE.ts',
+'bunx --bun gpugrad check FILE.ts'. 'gpugrad check --help' says how such a file is written.`;
 
-const { version } = createRequire(import.meta.url)("gpugrad/package.json") as { version: string };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { check, merge, devices };
 
-/** Runs the command. */
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options });
-  if (values.help) return console.log(help);
-  if (values.version) return console.log(version);
-  const devices = await availableDevices();
-  if (values.json) return console.log(JSON.stringify({ version, devices }, null, 2));
-  const width = Math.max(...devices.map((device) => device.name.length));
-  console.log(`gpugrad ${version}`);
-  for (const { name, available, reason } of devices) {
-    console.log(`  ${name.padEnd(width)}  ${available ? "available" : `not available${reason ? `: ${reason}` : ""}`}`);
+/** Runs the command that the arguments name; gives the exit code. */
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    console.log(help);
+    return name === undefined ? EXIT.undecided : EXIT.ok;
   }
+  if (name === "--version" || name === "-v") {
+    console.log(version);
+    return EXIT.ok;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : null;
+  if (!command) {
+    throw new CommandError(
+      `expected a command: ${Object.keys(COMMANDS).join(", ")}; got ${JSON.stringify(name)}. See gpugrad --help`,
+    );
+  }
+  return await command(args);
 }
 
 try {
-  await main();
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  console.error(`gpugrad: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
+  // A mistake of use is explained; anything else is a mistake of the command's own, and its stack is of use.
+  console.error(error instanceof CommandError ? `gpugrad: ${error.message}` : error);
+  process.exitCode = EXIT.undecided;
 }

@@ -17,7 +17,7 @@ const usage = `Usage: npm test -- [options]
   --only <what>   checks, node, deno or bun; can be repeated
   --files <path>  a test file, or a folder of them; can be repeated
   --name <text>   tests with this in their names
-  --runs <n>      multiplies the number of runs of every property
+  --runs <n>      multiplies the number of runs of every property, and draws new inputs each time
   --help          print this text
 
 GPUGRAD_REQUIRE=float64,cpu  fails where a runtime is missing or has run no test on one of these backends.`;
@@ -58,7 +58,8 @@ const environment = {
   PATH: `${join(root, "node_modules", ".bin")}${delimiter}${process.env.PATH ?? ""}`,
   DENO_JOBS: "2",
   DENO_NO_UPDATE_CHECK: "1",
-  ...(options.runs === undefined ? {} : { GPUGRAD_RUNS: options.runs }),
+  // The same inputs each time, so that a change is judged by what it changes; a sweep looks for new ones.
+  ...(options.runs === undefined ? { GPUGRAD_SEED: process.env.GPUGRAD_SEED ?? "1" } : { GPUGRAD_RUNS: options.runs }),
   ...(process.stdout.isTTY ? {} : { NO_COLOR: "1" }),
 };
 

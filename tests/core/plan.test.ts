@@ -4,6 +4,7 @@ import {
   add,
   arange,
   argmax,
+  argmin,
   availableDevices,
   broadcastTo,
   concat,
@@ -41,7 +42,7 @@ import {
 } from "../../mod.ts";
 import { skip } from "../support/skip.ts";
 import { assertClose } from "../ops/compare.ts";
-import { randomFrom } from "../ops/draw.ts";
+import { randomFrom } from "../../verify/random.ts";
 
 const devices = await availableDevices();
 await useDevice("float64");
@@ -235,6 +236,18 @@ for (const shape of [[3, 1000], [1000, 3], [2, 700, 2], [1, 40_000], [2500, 600]
       };
     };
   }
+}
+
+for (const shape of [[60, 70], [3, 700], [700, 3], [1, 2000], [20, 30, 40]]) {
+  large[`the places of the extremes of [${shape}] over all axes`] = (random) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const data = Float32Array.from({ length: size }, () => Math.floor(random() * 300));
+    const t = tensor(data, shape);
+    return {
+      y: stack([argmax(t), argmin(t)], 0),
+      expected: () => [data.indexOf(Math.max(...data)), data.indexOf(Math.min(...data))],
+    };
+  };
 }
 
 large["a sum of 20 leaves"] = (random) => {

@@ -4,8 +4,9 @@ import { availableDevices, grad, realize, type Tensor, tensor, useDevice } from 
 import { checkProperty } from "../support/property.ts";
 import { skip } from "../support/skip.ts";
 import { assertClose, largestOf } from "./compare.ts";
-import { caseOf, describeCase, type DrawnCase, inputsFrom, leavesOf, randomFrom, valuesOf } from "./draw.ts";
-import { toleranceOf } from "./families.ts";
+import { caseOf, describeCase, type DrawnCase, inputsFrom, leavesOf, valuesOf } from "./draw.ts";
+import { randomFrom } from "../../verify/random.ts";
+import { toleranceOf } from "../../verify/tolerances.ts";
 import { referenceOf } from "./reference.ts";
 
 const ULP = 2 ** -23;
@@ -42,7 +43,7 @@ for (const { name: device, available, reason } of await availableDevices()) {
         const y = entry.apply(inputsFrom(drawn, leavesOf(drawn)), drawn.attributes);
         const expected = (await on("float64", [y]))[0];
         const actual = (await on(device, [y]))[0];
-        const { ulps, floor } = toleranceOf(entry.name, y.dtype);
+        const { ulps, floor } = toleranceOf(entry.name, y.dtype, device);
         const least = floor === "one" ? 1 : floor === "magnitudes" ? largestOf(magnitudes(drawn)) : 0;
         assertClose(
           actual,

@@ -6,6 +6,8 @@ import fc from "fast-check";
 import type { Draw, Entry, InputSpec } from "../../core/op.ts";
 import type { Attributes, DType, Tensor } from "../../mod.ts";
 import { broadcastTo, flip, reshape, slice, tensor, transpose } from "../../mod.ts";
+import { drawFrom } from "../../verify/arbitraries.ts";
+import { randomFrom } from "../../verify/random.ts";
 
 /** One step from a leaf to an input. */
 export type View =
@@ -46,53 +48,11 @@ export interface DrawOptions {
 }
 
 const SEEDS = { min: 0, max: 0x7fffffff };
-/** Sizes of axes, the likely ones more often; fast-check shrinks towards the first. */
-const AXES = [1, 2, 3, 2, 1, 4, 3, 5, 2, 0, 3, 4];
-const RANKS = [1, 2, 0, 2, 3, 1, 3, 4];
 /** How far from a value that it must avoid a drawn one stays. */
 const CLEARANCE = 0.05;
 
-/** Random numbers in [0, 1) (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
-}
-
-/** The source of decisions of a record's `domain`, backed by fast-check. */
-export function drawWith(g: fc.GeneratorValue): Draw {
-  const int = (min: number, max: number): number => g(fc.integer, { min, max });
-  const pick = <T>(values: readonly T[]): T => values[int(0, values.length - 1)];
-  const axis = (min: number, max: number): number => {
-    const sizes = AXES.filter((n) => n >= min && n <= max);
-    return sizes.length > 0 ? pick(sizes) : int(min, max);
-  };
-  return {
-    int,
-    bool: () => g(fc.boolean),
-    pick,
-    shape({ minRank = 0, maxRank = 3, minAxis = 0, maxAxis = 5 } = {}) {
-      const ranks = RANKS.filter((n) => n >= minRank && n <= maxRank);
-      const rank = ranks.length > 0 ? pick(ranks) : int(minRank, maxRank);
-      return Array.from({ length: rank }, () => axis(minAxis, maxAxis));
-    },
-    broadcastable(count) {
-      const full = Array.from({ length: pick([1, 2, 0, 2, 3]) }, () => axis(0, 5));
-      return Array.from({ length: count }, () => {
-        const shape = full.slice(pick([0, 0, 0, 1, 2]));
-        return shape.map((n) => (pick([false, false, true]) ? 1 : n));
-      });
-    },
-  };
 }
 
 /** Draws the way from a leaf to an input of this shape: mostly none. */
@@ -198,7 +158,7 @@ function shuffle<T>(values: T[], random: () => number): T[] {
 /** Cases of a registered op or composite, inside its domain. */
 export function caseOf(entry: Entry, { ties = false }: DrawOptions = {}): fc.Arbitrary<DrawnCase> {
   return fc.gen().map((g) => {
-    const draw = drawWith(g);
+    const draw = drawFrom(g);
     const drawn = entry.domain(draw);
     const mayTie = ties && draw.bool();
     const taken: number[] = [];

@@ -7,6 +7,7 @@ import {
   backward,
   broadcastTo,
   cast,
+  clamp,
   compile,
   concat,
   detach,
@@ -140,6 +141,24 @@ test("maximum and minimum share the gradient evenly where both are equal [float6
 test("abs has the gradient 0 at 0 [float64]", async () => {
   const x = tensor([-2, 0, 3]);
   assertSame(await grad(sum(abs(x)), x).data(), [-1, 0, 1], "abs");
+});
+
+test("clamp passes the gradient inside and on its bounds, relu passes none at 0 [float64]", async () => {
+  const x = tensor([-2, -1, 0, 1.5, 2]);
+  assertSame(await grad(sum(clamp(x, -1, 1.5)), x).data(), [0, 1, 1, 1, 0], "clamp");
+  assertSame(await grad(sum(clamp(x, 0)), x).data(), [0, 0, 1, 1, 1], "clamp from below");
+  assertSame(await grad(sum(relu(x)), x).data(), [0, 0, 0, 1, 1], "relu");
+});
+
+test("a power is differentiable where its base or its exponent is 0 [float64]", async () => {
+  const [a, b] = [tensor([0, 0, 0, 2]), tensor([0, 1, 3, 0])];
+  const [da, db] = grad(sum(pow(a, b)), [a, b]);
+  assertSame(await da.data(), [0, 1, 0, 0], "by the base");
+  assertSame(await db.data(), [0, 0, 0, Math.log(2)], "by the exponent");
+  const x = tensor([-2, 0, 3]);
+  const first = grad(sum(pow(x, 3)), x);
+  assertSame(await first.data(), [12, 0, 27], "a negative base");
+  assertSame(await grad(sum(first), x).data(), [-12, 0, 18], "twice");
 });
 
 test("sort and topK give the gradient to the lower index among ties [float64]", async () => {

@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { add, availableDevices, grad, mul, realize, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
-import { checkProperty } from "../support/property.ts";
+import { checkGradients, checkProperty } from "../support/property.ts";
 import { skip } from "../support/skip.ts";
 import { assertClose, assertSame, largestOf } from "./compare.ts";
-import { randomFrom } from "./draw.ts";
-import { gradientProblems } from "./numeric.ts";
+import { randomFrom } from "../../verify/random.ts";
 import { describeProgram, interpret, type Program, programs, record, tensorsOf } from "./programs.ts";
 
 for (const { name: device, available, reason } of await availableDevices()) {
@@ -56,14 +55,11 @@ function lossOf(program: Program, outputs: readonly Tensor[]): Tensor | null {
 
 for (const order of [1, 2] as const) {
   test(`derivative ${order} of smooth programs agrees with differences [float64]`, async () => {
-    await checkProperty(programs("smooth", 10), async (program) => {
-      const problems = await gradientProblems(
-        (leaves) => lossOf(program, record(program, leaves))!,
-        program.leaves,
-        program.seed,
-        order,
-      );
-      assert.deepEqual(problems, [], describeProgram(program));
-    }, { runs: order === 1 ? 100 : 40 });
+    const samples = programs("smooth", 10).map((program) => ({ inputs: program.leaves, context: program }));
+    const f = (...args: [...Tensor[], Program]) => {
+      const program = args.pop() as Program;
+      return lossOf(program, record(program, args as Tensor[]))!;
+    };
+    await checkGradients(f, samples, { runs: order === 1 ? 100 : 40, order, device: "float64" });
   });
 }

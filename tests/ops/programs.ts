@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { registry } from "../../core/op.ts";
 import type { Attributes, DType, Tensor } from "../../mod.ts";
 import { tensor } from "../../mod.ts";
-import { drawWith, randomFrom } from "./draw.ts";
+import { drawFrom } from "../../verify/arbitraries.ts";
+import { randomFrom } from "../../verify/random.ts";
 import { type Plain, referenceOf } from "./reference.ts";
 
 /** An input of a program. */
@@ -55,7 +56,7 @@ function broadcast(a: readonly number[], b: readonly number[]): number[] | null 
  */
 export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<Program> {
   return fc.gen().map((g) => {
-    const draw = drawWith(g);
+    const draw = drawFrom(g);
     const { int, pick, bool } = draw;
     const known: Known[] = [];
     const leaves: ProgramLeaf[] = [];

@@ -155,6 +155,8 @@ const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
   ]],
 };
 
+const range = Float32Array.from({ length: 20_001 }, (_, i) => -87 + (i * 175) / 20_000);
+
 /** What is rounded: the value, and how far off relative to it a float32 may be. */
 const rounded: Record<string, [build: () => Tensor, expected: number[], relative: number]> = {
   "exp near its limits": [
@@ -162,6 +164,7 @@ const rounded: Record<string, [build: () => Tensor, expected: number[], relative
     [88, -87, -10, Math.fround(1e-6), 20].map(Math.exp),
     4e-7,
   ],
+  "exp over its whole range": [() => exp(tensor(range)), Array.from(range, Math.exp), 2e-7],
   "sigmoid at both ends": [
     () => sigmoid(tensor([-80, -10, 10])),
     [-80, -10, 10].map((v) => 1 / (1 + Math.exp(-v))),

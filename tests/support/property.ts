@@ -1,6 +1,7 @@
 /** Properties: statements that hold for generated inputs. */
 import process from "node:process";
 import fc from "fast-check";
+import { assertProperty, type PropertyOptions as GradientOptions } from "../../verify/property.ts";
 
 /** How often a property is tried. */
 export interface PropertyOptions {
@@ -19,19 +20,46 @@ export async function checkProperty<T>(
   predicate: (input: T) => void | boolean | Promise<void | boolean>,
   { runs = 100, timeMs }: PropertyOptions = {},
 ): Promise<void> {
-  const { GPUGRAD_SEED: seed, GPUGRAD_PATH: path, GPUGRAD_RUNS: factor = "1" } = process.env;
+  const { seed, path, factor } = environment();
   const property = fc.asyncProperty(arbitrary, async (input) => await predicate(input));
   const result = await fc.check(property, {
     includeErrorInReport: true,
-    numRuns: Math.ceil(runs * Number(factor)),
-    ...(seed ? { seed: Number(seed) } : {}),
-    ...(path ? { path } : {}),
-    ...(timeMs === undefined ? {} : { interruptAfterTimeLimit: timeMs * Number(factor) }),
+    numRuns: Math.ceil(runs * factor),
+    ...(seed === undefined ? {} : { seed }),
+    ...(path === undefined ? {} : { path }),
+    ...(timeMs === undefined ? {} : { interruptAfterTimeLimit: timeMs * factor }),
   });
   if (!result.failed) return;
-  const replay = `GPUGRAD_SEED=${result.seed} GPUGRAD_PATH=${result.counterexamplePath ?? ""}`;
   throw new Error(
-    `${await fc.asyncDefaultReportMessage(result)}\n\nReplay: ${replay} npm test -- --name "<name of this test>"`,
+    `${await fc.asyncDefaultReportMessage(result)}\n\n${replayLine(result.seed, result.counterexamplePath ?? "")}`,
     { cause: result.errorInstance },
   );
+}
+
+/** Requires that gradients are right at generated inputs; replayed and multiplied as {@link checkProperty} is. */
+export async function checkGradients(
+  f: Parameters<typeof assertProperty>[0],
+  arbitrary: Parameters<typeof assertProperty>[1],
+  { runs = 100, ...options }: Omit<GradientOptions, "seed" | "path">,
+): Promise<void> {
+  const { seed, path, factor } = environment();
+  try {
+    await assertProperty(f, arbitrary, { ...options, runs: Math.ceil(runs * factor), seed, path });
+  } catch (error) {
+    const { message } = error as Error;
+    const [, failedSeed, failedPath] = /Replay: \{ seed: (\S+), path: "(\S*)" \}/.exec(message) ?? [];
+    throw failedSeed === undefined
+      ? error
+      : new Error(`${message}\n\n${replayLine(Number(failedSeed), failedPath)}`, { cause: error });
+  }
+}
+
+/** What the environment says of properties. */
+function environment(): { seed?: number; path?: string; factor: number } {
+  const { GPUGRAD_SEED: seed, GPUGRAD_PATH: path, GPUGRAD_RUNS: factor = "1" } = process.env;
+  return { seed: seed ? Number(seed) : undefined, path: path || undefined, factor: Number(factor) };
+}
+
+function replayLine(seed: number, path: string): string {
+  return `Replay: GPUGRAD_SEED=${seed} GPUGRAD_PATH=${path} npm test -- --name "<name of this test>"`;
 }

@@ -9,6 +9,9 @@ import { readText, root } from "../support/source.ts";
 
 // Reads the public API and its examples with the TypeScript compiler, then runs each example as a module of its own.
 
+/** What one can import, by the names that examples import it by. */
+const ENTRIES: Readonly<Record<string, string>> = { "gpugrad": "mod.ts", "gpugrad/verify": "verify/mod.ts" };
+
 /** A public name. */
 interface Export {
   name: string;
@@ -23,7 +26,7 @@ const settings = ts.parseJsonConfigFileContent(
   ts.sys,
   root,
 );
-const program = ts.createProgram([join(root, "mod.ts")], settings.options);
+const program = ts.createProgram(Object.values(ENTRIES).map((entry) => join(root, entry)), settings.options);
 const checker = program.getTypeChecker();
 
 /** The TypeScript blocks of a Markdown text. */
@@ -41,10 +44,10 @@ function examplesOf(declaration: ts.Node): string[] {
   return [...own, ...[...members].flatMap(examplesOf)];
 }
 
-function publicNames(): Export[] {
-  const file = program.getSourceFile(join(root, "mod.ts"));
+function publicNames(entry: string): Export[] {
+  const file = program.getSourceFile(join(root, entry));
   const module = file && checker.getSymbolAtLocation(file);
-  assert.ok(module, "mod.ts should export something");
+  assert.ok(module, `${entry} should export something`);
   return checker.getExportsOfModule(module).map((exported) => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     const declarations = symbol.declarations ?? [];
@@ -55,22 +58,23 @@ function publicNames(): Export[] {
   });
 }
 
-const names = publicNames();
+const names = Object.values(ENTRIES).flatMap(publicNames);
 const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 const folder = join(root, ".cache", `examples-${runtime}-${process.pid}`);
 mkdirSync(folder, { recursive: true });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Writes an example to a file in which "gpugrad" is this source tree. */
+/** Writes an example to a file in which "gpugrad" and its entries are this source tree. */
 function write(name: string, code: string): string {
   const file = ts.createSourceFile("example.ts", code, ts.ScriptTarget.Latest);
-  const mod = relative(folder, join(root, "mod.ts")).replaceAll("\\", "/");
   let text = code;
   for (const statement of [...file.statements].reverse()) {
     if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue;
-    if (statement.moduleSpecifier.text !== "gpugrad") continue;
+    const entry = ENTRIES[statement.moduleSpecifier.text];
+    if (entry === undefined) continue;
     const { pos, end } = statement.moduleSpecifier;
-    text = `${text.slice(0, pos)} "${mod}"${text.slice(end)}`;
+    const path = relative(folder, join(root, entry)).replaceAll("\\", "/");
+    text = `${text.slice(0, pos)} "${path}"${text.slice(end)}`;
   }
   const path = join(folder, `${name.replace(/\W+/g, "-")}.ts`);
   writeFileSync(path, `${text}\nexport {};\n`);

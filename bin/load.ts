@@ -1,0 +1,57 @@
+/** The module that is checked. */
+import { existsSync } from "node:fs";
+import { extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { runtime } from "../core/runtime.ts";
+import { type Check, isCheck } from "../verify/check.ts";
+import { CommandError } from "./arguments.ts";
+
+/** What a module has to export, said where it does not. */
+const CONVENTION = `A file to check exports what check() of "gpugrad/verify" gives:
+
+  import { square, sum } from "gpugrad";
+  import { check, tensors } from "gpugrad/verify";
+
+  export const sumOfSquares = check((x) => sum(square(x)), tensors([[2, 3]]));`;
+
+/** The checks that a module exports, by name; always in the same order. */
+export async function loadChecks(file: string): Promise<Map<string, Check>> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw new CommandError(`check: there is no file ${file}`);
+  let exported: Record<string, unknown>;
+  try {
+    exported = await import(pathToFileURL(path).href);
+  } catch (error) {
+    throw new CommandError(explain(file, error));
+  }
+  const checks = new Map<string, Check>();
+  for (const name of Object.keys(exported).sort()) {
+    const value = exported[name];
+    if (isCheck(value)) checks.set(name, value);
+  }
+  if (checks.size > 0) return checks;
+  const names = Object.keys(exported);
+  const others = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}, but no check`;
+  throw new CommandError(`check: there is nothing to check in ${file}: ${others}.\n${CONVENTION}`);
+}
+
+/** Why a module could not be loaded, and what to do. */
+function explain(file: string, error: unknown): string {
+  const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+  if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /^\.[cm]?tsx?$/.test(extname(file))) {
+    return `check: this Node does not load TypeScript, so it cannot load ${file}. Any of these does:
+
+  NODE_OPTIONS="--import tsx" npx gpugrad check ${file}   after npm install --save-dev tsx
+  deno run -A npm:gpugrad check ${file}
+  bunx --bun gpugrad check ${file}
+
+or compile the file to JavaScript first.`;
+  }
+  const where = stack?.split("\n").find((line) => /^\s+at /.test(line) && line.includes(file))?.trim();
+  const hint = code === "ERR_MODULE_NOT_FOUND" && /'gpugrad(\/verify)?'/.test(message ?? "")
+    ? "\nInstall it where the file is: npm install gpugrad"
+    : runtime() === "node" && code === "ERR_REQUIRE_ASYNC_MODULE"
+    ? '\nPut "type": "module" into the package.json above the file, or name it .mjs or .mts'
+    : "";
+  return `check: ${file} cannot be loaded: ${message ?? String(error)}${where ? `\n  ${where}` : ""}${hint}`;
+}

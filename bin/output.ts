@@ -1,0 +1,46 @@
+/** Where a report goes: the terminal, files, and the exit code. */
+import { writeFile } from "node:fs/promises";
+import process from "node:process";
+import { styleText } from "node:util";
+import { reportHtml } from "../verify/html.ts";
+import { reportJson } from "../verify/json.ts";
+import type { RunReport } from "../verify/report.ts";
+import { runText, type TextOptions } from "../verify/text.ts";
+import { CommandError } from "./arguments.ts";
+
+/** The files that a report is asked to be written to. */
+export interface OutputFiles {
+  readonly json?: string;
+  readonly html?: string;
+}
+
+/** Exit codes: all right, a gradient is wrong, something could not be checked. */
+export const EXIT = { ok: 0, wrong: 1, undecided: 2 } as const;
+
+/** Colours on a terminal alone, and not where NO_COLOR forbids them. */
+function textOptions(): TextOptions {
+  return process.stdout.isTTY && !process.env.NO_COLOR ? { style: styled } : {};
+}
+
+function styled(style: Parameters<NonNullable<TextOptions["style"]>>[0], text: string): string {
+  return styleText(style, text);
+}
+
+/** Prints a report and writes its files; gives the exit code. */
+export async function output(run: RunReport, files: OutputFiles): Promise<number> {
+  console.log(runText(run, textOptions()));
+  if (files.json !== undefined) await write("--json", files.json, reportJson(run) + "\n");
+  if (files.html !== undefined) await write("--html", files.html, await reportHtml(run));
+  const verdicts = run.checks.map(({ verdict }) => verdict);
+  // Nothing checked is not the same as nothing wrong, except for a shard that has no part in so few runs.
+  if (verdicts.length === 0) return run.shard ? EXIT.ok : EXIT.undecided;
+  return verdicts.includes("wrong") ? EXIT.wrong : verdicts.includes("undecided") ? EXIT.undecided : EXIT.ok;
+}
+
+async function write(option: string, path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text);
+  } catch (error) {
+    throw new CommandError(`${option}: cannot write ${path}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,54 @@
+/** How far a command is: a bar on a terminal, plain lines elsewhere. Both go to stderr, so that stdout has results alone. */
+import cliProgress from "cli-progress";
+import process from "node:process";
+import { plural } from "../verify/advice.ts";
+
+/** Shows how far something is. */
+export interface Progress {
+  /** Says what is done now. */
+  start(name: string, runs: number): void;
+  /** Adds runs that are done. */
+  add(runs: number): void;
+  /** Says that what was started is done; runs that were not needed count as done. */
+  end(): void;
+  /** Leaves the terminal as it was. */
+  stop(): void;
+}
+
+/** Starts to show progress towards a number of runs. */
+export function showProgress(total: number): Progress {
+  return process.stderr.isTTY ? bar(total) : lines();
+}
+
+function bar(total: number): Progress {
+  const bar = new cliProgress.SingleBar({
+    format: "{bar} {value}/{total} runs  {duration_formatted}  {name}",
+    hideCursor: true,
+    clearOnComplete: true,
+    stream: process.stderr,
+  }, cliProgress.Presets.shades_classic);
+  let end = 0;
+  let value = 0;
+  bar.start(total, 0, { name: "" });
+  const update = (to: number, name?: string) => bar.update(value = to, name === undefined ? {} : { name });
+  return {
+    start: (name, runs) => (end = value + runs, update(value, name)),
+    add: (runs) => update(Math.min(end, value + runs)),
+    end: () => update(end),
+    stop: () => bar.stop(),
+  };
+}
+
+function lines(): Progress {
+  let name = "";
+  let started = 0;
+  let done = 0;
+  return {
+    start: (of) => {
+      [name, started, done] = [of, performance.now(), 0];
+    },
+    add: (runs) => done += runs,
+    end: () => console.error(`${name}: ${plural(done, "run")}, ${((performance.now() - started) / 1000).toFixed(1)} s`),
+    stop: () => {},
+  };
+}

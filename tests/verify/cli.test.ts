@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { after, describe, test } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parseReport } from "../../verify/json.ts";
+import type { RunReport } from "../../verify/report.ts";
+import { readJson, root } from "../support/source.ts";
+import { counts, run as sampleRun } from "./reports.ts";
+
+// Runs the command in a process of its own, in the runtime that runs the tests.
+
+const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
+const before = { node: ["--import", "tsx"], deno: ["run", "--allow-all", "--no-check"], bun: [] }[runtime];
+const folder = `.cache/cli-${runtime}-${process.pid}`;
+mkdirSync(join(root, folder), { recursive: true });
+after(() => rmSync(join(root, folder), { recursive: true, force: true }));
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the command in the project's folder. */
+function gpugrad(...args: string[]): Promise<Outcome> {
+  const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+  return new Promise((done) => {
+    execFile(process.execPath, [...before, "bin/gpugrad.ts", ...args], { cwd: root, env }, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+/** A path in the folder of these tests, with the file's content if it is given. */
+function file(name: string, content?: string): string {
+  if (content !== undefined) writeFileSync(join(root, folder, name), content);
+  return `${folder}/${name}`;
+}
+
+const text = (path: string) => readFileSync(join(root, path), "utf8");
+
+/** A report without what differs from run to run. */
+function repeatable(run: RunReport): RunReport {
+  const checks = run.checks.map((c) => ({ ...c, report: c.report && { ...c.report, milliseconds: 0 } }));
+  return { ...run, checks };
+}
+
+const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(readJson("verify/report.schema.json"));
+
+describe("gpugrad", () => {
+  test("says how it is called", async () => {
+    const general = await gpugrad("--help");
+    assert.equal(general.code, 0);
+    for (const name of ["check", "merge", "devices"]) assert.match(general.stdout, new RegExp(`^  ${name}`, "m"));
+    const help = await gpugrad("check", "--help");
+    assert.equal(help.code, 0);
+    for (const name of ["device", "order", "runs", "seed", "path", "json", "html", "shard", "only"]) {
+      assert.match(help.stdout, new RegExp(`^  --${name} `, "m"));
+    }
+    assert.match(help.stdout, /Exit code: 0 .* 1 .* 2 /);
+  });
+
+  test("lists devices", async () => {
+    const { code, stdout } = await gpugrad("devices", "--json");
+    assert.equal(code, 0);
+    assert.ok(JSON.parse(stdout).devices.some(({ name }: { name: string }) => name === "float64"));
+  });
+});
+
+describe("gpugrad check", () => {
+  test("of right gradients ends with 0, and writes JSON and a page", async () => {
+    const [json, html] = [file("right.json"), file("right.html")];
+    const { code, stdout, stderr } = await gpugrad(
+      ...["check", "examples/checks/right.ts", "--runs", "12", "--seed", "5", "--json", json, "--html", html],
+    );
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /ok \d|: \d+ checks?: \d+ ok, 0 wrong, 0 undecided \(seed 5\)\n$/);
+    // Plain lines, not a bar, where there is no terminal.
+    assert.match(stderr, /: 12 runs, [\d.]+ s\n/);
+    const report = JSON.parse(text(json));
+    validate(report);
+    assert.equal(validate.errors, null);
+    assert.ok(report.checks.every(({ runs }: { runs: number }) => runs === 12));
+    assert.match(text(html), /^<!doctype html>/);
+  });
+
+  test("of a wrong gradient ends with 1, says what is wrong, and what replays it", async () => {
+    const json = file("wrong.json");
+    const { code, stdout } = await gpugrad("check", "examples/checks/wrong.ts", "--seed", "-5", "--json", json);
+    assert.equal(code, 1);
+    assert.match(stdout, /element +order +gradient +numeric +error/);
+    const [, line] = stdout.match(/Replay: gpugrad (.*)/) ?? [];
+    assert.ok(line, stdout);
+    const again = file("again.json");
+    const replayed = await gpugrad(...line.split(" "), "--json", again);
+    assert.equal(replayed.code, 1);
+    const name = line.match(/--only (\S+)/)![1];
+    const [first, second] = [json, again].map((path) =>
+      repeatable(parseReport(text(path))).checks.find((c) => c.name === name)!
+    );
+    assert.deepEqual(second.report, first.report);
+    assert.equal(second.runs, 1);
+  });
+
+  test("of a function with kinks ends with 0, and does not count them as right", async () => {
+    const json = file("kinks.json");
+    const { code, stdout } = await gpugrad(
+      "check",
+      "examples/checks/kinks.ts",
+      "--seed",
+      "3",
+      "--runs",
+      "20",
+      "--json",
+      json,
+    );
+    assert.equal(code, 0, stdout);
+    const kinks = parseReport(text(json)).checks.reduce((sum, { counts }) => sum + counts.kink, 0);
+    assert.ok(kinks > 0);
+    assert.match(stdout, /\d+ kink/);
+  });
+
+  test("in shards, merged, is one run", async () => {
+    const run = (...args: string[]) =>
+      gpugrad(
+        "check",
+        "examples/checks/wrong.ts",
+        "--seed",
+        "11",
+        "--runs",
+        "30",
+        ...args,
+        "--html",
+        file("unused.html"),
+      );
+    await run("--json", file("whole.json"));
+    const parts = [1, 2, 3].map((i) => file(`part${i}.json`));
+    for (const [i, part] of parts.entries()) await run("--shard", `${i + 1}/3`, "--json", part);
+    const merged = await gpugrad(
+      "merge",
+      ...parts.toReversed(),
+      "--json",
+      file("merged.json"),
+      "--html",
+      file("merged.html"),
+    );
+    assert.equal(merged.code, 1);
+    const [a, b] = ["whole.json", "merged.json"].map((name) => repeatable(parseReport(text(`${folder}/${name}`))));
+    assert.deepEqual(b, a);
+    const lacking = await gpugrad("merge", ...parts.slice(1));
+    assert.equal(lacking.code, 2);
+    assert.match(lacking.stderr, /shard 1 of 3 is missing/);
+  });
+
+  const MISTAKES: Record<string, [args: () => string[], said: RegExp]> = {
+    "no command": [() => ["frobnicate"], /expected a command: check, merge, devices; got "frobnicate"/],
+    "an unknown option": [() => ["check", "x.ts", "--fast"], /--fast/],
+    "no file": [() => ["check"], /expected one file, got 0/],
+    "a file that is not there": [() => ["check", "missing.ts"], /there is no file missing\.ts/],
+    "a file without checks": [
+      () => ["check", file("none.mjs", "export const loss = (x) => x;\n")],
+      /exports loss, but no check[^]*export const sumOfSquares = check/,
+    ],
+    "a file that cannot be loaded": [
+      () => ["check", file("broken.mjs", "throw new Error('half done');\n")],
+      /broken\.mjs cannot be loaded: half done/,
+    ],
+    "an order that there is not": [() => ["check", "x.ts", "--order", "3"], /--order: expected 1 or 2, got "3"/],
+    "runs that are no number": [
+      () => ["check", "x.ts", "--runs", "many"],
+      /--runs: expected a whole number, at least 1/,
+    ],
+    "a shard that there is not": [() => ["check", "x.ts", "--seed=1", "--shard", "3/2"], /--shard: expected I\/N/],
+    "a shard without a seed": [() => ["check", "x.ts", "--shard", "1/2"], /--shard: needs --seed/],
+    "a check that there is not": [
+      () => ["check", "examples/checks/right.ts", "--only", "left"],
+      /has no check left; it has /,
+    ],
+    "a device that there is not": [
+      () => ["check", "examples/checks/right.ts", "--device", "abacus"],
+      /abacus/,
+    ],
+    "a report that is none": [() => ["merge", file("odd.json", "{}")], /odd\.json: not a report/],
+  };
+  for (const [name, [args, said]] of Object.entries(MISTAKES)) {
+    test(`explains ${name}, and ends with 2`, async () => {
+      const { code, stdout, stderr } = await gpugrad(...args());
+      assert.match(stdout + stderr, said);
+      assert.equal(code, 2);
+      assert.doesNotMatch(stderr + stdout, /^ +at .*node:internal/m);
+    });
+  }
+
+  test("ends with 2 where a function cannot be checked", async () => {
+    const path = file(
+      "useless.ts",
+      `import { check, tensors } from "gpugrad/verify";\nexport const useless = check(() => 3 as never, tensors([[2]]));\n`,
+    );
+    const { code, stdout } = await gpugrad("check", path, "--seed=1");
+    assert.equal(code, 2, stdout);
+    assert.match(stdout, /undecided +useless/);
+    assert.doesNotMatch(stdout, /^ +at /m);
+  });
+});
+
+describe("gpugrad merge", () => {
+  test("ends as the worst verdict asks", async () => {
+    const [ok, , undecided] = sampleRun().checks;
+    const nothing = { ...ok, name: "x", counts: counts() };
+    for (const [code, checks] of [[0, [nothing]], [2, [nothing, undecided]], [1, sampleRun().checks]] as const) {
+      const path = file("sample.json", JSON.stringify({ ...sampleRun(), checks }));
+      assert.equal((await gpugrad("merge", path)).code, code);
+    }
+  });
+});

@@ -1,0 +1,208 @@
+/** What a report means in words: the terminal and the page say the same. */
+import type { CheckReport, ElementReport, GradcheckReport, TapeEntryReport, Verdict } from "./report.ts";
+
+/** The verdicts, the worst first: the order in which they are listed. */
+export const VERDICTS: readonly Verdict[] = ["wrong", "noise", "kink", "untested", "ok"];
+
+/** A number as it is shown: short where it is round, otherwise with the given significant digits. */
+export function numberText(value: number, digits = 6): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  const text = size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits);
+  // Zeros at the end say nothing.
+  return text.replace(/(\.\d*?)0+(e|$)/, "$1$2").replace(/\.(e|$)/, "$1");
+}
+
+/** Both numbers of an element with enough digits to see how they differ, at least six. */
+export function pairText({ analytic, numeric }: ElementReport): [string, string] {
+  const size = Math.max(Math.abs(analytic), Math.abs(numeric));
+  const difference = Math.abs(analytic - numeric);
+  const needed = difference > 0 && Number.isFinite(size) ? Math.ceil(Math.log10(size / difference)) + 3 : 6;
+  const digits = Math.min(17, Math.max(6, needed));
+  return [numberText(analytic, digits), numberText(numeric, digits)];
+}
+
+/** `3 elements`, `1 element`. */
+export function plural(count: number, one: string, several = `${one}s`): string {
+  return `${count} ${count === 1 ? one : several}`;
+}
+
+/** A shape as it is written: `[2, 3]`. */
+export function shapeText(shape: readonly number[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/** Where an element is: `logits[0, 3]`, or which direction through all inputs. */
+export function placeText({ input, index }: ElementReport, { inputs }: GradcheckReport): string {
+  if (input < 0) return `direction ${index.join(", ")} through all inputs`;
+  return `${inputs[input]?.name ?? `input ${input}`}${index.length > 0 ? shapeText(index) : ""}`;
+}
+
+/** An entry of the tape: `%12 = mul [2, 3]`. */
+export function entryText({ id, op, shape }: TapeEntryReport): string {
+  return `%${id} = ${op} ${shapeText(shape)}`;
+}
+
+/** All elements that were counted. */
+export function totalOf(counts: Readonly<Record<Verdict, number>>): number {
+  return VERDICTS.reduce((sum, verdict) => sum + counts[verdict], 0);
+}
+
+/** Counts in words: `21 ok, 3 wrong of 24`. What was not tested is always said. */
+export function countsText(counts: Readonly<Record<Verdict, number>>): string {
+  const parts = [...VERDICTS].reverse().filter((v) => counts[v] > 0 || v === "ok").map((v) => `${counts[v]} ${v}`);
+  return `${parts.join(", ")} of ${totalOf(counts)}`;
+}
+
+/** The number of what was tested and found neither right nor wrong. */
+function open({ kink, noise, untested }: Readonly<Record<Verdict, number>>): number {
+  return kink + noise + untested;
+}
+
+/** The verdict of a report as a sentence. */
+export function headline(report: GradcheckReport): string {
+  const { counts, findings, mode } = report;
+  const errors = findings.filter(({ severity }) => severity === "error").length;
+  const tested = totalOf(counts) - counts.untested;
+  const elements = mode === "fast" ? "derivative" : "element";
+  if (report.verdict === "wrong") {
+    const parts = [
+      ...(counts.wrong > 0 ? [`${plural(counts.wrong, elements)} of ${tested} tested`] : []),
+      ...(errors > 0 ? [plural(errors, "finding")] : []),
+    ];
+    return `The gradient is wrong${parts.length > 0 ? `: ${parts.join(" and ")}` : ""}.`;
+  }
+  if (report.verdict === "undecided") {
+    if (tested === 0) return "Undecided: nothing was tested.";
+    return `Undecided: nothing is wrong, but only ${counts.ok} of ${totalOf(counts)} could be called right.`;
+  }
+  if (open(counts) === 0) return `The gradient is right at ${counts.ok === 1 ? "the one" : `all ${counts.ok}`} tested.`;
+  return `Nothing is wrong; ${counts.ok} of ${totalOf(counts)} are right, the others are not called so.`;
+}
+
+/** The facts about a check besides its verdict. */
+export function facts({ mode, order, seed, device, margin, milliseconds }: GradcheckReport): string[] {
+  return [
+    mode === "full" ? "every element" : "random directions first",
+    order === 1 ? "first order" : "first and second order",
+    device === null ? "float64 oracle alone" : `float64 oracle and ${device}`,
+    `seed ${seed}`,
+    margin === null ? "no frozen decisions" : `nearest decision ${numberText(margin, 3)} from flipping`,
+    `${numberText(milliseconds, 3)} ms`,
+  ];
+}
+
+/** The first entry of the tape at which the gradient departs, if one is marked. */
+export function suspectOf({ tape }: GradcheckReport): TapeEntryReport | undefined {
+  return tape.find(({ suspect }) => suspect);
+}
+
+/** Where all wrong elements are off by one factor, which: a factor of -1 is a wrong sign. */
+function commonFactor(wrong: readonly ElementReport[]): number | null {
+  const ratios = wrong.map(({ analytic, numeric }) => analytic / numeric);
+  if (ratios.length < 2 || !ratios.every(Number.isFinite) || ratios[0] === 0) return null;
+  const same = ratios.every((r) => Math.abs(r - ratios[0]) <= 1e-4 * Math.abs(ratios[0] - 1));
+  return same ? ratios[0] : null;
+}
+
+/** What the wrong elements have in common, in sentences. */
+function patterns(wrong: readonly ElementReport[]): string[] {
+  if (wrong.length === 0) return [];
+  const sentences: string[] = [];
+  const factor = commonFactor(wrong);
+  if (wrong.some(({ analytic }) => !Number.isFinite(analytic))) {
+    sentences.push(
+      "The tape gives a gradient that is not finite: look for a division by zero or the logarithm of zero.",
+    );
+  } else if (wrong.every(({ analytic, numeric }) => analytic === 0 && numeric !== 0)) {
+    sentences.push("The tape gives 0 at each of the worst elements: no gradient arrives there, or a term is missing.");
+  } else if (factor !== null && Math.abs(factor + 1) < 1e-4) {
+    sentences.push("Each of the worst elements has the wrong sign.");
+  } else if (factor !== null) {
+    sentences.push(
+      `Each of the worst elements is ${numberText(factor, 4)} times what it should be: look for a factor.`,
+    );
+  }
+  if (wrong.every(({ order }) => order === 2)) {
+    sentences.push("Only the second order is wrong: the rule is right, but what it is made of does not differentiate.");
+  }
+  return sentences;
+}
+
+/** What to do next, in sentences; empty where there is nothing to do. */
+export function advice(report: GradcheckReport): string[] {
+  const { counts, findings, worst, mode, tape } = report;
+  const wrong = worst.filter(({ verdict }) => verdict === "wrong");
+  const suspect = suspectOf(report);
+  const sentences = patterns(wrong);
+  if (suspect) {
+    sentences.push(
+      suspect.op === "detach"
+        ? `The value changes through entry ${entryText(suspect)}, the gradient stops there: is the detach meant?`
+        : `The gradient departs first at entry ${entryText(suspect)}: read the derivative (vjp) of ${suspect.op}.`,
+    );
+  } else if (wrong.length > 0) {
+    const place = placeText(wrong[0], report);
+    sentences.push(
+      tape.length > 0
+        ? `No single entry of the tape is the suspect. Start at ${place}, and check parts of the function alone.`
+        : `Start at ${place}: follow the hand-written gradient for this element.`,
+    );
+  }
+  for (const { check, entry } of findings.filter(({ severity }) => severity === "error")) {
+    const at = entry === undefined ? "" : ` (entry %${entry})`;
+    // It says the same as the elements, with less detail.
+    if (check === "taylor" && wrong.length > 0) continue;
+    sentences.push(FINDING_ADVICE[check] ? `${FINDING_ADVICE[check]}${at}.` : `Look into the finding "${check}"${at}.`);
+  }
+  if (counts.kink > 0) {
+    sentences.push(
+      `${
+        plural(counts.kink, "element lies", "elements lie")
+      } on a kink, where there is no derivative to compare with: move the inputs away from it to have them checked.`,
+    );
+  }
+  if (counts.noise > 0) {
+    sentences.push(
+      `${
+        plural(counts.noise, "element")
+      } cannot be decided at this precision: scale the inputs or the outputs nearer to 1, or check on float64.`,
+    );
+  }
+  if (counts.untested > 0) {
+    sentences.push(
+      `${plural(counts.untested, "element was", "elements were")} not tested${
+        mode === "fast" ? ': mode "full" tests every element' : ""
+      }.`,
+    );
+  }
+  return [...new Set(sentences)];
+}
+
+/** What to do about a finding that is an error, without the full stop. */
+const FINDING_ADVICE: Readonly<Record<string, string>> = {
+  "shape": "Give each gradient the shape of its input: undo broadcasting in the rule by summing",
+  "dtype": "Give each gradient the dtype float",
+  "determinism": "Make the function repeatable: take its randomness as an input",
+  "mutation": "Leave the inputs as they are: copy an array before writing to it",
+  "zero cotangent": "Let a zero cotangent give a zero gradient: guard infinite factors with where",
+  "linearity": "Use the cotangent as a factor of every term of the rule: a vector-Jacobian product is linear in it",
+  "missing gradient": "Use the input on the tape: a detach, a cast or a value read back cuts it off",
+  "non-finite": "Keep the value finite: clamp the operand, or choose the branch with where",
+  "domain": "Keep the inputs of the op within its domain: choose the arbitrary's bounds or clamp",
+  "device": "Compare the op's kernel on this device with the oracle's, and its tolerance",
+  "taylor": "The gradient and the function do not belong together: compare their formulas",
+};
+
+/** The command that replays a failure; `null` without one. */
+export function replayCommand(file: string, { name, replay }: CheckReport): string | null {
+  if (!replay) return null;
+  // With an equals sign, since seeds may be negative.
+  const path = replay.path ? ["--path", replay.path] : [];
+  return ["gpugrad", "check", file, "--only", name, `--seed=${replay.seed}`, ...path].map(quoted).join(" ");
+}
+
+/** An argument as a shell takes it. */
+function quoted(argument: string): string {
+  return /^[\w./:@%+=,\\-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}

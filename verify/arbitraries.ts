@@ -1,0 +1,382 @@
+/** Arbitraries of fast-check: what gradients are checked at. They shrink to small shapes and simple numbers. */
+import fc from "fast-check";
+import type { Draw } from "../core/op.ts";
+import type { DType } from "../core/tensor.ts";
+import type { TensorData } from "./inputs.ts";
+import { randomFrom } from "./random.ts";
+
+/** Sizes of axes and ranks, the likely ones more often, the simplest first: fast-check shrinks towards the front. */
+const AXES = [1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 0];
+const RANKS = [1, 1, 2, 2, 3, 3, 4, 0];
+/** Numbers between two bounds are multiples of this part of their distance, so that they shrink in few steps. */
+const CELLS = 4096;
+/** Values that are drawn one by one, so that they shrink. */
+const DRAWN = 32;
+/** Distinct numbers get this many cells each, so that neighbours keep clear of each other. */
+const CELLS_EACH = 8;
+
+/** Bounds of shapes. */
+export interface ShapeOptions {
+  /** 0 unless told. */
+  readonly minRank?: number;
+  /** 3 unless told. */
+  readonly maxRank?: number;
+  /** 0 unless told: empty axes are where rules go wrong. */
+  readonly minAxis?: number;
+  /** 5 unless told. */
+  readonly maxAxis?: number;
+}
+
+/** What the values of tensors may be. */
+export interface TensorOptions {
+  /** The least value, -3 unless told. */
+  readonly min?: number;
+  /** The greatest value, 3 unless told. */
+  readonly max?: number;
+  /** Values to keep away from: kinks, ends of a domain. */
+  readonly avoid?: readonly number[];
+  /** How far to keep away, 0.05 unless told. */
+  readonly clearance?: number;
+  /** Whether no two values may be equal or close, in all tensors together: no ties. */
+  readonly distinct?: boolean;
+  /** `float` unless told. */
+  readonly dtype?: DType;
+}
+
+function sizesWithin(all: readonly number[], min: number, max: number): fc.Arbitrary<number> {
+  const sizes = all.filter((n) => n >= min && n <= max);
+  return sizes.length > 0 ? fc.nat(sizes.length - 1).map((i) => sizes[i]) : fc.integer({ min, max });
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+/**
+ * Shapes, axes of length 1 and 0 included.
+ *
+ * @param options bounds of rank and axes.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import fc from "fast-check";
+ * import { shapes } from "gpugrad/verify";
+ *
+ * fc.assert(fc.property(shapes({ maxRank: 2 }), (shape) => assert.ok(shape.length <= 2)));
+ * ```
+ */
+export function shapes(options: ShapeOptions = {}): fc.Arbitrary<number[]> {
+  const { minRank = 0, maxRank = 3, minAxis = 0, maxAxis = 5 } = options;
+  // As many axes are drawn as there may be, whatever the rank, so that rank and axes shrink independently.
+  const axes = fc.array(sizesWithin(AXES, minAxis, maxAxis), { minLength: maxRank, maxLength: maxRank });
+  return fc.tuple(sizesWithin(RANKS, minRank, maxRank), axes).map(([rank, drawn]) => drawn.slice(0, rank));
+}
+
+/**
+ * Shapes that broadcast together by NumPy's rule.
+ *
+ * @param count how many.
+ * @param options bounds of the shape that they broadcast to.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import fc from "fast-check";
+ * import { add, zeros } from "gpugrad";
+ * import { broadcastableShapes } from "gpugrad/verify";
+ *
+ * fc.assert(fc.property(broadcastableShapes(2), ([a, b]) => assert.ok(add(zeros(a), zeros(b)))));
+ * ```
+ */
+export function broadcastableShapes(count: number, options: ShapeOptions = {}): fc.Arbitrary<number[][]> {
+  const { maxRank = 3 } = options;
+  const one = fc.record({
+    drop: sizesWithin([0, 0, 0, 1, 2], 0, 2),
+    ones: fc.array(fc.constantFrom(false, false, true), { minLength: maxRank, maxLength: maxRank }),
+  });
+  return fc.tuple(shapes(options), fc.array(one, { minLength: count, maxLength: count })).map(([full, each]) =>
+    each.map(({ drop, ones }) => full.map((n, axis) => (ones[axis] ? 1 : n)).slice(drop))
+  );
+}
+
+/** Values for a number of elements that is not known yet. */
+type Supply = (count: number) => number[];
+
+/**
+ * Values within a domain. The first ones are drawn, whatever the shape, so that shape and values shrink independently; if more are
+ * needed, all come from a seed.
+ */
+function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
+  const { dtype = "float", avoid = [], clearance = 0.05, distinct = false } = options;
+  const [lowest, highest] = dtype === "bool" ? [0, 1] : [-3, 3];
+  const { min = lowest, max = highest } = options;
+  if (!(min <= max)) throw new Error(`tensors: expected min <= max, got ${min} and ${max}`);
+  // The number that everything shrinks to: 0, or the bound that is next to it.
+  const origin = Math.min(max, Math.max(min, 0));
+  const allowed = (x: number) => x >= min && x <= max && avoid.every((a) => Math.abs(x - a) >= clearance);
+  /** Numbers of cells below and above the origin, and the number in a cell. */
+  const divide = (wanted: number) => {
+    const width = dtype === "float" ? (max - min) / wanted : 1;
+    if (width === 0) return { below: 0, above: 0, at: () => min };
+    return {
+      below: Math.floor((origin - min) / width),
+      above: Math.floor((max - origin) / width),
+      at: (cell: number) => Math.fround(origin + cell * width),
+    };
+  };
+  const { below, above, at } = divide(distinct ? CELLS_EACH * DRAWN : CELLS);
+  const element = fc.integer({ min: -below, max: above }).map(at).filter(allowed);
+  const length = distinct && dtype !== "float" ? Math.min(DRAWN, below + above + 1) : DRAWN;
+  const lengths = { minLength: length, maxLength: length };
+  const drawn = distinct ? fc.uniqueArray(element, lengths) : fc.array(element, lengths);
+
+  const seeded = (count: number, random: () => number): number[] => {
+    if (!distinct) {
+      return Array.from({ length: count }, () => {
+        for (;;) {
+          const x = at(Math.floor(random() * (below + above + 1)) - below);
+          if (allowed(x)) return x;
+        }
+      });
+    }
+    for (let each = CELLS_EACH; each < CELLS; each *= 2) {
+      const cells = divide(each * count);
+      const all = Array.from({ length: cells.below + cells.above + 1 }, (_, i) => cells.at(i - cells.below)).filter(
+        allowed,
+      );
+      if (all.length < count) continue;
+      for (let i = 0; i < count; i++) {
+        const j = i + Math.floor(random() * (all.length - i));
+        [all[i], all[j]] = [all[j], all[i]];
+      }
+      return all.slice(0, count);
+    }
+    throw new Error(`tensors: there are no ${count} distinct values between ${min} and ${max}`);
+  };
+  return fc.tuple(drawn, fc.noShrink(fc.nat()))
+    .map(([first, seed]) => (count) => count <= first.length ? first.slice(0, count) : seeded(count, randomFrom(seed)));
+}
+
+/**
+ * Tensors of given shapes within a domain, as plain data: the inputs of one call. What is generated has values that float32 holds.
+ *
+ * @param of the shapes, one for each tensor, or an arbitrary of them.
+ * @param options the domain: one for all tensors, or one for each.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { div, log, sum } from "gpugrad";
+ * import { broadcastableShapes, checkProperty, tensors } from "gpugrad/verify";
+ *
+ * const positive = tensors(broadcastableShapes(2), { min: 0.25, max: 4 });
+ * const report = await checkProperty((x, y) => sum(div(log(x), y)), positive, { runs: 10 });
+ * assert.equal(report.verdict, "ok");
+ * ```
+ */
+export function tensors(
+  of: readonly (readonly number[])[] | fc.Arbitrary<readonly (readonly number[])[]>,
+  options: TensorOptions | readonly TensorOptions[] = {},
+): fc.Arbitrary<TensorData[]> {
+  const all = of instanceof fc.Arbitrary ? of : fc.constant(of as readonly (readonly number[])[]);
+  if (!Array.isArray(options)) {
+    const same = options as TensorOptions;
+    // One supply, so that distinct values are distinct across tensors.
+    return fc.tuple(all, supplyOf(same)).map(([list, supply]) => {
+      const sizes = list.map(sizeOf);
+      const values = supply(sizes.reduce((a, b) => a + b, 0));
+      let at = 0;
+      return list.map((shape, i) => ({
+        shape,
+        values: values.slice(at, at += sizes[i]),
+        dtype: same.dtype ?? "float",
+      }));
+    });
+  }
+  const each = options as readonly TensorOptions[];
+  return fc.tuple(all, fc.tuple(...each.map(supplyOf))).map(([list, supplies]) => {
+    if (list.length !== each.length) {
+      throw new Error(`tensors: expected options for each of the ${list.length} tensors, got ${each.length}`);
+    }
+    return list.map((shape, i) => ({ shape, values: supplies[i](sizeOf(shape)), dtype: each[i].dtype ?? "float" }));
+  });
+}
+
+/**
+ * Permutations of the numbers below `length`.
+ *
+ * @param length how many.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import fc from "fast-check";
+ * import { permutations } from "gpugrad/verify";
+ *
+ * fc.assert(fc.property(permutations(3), (p) => assert.deepEqual([...p].sort(), [0, 1, 2])));
+ * ```
+ */
+export function permutations(length: number): fc.Arbitrary<number[]> {
+  const all = Array.from({ length }, (_, i) => i);
+  return fc.shuffledSubarray(all, { minLength: length, maxLength: length });
+}
+
+/**
+ * Tensors of indices, as plain data of dtype int.
+ *
+ * @param shape the shape.
+ * @param below the indices are whole numbers from 0 below this.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import fc from "fast-check";
+ * import { indices } from "gpugrad/verify";
+ *
+ * fc.assert(fc.property(indices([4], 3), ({ values }) => assert.ok(Array.from(values).every((i) => i < 3))));
+ * ```
+ */
+export function indices(shape: readonly number[], below: number): fc.Arbitrary<TensorData> {
+  return supplyOf({ dtype: "int", min: 0, max: below - 1 })
+    .map((supply) => ({ shape, values: supply(sizeOf(shape)), dtype: "int" }));
+}
+
+/** The targets of a batch of images for a detection loss. */
+export interface DetectionScene {
+  /** The number of images. */
+  readonly batch: number;
+  /** The number of classes, the background not counted. */
+  readonly classes: number;
+  /** Rows `[image, label, cx, cy, w, h]`, relative to the image, in any order. */
+  readonly targets: readonly (readonly number[])[];
+}
+
+/** Bounds of detection scenes. */
+export interface SceneOptions {
+  /** Images at most, 3 unless told. */
+  readonly images?: number;
+  /** Classes at most, 4 unless told. */
+  readonly classes?: number;
+  /** Boxes of one image at most, 5 unless told. */
+  readonly boxes?: number;
+}
+
+/** A multiple of 1/64: few of them add and multiply exactly, so that overlaps tie. */
+const grid = (min: number, max: number) =>
+  fc.integer({ min: Math.ceil(min * 64), max: Math.floor(max * 64) }).map((n) => n / 64);
+
+const box = fc.oneof(
+  { weight: 3, arbitrary: fc.tuple(grid(0.05, 0.95), grid(0.05, 0.95), grid(1 / 64, 0.9), grid(1 / 64, 0.9)) },
+  // Outside the image: overlaps nothing.
+  { weight: 1, arbitrary: fc.constant([4, 4, 0.5, 0.5]) },
+);
+
+/** The boxes of one image: none, some, one several times, or many close together. */
+function boxesOfImage(most: number): fc.Arbitrary<readonly (readonly number[])[]> {
+  const duplicates = fc.tuple(box, fc.integer({ min: 2, max: Math.max(2, most) }))
+    .map(([one, count]) => Array.from({ length: count }, () => one));
+  const crowd = fc.tuple(box, fc.array(grid(-0.05, 0.05), { minLength: 2, maxLength: Math.max(2, most) }))
+    .map(([[cx, cy, w, h], shifts]) => shifts.map((d, i) => [cx + d, cy - d, w * (1 + d), h * (1 + i / 64)]));
+  return fc.oneof(
+    { weight: 1, arbitrary: fc.constant([]) },
+    { weight: 4, arbitrary: fc.array(box, { minLength: 1, maxLength: most }) },
+    { weight: 1, arbitrary: duplicates },
+    { weight: 1, arbitrary: crowd },
+  );
+}
+
+/**
+ * Scenes for detection losses: images without targets, duplicates, crowds, boxes that overlap nothing, rows in any order.
+ *
+ * @param options how large they get.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import fc from "fast-check";
+ * import { detectionScenes } from "gpugrad/verify";
+ *
+ * fc.assert(fc.property(detectionScenes(), ({ batch, targets }) => assert.ok(targets.every(([image]) => image < batch))));
+ * ```
+ */
+export function detectionScenes(options: SceneOptions = {}): fc.Arbitrary<DetectionScene> {
+  const { images = 3, classes: mostClasses = 4, boxes = 5 } = options;
+  return fc.tuple(fc.integer({ min: 1, max: images }), fc.integer({ min: 1, max: mostClasses })).chain(
+    ([batch, classes]) => {
+      const rows = (image: number) =>
+        boxesOfImage(boxes).chain((drawn) =>
+          fc.array(fc.nat(classes - 1), { minLength: drawn.length, maxLength: drawn.length })
+            .map((labels) => drawn.map((one, i) => [image, labels[i], ...one]))
+        );
+      return fc.tuple(...Array.from({ length: batch }, (_, image) => rows(image)))
+        .chain((perImage) => fc.tuple(fc.constant(perImage.flat()), permutations(perImage.flat().length)))
+        .map(([all, order]) => ({ batch, classes, targets: order.map((i) => all[i]) }));
+    },
+  );
+}
+
+/** A layout of default boxes, as the constructor of `DefaultBoxes` takes it. */
+export interface DefaultBoxLayout {
+  readonly figSize: number;
+  readonly featSizes: readonly number[];
+  readonly scales: readonly number[];
+  readonly aspectRatios: readonly (readonly number[])[];
+  readonly order: "size-major" | "cell-major";
+}
+
+/**
+ * Layouts of default boxes: one to three levels with grids that get coarser and boxes that get larger.
+ *
+ * @param options the finest grid has at most `cells` cells a side, 4 unless told.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import fc from "fast-check";
+ * import { DefaultBoxes } from "gpugrad";
+ * import { defaultBoxLayouts } from "gpugrad/verify";
+ *
+ * fc.assert(fc.property(defaultBoxLayouts(), (layout) => assert.ok(new DefaultBoxes(layout).count > 0)));
+ * ```
+ */
+export function defaultBoxLayouts(options: { readonly cells?: number } = {}): fc.Arbitrary<DefaultBoxLayout> {
+  const { cells = 4 } = options;
+  return fc.integer({ min: 1, max: Math.min(3, cells) }).chain((levels) =>
+    fc.record({
+      figSize: fc.constantFrom(300, 320),
+      featSizes: fc.uniqueArray(fc.integer({ min: 1, max: cells }), { minLength: levels, maxLength: levels })
+        .map((sizes) => sizes.sort((a, b) => b - a)),
+      scales: fc.uniqueArray(fc.integer({ min: 2, max: 14 }), { minLength: levels + 1, maxLength: levels + 1 })
+        .map((steps) => steps.sort((a, b) => a - b).map((n) => n * 20)),
+      aspectRatios: fc.array(fc.constantFrom([2], [2, 3], []), { minLength: levels, maxLength: levels }),
+      order: fc.constantFrom("size-major" as const, "cell-major" as const),
+    })
+  );
+}
+
+/**
+ * The decisions of an op's record, taken by fast-check, so that they shrink.
+ *
+ * @param g what `fc.gen()` gives.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import fc from "fast-check";
+ * import { drawFrom } from "gpugrad/verify";
+ *
+ * const shape = fc.gen().map((g) => drawFrom(g).shape({ maxRank: 2 }));
+ * fc.assert(fc.property(shape, (drawn) => assert.ok(drawn.length <= 2)));
+ * ```
+ */
+export function drawFrom(g: fc.GeneratorValue): Draw {
+  const int = (min: number, max: number): number => g(fc.integer, { min, max });
+  return {
+    int,
+    bool: () => g(fc.boolean),
+    pick: (values) => values[int(0, values.length - 1)],
+    shape: (options) => g(shapes, options),
+    broadcastable: (count) => g(broadcastableShapes, count),
+  };
+}

@@ -1,0 +1,427 @@
+/** Examines a function on the tape at a point: what holds of its gradient, element by element. */
+import type { Tensor } from "../core/tensor.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
+import { notFiniteAt } from "./arrays.ts";
+import { elementText, leafOf } from "./inputs.ts";
+import { Differences, type Judged, type Line, scaleOf, sizeOf, type VariableResult } from "./numeric.ts";
+import { historyOf } from "./oracle.ts";
+import { fillSigned, randomFrom } from "./random.ts";
+import type { Finding } from "./report.ts";
+import { gradientsOf, TapeProblem } from "./tape.ts";
+
+/** A call of a function on the tape. */
+export interface Recording {
+  /** The leaves that it was called with. */
+  readonly leaves: readonly Tensor[];
+  readonly names: readonly string[];
+  /** What it gave, as far as it is of dtype float. */
+  readonly outputs: readonly Tensor[];
+  /** The entries that the outputs are made of, inputs first. */
+  readonly history: readonly Tensor[];
+}
+
+/** How to examine. */
+export interface ExamineOptions {
+  readonly mode: "full" | "fast";
+  readonly seed: number;
+  readonly directions: number;
+  readonly resamples: number;
+}
+
+/** One order of the derivative. */
+export interface Examined {
+  /** What was differentiated by: leaves, or cotangents and leaves. */
+  readonly variables: readonly Tensor[];
+  readonly names: readonly string[];
+  /** For each variable; `null` where its elements were not looked at. */
+  readonly elements: (VariableResult | null)[];
+  /** Directions through all variables. */
+  readonly directions: Judged[];
+  readonly findings: Finding[];
+  readonly margin: number | null;
+  /** The function as a problem; `null` where its gradient could not even be recorded. */
+  readonly problem: TapeProblem | null;
+  /** The gradients on the tape. */
+  readonly gradients: readonly Tensor[];
+  /** The cotangents that they were recorded for. */
+  readonly cotangents: readonly Tensor[];
+  /** Whether there was nothing to compare, such as values that are not finite. */
+  readonly blocked: boolean;
+  /** The size of the terms of the weighted sum. */
+  readonly terms: number;
+  /** Whether values and gradients are finite. */
+  readonly finite: boolean;
+}
+
+/** Kinks that are resampled at most; each costs an evaluation of all decisions. */
+const RESAMPLED = 64;
+/** How far linearity may be off, relative to the terms, and to the largest of their kind: gradients are computed with cancellation. */
+const LINEAR = 1e-4;
+const LINEAR_LARGEST = 1e-9;
+/** The same in units of rounding of the derivative that values of this size have on the whole. */
+const LINEAR_ROUNDINGS = 1024;
+/** Steps of the Taylor test, relative to each element. */
+const TAYLOR_STEPS = [2 ** -5, 2 ** -6, 2 ** -7, 2 ** -8];
+/** A remainder must exceed rounding this many times to show how it falls. */
+const TAYLOR_CLEAR = 64;
+
+/** Whether anything is wrong. */
+export function isWrong({ elements, directions, findings }: JudgedAll): boolean {
+  return findings.some(({ severity }) => severity === "error") ||
+    directions.some(({ verdict }) => verdict === "wrong") ||
+    elements.some((e) => e?.verdicts.includes("wrong"));
+}
+
+/** Leaves with random signed values, one for each tensor. */
+export function cotangentsFor(tensors: readonly Tensor[], random: () => number): Tensor[] {
+  return tensors.map(({ shape, size }) =>
+    leafOf({ values: fillSigned(new Float64Array(size), random), shape, dtype: "float" })
+  );
+}
+
+/** The first order: the gradients of the outputs by the leaves of dtype float. */
+export function examine(recording: Recording, options: ExamineOptions): Examined {
+  const { leaves, names, outputs, history } = recording;
+  const floats = leaves.flatMap((t, i) => (t.dtype === "float" ? [i] : []));
+  const random = randomFrom(options.seed);
+  return examineGradients(
+    history,
+    outputs,
+    floats.map((i) => leaves[i]),
+    floats.map((i) => names[i]),
+    cotangentsFor(outputs, random),
+    random,
+    options,
+  );
+}
+
+/** The second order: the gradients of the gradients by cotangents and leaves. */
+export function examineSecond(first: Examined, options: ExamineOptions): Examined {
+  const random = randomFrom(options.seed + 1);
+  const { cotangents, variables, names, gradients } = first;
+  // Gradients may be small because what they are made of cancels.
+  const terms = variables.reduce((sum, t) => sum + first.terms / scaleOf(t.value as Float64Array), 0);
+  const several = cotangents.length > 1;
+  return examineGradients(
+    historyOf(gradients),
+    gradients,
+    [...variables, ...cotangents],
+    [...names, ...cotangents.map((_, k) => (several ? `cotangent ${k}` : "cotangent"))],
+    cotangentsFor(gradients, random),
+    random,
+    options,
+    terms,
+  );
+}
+
+function examineGradients(
+  history: readonly Tensor[],
+  outputs: readonly Tensor[],
+  variables: readonly Tensor[],
+  names: readonly string[],
+  cotangents: readonly Tensor[],
+  random: () => number,
+  options: ExamineOptions,
+  terms = 0,
+): Examined {
+  const findings: Finding[] = [];
+  const found = { variables, names, cotangents, findings };
+  const untested = { elements: variables.map(() => null), directions: [], margin: null };
+  let gradients: Tensor[];
+  try {
+    gradients = gradientsOf(outputs, variables, cotangents);
+  } catch (error) {
+    findings.push({ check: "shape", severity: "error", message: `no gradient: ${(error as Error).message}` });
+    return { ...found, ...untested, problem: null, gradients: [], blocked: true, finite: true, terms: 0 };
+  }
+  gradients.forEach((g, k) => {
+    const { shape, size } = variables[k];
+    if (!sameShape(g.shape, shape)) {
+      const message = `the gradient of ${names[k]} has shape ${formatShape(g.shape)}, expected ${formatShape(shape)}`;
+      findings.push({ check: "shape", severity: "error", message });
+    } else if (g.dtype !== "float" && size > 0) {
+      findings.push({
+        check: "dtype",
+        severity: "error",
+        message: `the gradient of ${names[k]} has dtype ${g.dtype}, expected float`,
+      });
+    }
+  });
+  if (findings.length > 0) {
+    return { ...found, ...untested, problem: null, gradients, blocked: true, finite: true, terms: 0 };
+  }
+
+  const problem = new TapeProblem({
+    history,
+    outputs,
+    variables,
+    cotangents,
+    weights: cotangents.map((c) => c.value as Float64Array),
+    gradients,
+  }, terms);
+  const differences = new Differences(problem);
+  const margin = problem.margin();
+  const allFinite = (arrays: readonly Float64Array[]) => arrays.every((values) => notFiniteAt(values) < 0);
+  const finite = allFinite(differences.analytic);
+  if (!allFinite(differences.outputs)) {
+    return { ...found, ...untested, margin, problem, gradients, blocked: true, finite: false, terms: 0 };
+  }
+  findings.push(...cotangentFindings(problem, differences, cotangents, names, random));
+  const shapes = variables.map(({ shape }) => shape);
+  const judged = judgeAll(differences, names, shapes, random, options, (k) => whyNone(outputs, variables[k]));
+  findings.push(...judged.findings);
+  const { elements, directions } = judged;
+  return {
+    ...found,
+    elements,
+    directions,
+    margin,
+    problem,
+    gradients,
+    blocked: false,
+    finite,
+    terms: differences.total,
+  };
+}
+
+/** What comparing an analytic gradient with differences gives. */
+export interface JudgedAll {
+  readonly elements: (VariableResult | null)[];
+  readonly directions: Judged[];
+  readonly findings: Finding[];
+}
+
+/** Compares an analytic gradient with differences: along directions, element by element, at ties, and by the Taylor test. */
+export function judgeAll(
+  differences: Differences,
+  names: readonly string[],
+  shapes: readonly (readonly number[])[],
+  random: () => number,
+  options: ExamineOptions,
+  whyNoGradient: (variable: number) => string,
+): JudgedAll {
+  const { variables } = differences.problem;
+  const findings: Finding[] = [];
+  const directions: Judged[] = [];
+  if (variables.every(({ length }) => length === 0)) {
+    return { elements: variables.map(() => null), directions, findings };
+  }
+  const line = differences.direction(random);
+  const taylor = taylorRate(differences, line);
+  if (options.mode === "fast") {
+    directions.push(differences.judge(line));
+    while (directions.length < options.directions) directions.push(differences.judge(differences.direction(random)));
+  }
+  const look = options.mode === "full" || directions.some(({ verdict }) => verdict !== "ok");
+  const elements = variables.map((_, k) => (look ? differences.elements(k) : null));
+  if (look) {
+    for (const { judged, elements: moved } of tied(differences, elements)) {
+      directions.push(judged);
+      if (judged.verdict !== "wrong") continue;
+      const shown = listed(moved, names, shapes);
+      findings.push({
+        check: "ties",
+        severity: "error",
+        message: `${shown} are equal; when they move together the derivative is ${judged.numeric}, ` +
+          `the gradient gives ${judged.analytic}`,
+      });
+    }
+    const moved = resample(differences, elements, random, options.resamples);
+    if (moved.length > 0) {
+      const message =
+        `${listed(moved, names, shapes)} ${moved.length === 1 ? "lies on a kink and was" : "lie on kinks and were"} ` +
+        "judged a little beside";
+      findings.push({ check: "kink", severity: "info", message });
+    }
+    const edges = elements.flatMap((result, k) =>
+      result
+        ? [...result.numeric.keys()].filter((i) => Number.isNaN(result.numeric[i])).map((i) => [k, i] as const)
+        : []
+    );
+    if (edges.length > 0) {
+      const message = `the function is not finite a short step away from ${listed(edges, names, shapes)}: ` +
+        `${edges.length === 1 ? "it lies" : "they lie"} at the end of its domain`;
+      findings.push({ check: "domain", severity: "warning", message });
+    }
+  }
+  elements.forEach((result, k) => {
+    if (!result || !result.verdicts.includes("wrong") || result.analytic.some((x) => x !== 0)) return;
+    findings.push({
+      check: "missing gradient",
+      severity: "error",
+      message: `no gradient reaches ${names[k]}, although the function changes with it: ${whyNoGradient(k)}`,
+    });
+  });
+  if (taylor !== null) {
+    const failed = taylor < 1.5;
+    const wrong = isWrong({ elements, directions, findings });
+    const severity = !failed ? "info" : wrong ? "error" : "warning";
+    const found = `the remainder of the first-order Taylor expansion falls with the power ${
+      taylor.toFixed(2)
+    } of the step`;
+    const hint = wrong ? "" : "; a kink nearby does that too";
+    findings.push({
+      check: "taylor",
+      severity,
+      message: failed ? `${found}, a right gradient's falls with the power 2${hint}` : found,
+    });
+  }
+  return { elements, directions, findings };
+}
+
+/** Elements as text, the first few by name. */
+function listed(
+  elements: readonly (readonly [variable: number, index: number])[],
+  names: readonly string[],
+  shapes: readonly (readonly number[])[],
+): string {
+  const shown = elements.slice(0, 4).map(([k, i]) => elementText(names[k], i, shapes[k]));
+  return shown.join(", ") + (elements.length > shown.length ? ` and ${elements.length - shown.length} more` : "");
+}
+
+/** Why no gradient reaches a leaf, in the words of `grad`. */
+function whyNone(outputs: readonly Tensor[], variable: Tensor): string {
+  for (const y of outputs) {
+    try {
+      gradientsOf([y], [variable], cotangentsFor([y], () => 0.5), { allowUnused: false });
+    } catch (error) {
+      const [, why] = /: (every path .*?|y does not .*?);/.exec((error as Error).message) ?? [];
+      if (why) return why;
+    }
+  }
+  return "its gradient is 0 everywhere";
+}
+
+/** What a vector-Jacobian product owes its cotangent: 0 for 0, linearity, and the same result twice. */
+function cotangentFindings(
+  problem: TapeProblem,
+  differences: Differences,
+  cotangents: readonly Tensor[],
+  names: readonly string[],
+  random: () => number,
+): Finding[] {
+  const { analytic } = differences;
+  const arrays = cotangents.map((c) => c.value as Float64Array);
+  const before = arrays.map((c) => c.slice());
+  const gradientFor = (fill: (k: number, i: number) => number) => {
+    arrays.forEach((c, k) => {
+      for (let i = 0; i < c.length; i++) c[i] = fill(k, i);
+    });
+    return problem.gradients().map((g) => g.slice());
+  };
+  const again = gradientFor((k, i) => before[k][i]);
+  const zero = gradientFor(() => 0);
+  const other = before.map((c) => fillSigned(new Float64Array(c.length), random));
+  const second = gradientFor((k, i) => other[k][i]);
+  const mixed = gradientFor((k, i) => 2 * before[k][i] - 3 * other[k][i]);
+  arrays.forEach((c, k) => c.set(before[k]));
+
+  /** The first element that breaks each rule. */
+  const broken: Record<"determinism" | "zero cotangent" | "linearity", string | null> = {
+    "determinism": null,
+    "zero cotangent": null,
+    "linearity": null,
+  };
+  analytic.forEach((g, k) => {
+    const element = (i: number) => elementText(names[k], i, problem.shapeOf(k));
+    const [a, z, v, m] = [again[k], zero[k], second[k], mixed[k]];
+    let largest = 0;
+    for (let i = 0; i < g.length; i++) largest = Math.max(largest, Math.abs(g[i]), Math.abs(v[i]));
+    const rounding = problem.epsilon * differences.total / scaleOf(problem.variables[k]);
+    const floor = LINEAR_LARGEST * largest + LINEAR_ROUNDINGS * rounding;
+    for (let i = 0; i < g.length; i++) {
+      if (a[i] !== g[i] && !Object.is(a[i], g[i])) {
+        broken.determinism ??= `the gradient of ${element(i)} is ${g[i]} and then ${a[i]}`;
+      }
+      if (z[i] !== 0) {
+        broken["zero cotangent"] ??= `a cotangent of zeros gives the gradient ${z[i]} for ${element(i)}, expected 0`;
+      }
+      const [two, three] = [2 * g[i], 3 * v[i]];
+      if (Math.abs(m[i] - (two - three)) > LINEAR * (Math.abs(two) + Math.abs(three)) + floor) {
+        broken.linearity ??= `for the cotangents u, v and 2 u - 3 v the gradient of ${element(i)} is ${g[i]}, ${
+          v[i]
+        } and ${m[i]}: not linear`;
+      }
+    }
+  });
+  return Object.entries(broken).flatMap(([check, message]): Finding[] =>
+    message === null ? [] : [{ check, severity: "error", message }]
+  );
+}
+
+/** The power of the step with which the remainder of the first-order Taylor expansion falls; `null` where it is only rounding. */
+function taylorRate(differences: Differences, line: Line): number | null {
+  const slope = line.along(differences.analytic);
+  const { epsilon } = differences.problem;
+  const rates: number[] = [];
+  let previous: number | null = null;
+  for (const t of TAYLOR_STEPS) {
+    const remainder = Math.abs(differences.changeAt(line, t) - t * slope);
+    const clear = remainder > TAYLOR_CLEAR * epsilon * (differences.mass + Math.abs(t * slope));
+    if (previous !== null && clear) rates.push(Math.log2(previous / remainder));
+    previous = clear ? remainder : null;
+  }
+  line.move(0);
+  // Short steps say more than long ones.
+  const last = rates.at(-1);
+  return last === undefined || !rates.every(Number.isFinite) ? null : last;
+}
+
+/**
+ * At a tie there is no derivative by one of the tied elements, but there is one along which they move together. What is wrong on ties
+ * only shows there.
+ */
+function tied(
+  differences: Differences,
+  elements: readonly (VariableResult | null)[],
+): { judged: Judged; elements: [variable: number, index: number][] }[] {
+  const groups = new Map<number, [number, number][]>();
+  elements.forEach((result, k) =>
+    result?.verdicts.forEach((verdict, i) => {
+      if (verdict !== "kink") return;
+      const value = differences.problem.variables[k][i];
+      groups.set(value, [...(groups.get(value) ?? []), [k, i]]);
+    })
+  );
+  return [...groups.values()]
+    .filter((group) => group.length > 1)
+    .map((group) => ({ judged: differences.judge(differences.together(group)), elements: group }))
+    .filter(({ judged }) => judged.verdict === "ok" || judged.verdict === "wrong");
+}
+
+/** Moves elements on kinks away, one at a time, and judges them where there may be a derivative. Gives those that it judged. */
+function resample(
+  differences: Differences,
+  elements: readonly (VariableResult | null)[],
+  random: () => number,
+  attempts: number,
+): [variable: number, index: number][] {
+  let left = RESAMPLED;
+  let moved = false;
+  const judgedBeside: [number, number][] = [];
+  elements.forEach((result, k) => {
+    if (!result) return;
+    const values = differences.problem.variables[k];
+    const scale = scaleOf(values);
+    result.verdicts.forEach((verdict, i) => {
+      if (verdict !== "kink" || left-- <= 0) return;
+      const here = values[i];
+      for (let attempt = 0; attempt < attempts && result.verdicts[i] === "kink"; attempt++) {
+        const beside = here + (random() < 0.5 ? -1 : 1) * sizeOf(here, scale) * (0.05 + 0.1 * random());
+        values[i] = differences.problem.round(beside);
+        moved = true;
+        differences.settle();
+        const judged = differences.judge(differences.element(k, i, scale));
+        if (judged.verdict === "kink" || judged.verdict === "noise") continue;
+        result.analytic[i] = judged.analytic;
+        result.numeric[i] = judged.numeric;
+        result.estimate[i] = judged.estimate;
+        result.verdicts[i] = judged.verdict;
+        judgedBeside.push([k, i]);
+      }
+      values[i] = here;
+    });
+  });
+  if (moved) differences.settle();
+  return judgedBeside;
+}

@@ -1,0 +1,570 @@
+/** Checks a gradient: everything that is looked at, in one report. */
+import type { Device } from "../core/device.ts";
+import { chosenDevice } from "../core/realize.ts";
+import { sameShape } from "../core/shape.ts";
+import { type DeviceChoice, Tensor } from "../core/tensor.ts";
+import { notFiniteAt, sameValues } from "./arrays.ts";
+import {
+  cotangentsFor,
+  examine,
+  type Examined,
+  type ExamineOptions,
+  examineSecond,
+  isWrong,
+  type Recording,
+} from "./examine.ts";
+import { indexOf, type Input, type InputLike, leafOf, readInputs } from "./inputs.ts";
+import { firstDeparting, nonFiniteFinding } from "./locate.ts";
+import type { Judged, VariableResult } from "./numeric.ts";
+import { compareDevice } from "./on_device.ts";
+import { historyOf } from "./oracle.ts";
+import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
+import { anySeed, randomFrom } from "./random.ts";
+import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report.ts";
+import { gradientsOf } from "./tape.ts";
+import { reportText } from "./text.ts";
+import { UsageError } from "./usage.ts";
+
+/** A function whose gradient is checked: takes tensors, gives one or several. */
+// deno-lint-ignore no-explicit-any
+export type TensorFunction = (...tensors: any[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>;
+
+/** Options of {@link gradcheck}. */
+export interface GradcheckOptions {
+  /** What the report calls the function; its own name unless told. */
+  readonly name?: string;
+  /** What the report calls the inputs; the names of the function's parameters unless told. */
+  readonly names?: readonly string[];
+  /** `full` looks at each element, `fast` at some random directions, and at each element where one fails. By size unless told. */
+  readonly mode?: "full" | "fast";
+  /** 2 also differentiates the gradient. 1 unless told. */
+  readonly order?: 1 | 2;
+  /** What cotangents and directions are drawn with; another one each time unless told. */
+  readonly seed?: number;
+  /** The device that is compared with the oracle: the one in use unless told, `"float64"` for none. */
+  readonly device?: DeviceChoice;
+  /** Random directions in fast mode, 2 unless told. */
+  readonly directions?: number;
+  /** How often an element on a kink is moved away from it, 3 unless told. */
+  readonly resamples?: number;
+  /** How many of the worst elements the report lists, 10 unless told. */
+  readonly worst?: number;
+  /** Whether to look for the entry of the tape at which a wrong gradient departs; true unless told. */
+  readonly locate?: boolean;
+  /** What a plain function computes in, `float64` unless told. */
+  readonly precision?: PlainPrecision;
+}
+
+/** Inputs with more elements than this are checked in fast mode. */
+const FULL_ELEMENTS = 1024;
+const VERDICTS: readonly Verdict[] = ["ok", "wrong", "kink", "noise", "untested"];
+
+function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
+  const counts = Object.fromEntries(VERDICTS.map((v) => [v, 0])) as Record<Verdict, number>;
+  for (const verdict of verdicts) counts[verdict]++;
+  return counts;
+}
+
+/** What a function gave, checked: tensors. */
+function tensorsOf(result: unknown): Tensor[] {
+  const list = Array.isArray(result) ? result : [result];
+  list.forEach((t, i) => {
+    if (t instanceof Tensor) return;
+    const got = t === null ? "null" : typeof t;
+    throw new UsageError(
+      Array.isArray(result)
+        ? `gradcheck: the function must give tensors, element ${i} of what it gives is of type ${got}`
+        : `gradcheck: the function must give a tensor or an array of tensors, it gives ${got}`,
+    );
+  });
+  if (list.length === 0) throw new UsageError("gradcheck: the function gives no tensor at all");
+  if (!list.some((t: Tensor) => t.dtype === "float")) {
+    throw new UsageError(
+      `gradcheck: the function must give a tensor of dtype float, it gives ${
+        list.map((t: Tensor) => `${t.dtype} (made by "${t.op.name}")`).join(", ")
+      }`,
+    );
+  }
+  return list;
+}
+
+/** Calls the function on leaves of its own. */
+async function recordCall(
+  f: TensorFunction,
+  inputs: readonly Input[],
+): Promise<{ recording: Recording; mutated: string[] }> {
+  const leaves = inputs.map(leafOf);
+  let result: unknown;
+  try {
+    result = await f(...leaves);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const shapes = inputs.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join(", ");
+    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const outputs = tensorsOf(result).filter((t) => t.dtype === "float");
+  const mutated = inputs.flatMap(({ name, values }, i) => sameValues(leaves[i].value!, values) ? [] : [name]);
+  inputs.forEach(({ values }, i) => leaves[i].value!.set(values));
+  return {
+    recording: { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) },
+    mutated,
+  };
+}
+
+/** Whether two attributes are the same plain data. */
+function sameData(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const [first, second] = [a, b] as Record<string, unknown>[];
+  const keys = Object.keys(first);
+  return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
+}
+
+/** How two recordings of the same call differ; `null` where they are the same. */
+function difference(a: Recording, b: Recording): string | null {
+  if (a.outputs.length !== b.outputs.length) return `it gives ${a.outputs.length} tensors and then ${b.outputs.length}`;
+  const twins = new Map<Tensor, Tensor>();
+  for (const [i, first] of a.history.entries()) {
+    const second = b.history[i];
+    const same = second !== undefined && first.op === second.op && first.inputs.length === second.inputs.length &&
+      sameShape(first.shape, second.shape) && first.inputs.every((t, k) => twins.get(t) === second.inputs[k]) &&
+      sameData(first.attributes, second.attributes);
+    if (!same) return "it records another tape when it is called again";
+    twins.set(first, second);
+    if (first === second || first.inputs.length > 0 || !first.value) continue;
+    if (!sameValues(first.value, second.value!)) {
+      return "a tensor that it makes has other values when it is called again";
+    }
+  }
+  return null;
+}
+
+/** An entry's number in the report. */
+type IdOf = (entry: Tensor) => number | undefined;
+
+function tapeOf(recording: Recording): { entries: Tensor[]; idOf: IdOf } {
+  const used = new Set(recording.history);
+  const entries = [...recording.leaves.filter((t) => !used.has(t)), ...recording.history];
+  const ids = new Map(entries.map((t, i) => [t, i]));
+  return { entries, idOf: (t) => ids.get(t) };
+}
+
+/** The results of one order, by element, for the report. */
+function elementReports(
+  order: 1 | 2,
+  examined: Pick<Examined, "elements" | "directions">,
+  shapes: readonly (readonly number[])[],
+  positions: readonly number[],
+): ElementReport[] {
+  const report = (
+    input: number,
+    index: readonly number[],
+    { analytic, numeric, estimate, verdict }: Judged,
+  ): ElementReport => ({
+    input,
+    index,
+    order,
+    analytic,
+    numeric,
+    error: Math.abs(analytic - numeric),
+    estimate,
+    verdict,
+  });
+  return [
+    ...examined.directions.map((judged, i) => report(-1, [i], judged)),
+    ...examined.elements.flatMap((result, k) =>
+      result
+        ? result.verdicts.map((verdict, i) =>
+          report(positions[k], indexOf(i, shapes[k]), {
+            analytic: result.analytic[i],
+            numeric: result.numeric[i],
+            estimate: result.estimate[i],
+            verdict,
+          })
+        )
+        : []
+    ),
+  ];
+}
+
+/** The error of an element beside what is allowed. */
+function relativeError({ error, estimate }: Pick<ElementReport, "error" | "estimate">): number {
+  return error === 0 ? 0 : error / estimate;
+}
+
+function inputReport(
+  name: string,
+  shape: readonly number[],
+  result: VariableResult | null,
+  elements: number,
+): InputReport {
+  if (!result) {
+    const verdicts = new Array<Verdict>(elements).fill("untested");
+    const counts = { ...countsOf([]), untested: elements };
+    return { name, shape, counts, relative: new Array<null>(elements).fill(null), verdicts };
+  }
+  const relative = Array.from(result.analytic, (analytic, i) => {
+    const error = relativeError({ error: Math.abs(analytic - result.numeric[i]), estimate: result.estimate[i] });
+    return Number.isFinite(error) ? error : null;
+  });
+  return { name, shape, counts: countsOf(result.verdicts), relative, verdicts: result.verdicts };
+}
+
+/** The worst of the elements: what is wrong before what is not, then by error beside what is allowed. */
+function worstOf(elements: readonly ElementReport[], count: number): ElementReport[] {
+  const rank: Readonly<Record<Verdict, number>> = { wrong: 0, noise: 1, kink: 2, untested: 3, ok: 4 };
+  const keyed = elements.map((element) => {
+    const size = relativeError(element);
+    return { element, size: Number.isNaN(size) ? Infinity : size };
+  });
+  keyed.sort((a, b) => rank[a.element.verdict] - rank[b.element.verdict] || b.size - a.size);
+  return keyed.slice(0, count).map(({ element }) => element);
+}
+
+/** What is put together to a report. */
+interface Parts {
+  readonly name: string;
+  readonly options: ResolvedOptions;
+  readonly started: number;
+  readonly device: string | null;
+  readonly inputs: readonly InputReport[];
+  readonly elements: readonly ElementReport[];
+  /** Elements that were not looked at, of all orders. */
+  readonly untested: number;
+  readonly findings: readonly Finding[];
+  readonly blocked: boolean;
+  readonly margin: number | null;
+  readonly tape: readonly TapeEntryReport[];
+}
+
+function reportOf(parts: Parts): GradcheckReport {
+  const { name, options, started, device, inputs, elements, untested, findings, blocked, margin, tape } = parts;
+  const { mode, order, seed, worst } = options;
+  const counts = countsOf(elements.map(({ verdict }) => verdict));
+  counts.untested += untested;
+  const wrong = counts.wrong > 0 ||
+    findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
+  const unsettled = blocked || (counts.ok === 0 && elements.length + untested > 0) ||
+    findings.some(({ severity }) => severity === "error");
+  return {
+    version: 1,
+    name,
+    verdict: wrong ? "wrong" : unsettled ? "undecided" : "ok",
+    mode,
+    order,
+    seed,
+    device,
+    inputs,
+    counts,
+    worst: worstOf(elements, worst),
+    findings,
+    margin,
+    tape,
+    milliseconds: performance.now() - started,
+  };
+}
+
+interface ResolvedOptions extends ExamineOptions {
+  readonly order: 1 | 2;
+  readonly worst: number;
+  readonly locate: boolean;
+}
+
+function resolve(options: GradcheckOptions, inputs: readonly Input[]): ResolvedOptions {
+  const { order = 1, seed = anySeed(), directions = 2, resamples = 3, worst = 10, locate = true } = options;
+  const total = inputs.reduce((sum, { values, dtype }) => sum + (dtype === "float" ? values.length : 0), 0);
+  const mode = options.mode ?? (total <= FULL_ELEMENTS ? "full" : "fast");
+  if (order !== 1 && order !== 2) throw new UsageError(`gradcheck: expected order 1 or 2, got ${order}`);
+  if (mode !== "full" && mode !== "fast") {
+    throw new UsageError(`gradcheck: expected mode "full" or "fast", got ${JSON.stringify(mode)}`);
+  }
+  for (
+    const [name, value, least] of [["directions", directions, 1], ["resamples", resamples, 0], [
+      "worst",
+      worst,
+      0,
+    ]] as const
+  ) {
+    if (!Number.isInteger(value) || value < least) {
+      throw new UsageError(`gradcheck: expected ${name} to be a whole number from ${least}, got ${value}`);
+    }
+  }
+  return { mode, order, seed, directions, resamples, worst, locate };
+}
+
+/**
+ * Checks the gradient of a function at a point: against finite differences on the float64 oracle, element by element, each judged by the
+ * differences' own error estimate; and whatever else a gradient owes.
+ *
+ * Decisions (comparisons, ranks, masks, rounding) are taken once at the point and held while inputs are perturbed. Kinks are recognised
+ * and never called wrong or right. What this precision cannot decide is called `noise`, and what was not looked at `untested`.
+ *
+ * @param f takes tensors and gives one or several; or `{ value, gradient }`, plain functions of arrays, for gradients written by hand
+ * or in another library.
+ * @param inputs one for each argument: tensors, nested or typed arrays, or what the arbitraries generate.
+ * @returns the report; it never throws for a wrong gradient.
+ * @throws UsageError where the call cannot be carried out: the function throws, gives no tensor, takes no number.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { exp, mul, sum } from "gpugrad";
+ * import { gradcheck } from "gpugrad/verify";
+ *
+ * const report = await gradcheck((x, y) => sum(mul(x, exp(y))), [[1, 2], [0.5, -1]], { order: 2 });
+ * assert.equal(report.verdict, "ok");
+ *
+ * const byHand = {
+ *   value: ([x]: readonly ArrayLike<number>[]) => x[0] ** 3,
+ *   gradient: ([x]: readonly ArrayLike<number>[]) => [[2 * x[0] ** 2]], // 3 is right
+ * };
+ * assert.equal((await gradcheck(byHand, [[2]])).verdict, "wrong");
+ * ```
+ */
+export async function gradcheck(
+  f: TensorFunction | PlainFunction,
+  inputs: readonly InputLike[],
+  options: GradcheckOptions = {},
+): Promise<GradcheckReport> {
+  const started = performance.now();
+  const plain = isPlain(f);
+  if (typeof f !== "function" && !plain) {
+    throw new UsageError(
+      `gradcheck: expected a function or { value, gradient }, got ${f === null ? "null" : typeof f}`,
+    );
+  }
+  const read = await readInputs("gradcheck", plain ? f.value : f, inputs, options.names);
+  const resolved = resolve(options, read);
+  if (!read.some(({ dtype }) => dtype === "float")) {
+    throw new UsageError("gradcheck: there is nothing to differentiate by: no input is of dtype float");
+  }
+  const name = options.name ?? ((plain ? f.value.name : f.name) || "function");
+  return plain
+    ? checkPlain(name, f, read, resolved, options.precision ?? "float64", started)
+    : await checkTape(name, f, read, resolved, await deviceOf(options.device), started);
+}
+
+/** The device to compare with the oracle; `null` where that is the oracle itself. */
+async function deviceOf(choice: DeviceChoice | undefined): Promise<Device | null> {
+  const device = await chosenDevice(choice);
+  return device.name === "float64" ? null : device;
+}
+
+function checkPlain(
+  name: string,
+  f: PlainFunction,
+  inputs: readonly Input[],
+  options: ResolvedOptions,
+  precision: PlainPrecision,
+  started: number,
+): GradcheckReport {
+  if (options.order === 2) throw new UsageError("gradcheck: order 2 needs a function on the tape");
+  if (precision !== "float32" && precision !== "float64") {
+    throw new UsageError(`gradcheck: expected precision "float32" or "float64", got ${JSON.stringify(precision)}`);
+  }
+  const { findings, judged } = examinePlain(f, inputs, precision, options);
+  const elements = judged ? elementReports(1, judged, inputs.map(({ shape }) => shape), inputs.map((_, i) => i)) : [];
+  return reportOf({
+    name,
+    options,
+    started,
+    device: null,
+    inputs: inputs.map(({ name, shape, values }, i) =>
+      inputReport(name, shape, judged?.elements[i] ?? null, values.length)
+    ),
+    elements,
+    untested: inputs.reduce((sum, { values }, i) => sum + (judged?.elements[i] ? 0 : values.length), 0),
+    findings,
+    blocked: judged === null,
+    margin: null,
+    tape: [],
+  });
+}
+
+/** Why there is nothing to examine, found without computing. */
+function obstacles(inputs: readonly Input[], first: Recording, second: Recording): Finding[] {
+  const findings: Finding[] = [];
+  for (const { name, values } of inputs) {
+    const at = notFiniteAt(values);
+    if (at >= 0) {
+      findings.push({
+        check: "non-finite",
+        severity: "warning",
+        message: `${name} holds ${values[at]}: no point to differentiate at`,
+      });
+    }
+  }
+  const changed = difference(first, second);
+  if (changed !== null) {
+    findings.push({
+      check: "determinism",
+      severity: "error",
+      message: `the function is not the same twice: ${changed}`,
+    });
+  }
+  return findings;
+}
+
+async function checkTape(
+  name: string,
+  f: TensorFunction,
+  inputs: readonly Input[],
+  options: ResolvedOptions,
+  device: Device | null,
+  started: number,
+): Promise<GradcheckReport> {
+  const { recording, mutated } = await recordCall(f, inputs);
+  const { recording: again } = await recordCall(f, inputs);
+  const { entries, idOf } = tapeOf(recording);
+  const findings: Finding[] = mutated.map((input) => ({
+    check: "mutation",
+    severity: "error",
+    message: `the function writes to the values of ${input}`,
+  }));
+  const stopped = obstacles(inputs, recording, again);
+  findings.push(...stopped);
+
+  const orders: Examined[] = [];
+  if (stopped.length === 0) {
+    const first = examine(recording, options);
+    orders.push(first);
+    if (options.order === 2 && !first.blocked && !isWrong(first)) orders.push(examineSecond(first, options));
+  }
+  findings.push(...uninfluential(recording, orders));
+  for (const [i, examined] of orders.entries()) {
+    const outputs = i === 0 ? recording.outputs : orders[0].gradients;
+    const finding = nonFiniteFinding(examined, outputs, idOf, i === 1);
+    if (finding && !findings.some(({ check }) => check === finding.check)) findings.push(finding);
+    findings.push(...examined.findings.map((f) => (i === 1 ? { ...f, message: `second order: ${f.message}` } : f)));
+  }
+
+  const wrong = orders.findIndex(isWrong);
+  const suspect = wrong >= 0 && options.locate
+    ? firstDeparting(recording.outputs, orders[0].variables, wrong === 1 ? 2 : 1, options)
+    : null;
+  if (device && orders.length > 0 && !orders[0].blocked) {
+    findings.push(...await deviceFindings(device, f, inputs, recording, orders[0], options, idOf));
+  }
+
+  const last = orders.at(-1);
+  const reported = new Map(last?.variables.map((t, k) => [t, last.elements[k]]));
+  const extra = options.order === 2 && orders.length === 2 ? orders[0].cotangents : [];
+  const floats = inputs.flatMap(({ dtype }, i) => (dtype === "float" ? [i] : []));
+  const positions = [...floats, ...extra.map((_, k) => inputs.length + k)];
+  const elements = orders.flatMap((examined, i) =>
+    elementReports(i === 0 ? 1 : 2, examined, examined.variables.map(({ shape }) => shape), positions)
+  );
+  const total = floats.reduce((sum, i) => sum + inputs[i].values.length, 0);
+  const wanted = options.order === 1 ? total : 2 * total + extra.reduce((sum, { size }) => sum + size, 0);
+  const looked = elements.filter(({ input }) => input >= 0).length;
+  return reportOf({
+    name,
+    options,
+    started,
+    device: device?.name ?? null,
+    inputs: [
+      ...inputs.map(({ name, shape, dtype, values }, i) =>
+        inputReport(
+          name,
+          shape,
+          orders.length === options.order ? reported.get(recording.leaves[i]) ?? null : null,
+          dtype === "float" ? values.length : 0,
+        )
+      ),
+      ...extra.map((t, k) =>
+        inputReport(extra.length > 1 ? `cotangent ${k}` : "cotangent", t.shape, reported.get(t) ?? null, t.size)
+      ),
+    ],
+    elements,
+    untested: wanted - looked,
+    findings,
+    blocked: stopped.length > 0 || orders.some(({ blocked }) => blocked),
+    margin: orders.reduce<number | null>(
+      (least, { margin }) => margin === null ? least : least === null ? margin : Math.min(least, margin),
+      null,
+    ),
+    tape: entries.map((t, id) => {
+      const at = recording.leaves.indexOf(t);
+      return {
+        id,
+        op: t.op.name,
+        inputs: t.inputs.map((input) => idOf(input)!),
+        shape: t.shape,
+        dtype: t.dtype,
+        ...(at >= 0 ? { input: recording.names[at] } : {}),
+        ...(t === suspect ? { suspect: true } : {}),
+      };
+    }),
+  });
+}
+
+/** Inputs that no output is made of. */
+function uninfluential({ leaves, names, history }: Recording, orders: readonly Examined[]): Finding[] {
+  if (orders.length === 0) return [];
+  const used = new Set(history);
+  return leaves.flatMap((t, i): Finding[] =>
+    t.dtype !== "float" || t.size === 0 || used.has(t) ? [] : [{
+      check: "missing gradient",
+      severity: "warning",
+      message: `nothing that the function gives is made of ${
+        names[i]
+      }; was its value read back, or another tensor used?`,
+    }]
+  );
+}
+
+/** Compares the device with the oracle at the nearest point that float32 holds. */
+async function deviceFindings(
+  device: Device,
+  f: TensorFunction,
+  inputs: readonly Input[],
+  recording: Recording,
+  first: Examined,
+  options: ResolvedOptions,
+  idOf: IdOf,
+): Promise<Finding[]> {
+  const exact = inputs.every(({ values }) => values.every((x) => Object.is(Math.fround(x), x)));
+  const rounded = exact
+    ? recording
+    : (await recordCall(f, inputs.map((input) => ({ ...input, values: Float64Array.from(input.values, Math.fround) }))))
+      .recording;
+  const variables = rounded.leaves.filter((t) => t.dtype === "float");
+  const cotangents = cotangentsFor(rounded.outputs, randomFrom(options.seed));
+  let gradients: Tensor[];
+  try {
+    gradients = gradientsOf(rounded.outputs, variables, cotangents);
+  } catch {
+    // The first order has said why.
+    return [];
+  }
+  const own = exact ? idOf : tapeOf(rounded).idOf;
+  return await compareDevice(device, rounded.outputs, gradients, first.names, first.margin, own);
+}
+
+/**
+ * Checks a gradient as {@link gradcheck} does, and throws unless it is right: for test suites.
+ *
+ * @returns the report.
+ * @throws with the report as text where the gradient is wrong or could not be checked.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { detach, mul, sum } from "gpugrad";
+ * import { assertGradients } from "gpugrad/verify";
+ *
+ * await assertGradients((x) => sum(mul(x, x)), [[1, 2, 3]]);
+ * await assert.rejects(assertGradients((x) => sum(mul(detach(x), x)), [[1, 2, 3]]), /wrong/);
+ * ```
+ */
+export async function assertGradients(
+  f: TensorFunction | PlainFunction,
+  inputs: readonly InputLike[],
+  options: GradcheckOptions = {},
+): Promise<GradcheckReport> {
+  const report = await gradcheck(f, inputs, options);
+  if (report.verdict !== "ok") throw new Error(reportText(report));
+  return report;
+}

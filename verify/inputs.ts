@@ -1,0 +1,97 @@
+/** What a function is checked at, and what it is called with. */
+import { leafOp } from "../core/op.ts";
+import { chosenDevice } from "../core/realize.ts";
+import { type DType, Tensor } from "../core/tensor.ts";
+import { type NestedData, tensor, type TypedData } from "../ops/creation.ts";
+import { UsageError } from "./usage.ts";
+
+/** The values of an input as plain data, as the arbitraries generate them. */
+export interface TensorData {
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly values: ArrayLike<number>;
+  /** `float` unless told. */
+  readonly dtype?: DType;
+}
+
+/** An input of a checked function: a tensor, numbers nested in arrays, a typed array, or {@link TensorData}. */
+export type InputLike = Tensor | NestedData | TypedData | TensorData;
+
+/** An input, read. */
+export interface Input {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly values: Float64Array;
+}
+
+function isData(input: unknown): input is TensorData {
+  return typeof input === "object" && input !== null && "shape" in input && "values" in input;
+}
+
+/** The names of a function's parameters where its text shows them plainly. */
+export function parameterNames(f: unknown): string[] {
+  const text = String(f);
+  const list = /^(?:async\s*)?(?:function\s*[\w$]*\s*)?\(([\w$,\s]*)\)/.exec(text) ??
+    /^(?:async\s+)?([\w$]+)\s*=>/.exec(text);
+  return list ? list[1].split(",").map((name) => name.trim()).filter((name) => name.length > 0) : [];
+}
+
+/** Reads the inputs of a function. */
+export async function readInputs(
+  caller: string,
+  f: unknown,
+  inputs: readonly InputLike[],
+  names?: readonly string[],
+): Promise<Input[]> {
+  if (!Array.isArray(inputs)) {
+    throw new UsageError(
+      `${caller}: expected an array with one entry for each argument of the function, got ${
+        inputs === null ? "null" : typeof inputs
+      }`,
+    );
+  }
+  const known = names ?? parameterNames(f);
+  const read: Input[] = [];
+  for (const [i, input] of inputs.entries()) {
+    const name = known[i] ?? `input ${i}`;
+    let t: Tensor;
+    try {
+      if (input instanceof Tensor) t = input;
+      else if (isData(input)) t = tensor(Float64Array.from(input.values), [...input.shape], { dtype: input.dtype });
+      else t = tensor(typeof input === "object" && !Array.isArray(input) ? input : input as NestedData);
+    } catch (error) {
+      throw new UsageError(`${caller}: ${name} cannot be read as a tensor: ${(error as Error).message}`);
+    }
+    const { shape, dtype } = t;
+    const values = new Float64Array(await valuesOf(t));
+    read.push({ name, shape, dtype, values });
+  }
+  return read;
+}
+
+/** The values of a tensor; those of one that is not computed yet come from the oracle. */
+async function valuesOf(t: Tensor): Promise<ArrayLike<number>> {
+  if (t.value) return t.value;
+  return await t.data({ device: await chosenDevice("float64") });
+}
+
+/** A leaf with the values of an input. */
+export function leafOf({ values, shape, dtype }: Pick<Input, "values" | "shape" | "dtype">): Tensor {
+  return new Tensor(leafOp, [], {}, [...shape], dtype, values.slice());
+}
+
+/** The index of an element, from its place in row-major order. */
+export function indexOf(place: number, shape: readonly number[]): number[] {
+  const index = new Array<number>(shape.length);
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    index[axis] = place % shape[axis];
+    place = Math.floor(place / shape[axis]);
+  }
+  return index;
+}
+
+/** An element as text: `x[0, 2]`. */
+export function elementText(name: string, place: number, shape: readonly number[]): string {
+  return shape.length === 0 ? name : `${name}[${indexOf(place, shape).join(", ")}]`;
+}

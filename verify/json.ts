@@ -1,0 +1,63 @@
+/** Reports as JSON, and back. `report.schema.json` describes it. */
+import type { GradcheckReport, RunReport } from "./report.ts";
+
+/** Numbers that JSON lacks, by how they are written. */
+const SPECIAL: ReadonlyMap<string, number> = new Map([["NaN", NaN], ["Infinity", Infinity], ["-Infinity", -Infinity]]);
+/** The names of fields that hold numbers which need not be finite. */
+const NUMERIC = new Set(["analytic", "numeric", "error", "estimate", "margin", "relative"]);
+
+/**
+ * A report as JSON text, as `report.schema.json` describes it. Numbers that JSON lacks are written as `"NaN"`, `"Infinity"` and
+ * `"-Infinity"`.
+ *
+ * @param report a report of one check or of a run.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { parseReport, reportJson } from "gpugrad/verify";
+ *
+ * const run = { version: 1, file: "checks.ts", seed: 1, shard: null, checks: [] } as const;
+ * assert.deepEqual(parseReport(reportJson(run)), run);
+ * ```
+ */
+export function reportJson(report: GradcheckReport | RunReport): string {
+  const plain = (_: string, value: unknown) =>
+    typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+  // Arrays of numbers and of words go on one line each; only the layout has line breaks, never a string.
+  return JSON.stringify(report, plain, 2)
+    .replace(/\[\n[^[\]{}]*?\n\s*\]/g, (list) => list.replace(/\n\s*/g, " ").replace(/^\[ | \]$/g, (c) => c.trim()));
+}
+
+/**
+ * Reads a report of a run back from JSON text.
+ *
+ * @param text what {@link reportJson} wrote of a run.
+ * @throws where it is not such a text, with the reason.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { parseReport } from "gpugrad/verify";
+ *
+ * assert.throws(() => parseReport("{}"), /not a report/);
+ * ```
+ */
+export function parseReport(text: string): RunReport {
+  const isNumeric = (name: string, holder: unknown) =>
+    NUMERIC.has(name) || (Array.isArray(holder) && /^\d+$/.test(name));
+  let value: unknown;
+  try {
+    value = JSON.parse(text, function (name, value) {
+      return typeof value === "string" && isNumeric(name, this) ? SPECIAL.get(value) ?? value : value;
+    });
+  } catch (error) {
+    throw new Error(`not a report: not JSON (${(error as Error).message})`);
+  }
+  const run = value as Partial<RunReport> | null;
+  if (typeof run !== "object" || run === null || !Array.isArray(run.checks)) {
+    throw new Error("not a report of gpugrad check: it has no list of checks");
+  }
+  if (run.version !== 1) throw new Error(`not a report: expected version 1, got ${JSON.stringify(run.version)}`);
+  return run as RunReport;
+}

@@ -1,0 +1,119 @@
+/** Where on the tape something goes wrong first. */
+import { type Op, opOf, record } from "../core/op.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { flows } from "../ops/grad.ts";
+import { examine, type Examined, type ExamineOptions, examineSecond, isWrong } from "./examine.ts";
+import { elementText, leafOf } from "./inputs.ts";
+import { compute, historyOf } from "./oracle.ts";
+import type { Finding } from "./report.ts";
+import { rolesOf } from "./tape.ts";
+
+/** Entries that are looked at alone; a tape can be long, and the first that departs mostly comes early. */
+const MOST_ENTRIES = 400;
+/** Entries with more elements than this are looked at along directions. */
+const FEW_ELEMENTS = 64;
+
+/** Ops that are not defined everywhere, and where they are. */
+const DOMAINS: Readonly<Record<string, string>> = {
+  log: "its input must be above 0",
+  log1p: "its input must be above -1",
+  sqrt: "its input must not be below 0",
+  pow: "a negative base needs a whole exponent, and 0 one that is not negative",
+  div: "its divisor must not be 0",
+  gather: "its indices must lie within the axis",
+  take: "its indices must lie within the axis",
+};
+
+/** The values of entries at the point. */
+function valuesAt(entries: readonly Tensor[]): Map<Tensor, Float64Array> {
+  return new Map(compute(entries).map((values, i) => [entries[i], values]));
+}
+
+/** Records an entry alone, on leaves with the values that its inputs have. */
+function alone(entry: Tensor, values: ReadonlyMap<Tensor, Float64Array>): { leaves: Tensor[]; output: Tensor } {
+  const leaves = entry.inputs.map((input) =>
+    leafOf({ values: values.get(input)!, shape: input.shape, dtype: input.dtype })
+  );
+  return { leaves, output: record(opOf(entry) as Op, leaves, entry.attributes) };
+}
+
+/**
+ * The first entry whose rule is wrong by itself, found by examining each entry that changes with the variables alone; `null` where each
+ * is right.
+ */
+export function firstDeparting(
+  outputs: readonly Tensor[],
+  variables: readonly Tensor[],
+  order: 1 | 2,
+  options: ExamineOptions,
+): Tensor | null {
+  const { moving } = rolesOf(historyOf(outputs), variables);
+  const entries = [...moving].filter((t) => t.inputs.length > 0).slice(0, MOST_ENTRIES);
+  const values = valuesAt([...new Set(entries.flatMap((t) => t.inputs))]);
+  for (const entry of entries) {
+    if (entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k))) return entry;
+    const { leaves, output } = alone(entry, values);
+    const few = leaves.every(({ size }) => size <= FEW_ELEMENTS);
+    const own: ExamineOptions = { ...options, mode: few ? "full" : "fast", resamples: 0 };
+    const recording = {
+      leaves,
+      names: leaves.map((_, i) => `input ${i}`),
+      outputs: [output],
+      history: historyOf([output]),
+    };
+    const first = examine(recording, own);
+    if (isWrong(first)) return entry;
+    if (order === 2 && !first.blocked && first.gradients.length > 0 && isWrong(examineSecond(first, own))) return entry;
+  }
+  return null;
+}
+
+/** The entry at which values that are not finite arise, and what is to be said about it. */
+export interface Origin {
+  readonly entry: Tensor;
+  readonly check: "non-finite" | "domain";
+  readonly message: string;
+}
+
+/** Follows values that are not finite back to where they arise; `null` where all are finite. */
+export function originOf(outputs: readonly Tensor[], what: string): Origin | null {
+  const values = valuesAt(historyOf(outputs));
+  const place = (t: Tensor) => values.get(t)!.findIndex((x) => !Number.isFinite(x));
+  let entry = outputs.find((t) => place(t) >= 0);
+  if (!entry) return null;
+  for (;;) {
+    const cause: Tensor | undefined = entry.inputs.find((t) => t.inputs.length > 0 && place(t) >= 0);
+    if (!cause) break;
+    entry = cause;
+  }
+  const at = place(entry);
+  const { name } = entry.op;
+  const inputs = entry.inputs.map((t) => {
+    const own = values.get(t)!;
+    const value = own.length === entry.size ? own[at] : own.length === 1 ? own[0] : null;
+    return value === null ? `a ${t.op.name} of shape [${t.shape.join(", ")}]` : String(value);
+  });
+  const value = values.get(entry)![at];
+  const domain = Object.hasOwn(DOMAINS, name) && entry.inputs.length > 0 ? DOMAINS[name] : null;
+  const message = `${what} not finite: it arises in ${elementText(name, at, entry.shape)} = ${value}` +
+    (inputs.length > 0 ? `, from ${inputs.join(" and ")}` : "") + (domain ? `; ${domain}` : "");
+  return { entry, check: domain ? "domain" : "non-finite", message };
+}
+
+/** The finding for values of outputs or of gradients that are not finite; `null` where all are finite. */
+export function nonFiniteFinding(
+  { finite, gradients, names }: Examined,
+  outputs: readonly Tensor[],
+  idOf: (entry: Tensor) => number | undefined,
+  second: boolean,
+): Finding | null {
+  if (finite) return null;
+  const origin = originOf(outputs, second ? "the gradient is" : "the function is") ?? gradients.reduce<Origin | null>(
+    (found, g, k) => found ?? originOf([g], `the ${second ? "second derivative" : "gradient"} by ${names[k]} is`),
+    null,
+  );
+  if (!origin) return null;
+  const entry = idOf(origin.entry);
+  const { check, message } = origin;
+  return { check, severity: "warning", message, ...(entry === undefined ? {} : { entry }) };
+}

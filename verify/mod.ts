@@ -1,0 +1,41 @@
+/**
+ * Verification of gradients: against finite differences that know their own error, on tapes of gpugrad and on plain functions.
+ *
+ * @module
+ */
+export { assertGradients, gradcheck, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
+export type { InputLike, TensorData } from "./inputs.ts";
+export type { PlainArrays, PlainFunction, PlainPrecision } from "./plain.ts";
+export { assertProperty, checkProperty, type PropertyOptions, type Sample } from "./property.ts";
+export {
+  broadcastableShapes,
+  type DefaultBoxLayout,
+  defaultBoxLayouts,
+  type DetectionScene,
+  detectionScenes,
+  drawFrom,
+  indices,
+  permutations,
+  type SceneOptions,
+  type ShapeOptions,
+  shapes,
+  type TensorOptions,
+  tensors,
+} from "./arbitraries.ts";
+export type {
+  BlockReport,
+  CheckReport,
+  ElementReport,
+  Finding,
+  GradcheckReport,
+  InputReport,
+  RunReport,
+  TapeEntryReport,
+  Verdict,
+} from "./report.ts";
+export { mergeRuns } from "./blocks.ts";
+export { type Check, check, type CheckOptions } from "./check.ts";
+export { reportHtml } from "./html.ts";
+export { parseReport, reportJson } from "./json.ts";
+export { reportText, runText, type TextOptions, type TextStyle } from "./text.ts";
+export { UsageError } from "./usage.ts";

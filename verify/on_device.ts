@@ -1,0 +1,148 @@
+/** A device against the oracle: values and gradients in float32, and where they come apart. */
+import type { Device } from "../core/device.ts";
+import { opOf, record } from "../core/op.ts";
+import { makePlan } from "../core/plan.ts";
+import { neededEntries, structuralKey } from "../core/realize.ts";
+import type { Tensor, Values } from "../core/tensor.ts";
+import { largestOf } from "./arrays.ts";
+import { elementText, leafOf } from "./inputs.ts";
+import { compute, historyOf } from "./oracle.ts";
+import type { Finding } from "./report.ts";
+import { toleranceOf } from "./tolerances.ts";
+
+/** The distance between 1 and the next float32. */
+const ULP = 2 ** -23;
+/** Half the distance between the smallest numbers of float32: nothing is more exact. */
+const SMALLEST = 2 ** -150;
+/** Results of a whole tape may be off by this, relative to their largest element, before its entries are looked at one by one. */
+const OFF = 32;
+/** A decision that is nearer to flipping than this may fall the other way in float32. */
+const NEAR = 1e-5;
+
+/** Computes entries on a device, twice: the same values must come out. */
+async function computeOn(device: Device, outputs: readonly Tensor[]): Promise<[Values[], Values[]]> {
+  const { entries, leaves } = neededEntries(outputs, "");
+  const key = structuralKey(entries, leaves, outputs);
+  const run = async () => {
+    const values = await device.run(key, () => makePlan(outputs, leaves, device.target), leaves.map((t) => t.value!));
+    return values.map((v) => v.slice());
+  };
+  return [await run(), await run()];
+}
+
+function same(a: number, b: number): boolean {
+  return a === b || (Number.isNaN(a) && Number.isNaN(b));
+}
+
+/** How far values are off, in units in the last place of the largest expected one; infinitely where one alone is finite. */
+function ulpsOff(actual: Values, expected: Float64Array): number {
+  const unit = ULP * largestOf(expected);
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) {
+    if (same(actual[i], expected[i])) continue;
+    const off = (Math.abs(actual[i] - expected[i]) - SMALLEST) / unit;
+    worst = Math.max(worst, Number.isNaN(off) ? Infinity : off);
+  }
+  return worst;
+}
+
+/** Compares outputs and gradients on a device with the oracle. The leaves must hold numbers that float32 has. */
+export async function compareDevice(
+  device: Device,
+  outputs: readonly Tensor[],
+  gradients: readonly Tensor[],
+  names: readonly string[],
+  margin: number | null,
+  idOf: (entry: Tensor) => number | undefined,
+): Promise<Finding[]> {
+  const wanted = [...outputs, ...gradients];
+  const what = (i: number) =>
+    i < outputs.length
+      ? outputs.length === 1 ? "the output" : `output ${i}`
+      : `the gradient of ${names[i - outputs.length]}`;
+  const [actual, again] = await computeOn(device, wanted);
+  const expected = compute(wanted);
+  const findings: Finding[] = [];
+  for (const [i, values] of actual.entries()) {
+    const at = values.findIndex((x, j) => !same(x, again[i][j]));
+    if (at < 0) continue;
+    findings.push({
+      check: "determinism",
+      severity: "error",
+      message: `${what(i)} is ${values[at]} and then ${again[i][at]} at ${
+        elementText("", at, wanted[i].shape)
+      } on ${device.name}: not the same twice`,
+    });
+  }
+  const off = actual.map((values, i) => ulpsOff(values, expected[i]));
+  const worst = off.reduce((a, b, i) => (b > off[a] ? i : a), 0);
+  const allowed = OFF + 4 * Math.sqrt(historyOf(wanted).length);
+  const text =
+    `${what(worst)} on ${device.name} is within ${off[worst].toPrecision(2)} units in the last place of its ` +
+    "largest element";
+  if (!(off[worst] > allowed)) {
+    return [...findings, { check: "device", severity: "info", message: `${text}, and everything else is nearer` }];
+  }
+  const culprit = await firstOff(device, wanted);
+  if (culprit) {
+    const entry = idOf(culprit.entry);
+    findings.push({
+      check: "device",
+      severity: "error",
+      message: culprit.message,
+      ...(entry === undefined ? {} : { entry }),
+    });
+  } else {
+    const why = margin !== null && margin < NEAR
+      ? "a decision is so near to flipping that float32 may take it the other way"
+      : "float32 rounding is amplified";
+    findings.push({
+      check: "device",
+      severity: "warning",
+      message: `${text}; each entry of the tape is within its own tolerance, so ${why}`,
+    });
+  }
+  return findings;
+}
+
+/** The first entry that a device computes differently from the oracle, given the same inputs. */
+async function firstOff(
+  device: Device,
+  outputs: readonly Tensor[],
+): Promise<{ entry: Tensor; message: string } | null> {
+  const history = historyOf(outputs);
+  const [values] = await computeOn(device, history);
+  const valueOf = new Map(history.map((t, i) => [t, values[i]]));
+  for (const entry of history) {
+    if (entry.inputs.length === 0) continue;
+    const { name } = entry.op;
+    const given = (change: (x: number) => number) => {
+      const leaves = entry.inputs.map((t) =>
+        leafOf({
+          values: Float64Array.from(valueOf.get(t)!, t.dtype === "float" ? change : (x) => x),
+          shape: t.shape,
+          dtype: t.dtype,
+        })
+      );
+      return compute([record(opOf(entry), leaves, entry.attributes)])[0];
+    };
+    const actual = valueOf.get(entry)!;
+    const expected = given((x) => x);
+    const { ulps, floor } = toleranceOf(name, entry.dtype, device.backend);
+    const least = floor === "magnitudes"
+      ? largestOf(given(Math.abs))
+      : floor === "one"
+      ? Math.max(...entry.inputs.map((t) => largestOf(valueOf.get(t)!)))
+      : 0;
+    for (let i = 0; i < expected.length; i++) {
+      const [a, e] = [actual[i], expected[i]];
+      if (same(a, e) || same(a, Math.fround(e))) continue;
+      if (Math.abs(a - e) <= ulps * ULP * Math.max(Math.abs(e), least) + (ulps > 0 ? SMALLEST : 0)) continue;
+      const message = `${
+        elementText(name, i, entry.shape)
+      } is ${a} on ${device.name}, and ${e} on the oracle for the same inputs`;
+      return { entry, message };
+    }
+  }
+  return null;
+}

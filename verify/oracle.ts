@@ -1,0 +1,72 @@
+/** Plans on the oracle, run at once and as often as wanted. */
+import { asFloat64, type BoundPlan, compileForHost, float64Target, type HostPlan } from "../core/device_float64.ts";
+import { makePlan } from "../core/plan.ts";
+import { neededEntries, structuralKey } from "../core/realize.ts";
+import type { Tensor } from "../core/tensor.ts";
+
+/** Plans that are kept: the checks of a generated input need a handful, and inputs of the same shapes share them. */
+const KEPT = 256;
+
+/** What was made for a key lately. */
+export class Recent<T> {
+  readonly #kept = new Map<string, T>();
+
+  /** What was made for this key; made now where it was not, or is forgotten. `worth` says whether to remember it. */
+  get(key: string, make: () => T, worth: (value: T) => boolean = () => true): T {
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    const value = make();
+    if (worth(value)) this.#kept.set(key, value);
+    // The oldest goes: keys are long, and moving them with each use would cost more than making one again now and then.
+    if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value!);
+    return value;
+  }
+}
+
+const plans = new Recent<HostPlan>();
+
+/** No device has this name, so that values computed on one do not count: the oracle computes everything itself. */
+const NO_DEVICE = "";
+
+/** A tape as a list: the leaves, and what is computed from them, inputs first. */
+export interface Layout {
+  readonly places: readonly Tensor[];
+  /** The same for tapes of the same structure, whatever their values. */
+  readonly key: string;
+}
+
+/** Lays out what outputs are made of. */
+export function layoutOf(outputs: readonly Tensor[]): Layout {
+  const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
+  return { places: [...leaves, ...entries], key: structuralKey(entries, leaves, outputs) };
+}
+
+/** A plan, and the entries that it starts from. */
+export interface Program {
+  readonly plan: HostPlan;
+  readonly leaves: readonly Tensor[];
+}
+
+/** The program that computes `outputs` from leaves and from `given` entries, whatever those are made of. */
+export function programOf(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): Program {
+  const { entries, leaves } = neededEntries(outputs, NO_DEVICE, given);
+  const key = structuralKey(entries, leaves, outputs);
+  return { plan: plans.get(key, () => compileForHost(makePlan(outputs, leaves, float64Target))), leaves };
+}
+
+/** Prepares the computation of `outputs` from what the arrays of leaves and of `given` entries hold when it is run. */
+export function prepare(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Array>): BoundPlan {
+  const { plan, leaves } = programOf(outputs, given);
+  return plan.bind(leaves.map((leaf) => given.get(leaf) ?? asFloat64(leaf.value!)));
+}
+
+/** Computes entries once, into arrays of their own. */
+export function compute(outputs: readonly Tensor[]): Float64Array[] {
+  return prepare(outputs, new Map()).run().map((values) => values.slice());
+}
+
+/** The entries that outputs are made of, outputs included, inputs first. */
+export function historyOf(outputs: readonly Tensor[]): Tensor[] {
+  const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
+  return [...leaves, ...entries].sort((a, b) => a.id - b.id);
+}

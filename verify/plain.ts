@@ -1,0 +1,151 @@
+/** Functions that do not run on the tape, with a gradient written by hand. */
+import { sameValues } from "./arrays.ts";
+import type { Input } from "./inputs.ts";
+import { Differences, type Problem } from "./numeric.ts";
+import { type ExamineOptions, judgeAll, type JudgedAll } from "./examine.ts";
+import { randomFrom } from "./random.ts";
+import type { Finding } from "./report.ts";
+import { UsageError } from "./usage.ts";
+
+/** The precision that a plain function computes in. */
+export type PlainPrecision = "float32" | "float64";
+
+/** The arrays that a plain function gets: one for each input, row-major, in its own precision. */
+export type PlainArrays = readonly (Float32Array | Float64Array)[];
+
+/** A function from arrays to a number, and its gradient: from the same arrays to one array for each. */
+export interface PlainFunction {
+  value(arrays: PlainArrays): number;
+  gradient(arrays: PlainArrays): readonly ArrayLike<number>[];
+}
+
+/** Whether something is a plain function with its gradient. */
+export function isPlain(f: unknown): f is PlainFunction {
+  const { value, gradient } = (f ?? {}) as Partial<PlainFunction>;
+  return typeof value === "function" && typeof gradient === "function";
+}
+
+/** A plain function as finite differences need it. */
+class PlainProblem implements Problem {
+  readonly variables: readonly Float64Array[];
+  readonly weights = [Float64Array.of(1)];
+  readonly epsilon: number;
+  readonly terms = null;
+  readonly #f: PlainFunction;
+  readonly #single: boolean;
+
+  constructor(f: PlainFunction, variables: readonly Float64Array[], precision: PlainPrecision) {
+    this.#f = f;
+    this.#single = precision === "float32";
+    this.epsilon = this.#single ? 2 ** -23 : 2 ** -52;
+    this.variables = variables;
+  }
+
+  round(x: number): number {
+    return this.#single ? Math.fround(x) : x;
+  }
+
+  /** Copies: what the function does to its arguments must not reach the next call. */
+  arrays(): (Float32Array | Float64Array)[] {
+    return this.variables.map((values) => (this.#single ? Float32Array.from(values) : values.slice()));
+  }
+
+  settle(): readonly Float64Array[] {
+    return call("gradient", () => this.#f.gradient(this.arrays())).map((g) => Float64Array.from(g));
+  }
+
+  evaluate(): readonly Float64Array[] {
+    return [Float64Array.of(call("value", () => this.#f.value(this.arrays())))];
+  }
+
+  rounding(move: () => void): null {
+    move();
+    return null;
+  }
+}
+
+/** Calls a function of the caller's; what it throws is said to come from there. */
+function call<T>(name: string, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    throw new UsageError(`gradcheck: ${name} throws: ${(error as Error).message}`);
+  }
+}
+
+/** Whether arrays hold the same numbers. */
+function sameArrays(a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[]): boolean {
+  return a.every((values, k) => sameValues(values, b[k]));
+}
+
+/** What the first call of a plain function shows, before anything is compared. */
+function tryOut(
+  f: PlainFunction,
+  problem: PlainProblem,
+  inputs: readonly Input[],
+): { findings: Finding[]; usable: boolean } {
+  const findings: Finding[] = [];
+  const given = problem.arrays();
+  const value = call("value", () => f.value(given)) as unknown;
+  if (value instanceof Promise) {
+    throw new UsageError("gradcheck: value gives a promise; it must give its number at once (tfjs: dataSync)");
+  }
+  if (typeof value !== "number") {
+    throw new UsageError(`gradcheck: value must give a number, it gives a ${typeof value}`);
+  }
+  const gradients = call("gradient", () => f.gradient(given)) as unknown;
+  if (!Array.isArray(gradients) || gradients.length !== inputs.length) {
+    throw new UsageError(
+      `gradcheck: gradient must give an array of ${inputs.length} arrays, one for each input, it gives ${
+        Array.isArray(gradients) ? `${gradients.length}` : `a ${typeof gradients}`
+      }`,
+    );
+  }
+  if (!sameArrays(given, problem.arrays())) {
+    findings.push({ check: "mutation", severity: "error", message: "the function writes to its arguments" });
+  }
+  inputs.forEach(({ name, values }, k) => {
+    const length = (gradients[k] as ArrayLike<number> | null)?.length;
+    if (length === values.length) return;
+    const message = `the gradient of ${name} has ${length ?? "no"} elements, expected ${values.length}`;
+    findings.push({ check: "shape", severity: "error", message });
+  });
+  const repeated = f.value(problem.arrays());
+  const usable = !findings.some(({ check }) => check === "shape");
+  if (!Object.is(repeated, value)) {
+    const message = `the function gives ${value} and then ${repeated} for the same arrays`;
+    findings.push({ check: "determinism", severity: "error", message });
+    return { findings, usable: false };
+  }
+  if (usable && !sameArrays(gradients, f.gradient(problem.arrays()))) {
+    findings.push({ check: "determinism", severity: "error", message: "the gradient is not the same twice" });
+  }
+  if (!Number.isFinite(value)) {
+    findings.push({ check: "non-finite", severity: "warning", message: `the function gives ${value}` });
+    return { findings, usable: false };
+  }
+  return { findings, usable };
+}
+
+/** Examines a plain function at a point; `judged` is `null` where there was nothing to compare. */
+export function examinePlain(
+  f: PlainFunction,
+  inputs: readonly Input[],
+  precision: PlainPrecision,
+  options: ExamineOptions,
+): { findings: Finding[]; judged: JudgedAll | null } {
+  const single = precision === "float32";
+  const variables = inputs.map(({ values }) => (single ? Float64Array.from(values, Math.fround) : values.slice()));
+  const problem = new PlainProblem(f, variables, precision);
+  const { findings, usable } = tryOut(f, problem, inputs);
+  if (!usable) return { findings, judged: null };
+  const judged = judgeAll(
+    new Differences(problem),
+    inputs.map(({ name }) => name),
+    inputs.map(({ shape }) => shape),
+    randomFrom(options.seed),
+    options,
+    () => "the gradient is 0 everywhere",
+  );
+  return { findings: [...findings, ...judged.findings], judged };
+}

@@ -1,0 +1,173 @@
+/** Checks gradients at generated inputs. */
+import fc from "fast-check";
+import { gradcheck, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
+import { type InputLike, parameterNames } from "./inputs.ts";
+import type { PlainFunction } from "./plain.ts";
+import { anySeed } from "./random.ts";
+import type { CheckReport, GradcheckReport, Verdict } from "./report.ts";
+import { reportText } from "./text.ts";
+import { UsageError } from "./usage.ts";
+
+/** A generated call: the inputs to differentiate by, and what else the function is given. */
+export interface Sample {
+  readonly inputs: readonly InputLike[];
+  /** Comes after the inputs: options, targets, whatever is generated with them. */
+  readonly context?: unknown;
+}
+
+/** Options of {@link checkProperty}. */
+export interface PropertyOptions extends Omit<GradcheckOptions, "seed"> {
+  /** How many inputs to generate, 100 unless told. */
+  readonly runs?: number;
+  /** What inputs, cotangents and directions are drawn with; another one each time unless told. */
+  readonly seed?: number;
+  /** Which input to go to at once: of the replay of a failure, together with its seed. */
+  readonly path?: string;
+}
+
+/** Seeds of cotangents and directions; they do not shrink. */
+const directionSeeds = fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff }));
+
+function asSample(generated: unknown): Sample {
+  if (Array.isArray(generated)) return { inputs: generated };
+  if (typeof generated === "object" && generated !== null && Array.isArray((generated as Sample).inputs)) {
+    return generated as Sample;
+  }
+  throw new UsageError(
+    "checkProperty: the arbitrary must generate an array of inputs or { inputs, context }, it generates " +
+      (generated === null ? "null" : typeof generated),
+  );
+}
+
+/** The function with its context bound. */
+function bound(f: TensorFunction | PlainFunction, sample: Sample): TensorFunction | PlainFunction {
+  if (typeof f !== "function" || !("context" in sample)) return f;
+  return (...tensors) => f(...tensors, sample.context);
+}
+
+/**
+ * Checks the gradient of a function at generated inputs, as {@link gradcheck} does at one. A failure is shrunk: the report is of the
+ * simplest input found at which the gradient is wrong, and `replay` leads to it at once.
+ *
+ * @param f takes tensors and, where the arbitrary generates one, a context after them; or a plain function with its gradient.
+ * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`.
+ * @returns the report; it never throws for a wrong gradient.
+ * @throws UsageError where the function cannot be checked at all.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { detach, mul, sum } from "gpugrad";
+ * import { checkProperty, shapes, tensors } from "gpugrad/verify";
+ *
+ * const any = tensors(shapes().map((shape) => [shape]));
+ * assert.equal((await checkProperty((x) => sum(mul(x, x)), any, { runs: 10 })).verdict, "ok");
+ * const { verdict, replay } = await checkProperty((x) => sum(mul(detach(x), x)), any, { seed: 1 });
+ * assert.equal(verdict, "wrong");
+ * assert.equal(replay?.seed, 1);
+ * ```
+ */
+export async function checkProperty(
+  f: TensorFunction | PlainFunction,
+  arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
+  options: PropertyOptions = {},
+): Promise<CheckReport> {
+  const { runs = 100, seed = anySeed(), path, ...rest } = options;
+  if (!(arbitrary instanceof fc.Arbitrary)) {
+    throw new UsageError(
+      "checkProperty: expected an arbitrary of fast-check as the second argument, such as tensors([[2, 3]])",
+    );
+  }
+  const name = options.name ?? (typeof f === "function" ? f.name : f.value.name) ?? "function";
+  const counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
+  let tried = 0, undecided = 0;
+  let last: GradcheckReport | null = null;
+  let failed = false;
+  let mistake: unknown = null;
+  const at = (generated: unknown, directions: number, more: Partial<GradcheckOptions> = {}) => {
+    const sample = asSample(generated);
+    return gradcheck(bound(f, sample), sample.inputs, {
+      ...rest,
+      name,
+      names: rest.names ?? namesOf(f),
+      ...more,
+      seed: directions,
+    });
+  };
+
+  const property = fc.asyncProperty(arbitrary, directionSeeds, async (generated, directions) => {
+    if (mistake !== null) return true;
+    let report: GradcheckReport;
+    try {
+      report = await at(generated, directions, { locate: false });
+    } catch (error) {
+      // Nothing that shrinking could explain.
+      mistake = error;
+      return true;
+    }
+    const wrong = report.verdict === "wrong";
+    if (!failed) {
+      tried++;
+      last = report;
+      if (report.verdict === "undecided") undecided++;
+      for (const [verdict, count] of Object.entries(report.counts)) counts[verdict as Verdict] += count;
+    }
+    failed ||= wrong;
+    return !wrong;
+  });
+  const result = await fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) });
+  if (mistake !== null) throw mistake;
+  if (result.failed && result.counterexample === null) {
+    throw new UsageError(
+      `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were refused by a precondition`,
+    );
+  }
+  if (result.failed) {
+    const [generated, directions] = result.counterexample!;
+    return {
+      name,
+      verdict: "wrong",
+      runs: tried,
+      counts,
+      report: await at(generated, directions),
+      replay: { seed: result.seed, path: result.counterexamplePath ?? "" },
+      error: null,
+    };
+  }
+  const verdict = tried > 0 && undecided < tried ? "ok" : "undecided";
+  return { name, verdict, runs: tried, counts, report: last, replay: null, error: null };
+}
+
+/** The function itself shows its parameters; what binds the context does not. */
+function namesOf(f: TensorFunction | PlainFunction): readonly string[] {
+  return parameterNames(typeof f === "function" ? f : f.value);
+}
+
+/**
+ * Checks as {@link checkProperty} does, and throws unless the gradient is right: for test suites.
+ *
+ * @returns the report.
+ * @throws with the report as text, and what replays the failure.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { detach, exp, mul } from "gpugrad";
+ * import { assertProperty, tensors } from "gpugrad/verify";
+ *
+ * await assertProperty((x) => exp(x), tensors([[2, 2]]), { runs: 5 });
+ * await assert.rejects(assertProperty((x) => mul(detach(x), x), tensors([[3]])), /seed: .*, path: /);
+ * ```
+ */
+export async function assertProperty(
+  f: TensorFunction | PlainFunction,
+  arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
+  options: PropertyOptions = {},
+): Promise<CheckReport> {
+  const check = await checkProperty(f, arbitrary, options);
+  if (check.verdict === "ok") return check;
+  const { report, replay, runs, verdict } = check;
+  const after = `${verdict} after ${runs} ${runs === 1 ? "run" : "runs"}`;
+  const again = replay ? `\n\nReplay: { seed: ${replay.seed}, path: ${JSON.stringify(replay.path)} }` : "";
+  throw new Error(`${check.name}: ${after}\n${report ? reportText(report) : ""}${again}`);
+}

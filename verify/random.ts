@@ -1,0 +1,29 @@
+/** Random numbers that a seed repeats. */
+
+/** Random numbers in [0, 1) (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** A seed that nobody chose. */
+export function anySeed(): number {
+  return Math.floor(Math.random() * 0x80000000);
+}
+
+/**
+ * Fills an array with signed numbers of different sizes between 0.5 and 1.5. A sum with ones would hide what cancels, and what is right
+ * for 1 alone. They have few bits, so that float32 holds them and multiples of them.
+ */
+export function fillSigned(values: Float64Array, random: () => number): Float64Array {
+  for (let i = 0; i < values.length; i++) {
+    values[i] = (random() < 0.5 ? -1 : 1) * (0.5 + Math.floor(random() * 1024) / 1024);
+  }
+  return values;
+}
