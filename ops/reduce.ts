@@ -396,7 +396,7 @@ export function argmin(x: TensorLike, axis?: number, options?: ReduceOptions): T
 }
 
 /** A sum of exponentials, relative to the first element, up to which float32 rounds no more than about the last place of the elements. */
-const FAR_ABOVE = 1e6;
+const FAR_ABOVE = 1e4;
 
 const logSumExpOp: Op = defineOp({
   name: "logSumExp",
