@@ -205,6 +205,7 @@ function table(rows: string[][]): string {
 }
 
 const failures: string[] = [];
+const counted = new Map<string, Runtime[]>();
 const skips = new Map<string, Map<string, number>>();
 let passed = 0, skipped = 0;
 
@@ -290,8 +291,11 @@ for (const runtime of ["node", "deno", "bun"] as const) {
     const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0 };
     counts.set(backend, count);
     count[status]++;
-    if (status === "passed") passed++;
-    else if (status === "failed") failures.push(`${runtime}: ${name}${detail && `: ${detail}`}`);
+    if (status === "passed") {
+      passed++;
+      // Tests that count what others found say so in their names.
+      if (/^\d+ of \d+ /.test(name)) counted.set(name, [...(counted.get(name) ?? []), runtime]);
+    } else if (status === "failed") failures.push(`${runtime}: ${name}${detail && `: ${detail}`}`);
     else {
       if (detail && !reasons.has(name)) reasons.set(name, detail);
       noteSkip(detail || reasons.get(name) || `${name}: no reason given`, runtime);
@@ -322,6 +326,9 @@ console.log("\nSummary");
 if (checkRows.length > 0) console.log(`\n${table([["check", "", ""], ...checkRows])}`);
 if (testRows.length > 0) {
   console.log(`\n${table([["runtime", "backend", "passed", "failed", "skipped", ""], ...testRows])}`);
+}
+if (counted.size > 0) {
+  console.log(`\nCounted\n${[...counted].map(([name, where]) => `  ${name} (${where.join(", ")})`).join("\n")}`);
 }
 if (skips.size > 0) {
   console.log("\nSkipped");
