@@ -91,6 +91,8 @@ const RATIO = 4;
 const LONGEST_LADDER = 40;
 /** With this many of the shortest steps, slopes differ by rounding alone. */
 const SHORTEST = 4;
+/** Steps that look for any change at all grow by this factor. */
+const FAR = 256;
 /** A gap between the slopes to either side must exceed rounding this many times before it is one. */
 const GAP = 20;
 
@@ -153,6 +155,8 @@ export class Differences {
   /** What the last look at a line gave. */
   #numeric = 0;
   #estimate = 0;
+  /** Whether any step of the last ladder changed anything. */
+  #moved = false;
   /** Whether the last ladder's noise is a bound rather than a guess from the outputs. */
   #roundingKnown = false;
 
@@ -263,7 +267,7 @@ export class Differences {
     const rounding = known !== null && Number.isFinite(known) ? known : 0;
     const rungs: (Rung | null)[] = [];
     const top = Math.min(Math.max(line.size, line.reach) / RATIO, bottom * RATIO ** LONGEST_LADDER);
-    let moved = false;
+    this.#moved = false;
     for (let step = top; step >= bottom; step /= RATIO) {
       this.#changed = false;
       const up = line.move(step), changeUp = this.#change();
@@ -279,9 +283,9 @@ export class Differences {
         slope: Math.max(Math.abs(forward), Math.abs(backward)),
         noise: (ROUNDINGS * epsilon * mass + rounding) / step,
       };
-      moved ||= this.#changed;
+      this.#moved ||= this.#changed;
       // With rounding unknown, a step that changes nothing where longer ones did says nothing: it may stay on one stair of rounding.
-      const silent = !this.#roundingKnown && moved && !this.#changed;
+      const silent = !this.#roundingKnown && this.#moved && !this.#changed;
       rungs.push(Number.isFinite(central) && !silent ? rung : null);
     }
     line.move(0);
@@ -296,11 +300,25 @@ export class Differences {
     return rungs;
   }
 
+  /** Whether the outputs depend on the values at all: a step that changes nothing may have been swallowed by rounding. */
+  #changesFarAway(line: Line): boolean {
+    this.#changed = false;
+    for (let step = FAR * line.size; step < FAR ** 8 * line.size && !this.#changed; step *= FAR) {
+      this.changeAt(line, step);
+    }
+    line.move(0);
+    return this.#changed;
+  }
+
   /** Whether the slopes to either side stay apart however short the step: smooth functions close the gap. */
   #isKink(rungs: readonly (Rung | null)[]): boolean {
-    const clear = rungs.filter((r) => r !== null && r.gap > GAP * r.noise) as Rung[];
-    if (clear.length < 3) return false;
-    const [a, b, c] = clear.slice(-3).map((r) => r.gap);
+    const known = rungs.filter((r) => r !== null);
+    const last = known.findLastIndex((r) => r.gap > GAP * r.noise);
+    if (last < 2) return false;
+    const [a, b, c] = known.slice(last - 2, last + 1).map((r) => r.gap);
+    // The kink lies beside the point where a shorter step would still show the gap and does not.
+    const shorter = known[last + 1];
+    if (shorter && c > GAP * shorter.noise) return false;
     return [b / a, c / b].every((ratio) => ratio > 0.7 && ratio < 1.4);
   }
 
@@ -322,6 +340,13 @@ export class Differences {
 
   /** Judges the derivative along a line from a ladder of steps. `usual` is the size of derivatives beside it. */
   #ponder(line: Line, analytic: number, usual: number): Judged {
+    const judged = this.#read(line, analytic, usual);
+    if (judged.verdict !== "noise" || Math.max(line.size, line.reach) >= 1) return judged;
+    // Functions of tiny numbers mostly change on the scale of 1, where rounding matters less.
+    return this.#read({ ...line, size: 1, reach: 1 }, analytic, usual);
+  }
+
+  #read(line: Line, analytic: number, usual: number): Judged {
     const rungs = this.#climb(line);
     const judged = (verdict: Verdict, { value, estimate }: Plateau): Judged => ({
       analytic,
@@ -330,6 +355,9 @@ export class Differences {
       verdict,
     });
     const plateaus = this.#plateaus(rungs);
+    if (!this.#moved && !this.#roundingKnown && this.#changesFarAway(line)) {
+      return judged("noise", { value: 0, estimate: Infinity });
+    }
     const best = plateaus.reduce<Plateau>((a, b) => (b.estimate < a.estimate ? b : a), {
       value: NaN,
       estimate: Infinity,
