@@ -88,11 +88,18 @@ function tensorsOf(result: unknown): Tensor[] {
   return list;
 }
 
+/** A call of the function: the leaves that it got, what it gave, and the names of the inputs that it wrote to. */
+interface Call {
+  readonly leaves: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly mutated: readonly string[];
+}
+
 /** Calls the function on leaves of its own. */
 async function recordCall(
   f: TensorFunction,
   inputs: readonly Input[],
-): Promise<{ recording: Recording; mutated: string[] }> {
+): Promise<Call> {
   const leaves = inputs.map(leafOf);
   let result: unknown;
   try {
@@ -107,10 +114,12 @@ async function recordCall(
   const outputs = tensorsOf(result).filter((t) => t.dtype === "float");
   const mutated = inputs.flatMap(({ name, values }, i) => sameValues(leaves[i].value!, values) ? [] : [name]);
   inputs.forEach(({ values }, i) => leaves[i].value!.set(values));
-  return {
-    recording: { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) },
-    mutated,
-  };
+  return { leaves, outputs, mutated };
+}
+
+/** A call as a tape. */
+function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[]): Recording {
+  return { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) };
 }
 
 /** Whether two attributes are the same plain data. */
@@ -122,21 +131,26 @@ function sameData(a: unknown, b: unknown): boolean {
   return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
 }
 
-/** How two recordings of the same call differ; `null` where they are the same. */
-function difference(a: Recording, b: Recording): string | null {
+/** How two calls with the same inputs differ; `null` where they do not. */
+function difference(a: Call, b: Call): string | null {
   if (a.outputs.length !== b.outputs.length) return `it gives ${a.outputs.length} tensors and then ${b.outputs.length}`;
   const twins = new Map<Tensor, Tensor>();
-  for (const [i, first] of a.history.entries()) {
-    const second = b.history[i];
-    const same = second !== undefined && first.op === second.op && first.inputs.length === second.inputs.length &&
-      sameShape(first.shape, second.shape) && first.inputs.every((t, k) => twins.get(t) === second.inputs[k]) &&
-      sameData(first.attributes, second.attributes);
+  const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
+  for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
+    const [first, second] = pair;
+    const known = twins.get(first);
+    const same = known === undefined
+      ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
+        sameShape(first.shape, second.shape) && sameData(first.attributes, second.attributes)
+      : known === second;
     if (!same) return "it records another tape when it is called again";
+    if (known !== undefined) continue;
     twins.set(first, second);
-    if (first === second || first.inputs.length > 0 || !first.value) continue;
-    if (!sameValues(first.value, second.value!)) {
+    if (first === second) continue;
+    if (first.inputs.length === 0 && first.value && second.value && !sameValues(first.value, second.value)) {
       return "a tensor that it makes has other values when it is called again";
     }
+    for (let k = 0; k < first.inputs.length; k++) pairs.push([first.inputs[k], second.inputs[k]]);
   }
   return null;
 }
@@ -384,7 +398,7 @@ function checkPlain(
 }
 
 /** Why there is nothing to examine, found without computing. */
-function obstacles(inputs: readonly Input[], first: Recording, second: Recording): Finding[] {
+function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding[] {
   const findings: Finding[] = [];
   for (const { name, values } of inputs) {
     const at = notFiniteAt(values);
@@ -415,15 +429,15 @@ async function checkTape(
   device: Device | null,
   started: number,
 ): Promise<GradcheckReport> {
-  const { recording, mutated } = await recordCall(f, inputs);
-  const { recording: again } = await recordCall(f, inputs);
+  const call = await recordCall(f, inputs);
+  const recording = recordingOf(call, inputs);
   const { entries, idOf } = tapeOf(recording);
-  const findings: Finding[] = mutated.map((input) => ({
+  const findings: Finding[] = call.mutated.map((input) => ({
     check: "mutation",
     severity: "error",
     message: `the function writes to the values of ${input}`,
   }));
-  const stopped = obstacles(inputs, recording, again);
+  const stopped = obstacles(inputs, call, await recordCall(f, inputs));
   findings.push(...stopped);
 
   const orders: Examined[] = [];
@@ -526,10 +540,11 @@ async function deviceFindings(
   idOf: IdOf,
 ): Promise<Finding[]> {
   const exact = inputs.every(({ values }) => values.every((x) => Object.is(Math.fround(x), x)));
-  const rounded = exact
-    ? recording
-    : (await recordCall(f, inputs.map((input) => ({ ...input, values: Float64Array.from(input.values, Math.fround) }))))
-      .recording;
+  let rounded = recording;
+  if (!exact) {
+    const near = inputs.map((input) => ({ ...input, values: Float64Array.from(input.values, Math.fround) }));
+    rounded = recordingOf(await recordCall(f, near), near);
+  }
   const variables = rounded.leaves.filter((t) => t.dtype === "float");
   const cotangents = cotangentsFor(rounded.outputs, randomFrom(options.seed));
   let gradients: Tensor[];

@@ -78,7 +78,7 @@ export async function checkProperty(
       "checkProperty: expected an arbitrary of fast-check as the second argument, such as tensors([[2, 3]])",
     );
   }
-  const name = options.name ?? (typeof f === "function" ? f.name : f.value.name) ?? "function";
+  const name = options.name ?? ((typeof f === "function" ? f.name : f.value.name) || "function");
   const counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
   let tried = 0, undecided = 0;
   let last: GradcheckReport | null = null;
@@ -101,6 +101,9 @@ export async function checkProperty(
     try {
       report = await at(generated, directions, { locate: false });
     } catch (error) {
+      // A precondition of fast-check that the function has: this input does not count.
+      const { cause } = error as Error;
+      if (fc.PreconditionFailure.isFailure(cause)) throw cause;
       // Nothing that shrinking could explain.
       mistake = error;
       return true;

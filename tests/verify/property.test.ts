@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { abs, detach, exp, log, mul, pow, sum, type Tensor, useDevice } from "../../mod.ts";
+import { assertProperty, checkProperty, reportText, shapes, tensors, UsageError } from "../../verify/mod.ts";
+
+await useDevice("float64");
+
+const any = tensors(shapes().map((shape) => [shape]));
+const half = (x: Tensor) => sum(mul(detach(x), x));
+
+test("a right gradient is checked as often as it says [float64]", async () => {
+  const check = await checkProperty((x) => sum(exp(x)), any, { runs: 30, seed: 1, order: 2 });
+  assert.deepEqual([check.verdict, check.runs, check.replay, check.error], ["ok", 30, null, null]);
+  assert.ok(check.counts.ok > 30);
+  assert.equal(check.counts.wrong, 0);
+  assert.equal(check.report!.order, 2);
+});
+
+test("the same seed checks the same inputs [float64]", async () => {
+  const at = async (seed: number) => (await checkProperty((x) => exp(x), any, { runs: 10, seed })).counts.ok;
+  assert.equal(await at(5), await at(5));
+});
+
+test("a wrong one is shrunk, and replayed at once [float64]", async () => {
+  const check = await checkProperty(half, any, { seed: 1 });
+  assert.equal(check.verdict, "wrong");
+  assert.equal(check.report!.inputs[0].relative.length, 1, reportText(check.report!));
+  assert.equal(check.report!.tape.find(({ suspect }) => suspect)?.op, "detach");
+  const again = await checkProperty(half, any, check.replay!);
+  assert.deepEqual([again.verdict, again.runs], ["wrong", 1]);
+  assert.deepEqual(again.report!.worst, check.report!.worst);
+});
+
+test("a context comes after the inputs [float64]", async () => {
+  const samples = fc.tuple(tensors([[3]], { min: 0.5 }), fc.constantFrom(2, 3)).map(([inputs, context]) => ({
+    inputs,
+    context,
+  }));
+  const seen = new Set<number>();
+  const check = await checkProperty(
+    (x: Tensor, power: number) => {
+      seen.add(power);
+      return pow(x, power);
+    },
+    samples,
+    { runs: 20, seed: 1 },
+  );
+  assert.equal(check.verdict, "ok");
+  assert.deepEqual([...seen].sort(), [2, 3]);
+  assert.equal(check.report!.inputs.length, 1);
+  assert.equal(check.report!.inputs[0].name, "x");
+});
+
+test("plain functions are checked at generated inputs too [float64]", async () => {
+  const f = {
+    value: ([x]: readonly ArrayLike<number>[]) => Array.from(x).reduce((s, v) => s + v * v, 0),
+    gradient: ([x]: readonly ArrayLike<number>[]) => [Array.from(x, (v) => 2 * v)],
+  };
+  assert.equal((await checkProperty(f, any, { runs: 20, seed: 1 })).verdict, "ok");
+  const wrong = { ...f, gradient: ([x]: readonly ArrayLike<number>[]) => [Array.from(x, (v) => v)] };
+  const check = await checkProperty(wrong, any, { seed: 1 });
+  assert.equal(check.verdict, "wrong");
+  assert.equal(check.report!.inputs[0].relative.length, 1);
+});
+
+test("where nothing could be checked, the check is undecided [float64]", async () => {
+  const outside = await checkProperty((x) => log(x), tensors([[2]], { min: -3, max: -1 }), { runs: 5, seed: 1 });
+  assert.equal(outside.verdict, "undecided");
+  const kinks = await checkProperty((x) => abs(x), tensors([[2]], { min: 0, max: 0 }), { runs: 5, resamples: 0 });
+  assert.deepEqual([kinks.verdict, kinks.counts.kink], ["undecided", 10]);
+});
+
+test("assertProperty throws with the report and what replays it [float64]", async () => {
+  assert.equal((await assertProperty((x) => exp(x), any, { runs: 5 })).verdict, "ok");
+  await assert.rejects(
+    assertProperty(half, any, { seed: 3 }),
+    /wrong after.*detach.*Replay: \{ seed: 3, path: ".*" \}/s,
+  );
+});
+
+const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> = {
+  "no arbitrary": [() => checkProperty((x) => exp(x), [[1]] as never), /expected an arbitrary of fast-check/],
+  "an arbitrary of something else": [
+    () => checkProperty((x) => exp(x), fc.constant(3) as never),
+    /must generate an array of inputs or \{ inputs, context \}, it generates number/,
+  ],
+  "a function that throws": [() => checkProperty(() => null as never, any), /must give a tensor.*it gives null/],
+};
+
+for (const [name, [run, message]] of Object.entries(mistakes)) {
+  test(`a mistake of use is explained: ${name} [float64]`, async () => {
+    await assert.rejects(run(), (error) => {
+      assert.ok(error instanceof UsageError, String(error));
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+test("an empty domain is explained: preconditions that refuse everything [float64]", async () => {
+  const refused = (_: Tensor): Tensor => {
+    fc.pre(false);
+    throw new Error("not reached");
+  };
+  await assert.rejects(checkProperty(refused, any, { runs: 5 }), (error) => {
+    assert.ok(error instanceof UsageError, String(error));
+    assert.match(error.message, /nothing to check/);
+    return true;
+  });
+});
