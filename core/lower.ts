@@ -10,7 +10,7 @@ export interface Target {
   readonly thread: readonly [string, string, string];
   /** Whether arrays are read by one flat index rather than by nested ones. */
   readonly flat: boolean;
-  /** Whether transcendental functions are slow calls, so that fewer accumulators suffice but branches around them pay. */
+  /** A call of a scalar function; what it needs several times is bound to names. */
   call(name: string, args: readonly string[], bind: Bind): string;
   /** Rounds a result of arithmetic to the stored precision where the backend computes in a higher one. */
   round(code: string): string;

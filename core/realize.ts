@@ -297,11 +297,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
       plan,
       leaves.map((leaf, i) => valueOf(inputOf[i] < 0 ? leaf : inputs[inputOf[i]])),
     );
-    const results = outputs.map((t, i) => {
-      const result = new Tensor(leafOp, [], {}, t.shape, t.dtype, values[i]);
-      result.computedOn = null;
-      return result;
-    });
+    const results = outputs.map((t, i) => new Tensor(leafOp, [], {}, t.shape, t.dtype, values[i]));
     return (single ? results[0] : results) as unknown as R;
   };
 }

@@ -113,6 +113,17 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntro
   return reduceLoss("crossEntropy", record(softmaxCrossEntropyOp, [logits, labels], { axis: at }), reduction);
 }
 
+/** Logits and labels within their classes. */
+function labelled(draw: Draw): Case {
+  const shape = draw.shape({ minRank: 1, minAxis: 1 });
+  const axis = draw.int(0, shape.length - 1);
+  const labels = shape.filter((_, i) => i !== axis);
+  return {
+    inputs: [{ shape }, { shape: labels, dtype: "int", min: 0, max: shape[axis] - 1 }],
+    attributes: { axis },
+  };
+}
+
 /**
  * The losses of single elements. The rule of its parts would do; this one is a single product, so that where a cotangent is 0, as
  * hard mining leaves most of them, nothing is computed.
@@ -143,15 +154,7 @@ const softmaxCrossEntropyOp: Op = defineOp({
     },
     null,
   ],
-  domain: (draw) => {
-    const shape = draw.shape({ minRank: 1, minAxis: 1 });
-    const axis = draw.int(0, shape.length - 1);
-    const labels = shape.filter((_, i) => i !== axis);
-    return {
-      inputs: [{ shape }, { shape: labels, dtype: "int", min: 0, max: shape[axis] - 1 }],
-      attributes: { axis },
-    };
-  },
+  domain: labelled,
 });
 
 /** Options of {@link smoothL1}. */
@@ -284,13 +287,8 @@ register({
   apply: ([logits, labels], attributes) => crossEntropy(logits, labels, attributes as CrossEntropyOptions),
   differentiable: true,
   domain: (draw) => {
-    const shape = draw.shape({ minRank: 1, minAxis: 1 });
-    const axis = draw.int(0, shape.length - 1);
-    const labels = shape.filter((_, i) => i !== axis);
-    return {
-      inputs: [{ shape }, { shape: labels, dtype: "int", min: 0, max: shape[axis] - 1 }],
-      attributes: { axis, reduction: draw.pick(reductions) },
-    };
+    const { inputs, attributes } = labelled(draw);
+    return { inputs, attributes: { ...attributes, reduction: draw.pick(reductions) } };
   },
 });
 
