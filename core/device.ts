@@ -22,8 +22,40 @@ export interface Backend {
   executor(): string | null;
   /** Why a faster executor was declined; `null` where it was not. */
   fallbackReason(): string | null;
+  /** What computes, in words: the adapter or renderer of a GPU. */
+  description(): string;
+  /** @throws where the plan is beyond the limits of the device. */
   compile(plan: Plan): CompiledPlan;
+  /** Starts anew after the device was lost; what was compiled before is gone. */
+  reopen(): Promise<void>;
   dispose(): void | Promise<void>;
+}
+
+/**
+ * What a call rejects with where the device went away under it: the driver was reset, a context was taken, a device was destroyed. The
+ * values that were computed before are still there, and the next call starts the device anew.
+ *
+ * @example
+ * ```ts
+ * import { DeviceLostError, exp, tensor } from "gpugrad";
+ *
+ * const y = exp(tensor([0, 1]));
+ * try {
+ *   await y.data();
+ * } catch (error) {
+ *   if (!(error instanceof DeviceLostError)) throw error;
+ *   await y.data(); // once more, on the device started anew
+ * }
+ * ```
+ */
+export class DeviceLostError extends Error {
+  override readonly name = "DeviceLostError";
+}
+
+/** A device that `auto` did not take, and why. */
+export interface PassedOver {
+  readonly name: string;
+  readonly reason: string;
 }
 
 /** Bytes that a device's compiled plans may hold before the least recently used go. */
@@ -55,10 +87,17 @@ export class Device {
   cacheBytes = DEFAULT_CACHE_BYTES;
   /** It keeps at most this many compiled plans. */
   cachePlans = DEFAULT_CACHE_PLANS;
+  /** The devices that `useDevice("auto")` passed over for this one, and why; empty where it was asked for by name. */
+  passedOver: readonly PassedOver[] = [];
   readonly #backend: Backend;
   readonly #plans = new Map<string, CompiledPlan>();
   /** Runs under way: a plan is freed only between runs. */
   readonly #busy = new Map<CompiledPlan, number>();
+  /** Counts losses: what was compiled before the last one is gone. */
+  #losses = 0;
+  /** Whether the device is lost and not yet started anew. */
+  #lost = false;
+  #restart: Promise<void> | null = null;
 
   constructor(name: string, backend: Backend) {
     this.name = name;
@@ -80,6 +119,11 @@ export class Device {
     return this.#backend.fallbackReason();
   }
 
+  /** What computes, in words: the adapter or renderer of a GPU, `WebAssembly`, `JavaScript`. */
+  get description(): string {
+    return this.#backend.description();
+  }
+
   /** How kernels are written for it. */
   get target(): Target {
     return this.#backend.target;
@@ -94,6 +138,8 @@ export class Device {
 
   /** Runs the plan of this key, compiled on first use. */
   async run(key: string, plan: () => Plan, leaves: readonly Values[]): Promise<Values[]> {
+    if (this.#lost) await (this.#restart ??= this.#startAnew());
+    const losses = this.#losses;
     let compiled = this.#plans.get(key);
     if (compiled) {
       this.#plans.delete(key);
@@ -108,13 +154,44 @@ export class Device {
     } catch (error) {
       // What failed once may be broken; the next call compiles anew.
       if (this.#plans.get(key) === compiled) this.#plans.delete(key);
+      if (error instanceof DeviceLostError && losses === this.#losses) {
+        this.#losses++;
+        this.#lost = true;
+      }
       throw error;
     } finally {
       const left = this.#busy.get(compiled)! - 1;
       if (left > 0) this.#busy.set(compiled, left);
       else this.#busy.delete(compiled);
-      if (left === 0 && this.#plans.get(key) !== compiled) await compiled.dispose();
+      if (left === 0 && this.#plans.get(key) !== compiled) await this.#free(compiled, losses);
       await this.#evict();
+    }
+  }
+
+  /** Frees a plan; what went with a lost device may refuse. */
+  async #free(plan: CompiledPlan, losses = this.#losses): Promise<void> {
+    if (losses === this.#losses && !this.#lost) return await plan.dispose();
+    try {
+      await plan.dispose();
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  /** After a loss. Where the device does not come back the call that needs it says why, and the next one tries again. */
+  async #startAnew(): Promise<void> {
+    const plans = [...this.#plans.values()];
+    this.#plans.clear();
+    try {
+      for (const plan of plans) if (!this.#busy.has(plan)) await this.#free(plan);
+      await this.#backend.reopen();
+      this.#lost = false;
+    } catch (error) {
+      throw new DeviceLostError(`${this.name} was lost and does not start again: ${(error as Error).message}`, {
+        cause: error,
+      });
+    } finally {
+      this.#restart = null;
     }
   }
 
@@ -138,8 +215,10 @@ export class Device {
     await this.#backend.dispose();
   }
 
-  /** Name, backend and executor. */
+  /** Name, what computes, backend and executor. */
   toString(): string {
-    return `Device(${this.name}, backend ${this.backend}, executor ${this.executor ?? "not yet known"})`;
+    return `Device(${this.name} on ${this.description}, backend ${this.backend}, executor ${
+      this.executor ?? "not yet known"
+    })`;
   }
 }

@@ -31,7 +31,9 @@ export function float64Backend(): Backend {
     backend: () => "float64",
     executor: () => "host",
     fallbackReason: () => null,
+    description: () => "JavaScript",
     compile,
+    reopen: () => Promise.resolve(),
     dispose: () => {},
   };
 }

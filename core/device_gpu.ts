@@ -1,10 +1,10 @@
 /** A plan as one gpu.js pipeline; the only file that imports gpu.js. */
 import type { GPU as GpuJs } from "gpu.js";
-import type { Backend, CompiledPlan } from "./device.ts";
+import { type Backend, type CompiledPlan, DeviceLostError } from "./device.ts";
 import { kernelFunction } from "./emit.ts";
 import { targetFor } from "./lower.ts";
 import { MAX_ITERATIONS, type Plan, type Source } from "./plan.ts";
-import { importGpuJs, threadsWork } from "./runtime.ts";
+import { importGpuJs, threadsWork, whileWorkersStart, withWebGpu } from "./runtime.ts";
 import { sizeOf } from "./shape.ts";
 import type { Values } from "./tensor.ts";
 
@@ -24,12 +24,24 @@ interface Kernel {
   destroy(): void;
 }
 interface Gpu {
+  readonly context: unknown;
   createKernel(source: string, settings: Record<string, unknown>): Kernel;
   createPipeline(fn: (...args: unknown[]) => unknown, settings: { threads: boolean }): Pipeline;
   destroy(): Promise<void> | void;
 }
+/** The one WebGPU device that all of gpu.js shares. */
+interface WebGpuContext {
+  readonly adapter: { readonly info?: { readonly vendor: string; readonly description: string } };
+  readonly device: {
+    readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
+    readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+    pushErrorScope(kind: "out-of-memory" | "validation"): void;
+    popErrorScope(): Promise<{ readonly message: string } | null>;
+  };
+}
 interface GpuModule {
   GPU: new (settings: { mode: string }) => Gpu;
+  WebGPUContext: { acquire(): Promise<WebGpuContext> };
   input(values: Float32Array, size: number[]): unknown;
 }
 
@@ -43,20 +55,50 @@ async function loadGpuJs(): Promise<GpuModule> {
   return module.GPU ? module : module.default!;
 }
 
+/** What a mode of gpu.js needs beside a `GPU`: its limits, and whether it is still there. */
+interface Driver {
+  /** What computes, in words. */
+  readonly description: string;
+  readonly bytesPerElement: number;
+  /** Whether calls must not overlap: they share one context and its state. */
+  readonly exclusive: boolean;
+  /** @throws where a plan cannot run, with the limit. */
+  check(plan: Plan): void;
+  /** Runs a pipeline for the first time, and reports what the driver would only log. */
+  first<T>(run: () => Promise<T>): Promise<T>;
+  /** Why the device can compute no more; `null` where it can. */
+  lost(error?: unknown): Promise<string | null>;
+}
+
 /** Executes plans with gpu.js in the given mode. */
 export async function gpuBackend(mode: string): Promise<Backend> {
   const gpujs = await loadGpuJs();
-  let gpu = new gpujs.GPU({ mode });
-  let last: Pipeline | null = null;
   const target = targetFor(mode);
+  let gpu!: Gpu;
+  let driver!: Driver;
+  let last: Pipeline | null = null;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  async function open(): Promise<void> {
+    const context = mode === "webgpu" ? await withWebGpu(() => gpujs.WebGPUContext.acquire()) : null;
+    gpu = context ? await withWebGpu(() => new gpujs.GPU({ mode })) : new gpujs.GPU({ mode });
+    driver = context
+      ? webGpuDriver(context)
+      : target.extents.length === 0
+      ? glDriver(() => gpu.context, mode)
+      : hostDriver(mode);
+    last = null;
+  }
 
   /** One plan is one pipeline: forward and backward together, with nothing read back in between. */
   function compile(plan: Plan): CompiledPlan {
+    driver.check(plan);
+    const own = gpu;
     const used = [...new Set(plan.steps.flatMap((s) => s.args).filter((a) => a.from === "leaf").map((a) => a.index))]
       .sort((a, b) => a - b);
     const wanted = [...new Set(plan.results.filter((r) => r.from === "step").map((r) => r.index))];
     const kernels = plan.steps.map((step) =>
-      gpu.createKernel(kernelFunction(step.kernel), {
+      own.createKernel(kernelFunction(step.kernel), {
         output: [...step.kernel.extent],
         precision: "single",
         asyncMode: true,
@@ -78,19 +120,48 @@ export async function gpuBackend(mode: string): Promise<Backend> {
       return wanted.map((i) => outputs[i]);
     };
     Object.defineProperty(orchestrate, "length", { value: used.length });
-    const pipeline = plan.steps.length > 0 ? gpu.createPipeline(orchestrate, { threads: threadsWork() }) : null;
-    const arrays = 4 *
+    const pipeline = plan.steps.length > 0 ? own.createPipeline(orchestrate, { threads: threadsWork() }) : null;
+    const arrays = driver.bytesPerElement *
       (plan.steps.reduce((n, s) => n + sizeOf(s.shape), 0) + used.reduce((n, i) => n + plan.leaves[i].size, 0));
+    let ran = false;
+
+    async function execute(leaves: readonly Values[]): Promise<unknown[]> {
+      if (!pipeline || wanted.length === 0) return [];
+      const gone = await driver.lost();
+      if (gone) throw new DeviceLostError(`${mode}: ${gone}`);
+      const args = used.map((i) => gpujs.input(unsampled(asFloat32(leaves[i])), [...plan.leaves[i].extent]));
+      const call = () => whileWorkersStart(() => pipeline(...args)) as Promise<unknown[]>;
+      let results: unknown[];
+      try {
+        results = await (ran ? call() : driver.first(call));
+      } catch (error) {
+        const why = await driver.lost(error);
+        if (why) throw new DeviceLostError(`${mode}: ${why}`, { cause: error });
+        throw new Error(`${mode} (${driver.description}) failed: ${(error as Error)?.message ?? error}`, {
+          cause: error,
+        });
+      }
+      // A lost context computes on without an error, and gives zeros.
+      const why = await driver.lost();
+      if (why) throw new DeviceLostError(`${mode}: ${why}`);
+      last = pipeline;
+      if (!isItself(pipeline, mode)) {
+        throw new Error(
+          `${mode} (${driver.description}) cannot run this plan: gpu.js took ${pipeline.backend} instead` +
+            (pipeline.fallbackReason === null ? "" : ` (${pipeline.fallbackReason})`),
+        );
+      }
+      ran = true;
+      dropSyntaxTrees(pipeline);
+      return results;
+    }
 
     return {
       get bytes() {
         return arrays + (pipeline?.executorKind === "fused-threaded" ? POOL_BYTES : 0);
       },
       async run(leaves) {
-        const args = used.map((i) => gpujs.input(unsampled(asFloat32(leaves[i])), [...plan.leaves[i].extent]));
-        const computed = pipeline && wanted.length > 0 ? ((await pipeline(...args)) as unknown[]) : [];
-        if (pipeline) dropSyntaxTrees(pipeline);
-        last = pipeline;
+        const computed = await (driver.exclusive ? inTurn(() => execute(leaves)) : execute(leaves));
         return plan.results.map((result: Source) => {
           if (result.from === "leaf") return leaves[result.index];
           if (result.from === "empty") return new Float32Array(0);
@@ -105,19 +176,182 @@ export async function gpuBackend(mode: string): Promise<Backend> {
     };
   }
 
+  /** Runs one after the other. */
+  function inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = queue.then(run);
+    queue = turn.catch(() => {});
+    return turn;
+  }
+
+  await open();
   return {
     target,
-    backend: () => last?.backend ?? mode,
+    backend: () => (last && !isItself(last, mode) ? last.backend ?? mode : mode),
     executor: () => last?.executorKind ?? null,
     fallbackReason: () => last?.fallbackReason ?? null,
+    description: () => driver.description,
     compile,
+    async reopen() {
+      await Promise.resolve(gpu.destroy()).catch(() => {});
+      await open();
+    },
     async dispose() {
       await gpu.destroy();
-      gpu = new gpujs.GPU({ mode });
-      last = null;
+      await open();
     },
   };
 }
+
+/** Whether what ran a pipeline is the mode that was asked for; gpu.js calls all of WebGL `gpu`. */
+function isItself(pipeline: Pipeline, mode: string): boolean {
+  return pipeline.backend === mode || (pipeline.backend === "gpu" && /gl2?$/.test(mode));
+}
+
+/** Plans on the host: memory is all that they can lack. */
+function hostDriver(mode: string): Driver {
+  return {
+    description: mode === "webasm" ? "WebAssembly" : "JavaScript",
+    bytesPerElement: 4,
+    exclusive: false,
+    check(plan) {
+      if (mode !== "webasm") return;
+      const total = 4 * arraysOf(plan).reduce((sum, { size }) => sum + size, 0);
+      if (total > WASM_BYTES) {
+        throw new Error(
+          `webasm: this plan needs ${total} bytes for all of its arrays, but WebAssembly addresses at most ${WASM_BYTES}; ` +
+            `use smaller batches`,
+        );
+      }
+    },
+    first: (run) => run(),
+    lost: () => Promise.resolve(null),
+  };
+}
+
+/** What a 32-bit WebAssembly memory can hold. */
+const WASM_BYTES = 2 ** 32;
+
+/** The arrays of a plan. */
+function arraysOf(plan: Plan): { name: string; shape: readonly number[]; size: number }[] {
+  return [
+    ...plan.leaves.map(({ shape, size }, i) => ({ name: `leaf ${i}`, shape, size })),
+    ...plan.steps.map(({ name, shape }) => ({ name: `"${name}"`, shape, size: sizeOf(shape) })),
+  ];
+}
+
+function webGpuDriver({ adapter, device }: WebGpuContext): Driver {
+  const { vendor, description } = adapter.info ?? { vendor: "", description: "" };
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  const name = description || vendor || "an adapter without a name";
+  let gone: string | null = null;
+  device.lost.then((
+    { reason, message },
+  ) => (gone = `the device was lost (${[reason, message].filter(Boolean).join(": ")})`));
+  return {
+    description: name,
+    bytesPerElement: 4,
+    exclusive: true,
+    check(plan) {
+      for (const { name: array, shape, size } of arraysOf(plan)) {
+        if (4 * size > most) {
+          throw new Error(
+            `webgpu: ${array} of shape [${shape.join(", ")}] needs ${
+              4 * size
+            } bytes, but ${name} binds at most ${most} ` +
+              `(the smaller of maxStorageBufferBindingSize and maxBufferSize)`,
+          );
+        }
+      }
+      const results = new Set(plan.results.filter((r) => r.from === "step").map((r) => r.index));
+      const staged = [...results].reduce((sum, i) => sum + 4 * sizeOf(plan.steps[i].shape), 0);
+      if (staged > maxBufferSize) {
+        throw new Error(
+          `webgpu: the results of this plan take ${staged} bytes together, but ${name} reads back at most ${maxBufferSize} ` +
+            `(maxBufferSize); compute fewer at once`,
+        );
+      }
+    },
+    async first(run) {
+      // What is refused while buffers are made is only logged otherwise, and the results would be zeros.
+      device.pushErrorScope("validation");
+      device.pushErrorScope("out-of-memory");
+      const result = await run().then((value) => ({ value }), (error: unknown) => ({ error }));
+      const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]).catch(() => []);
+      if ("error" in result) throw result.error;
+      const [memory, validation] = errors;
+      if (memory) throw new Error(`out of memory: ${memory.message}`);
+      if (validation) throw new Error(validation.message);
+      return result.value;
+    },
+    async lost(error) {
+      // The failure of a call arrives before the reason for it.
+      if (error !== undefined && gone === null) await Promise.race([device.lost, pause(GRACE_MS)]);
+      return gone;
+    },
+  };
+}
+
+/** How long the news that a device is lost may take after a call has failed. */
+const GRACE_MS = 50;
+
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}
+
+/** The parts of WebGL that are used here. */
+interface Gl {
+  readonly MAX_TEXTURE_SIZE: number;
+  readonly RENDERER: number;
+  getParameter(name: number): unknown;
+  getExtension(name: string): { readonly UNMASKED_RENDERER_WEBGL: number } | null;
+  isContextLost(): boolean;
+}
+
+function glDriver(context: () => unknown, mode: string): Driver {
+  const gl = () => context() as Gl | null;
+  let name: string | null = null;
+  let size = 0;
+  const look = (): Gl | null => {
+    const now = gl();
+    if (now && name === null && !now.isContextLost()) {
+      const info = now.getExtension("WEBGL_debug_renderer_info");
+      name = String(now.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? now.RENDERER));
+      size = now.getParameter(now.MAX_TEXTURE_SIZE) as number;
+    }
+    return now;
+  };
+  return {
+    get description() {
+      look();
+      return name ?? "no context yet";
+    },
+    // A texel holds one number in four channels.
+    bytesPerElement: 16,
+    exclusive: true,
+    check(plan) {
+      look();
+      const most = Math.min(size > 0 ? size ** 2 : Infinity, GL_ELEMENTS);
+      for (const { name: array, shape, size: elements } of arraysOf(plan)) {
+        if (elements > most) {
+          throw new Error(
+            `${mode}: ${array} of shape [${
+              shape.join(", ")
+            }] has ${elements} elements, but at most ${most} can be addressed ` +
+              (most === GL_ELEMENTS
+                ? "(indices are floats there)"
+                : `(textures of ${name} are at most ${size} wide and high)`),
+          );
+        }
+      }
+    },
+    first: (run) => run(),
+    lost: () => Promise.resolve(look()?.isContextLost() ? "the context was lost" : null),
+  };
+}
+
+/** Positions in textures are computed in floats. */
+const GL_ELEMENTS = 2 ** 24;
 
 /**
  * A view that gpu.js takes as it is. A pipeline copies its arguments when it is called, since the caller might change them before they

@@ -32,19 +32,21 @@ export interface KernelSource extends KernelText {
 const MIN_ROW = 64;
 
 /** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
-function spread(shape: Shape): number[][] {
+function spread(shape: Shape, target: Target): number[][] {
+  const all = shape.map((_, i) => i);
   let first = shape.length;
   let row = 1;
   while (first > 0 && row < MIN_ROW) row *= shape[--first];
-  const groups = [shape.map((_, i) => i).slice(first)];
+  const groups = [all.slice(first)];
   if (first > 0) groups.push([first - 1]);
-  if (first > 1) groups.push(shape.map((_, i) => i).slice(0, first - 1));
-  return groups;
+  if (first > 1) groups.push(all.slice(0, first - 1));
+  const fits = groups.every((axes, k) => sizeOf(axes.map((a) => shape[a])) <= (target.extents[k] ?? 0));
+  return fits ? groups : [all];
 }
 
 /** The extent of an array of this shape: x, y, z, as far as needed. */
-export function extentOf(shape: Shape): number[] {
-  return spread(shape).map((axes) => sizeOf(axes.map((a) => shape[a])));
+export function extentOf(shape: Shape, target: Target): number[] {
+  return spread(shape, target).map((axes) => sizeOf(axes.map((a) => shape[a])));
 }
 
 interface Value {
@@ -91,13 +93,25 @@ export class KernelTooLarge {
   }
 }
 
+/** Thrown where an index is too large to be exact on a backend. */
+class IndexTooLarge extends Error {
+  constructor(root: Node, target: Target, index: number) {
+    super(
+      `plan: "${root.name}" of shape [${
+        root.shape.join(", ")
+      }] needs the index ${index}, but on ${target.name} indices are exact ` +
+        `only up to ${target.exactIndex}; split the tensor, or use the device "float64" or "cpu"`,
+    );
+    this.name = "IndexTooLarge";
+  }
+}
+
 class Emitter {
   /** How often each value is computed in the text. */
   readonly #repetitions = new Map<Node, number>();
   #values = 0;
   readonly args: Node[] = [];
   readonly evaluations = new Map<Node, number>();
-  readonly tables = new Set<string>();
   iterations = 0;
   #names = 0;
   readonly #root: Node;
@@ -115,7 +129,7 @@ class Emitter {
   threadIndex(): Index[] {
     const { shape } = this.#root;
     const index = new Array<Index>(shape.length);
-    spread(shape).forEach((axes, k) => {
+    spread(shape, this.#target).forEach((axes, k) => {
       const sizes = axes.map((a) => shape[a]);
       const flat = variable(this.#target.thread[k], 0, sizeOf(sizes) - 1, 0);
       unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
@@ -149,8 +163,6 @@ class Emitter {
 
   #bind(scope: Scope, code: string): string {
     if (/^[a-z]\w*$/i.test(code) && code !== "Infinity") return code;
-    const table = /this\.constants\.(\w+)/.exec(code);
-    if (table) this.tables.add(table[1]);
     const name = this.#name("v");
     scope.lines.push(`const ${name} = ${code};`);
     return name;
@@ -182,6 +194,8 @@ class Emitter {
 
   /** Source of an index. Quotients and remainders get names, so that they are computed once. */
   #index(index: Index, from: Scope): string {
+    const largest = Math.max(Math.abs(index.min), Math.abs(index.max));
+    if (largest > this.#target.exactIndex) throw new IndexTooLarge(this.#root, this.#target, largest);
     const parts: string[] = [];
     for (const { atom, coefficient } of index.terms) {
       let code: string;
@@ -193,7 +207,7 @@ class Emitter {
         if (known) code = known.code;
         else {
           const of = this.#index(atom.of, scope);
-          if (atom.kind === "quotient") code = `Math.floor((${of} + 0.5) / ${atom.by})`;
+          if (atom.kind === "quotient") code = this.#quotient(of, atom.by, atom.of.max, scope);
           else code = `(${of}) - ${atom.by} * ${this.#index(floorDiv(atom.of, atom.by), scope)}`;
           code = this.#bind(scope, code);
           scope.memo.set(key, { code, condition: false, depth: atom.depth });
@@ -203,6 +217,16 @@ class Emitter {
     }
     if (index.base !== 0 || parts.length === 0) parts.push(String(index.base));
     return parts.length === 1 ? parts[0] : `(${parts.join(" + ").replaceAll("+ -", "- ")})`;
+  }
+
+  /** `floor(of / by)` of an index up to `max`. */
+  #quotient(of: string, by: number, max: number, scope: Scope): string {
+    const { exactIndex } = this.#target;
+    // Half an index keeps an approximate division on the right side of whole numbers, as long as halves can be told.
+    if (max < exactIndex / 8) return `Math.floor((${of} + 0.5) / ${by})`;
+    const near = this.#bind(scope, `Math.floor(${of} / ${by})`);
+    const rest = this.#bind(scope, `${of} - ${near} * ${by}`);
+    return `${near} + (${rest} >= ${by} ? 1.0 : (${rest} < 0.0 ? -1.0 : 0.0))`;
   }
 
   number(node: Node, index: readonly Index[], from: Scope): Value {
@@ -240,7 +264,7 @@ class Emitter {
       const code = this.#bind(scope, `a${arg}[${this.#index(flatten(index, node.shape), scope)}]`);
       return { code, condition: false, depth: 0 };
     }
-    const groups = spread(node.shape).map((axes) =>
+    const groups = spread(node.shape, this.#target).map((axes) =>
       this.#index(flatten(axes.map((a) => index[a]), axes.map((a) => node.shape[a])), scope)
     );
     const code = this.#bind(scope, `a${arg}${groups.reverse().map((g) => `[${g}]`).join("")}`);
@@ -476,15 +500,19 @@ const COSTLY = 40;
 export function emitKernel(root: Node, target: Target): KernelSource {
   const emitter = new Emitter(root, target);
   const value = emitter.number(root, emitter.threadIndex(), emitter.top);
+  const tables = new Set<string>();
+  for (const line of [...emitter.top.lines, value.code]) {
+    for (const [, name] of line.matchAll(/this\.constants\.(\w+)/g)) tables.add(name);
+  }
   return {
     parameters: emitter.args.map((_, i) => `a${i}`),
     args: emitter.args,
     lines: emitter.top.lines,
     result: value.code,
-    extent: extentOf(root.shape),
+    extent: extentOf(root.shape, target),
     evaluations: emitter.evaluations,
     iterations: emitter.iterations,
-    tables: [...emitter.tables],
+    tables: [...tables],
   };
 }
 

@@ -10,6 +10,14 @@ export interface Target {
   readonly thread: readonly [string, string, string];
   /** Whether arrays are read by one flat index rather than by nested ones. */
   readonly flat: boolean;
+  /** The most threads along x, y and z; what does not fit is laid out along x alone. Empty: everything is. */
+  readonly extents: readonly number[];
+  /** Indices are exact up to here. */
+  readonly exactIndex: number;
+  /** Arrays that one kernel can read. */
+  readonly maxArguments: number;
+  /** Whether constant tables count among them. */
+  readonly tablesAreArguments: boolean;
   /** A call of a scalar function; what it needs several times is bound to names. */
   call(name: string, args: readonly string[], bind: Bind): string;
   /** Rounds a result of arithmetic to the stored precision where the backend computes in a higher one. */
@@ -39,6 +47,11 @@ const sigmoid: ScalarFunction = ([x], bind, target) => {
   return target.round(`(1.0 / ${denominator})`);
 };
 
+/** `Math.max` and `Math.min` of JavaScript: NaN where either is NaN. */
+const extremes: Record<string, ScalarFunction> = Object.fromEntries(
+  ["max", "min"].map((name) => [name, ([a, b]) => `Math.${name}(${a}, ${b})`]),
+);
+
 /** `Math.NAME(x)`, rounded where the backend computes in doubles. */
 function math(name: string): ScalarFunction {
   return (args, _bind, target) => target.round(`Math.${name}(${args.join(", ")})`);
@@ -48,6 +61,7 @@ const base: Record<string, ScalarFunction> = {
   sign,
   roundHalfEven,
   sigmoid,
+  ...extremes,
   ...Object.fromEntries(
     ["exp", "log", "log1p", "expm1", "sqrt", "sin", "cos", "tanh", "atan", "pow"].map((name) => [name, math(name)]),
   ),
@@ -74,21 +88,124 @@ const expPolynomial: ScalarFunction = ([x], bind) => {
   return `(${p} + ${p}) * this.constants.powersOfTwo[${n} + 151.0]`;
 };
 
-function target(
-  name: string,
-  options: {
-    functions?: Record<string, ScalarFunction>;
-    round?: (code: string) => string;
-    flat?: boolean;
-    single?: boolean;
-    tables?: Record<string, Float32Array>;
-  },
-): Target {
+/** What graphics languages cannot write: their compilers take infinities for the largest number and refuse 0 / 0. */
+const special = Float32Array.of(NaN, Infinity, -Infinity);
+
+/** `Math.max` and `Math.min` of shaders ignore NaN. It equals nothing, itself included; `x !== x` is false in WGSL. */
+const shaderExtreme = (before: string): ScalarFunction => (args, bind) => {
+  const [a, b] = args.map((arg) => bind(arg));
+  return `(${a} ${before} ${b} || !(${a} === ${a}) ? ${a} : ${b})`;
+};
+
+/** log(1 + d) for d from -0.3 to 0.45, by the series of 2 artanh(d / (2 + d)). */
+const logNearOne = (d: string, bind: Bind): string => {
+  const s = bind(`(${d} / (2.0 + ${d}))`);
+  const q = bind(`(${s} * ${s})`);
+  return bind(
+    `2.0 * ${s} + 2.0 * ${s} * ${q} * (0.333333333 + ${q} * (0.2 + ${q} * (0.142857143 + ${q} * (0.111111111 + ${q} * (0.0909090909 + ${q} * 0.0769230769)))))`,
+  );
+};
+
+/** log1p: near 0 the sum 1 + x would lose what matters. */
+const log1pSeries: ScalarFunction = ([x], bind) => {
+  const near = bind(`(${x} > -0.3 && ${x} < 0.45 ? ${x} : 0.0)`);
+  return `(${near} === ${x} ? ${logNearOne(near, bind)} : Math.log(1.0 + ${x}))`;
+};
+
+/** log: shaders promise an absolute error around 1, where the result is small. */
+const logSeries: ScalarFunction = ([x], bind) => {
+  const away = bind(`(${x} - 1.0)`);
+  const near = bind(`(${away} > -0.3 && ${away} < 0.45 ? ${away} : 0.0)`);
+  return `(${near} === ${away} ? ${logNearOne(near, bind)} : Math.log(${x}))`;
+};
+
+/** atan as in Cephes' atanf: shaders promise 4096 units in the last place. The argument is reduced by tan(pi / 8) and tan(3 pi / 8). */
+const atanPolynomial: ScalarFunction = ([x], bind) => {
+  const size = bind(`Math.abs(${x})`);
+  const far = bind(`(${size} > 2.414213562 ? 1.0 : 0.0)`);
+  const middle = bind(`(${size} > 0.4142135624 && ${size} <= 2.414213562 ? 1.0 : 0.0)`);
+  const start = bind(`${far} * 1.5707963268 + ${middle} * 0.7853981634`);
+  const t = bind(
+    `(${far} > 0.5 ? -1.0 / ${size} : (${middle} > 0.5 ? (${size} - 1.0) / (${size} + 1.0) : ${size}))`,
+  );
+  const q = bind(`(${t} * ${t})`);
+  const p = bind(
+    `(((8.05374449538e-2 * ${q} - 1.38776856032e-1) * ${q} + 1.99777106478e-1) * ${q} - 3.33329491539e-1) * ${q} * ${t} + ${t}`,
+  );
+  return `(${x} < 0.0 ? -(${start} + ${p}) : ${start} + ${p})`;
+};
+
+/** exp(x) - 1, by Taylor's series near 0, where the difference would lose what matters. */
+const expm1Series: ScalarFunction = ([x], bind) => {
+  const near = bind(`(${x} > -0.5 && ${x} < 0.5 ? ${x} : 0.0)`);
+  const series = bind(
+    `${near} + ${near} * ${near} * (0.5 + ${near} * (0.166666667 + ${near} * (0.0416666667 + ${near} * (8.33333333e-3 + ${near} * (1.38888889e-3 + ${near} * (1.98412698e-4 + ${near} * 2.48015873e-5))))))`,
+  );
+  return `(${near} === ${x} ? ${series} : Math.exp(${x}) - 1.0)`;
+};
+
+/** tanh by expm1 of the size, which is bounded: shaders' own tanh divides infinities. */
+const tanhByExpm1: ScalarFunction = ([x], bind, target) => {
+  const size = bind(`Math.abs(${x})`);
+  const twice = bind(`(${size} < 10.0 ? 2.0 * ${size} : 20.0)`);
+  const e = bind(target.call("expm1", [twice], bind));
+  const t = bind(`(${e} / (${e} + 2.0))`);
+  // NaN passes through the sum.
+  return `((${x} < 0.0 ? -${t} : ${t}) + (${x} === ${x} ? 0.0 : ${x}))`;
+};
+
+/** pow of shaders is undefined for negative bases: the sign is that of whole, odd exponents. */
+const signedPow: ScalarFunction = ([a, b], bind, target) => {
+  const size = bind(`Math.pow(Math.abs(${a}), ${b})`);
+  const whole = bind(`Math.floor(${b})`);
+  const half = bind(`Math.floor(${whole} * 0.5)`);
+  const odd = bind(`(${whole} - 2.0 * ${half})`);
+  const negative = bind(`(${whole} === ${b} ? (${odd} > 0.5 ? -${size} : ${size}) : ${target.literal(NaN)})`);
+  const zero = bind(
+    `(${b} < 0.0 ? ${target.literal(Infinity)} : (${b} === 0.0 ? 1.0 : 0.0))`,
+  );
+  return `(${a} === 0.0 ? ${zero} : (${a} < 0.0 ? ${negative} : ${size}))`;
+};
+
+/** What shaders compute differently, or not accurately. */
+const shaderFunctions: Record<string, ScalarFunction> = {
+  max: shaderExtreme(">"),
+  min: shaderExtreme("<"),
+  log: logSeries,
+  log1p: log1pSeries,
+  atan: atanPolynomial,
+  expm1: expm1Series,
+  tanh: tanhByExpm1,
+  pow: signedPow,
+};
+
+/** Whole numbers up to here are exact in float32. */
+const EXACT_IN_SINGLE = 2 ** 24;
+
+type Options =
+  & { functions?: Record<string, ScalarFunction>; specials?: boolean }
+  & Partial<
+    Pick<Target, "round" | "flat" | "extents" | "exactIndex" | "maxArguments" | "tables" | "tablesAreArguments">
+  >;
+
+function target(name: string, options: Options): Target {
   const functions: Record<string, ScalarFunction> = { ...base, ...options.functions };
+  const isOracle = name === "float64";
+  const number = (value: number): string => {
+    const stored = isOracle ? value : Math.fround(value);
+    let text = String(stored);
+    if (/^-?\d+$/.test(text)) text += ".0";
+    return stored < 0 || Object.is(stored, -0) ? `(${Object.is(stored, -0) ? "-0.0" : text})` : text;
+  };
   const self: Target = {
     name,
-    thread: options.flat ? ["x", "y", "z"] : ["this.thread.x", "this.thread.y", "this.thread.z"],
+    thread: isOracle ? ["x", "y", "z"] : ["this.thread.x", "this.thread.y", "this.thread.z"],
     flat: options.flat ?? false,
+    extents: options.extents ?? [Infinity, Infinity, Infinity],
+    exactIndex: options.exactIndex ?? EXACT_IN_SINGLE,
+    // Seven arrays and the output are the eight storage buffers that WebGPU guarantees.
+    maxArguments: 7,
+    tablesAreArguments: options.tablesAreArguments ?? false,
     call(fn, args, bind) {
       const known = functions[fn];
       if (!known) throw new Error(`lower: backend ${name} has no scalar function "${fn}"`);
@@ -96,30 +213,40 @@ function target(
     },
     round: options.round ?? ((code) => code),
     literal(value) {
-      if (Number.isNaN(value)) return options.flat ? "NaN" : "(0.0 / 0.0)";
-      if (value === Infinity) return "Infinity";
-      if (value === -Infinity) return "(-Infinity)";
-      const stored = options.single === false ? value : Math.fround(value);
-      let text = String(stored);
-      if (/^-?\d+$/.test(text)) text += ".0";
-      return stored < 0 || Object.is(stored, -0) ? `(${Object.is(stored, -0) ? "-0.0" : text})` : text;
+      if (Number.isFinite(value)) return number(value);
+      if (options.specials) return `this.constants.special[${Number.isNaN(value) ? 0 : value > 0 ? 1 : 2}]`;
+      if (Number.isNaN(value)) return isOracle ? "NaN" : "(0.0 / 0.0)";
+      return value > 0 ? "Infinity" : "(-Infinity)";
     },
-    tables: options.tables ?? {},
+    tables: { ...options.tables, ...(options.specials ? { special } : {}) },
   };
   return self;
 }
 
+/** The backends whose kernels are shaders over textures. */
+const textures = { flat: true, extents: [], specials: true, functions: shaderFunctions };
+
 const targets: Record<string, Target> = {
   /** The oracle: doubles throughout. */
-  float64: target("float64", { flat: true, single: false }),
+  float64: target("float64", { flat: true, exactIndex: Number.MAX_SAFE_INTEGER }),
   /** gpu.js on the host computes in doubles and stores floats: each operation is rounded, so that it decides as float32 does. */
-  cpu: target("cpu", { round: (code) => `Math.fround(${code})` }),
+  cpu: target("cpu", { round: (code) => `Math.fround(${code})`, exactIndex: Number.MAX_SAFE_INTEGER }),
   webasm: target("webasm", { functions: { exp: expPolynomial }, tables: { powersOfTwo } }),
+  headlessgl: target("headlessgl", textures),
+  webgl: target("webgl", textures),
+  webgl2: target("webgl2", textures),
+  webgpu: target("webgpu", {
+    functions: shaderFunctions,
+    specials: true,
+    // Workgroups of 8 by 8 by 1, of which WebGPU guarantees 65,535 along each axis.
+    extents: [8 * 65535, 8 * 65535, 65535],
+    tablesAreArguments: true,
+  }),
 };
 
-/** How a backend writes things; the GPU backends share one way. */
+/** How a backend writes things. */
 export function targetFor(backend: string): Target {
-  return targets[backend] ?? gpu;
+  const known = targets[backend];
+  if (!known) throw new Error(`lower: no backend "${backend}"`);
+  return known;
 }
-
-const gpu = target("gpu", {});

@@ -31,8 +31,6 @@ export interface Plan {
   readonly results: readonly Source[];
 }
 
-/** Seven arrays and the output are the eight storage buffers that WebGPU guarantees. */
-export const MAX_ARGUMENTS = 7;
 /** The loop iterations of one thread; more, and some drivers end it silently. */
 export const MAX_ITERATIONS = 65535;
 /** What storing a value costs, in additions: writing it, and reading it each time; lanes are loaded one by one. */
@@ -165,20 +163,27 @@ class Planner {
     this.#at = -1;
     for (let root: Node | undefined; (root = this.#beyondLimits());) {
       const kernel = this.#kernels.get(root)!;
-      if (kernel.args.length > MAX_ARGUMENTS) this.#cutArguments(root, kernel);
+      if (kernel.args.length > this.#most(kernel)) this.#cutArguments(root, kernel);
       else this.#cutLoops(root, kernel);
     }
   }
 
   #beyondLimits(): Node | undefined {
-    for (const [root, { args, iterations }] of this.#kernels) {
-      if (args.length > MAX_ARGUMENTS || iterations > MAX_ITERATIONS) return root;
+    for (const [root, kernel] of this.#kernels) {
+      if (kernel.args.length > this.#most(kernel) || kernel.iterations > MAX_ITERATIONS) return root;
     }
     return undefined;
   }
 
+  /** The most arrays that a kernel can read. */
+  #most({ tables }: KernelSource): number {
+    const { maxArguments, tablesAreArguments } = this.#target;
+    return maxArguments - (tablesAreArguments ? tables.length : 0);
+  }
+
   /** Gives an array to the part that reads most of a kernel's arguments. */
   #cutArguments(root: Node, kernel: KernelSource): void {
+    const most = this.#most(kernel);
     const reads = new Map<Node, Set<Node>>();
     let best: Node | null = null;
     for (const node of [...kernel.evaluations.keys()].sort((a, b) => a.order - b.order)) {
@@ -189,13 +194,13 @@ class Planner {
       const set = new Set<Node>();
       for (const input of node.inputs) for (const array of reads.get(input) ?? []) set.add(array);
       reads.set(node, set);
-      if (node === root || node.kernel.kind === "movement" || set.size < 2 || set.size > MAX_ARGUMENTS) continue;
-      const most = best ? reads.get(best)!.size : 0;
-      if (!best || set.size > most || (set.size === most && node.size < best.size)) best = node;
+      if (node === root || node.kernel.kind === "movement" || set.size < 2 || set.size > most) continue;
+      const before = best ? reads.get(best)!.size : 0;
+      if (!best || set.size > before || (set.size === before && node.size < best.size)) best = node;
     }
     if (!best) {
       throw new Error(
-        `plan: the kernel of "${root.name}" reads ${kernel.args.length} arrays, at most ${MAX_ARGUMENTS} can be bound`,
+        `plan: the kernel of "${root.name}" reads ${kernel.args.length} arrays, at most ${most} can be bound`,
       );
     }
     this.#giveArray(best);
@@ -231,7 +236,7 @@ export function makePlan(outputs: readonly Tensor[], leaves: readonly Tensor[], 
     return leaf === undefined ? { from: "empty" } : { from: "leaf", index: leaf };
   };
   return {
-    leaves: graph.leaves.map((node) => ({ shape: node.shape, extent: extentOf(node.shape), size: node.size })),
+    leaves: graph.leaves.map((node) => ({ shape: node.shape, extent: extentOf(node.shape, target), size: node.size })),
     steps: roots.map((node) => {
       const kernel = kernels.get(node)!;
       return {

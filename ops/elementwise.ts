@@ -610,7 +610,7 @@ export function sigmoid(x: TensorLike): Tensor {
 
 const reluOp = elementwise("relu", {
   dtype: arithmetic,
-  expression: ([x]) => `Math.max(${x}, 0.0)`,
+  expression: ([x], _, lower) => lower.call("max", x, "0.0"),
   vjp: [({ cotangent, inputs: [x] }) => where(lessEqual(x, 0), 0, cotangent)],
   values: [kinkAtZero],
 });
@@ -708,8 +708,8 @@ export function round(x: TensorLike): Tensor {
 const clampOp = elementwise("clamp", {
   dtype: arithmetic,
   expression: ([x], { min, max }, lower) => {
-    const low = min === -Infinity ? x : `Math.max(${x}, ${lower.literal(min as number)})`;
-    return max === Infinity ? low : `Math.min(${low}, ${lower.literal(max as number)})`;
+    const low = min === -Infinity ? x : lower.call("max", x, lower.literal(min as number));
+    return max === Infinity ? low : lower.call("min", low, lower.literal(max as number));
   },
   cost: 2,
   vjp: [
@@ -745,7 +745,7 @@ export function clamp(x: TensorLike, min = -Infinity, max = Infinity): Tensor {
 
 const minimumOp = elementwise("minimum", {
   dtype: arithmetic,
-  expression: ([a, b]) => `Math.min(${a}, ${b})`,
+  expression: ([a, b], _, lower) => lower.call("min", a, b),
   vjp: [
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), greater(a, b)),
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), greater(b, a)),
@@ -776,7 +776,7 @@ export function minimum(a: TensorLike, b: TensorLike): Tensor {
 
 const maximumOp = elementwise("maximum", {
   dtype: arithmetic,
-  expression: ([a, b]) => `Math.max(${a}, ${b})`,
+  expression: ([a, b], _, lower) => lower.call("max", a, b),
   vjp: [
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), less(a, b)),
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), less(b, a)),
@@ -839,7 +839,7 @@ export function equal(a: TensorLike, b: TensorLike): Tensor {
 
 const notEqualOp = elementwise("notEqual", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} !== ${b})`,
+  expression: ([a, b]) => `!(${a} === ${b})`,
   gives: "condition",
   vjp: null,
   values: [any, any],

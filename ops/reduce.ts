@@ -197,7 +197,7 @@ const shareTies: Vjp = ({ cotangent, inputs: [x], output, attributes }) => {
 
 const maxOp = reduction("max", {
   dtype: arithmetic,
-  kernel: { identity: -Infinity, combine: (a, x) => `Math.max(${a}, ${x})` },
+  kernel: { identity: -Infinity, combine: (a, x, lower) => lower.call("max", a, x) },
   nonEmpty: true,
   vjp: shareTies,
   input: { distinct: true },
@@ -228,7 +228,7 @@ export function max(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor
 
 const minOp = reduction("min", {
   dtype: arithmetic,
-  kernel: { identity: Infinity, combine: (a, x) => `Math.min(${a}, ${x})` },
+  kernel: { identity: Infinity, combine: (a, x, lower) => lower.call("min", a, x) },
   nonEmpty: true,
   vjp: shareTies,
   input: { distinct: true },

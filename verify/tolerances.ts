@@ -25,10 +25,30 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   pow: 1,
 };
 
+/** Shaders: WGSL allows 2.5 units for a division, 3 + 2 |x| for exp, and pow is made of exp2 and log2. */
+const SHADERS: Readonly<Record<string, number>> = {
+  div: 2.5,
+  sqrt: 3,
+  exp: 8,
+  sigmoid: 8,
+  log: 4,
+  log1p: 4,
+  expm1: 8,
+  sin: 4,
+  cos: 4,
+  atan: 4,
+  tanh: 8,
+  pow: 16,
+};
+
 /** Where a backend is less exact: GPUs and polynomials. The host computes functions in doubles and rounds once. */
 const BACKENDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   cpu: {},
   webasm: { exp: 3, sigmoid: 4, log: 2, log1p: 2, expm1: 2, sin: 2, cos: 2, atan: 2, tanh: 2, pow: 2 },
+  webgpu: SHADERS,
+  webgl2: SHADERS,
+  webgl: SHADERS,
+  headlessgl: SHADERS,
 };
 
 /** Sums of products: the error is relative to the sum of the magnitudes. */
@@ -50,11 +70,8 @@ export interface Tolerance {
 /** The tolerance of an op on a backend. */
 export function toleranceOf(name: string, dtype: DType, backend: string): Tolerance {
   if (isExact(name, dtype)) return { ulps: 0, floor: "none" };
-  if (ROUNDED.has(name)) return { ulps: 0.5, floor: "none" };
-  if (name in FUNCTIONS) {
-    const { [name]: ulps = FUNCTIONS[name] } = BACKENDS[backend] ?? BACKENDS.webasm;
-    return { ulps, floor: "none" };
-  }
+  const usual = ROUNDED.has(name) ? 0.5 : FUNCTIONS[name];
+  if (usual !== undefined) return { ulps: (BACKENDS[backend] ?? SHADERS)[name] ?? usual, floor: "none" };
   if (SUMS.has(name)) return { ulps: 4, floor: "magnitudes" };
   return { ulps: 8, floor: "one" };
 }

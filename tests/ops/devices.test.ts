@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import { registry } from "../../core/op.ts";
-import { availableDevices, grad, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { grad, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { skip } from "../support/skip.ts";
 import { assertClose, largestOf } from "./compare.ts";
 import { caseOf, describeCase, type DrawnCase, inputsFrom, leavesOf, valuesOf } from "./draw.ts";
@@ -34,7 +35,7 @@ async function forgetPlans(device: string): Promise<void> {
   await (await useDevice(device)).dispose();
 }
 
-for (const { name: device, available, reason } of await availableDevices()) {
+for (const { name: device, available, reason } of await devicesUnderTest()) {
   if (device === "float64") continue;
   for (const entry of registry().values()) {
     test(...skip(`${entry.name} agrees with the oracle [${device}]`, available ? undefined : reason), async () => {
