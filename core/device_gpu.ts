@@ -103,6 +103,8 @@ export async function gpuBackend(mode: string): Promise<Backend> {
         precision: "single",
         asyncMode: true,
         loopMaxIterations: MAX_ITERATIONS,
+        // It would divide whole numbers as integers, for which 1 / 0 is 0; indices allow for inexact quotients themselves.
+        fixIntegerDivisionAccuracy: false,
         constants: Object.fromEntries(step.kernel.tables.map((name) => [name, target.tables[name]])),
       })
     );

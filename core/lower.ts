@@ -57,7 +57,10 @@ function math(name: string): ScalarFunction {
   return (args, _bind, target) => target.round(`Math.${name}(${args.join(", ")})`);
 }
 
+const div: ScalarFunction = ([a, b], _bind, target) => target.round(`(${a} / ${b})`);
+
 const base: Record<string, ScalarFunction> = {
+  div,
   sign,
   roundHalfEven,
   sigmoid,
@@ -67,15 +70,25 @@ const base: Record<string, ScalarFunction> = {
   ),
 };
 
-/** 2^(i - 152): every power that a float32 can hold, subnormals included, and one below. */
-const powersOfTwo = Float32Array.from({ length: 281 }, (_, i) => Math.pow(2, i - 152));
+/**
+ * NaN, the infinities, and 2^(i - 155) from i = 3: every power that a float32 can hold, subnormals included, and one below. One table,
+ * since WebGPU counts tables among the arrays that a kernel reads.
+ */
+const numbers = Float32Array.of(NaN, Infinity, -Infinity, ...Array.from({ length: 281 }, (_, i) => 2 ** (i - 152)));
 
 /**
- * exp as a polynomial. Calls out of WebAssembly take one lane at a time, some 30 ns each; this is vectorised. The
- * argument is reduced by ln 2 in two parts (Cody and Waite), the coefficients are those of Cephes' expf. Twice the
- * polynomial times 2^(n - 1) keeps results near the largest float finite.
+ * exp as a polynomial. Calls out of WebAssembly take one lane at a time, some 30 ns each; this is vectorised. Shaders promise less of
+ * exp the larger its argument is. The
+ * argument is reduced by ln 2 in two parts (Cody and Waite), the coefficients are those of Cephes' expf.
  */
 const expPolynomial: ScalarFunction = ([x], bind) => {
+  const { n, p } = reduceExp(x, bind);
+  // Twice the polynomial times 2^(n - 1) keeps results near the largest float finite.
+  return `(${p} + ${p}) * this.constants.numbers[${n} + 154.0]`;
+};
+
+/** exp(x) as 2^n times a polynomial. */
+function reduceExp(x: string, bind: Bind): { n: string; p: string } {
   // Comparisons, not Math.min and Math.max, whose rules for NaN take WebAssembly several instructions; NaN passes both.
   const low = bind(`(${x} > 89.0 ? 89.0 : ${x})`);
   const c = bind(`(${low} < -104.0 ? -104.0 : ${low})`);
@@ -85,16 +98,14 @@ const expPolynomial: ScalarFunction = ([x], bind) => {
   const p = bind(
     `1.0 + ${r} + ${q} * ((5.0000001201e-1 + 1.6666665459e-1 * ${r}) + ${q} * ((4.1665795894e-2 + 8.3334519073e-3 * ${r}) + ${q} * (1.3981999507e-3 + 1.9875691500e-4 * ${r})))`,
   );
-  return `(${p} + ${p}) * this.constants.powersOfTwo[${n} + 151.0]`;
-};
-
-/** What graphics languages cannot write: their compilers take infinities for the largest number and refuse 0 / 0. */
-const special = Float32Array.of(NaN, Infinity, -Infinity);
+  return { n, p };
+}
 
 /** `Math.max` and `Math.min` of shaders ignore NaN. It equals nothing, itself included; `x !== x` is false in WGSL. */
 const shaderExtreme = (before: string): ScalarFunction => (args, bind) => {
   const [a, b] = args.map((arg) => bind(arg));
-  return `(${a} ${before} ${b} || !(${a} === ${a}) ? ${a} : ${b})`;
+  // Drivers turn a comparison around, so NaN is sorted out first.
+  return `(!(${a} === ${a}) ? ${a} : (!(${b} === ${b}) ? ${b} : (${a} ${before} ${b} ? ${a} : ${b})))`;
 };
 
 /** log(1 + d) for d from -0.3 to 0.45, by the series of 2 artanh(d / (2 + d)). */
@@ -136,12 +147,13 @@ const atanPolynomial: ScalarFunction = ([x], bind) => {
 };
 
 /** exp(x) - 1, by Taylor's series near 0, where the difference would lose what matters. */
-const expm1Series: ScalarFunction = ([x], bind) => {
+const expm1Series: ScalarFunction = ([x], bind, target) => {
   const near = bind(`(${x} > -0.5 && ${x} < 0.5 ? ${x} : 0.0)`);
   const series = bind(
     `${near} + ${near} * ${near} * (0.5 + ${near} * (0.166666667 + ${near} * (0.0416666667 + ${near} * (8.33333333e-3 + ${near} * (1.38888889e-3 + ${near} * (1.98412698e-4 + ${near} * 2.48015873e-5))))))`,
   );
-  return `(${near} === ${x} ? ${series} : Math.exp(${x}) - 1.0)`;
+  const e = bind(target.call("exp", [x], bind));
+  return `(${near} === ${x} ? ${series} : ${e} - 1.0)`;
 };
 
 /** tanh by expm1 of the size, which is bounded: shaders' own tanh divides infinities. */
@@ -164,11 +176,29 @@ const signedPow: ScalarFunction = ([a, b], bind, target) => {
   const zero = bind(
     `(${b} < 0.0 ? ${target.literal(Infinity)} : (${b} === 0.0 ? 1.0 : 0.0))`,
   );
-  return `(${a} === 0.0 ? ${zero} : (${a} < 0.0 ? ${negative} : ${size}))`;
+  const known = bind(`(${a} === 0.0 ? ${zero} : (${a} < 0.0 ? ${negative} : ${size}))`);
+  return `(${a} === ${a} || ${b} === 0.0 ? ${known} : ${a})`;
+};
+
+/** Shader compilers fold a division by a constant 0 to 0, or refuse it. */
+const shaderDiv: ScalarFunction = ([a, b], _bind, target) => {
+  const zero = /^\(?(-?)0\.0\)?$/.exec(b);
+  return zero ? `(${a} * ${target.literal(zero[1] ? -Infinity : Infinity)})` : `(${a} / ${b})`;
+};
+
+/** exp as the polynomial, but without subnormal powers, which shaders flush to 0, and with NaN, for which comparisons are turned around. */
+const shaderExp: ScalarFunction = (args, bind) => {
+  const x = bind(args[0]);
+  const { n, p } = reduceExp(x, bind);
+  const one = bind(`(${n} > 0.0 ? 1.0 : 0.0)`);
+  const e = bind(`(${p} + ${one} * ${p}) * this.constants.numbers[${n} - ${one} + 155.0]`);
+  return `(${x} === ${x} ? ${e} : ${x})`;
 };
 
 /** What shaders compute differently, or not accurately. */
 const shaderFunctions: Record<string, ScalarFunction> = {
+  div: shaderDiv,
+  exp: shaderExp,
   max: shaderExtreme(">"),
   min: shaderExtreme("<"),
   log: logSeries,
@@ -185,7 +215,7 @@ const EXACT_IN_SINGLE = 2 ** 24;
 type Options =
   & { functions?: Record<string, ScalarFunction>; specials?: boolean }
   & Partial<
-    Pick<Target, "round" | "flat" | "extents" | "exactIndex" | "maxArguments" | "tables" | "tablesAreArguments">
+    Pick<Target, "round" | "flat" | "extents" | "exactIndex" | "maxArguments" | "tablesAreArguments">
   >;
 
 function target(name: string, options: Options): Target {
@@ -214,11 +244,12 @@ function target(name: string, options: Options): Target {
     round: options.round ?? ((code) => code),
     literal(value) {
       if (Number.isFinite(value)) return number(value);
-      if (options.specials) return `this.constants.special[${Number.isNaN(value) ? 0 : value > 0 ? 1 : 2}]`;
+      // Shader compilers take infinities for the largest number and refuse 0 / 0.
+      if (options.specials) return `this.constants.numbers[${Number.isNaN(value) ? 0 : value > 0 ? 1 : 2}]`;
       if (Number.isNaN(value)) return isOracle ? "NaN" : "(0.0 / 0.0)";
       return value > 0 ? "Infinity" : "(-Infinity)";
     },
-    tables: { ...options.tables, ...(options.specials ? { special } : {}) },
+    tables: { numbers },
   };
   return self;
 }
@@ -231,7 +262,7 @@ const targets: Record<string, Target> = {
   float64: target("float64", { flat: true, exactIndex: Number.MAX_SAFE_INTEGER }),
   /** gpu.js on the host computes in doubles and stores floats: each operation is rounded, so that it decides as float32 does. */
   cpu: target("cpu", { round: (code) => `Math.fround(${code})`, exactIndex: Number.MAX_SAFE_INTEGER }),
-  webasm: target("webasm", { functions: { exp: expPolynomial }, tables: { powersOfTwo } }),
+  webasm: target("webasm", { functions: { exp: expPolynomial } }),
   headlessgl: target("headlessgl", textures),
   webgl: target("webgl", textures),
   webgl2: target("webgl2", textures),

@@ -195,7 +195,7 @@ export function mul(a: TensorLike, b: TensorLike): Tensor {
 
 const divOp = elementwise("div", {
   dtype: float,
-  expression: ([a, b], _, lower) => lower.round(`(${a} / ${b})`),
+  expression: ([a, b], _, lower) => lower.call("div", a, b),
   cost: DIVISION,
   vjp: [
     chain(({ inputs: [, b] }) => div(1, b)),

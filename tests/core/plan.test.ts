@@ -5,7 +5,6 @@ import {
   arange,
   argmax,
   argmin,
-  availableDevices,
   broadcastTo,
   concat,
   cos,
@@ -40,11 +39,11 @@ import {
   where,
   zeros,
 } from "../../mod.ts";
-import { skip } from "../support/skip.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose } from "../ops/compare.ts";
 import { randomFrom } from "../../verify/random.ts";
 
-const devices = await availableDevices();
+const devices = await devicesUnderTest();
 await useDevice("float64");
 
 const MAX_ARGUMENTS = 7;
@@ -278,9 +277,9 @@ large["twelve leaves side by side, padded and summed"] = (random) => {
   };
 };
 
-for (const { name: device, available, reason } of devices) {
+for (const { device, on } of devices) {
   for (const [name, build] of Object.entries(large)) {
-    test(...skip(`${name} [${device}]`, available ? undefined : reason), async () => {
+    test(...on(name), async () => {
       const { y, expected } = build(randomFrom(7));
       await realize([y], { device });
       assertClose(y.value!, expected(), (e) => 1e-7 * Math.abs(e), name);

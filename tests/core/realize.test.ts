@@ -27,9 +27,9 @@ import {
   where,
   zeros,
 } from "../../mod.ts";
-import { skip } from "../support/skip.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 
-const devices = await availableDevices();
+const devices = await devicesUnderTest();
 
 /** The loss of a small fit, its gradients included. */
 function fit(xs: readonly number[], ys: readonly number[]): Tensor[] {
@@ -40,9 +40,7 @@ function fit(xs: readonly number[], ys: readonly number[]): Tensor[] {
   return [loss, grad(loss, w)];
 }
 
-for (const { name, available, reason } of devices) {
-  const on = (text: string) => skip(`${text} [${name}]`, available ? undefined : reason);
-
+for (const { device: name, on } of devices) {
   test(...on("the same structure with other values compiles nothing"), async () => {
     const device = await useDevice(name);
     await realize(fit([1, 2, 3], [1, 1, 1]));
@@ -325,9 +323,20 @@ test("useDevice makes a device the default and gives it", async () => {
   assert.equal(await div(tensor(1), 3).item({ device: first }), 1 / 3);
 });
 
-test("auto is the fastest device that works", async () => {
-  const best = devices.find((d) => d.available)!;
-  assert.equal((await useDevice("auto")).name, best.name);
+test("auto takes a device that works, and says why it passed over the others", async () => {
+  const best = await useDevice("auto");
+  const known = await availableDevices();
+  assert.ok(known.find(({ name }) => name === best.name)!.available);
+  assert.notEqual(best.name, "float64");
+  const order = known.map(({ name }) => name);
+  for (const { name, available, reason } of known) {
+    const passed = best.passedOver.find((p) => p.name === name);
+    if (!available) assert.equal(passed?.reason, reason, name);
+    else if (order.indexOf(name) < order.indexOf(best.name) && name !== "webgl") {
+      assert.match(passed!.reason, /works .* but/);
+    }
+  }
+  assert.equal((await useDevice("float64")).passedOver.length, 0);
 });
 
 test("an unknown device is an error that lists the devices, and the default stays", async () => {
@@ -338,10 +347,21 @@ test("an unknown device is an error that lists the devices, and the default stay
   assert.equal(await useDevice("float64"), before);
 });
 
-test("availableDevices says of each device whether it works", () => {
-  assert.deepEqual(devices.map((d) => d.name).sort(), ["cpu", "float64", "webasm"]);
-  for (const { available, reason } of devices) assert.equal(available, reason === undefined);
-  assert.equal(devices.find((d) => d.name === "float64")!.available, true);
+test("availableDevices says of each device what it is, or why it does not work", async () => {
+  const known = await availableDevices();
+  assert.deepEqual(known.map(({ name }) => name), [
+    "webgpu",
+    "webgl2",
+    "webgl",
+    "headlessgl",
+    "webasm",
+    "cpu",
+    "float64",
+  ]);
+  for (const { name, available, description, reason } of known) {
+    assert.ok(available ? description && !reason : reason && !description, name);
+    if (["webasm", "cpu", "float64"].includes(name)) assert.ok(available, reason);
+  }
 });
 
 test("compile refuses what is no tensor", async () => {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { grad, type IouKind, iouMatrix, mul, sum, tensor } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { iou } from "./reference.ts";
-import { allClose, close, DEVICES } from "./support.ts";
+import { allClose, close } from "./support.ts";
 
 const KINDS: readonly IouKind[] = ["iou", "giou", "diou", "ciou"];
 
@@ -36,10 +37,10 @@ const box = fc.tuple(coordinate(0, 1), coordinate(0, 1), coordinate(0.01, 1), co
 const corners = ([cx, cy, w, h]: number[]) => [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2];
 const boxesOf = (n: number) => fc.array(box, { minLength: n, maxLength: n });
 
-for (const device of DEVICES) {
+for (const { device, on } of await devicesUnderTest()) {
   const tolerance = device === "float64" ? 1e-12 : 1e-5;
 
-  test(`every measure is that of its definition, in both formats [${device}]`, async () => {
+  test(...on("every measure is that of its definition, in both formats"), async () => {
     await checkProperty(fc.tuple(boxesOf(3), boxesOf(4)), async ([a, b]) => {
       for (const kind of KINDS) {
         const expected = a.flatMap((p) => b.map((q) => overlap(p, q, kind)));
@@ -53,8 +54,8 @@ for (const device of DEVICES) {
   });
 }
 
-for (const device of DEVICES) {
-  test(`equal boxes overlap wholly by every measure, with a finite gradient [${device}]`, async () => {
+for (const { device, on } of await devicesUnderTest()) {
+  test(...on("equal boxes overlap wholly by every measure, with a finite gradient"), async () => {
     for (const kind of KINDS) {
       const box = tensor([[0.5, 0.5, 0.75, 0.75]]);
       const measure = iouMatrix(box, tensor([[0.5, 0.5, 0.75, 0.75]]), { format: "cxcywh", kind });

@@ -9,7 +9,7 @@ import { goldenTests } from "./golden.ts";
 const file = "../shared/coco/ssd-golden.json";
 
 if (existsSync(join(root, file))) {
-  for (const [name, body] of goldenTests(readJson(file))) test(name, body);
+  for (const golden of goldenTests(readJson(file))) test(...golden);
 } else {
   test(...skip("the loss on boxes of COCO is as recorded", `${file} is not there`), () => {});
 }

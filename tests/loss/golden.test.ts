@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import { readJson } from "../support/source.ts";
+import cases from "./golden/ssd.json" with { type: "json" };
 import { goldenTests } from "./golden.ts";
 
-for (const [name, body] of goldenTests(readJson("tests/loss/golden/ssd.json"))) test(name, body);
+for (const golden of goldenTests(cases)) test(...golden);

@@ -1,56 +1,59 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, SSDLoss } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { iou } from "./reference.ts";
-import { type DeviceName, DEVICES } from "./support.ts";
 
 // Three default boxes; the last two are the same.
 const rows = [[0.25, 0.5, 0.5, 1], [0.75, 0.5, 0.25, 0.5], [0.75, 0.5, 0.25, 0.5]];
 const boxes = DefaultBoxes.from(rows);
 
 /** Row of the target (-1 for none) and class of each default box, by image. */
-async function match(targets: number[][], device: DeviceName, iouThreshold = 0.5, batch?: number) {
+async function match(targets: number[][], device: string, iouThreshold = 0.5, batch?: number) {
   const { target, label, positive } = new SSDLoss(boxes, { iouThreshold }).matchDefaultBoxes(targets, batch);
   const matched = await target.toArray({ device }) as number[][];
   assert.deepEqual(await positive.toArray({ device }), matched.map((row) => row.map((t) => t >= 0)));
   return { target: matched, label: await label.toArray({ device }) as number[][] };
 }
 
-for (const device of DEVICES) {
+for (const { device, on } of await devicesUnderTest()) {
   const r = device === "float64" ? (x: number) => x : Math.fround;
 
-  test(`a target's best default box is matched however little it overlaps [${device}]`, async () => {
+  test(...on("a target's best default box is matched however little it overlaps"), async () => {
     assert.deepEqual(await match([[0, 6, 0.1, 0.1, 0.01, 0.01]], device), {
       target: [[0, -1, -1]],
       label: [[7, 0, 0]],
     });
   });
 
-  test(`a target that overlaps nothing takes default box 0 [${device}]`, async () => {
+  test(...on("a target that overlaps nothing takes default box 0"), async () => {
     assert.deepEqual((await match([[0, 0, 9, 9, 0.5, 0.5]], device)).target, [[0, -1, -1]]);
   });
 
-  test(`of equally good default boxes the first is forced, of equally good targets the first is best [${device}]`, async () => {
-    const twin = [0.75, 0.5, 0.25, 0.4];
-    // Both targets force box 1, where the later one wins; box 2 is positive by overlap, with the earlier one.
-    assert.deepEqual(await match([[0, 4, ...twin], [0, 5, ...twin]], device), {
-      target: [[-1, 1, 0]],
-      label: [[0, 6, 5]],
-    });
-  });
+  test(
+    ...on("of equally good default boxes the first is forced, of equally good targets the first is best"),
+    async () => {
+      const twin = [0.75, 0.5, 0.25, 0.4];
+      // Both targets force box 1, where the later one wins; box 2 is positive by overlap, with the earlier one.
+      assert.deepEqual(await match([[0, 4, ...twin], [0, 5, ...twin]], device), {
+        target: [[-1, 1, 0]],
+        label: [[0, 6, 5]],
+      });
+    },
+  );
 
-  test(`of two targets that want one default box the later wins, and the other may end with none [${device}]`, async () => {
+  test(...on("of two targets that want one default box the later wins, and the other may end with none"), async () => {
     const near = [0, 1, 0.25, 0.5, 0.5, 0.9], nearer = [0, 2, 0.25, 0.5, 0.5, 0.95];
     assert.deepEqual((await match([near, nearer], device)).target, [[1, -1, -1]]);
     assert.deepEqual((await match([nearer, near], device)).target, [[1, -1, -1]]);
   });
 
-  test(`a forced match beats a better overlap with another target [${device}]`, async () => {
+  test(...on("a forced match beats a better overlap with another target"), async () => {
     // The second overlaps nothing, so it takes box 0, which the first one fits.
     assert.deepEqual((await match([[0, 0, ...rows[0]], [0, 0, 9, 9, 1, 1]], device)).target, [[1, -1, -1]]);
   });
 
-  test(`an overlap of exactly the threshold does not match, a larger one does [${device}]`, async () => {
+  test(...on("an overlap of exactly the threshold does not match, a larger one does"), async () => {
     // Box 1 is forced; whether box 2, which is the same, is matched too is for the threshold to say.
     const box = [0.75, 0.5, 0.25, 0.375];
     const overlap = iou(box.map(r), rows[1].map(r), r);
@@ -58,7 +61,7 @@ for (const device of DEVICES) {
     assert.deepEqual((await match([[0, 0, ...box]], device, overlap - 1e-6)).target, [[-1, 0, 0]]);
   });
 
-  test(`rows of images may alternate, and images may have none [${device}]`, async () => {
+  test(...on("rows of images may alternate, and images may have none"), async () => {
     const targets = [[2, 0, ...rows[1]], [0, 1, ...rows[0]], [2, 2, ...rows[0]], [7, 3, ...rows[0]]];
     const { target, label } = await match(targets, device, 0.5, 4);
     assert.deepEqual(target, [[1, -1, -1], [-1, -1, -1], [2, 0, 0], [-1, -1, -1]]);

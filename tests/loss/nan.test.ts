@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, grad, realize, SSDLoss, tensor } from "../../mod.ts";
-import { type DeviceName, DEVICES } from "./support.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 
 // Four default boxes, one class, one target: box 1 is positive. With a ratio of 1, box 3, the hardest background, is mined.
 const boxes = DefaultBoxes.from([[0.2, 0.2, 0.2, 0.2], [0.5, 0.5, 0.4, 0.4], [0.8, 0.2, 0.2, 0.2], [
@@ -23,7 +23,7 @@ interface Outcome {
   logits: number[];
 }
 
-async function run(loc: number[], classes: number[], device: DeviceName): Promise<Outcome> {
+async function run(loc: number[], classes: number[], device: string): Promise<Outcome> {
   const images = loc.length / 16;
   const x = tensor(loc, [images, 4, 4]);
   const y = tensor(classes, [images, 2, 4]);
@@ -40,9 +40,9 @@ async function run(loc: number[], classes: number[], device: DeviceName): Promis
 
 const put = (values: number[], at: number, value: number) => values.map((x, i) => (i === at ? value : x));
 
-for (const device of DEVICES) {
+for (const { device, on } of await devicesUnderTest()) {
   for (const value of [NaN, Infinity, -Infinity]) {
-    test(`${value} in locations that do not count changes nothing [${device}]`, async () => {
+    test(...on(`${value} in locations that do not count changes nothing`), async () => {
       const clean = await run(locations, logits, device);
       for (const box of [0, 2, 3]) {
         for (let k = 0; k < 4; k++) {
@@ -52,7 +52,7 @@ for (const device of DEVICES) {
     });
   }
 
-  test(`a background is out of reach where it is not mined, whatever is next to it [${device}]`, async () => {
+  test(...on("a background is out of reach where it is not mined, whatever is next to it"), async () => {
     // Certain of the background: the easiest there is.
     const clean = await run(locations, logits, device);
     const certain = await run(locations, put(logits, 2, Infinity), device);
@@ -61,7 +61,7 @@ for (const device of DEVICES) {
     assert.deepEqual(easy, clean);
   });
 
-  test(`NaN in an image without positives changes nothing [${device}]`, async () => {
+  test(...on("NaN in an image without positives changes nothing"), async () => {
     const clean = await run(batch.loc, batch.logits, device);
     const poisoned = await run(
       [...locations, ...locations.map(() => NaN)],
@@ -73,7 +73,7 @@ for (const device of DEVICES) {
     assert.deepEqual(poisoned.logits.slice(8), new Array(8).fill(0));
   });
 
-  test(`NaN in locations that count is visible [${device}]`, async () => {
+  test(...on("NaN in locations that count is visible"), async () => {
     for (let k = 0; k < 4; k++) {
       const { total, components, locations: gradient, logits: other } = await run(
         put(locations, k * 4 + 1, NaN),
@@ -88,7 +88,7 @@ for (const device of DEVICES) {
     }
   });
 
-  test(`NaN in logits that count is visible [${device}]`, async () => {
+  test(...on("NaN in logits that count is visible"), async () => {
     // The positive, the mined background, and any other background: NaN ranks as the hardest.
     for (const box of [1, 3, 0, 2]) {
       for (let c = 0; c < 2; c++) {

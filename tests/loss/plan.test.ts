@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, grad, inspect, realize, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { predictions } from "./golden/predictions.mjs";
-import { DEVICES } from "./support.ts";
 
 const ssd300 = new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]);
 const tiny = new DefaultBoxes({ figSize: 300, featSizes: [3, 1], scales: [90, 200, 280], aspectRatios: [[2], [2]] });
@@ -20,8 +20,8 @@ function record(boxes: DefaultBoxes, batch: number, numClasses: number, each: nu
   return [loss, components, ...grad(loss, [locations, logits])];
 }
 
-for (const device of DEVICES) {
-  test(`the loss and both gradients are one plan that runs on any GPU [${device}]`, async () => {
+for (const { device, on } of await devicesUnderTest()) {
+  test(...on("the loss and both gradients are one plan that runs on any GPU"), async () => {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
       const { steps } = await inspect(record(boxes, batch, classes, each), { device });
       const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
@@ -33,7 +33,7 @@ for (const device of DEVICES) {
     }
   });
 
-  test(`other values, and other numbers of targets up to a power of two, compile nothing [${device}]`, async () => {
+  test(...on("other values, and other numbers of targets up to a power of two, compile nothing"), async () => {
     const used = await useDevice(device);
     await realize(record(tiny, 2, 3, 3));
     const compiled = used.compiled;

@@ -2,23 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { HardMiningCrossEntropyLoss, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { decide, evaluate, hardMiningLoss, inSingle, miningMargin } from "./reference.ts";
 import { type DrawnScene, scenes } from "./scenes.ts";
-import { allClose, close, type DeviceName, DEVICES, runLoss } from "./support.ts";
+import { allClose, close, runLoss } from "./support.ts";
 
-/** Inputs, the tolerance relative to values or to 1, and how close two cross-entropies must be for rounding to rank them. */
-const SETTINGS: { [device in DeviceName]: { runs: number; tolerance: number; margin: number } } = {
-  float64: { runs: 150, tolerance: 1e-10, margin: 1e-12 },
-  webasm: { runs: 60, tolerance: 2e-5, margin: 1e-4 },
-  cpu: { runs: 60, tolerance: 2e-5, margin: 1e-4 },
+/** The tolerance relative to values or to 1, and how close two cross-entropies must be for rounding to rank them. */
+const SETTINGS = {
+  double: { tolerance: 1e-10, margin: 1e-12 },
+  single: { tolerance: 2e-5, margin: 1e-4 },
 };
 
-for (const device of DEVICES) {
-  const { runs, tolerance, margin } = SETTINGS[device];
-  const single = device !== "float64";
+for (const { device, on, single, gpu } of await devicesUnderTest()) {
+  const { tolerance, margin } = single ? SETTINGS.single : SETTINGS.double;
+  const runs = gpu ? 12 : single ? 60 : 150;
 
-  test(`matching, mining, both parts, the total and the gradients are the reference's [${device}]`, async () => {
+  test(...on("matching, mining, both parts, the total and the gradients are the reference's"), async () => {
     await checkProperty(scenes, async (scene) => {
       const run = await runLoss(scene, device, scene.defaultBoxes);
       const seen = single ? inSingle(scene) : scene;
@@ -38,7 +38,7 @@ for (const device of DEVICES) {
     }, { runs });
   });
 
-  test(`hard mining cross-entropy of each image is the reference's, whatever the labels [${device}]`, async () => {
+  test(...on("hard mining cross-entropy of each image is the reference's, whatever the labels"), async () => {
     const drawn = scenes.chain((scene) => {
       const label = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(scene.numClasses));
       const count = scene.batch * scene.boxes.length;

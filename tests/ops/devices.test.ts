@@ -3,7 +3,6 @@ import { registry } from "../../core/op.ts";
 import { grad, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
 import { devicesUnderTest } from "../support/devices.ts";
-import { skip } from "../support/skip.ts";
 import { assertClose, largestOf } from "./compare.ts";
 import { caseOf, describeCase, type DrawnCase, inputsFrom, leavesOf, valuesOf } from "./draw.ts";
 import { randomFrom } from "../../verify/random.ts";
@@ -25,7 +24,7 @@ function magnitudes(drawn: DrawnCase): readonly number[] {
   return referenceOf(drawn.op)(inputs, drawn.attributes).data;
 }
 
-async function on(device: string, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
+async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
   await realize(tensors, { device });
   return tensors.map((t) => t.value!.slice());
 }
@@ -35,15 +34,15 @@ async function forgetPlans(device: string): Promise<void> {
   await (await useDevice(device)).dispose();
 }
 
-for (const { name: device, available, reason } of await devicesUnderTest()) {
-  if (device === "float64") continue;
+for (const { device, on, single, gpu } of await devicesUnderTest()) {
+  if (!single) continue;
   for (const entry of registry().values()) {
-    test(...skip(`${entry.name} agrees with the oracle [${device}]`, available ? undefined : reason), async () => {
+    test(...on(`${entry.name} agrees with the oracle`), async () => {
       await forgetPlans(device);
       await checkProperty(caseOf(entry, { ties: true }), async (drawn) => {
         const y = entry.apply(inputsFrom(drawn, leavesOf(drawn)), drawn.attributes);
-        const expected = (await on("float64", [y]))[0];
-        const actual = (await on(device, [y]))[0];
+        const expected = (await valuesOn("float64", [y]))[0];
+        const actual = (await valuesOn(device, [y]))[0];
         const { ulps, floor } = toleranceOf(entry.name, y.dtype, device);
         const least = floor === "one" ? 1 : floor === "magnitudes" ? largestOf(magnitudes(drawn)) : 0;
         assertClose(
@@ -52,28 +51,25 @@ for (const { name: device, available, reason } of await devicesUnderTest()) {
           (e) => ulps * ULP * Math.max(Math.abs(e), least) + (ulps > 0 ? SMALLEST : 0),
           describeCase(drawn),
         );
-      }, { runs: 15 });
+      }, { runs: gpu ? 6 : 15 });
     });
 
     if (!entry.differentiable) continue;
-    test(
-      ...skip(`the gradient of ${entry.name} agrees with the oracle [${device}]`, available ? undefined : reason),
-      async () => {
-        await forgetPlans(device);
-        await checkProperty(caseOf(entry), async (drawn) => {
-          const leaves = leavesOf(drawn);
-          const y = entry.apply(inputsFrom(drawn, leaves), drawn.attributes);
-          const random = randomFrom(drawn.seed);
-          const cotangent = tensor(Array.from({ length: y.size }, () => Math.fround(random() * 4 - 2)), [...y.shape]);
-          const gradients = grad(y, leaves.filter((t) => t.dtype === "float"), cotangent, { allowUnused: true });
-          const expected = await on("float64", gradients);
-          const actual = await on(device, gradients);
-          expected.forEach((values, i) => {
-            const allowed = GRADIENT_ULPS * ULP * Math.max(1, largestOf(values));
-            assertClose(actual[i], values, () => allowed, `gradient ${i} of ${describeCase(drawn)}`);
-          });
-        }, { runs: 10 });
-      },
-    );
+    test(...on(`the gradient of ${entry.name} agrees with the oracle`), async () => {
+      await forgetPlans(device);
+      await checkProperty(caseOf(entry), async (drawn) => {
+        const leaves = leavesOf(drawn);
+        const y = entry.apply(inputsFrom(drawn, leaves), drawn.attributes);
+        const random = randomFrom(drawn.seed);
+        const cotangent = tensor(Array.from({ length: y.size }, () => Math.fround(random() * 4 - 2)), [...y.shape]);
+        const gradients = grad(y, leaves.filter((t) => t.dtype === "float"), cotangent, { allowUnused: true });
+        const expected = await valuesOn("float64", gradients);
+        const actual = await valuesOn(device, gradients);
+        expected.forEach((values, i) => {
+          const allowed = GRADIENT_ULPS * ULP * Math.max(1, largestOf(values));
+          assertClose(actual[i], values, () => allowed, `gradient ${i} of ${describeCase(drawn)}`);
+        });
+      }, { runs: gpu ? 4 : 10 });
+    });
   }
 }

@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { add, availableDevices, grad, mul, realize, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { add, grad, mul, realize, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
-import { skip } from "../support/skip.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, assertSame, largestOf } from "./compare.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { describeProgram, interpret, type Program, programs, record, tensorsOf } from "./programs.ts";
 
-for (const { name: device, available, reason } of await availableDevices()) {
-  const on = (text: string) => skip(`${text} [${device}]`, available ? undefined : reason);
-
+for (const { device, on, gpu } of await devicesUnderTest()) {
   test(...on("programs over whole numbers agree with plain loops"), async () => {
     await (await useDevice(device)).dispose();
     await checkProperty(programs("exact"), async (program) => {
@@ -21,7 +19,7 @@ for (const { name: device, available, reason } of await availableDevices()) {
         assert.deepEqual([...outputs[i].shape], [...shape], describeProgram(program));
         assertSame(outputs[i].value!, data, `v${program.outputs[i]} of\n${describeProgram(program)}`);
       });
-    }, { runs: device === "float64" ? 400 : 100, timeMs: 30_000 });
+    }, { runs: device === "float64" ? 400 : gpu ? 25 : 100, timeMs: 30_000 });
   });
 
   if (device === "float64") continue;

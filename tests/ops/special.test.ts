@@ -5,7 +5,6 @@ import {
   add,
   argmax,
   argmin,
-  availableDevices,
   cast,
   ceil,
   clamp,
@@ -52,7 +51,7 @@ import {
   topKMask,
   where,
 } from "../../mod.ts";
-import { skip } from "../support/skip.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, assertSame } from "./compare.ts";
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
@@ -86,7 +85,14 @@ const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
   "clamp": [() => clamp(odd, -0.5, 0.5), [nan, -0.5, -0.5, 0, 0.5, 0.5]],
   "clamp to one value": [() => clamp(tensor([-1, 5, 9]), 5, 5), [5, 5, 5]],
   "division by 0": [() => div(tensor([1, -1, 0]), 0), [inf, -inf, nan]],
+  "division by 0 that is computed": [() => div(tensor([1, -1, 0, 1]), tensor([0, 0, 0, -0])), [inf, -inf, nan, -inf]],
   "sqrt": [() => sqrt(odd), [nan, nan, nan, 0, 1, inf]],
+  "tanh of NaN and infinities": [() => where(equal(abs(odd), 1), 7, tanh(odd)), [nan, -1, 7, 0, 7, 1]],
+  "log1p of NaN and infinities": [() => log1p(tensor([nan, -inf, -1, inf])), [nan, nan, -inf, inf]],
+  "pow of NaN and infinities": [
+    () => pow(tensor([nan, 2, inf, -inf, -inf, 0.5, 0, -8]), tensor([1, nan, 2, 3, 2, inf, -1, 0.5])),
+    [nan, nan, inf, -inf, inf, 0, inf, nan],
+  ],
   "log": [() => log(odd), [nan, nan, nan, -inf, 0, inf]],
   "exp of the largest and smallest": [() => exp(tensor([-inf, inf, 0, nan])), [0, inf, 1, nan]],
   "tanh and sigmoid level off": [
@@ -173,16 +179,16 @@ const rounded: Record<string, [build: () => Tensor, expected: number[], relative
   "logSumExp of equal numbers": [() => logSumExp(tensor([50, 50, 50, 50])), [50 + Math.log(4)], 2e-7],
 };
 
-for (const { name: device, available, reason } of await availableDevices()) {
+for (const { device, on } of await devicesUnderTest()) {
   for (const [name, [build, expected]] of Object.entries(exact)) {
-    test(...skip(`${name} [${device}]`, available ? undefined : reason), async () => {
+    test(...on(name), async () => {
       const y = build();
       await realize([y], { device });
       assertSame(y.value!, expected, name);
     });
   }
   for (const [name, [build, expected, relative]] of Object.entries(rounded)) {
-    test(...skip(`${name} [${device}]`, available ? undefined : reason), async () => {
+    test(...on(name), async () => {
       const y = build();
       await realize([y], { device });
       assertClose(y.value!, expected, (e) => Math.abs(e) * relative, name);

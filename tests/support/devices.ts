@@ -1,8 +1,27 @@
 /** The devices that tests run on. */
 import { homesOf, runtime } from "../../core/runtime.ts";
-import { type AvailableDevice, availableDevices } from "../../mod.ts";
+import { availableDevices } from "../../mod.ts";
+import { skip } from "./skip.ts";
 
-/** The devices that this runtime can have, and why one is missing: a missing driver is reported, a missing browser is not. */
-export async function devicesUnderTest(): Promise<AvailableDevice[]> {
-  return (await availableDevices()).filter(({ name }) => homesOf(name)?.includes(runtime()) ?? true);
+/** A device that tests run on, or would. */
+export interface DeviceUnderTest {
+  readonly device: string;
+  /** The name and the options of a test on it; skipped where the device is missing. */
+  on(text: string): ReturnType<typeof skip>;
+  /** Whether it computes in float32. */
+  readonly single: boolean;
+  /** Whether it is a GPU: a plan costs so much there that properties draw fewer inputs, and quotients may be off in the last place. */
+  readonly gpu: boolean;
+}
+
+/** The devices that this runtime can have: where a driver is missing its tests are skipped, with the reason. */
+export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
+  return (await availableDevices()).filter(({ name }) => homesOf(name)?.includes(runtime()) ?? true).map(
+    ({ name, reason }) => ({
+      device: name,
+      on: (text) => skip(`${text} [${name}]`, reason),
+      single: name !== "float64",
+      gpu: homesOf(name) !== null,
+    }),
+  );
 }
