@@ -74,9 +74,23 @@ function compile(plan: Plan): CompiledPlan {
   const { bytes, bind } = compileForHost(plan);
   return {
     bytes,
-    run: (leaves) => Promise.resolve([...bind(leaves.map(asFloat64)).run()]),
+    async run(leaves) {
+      const values = leaves.map(asFloat64);
+      return [...bound(plan, () => bind(values)).run()];
+    },
     dispose: () => {},
   };
+}
+
+/** Binds; where memory is refused, says how much. */
+function bound(plan: Plan, bind: () => BoundPlan): BoundPlan {
+  try {
+    return bind();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const bytes = plan.steps.reduce((sum, { shape }) => sum + 8 * sizeOf(shape), 0);
+    throw new Error(`float64: out of memory: the arrays of this plan take ${bytes} bytes`, { cause: error });
+  }
 }
 
 /** The values in float64; converted where they are not. */

@@ -283,7 +283,7 @@ function webGpuDriver({ adapter, device }: WebGpuContext): Driver {
       if ("error" in result) throw result.error;
       const [memory, validation] = errors;
       if (memory) throw new Error(`out of memory: ${memory.message}`);
-      if (validation) throw new Error(validation.message);
+      if (validation) throw new Error(`the driver refused a call: ${validation.message}`);
       return result.value;
     },
     async lost(error) {
@@ -307,6 +307,7 @@ interface Gl {
   readonly RENDERER: number;
   getParameter(name: number): unknown;
   getExtension(name: string): { readonly UNMASKED_RENDERER_WEBGL: number } | null;
+  getError(): number;
   isContextLost(): boolean;
 }
 
@@ -316,7 +317,7 @@ function glDriver(context: () => unknown, mode: string): Driver {
   let size = 0;
   const look = (): Gl | null => {
     const now = gl();
-    if (now && name === null && !now.isContextLost()) {
+    if (now && name === null && !isLost(now)) {
       const info = now.getExtension("WEBGL_debug_renderer_info");
       name = String(now.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? now.RENDERER));
       size = now.getParameter(now.MAX_TEXTURE_SIZE) as number;
@@ -347,10 +348,43 @@ function glDriver(context: () => unknown, mode: string): Driver {
         }
       }
     },
-    first: (run) => run(),
-    lost: () => Promise.resolve(look()?.isContextLost() ? "the context was lost" : null),
+    async first(run) {
+      firstError(gl());
+      const result = await run();
+      const error = firstError(gl());
+      // What is refused while textures are made is only noted otherwise, and the results would be zeros.
+      if (error !== 0) throw new Error(GL_ERRORS[error] ?? `GL error ${error}`);
+      return result;
+    },
+    lost: () => Promise.resolve(isLost(gl()) ? "the context was lost" : null),
   };
 }
+
+/** Whether a context is gone. The addon's contexts never say that they are lost, but throw. */
+function isLost(gl: Gl | null): boolean {
+  if (!gl) return false;
+  try {
+    return gl.isContextLost() || gl.getParameter(gl.MAX_TEXTURE_SIZE) === null;
+  } catch {
+    return true;
+  }
+}
+
+/** The first error that a context has noted; takes note of them all. */
+function firstError(gl: Gl | null): number {
+  const first = gl?.getError() ?? 0;
+  // One of each kind at most, and a lost context notes another one each time.
+  for (let i = 0; i < 8 && first !== 0 && gl!.getError() !== 0; i++);
+  return first;
+}
+
+const GL_ERRORS: Readonly<Record<number, string>> = {
+  0x0500: "the driver refused a call: invalid enum",
+  0x0501: "the driver refused a call: invalid value",
+  0x0502: "the driver refused a call: invalid operation",
+  0x0505: "out of memory",
+  0x0506: "the driver refused a call: incomplete framebuffer",
+};
 
 /** Positions in textures are computed in floats. */
 const GL_ELEMENTS = 2 ** 24;

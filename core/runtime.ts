@@ -68,7 +68,7 @@ let addon: Promise<unknown> | null = null;
  * Calls with WebGPU at `navigator.gpu`, where gpu.js looks for it. Node has none of its own; there the addon that comes with gpu.js
  * stands in for the time of the call.
  *
- * @throws where there is no WebGPU, or where the addon cannot be loaded on this system.
+ * @throws where the addon cannot be loaded on this system.
  */
 export async function withWebGpu<T>(
   call: () => T | Promise<T>,
@@ -82,7 +82,7 @@ export async function withWebGpu<T>(
     gpu = await addon;
   } catch (error) {
     addon = null;
-    throw new Error(`the package "webgpu" does not load here: ${firstLine(error)}`, { cause: error });
+    throw new Error(`cannot load the package "webgpu": ${firstLine(error)}`, { cause: error });
   }
   const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
   Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true, writable: true });
@@ -127,7 +127,7 @@ export function needsOf(device: string): string | null {
     case "deno":
       return "it needs a Vulkan driver, Metal or Direct3D 12 (mesa-vulkan-drivers has one that needs no GPU)";
     case "node":
-      return 'it needs the package "webgpu", which comes with gpu.js, and a system that is new enough for it';
+      return "the package comes with gpu.js, and needs a system that is new enough for it";
     default:
       return "it needs a browser that has WebGPU, and a page that is served over https or from localhost";
   }

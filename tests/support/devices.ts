@@ -6,6 +6,7 @@ import { skip } from "./skip.ts";
 /** A device that tests run on, or would. */
 export interface DeviceUnderTest {
   readonly device: string;
+  readonly available: boolean;
   /** The name and the options of a test on it; skipped where the device is missing. */
   on(text: string): ReturnType<typeof skip>;
   /** Whether it computes in float32. */
@@ -17,8 +18,9 @@ export interface DeviceUnderTest {
 /** The devices that this runtime can have: where a driver is missing its tests are skipped, with the reason. */
 export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
   return (await availableDevices()).filter(({ name }) => homesOf(name)?.includes(runtime()) ?? true).map(
-    ({ name, reason }) => ({
+    ({ name, available, reason }) => ({
       device: name,
+      available,
       on: (text) => skip(`${text} [${name}]`, reason),
       single: name !== "float64",
       gpu: homesOf(name) !== null,

@@ -1,0 +1,169 @@
+/** Devices that go away, workers that die, memory that is refused, kernels that do not compile: an error says so, and the next call is right. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Device } from "../../core/device.ts";
+import { runtime, threadsWork } from "../../core/runtime.ts";
+import { DeviceLostError, exp, mul, realize, sum, tensor, useDevice } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+import { catchContexts, catchWorkers, gpuJs } from "../support/gpujs.ts";
+
+const contexts = await catchContexts();
+const workers = catchWorkers();
+const devices = await devicesUnderTest();
+
+/** How a worker can end: a message that it cannot handle throws in it; only Node and Deno tell of one that is terminated. */
+const deaths: [string, (worker: (typeof workers)[number]) => void][] = [
+  ["throws", (worker) => worker.postMessage({ type: "run", id: "no such entry" })],
+];
+if (runtime() === "node" || runtime() === "deno") deaths.push(["is terminated", (worker) => void worker.terminate()]);
+
+/** Many elements, so that threads share the work. */
+const SIZE = 1 << 16;
+
+/** The same structure each time, so that it meets the plan that a fault has hit. */
+async function compute(device: string | Device, factor: number, size = SIZE): Promise<void> {
+  const x = tensor(Float32Array.from({ length: size }, (_, i) => i % 5));
+  const y = mul(x, tensor(factor));
+  await realize([y], { device });
+  const wrong = y.value!.findIndex((v, i) => v !== (i % 5) * factor);
+  assert.equal(wrong, -1, `element ${wrong} is ${y.value![wrong]}`);
+}
+
+/** Ways to take a device away. */
+async function takeAway(device: string): Promise<void> {
+  if (device === "webgpu") return (await (await gpuJs()).WebGPUContext.acquire()).device.destroy();
+  // The newest context is the one in use; a device that starts anew gets another one.
+  const context = contexts.at(-1)!;
+  const lose = context.getExtension("WEBGL_lose_context");
+  if (lose) lose.loseContext!();
+  else context.getExtension("STACKGL_destroy_context")!.destroy!();
+}
+
+/** Makes the device's next allocations fail; gives what ends that. */
+async function refuseMemory(device: string): Promise<() => void> {
+  if (device === "webasm") {
+    const { Memory } = WebAssembly;
+    WebAssembly.Memory = class {
+      constructor() {
+        throw new RangeError("WebAssembly.Memory(): could not allocate memory");
+      }
+    } as unknown as typeof Memory;
+    return () => (WebAssembly.Memory = Memory);
+  }
+  if (device === "webgpu") {
+    const gpu = (await (await gpuJs()).WebGPUContext.acquire()).device as unknown as {
+      limits: { maxBufferSize: number };
+      createBuffer(descriptor: { size: number; mappedAtCreation?: boolean }): unknown;
+    };
+    const create = gpu.createBuffer.bind(gpu);
+    gpu.createBuffer = (descriptor) =>
+      create(descriptor.mappedAtCreation ? descriptor : { ...descriptor, size: gpu.limits.maxBufferSize + 16 });
+    return () => (gpu.createBuffer = create);
+  }
+  const context = contexts.at(-1)!;
+  const upload = context.texImage2D;
+  context.texImage2D = (target, level, format, _width, _height, ...rest) =>
+    upload.call(context, target, level, format, 1 << 20, 1 << 20, ...rest);
+  return () => (context.texImage2D = upload);
+}
+
+for (const { device, on, gpu } of devices) {
+  if (gpu) {
+    test(...on("a device that is lost between calls says so, and the next call starts it anew"), async () => {
+      const used = await useDevice(device);
+      await used.dispose();
+      await compute(device, 2);
+      const before = exp(tensor([0, 1]));
+      await realize([before]);
+      await takeAway(device);
+      await assert.rejects(compute(device, 3), (error: Error) => {
+        assert.ok(error instanceof DeviceLostError, String(error.stack));
+        assert.match(error.message, new RegExp(`^${device}: the (device|context) was lost`));
+        return true;
+      });
+      assert.deepEqual(Array.from(before.value!, (v) => v.toFixed(3)), ["1.000", "2.718"], "computed before the loss");
+      await compute(device, 3);
+      await compute(device, 4);
+    });
+
+    test(...on("calls under way when a device is lost reject or are right, and later ones are right"), async () => {
+      await compute(device, 2);
+      const calls = [3, 4, 5].map((factor) => compute(device, factor).then(() => null, (error: unknown) => error));
+      await takeAway(device);
+      for (const error of await Promise.all(calls)) {
+        if (error !== null) assert.ok(error instanceof DeviceLostError, String((error as Error).stack));
+      }
+      await compute(device, 6).catch((error) => assert.ok(error instanceof DeviceLostError, String(error.stack)));
+      await Promise.all([7, 8, 9].map((factor) => compute(device, factor)));
+    });
+  }
+
+  test(...on("a kernel that does not compile rejects, and says on which device"), async () => {
+    const used = await useDevice(device);
+    const bad = {
+      leaves: [],
+      results: [{ from: "step" as const, index: 0 }],
+      steps: [{
+        name: "bad",
+        shape: [4],
+        args: [],
+        kernel: { parameters: [], lines: [], result: "noSuchName + 1.0", extent: [4], iterations: 0, tables: [] },
+      }],
+    };
+    await assert.rejects(used.run("bad", () => bad, []), (error: Error) => {
+      assert.match(error.message, /noSuchName/);
+      if (device !== "float64") assert.ok(error.message.startsWith(device), error.message);
+      return true;
+    });
+    await compute(device, 2);
+  });
+
+  test(...on("concurrent calls each get their own results"), async () => {
+    await Promise.all(Array.from({ length: 12 }, (_, i) => compute(device, i + 1)));
+    const sums = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => sum(mul(tensor([1, 2, 3]), i)).item({ device })),
+    );
+    assert.deepEqual(sums, sums.map((_, i) => 6 * i));
+  });
+
+  if (device === "float64" || device === "cpu") continue;
+  test(...on("memory that is refused rejects, and the next call is right"), async () => {
+    await compute(device, 2);
+    const restore = await refuseMemory(device);
+    try {
+      await assert.rejects(compute(device, 2, SIZE / 2), (error: Error) => {
+        assert.ok(error.message.startsWith(device), String(error.stack));
+        assert.match(error.message, /memory|refused/);
+        return true;
+      });
+    } finally {
+      restore();
+    }
+    await compute(device, 3, SIZE / 2);
+    await compute(device, 3);
+  });
+
+  if (device !== "webasm" || !threadsWork()) continue;
+  for (const [how, kill] of deaths) {
+    test(...on(`a worker that ${how} rejects the call, and the next one is right`), async () => {
+      const used = await useDevice(device);
+      await used.dispose();
+      workers.length = 0;
+      await compute(device, 2);
+      assert.equal(used.executor, "fused-threaded");
+      assert.ok(workers.length > 0, "no worker was seen");
+      const call = compute(device, 3);
+      kill(workers.at(-1)!);
+      await assert.rejects(call, /^Error: webasm \(WebAssembly\) failed/);
+      await compute(device, 4);
+    });
+  }
+}
+
+test("two devices in one program do not disturb each other", async () => {
+  const names = devices.filter(({ available }) => available).map(({ device }) => device);
+  assert.ok(names.length >= 3, names.join());
+  await Promise.all(
+    names.flatMap((device) => [2, 3, 4].map((factor) => compute(device, factor))),
+  );
+});

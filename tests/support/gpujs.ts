@@ -1,0 +1,64 @@
+/** What tests of faults get hold of inside gpu.js: contexts, the WebGPU device, workers. */
+import process from "node:process";
+import { importGpuJs } from "../../core/runtime.ts";
+
+interface Context {
+  texImage2D(...args: unknown[]): unknown;
+  isContextLost(): boolean;
+  getExtension(name: string): { loseContext?(): void; restoreContext?(): void; destroy?(): void } | null;
+}
+interface KernelClass {
+  prototype: { initContext(): Context };
+}
+interface GpuJs {
+  WebGPUContext: { acquire(): Promise<{ device: { destroy(): void } }> };
+  WebGLKernel: KernelClass;
+  WebGL2Kernel: KernelClass;
+  HeadlessGLKernel: KernelClass;
+}
+
+/** gpu.js itself. */
+export async function gpuJs(): Promise<GpuJs> {
+  const module = (await importGpuJs(() => import("gpu.js"))) as unknown as GpuJs & { default?: GpuJs };
+  return module.WebGPUContext ? module : module.default!;
+}
+
+/** Collects the GL contexts that are made from now on. */
+export async function catchContexts(): Promise<Context[]> {
+  const caught: Context[] = [];
+  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
+  for (const { prototype } of [WebGLKernel, WebGL2Kernel, HeadlessGLKernel]) {
+    if (!Object.hasOwn(prototype, "initContext")) continue;
+    const make = prototype.initContext;
+    prototype.initContext = function () {
+      const context = make.call(this);
+      caught.push(context);
+      return context;
+    };
+  }
+  return caught;
+}
+
+interface AnyWorker {
+  postMessage(message: unknown): void;
+  terminate(): unknown;
+}
+type WorkerClass = new (...args: unknown[]) => AnyWorker;
+
+/** Collects the workers that are started from now on. */
+export function catchWorkers(): AnyWorker[] {
+  const caught: AnyWorker[] = [];
+  const catching = (Original: WorkerClass): WorkerClass =>
+    new Proxy(Original, {
+      construct(target, args, newTarget) {
+        const worker = Reflect.construct(target, args, newTarget) as AnyWorker;
+        caught.push(worker);
+        return worker;
+      },
+    });
+  const globals = globalThis as { Worker?: WorkerClass };
+  if (globals.Worker) globals.Worker = catching(globals.Worker);
+  const threads = process.getBuiltinModule?.("worker_threads") as { Worker: WorkerClass } | undefined;
+  if (threads) threads.Worker = catching(threads.Worker);
+  return caught;
+}
