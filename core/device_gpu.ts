@@ -280,10 +280,15 @@ function webGpuDriver({ adapter, device }: WebGpuContext): Driver {
       device.pushErrorScope("out-of-memory");
       const result = await run().then((value) => ({ value }), (error: unknown) => ({ error }));
       const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]).catch(() => []);
-      if ("error" in result) throw result.error;
       const [memory, validation] = errors;
-      if (memory) throw new Error(`out of memory: ${memory.message}`);
-      if (validation) throw new Error(`the driver refused a call: ${validation.message}`);
+      const refused = memory
+        ? `out of memory: ${memory.message}`
+        : validation && `the driver refused a call: ${validation.message}`;
+      if ("error" in result) {
+        if (!refused) throw result.error;
+        throw new Error(`${(result.error as Error).message} (${refused})`, { cause: result.error });
+      }
+      if (refused) throw new Error(refused);
       return result.value;
     },
     async lost(error) {

@@ -51,10 +51,7 @@ async function refuseMemory(device: string): Promise<() => void> {
     return () => (WebAssembly.Memory = Memory);
   }
   if (device === "webgpu") {
-    const gpu = (await (await gpuJs()).WebGPUContext.acquire()).device as unknown as {
-      limits: { maxBufferSize: number };
-      createBuffer(descriptor: { size: number; mappedAtCreation?: boolean }): unknown;
-    };
+    const { device: gpu } = await (await gpuJs()).WebGPUContext.acquire();
     const create = gpu.createBuffer.bind(gpu);
     gpu.createBuffer = (descriptor) =>
       create(descriptor.mappedAtCreation ? descriptor : { ...descriptor, size: gpu.limits.maxBufferSize + 16 });

@@ -10,8 +10,13 @@ interface Context {
 interface KernelClass {
   prototype: { initContext(): Context };
 }
+interface WebGpuDevice {
+  readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
+  createBuffer(descriptor: { size: number; mappedAtCreation?: boolean }): unknown;
+  destroy(): void;
+}
 interface GpuJs {
-  WebGPUContext: { acquire(): Promise<{ device: { destroy(): void } }> };
+  WebGPUContext: { acquire(): Promise<{ device: WebGpuDevice }> };
   WebGLKernel: KernelClass;
   WebGL2Kernel: KernelClass;
   HeadlessGLKernel: KernelClass;

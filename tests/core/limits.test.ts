@@ -1,0 +1,69 @@
+/** What a device cannot do is refused before anything runs, with the limit, the size and the device. What folds does run. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { add, mul, realize, reshape, slice, sum, type Tensor, tensor, transpose, zeros } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+import { gpuJs } from "../support/gpujs.ts";
+
+/** A tensor of small whole numbers. */
+function counting(shape: number[], modulus: number): Tensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return tensor(Float32Array.from({ length: size }, (_, i) => i % modulus), shape);
+}
+
+async function check(device: string, y: Tensor, expected: (i: number) => number): Promise<void> {
+  await realize([y], { device });
+  const wrong = y.value!.findIndex((v, i) => v !== expected(i));
+  assert.equal(wrong, -1, `element ${wrong} of [${y.shape}] is ${y.value![wrong]}, expected ${expected(wrong)}`);
+}
+
+for (const { device, on, gpu } of await devicesUnderTest()) {
+  // Wider and higher than the textures of any driver, and beyond the workgroups that WebGPU guarantees along one axis.
+  for (const shape of [[81, 20_000], [20_000, 81], [600_000], [3, 70_000, 2], [2, 70_000, 64], [1, 1, 530_000]]) {
+    test(...on(`[${shape}] is folded to what the device can hold`), async () => {
+      const rows = shape.at(-1)!;
+      const y = add(mul(counting(shape, 97), 2), tensor(Float32Array.from({ length: rows }, (_, i) => i % 13)));
+      await check(device, y, (i) => 2 * (i % 97) + ((i % rows) % 13));
+    });
+  }
+
+  test(...on("positions far into an array are exact"), async () => {
+    const [rows, columns] = [2_801, 3_001];
+    const x = counting([rows, columns], 251);
+    await check(device, add(transpose(x), 0), (i) => ((i % rows) * columns + Math.floor(i / rows)) % 251);
+    const flat = reshape(transpose(x), [rows * columns]);
+    const end = slice(add(flat, 1), [[rows * columns - 5_000, rows * columns]]);
+    const start = rows * columns - 5_000;
+    await check(device, end, (i) => (((start + i) % rows) * columns + Math.floor((start + i) / rows)) % 251 + 1);
+  });
+
+  test(...on("a sum over more elements than one thread may loop over"), async () => {
+    const n = 200_000;
+    let expected = 0;
+    for (let i = 0; i < n; i++) expected += i % 3;
+    await check(device, sum(counting([n], 3)), () => expected);
+  });
+
+  if (gpu) {
+    test(...on("an array that is too large is refused with the limit, its size and the device"), async () => {
+      const most = device === "webgpu" ? await largestBinding() / 4 : 2 ** 24;
+      if (most > 2 ** 30) return; // No host array could be made that is too large.
+      const y = add(zeros([most + 1]), tensor(1));
+      const size = device === "webgpu" ? 4 * (most + 1) : most + 1;
+      await assert.rejects(realize([y], { device }), (error: Error) => {
+        assert.ok(error.message.startsWith(`${device}: `), error.message);
+        for (const part of [String(size), String(device === "webgpu" ? 4 * most : most)]) {
+          assert.ok(error.message.includes(part), error.message);
+        }
+        return true;
+      });
+    });
+  }
+}
+
+/** The bytes that one binding of the WebGPU device holds. */
+async function largestBinding(): Promise<number> {
+  const { device } = await (await gpuJs()).WebGPUContext.acquire();
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  return Math.min(maxStorageBufferBindingSize, maxBufferSize);
+}
