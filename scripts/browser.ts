@@ -1,0 +1,259 @@
+/** The test files in Chromium, each in a page of its own. */
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { type Browser, chromium, type Page } from "playwright-core";
+import type { Message, Orders } from "../tests/support/browser/page.ts";
+import { type Bundle, bundle } from "./bundle.ts";
+import { type Outcome, resultOf } from "./results.ts";
+import { serve } from "./server.ts";
+import { originalStack } from "./source_maps.ts";
+
+/** What browsers do not run, and why. All other test files run there, and a file that does not load is a failure. */
+const NOT_IN_BROWSERS: Record<string, string> = {
+  "tests/tooling/": "they are about files and commands",
+  "tests/verify/cli.test.ts": "it starts processes",
+  "tests/loss/coco.test.ts": "it looks for a file",
+};
+
+/** How many pages run side by side, each in a browser of its own: one that hangs is ended without harm to the other. */
+const LANES = 2;
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // WebGPU on Linux is behind these, and SwiftShader, which computes on the CPU where there is no GPU, behind the last.
+  "--enable-unsafe-webgpu",
+  "--enable-features=Vulkan",
+  "--enable-unsafe-swiftshader",
+];
+
+/** Lines of stacks that are about what runs the tests. */
+const OWN_FRAME = /^ +at .*(tests\/support\/browser\/(node_test|page)\.ts:|<anonymous>:)\d+:\d+\)?$/;
+
+/** What the page offers; it is typed here because pages and this program share no globals. */
+interface Window {
+  gpugradTests: {
+    run(orders: Orders, tell: (message: Message) => Promise<void>): Promise<string | null>;
+    graphics(): Promise<Record<string, string>>;
+  };
+  gpugradTell(message: Message): Promise<void>;
+  crossOriginIsolated: boolean;
+}
+
+/** How the tests went in one kind of page. */
+export interface PageOutcome extends Outcome {
+  label: string;
+  /** The only backend whose tests ran; all where there is none. */
+  only?: string;
+}
+
+export interface BrowserOptions {
+  /** What the names of tests must contain. */
+  name?: string;
+  /** After which a file is taken to hang. */
+  minutes: number;
+  /** The environment of the tests. */
+  env: Record<string, string | undefined>;
+}
+
+/** Where Chromium is, or how to get it. */
+function findChromium(): { path: string } | { missing: string } {
+  const { CHROMIUM: given } = process.env;
+  if (given) return existsSync(given) ? { path: given } : { missing: `CHROMIUM=${given} is not there` };
+  const path = PLACES.find((place) => existsSync(place));
+  if (path) return { path };
+  return {
+    missing: "Chromium is not installed (Debian: apt-get install chromium; elsewhere set CHROMIUM to its path)",
+  };
+}
+
+/**
+ * Runs test files in Chromium: all of them in pages that are isolated from other origins, so that webasm has threads, and the tests of
+ * webasm once more in pages that are not.
+ */
+export async function runInChromium(
+  files: readonly string[],
+  options: BrowserOptions,
+): Promise<{ missing: string } | { version: string; pages: PageOutcome[]; left: Map<string, string[]> }> {
+  const found = findChromium();
+  if ("missing" in found) return found;
+  const left = new Map<string, string[]>();
+  const chosen = files.filter((file) => {
+    const [, reason] = Object.entries(NOT_IN_BROWSERS).find(([path]) => file.startsWith(path)) ?? [];
+    if (reason !== undefined) left.set(reason, [...left.get(reason) ?? [], file]);
+    return reason === undefined;
+  });
+
+  const launch = () =>
+    chromium.launch({
+      executablePath: found.path,
+      headless: true,
+      args: [...FLAGS, ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean)],
+    });
+  const first = await launch();
+  const browsers: (Browser | null)[] = [first];
+  const start = performance.now();
+  let server: Awaited<ReturnType<typeof serve>> | undefined;
+  try {
+    const version = first.version();
+    console.log(`\n> ${found.path} (${version})`);
+    const { modules, problems } = await bundle(chosen);
+    server = await serve(modules);
+    console.log(await graphicsOf(first, server.isolated));
+
+    const isolated: PageOutcome = { label: "chromium", results: [], problems: [], seconds: 0 };
+    for (const [file, problem] of problems) isolated.problems.push(`${file} cannot be bundled: ${problem}`);
+    const plain: PageOutcome = {
+      label: "chromium, not isolated",
+      only: "webasm",
+      results: [],
+      problems: [],
+      seconds: 0,
+    };
+
+    /** Runs files in pages of one kind, and gives those that had tests of webasm. */
+    const runFiles = async (files: readonly string[], address: string, outcome: PageOutcome): Promise<string[]> => {
+      const queue = [...files];
+      const withWebasm: string[] = [];
+      const begin = performance.now();
+      await Promise.all(Array.from({ length: Math.min(LANES, files.length) }, async (_, lane) => {
+        for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+          const browser = browsers[lane] ??= await launch();
+          const { results, problems, broken } = await runFile(browser, file, address, outcome.only, modules, options);
+          outcome.results.push(...results);
+          outcome.problems.push(...problems);
+          if (results.some(({ backend, status }) => backend === "webasm" && status !== "skipped")) {
+            withWebasm.push(file);
+          }
+          if (broken) {
+            browsers[lane] = null;
+            await browser.close();
+          }
+        }
+      }));
+      process.stdout.write("\n");
+      outcome.seconds = (performance.now() - begin) / 1000;
+      return withWebasm;
+    };
+
+    const withWebasm = await runFiles(chosen.filter((file) => !problems.has(file)), server.isolated, isolated);
+    isolated.seconds = (performance.now() - start) / 1000;
+    if (chosen.length > 0 && isolated.results.length === 0) isolated.problems.push("no test was reported");
+    if (withWebasm.length === 0) return { version, pages: [isolated], left };
+    await runFiles(withWebasm.sort(), server.plain, plain);
+    return { version, pages: [isolated, plain], left };
+  } finally {
+    await Promise.all(browsers.map((browser) => browser?.close()));
+    await server?.close();
+  }
+}
+
+/** What this browser computes with, so that a GPU and what stands in for one are told apart. */
+async function graphicsOf(browser: Browser, address: string): Promise<string> {
+  const page = await browser.newPage();
+  try {
+    await page.goto(address);
+    const found = await page.evaluate(() => (globalThis as unknown as Window).gpugradTests.graphics());
+    return Object.entries(found).map(([backend, name]) => `  ${backend}: ${name}`).join("\n");
+  } catch (error) {
+    return `  no GPU: ${(error as Error).message}`;
+  } finally {
+    await page.close();
+  }
+}
+
+/** Runs one test file in a new page. What fails is printed in full; `broken` says that the browser cannot be used any more. */
+async function runFile(
+  browser: Browser,
+  file: string,
+  address: string,
+  only: string | undefined,
+  modules: Bundle,
+  { name, minutes, env }: BrowserOptions,
+): Promise<{ results: Outcome["results"]; problems: string[]; broken: boolean }> {
+  const results: Outcome["results"] = [];
+  const problems: string[] = [];
+  const shown: string[] = [];
+  const warnings: string[] = [];
+  let dots = "";
+  let at = "";
+  let broken = false;
+  const readable = (text: string) =>
+    originalStack(text, address, modules).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n");
+  const where = () => `${file}${at && `, in "${at}"`}`;
+  const problem = (text: string) => {
+    problems.push(`${where()}: ${text.split("\n")[0].slice(0, 160)}`);
+    shown.push(`${where()}: ${readable(text)}`);
+  };
+
+  const page = await browser.newPage();
+  const ends: (() => void)[] = [];
+  try {
+    await page.exposeFunction("gpugradTell", (message: Message) => {
+      if ("started" in message) return void (at = message.started);
+      const { name, status, detail } = message.ended;
+      results.push(resultOf(name, status, detail));
+      dots += { passed: ".", failed: "X", skipped: "," }[status];
+      if (status === "failed") shown.push(`${file}: ${name}\n${readable(detail)}`);
+      at = "";
+    });
+    page.on("pageerror", (error) => problem(`uncaught ${error.stack ?? error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error") problem(`console.error: ${message.text()} (${message.location().url})`);
+      if (message.type() === "warning" && warnings.length < 20) warnings.push(message.text());
+    });
+    const ended = new Promise<string>((done) => {
+      page.on("crash", () => done("the page crashed"));
+      const disconnected = () => done("the browser ended");
+      browser.on("disconnected", disconnected);
+      ends.push(() => browser.off("disconnected", disconnected));
+      if (Number.isFinite(minutes)) {
+        const timer = setTimeout(() => done(`did not end within ${minutes} minutes`), minutes * 60_000);
+        ends.push(() => clearTimeout(timer));
+      }
+    });
+    const done = runPage(page, address, {
+      module: `${address}${file.replace(/\.ts$/, ".js")}`,
+      name: name ?? "",
+      ending: only === undefined ? "" : ` [${only}]`,
+      env,
+    }, only === undefined);
+    const reason = await Promise.race([ended.then((text) => ({ text })), done.then(() => null)]);
+    if (reason) {
+      broken = true;
+      problem(reason.text);
+      done.catch(() => {});
+    } else if (results.length === 0 && problems.length === 0 && name === undefined && only === undefined) {
+      problem("has no test");
+    }
+  } catch (error) {
+    problem((error as Error).message);
+  } finally {
+    ends.forEach((end) => end());
+    if (!broken) await page.close();
+  }
+  process.stdout.write(dots);
+  if (shown.length > 0) {
+    if (warnings.length > 0) shown.push(`${file}: the console's warnings:\n${warnings.join("\n")}`);
+    console.log(`\n\n${shown.join("\n\n")}\n`);
+  }
+  return { results, problems, broken };
+}
+
+/** Loads a test file in a page and waits for its tests. */
+async function runPage(page: Page, address: string, orders: Orders, isolated: boolean): Promise<void> {
+  await page.goto(address);
+  const is = await page.evaluate(() => (globalThis as unknown as Window).crossOriginIsolated);
+  if (is !== isolated) throw new Error(`the page should ${isolated ? "" : "not "}be isolated from other origins`);
+  const error = await page.evaluate((orders) => {
+    const { gpugradTests, gpugradTell } = globalThis as unknown as Window;
+    return gpugradTests.run(orders, gpugradTell);
+  }, orders);
+  if (error !== null) throw new Error(`did not load: ${error}`);
+}

@@ -1,0 +1,76 @@
+/** The reports of Node, Deno and Bun, which differ in what they make of files and of `describe`. */
+import { existsSync, readFileSync } from "node:fs";
+import { XMLParser } from "fast-xml-parser";
+import { type Result, resultOf } from "./results.ts";
+
+interface Case {
+  "@name": string;
+  failure?: Detail | Detail[];
+  error?: Detail | Detail[];
+  skipped?: Detail | Detail[];
+}
+type Detail = string | { "@message"?: string; "#text"?: string };
+interface Suite {
+  "@name"?: string;
+  testsuite?: Suite[];
+  testcase?: Case[];
+}
+
+/**
+ * Reads the report of a runner.
+ *
+ * @param root the folder of the project, which Node puts before the names of files.
+ * @returns the tests, and those of the files that are missing from the report.
+ */
+export function readReport(
+  runtime: "node" | "deno" | "bun",
+  path: string,
+  files: readonly string[],
+  root: string,
+): { results: Result[]; unreported: readonly string[] } {
+  if (!existsSync(path)) return { results: [], unreported: files };
+  const parser = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: "@",
+    parseAttributeValue: false,
+    htmlEntities: true,
+    isArray: (name) => name === "testsuite" || name === "testcase",
+  });
+  const results: Result[] = [];
+  const visit = (suite: Suite, above: string[]): void => {
+    for (const test of suite.testcase ?? []) {
+      results.push(readCase(test, [...above, test["@name"].replace(root, "")].join(" > ")));
+    }
+    for (const inner of suite.testsuite ?? []) visit(inner, [...above, inner["@name"] ?? ""]);
+  };
+  const { testsuites } = parser.parse(readFileSync(path, "utf8")) as { testsuites?: Suite | "" };
+  if (!testsuites) return { results: [], unreported: files };
+  // Deno and Bun wrap each file in a suite and leave out files that do not load. Node has no such suites, and reports those files
+  // as failed tests.
+  const suites = testsuites.testsuite ?? [];
+  const reported = new Set(suites.map((suite) => (suite["@name"] ?? "").replace(/^\.\//, "")));
+  if (runtime === "node") visit(testsuites, []);
+  else for (const file of suites) visit(file, []);
+  // Deno also lists each `describe` as a test of its own.
+  const groups = new Set<string>();
+  for (const { name } of results) {
+    for (let at = name.indexOf(" > "); at >= 0; at = name.indexOf(" > ", at + 1)) groups.add(name.slice(0, at));
+  }
+  return {
+    results: results.filter(({ name, status }) => status === "failed" || !groups.has(name)),
+    unreported: runtime === "node" ? [] : files.filter((file) => !reported.has(file)),
+  };
+}
+
+function readCase(test: Case, name: string): Result {
+  const failure = test.failure ?? test.error;
+  if (failure !== undefined) return resultOf(name, "failed", textOf(failure));
+  if (test.skipped === undefined) return resultOf(name, "passed", "");
+  const given = textOf(test.skipped);
+  return resultOf(name, "skipped", given === "true" ? "" : given);
+}
+
+function textOf(detail: Detail | Detail[]): string {
+  const one = Array.isArray(detail) ? detail[0] : detail;
+  return (typeof one === "string" ? one : one["@message"] ?? one["#text"] ?? "").trim();
+}

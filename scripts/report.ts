@@ -1,0 +1,121 @@
+/** The summary at the end of `npm test`: what ran, what failed, and what was skipped and why. */
+import type { Result } from "./results.ts";
+
+/** Columns, padded. */
+function table(rows: string[][]): string {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i])).join("  ")}`.trimEnd()).join("\n");
+}
+
+export class Report {
+  readonly failures: string[] = [];
+  #passed = 0;
+  #skipped = 0;
+  readonly #checkRows: string[][] = [];
+  readonly #testRows: string[][] = [];
+  readonly #skips = new Map<string, Map<string, number>>();
+  readonly #counted = new Map<string, string[]>();
+  /** Node's report is the one that says why a test was skipped; a test of the same name was skipped for the same reason. */
+  readonly #reasons = new Map<string, string>();
+  readonly #left = new Map<string, string[]>();
+
+  /** Notes that something did not run, and why. */
+  skip(reason: string, where: string): void {
+    this.#skipped++;
+    const places = this.#skips.get(reason) ?? new Map<string, number>();
+    this.#skips.set(reason, places.set(where, (places.get(where) ?? 0) + 1));
+  }
+
+  /** Notes files that a runtime is not meant to run. */
+  leaveOut(what: string, files: readonly string[]): void {
+    this.#left.set(what, [...files]);
+  }
+
+  /** Notes a check: passed without a problem, or failed with one. */
+  check(name: string, problem: string | null, seconds: number): void {
+    if (problem === null) this.#passed++;
+    else this.failures.push(`${name}: ${problem}; see its output above`);
+    this.#checkRows.push([name, problem === null ? "passed" : "failed", `${seconds.toFixed(1)} s`]);
+  }
+
+  /** Notes a check whose program is missing. */
+  missingCheck(name: string, reason: string, isFailure: boolean): void {
+    if (isFailure) this.failures.push(`${name}: ${reason}`);
+    else this.skip(reason, name);
+    this.#checkRows.push([name, isFailure ? "failed" : "skipped", ""]);
+  }
+
+  /** Notes a runtime that is missing. */
+  missingRuntime(runtime: string, reason: string, isFailure: boolean): void {
+    if (isFailure) this.failures.push(`${runtime}: ${reason}`);
+    else this.skip(reason, `all tests under ${runtime}`);
+    this.#testRows.push([runtime, "", "", "", isFailure ? "missing" : "not run", ""]);
+  }
+
+  /**
+   * Notes the tests of a runtime.
+   *
+   * @param label what the table calls it, with its version.
+   * @param required the backends that tests must have run on.
+   */
+  tests(
+    runtime: string,
+    label: string,
+    results: readonly Result[],
+    seconds: number,
+    required: readonly string[],
+  ): void {
+    const counts = new Map<string, Record<Result["status"], number>>();
+    for (const { name, backend, status, detail } of results) {
+      const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0 };
+      counts.set(backend, count);
+      count[status]++;
+      if (status === "passed") {
+        this.#passed++;
+        // Tests that count what others found say so in their names.
+        if (/^\d+ of \d+ /.test(name)) this.#counted.set(name, [...(this.#counted.get(name) ?? []), runtime]);
+      } else if (status === "failed") this.failures.push(`${runtime}: ${name}${detail && `: ${detail}`}`);
+      else {
+        if (detail && !this.#reasons.has(name)) this.#reasons.set(name, detail);
+        this.skip(detail || this.#reasons.get(name) || `${name}: no reason given`, runtime);
+      }
+    }
+    for (const backend of required) {
+      const count = counts.get(backend);
+      if (!count || count.passed + count.failed === 0) {
+        this.failures.push(`${runtime}: no test ran on ${backend}, which is required`);
+      }
+    }
+    const ends = [label, `${seconds.toFixed(1)} s`];
+    for (const [backend, count] of [...counts].sort(([a], [b]) => a < b ? -1 : 1)) {
+      const [name, time] = ends.splice(0);
+      const cells = [backend || "no backend", count.passed, count.failed, count.skipped].map(String);
+      this.#testRows.push([name ?? "", ...cells, time ?? ""]);
+    }
+    if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", ends[1]]);
+  }
+
+  print(): void {
+    console.log("\nSummary");
+    if (this.#checkRows.length > 0) console.log(`\n${table([["check", "", ""], ...this.#checkRows])}`);
+    if (this.#testRows.length > 0) {
+      console.log(`\n${table([["runtime", "backend", "passed", "failed", "skipped", ""], ...this.#testRows])}`);
+    }
+    if (this.#counted.size > 0) {
+      const lines = [...this.#counted].map(([name, where]) => `  ${name} (${where.join(", ")})`);
+      console.log(`\nCounted\n${lines.join("\n")}`);
+    }
+    if (this.#left.size > 0) {
+      const lines = [...this.#left].map(([what, files]) => `  ${what}: ${files.join(", ")}`);
+      console.log(`\nLeft out\n${lines.join("\n")}`);
+    }
+    if (this.#skips.size > 0) {
+      console.log("\nSkipped");
+      for (const [reason, places] of this.#skips) {
+        console.log(`  ${reason} (${[...places].map(([where, n]) => n === 1 ? where : `${where}: ${n}`).join(", ")})`);
+      }
+    }
+    if (this.failures.length > 0) console.log(`\nFailed\n${this.failures.map((line) => `  ${line}`).join("\n")}`);
+    console.log(`\n${this.#passed} passed, ${this.failures.length} failed, ${this.#skipped} skipped`);
+  }
+}

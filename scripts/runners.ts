@@ -1,0 +1,88 @@
+/** The test files under Node, Deno and Bun, each with the runner it brings. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { readReport } from "./junit.ts";
+import { environment, output, root, run } from "./processes.ts";
+import type { Outcome } from "./results.ts";
+
+export type Runner = "node" | "deno" | "bun";
+
+/** The version of a runtime, or why it cannot be used. */
+export function versionOf(runtime: Runner): { version: string } | { missing: string } {
+  if (runtime === "node") return { version: process.versions.node };
+  const answer = output(runtime, ["--version"]);
+  if ("missing" in answer) return answer;
+  return { version: answer.text.match(/\d+\.\d+\.\d+\S*/)?.[0] ?? "" };
+}
+
+/** How a runtime runs the test files and reports on them. */
+function commandOf(
+  runtime: Runner,
+  files: readonly string[],
+  report: string,
+  pattern: string | undefined,
+): [string, string[]] {
+  switch (runtime) {
+    case "node":
+      return onDisplay(process.execPath, [
+        ...["--test", "--import", "tsx", "--test-concurrency=2"],
+        ...["--test-reporter=dot", "--test-reporter-destination=stdout"],
+        ...["--test-reporter=junit", `--test-reporter-destination=${report}`],
+        ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
+        ...files,
+      ]);
+    case "deno":
+      return ["deno", [
+        ...["test", "--allow-all", "--no-check", "--parallel", "--reporter=dot", `--junit-path=${report}`],
+        ...(pattern === undefined ? [] : [`--filter=/${pattern}/`]),
+        ...files,
+      ]];
+    case "bun":
+      return ["bun", [
+        ...["test", "--timeout=120000", "--parallel=2", "--dots", "--reporter=junit", `--reporter-outfile=${report}`],
+        ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
+        ...files.map((file) => `./${file}`),
+      ]];
+  }
+}
+
+/** A command with an X display, which the backend headlessgl needs; as it is where there is one, or where none can be had. */
+function onDisplay(command: string, args: string[]): [string, string[]] {
+  if (environment.DISPLAY || !existsSync(join(root, "node_modules", "gl"))) return [command, args];
+  if ("missing" in output("xvfb-run", ["--help"])) return [command, args];
+  return ["xvfb-run", ["-a", command, ...args]];
+}
+
+/**
+ * Runs test files.
+ *
+ * @param name what the names of tests must contain.
+ * @param minutes after which the runner is taken to hang.
+ */
+export async function runTests(
+  runtime: Runner,
+  files: readonly string[],
+  { name, minutes }: { name?: string; minutes: number },
+): Promise<Outcome> {
+  mkdirSync(".cache", { recursive: true });
+  const folder = mkdtempSync(join(".cache", "report-"));
+  try {
+    const path = join(folder, `${runtime}.xml`);
+    const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
+    const { problem, seconds } = await run(...commandOf(runtime, files, path, pattern), minutes);
+    const { results, unreported } = readReport(runtime, path, files, root);
+    const problems: string[] = [];
+    // Files without a test of the name are not reported.
+    if (name === undefined) {
+      for (const file of unreported) problems.push(`${file} did not load or has no test; see the output above`);
+    }
+    if (results.length === 0) problems.push("no test was reported");
+    else if (problem !== null && problems.length === 0 && !results.some(({ status }) => status === "failed")) {
+      problems.push(`the runner ${problem} although no test failed; see its output above`);
+    }
+    return { results, problems, seconds };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

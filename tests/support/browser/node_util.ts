@@ -1,0 +1,5 @@
+/** `node:util` in a browser, whose console knows no escape sequences. */
+
+export function styleText(_format: string, text: string): string {
+  return text;
+}

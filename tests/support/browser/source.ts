@@ -1,0 +1,16 @@
+/** `support/source.ts` in a browser: the test server has the project's files. */
+
+/** A file of the project, as text. Synchronous, as it is elsewhere: tests are declared from what they read. */
+export function readText(path: string): string {
+  const request = new XMLHttpRequest();
+  request.open("GET", `project/${path}`, false);
+  request.send();
+  if (request.status !== 200) throw new Error(`${path}: the test server answered ${request.status}`);
+  return request.responseText;
+}
+
+/** A file of the project, as JSON. */
+// deno-lint-ignore no-explicit-any
+export function readJson(path: string): any {
+  return JSON.parse(readText(path));
+}
