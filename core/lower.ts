@@ -117,17 +117,26 @@ const logNearOne = (d: string, bind: Bind): string => {
   );
 };
 
+/** log with its values at 0, below, at infinity and of NaN, where drivers give numbers. */
+const wholeLog = (x: string, bind: Bind, target: Target): string => {
+  const inside = bind(`(${x} > 0.0 && ${x} <= 3.4028234663852886e38 ? ${x} : 1.0)`);
+  const [nan, inf, low] = [NaN, Infinity, -Infinity].map((value) => target.literal(value));
+  const outside = bind(`(${x} > 0.0 ? ${inf} : (${x} === 0.0 ? ${low} : ${nan}))`);
+  return bind(`(${inside} === ${x} ? Math.log(${inside}) : ${outside})`);
+};
+
 /** log1p: near 0 the sum 1 + x would lose what matters. */
-const log1pSeries: ScalarFunction = ([x], bind) => {
+const log1pSeries: ScalarFunction = ([x], bind, target) => {
   const near = bind(`(${x} > -0.3 && ${x} < 0.45 ? ${x} : 0.0)`);
-  return `(${near} === ${x} ? ${logNearOne(near, bind)} : Math.log(1.0 + ${x}))`;
+  const sum = bind(`(1.0 + ${x})`);
+  return `(${near} === ${x} ? ${logNearOne(near, bind)} : ${wholeLog(sum, bind, target)})`;
 };
 
 /** log: shaders promise an absolute error around 1, where the result is small. */
-const logSeries: ScalarFunction = ([x], bind) => {
+const logSeries: ScalarFunction = ([x], bind, target) => {
   const away = bind(`(${x} - 1.0)`);
   const near = bind(`(${away} > -0.3 && ${away} < 0.45 ? ${away} : 0.0)`);
-  return `(${near} === ${away} ? ${logNearOne(near, bind)} : Math.log(${x}))`;
+  return `(${near} === ${away} ? ${logNearOne(near, bind)} : ${wholeLog(x, bind, target)})`;
 };
 
 /** atan as in Cephes' atanf: shaders promise 4096 units in the last place. The argument is reduced by tan(pi / 8) and tan(3 pi / 8). */
@@ -144,6 +153,25 @@ const atanPolynomial: ScalarFunction = ([x], bind) => {
     `(((8.05374449538e-2 * ${q} - 1.38776856032e-1) * ${q} + 1.99777106478e-1) * ${q} - 3.33329491539e-1) * ${q} * ${t} + ${t}`,
   );
   return `(${x} < 0.0 ? -(${start} + ${p}) : ${start} + ${p})`;
+};
+
+/**
+ * sin and cos as in Cephes' sinf: shaders promise an absolute error of 2^-11. The argument is reduced by pi / 2 in three parts, which is
+ * good for arguments up to some thousands.
+ */
+const circular = (quarter: number): ScalarFunction => ([x], bind) => {
+  const n = bind(`Math.floor(${x} * 0.6366197724 + 0.5)`);
+  const r = bind(`((${x} - ${n} * 1.5703125) - ${n} * 4.8375129699707031e-4) - ${n} * 7.5497899548918821e-8`);
+  const q = bind(`(${r} * ${r})`);
+  const s = bind(`((-1.9515295891e-4 * ${q} + 8.3321608736e-3) * ${q} - 1.6666654611e-1) * ${q} * ${r} + ${r}`);
+  const c = bind(
+    `((2.443315711809948e-5 * ${q} - 1.388731625493765e-3) * ${q} + 4.166664568298827e-2) * ${q} * ${q} - 0.5 * ${q} + 1.0`,
+  );
+  const k = bind(`${n} + ${quarter}.0`);
+  const turns = bind(`Math.floor(${k} * 0.25)`);
+  const quadrant = bind(`${k} - 4.0 * ${turns}`);
+  const size = bind(`(${quadrant} === 1.0 || ${quadrant} === 3.0 ? ${c} : ${s})`);
+  return `(${quadrant} > 1.5 ? -${size} : ${size})`;
 };
 
 /** exp(x) - 1, by Taylor's series near 0, where the difference would lose what matters. */
@@ -177,7 +205,7 @@ const signedPow: ScalarFunction = ([a, b], bind, target) => {
     `(${b} < 0.0 ? ${target.literal(Infinity)} : (${b} === 0.0 ? 1.0 : 0.0))`,
   );
   const known = bind(`(${a} === 0.0 ? ${zero} : (${a} < 0.0 ? ${negative} : ${size}))`);
-  return `(${a} === ${a} || ${b} === 0.0 ? ${known} : ${a})`;
+  return `(${b} === ${b} ? (${a} === ${a} || ${b} === 0.0 ? ${known} : ${a}) : ${b})`;
 };
 
 /** Shader compilers fold a division by a constant 0 to 0, or refuse it. */
@@ -202,6 +230,8 @@ const shaderFunctions: Record<string, ScalarFunction> = {
   max: shaderExtreme(">"),
   min: shaderExtreme("<"),
   log: logSeries,
+  sin: circular(0),
+  cos: circular(1),
   log1p: log1pSeries,
   atan: atanPolynomial,
   expm1: expm1Series,

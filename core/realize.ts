@@ -52,11 +52,15 @@ function probePlan({ thread }: Target): Plan {
   };
 }
 
-async function openDevice(name: string): Promise<Device> {
+/** Why a device cannot run in this runtime at all; `null` where it can. */
+function elsewhere(name: string): string | null {
   const homes = homesOf(name);
-  if (homes && !homes.includes(runtime())) {
-    throw new Error(`runs only in ${homes.join(", ")}, and this is ${runtime()}`);
-  }
+  return !homes || homes.includes(runtime()) ? null : `runs only in ${homes.join(", ")}, and this is ${runtime()}`;
+}
+
+async function openDevice(name: string): Promise<Device> {
+  const cannot = elsewhere(name);
+  if (cannot) throw new Error(cannot);
   try {
     const device = new Device(name, name === "float64" ? float64Backend() : await gpuBackend(name));
     await probe(device);
@@ -126,11 +130,17 @@ async function timed(device: Device): Promise<number> {
 
 /** The first of these that works, and why those before it do not. */
 async function firstThatWorks(names: readonly string[], passedOver: PassedOver[]): Promise<Device | null> {
-  for (const name of names) {
+  for (const [i, name] of names.entries()) {
     try {
       const device = await deviceNamed(name);
       // A device that was opened before can be gone by now.
       await probe(device);
+      for (const later of names.slice(i + 1)) {
+        passedOver.push({
+          name: later,
+          reason: elsewhere(later) ?? `was not tried: "${name}" works and comes first`,
+        });
+      }
       return device;
     } catch (error) {
       passedOver.push({ name, reason: reasonOf(error) });
