@@ -80,7 +80,7 @@ export async function gpuBackend(mode: string): Promise<Backend> {
   let queue: Promise<unknown> = Promise.resolve();
 
   async function open(): Promise<void> {
-    const context = mode === "webgpu" ? await withWebGpu(() => gpujs.WebGPUContext.acquire()) : null;
+    const context = mode === "webgpu" ? await acquire(gpujs) : null;
     gpu = context ? await withWebGpu(() => new gpujs.GPU({ mode })) : new gpujs.GPU({ mode });
     driver = context
       ? webGpuDriver(context)
@@ -202,6 +202,15 @@ export async function gpuBackend(mode: string): Promise<Backend> {
       await open();
     },
   };
+}
+
+function acquire({ WebGPUContext }: GpuModule): Promise<WebGpuContext> {
+  return withWebGpu(async () => {
+    const { gpu } = (globalThis as { navigator?: { gpu?: { requestAdapter(): Promise<unknown> } } }).navigator ?? {};
+    if (!gpu) throw new Error("there is no navigator.gpu");
+    if (!(await gpu.requestAdapter())) throw new Error("there is no WebGPU adapter");
+    return await WebGPUContext.acquire();
+  });
 }
 
 /** Whether what ran a pipeline is the mode that was asked for; gpu.js calls all of WebGL `gpu`. */

@@ -107,7 +107,7 @@ function deviceNamed(name: string): Promise<Device> {
 /** Why a device does not work, without its name. */
 function reasonOf(error: unknown): string {
   const { message, cause } = error as Error;
-  return cause instanceof Error && message.endsWith(cause.message) ? cause.message : message;
+  return cause instanceof Error && message.startsWith("useDevice:") ? cause.message : message;
 }
 
 let fastest: Promise<Device> | null = null;

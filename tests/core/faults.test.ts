@@ -1,11 +1,11 @@
 /** Devices that go away, workers that die, memory that is refused, kernels that do not compile: an error says so, and the next call is right. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Device } from "../../core/device.ts";
+import type { Device } from "../../core/device.ts";
 import { runtime, threadsWork } from "../../core/runtime.ts";
 import { DeviceLostError, exp, mul, realize, sum, tensor, useDevice } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
-import { catchContexts, catchWorkers, gpuJs } from "../support/gpujs.ts";
+import { catchContexts, catchWorkers, gpuJs, takeAway } from "../support/gpujs.ts";
 
 const contexts = await catchContexts();
 const workers = catchWorkers();
@@ -27,16 +27,6 @@ async function compute(device: string | Device, factor: number, size = SIZE): Pr
   await realize([y], { device });
   const wrong = y.value!.findIndex((v, i) => v !== (i % 5) * factor);
   assert.equal(wrong, -1, `element ${wrong} is ${y.value![wrong]}`);
-}
-
-/** Ways to take a device away. */
-async function takeAway(device: string): Promise<void> {
-  if (device === "webgpu") return (await (await gpuJs()).WebGPUContext.acquire()).device.destroy();
-  // The newest context is the one in use; a device that starts anew gets another one.
-  const context = contexts.at(-1)!;
-  const lose = context.getExtension("WEBGL_lose_context");
-  if (lose) lose.loseContext!();
-  else context.getExtension("STACKGL_destroy_context")!.destroy!();
 }
 
 /** Makes the device's next allocations fail; gives what ends that. */
@@ -72,7 +62,7 @@ for (const { device, on, gpu } of devices) {
       await compute(device, 2);
       const before = exp(tensor([0, 1]));
       await realize([before]);
-      await takeAway(device);
+      await takeAway(device, contexts);
       await assert.rejects(compute(device, 3), (error: Error) => {
         assert.ok(error instanceof DeviceLostError, String(error.stack));
         assert.match(error.message, new RegExp(`^${device}: the (device|context) was lost`));
@@ -86,7 +76,7 @@ for (const { device, on, gpu } of devices) {
     test(...on("calls under way when a device is lost reject or are right, and later ones are right"), async () => {
       await compute(device, 2);
       const calls = [3, 4, 5].map((factor) => compute(device, factor).then(() => null, (error: unknown) => error));
-      await takeAway(device);
+      await takeAway(device, contexts);
       for (const error of await Promise.all(calls)) {
         if (error !== null) assert.ok(error instanceof DeviceLostError, String((error as Error).stack));
       }

@@ -44,6 +44,31 @@ export async function catchContexts(): Promise<Context[]> {
   return caught;
 }
 
+/** Takes a device away: the WebGPU device, or the newest of the GL contexts that were caught. */
+export async function takeAway(device: string, contexts: readonly Context[]): Promise<void> {
+  if (device === "webgpu") return (await (await gpuJs()).WebGPUContext.acquire()).device.destroy();
+  const context = contexts.at(-1)!;
+  const lose = context.getExtension("WEBGL_lose_context");
+  if (lose) lose.loseContext!();
+  else context.getExtension("STACKGL_destroy_context")!.destroy!();
+}
+
+/** Keeps a device from starting again; gives what ends that. */
+export async function breakStart(device: string): Promise<() => void> {
+  if (device === "webgpu") {
+    const { gpu } = navigator as unknown as { gpu: { requestAdapter(): Promise<unknown> } };
+    gpu.requestAdapter = () => Promise.resolve(null);
+    return () => Reflect.deleteProperty(gpu, "requestAdapter");
+  }
+  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
+  const { prototype } = { webgl: WebGLKernel, webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel }[device]!;
+  const make = prototype.initContext;
+  prototype.initContext = () => {
+    throw new Error("no context to be had");
+  };
+  return () => (prototype.initContext = make);
+}
+
 interface AnyWorker {
   postMessage(message: unknown): void;
   terminate(): unknown;

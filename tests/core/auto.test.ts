@@ -1,0 +1,72 @@
+/** What `auto` does when the device that it chose goes away. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Device } from "../../core/device.ts";
+import { DeviceLostError, exp, mul, realize, tensor, useDevice } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+import { breakStart, catchContexts, takeAway } from "../support/gpujs.ts";
+import { skip } from "../support/skip.ts";
+
+const contexts = await catchContexts();
+const devices = await devicesUnderTest();
+const gpu = devices.find((d) => d.gpu && d.available)?.device;
+const missing = gpu ? undefined : "no GPU device works here";
+
+/** Lets the host look slow in trials, so that `auto` takes a GPU that is a software driver. */
+async function withSlowHost<T>(run: () => Promise<T>): Promise<T> {
+  const { prototype } = Device;
+  const original = prototype.run;
+  prototype.run = async function (...args) {
+    const slow = args[0] === "probe" && !devices.find((d) => d.device === this.name)!.gpu;
+    if (slow) await new Promise((done) => setTimeout(done, 400));
+    return original.apply(this, args);
+  };
+  try {
+    return await run();
+  } finally {
+    prototype.run = original;
+  }
+}
+
+test(
+  ...skip("auto starts a device that was lost again, or goes on with the next one and says so", missing),
+  async () => {
+    await withSlowHost(async () => {
+      const first = await useDevice("auto");
+      assert.equal(first.name, gpu);
+      const before = exp(tensor([0, 0]));
+      await realize([before]);
+
+      await takeAway(gpu!, contexts);
+      await assert.rejects(realize([mul(tensor([1, 2]), tensor(3))]), (error: Error) => {
+        assert.ok(error instanceof DeviceLostError, String(error.stack));
+        assert.match(error.message, /it was started again$/);
+        return true;
+      });
+      assert.equal(await useDevice("auto"), first);
+      assert.deepEqual(await mul(tensor([1, 2]), tensor(3)).toArray(), [3, 6]);
+
+      const mend = await breakStart(gpu!);
+      try {
+        await takeAway(gpu!, contexts);
+        await assert.rejects(realize([mul(tensor([1, 2]), tensor(3))]), (error: Error) => {
+          assert.ok(error instanceof DeviceLostError, String(error.stack));
+          assert.match(error.message, /"auto" goes on with "\w+"$/);
+          return true;
+        });
+        const next = await useDevice("auto");
+        assert.notEqual(next.name, gpu);
+        assert.match(next.passedOver.find((p) => p.name === gpu)!.reason, /does not start again|no context/);
+        assert.deepEqual(await mul(tensor([1, 2]), tensor(3)).toArray(), [3, 6]);
+      } finally {
+        mend();
+      }
+      assert.deepEqual([...before.value!], [1, 1], "computed before the losses");
+      assert.deepEqual(
+        await mul(tensor([1, 2]), tensor(5)).toArray({ device: gpu! }),
+        [5, 10],
+        "it starts when it can",
+      );
+    });
+  },
+);
