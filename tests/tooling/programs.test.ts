@@ -1,0 +1,94 @@
+/** Whole programs in processes of their own: each ends by itself, and in Deno none needs a permission. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { after, test } from "node:test";
+import { runtime } from "../../core/runtime.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+import { root } from "../support/source.ts";
+
+const folder = join(root, ".cache", `programs-${process.pid}`);
+mkdirSync(folder, { recursive: true });
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A program that computes on its device, small and large enough for threads, and does not call `process.exit`. */
+const source = (device: string) => `
+import { exp, grad, realize, sum, tensor, useDevice } from "../../mod.ts";
+const device = await useDevice(${JSON.stringify(device)});
+const x = tensor(new Float32Array(100_000));
+const y = exp(x);
+const total = sum(grad(sum(y), x));
+await realize([y, total]);
+console.log(device.backend, device.executor, (await y.data())[99_999], await total.item());
+`;
+
+/** Without a flag that allows anything. */
+const before =
+  { node: ["--import", "tsx"], deno: ["run", "--no-prompt", "--no-check"], bun: [], browser: [] }[runtime()];
+
+/** A program that takes longer hangs. */
+const PATIENCE_MS = 60_000;
+
+interface Outcome {
+  code: number | string | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Deno's own way to start a process; its stand-in for Node's grants the permissions that the parent has. */
+interface DenoGlobal {
+  execPath(): string;
+  Command: new (
+    command: string,
+    options: { args: string[]; cwd: string; signal: AbortSignal; env: Record<string, string> },
+  ) => {
+    output(): Promise<{ code: number; signal: string | null; stdout: Uint8Array; stderr: Uint8Array }>;
+  };
+}
+
+async function run(...args: string[]): Promise<Outcome> {
+  const { Deno } = globalThis as { Deno?: DenoGlobal };
+  if (Deno) {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const env = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+    const command = new Deno.Command(Deno.execPath(), { args: [...before, ...args], cwd: root, signal, env });
+    const { code, stdout, stderr } = await command.output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code: signal.aborted ? "did not end" : code, stdout: text(stdout), stderr: text(stderr) };
+  }
+  return await new Promise((done) => {
+    const options = {
+      cwd: root,
+      timeout: PATIENCE_MS,
+      env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    };
+    execFile(process.execPath, [...before, ...args], options, (error, stdout, stderr) => {
+      done({ code: error ? (error.killed ? "did not end" : error.code ?? null) : 0, stdout, stderr });
+    });
+  });
+}
+
+const permissions = runtime() === "deno" ? ", without any permission" : "";
+
+for (const { device, on } of await devicesUnderTest()) {
+  test(...on(`a program that computes ends by itself${permissions}`), async () => {
+    const file = join(folder, `${device}.ts`);
+    writeFileSync(file, source(device));
+    const { code, stdout, stderr } = await run(file);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, / 1 100000\n$/, stderr);
+    if (device === "webasm") assert.match(stdout, /fused-threaded/);
+  });
+}
+
+if (runtime() === "deno") {
+  test("the command needs to read the file, and nothing else", async () => {
+    const denied = await run("bin/gpugrad.ts", "check", "examples/checks/right.ts");
+    assert.notEqual(denied.code, 0);
+    assert.match(denied.stderr, /Requires read access/);
+    const { code, stderr } = await run("--allow-read", "bin/gpugrad.ts", "check", "examples/checks/right.ts");
+    assert.equal(code, 0, stderr);
+  });
+}
