@@ -2,7 +2,9 @@
 import process from "node:process";
 import { importGpuJs } from "../../core/runtime.ts";
 
-interface Context {
+export interface Context {
+  createTexture(): unknown;
+  deleteTexture(texture: unknown): void;
   texImage2D(...args: unknown[]): unknown;
   isContextLost(): boolean;
   getExtension(name: string): { loseContext?(): void; restoreContext?(): void; destroy?(): void } | null;

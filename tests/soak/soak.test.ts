@@ -1,0 +1,96 @@
+/**
+ * Many calls over changing shapes: results are the oracle's, and memory stays flat. `npm test` makes a few calls, which says nothing of
+ * memory; `npm run soak` makes 10,000 on each device.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import {
+  grad,
+  HardMiningCrossEntropyLoss,
+  mean,
+  realize,
+  smoothL1,
+  sum,
+  type Tensor,
+  tensor,
+  useDevice,
+} from "../../mod.ts";
+import { randomFrom } from "../../verify/random.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+import { catchContexts } from "../support/gpujs.ts";
+import { type Census, growth, startCensus } from "./census.ts";
+
+const SOAK = Number(process.env.GPUGRAD_SOAK ?? 0);
+const CALLS = SOAK || 40;
+/** Samples of memory in all. */
+const SAMPLES = 40;
+/** One call in so many is compared with the oracle. */
+const COMPARE_EACH = 20;
+/** How close the oracle's results are, relative to the largest. */
+const TOLERANCE = 1e-4;
+/** Plans that the device keeps: fewer than there are shapes, so that plans are freed and compiled again all the time. */
+const PLANS = 16;
+
+/** Losses over shapes that change, now and then large enough for threads, with their gradients. */
+function record(random: () => number): Tensor[] {
+  const draw = (most: number) => 1 + Math.floor(random() * most);
+  const [batch, classes, boxes] = [draw(3), 1 + draw(5), random() < 0.1 ? 4096 + draw(2) * 512 : draw(8) * 8];
+  const values = (shape: number[]) =>
+    tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random() * 4 - 2), shape);
+  const logits = values([batch, classes, boxes]);
+  const locations = values([batch, 4, boxes]);
+  const labels = tensor(
+    Int32Array.from({ length: batch * boxes }, () => (random() < 0.2 ? Math.floor(random() * classes) : 0)),
+    [batch, boxes],
+  );
+  const confidence = mean(new HardMiningCrossEntropyLoss().forward(logits, labels));
+  const localisation = mean(sum(smoothL1(locations, values([batch, 4, boxes])), [1, 2]));
+  return [confidence, localisation, grad(confidence, logits), grad(localisation, locations)];
+}
+
+function assertAgrees(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
+  let scale = 0;
+  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]));
+  for (let i = 0; i < expected.length; i++) {
+    if (Math.abs(actual[i] - expected[i]) <= TOLERANCE * scale) continue;
+    assert.fail(`${what}: element ${i} is ${actual[i]}, the oracle's is ${expected[i]}`);
+  }
+}
+
+const contexts = await catchContexts();
+
+for (const { device: name, on, single } of await devicesUnderTest()) {
+  if (!single) continue;
+  const flat = SOAK > 0 ? " and hold memory flat" : "";
+  test(...on(`${CALLS} calls over changing shapes are right${flat}`), async () => {
+    const device = await useDevice(name);
+    const oracle = await useDevice("float64");
+    await useDevice(name);
+    const census = await startCensus(name, contexts);
+    device.cachePlans = PLANS;
+    const random = randomFrom(1);
+    const samples: Census[] = [];
+    const before = device.compiled;
+    const start = performance.now();
+    for (let call = 1; call <= CALLS; call++) {
+      const results = record(random);
+      await realize(results, { device });
+      if (call % COMPARE_EACH === 0) {
+        const values = results.map((t) => t.value!.slice());
+        await realize(results, { device: oracle });
+        results.forEach((t, i) => assertAgrees(values[i], t.value!, `call ${call}, result ${i} of [${t.shape}]`));
+        await oracle.dispose();
+      }
+      if (SOAK > 0 && call % Math.ceil(CALLS / SAMPLES) === 0) {
+        samples.push({ ...await census(), "plans": device.cached.plans, "bytes of plans": device.cached.bytes });
+      }
+    }
+    if (SOAK === 0) return;
+    const seconds = ((performance.now() - start) / 1000).toFixed(0);
+    console.log(`${name}: ${CALLS} calls, ${device.compiled - before} plans compiled, ${seconds} s`);
+    const shown = (sample: Census) => Object.entries(sample).map(([kind, n]) => `${n} ${kind}`).join(", ");
+    for (const i of [0, samples.length >> 1, samples.length - 1]) console.log(`  ${shown(samples[i])}`);
+    assert.deepEqual(growth(samples), []);
+  });
+}
