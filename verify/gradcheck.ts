@@ -21,7 +21,7 @@ import { historyOf } from "./oracle.ts";
 import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
 import { anySeed, randomFrom } from "./random.ts";
 import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report.ts";
-import { gradientsOf } from "./tape.ts";
+import { gradientsOf } from "./rounding.ts";
 import { reportText } from "./text.ts";
 import { UsageError } from "./usage.ts";
 

@@ -62,6 +62,10 @@ class PlainProblem implements Problem {
     move();
     return null;
   }
+
+  gradientRounding(): null {
+    return null;
+  }
 }
 
 /** Calls a function of the caller's; what it throws is said to come from there. */
