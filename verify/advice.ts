@@ -188,6 +188,8 @@ const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "zero cotangent": "Let a zero cotangent give a zero gradient: guard infinite factors with where",
   "linearity": "Use the cotangent as a factor of every term of the rule: a vector-Jacobian product is linear in it",
   "missing gradient": "Use the input on the tape: a detach, a cast or a value read back cuts it off",
+  "ties":
+    "Share the gradient among equal elements, so that together they get it once, or give all of it to one of them",
   "non-finite": "Keep the value finite: clamp the operand, or choose the branch with where",
   "domain": "Keep the inputs of the op within its domain: choose the arbitrary's bounds or clamp",
   "device": "Compare the op's kernel on this device with the oracle's, and its tolerance",

@@ -219,10 +219,10 @@ function inputReport(
     const counts = { ...countsOf([]), untested: elements };
     return { name, shape, counts, relative: new Array<null>(elements).fill(null), verdicts };
   }
-  const relative = Array.from(result.analytic, (analytic, i) => {
-    const error = relativeError({ error: Math.abs(analytic - result.numeric[i]), estimate: result.estimate[i] });
-    return Number.isFinite(error) ? error : null;
-  });
+  const relative = Array.from(
+    result.analytic,
+    (analytic, i) => relativeError({ error: Math.abs(analytic - result.numeric[i]), estimate: result.estimate[i] }),
+  );
   return { name, shape, counts: countsOf(result.verdicts), relative, verdicts: result.verdicts };
 }
 

@@ -36,7 +36,7 @@ export interface InputReport {
   readonly shape: readonly number[];
   /** Counts by verdict over the elements, for the highest order checked. */
   readonly counts: Readonly<Record<Verdict, number>>;
-  /** The error of each element divided by what is allowed, row-major; `null` where untested. */
+  /** The error of each element divided by what is allowed, row-major; `null` where untested, infinite or NaN where it is no number. */
   readonly relative: readonly (number | null)[];
   /** The verdict of each element, row-major. Without it pictures know only those of the worst elements. */
   readonly verdicts?: readonly Verdict[];

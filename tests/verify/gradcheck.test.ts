@@ -168,6 +168,29 @@ test("a cotangent of zeros and linearity are looked at [float64]", async () => {
   assert.match(findingOf(squares, "linearity").message, /not linear/);
 });
 
+test("a tested element whose error is not finite is not shown as untested [float64]", async () => {
+  const { verdict, inputs: [x] } = await check(exponential(({ cotangent }) => mul(cotangent, NaN)), [[1, 2]], {
+    locate: false,
+  });
+  assert.deepEqual([verdict, x.verdicts, x.relative], ["wrong", ["wrong", "wrong"], [NaN, NaN]]);
+});
+
+test("what is wrong on ties only is found, and says what to do [float64]", async () => {
+  const op: Op = {
+    name: "planted",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: { kind: "elementwise", cost: 1, expression: ([a, b]) => `Math.max(${a}, ${b})` },
+    vjp: [
+      ({ cotangent, inputs: [a, b] }) => where(less(a, b), 0, cotangent),
+      ({ cotangent, inputs: [a, b] }) => where(greater(a, b), 0, cotangent),
+    ],
+  };
+  const report = await check((x, y) => record(op, [x, y]), [[1, 2], [1, 0]]);
+  assert.equal(report.verdict, "wrong");
+  assert.match(findingOf(report, "ties").message, /x\[0\], y\[0\] are equal/);
+  assert.match(reportText(report), /Next:.*Share the gradient among equal elements/s);
+});
+
 test("a gradient that cannot be recorded is wrong, and says why [float64]", async () => {
   const report = await check(exponential(({ cotangent }) => reshape(cotangent, [2, 1, 1])), [[1, 2]]);
   assert.equal(report.verdict, "wrong");
