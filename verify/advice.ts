@@ -196,12 +196,20 @@ const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "taylor": "The gradient and the function do not belong together: compare their formulas",
 };
 
-/** The command that replays a failure; `null` without one. */
-export function replayCommand(file: string, { name, replay }: CheckReport): string | null {
-  if (!replay) return null;
+/** What replays a failure, as options of the command. */
+export function replayOptions({ seed, path }: NonNullable<CheckReport["replay"]>): string[] {
   // With an equals sign, since seeds may be negative.
-  const path = replay.path ? ["--path", replay.path] : [];
-  return ["gpugrad", "check", file, "--only", name, `--seed=${replay.seed}`, ...path].map(quoted).join(" ");
+  return [`--seed=${seed}`, ...(path ? ["--path", path] : [])];
+}
+
+/** The command that replays a failure; `null` without one. */
+export function replayCommand(file: string, { name, replay, report }: CheckReport): string | null {
+  if (!replay) return null;
+  const onDevice = report?.findings.some(({ check, severity }) => check === "device" && severity === "error");
+  const order = report?.order === 2 ? ["--order", "2"] : [];
+  const device = onDevice && report?.device ? ["--device", report.device] : [];
+  return ["gpugrad", "check", file, "--only", name, ...replayOptions(replay), ...order, ...device]
+    .map(quoted).join(" ");
 }
 
 /** An argument as a shell takes it. */

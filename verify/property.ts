@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { gradcheck, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
 import { type InputLike, parameterNames } from "./inputs.ts";
 import type { PlainFunction } from "./plain.ts";
+import { replayOptions } from "./advice.ts";
 import { anySeed } from "./random.ts";
 import type { CheckReport, GradcheckReport, Verdict } from "./report.ts";
 import { reportText } from "./text.ts";
@@ -17,11 +18,11 @@ export interface Sample {
 
 /** Options of {@link checkProperty}. */
 export interface PropertyOptions extends Omit<GradcheckOptions, "seed"> {
-  /** How many inputs to generate, 100 unless told. */
+  /** How many inputs to generate, 100 unless told; 1 with a path. */
   readonly runs?: number;
   /** What inputs, cotangents and directions are drawn with; another one each time unless told. */
   readonly seed?: number;
-  /** Which input to go to at once: of the replay of a failure, together with its seed. */
+  /** Which input to go to at once: of the replay of a failure, together with its seed. It is shrunk as it was then. */
   readonly path?: string;
 }
 
@@ -72,7 +73,7 @@ export async function checkProperty(
   arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
   options: PropertyOptions = {},
 ): Promise<CheckReport> {
-  const { runs = 100, seed = anySeed(), path, ...rest } = options;
+  const { path, runs = path === undefined ? 100 : 1, seed = anySeed(), ...rest } = options;
   if (!(arbitrary instanceof fc.Arbitrary)) {
     throw new UsageError(
       "checkProperty: expected an arbitrary of fast-check as the second argument, such as tensors([[2, 3]])",
@@ -133,12 +134,20 @@ export async function checkProperty(
       runs: tried,
       counts,
       report: await at(generated, directions),
-      replay: { seed: result.seed, path: result.counterexamplePath ?? "" },
+      replay: { seed: result.seed, path: startOf(result.counterexamplePath ?? "", path) },
       error: null,
     };
   }
   const verdict = tried > 0 && undecided < tried ? "ok" : "undecided";
   return { name, verdict, runs: tried, counts, report: last, replay: null, error: null };
+}
+
+/**
+ * Where the way to a counterexample starts. The steps of shrinking come after that, up to a hundred; they need not be told, since
+ * shrinking finds them again.
+ */
+function startOf(way: string, given = "0"): string {
+  return way.split(":").slice(0, given.split(":").length).join(":");
 }
 
 /** The function itself shows its parameters; what binds the context does not. */
@@ -171,6 +180,10 @@ export async function assertProperty(
   if (check.verdict === "ok") return check;
   const { report, replay, runs, verdict } = check;
   const after = `${verdict} after ${runs} ${runs === 1 ? "run" : "runs"}`;
-  const again = replay ? `\n\nReplay: { seed: ${replay.seed}, path: ${JSON.stringify(replay.path)} }` : "";
+  const again = replay
+    ? `\n\nReplay: { seed: ${replay.seed}, path: ${JSON.stringify(replay.path)} }, on the command line ${
+      replayOptions(replay).join(" ")
+    }`
+    : "";
   throw new Error(`${check.name}: ${after}\n${report ? reportText(report) : ""}${again}`);
 }

@@ -105,6 +105,14 @@ test("what replays a failure survives a shell", () => {
   assert.match(replayCommand("it's.ts", check)!, /^gpugrad check 'it'\\''s\.ts' /);
 });
 
+test("what replays a failure says the order, and the device where it is to blame", () => {
+  const [, check] = run().checks;
+  assert.doesNotMatch(replayCommand("f.ts", check)!, /--order|--device/);
+  const finding = { check: "device", severity: "error" as const, message: "exp[0] is 1 on cpu" };
+  const report = { ...failing(), order: 2 as const, device: "cpu", findings: [finding] };
+  assert.match(replayCommand("f.ts", { ...check, report })!, / --path 0:1:0:5 --order 2 --device cpu$/);
+});
+
 describe("the JSON of a report", () => {
   const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true })
     .compile(readJson("verify/report.schema.json"));
