@@ -1,5 +1,6 @@
 /** Checks gradients at generated inputs. */
 import fc from "fast-check";
+import { bounded } from "./bounded.ts";
 import { gradcheck, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
 import { type InputLike, parameterNames } from "./inputs.ts";
 import type { PlainFunction } from "./plain.ts";
@@ -51,9 +52,10 @@ function bound(f: TensorFunction | PlainFunction, sample: Sample): TensorFunctio
  * simplest input found at which the gradient is wrong, and `replay` leads to it at once.
  *
  * @param f takes tensors and, where the arbitrary generates one, a context after them; or a plain function with its gradient.
- * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`.
+ * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`. A filter that lets nothing through
+ * is found out by the random numbers that it takes; one on `fc.constant` takes none and does not return.
  * @returns the report; it never throws for a wrong gradient.
- * @throws UsageError where the function cannot be checked at all.
+ * @throws UsageError where the function cannot be checked at all, or the arbitrary generates nothing.
  *
  * @example
  * ```ts
@@ -96,29 +98,33 @@ export async function checkProperty(
     });
   };
 
-  const property = fc.asyncProperty(arbitrary, directionSeeds, async (generated, directions) => {
-    if (mistake !== null) return true;
-    let report: GradcheckReport;
-    try {
-      report = await at(generated, directions, { locate: false });
-    } catch (error) {
-      // A precondition of fast-check that the function has: this input does not count.
-      const { cause } = error as Error;
-      if (fc.PreconditionFailure.isFailure(cause)) throw cause;
-      // Nothing that shrinking could explain.
-      mistake = error;
-      return true;
-    }
-    const wrong = report.verdict === "wrong";
-    if (!failed) {
-      tried++;
-      last = report;
-      if (report.verdict === "undecided") undecided++;
-      for (const [verdict, count] of Object.entries(report.counts)) counts[verdict as Verdict] += count;
-    }
-    failed ||= wrong;
-    return !wrong;
-  });
+  const property = fc.asyncProperty(
+    bounded(arbitrary, "checkProperty"),
+    directionSeeds,
+    async (generated, directions) => {
+      if (mistake !== null) return true;
+      let report: GradcheckReport;
+      try {
+        report = await at(generated, directions, { locate: false });
+      } catch (error) {
+        // A precondition of fast-check that the function has: this input does not count.
+        const { cause } = error as Error;
+        if (fc.PreconditionFailure.isFailure(cause)) throw cause;
+        // Nothing that shrinking could explain.
+        mistake = error;
+        return true;
+      }
+      const wrong = report.verdict === "wrong";
+      if (!failed) {
+        tried++;
+        last = report;
+        if (report.verdict === "undecided") undecided++;
+        for (const [verdict, count] of Object.entries(report.counts)) counts[verdict as Verdict] += count;
+      }
+      failed ||= wrong;
+      return !wrong;
+    },
+  );
   const result = await fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) });
   if (mistake !== null) throw mistake;
   if (result.failed && result.counterexample === null) {

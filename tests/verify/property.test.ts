@@ -135,3 +135,26 @@ test("an empty domain is explained: preconditions that refuse everything [float6
     return true;
   });
 });
+
+for (
+  const [name, arbitrary] of Object.entries({
+    "a filter that lets nothing through": tensors([[2]]).filter(() => false),
+    "the same deep inside": fc.integer({ min: 1, max: 3 }).chain((n) =>
+      fc.tuple(fc.constant(n), fc.double({ noNaN: true }).filter((x) => x > 5 && x < 4))
+    ).map(([n, x]) => [new Float64Array(n).fill(x)]),
+    "drawn by fc.gen": fc.gen().map((g) => [g(() => fc.boolean().filter(() => false)) ? [1] : [2]]),
+  })
+) {
+  test(`an empty domain is explained: ${name} [float64]`, async () => {
+    await assert.rejects(checkProperty((x) => exp(x), arbitrary, { runs: 5, seed: 1 }), (error) => {
+      assert.ok(error instanceof UsageError, String(error));
+      assert.match(error.message, /generates nothing to check: a filter of it has refused everything/);
+      return true;
+    });
+  });
+}
+
+test("a filter that lets a little through is patiently drawn from [float64]", async () => {
+  const rare = fc.integer({ min: 0, max: 10000 }).filter((n) => n === 7).map((n) => [[n]]);
+  assert.equal((await checkProperty((x) => exp(x), rare, { runs: 3, seed: 1 })).runs, 3);
+});
