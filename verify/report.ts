@@ -44,7 +44,7 @@ export interface InputReport {
 
 /** Anything else that a check looks at: shapes, dtypes, determinism, linearity, devices, the Taylor test. */
 export interface Finding {
-  /** Which check: `shape`, `dtype`, `determinism`, `mutation`, `zero cotangent`, `linearity`, `missing gradient`, `non-finite`, `domain`, `ties`, `kink`, `device`, `taylor`. */
+  /** Which check: `shape`, `dtype`, `determinism`, `mutation`, `zero cotangent`, `linearity`, `missing gradient`, `non-finite`, `domain`, `ties`, `kink`, `device`, `taylor`, `search`. */
   readonly check: string;
   /** `warning` for what cannot be decided or is unusual and not wrong. */
   readonly severity: "error" | "warning" | "info";

@@ -191,6 +191,36 @@ test("what is wrong on ties only is found, and says what to do [float64]", async
   assert.match(reportText(report), /Next:.*Share the gradient among equal elements/s);
 });
 
+test("the suspect is found however long the tape is, and a search that is cut says so [float64]", async () => {
+  const long = (x: Tensor, steps: number) => {
+    for (let i = 0; i < steps; i++) x = i % 2 === 0 ? mul(x, 0.8) : mul(1.25, x);
+    return x;
+  };
+  const wrong = exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1.01));
+  const late = await check((x) => long(wrong(long(x, 500)), 50), [[0.3, 1]]);
+  assert.equal(late.tape.find(({ suspect }) => suspect)?.op, "planted");
+  assert.ok(!late.findings.some(({ check }) => check === "search"));
+
+  // The same op hundreds of times, wrong for the last one's input only.
+  const rare = exponential(({ cotangent, inputs: [x], output }) =>
+    mul(mul(cotangent, output), where(greater(x, 2), 1.01, 1))
+  );
+  const hidden = await check((x) => {
+    const start = x;
+    for (let i = 0; i < 230; i++) x = log(rare(x));
+    return add(rare(add(x, 3)), start);
+  }, [[0.3, 1]]);
+  assert.equal(hidden.verdict, "wrong");
+  assert.equal(hidden.tape.find(({ suspect }) => suspect), undefined);
+  assert.match(findingOf(hidden, "search").message, /^400 of 46\d entries/);
+});
+
+test("what only decides is no suspect [float64]", async () => {
+  const wrong = exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1.01));
+  const report = await check((x) => mul(wrong(x), cast(topKMask(detach(x), 2), "float")), [[3, 1, 2]]);
+  assert.equal(report.tape.find(({ suspect }) => suspect)?.op, "planted", reportText(report));
+});
+
 test("a gradient that cannot be recorded is wrong, and says why [float64]", async () => {
   const report = await check(exponential(({ cotangent }) => reshape(cotangent, [2, 1, 1])), [[1, 2]]);
   assert.equal(report.verdict, "wrong");
@@ -386,7 +416,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "order 2 of a plain function": [
     () => gradcheck({ value: () => 0, gradient: () => [[0]] }, [[1]], { order: 2 }),
-    /order 2 needs a function on the tape/,
+    /order 2 differentiates the gradient, which takes a function on the tape/,
   ],
   "a value that is no number": [
     () => gradcheck({ value: () => "a" as never, gradient: () => [[0]] }, [[1]]),
