@@ -23,7 +23,7 @@ import { anySeed, randomFrom } from "./random.ts";
 import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report.ts";
 import { gradientsOf } from "./rounding.ts";
 import { reportText } from "./text.ts";
-import { UsageError } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** A function whose gradient is checked: takes tensors, gives one or several. */
 // deno-lint-ignore no-explicit-any
@@ -107,7 +107,7 @@ async function recordCall(
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const shapes = inputs.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join(", ");
-    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${(error as Error).message}`, {
+    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -4,6 +4,7 @@ import { opOf, record } from "../core/op.ts";
 import { makePlan } from "../core/plan.ts";
 import { neededEntries, structuralKey } from "../core/realize.ts";
 import type { Tensor, Values } from "../core/tensor.ts";
+import { numberText } from "./advice.ts";
 import { largestOf } from "./arrays.ts";
 import { elementText, leafOf } from "./inputs.ts";
 import { compute, historyOf } from "./oracle.ts";
@@ -81,7 +82,7 @@ export async function compareDevice(
   const worst = off.reduce((a, b, i) => (b > off[a] ? i : a), 0);
   const allowed = OFF + 4 * Math.sqrt(historyOf(wanted).length);
   const text =
-    `${what(worst)} on ${device.name} is within ${off[worst].toPrecision(2)} units in the last place of its ` +
+    `${what(worst)} on ${device.name} is within ${numberText(off[worst], 2)} units in the last place of its ` +
     "largest element";
   if (!(off[worst] > allowed)) {
     return [...findings, { check: "device", severity: "info", message: `${text}, and everything else is nearer` }];

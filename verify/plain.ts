@@ -5,7 +5,7 @@ import { Differences, type Problem } from "./numeric.ts";
 import { type ExamineOptions, judgeAll, type JudgedAll } from "./examine.ts";
 import { randomFrom } from "./random.ts";
 import type { Finding } from "./report.ts";
-import { UsageError } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** The precision that a plain function computes in. */
 export type PlainPrecision = "float32" | "float64";
@@ -92,7 +92,7 @@ function call<T>(name: string, f: () => T): T {
   try {
     return f();
   } catch (error) {
-    throw new UsageError(`gradcheck: ${name} throws: ${(error as Error).message}`);
+    throw new UsageError(`gradcheck: ${name} throws: ${messageOf(error)}`);
   }
 }
 

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { bounded } from "./bounded.ts";
 import { gradcheck, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
 import { type InputLike, parameterNames } from "./inputs.ts";
-import type { PlainFunction } from "./plain.ts";
+import { isPlain, type PlainFunction } from "./plain.ts";
 import { replayOptions } from "./advice.ts";
 import { anySeed } from "./random.ts";
 import type { CheckReport, GradcheckReport, Verdict } from "./report.ts";
 import { reportText } from "./text.ts";
-import { UsageError } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** A generated call: the inputs to differentiate by, and what else the function is given. */
 export interface Sample {
@@ -81,6 +81,19 @@ export async function checkProperty(
       "checkProperty: expected an arbitrary of fast-check as the second argument, such as tensors([[2, 3]])",
     );
   }
+  if (typeof f !== "function" && !isPlain(f)) {
+    throw new UsageError(
+      `checkProperty: expected a function or { value, gradient } as the first argument, got ${
+        f === null ? "null" : typeof f
+      }`,
+    );
+  }
+  if (!Number.isInteger(runs) || runs < 1) {
+    throw new UsageError(`checkProperty: expected runs to be a whole number from 1, got ${runs}`);
+  }
+  if (path !== undefined && !/^\d+(:\d+)*$/.test(path)) {
+    throw new UsageError(`checkProperty: expected a path such as "3" or "3:1:0", got ${JSON.stringify(path)}`);
+  }
   const name = options.name ?? ((typeof f === "function" ? f.name : f.value.name) || "function");
   const counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
   let tried = 0, undecided = 0;
@@ -125,7 +138,9 @@ export async function checkProperty(
       return !wrong;
     },
   );
-  const result = await fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) });
+  const result = await drawn(() =>
+    fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) })
+  );
   if (mistake !== null) throw mistake;
   if (result.failed && result.counterexample === null) {
     throw new UsageError(
@@ -146,6 +161,16 @@ export async function checkProperty(
   }
   const verdict = tried > 0 && undecided < tried ? "ok" : "undecided";
   return { name, verdict, runs: tried, counts, report: last, replay: null, error: null };
+}
+
+/** What fast-check gives; what it throws comes from the arbitrary, since the property itself throws nothing. */
+async function drawn<T>(check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`checkProperty: the arbitrary throws: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /**

@@ -111,7 +111,33 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
     () => checkProperty((x) => exp(x), fc.constant(3) as never),
     /must generate an array of inputs or \{ inputs, context \}, it generates number/,
   ],
-  "a function that throws": [() => checkProperty(() => null as never, any), /must give a tensor.*it gives null/],
+  "no function": [
+    () => checkProperty(undefined as never, any),
+    /expected a function or \{ value, gradient \}.*undefined/,
+  ],
+  "no runs": [() => checkProperty((x) => exp(x), any, { runs: 0 }), /runs to be a whole number from 1, got 0/],
+  "a path that is none": [() => checkProperty((x) => exp(x), any, { path: "a:b" }), /expected a path such as .*"a:b"/],
+  "an arbitrary that throws": [
+    () =>
+      checkProperty(
+        (x) => exp(x),
+        any.map((): never => {
+          throw new TypeError("no such thing");
+        }),
+      ),
+    /the arbitrary throws: no such thing/,
+  ],
+  "a function that throws something else": [
+    () =>
+      checkProperty(() => {
+        throw "a word";
+      }, any),
+    /the function throws for .*: a word/,
+  ],
+  "a function that gives no tensor": [
+    () => checkProperty(() => null as never, any),
+    /must give a tensor.*it gives null/,
+  ],
 };
 
 for (const [name, [run, message]] of Object.entries(mistakes)) {
