@@ -88,7 +88,7 @@ export function facts({ mode, order, seed, device, margin, milliseconds }: Gradc
     device === null ? "float64 oracle alone" : `float64 oracle and ${device}`,
     `seed ${seed}`,
     margin === null ? "no frozen decisions" : `nearest decision ${numberText(margin, 3)} from flipping`,
-    `${numberText(milliseconds, 3)} ms`,
+    milliseconds < 1000 ? `${numberText(milliseconds, 3)} ms` : `${numberText(milliseconds / 1000, 3)} s`,
   ];
 }
 

@@ -221,6 +221,48 @@ test("what only decides is no suspect [float64]", async () => {
   assert.equal(report.tape.find(({ suspect }) => suspect)?.op, "planted", reportText(report));
 });
 
+test("a gradient of another dtype is wrong [float64]", async () => {
+  const report = await check(exponential(({ cotangent }) => cast(cotangent, "int")), [[1, 2]]);
+  assert.equal(report.verdict, "wrong");
+  assert.match(findingOf(report, "dtype").message, /the gradient of x has dtype int, expected float/);
+  assert.equal(report.counts.untested, 2);
+});
+
+test("a gradient that is not the same twice is found out [float64]", async () => {
+  const dice: Op = {
+    name: "dice",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: { kind: "elementwise", cost: 1, expression: ([x]) => `(${x} + 1e-9 * Math.random())` },
+    vjp: null,
+  };
+  const report = await check(exponential(({ cotangent, output }) => mul(cotangent, record(dice, [output]))), [[1, 2]]);
+  const { severity, message } = findingOf(report, "determinism");
+  assert.deepEqual([severity, report.verdict], ["error", "undecided"]);
+  assert.match(message, /the gradient of x\[0\] is .* and then /);
+});
+
+test("a device that is not the same twice is found out [cpu]", async () => {
+  const dice: Op = {
+    name: "dice",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: {
+      kind: "elementwise",
+      cost: 1,
+      expression: ([x], _, lower) => (lower.round("x") === "x" ? `(${x} * 1.0)` : `(${x} + 0.001 * Math.random())`),
+    },
+    vjp: [({ cotangent }) => cotangent],
+  };
+  const report = await check((x) => record(dice, [x]), [[1, 2]], { device: "cpu" });
+  assert.match(findingOf(report, "determinism").message, /the output is .* on cpu: not the same twice/);
+});
+
+test("long sums are the same twice, bit for bit [webasm]", async () => {
+  const many = Float64Array.from({ length: 40000 }, (_, i) => Math.sin(i));
+  const report = await check((x) => sum(mul(exp(x), x)), [tensor(many, [200, 200])], { device: "webasm" });
+  assert.equal(report.verdict, "ok", reportText(report));
+  assert.ok(!report.findings.some(({ check }) => check === "determinism"));
+});
+
 test("a gradient that cannot be recorded is wrong, and says why [float64]", async () => {
   const report = await check(exponential(({ cotangent }) => reshape(cotangent, [2, 1, 1])), [[1, 2]]);
   assert.equal(report.verdict, "wrong");

@@ -41,6 +41,11 @@ describe("the text of a report", () => {
     );
   });
 
+  test("says how long it took, in the unit that fits", () => {
+    assert.match(reportText({ ...passing(), milliseconds: 12.34 }), /; 12\.3 ms\n/);
+    assert.match(reportText({ ...passing(), milliseconds: 3730 }), /; 3\.73 s\n/);
+  });
+
   test("names what is not finite", () => {
     const text = reportText(notFinite());
     assert.match(text, /<x>\[1\] +2 +Infinity +1 +Infinity/);
