@@ -105,6 +105,28 @@ describe("gpugrad check", () => {
     assert.equal(second.runs, 1);
   });
 
+  test("of a gradient that is wrong at order 2 only: --order finds it, and the replay says so", async () => {
+    const path = file(
+      "second.ts",
+      'import { record } from "../../core/op.ts";\nimport { detach, mul } from "gpugrad";\n' +
+        'import { check, tensors } from "gpugrad/verify";\n' +
+        'const op = { name: "planted", infer: ([x]: any) => ({ shape: x.shape, dtype: "float" }), ' +
+        'kernel: { kind: "elementwise", cost: 1, expression: ([x]: any) => `Math.exp(${x})` }, ' +
+        "vjp: [({ cotangent, output }: any) => mul(cotangent, detach(output))] } as any;\n" +
+        "export const second = check((x) => record(op, [x]), tensors([[2, 3]]));\n",
+    );
+    const first = await gpugrad("check", path, "--seed=3", "--runs=20", "--device=float64");
+    assert.equal(first.code, 0, first.stdout);
+    const { code, stdout } = await gpugrad("check", path, "--seed=3", "--runs=20", "--device=float64", "--order=2");
+    assert.equal(code, 1, stdout);
+    const [, line] = stdout.match(/Replay: gpugrad (.* --only second --seed=\S+ --path \d+ --order 2)\n/) ?? [];
+    assert.ok(line, stdout);
+    const replayed = await gpugrad(...line.split(" "));
+    assert.equal(replayed.code, 1);
+    assert.match(replayed.stdout, /Only the second order is wrong/);
+    assert.ok(replayed.stdout.includes(line), "the replay prints itself");
+  });
+
   test("of a function with kinks ends with 0, and does not count them as right", async () => {
     const json = file("kinks.json");
     const { code, stdout } = await gpugrad(
