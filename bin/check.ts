@@ -26,7 +26,7 @@ Options:
   --order 1|2    2 also checks the gradient of the gradient; the default is the check's own, or 1
   --runs N       generated inputs for each function; the default is the check's own, or 100
   --seed N       what inputs and directions are drawn with; any seed without it
-  --path PATH    replay one failure, as the line 'Replay:' of a report says it; needs --seed
+  --path PATH    go to one failure, which is shrunk again: with --seed, as the line 'Replay:' of a report says
   --shard I/N    do only part I of N, to merge the reports later; needs --seed
   --json FILE    write the report as JSON (gpugrad/report.schema.json describes it)
   --html FILE    write the report as one HTML page with pictures

@@ -88,7 +88,7 @@ export function facts({ mode, order, seed, device, margin, milliseconds }: Gradc
     device === null ? "float64 oracle alone" : `float64 oracle and ${device}`,
     `seed ${seed}`,
     margin === null ? "no frozen decisions" : `nearest decision ${numberText(margin, 3)} from flipping`,
-    `${numberText(milliseconds, 3)} ms`,
+    milliseconds < 1000 ? `${numberText(milliseconds, 3)} ms` : `${numberText(milliseconds / 1000, 3)} s`,
   ];
 }
 
@@ -188,18 +188,28 @@ const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "zero cotangent": "Let a zero cotangent give a zero gradient: guard infinite factors with where",
   "linearity": "Use the cotangent as a factor of every term of the rule: a vector-Jacobian product is linear in it",
   "missing gradient": "Use the input on the tape: a detach, a cast or a value read back cuts it off",
+  "ties":
+    "Share the gradient among equal elements, so that together they get it once, or give all of it to one of them",
   "non-finite": "Keep the value finite: clamp the operand, or choose the branch with where",
   "domain": "Keep the inputs of the op within its domain: choose the arbitrary's bounds or clamp",
   "device": "Compare the op's kernel on this device with the oracle's, and its tolerance",
   "taylor": "The gradient and the function do not belong together: compare their formulas",
 };
 
-/** The command that replays a failure; `null` without one. */
-export function replayCommand(file: string, { name, replay }: CheckReport): string | null {
-  if (!replay) return null;
+/** What replays a failure, as options of the command. */
+export function replayOptions({ seed, path }: NonNullable<CheckReport["replay"]>): string[] {
   // With an equals sign, since seeds may be negative.
-  const path = replay.path ? ["--path", replay.path] : [];
-  return ["gpugrad", "check", file, "--only", name, `--seed=${replay.seed}`, ...path].map(quoted).join(" ");
+  return [`--seed=${seed}`, ...(path ? ["--path", path] : [])];
+}
+
+/** The command that replays a failure; `null` without one. */
+export function replayCommand(file: string, { name, replay, report }: CheckReport): string | null {
+  if (!replay) return null;
+  const onDevice = report?.findings.some(({ check, severity }) => check === "device" && severity === "error");
+  const order = report?.order === 2 ? ["--order", "2"] : [];
+  const device = onDevice && report?.device ? ["--device", report.device] : [];
+  return ["gpugrad", "check", file, "--only", name, ...replayOptions(replay), ...order, ...device]
+    .map(quoted).join(" ");
 }
 
 /** An argument as a shell takes it. */

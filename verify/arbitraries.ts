@@ -4,6 +4,7 @@ import type { Draw } from "../core/op.ts";
 import type { DType } from "../core/tensor.ts";
 import type { TensorData } from "./inputs.ts";
 import { randomFrom } from "./random.ts";
+import { UsageError } from "./usage.ts";
 
 /** Sizes of axes and ranks, the likely ones more often, the simplest first: fast-check shrinks towards the front. */
 const AXES = [1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 0];
@@ -111,40 +112,43 @@ function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
   const { dtype = "float", avoid = [], clearance = 0.05, distinct = false } = options;
   const [lowest, highest] = dtype === "bool" ? [0, 1] : [-3, 3];
   const { min = lowest, max = highest } = options;
-  if (!(min <= max)) throw new Error(`tensors: expected min <= max, got ${min} and ${max}`);
+  if (!(min <= max)) throw new UsageError(`tensors: expected min <= max, got ${min} and ${max}`);
   // The number that everything shrinks to: 0, or the bound that is next to it.
-  const origin = Math.min(max, Math.max(min, 0));
+  const [least, most] = dtype === "float" ? [min, max] : [Math.ceil(min), Math.floor(max)];
+  const origin = Math.min(most, Math.max(least, 0));
   const allowed = (x: number) => x >= min && x <= max && avoid.every((a) => Math.abs(x - a) >= clearance);
-  /** Numbers of cells below and above the origin, and the number in a cell. */
-  const divide = (wanted: number) => {
-    const width = dtype === "float" ? (max - min) / wanted : 1;
-    if (width === 0) return { below: 0, above: 0, at: () => min };
-    return {
-      below: Math.floor((origin - min) / width),
-      above: Math.floor((max - origin) / width),
-      at: (cell: number) => Math.fround(origin + cell * width),
-    };
+  /** The allowed values among a number of cells, and which of them is nearest to the origin. */
+  const divide = (wanted: number): { values: number[]; nearest: number } => {
+    const width = dtype === "float" ? (most - least) / wanted : 1;
+    if (width === 0) return { values: [least].filter(allowed), nearest: 0 };
+    const below = Math.floor((origin - least) / width), above = Math.floor((most - origin) / width);
+    const values: number[] = [];
+    let nearest = 0;
+    for (let cell = -below; cell <= above; cell++) {
+      const x = Math.fround(origin + cell * width);
+      if (!allowed(x)) continue;
+      if (values.length > 0 && Math.abs(x - origin) < Math.abs(values[nearest] - origin)) nearest = values.length;
+      values.push(x);
+    }
+    return { values, nearest };
   };
-  const { below, above, at } = divide(distinct ? CELLS_EACH * DRAWN : CELLS);
-  const element = fc.integer({ min: -below, max: above }).map(at).filter(allowed);
-  const length = distinct && dtype !== "float" ? Math.min(DRAWN, below + above + 1) : DRAWN;
+  const { values, nearest } = divide(distinct ? CELLS_EACH * DRAWN : CELLS);
+  if (values.length === 0) {
+    throw new UsageError(
+      `tensors: there is nothing to draw: no ${dtype} between ${min} and ${max}` +
+        (avoid.length > 0 ? ` is at least ${clearance} away from ${avoid.join(", ")}` : ""),
+    );
+  }
+  // Counted from the nearest to the origin, so that they shrink towards it.
+  const element = fc.integer({ min: -nearest, max: values.length - 1 - nearest }).map((i) => values[nearest + i]);
+  const length = distinct ? Math.min(DRAWN, values.length) : DRAWN;
   const lengths = { minLength: length, maxLength: length };
   const drawn = distinct ? fc.uniqueArray(element, lengths) : fc.array(element, lengths);
 
   const seeded = (count: number, random: () => number): number[] => {
-    if (!distinct) {
-      return Array.from({ length: count }, () => {
-        for (;;) {
-          const x = at(Math.floor(random() * (below + above + 1)) - below);
-          if (allowed(x)) return x;
-        }
-      });
-    }
+    if (!distinct) return Array.from({ length: count }, () => values[Math.floor(random() * values.length)]);
     for (let each = CELLS_EACH; each < CELLS; each *= 2) {
-      const cells = divide(each * count);
-      const all = Array.from({ length: cells.below + cells.above + 1 }, (_, i) => cells.at(i - cells.below)).filter(
-        allowed,
-      );
+      const all = divide(each * count).values;
       if (all.length < count) continue;
       for (let i = 0; i < count; i++) {
         const j = i + Math.floor(random() * (all.length - i));
@@ -152,7 +156,7 @@ function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
       }
       return all.slice(0, count);
     }
-    throw new Error(`tensors: there are no ${count} distinct values between ${min} and ${max}`);
+    throw new UsageError(`tensors: there are no ${count} distinct values between ${min} and ${max}`);
   };
   return fc.tuple(drawn, fc.noShrink(fc.nat()))
     .map(([first, seed]) => (count) => count <= first.length ? first.slice(0, count) : seeded(count, randomFrom(seed)));
@@ -197,7 +201,7 @@ export function tensors(
   const each = options as readonly TensorOptions[];
   return fc.tuple(all, fc.tuple(...each.map(supplyOf))).map(([list, supplies]) => {
     if (list.length !== each.length) {
-      throw new Error(`tensors: expected options for each of the ${list.length} tensors, got ${each.length}`);
+      throw new UsageError(`tensors: expected options for each of the ${list.length} tensors, got ${each.length}`);
     }
     return list.map((shape, i) => ({ shape, values: supplies[i](sizeOf(shape)), dtype: each[i].dtype ?? "float" }));
   });

@@ -5,6 +5,7 @@ import type { InputLike } from "./inputs.ts";
 import type { PlainFunction } from "./plain.ts";
 import { checkProperty, type PropertyOptions, type Sample } from "./property.ts";
 import type { CheckReport } from "./report.ts";
+import { messageOf } from "./usage.ts";
 
 /** Marks what {@link check} gives; the same in all copies of this package. */
 const CHECK = Symbol.for("gpugrad.check");
@@ -73,7 +74,7 @@ export async function runCheck(check: Check, run: CheckRunOptions): Promise<Chec
       counts: { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 },
       report: null,
       replay: null,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     };
   }
 }

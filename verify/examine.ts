@@ -7,7 +7,8 @@ import { Differences, type Judged, type Line, scaleOf, sizeOf, type VariableResu
 import { historyOf } from "./oracle.ts";
 import { fillSigned, randomFrom } from "./random.ts";
 import type { Finding } from "./report.ts";
-import { gradientsOf, TapeProblem } from "./tape.ts";
+import { gradientsOf } from "./rounding.ts";
+import { TapeProblem } from "./tape.ts";
 
 /** A call of a function on the tape. */
 export interface Recording {

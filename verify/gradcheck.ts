@@ -14,16 +14,16 @@ import {
   type Recording,
 } from "./examine.ts";
 import { indexOf, type Input, type InputLike, leafOf, readInputs } from "./inputs.ts";
-import { firstDeparting, nonFiniteFinding } from "./locate.ts";
+import { findDeparture, nonFiniteFinding } from "./locate.ts";
 import type { Judged, VariableResult } from "./numeric.ts";
 import { compareDevice } from "./on_device.ts";
 import { historyOf } from "./oracle.ts";
 import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
 import { anySeed, randomFrom } from "./random.ts";
 import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report.ts";
-import { gradientsOf } from "./tape.ts";
+import { gradientsOf } from "./rounding.ts";
 import { reportText } from "./text.ts";
-import { UsageError } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** A function whose gradient is checked: takes tensors, gives one or several. */
 // deno-lint-ignore no-explicit-any
@@ -37,7 +37,7 @@ export interface GradcheckOptions {
   readonly names?: readonly string[];
   /** `full` looks at each element, `fast` at some random directions, and at each element where one fails. By size unless told. */
   readonly mode?: "full" | "fast";
-  /** 2 also differentiates the gradient. 1 unless told. */
+  /** 2 also differentiates the gradient, which a plain function cannot. 1 unless told. */
   readonly order?: 1 | 2;
   /** What cotangents and directions are drawn with; another one each time unless told. */
   readonly seed?: number;
@@ -107,7 +107,7 @@ async function recordCall(
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const shapes = inputs.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join(", ");
-    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${(error as Error).message}`, {
+    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -219,10 +219,10 @@ function inputReport(
     const counts = { ...countsOf([]), untested: elements };
     return { name, shape, counts, relative: new Array<null>(elements).fill(null), verdicts };
   }
-  const relative = Array.from(result.analytic, (analytic, i) => {
-    const error = relativeError({ error: Math.abs(analytic - result.numeric[i]), estimate: result.estimate[i] });
-    return Number.isFinite(error) ? error : null;
-  });
+  const relative = Array.from(
+    result.analytic,
+    (analytic, i) => relativeError({ error: Math.abs(analytic - result.numeric[i]), estimate: result.estimate[i] }),
+  );
   return { name, shape, counts: countsOf(result.verdicts), relative, verdicts: result.verdicts };
 }
 
@@ -374,7 +374,11 @@ function checkPlain(
   precision: PlainPrecision,
   started: number,
 ): GradcheckReport {
-  if (options.order === 2) throw new UsageError("gradcheck: order 2 needs a function on the tape");
+  if (options.order === 2) {
+    throw new UsageError(
+      "gradcheck: order 2 differentiates the gradient, which takes a function on the tape; { value, gradient } is checked in order 1",
+    );
+  }
   if (precision !== "float32" && precision !== "float64") {
     throw new UsageError(`gradcheck: expected precision "float32" or "float64", got ${JSON.stringify(precision)}`);
   }
@@ -455,9 +459,19 @@ async function checkTape(
   }
 
   const wrong = orders.findIndex(isWrong);
-  const suspect = wrong >= 0 && options.locate
-    ? firstDeparting(recording.outputs, orders[0].variables, wrong === 1 ? 2 : 1, options)
+  const search = wrong >= 0 && options.locate
+    ? findDeparture(recording.outputs, wrongVariables(orders, wrong), wrong === 1 ? 2 : 1, options)
     : null;
+  const suspect = search?.suspect ?? null;
+  if (search && !suspect && search.examined < search.candidates) {
+    findings.push({
+      check: "search",
+      severity: "info",
+      message:
+        `${search.examined} of ${search.candidates} entries of the tape were examined alone, one of each kind among them, ` +
+        "and none is wrong by itself; the search ended there",
+    });
+  }
   if (device && orders.length > 0 && !orders[0].blocked) {
     findings.push(...await deviceFindings(device, f, inputs, recording, orders[0], options, idOf));
   }
@@ -512,6 +526,13 @@ async function checkTape(
       };
     }),
   });
+}
+
+/** The leaves whose gradient is wrong; all where it is not known of which. */
+function wrongVariables(orders: readonly Examined[], at: number): readonly Tensor[] {
+  const { variables } = orders[0];
+  const wrong = variables.filter((_, k) => orders[at].elements[k]?.verdicts.includes("wrong"));
+  return wrong.length > 0 ? wrong : variables;
 }
 
 /** Inputs that no output is made of. */

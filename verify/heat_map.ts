@@ -194,7 +194,10 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
       if (elements.length === 0) continue;
       // The worst of what the cell stands for.
       const rank = (i: number) => VERDICTS.indexOf(verdicts[i]);
-      const error = (i: number) => input.relative[i] ?? Infinity;
+      const error = (i: number) => {
+        const relative = input.relative[i];
+        return relative === null || Number.isNaN(relative) ? Infinity : relative;
+      };
       const at = elements.reduce((a, b) => rank(b) < rank(a) || (rank(b) === rank(a) && error(b) > error(a)) ? b : a);
       const verdict = verdicts[at];
       const relative = input.relative[at];

@@ -3,7 +3,7 @@ import { leafOp } from "../core/op.ts";
 import { chosenDevice } from "../core/realize.ts";
 import { type DType, Tensor } from "../core/tensor.ts";
 import { type NestedData, tensor, type TypedData } from "../ops/creation.ts";
-import { UsageError } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** The values of an input as plain data, as the arbitraries generate them. */
 export interface TensorData {
@@ -61,7 +61,7 @@ export async function readInputs(
       else if (isData(input)) t = tensor(Float64Array.from(input.values), [...input.shape], { dtype: input.dtype });
       else t = tensor(typeof input === "object" && !Array.isArray(input) ? input : input as NestedData);
     } catch (error) {
-      throw new UsageError(`${caller}: ${name} cannot be read as a tensor: ${(error as Error).message}`);
+      throw new UsageError(`${caller}: ${name} cannot be read as a tensor: ${messageOf(error)}`);
     }
     const { shape, dtype } = t;
     const values = new Float64Array(await valuesOf(t));

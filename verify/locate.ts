@@ -1,5 +1,5 @@
 /** Where on the tape something goes wrong first. */
-import { type Op, opOf, record } from "../core/op.ts";
+import { attributeText, type Op, opId, opOf, record } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { flows } from "../ops/grad.ts";
 import { examine, type Examined, type ExamineOptions, examineSecond, isWrong } from "./examine.ts";
@@ -8,7 +8,7 @@ import { compute, historyOf } from "./oracle.ts";
 import type { Finding } from "./report.ts";
 import { rolesOf } from "./tape.ts";
 
-/** Entries that are looked at alone; a tape can be long, and the first that departs mostly comes early. */
+/** Entries that are looked at alone at most: a tape can be long. Each kind comes before another one of a kind. */
 const MOST_ENTRIES = 400;
 /** Entries with more elements than this are looked at along directions. */
 const FEW_ELEMENTS = 64;
@@ -37,21 +37,48 @@ function alone(entry: Tensor, values: ReadonlyMap<Tensor, Float64Array>): { leav
   return { leaves, output: record(opOf(entry) as Op, leaves, entry.attributes) };
 }
 
-/**
- * The first entry whose rule is wrong by itself, found by examining each entry that changes with the variables alone; `null` where each
- * is right.
- */
-export function firstDeparting(
+/** What a search for the entry with a wrong rule found. */
+export interface Departure {
+  readonly suspect: Tensor | null;
+  /** How many of how many entries were examined. */
+  readonly examined: number;
+  readonly candidates: number;
+}
+
+/** The entries through whose values the outputs move with the variables; what only decides something is none. */
+function between(outputs: readonly Tensor[], moving: ReadonlySet<Tensor>): Tensor[] {
+  const found = new Set(outputs.filter((t) => moving.has(t)));
+  for (const entry of found) for (const input of entry.inputs) if (moving.has(input)) found.add(input);
+  return [...found].filter((t) => t.inputs.length > 0).sort((a, b) => a.id - b.id);
+}
+
+/** One entry of each kind (op, attributes, shapes) first, then the others. */
+function eachKindFirst(entries: readonly Tensor[]): Tensor[] {
+  const kinds = new Set<string>();
+  const [first, others]: [Tensor[], Tensor[]] = [[], []];
+  for (const entry of entries) {
+    const { op, attributes, shape, inputs } = entry;
+    const kind = [opId(op), attributeText(attributes), shape, ...inputs.map((t) => t.shape)].join(";");
+    (kinds.has(kind) ? others : first).push(entry);
+    kinds.add(kind);
+  }
+  return [...first, ...others];
+}
+
+/** Looks for an entry whose rule is wrong by itself, by examining alone each entry through which the outputs move with the variables. */
+export function findDeparture(
   outputs: readonly Tensor[],
   variables: readonly Tensor[],
   order: 1 | 2,
   options: ExamineOptions,
-): Tensor | null {
+): Departure {
   const { moving } = rolesOf(historyOf(outputs), variables);
-  const entries = [...moving].filter((t) => t.inputs.length > 0).slice(0, MOST_ENTRIES);
+  const all = between(outputs, moving);
+  const candidates = all.length;
+  const entries = (candidates > MOST_ENTRIES ? eachKindFirst(all) : all).slice(0, MOST_ENTRIES);
   const values = valuesAt([...new Set(entries.flatMap((t) => t.inputs))]);
-  for (const entry of entries) {
-    if (entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k))) return entry;
+  const isOff = (entry: Tensor): boolean => {
+    if (entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k))) return true;
     const { leaves, output } = alone(entry, values);
     const few = leaves.every(({ size }) => size <= FEW_ELEMENTS);
     const own: ExamineOptions = { ...options, mode: few ? "full" : "fast", resamples: 0 };
@@ -62,10 +89,11 @@ export function firstDeparting(
       history: historyOf([output]),
     };
     const first = examine(recording, own);
-    if (isWrong(first)) return entry;
-    if (order === 2 && !first.blocked && first.gradients.length > 0 && isWrong(examineSecond(first, own))) return entry;
-  }
-  return null;
+    if (isWrong(first)) return true;
+    return order === 2 && !first.blocked && first.gradients.length > 0 && isWrong(examineSecond(first, own));
+  };
+  const at = entries.findIndex(isOff);
+  return { suspect: entries[at] ?? null, examined: at < 0 ? entries.length : at + 1, candidates };
 }
 
 /** The entry at which values that are not finite arise, and what is to be said about it. */

@@ -30,6 +30,8 @@ export interface Problem {
    * {@link settle}, which `move` makes; `null` where nothing is known but the outputs.
    */
   rounding(move: () => void): number | null;
+  /** A bound on the rounding errors of a weighted sum of the analytic derivative; `null` where nothing is known but its values. */
+  gradientRounding(weights: readonly Float64Array[]): number | null;
 }
 
 /** A derivative, judged. */
@@ -59,6 +61,8 @@ export interface Line {
   move(t: number): number;
   /** The derivative along the line that a gradient gives. */
   along(gradient: readonly Float64Array[]): number;
+  /** The weights of that derivative's terms. */
+  weights(): readonly Float64Array[];
   /** The same if its terms had random signs: what is usual for a sum in which they may cancel. */
   usual(gradient: readonly Float64Array[]): number;
 }
@@ -341,9 +345,23 @@ export class Differences {
   /** Judges the derivative along a line from a ladder of steps. `usual` is the size of derivatives beside it. */
   #ponder(line: Line, analytic: number, usual: number): Judged {
     const judged = this.#read(line, analytic, usual);
+    if (judged.verdict === "wrong") return this.#doubt(judged, line, usual);
     if (judged.verdict !== "noise" || Math.max(line.size, line.reach) >= 1) return judged;
     // Functions of tiny numbers mostly change on the scale of 1, where rounding matters less.
-    return this.#read({ ...line, size: 1, reach: 1 }, analytic, usual);
+    const larger = { ...line, size: 1, reach: 1 };
+    const again = this.#read(larger, analytic, usual);
+    return again.verdict === "wrong" ? this.#doubt(again, larger, usual) : again;
+  }
+
+  /** Before a derivative is called wrong: whether the rounding of the analytic one explains the difference. */
+  #doubt(judged: Judged, line: Line, usual: number): Judged {
+    const { analytic, numeric } = judged;
+    const rounding = this.problem.gradientRounding(line.weights());
+    if (rounding === null || !Number.isFinite(rounding)) return judged;
+    const estimate = judged.estimate + rounding;
+    if (!(Math.abs(analytic - numeric) <= estimate)) return judged;
+    const size = Math.max(Math.abs(analytic), Math.abs(numeric));
+    return { ...judged, estimate, verdict: this.#decided(estimate, size, usual, line.size) ? "ok" : "noise" };
   }
 
   #read(line: Line, analytic: number, usual: number): Judged {
@@ -395,6 +413,12 @@ export class Differences {
         return values[index] - here;
       },
       along: (gradient) => gradient[variable][index],
+      weights: () =>
+        problem.variables.map(({ length }, k) => {
+          const weights = new Float64Array(length);
+          if (k === variable) weights[index] = 1;
+          return weights;
+        }),
       usual: () => 0,
     };
   }
@@ -448,6 +472,7 @@ export class Differences {
         });
         return sum;
       },
+      weights: () => moves,
       usual: (gradient) => {
         let squares = 0;
         gradient.forEach((values, k) => {

@@ -5,7 +5,7 @@ import { Differences, type Problem } from "./numeric.ts";
 import { type ExamineOptions, judgeAll, type JudgedAll } from "./examine.ts";
 import { randomFrom } from "./random.ts";
 import type { Finding } from "./report.ts";
-import { UsageError } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** The precision that a plain function computes in. */
 export type PlainPrecision = "float32" | "float64";
@@ -13,7 +13,26 @@ export type PlainPrecision = "float32" | "float64";
 /** The arrays that a plain function gets: one for each input, row-major, in its own precision. */
 export type PlainArrays = readonly (Float32Array | Float64Array)[];
 
-/** A function from arrays to a number, and its gradient: from the same arrays to one array for each. */
+/**
+ * A function from arrays to a number, and its gradient: from the same arrays to one array for each. It is checked in first order. A
+ * Hessian-vector product is checked as the gradient of the gradient's product with the vector:
+ *
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { gradcheck } from "gpugrad/verify";
+ *
+ * type Arrays = readonly ArrayLike<number>[];
+ * const gradient = ([x]: Arrays) => [Array.from(x, (v) => 3 * v ** 2)];
+ * const product = ([x]: Arrays, v: number[]) => [Array.from(x, (a, i) => 6 * a * v[i])];
+ *
+ * const v = [1, -2];
+ * const report = await gradcheck({
+ *   value: (arrays) => gradient(arrays)[0].reduce((sum, g, i) => sum + g * v[i], 0),
+ *   gradient: (arrays) => product(arrays, v),
+ * }, [[0.5, 2]]);
+ * assert.equal(report.verdict, "ok");
+ * ```
+ */
 export interface PlainFunction {
   value(arrays: PlainArrays): number;
   gradient(arrays: PlainArrays): readonly ArrayLike<number>[];
@@ -62,6 +81,10 @@ class PlainProblem implements Problem {
     move();
     return null;
   }
+
+  gradientRounding(): null {
+    return null;
+  }
 }
 
 /** Calls a function of the caller's; what it throws is said to come from there. */
@@ -69,7 +92,7 @@ function call<T>(name: string, f: () => T): T {
   try {
     return f();
   } catch (error) {
-    throw new UsageError(`gradcheck: ${name} throws: ${(error as Error).message}`);
+    throw new UsageError(`gradcheck: ${name} throws: ${messageOf(error)}`);
   }
 }
 

@@ -1,12 +1,14 @@
 /** Checks gradients at generated inputs. */
 import fc from "fast-check";
+import { bounded } from "./bounded.ts";
 import { gradcheck, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
 import { type InputLike, parameterNames } from "./inputs.ts";
-import type { PlainFunction } from "./plain.ts";
+import { isPlain, type PlainFunction } from "./plain.ts";
+import { replayOptions } from "./advice.ts";
 import { anySeed } from "./random.ts";
 import type { CheckReport, GradcheckReport, Verdict } from "./report.ts";
 import { reportText } from "./text.ts";
-import { UsageError } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** A generated call: the inputs to differentiate by, and what else the function is given. */
 export interface Sample {
@@ -17,11 +19,11 @@ export interface Sample {
 
 /** Options of {@link checkProperty}. */
 export interface PropertyOptions extends Omit<GradcheckOptions, "seed"> {
-  /** How many inputs to generate, 100 unless told. */
+  /** How many inputs to generate, 100 unless told; 1 with a path. */
   readonly runs?: number;
   /** What inputs, cotangents and directions are drawn with; another one each time unless told. */
   readonly seed?: number;
-  /** Which input to go to at once: of the replay of a failure, together with its seed. */
+  /** Which input to go to at once: of the replay of a failure, together with its seed. It is shrunk as it was then. */
   readonly path?: string;
 }
 
@@ -50,9 +52,10 @@ function bound(f: TensorFunction | PlainFunction, sample: Sample): TensorFunctio
  * simplest input found at which the gradient is wrong, and `replay` leads to it at once.
  *
  * @param f takes tensors and, where the arbitrary generates one, a context after them; or a plain function with its gradient.
- * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`.
+ * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`. A filter that lets nothing through
+ * is found out by the random numbers that it takes; one on `fc.constant` takes none and does not return.
  * @returns the report; it never throws for a wrong gradient.
- * @throws UsageError where the function cannot be checked at all.
+ * @throws UsageError where the function cannot be checked at all, or the arbitrary generates nothing.
  *
  * @example
  * ```ts
@@ -72,11 +75,24 @@ export async function checkProperty(
   arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
   options: PropertyOptions = {},
 ): Promise<CheckReport> {
-  const { runs = 100, seed = anySeed(), path, ...rest } = options;
+  const { path, runs = path === undefined ? 100 : 1, seed = anySeed(), ...rest } = options;
   if (!(arbitrary instanceof fc.Arbitrary)) {
     throw new UsageError(
       "checkProperty: expected an arbitrary of fast-check as the second argument, such as tensors([[2, 3]])",
     );
+  }
+  if (typeof f !== "function" && !isPlain(f)) {
+    throw new UsageError(
+      `checkProperty: expected a function or { value, gradient } as the first argument, got ${
+        f === null ? "null" : typeof f
+      }`,
+    );
+  }
+  if (!Number.isInteger(runs) || runs < 1) {
+    throw new UsageError(`checkProperty: expected runs to be a whole number from 1, got ${runs}`);
+  }
+  if (path !== undefined && !/^\d+(:\d+)*$/.test(path)) {
+    throw new UsageError(`checkProperty: expected a path such as "3" or "3:1:0", got ${JSON.stringify(path)}`);
   }
   const name = options.name ?? ((typeof f === "function" ? f.name : f.value.name) || "function");
   const counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
@@ -95,30 +111,36 @@ export async function checkProperty(
     });
   };
 
-  const property = fc.asyncProperty(arbitrary, directionSeeds, async (generated, directions) => {
-    if (mistake !== null) return true;
-    let report: GradcheckReport;
-    try {
-      report = await at(generated, directions, { locate: false });
-    } catch (error) {
-      // A precondition of fast-check that the function has: this input does not count.
-      const { cause } = error as Error;
-      if (fc.PreconditionFailure.isFailure(cause)) throw cause;
-      // Nothing that shrinking could explain.
-      mistake = error;
-      return true;
-    }
-    const wrong = report.verdict === "wrong";
-    if (!failed) {
-      tried++;
-      last = report;
-      if (report.verdict === "undecided") undecided++;
-      for (const [verdict, count] of Object.entries(report.counts)) counts[verdict as Verdict] += count;
-    }
-    failed ||= wrong;
-    return !wrong;
-  });
-  const result = await fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) });
+  const property = fc.asyncProperty(
+    bounded(arbitrary, "checkProperty"),
+    directionSeeds,
+    async (generated, directions) => {
+      if (mistake !== null) return true;
+      let report: GradcheckReport;
+      try {
+        report = await at(generated, directions, { locate: false });
+      } catch (error) {
+        // A precondition of fast-check that the function has: this input does not count.
+        const { cause } = error as Error;
+        if (fc.PreconditionFailure.isFailure(cause)) throw cause;
+        // Nothing that shrinking could explain.
+        mistake = error;
+        return true;
+      }
+      const wrong = report.verdict === "wrong";
+      if (!failed) {
+        tried++;
+        last = report;
+        if (report.verdict === "undecided") undecided++;
+        for (const [verdict, count] of Object.entries(report.counts)) counts[verdict as Verdict] += count;
+      }
+      failed ||= wrong;
+      return !wrong;
+    },
+  );
+  const result = await drawn(() =>
+    fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) })
+  );
   if (mistake !== null) throw mistake;
   if (result.failed && result.counterexample === null) {
     throw new UsageError(
@@ -133,12 +155,30 @@ export async function checkProperty(
       runs: tried,
       counts,
       report: await at(generated, directions),
-      replay: { seed: result.seed, path: result.counterexamplePath ?? "" },
+      replay: { seed: result.seed, path: startOf(result.counterexamplePath ?? "", path) },
       error: null,
     };
   }
   const verdict = tried > 0 && undecided < tried ? "ok" : "undecided";
   return { name, verdict, runs: tried, counts, report: last, replay: null, error: null };
+}
+
+/** What fast-check gives; what it throws comes from the arbitrary, since the property itself throws nothing. */
+async function drawn<T>(check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`checkProperty: the arbitrary throws: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Where the way to a counterexample starts. The steps of shrinking come after that, up to a hundred; they need not be told, since
+ * shrinking finds them again.
+ */
+function startOf(way: string, given = "0"): string {
+  return way.split(":").slice(0, given.split(":").length).join(":");
 }
 
 /** The function itself shows its parameters; what binds the context does not. */
@@ -171,6 +211,10 @@ export async function assertProperty(
   if (check.verdict === "ok") return check;
   const { report, replay, runs, verdict } = check;
   const after = `${verdict} after ${runs} ${runs === 1 ? "run" : "runs"}`;
-  const again = replay ? `\n\nReplay: { seed: ${replay.seed}, path: ${JSON.stringify(replay.path)} }` : "";
+  const again = replay
+    ? `\n\nReplay: { seed: ${replay.seed}, path: ${JSON.stringify(replay.path)} }, on the command line ${
+      replayOptions(replay).join(" ")
+    }`
+    : "";
   throw new Error(`${check.name}: ${after}\n${report ? reportText(report) : ""}${again}`);
 }

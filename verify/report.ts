@@ -36,7 +36,7 @@ export interface InputReport {
   readonly shape: readonly number[];
   /** Counts by verdict over the elements, for the highest order checked. */
   readonly counts: Readonly<Record<Verdict, number>>;
-  /** The error of each element divided by what is allowed, row-major; `null` where untested. */
+  /** The error of each element divided by what is allowed, row-major; `null` where untested, infinite or NaN where it is no number. */
   readonly relative: readonly (number | null)[];
   /** The verdict of each element, row-major. Without it pictures know only those of the worst elements. */
   readonly verdicts?: readonly Verdict[];
@@ -44,7 +44,7 @@ export interface InputReport {
 
 /** Anything else that a check looks at: shapes, dtypes, determinism, linearity, devices, the Taylor test. */
 export interface Finding {
-  /** Which check: `shape`, `dtype`, `determinism`, `mutation`, `zero cotangent`, `linearity`, `missing gradient`, `non-finite`, `domain`, `ties`, `kink`, `device`, `taylor`. */
+  /** Which check: `shape`, `dtype`, `determinism`, `mutation`, `zero cotangent`, `linearity`, `missing gradient`, `non-finite`, `domain`, `ties`, `kink`, `device`, `taylor`, `search`. */
   readonly check: string;
   /** `warning` for what cannot be decided or is unusual and not wrong. */
   readonly severity: "error" | "warning" | "info";

@@ -6,18 +6,17 @@ import { opOf } from "../core/op.ts";
 import { broadcastShapes, type Shape, stridesOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/creation.ts";
-import { add } from "../ops/elementwise.ts";
-import { flows, grad, type GradOptions } from "../ops/grad.ts";
+import { flows } from "../ops/grad.ts";
+import { leafOf } from "./inputs.ts";
 import { type Problem, scaleOf, sizeOf } from "./numeric.ts";
 import { historyOf, layoutOf, prepare, programOf, Recent } from "./oracle.ts";
 import { randomFrom } from "./random.ts";
+import { Rounding } from "./rounding.ts";
 
 /** Relative moves that tell decisions, which stay as they are, from values. */
 const NUDGE = 2 ** -20;
 /** The second move is smaller by this: a value changes by as much less, a decision that flips does not. */
 const NUDGES_APART = 16;
-/** Rounding errors of an entry, in units of its precision: sums have several. */
-const ENTRY_ROUNDINGS = 4;
 
 const COMPARISONS = new Set(["less", "lessEqual", "greater", "greaterEqual", "equal", "notEqual"]);
 
@@ -105,26 +104,6 @@ export interface TapeFunction {
   readonly gradients: readonly Tensor[];
 }
 
-/** The moving entries: what computes them, their values at the point, and how each changes the weighted sum. */
-interface Followed {
-  readonly entries: readonly Tensor[];
-  readonly run: () => readonly Float64Array[];
-  readonly values: readonly Float64Array[];
-  readonly adjoints: readonly Float64Array[];
-}
-
-/** The gradients of the sum of `<weight, output>`; zeros where an entry has no influence. */
-export function gradientsOf(
-  outputs: readonly Tensor[],
-  entries: readonly Tensor[],
-  weights: readonly Tensor[],
-  options: GradOptions = { allowUnused: true },
-): Tensor[] {
-  return outputs
-    .map((y, k) => grad(y, entries, weights[k], options))
-    .reduce((a, b) => a.map((g, i) => add(g, b[i])));
-}
-
 /** A program whose leaves are named by their places in a layout. */
 interface PlacedProgram {
   readonly plan: HostPlan;
@@ -172,7 +151,8 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   const operands = [...new Set(pairs.flat())];
 
   const numbers = new Map(places.map((t, i) => [t, i]));
-  const placesOf = (tensors: Iterable<Tensor>) => [...tensors].map((t) => numbers.get(t)!);
+  // A variable without influence has no place.
+  const placesOf = (tensors: Iterable<Tensor>) => [...tensors].flatMap((t) => numbers.get(t) ?? []);
   const given = new Set<Tensor>();
   const program = (wanted: readonly Tensor[]): PlacedProgram => {
     const { plan, leaves } = programOf(wanted, given);
@@ -196,6 +176,13 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   };
 }
 
+/** A bound of rounding, with the leaves that weigh what is summed up, and whether it is at the present point. */
+interface Bound {
+  readonly rounding: Rounding | null;
+  readonly weights: readonly Tensor[];
+  settled: boolean;
+}
+
 /** A function on the tape with its decisions held. */
 export class TapeProblem implements Problem {
   readonly variables: readonly Float64Array[];
@@ -211,7 +198,9 @@ export class TapeProblem implements Problem {
   readonly #compute: BoundPlan;
   readonly #differentiate: BoundPlan;
   readonly #comparisons: readonly Comparison[];
-  #entries: Followed | null = null;
+  /** Rounding of the function and of its gradient, prepared where it is first asked for. */
+  #function: Bound | null = null;
+  #gradient: Bound | null = null;
 
   constructor(fn: TapeFunction, terms: number) {
     this.#fn = fn;
@@ -268,7 +257,7 @@ export class TapeProblem implements Problem {
 
   settle(): readonly Float64Array[] {
     this.#decide.run();
-    this.#entries = null;
+    if (this.#function) this.#function.settled = false;
     return this.#differentiate.run();
   }
 
@@ -282,44 +271,49 @@ export class TapeProblem implements Problem {
   }
 
   rounding(move: () => void): number | null {
-    const entries = this.#entries ??= this.#followEntries();
-    move();
-    if (!entries) return null;
-    let total = 0;
-    const changed = new Set(this.#fn.variables);
-    entries.run().forEach((now, k) => {
-      const [before, adjoint, entry] = [entries.values[k], entries.adjoints[k], entries.entries[k]];
-      if (!entry.inputs.some((input) => changed.has(input))) return;
-      let some = 0, all = 0;
-      let any = false;
-      for (let i = 0; i < now.length; i++) {
-        const size = Math.abs(adjoint[i]) * Math.max(Math.abs(now[i]), Math.abs(before[i]));
-        all += size;
-        if (now[i] === before[i]) continue;
-        some += size;
-        any = true;
-      }
-      if (any) changed.add(entry);
-      // Where an input changed and nothing else did, rounding has swallowed the change.
-      total += any ? some : all;
+    const { outputs, variables, weights } = this.#fn;
+    this.#function ??= this.#roundingOf(() => {
+      const entries = this.#analysis.moving.map((place) => this.#places[place]).filter((t) => !variables.includes(t));
+      return { outputs, weights: outputs.map((t, k) => tensor(weights[k], t.shape)), entries };
     });
-    return ENTRY_ROUNDINGS * this.epsilon * total;
+    const { rounding } = this.#function;
+    if (rounding && !this.#function.settled) rounding.settle();
+    this.#function.settled = true;
+    if (rounding) return rounding.moved(this.variables, move);
+    move();
+    return null;
   }
 
-  /** Prepares what {@link rounding} needs, at the present values; `null` where a rule fails. */
-  #followEntries(): Followed | null {
-    const { outputs, variables, weights } = this.#fn;
-    const entries = this.#analysis.moving.map((place) => this.#places[place]).filter((t) => !variables.includes(t));
+  gradientRounding(weights: readonly Float64Array[]): number | null {
+    const { gradients, variables, cotangents } = this.#fn;
+    this.#gradient ??= this.#roundingOf(() => {
+      const changing = new Set<Tensor>([...variables, ...cotangents]);
+      const history = historyOf(gradients).filter((t) =>
+        t.inputs.some((input) => changing.has(input)) && changing.add(t)
+      );
+      const entries = history.filter((t) => t.dtype === "float" && !this.#given.has(this.#places.indexOf(t)));
+      return {
+        outputs: gradients,
+        weights: gradients.map((t) => leafOf({ ...t, values: new Float64Array(t.size) })),
+        entries,
+      };
+    });
+    const { rounding, weights: leaves } = this.#gradient;
+    leaves.forEach((t, k) => (t.value as Float64Array).set(weights[k]));
+    return rounding?.settle() ?? null;
+  }
+
+  /** Prepares a bound; `null` in place of one where a rule fails. */
+  #roundingOf(
+    of: () => { outputs: readonly Tensor[]; weights: readonly Tensor[]; entries: readonly Tensor[] },
+  ): Bound {
+    const { outputs, weights, entries } = of();
     const given = new Map([...this.#given].map(([place, values]) => [this.#places[place], values]));
-    let adjoints: Tensor[] | null = null;
     try {
-      adjoints = gradientsOf(outputs, entries, outputs.map((t, k) => tensor(weights[k], t.shape)));
+      return { rounding: new Rounding(outputs, weights, entries, given, this.epsilon), weights, settled: false };
     } catch {
-      return null;
+      return { rounding: null, weights, settled: false };
     }
-    const copy = (values: readonly Float64Array[]) => values.map((v) => v.slice());
-    const { run } = prepare(entries, given);
-    return { entries, run, values: copy(run()), adjoints: copy(prepare(adjoints, given).run()) };
   }
 
   /** How far the nearest comparison is from its other result, relative to what is compared; `null` where nothing is. */

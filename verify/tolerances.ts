@@ -59,6 +59,11 @@ export function isExact(name: string, dtype: DType): boolean {
   return dtype !== "float" || EXACT.has(name);
 }
 
+/** Whether an op adds up, so that it rounds more than its result. */
+export function isSum(name: string): boolean {
+  return SUMS.has(name);
+}
+
 /** How results of a device may differ from the oracle's. */
 export interface Tolerance {
   /** In units of 2^-23 of the reference value. */

@@ -15,3 +15,8 @@
 export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
+
+/** What was thrown, in words: anything can be. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

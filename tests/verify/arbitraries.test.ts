@@ -79,7 +79,20 @@ test("tensors take a domain each, and other dtypes", async () => {
     assert.deepEqual([a.dtype, b.dtype, c.dtype], ["float", "int", "bool"]);
   });
   assert.throws(() => tensors([[1]], { min: 2, max: 1 }), /expected min <= max, got 2 and 1/);
+  assert.throws(
+    () => tensors([[1]], { min: -1, max: 1, avoid: [0, 1], clearance: 2 }),
+    /nothing to draw: no float between -1 and 1 is at least 2 away from 0, 1/,
+  );
+  assert.throws(() => tensors([[1]], { dtype: "int", min: 0.2, max: 0.8 }), /no int between 0.2 and 0.8/);
+  assert.throws(() => indices([2], 0), /expected min <= max/);
   assert.throws(() => fc.sample(tensors([[1], [2]], [{}])), /options for each of the 2 tensors, got 1/);
+});
+
+test("what little a domain holds is drawn at once", async () => {
+  const narrow = { min: -1, max: 1, avoid: [-1, 1], clearance: 0.9999 };
+  await checkProperty(tensors([[40]], narrow), ([{ values }]) => {
+    assert.ok(Array.from(values).every((x) => Math.abs(x) <= 2e-4));
+  }, { runs: 20 });
 });
 
 test("tensors shrink to one simple number", () => {

@@ -105,6 +105,28 @@ describe("gpugrad check", () => {
     assert.equal(second.runs, 1);
   });
 
+  test("of a gradient that is wrong at order 2 only: --order finds it, and the replay says so", async () => {
+    const path = file(
+      "second.ts",
+      'import { record } from "../../core/op.ts";\nimport { detach, mul } from "gpugrad";\n' +
+        'import { check, tensors } from "gpugrad/verify";\n' +
+        'const op = { name: "planted", infer: ([x]: any) => ({ shape: x.shape, dtype: "float" }), ' +
+        'kernel: { kind: "elementwise", cost: 1, expression: ([x]: any) => `Math.exp(${x})` }, ' +
+        "vjp: [({ cotangent, output }: any) => mul(cotangent, detach(output))] } as any;\n" +
+        "export const second = check((x) => record(op, [x]), tensors([[2, 3]]));\n",
+    );
+    const first = await gpugrad("check", path, "--seed=3", "--runs=20", "--device=float64");
+    assert.equal(first.code, 0, first.stdout);
+    const { code, stdout } = await gpugrad("check", path, "--seed=3", "--runs=20", "--device=float64", "--order=2");
+    assert.equal(code, 1, stdout);
+    const [, line] = stdout.match(/Replay: gpugrad (.* --only second --seed=\S+ --path \d+ --order 2)\n/) ?? [];
+    assert.ok(line, stdout);
+    const replayed = await gpugrad(...line.split(" "));
+    assert.equal(replayed.code, 1);
+    assert.match(replayed.stdout, /Only the second order is wrong/);
+    assert.ok(replayed.stdout.includes(line), "the replay prints itself");
+  });
+
   test("of a function with kinks ends with 0, and does not count them as right", async () => {
     const json = file("kinks.json");
     const { code, stdout } = await gpugrad(
@@ -194,15 +216,54 @@ describe("gpugrad check", () => {
     });
   }
 
-  test("ends with 2 where a function cannot be checked", async () => {
+  /** Functions that cannot be used, each with the exit code and what is said. */
+  const USELESS: Record<string, [source: string, code: number, said: RegExp]> = {
+    noTensor: [
+      "() => 3, two",
+      2,
+      /undecided +noTensor .*\n.*must give a tensor or an array of tensors, it gives number/,
+    ],
+    random: ["(x) => mul(x, tensor(calls++)), two", 2, /not the same twice[^]*Make the function repeatable/],
+    mutates: [
+      "(x) => (x.value[0] = 7, exp(x)), two",
+      1,
+      /writes to the values of x[^]*copy an array before writing to it/,
+    ],
+    shapes: [
+      "(x, y) => add(x, y), tensors([[2], [3]])",
+      2,
+      /throws for x float \[2\], y float \[3\]: add: expected shapes/,
+    ],
+    empty: ["(x) => exp(x), two.filter(() => false)", 2, /generates nothing to check: a filter of it has refused/],
+    refused: ["(x) => (fc.pre(false), x), two", 2, /generates nothing to check: \d+ inputs were refused/],
+    second: ["{ value: ([x]) => x[0], gradient: () => [[1, 0]] }, two, { order: 2 }", 2, /is checked in order 1/],
+    nothing: ["undefined, two", 2, /expected a function or \{ value, gradient \}/],
+    domain: ["(x) => log(x), tensors([[2]], { max: -1 })", 2, /log\[0\] = NaN.*its input must be above 0/],
+  };
+  for (const [name, [source, code, said]] of Object.entries(USELESS)) {
+    test(`explains a function that cannot be used, and ends with ${code}: ${name}`, async () => {
+      const path = file(
+        `${name}.mjs`,
+        'import fc from "fast-check";\nimport { add, exp, log, mul, tensor } from "gpugrad";\n' +
+          'import { check, tensors } from "gpugrad/verify";\nlet calls = 0;\nconst two = tensors([[2]]);\n' +
+          `export const ${name} = check(${source});\n`,
+      );
+      const found = await gpugrad("check", path, "--seed=1", "--runs=5", "--device=cpu");
+      assert.match(found.stdout, said);
+      assert.equal(found.code, code, found.stdout + found.stderr);
+      assert.doesNotMatch(found.stdout + found.stderr, /^ +at /m);
+    });
+  }
+
+  test("explains an empty domain that the file itself declares, and ends with 2", async () => {
     const path = file(
-      "useless.ts",
-      `import { check, tensors } from "gpugrad/verify";\nexport const useless = check(() => 3 as never, tensors([[2]]));\n`,
+      "declared.mjs",
+      'import { exp } from "gpugrad";\nimport { check, tensors } from "gpugrad/verify";\n' +
+        "export const declared = check((x) => exp(x), tensors([[2]], { min: 1, max: 0 }));\n",
     );
-    const { code, stdout } = await gpugrad("check", path, "--seed=1");
-    assert.equal(code, 2, stdout);
-    assert.match(stdout, /undecided +useless/);
-    assert.doesNotMatch(stdout, /^ +at /m);
+    const { code, stderr } = await gpugrad("check", path);
+    assert.match(stderr, /declared\.mjs cannot be loaded: tensors: expected min <= max, got 1 and 0/);
+    assert.equal(code, 2);
   });
 });
 

@@ -104,6 +104,22 @@ const right: Readonly<Record<string, Right>> = {
     f: (x) => crossEntropy(x, tensor(new Int32Array([0, 1]))),
     at: [[[50, 0, -50], [0, 1, 2]]],
   },
+  "cross-entropies that round off all but the surest class": {
+    f: (x) => crossEntropy(x, tensor(new Int32Array([1, 2])), { reduction: "none" }),
+    at: [[[-30.31356990858305, 1.4721358308617927, -12.329648045878756, -18.683013930208645], [
+      -10.105442946207893,
+      -10.561696405187154,
+      19.10572428432838,
+      0.4667992986693,
+    ]]],
+    noise: 12,
+  },
+  "hard mining of sure classes, beside an input without influence": {
+    f: (x, _) =>
+      new HardMiningCrossEntropyLoss({ negPosRatio: 3 }).forward(x, tensor(new Int32Array([1, 0, 0, 0]), [1, 4])),
+    at: [[[[90, 1, 40, -35], [0, 13, 61, 0], [1, 50, 0, 2]]], [7]],
+    noise: 4,
+  },
   "a product with zeros": { f: (x) => prod(x), at: [[0, 2, 3, 0]] },
   "rounding held": { f: (x) => mul(x, round(x)), at: [[0.4, 1.6, -2.5]] },
   "steps held": { f: (x) => mul(square(x), floor(x)), at: [[0.4, 1, -2.5]] },

@@ -168,6 +168,101 @@ test("a cotangent of zeros and linearity are looked at [float64]", async () => {
   assert.match(findingOf(squares, "linearity").message, /not linear/);
 });
 
+test("a tested element whose error is not finite is not shown as untested [float64]", async () => {
+  const { verdict, inputs: [x] } = await check(exponential(({ cotangent }) => mul(cotangent, NaN)), [[1, 2]], {
+    locate: false,
+  });
+  assert.deepEqual([verdict, x.verdicts, x.relative], ["wrong", ["wrong", "wrong"], [NaN, NaN]]);
+});
+
+test("what is wrong on ties only is found, and says what to do [float64]", async () => {
+  const op: Op = {
+    name: "planted",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: { kind: "elementwise", cost: 1, expression: ([a, b]) => `Math.max(${a}, ${b})` },
+    vjp: [
+      ({ cotangent, inputs: [a, b] }) => where(less(a, b), 0, cotangent),
+      ({ cotangent, inputs: [a, b] }) => where(greater(a, b), 0, cotangent),
+    ],
+  };
+  const report = await check((x, y) => record(op, [x, y]), [[1, 2], [1, 0]]);
+  assert.equal(report.verdict, "wrong");
+  assert.match(findingOf(report, "ties").message, /x\[0\], y\[0\] are equal/);
+  assert.match(reportText(report), /Next:.*Share the gradient among equal elements/s);
+});
+
+test("the suspect is found however long the tape is, and a search that is cut says so [float64]", async () => {
+  const long = (x: Tensor, steps: number) => {
+    for (let i = 0; i < steps; i++) x = i % 2 === 0 ? mul(x, 0.8) : mul(1.25, x);
+    return x;
+  };
+  const wrong = exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1.01));
+  const late = await check((x) => long(wrong(long(x, 500)), 50), [[0.3, 1]]);
+  assert.equal(late.tape.find(({ suspect }) => suspect)?.op, "planted");
+  assert.ok(!late.findings.some(({ check }) => check === "search"));
+
+  // The same op hundreds of times, wrong for the last one's input only.
+  const rare = exponential(({ cotangent, inputs: [x], output }) =>
+    mul(mul(cotangent, output), where(greater(x, 2), 1.01, 1))
+  );
+  const hidden = await check((x) => {
+    const start = x;
+    for (let i = 0; i < 230; i++) x = log(rare(x));
+    return add(rare(add(x, 3)), start);
+  }, [[0.3, 1]]);
+  assert.equal(hidden.verdict, "wrong");
+  assert.equal(hidden.tape.find(({ suspect }) => suspect), undefined);
+  assert.match(findingOf(hidden, "search").message, /^400 of 46\d entries/);
+});
+
+test("what only decides is no suspect [float64]", async () => {
+  const wrong = exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1.01));
+  const report = await check((x) => mul(wrong(x), cast(topKMask(detach(x), 2), "float")), [[3, 1, 2]]);
+  assert.equal(report.tape.find(({ suspect }) => suspect)?.op, "planted", reportText(report));
+});
+
+test("a gradient of another dtype is wrong [float64]", async () => {
+  const report = await check(exponential(({ cotangent }) => cast(cotangent, "int")), [[1, 2]]);
+  assert.equal(report.verdict, "wrong");
+  assert.match(findingOf(report, "dtype").message, /the gradient of x has dtype int, expected float/);
+  assert.equal(report.counts.untested, 2);
+});
+
+test("a gradient that is not the same twice is found out [float64]", async () => {
+  const dice: Op = {
+    name: "dice",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: { kind: "elementwise", cost: 1, expression: ([x]) => `(${x} + 1e-9 * Math.random())` },
+    vjp: null,
+  };
+  const report = await check(exponential(({ cotangent, output }) => mul(cotangent, record(dice, [output]))), [[1, 2]]);
+  const { severity, message } = findingOf(report, "determinism");
+  assert.deepEqual([severity, report.verdict], ["error", "undecided"]);
+  assert.match(message, /the gradient of x\[0\] is .* and then /);
+});
+
+test("a device that is not the same twice is found out [cpu]", async () => {
+  const dice: Op = {
+    name: "dice",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: {
+      kind: "elementwise",
+      cost: 1,
+      expression: ([x], _, lower) => (lower.round("x") === "x" ? `(${x} * 1.0)` : `(${x} + 0.001 * Math.random())`),
+    },
+    vjp: [({ cotangent }) => cotangent],
+  };
+  const report = await check((x) => record(dice, [x]), [[1, 2]], { device: "cpu" });
+  assert.match(findingOf(report, "determinism").message, /the output is .* on cpu: not the same twice/);
+});
+
+test("long sums are the same twice, bit for bit [webasm]", async () => {
+  const many = Float64Array.from({ length: 40000 }, (_, i) => Math.sin(i));
+  const report = await check((x) => sum(mul(exp(x), x)), [tensor(many, [200, 200])], { device: "webasm" });
+  assert.equal(report.verdict, "ok", reportText(report));
+  assert.ok(!report.findings.some(({ check }) => check === "determinism"));
+});
+
 test("a gradient that cannot be recorded is wrong, and says why [float64]", async () => {
   const report = await check(exponential(({ cotangent }) => reshape(cotangent, [2, 1, 1])), [[1, 2]]);
   assert.equal(report.verdict, "wrong");
@@ -236,10 +331,31 @@ for (const device of ["webasm", "cpu"]) {
     assert.equal(report.device, device);
     assert.equal(report.verdict, "ok", reportText(report));
     assert.equal(findingOf(report, "device").severity, "info");
-    // Float32 has nothing left of x here, which is not the device's fault.
-    const cancels = await check((x) => sub(add(x, 1e8), 1e8), [[0.3, 1.7]], { device });
-    assert.equal(findingOf(cancels, "device").severity, "warning", reportText(cancels));
-    assert.equal(cancels.verdict, "ok");
+    assert.match(findingOf(report, "device").message, /units in the last place of its largest element/);
+  });
+
+  test(`what float32 cannot hold is not held against a device [${device}]`, async () => {
+    const target = tensor([0.1, 0.7, 2.3]);
+    const near = Float64Array.from([0.1, 0.7, 2.3], (x) => Math.fround(Math.log(Math.fround(x))));
+    const cancelling: Record<string, TensorFunction> = {
+      "nothing is left of x": (x) => sub(add(x, 1e8), 1e8),
+      "a difference of what is nearly equal, and its gradient": (x) => sum(square(sub(x, log(target)))),
+      "a factor that is held": (x) => mul(detach(sub(x, log(target))), x),
+    };
+    for (const [name, f] of Object.entries(cancelling)) {
+      const report = await check(f, [near], { device, locate: false });
+      const { severity, message } = findingOf(report, "device");
+      assert.equal(severity, "info", `${name}\n${reportText(report)}`);
+      assert.match(message, /as near as float32 allows/, name);
+    }
+    // Values are off by more than their parts can explain where a decision falls the other way.
+    const flips = await check(
+      (x) => where(greater(add(x, 1e8), 1e8), mul(x, 5), x),
+      [[0.25, 1.75]],
+      { device },
+    );
+    assert.equal(findingOf(flips, "device").severity, "warning", reportText(flips));
+    assert.equal(flips.verdict, "ok");
   });
 }
 
@@ -342,7 +458,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "order 2 of a plain function": [
     () => gradcheck({ value: () => 0, gradient: () => [[0]] }, [[1]], { order: 2 }),
-    /order 2 needs a function on the tape/,
+    /order 2 differentiates the gradient, which takes a function on the tape/,
   ],
   "a value that is no number": [
     () => gradcheck({ value: () => "a" as never, gradient: () => [[0]] }, [[1]]),

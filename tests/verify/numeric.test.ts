@@ -28,6 +28,7 @@ function problemOf({ f, slope, rounding, single = false }: Curve, at: number): P
       move();
       return rounding ?? null;
     },
+    gradientRounding: () => null,
   };
 }
 

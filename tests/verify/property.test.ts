@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { abs, detach, exp, log, mul, pow, sum, type Tensor, useDevice } from "../../mod.ts";
+import { abs, detach, exp, greater, log, mul, pow, sum, type Tensor, useDevice, where } from "../../mod.ts";
 import { assertProperty, checkProperty, reportText, shapes, tensors, UsageError } from "../../verify/mod.ts";
 
 await useDevice("float64");
@@ -30,6 +30,32 @@ test("a wrong one is shrunk, and replayed at once [float64]", async () => {
   const again = await checkProperty(half, any, check.replay!);
   assert.deepEqual([again.verdict, again.runs], ["wrong", 1]);
   assert.deepEqual(again.report!.worst, check.report!.worst);
+});
+
+test("a replay is short, and shrinks to the same failure [float64]", async () => {
+  // Many elements and one that matters: a long way to shrink.
+  const f = (x: Tensor) => sum(where(greater(x, 2.9), mul(detach(x), x), exp(x)));
+  const many = tensors(shapes({ minAxis: 2, minRank: 2 }).map((shape) => [shape]));
+  let longest = 0;
+  for (const seed of [1, -2, 5]) {
+    const check = await checkProperty(f, many, { seed });
+    const { replay, report } = check;
+    assert.match(replay!.path, /^\d+$/);
+    longest = Math.max(longest, Number(replay!.path));
+    const again = await checkProperty(f, many, replay!);
+    assert.deepEqual([again.verdict, again.runs, again.replay], ["wrong", 1, replay]);
+    assert.deepEqual({ ...again.report, milliseconds: 0 }, { ...report, milliseconds: 0 });
+    // The steps of shrinking are understood, too.
+    const further = await checkProperty(f, many, { seed, path: `${replay!.path}:0` });
+    assert.match(further.replay?.path ?? `${replay!.path}:0`, new RegExp(`^${replay!.path}:\\d+$`));
+  }
+  assert.ok(longest > 0);
+});
+
+test("a replay of what has been mended is right after one run [float64]", async () => {
+  const { replay } = await checkProperty(half, any, { seed: 1 });
+  const mended = await checkProperty((x) => sum(mul(x, x)), any, replay!);
+  assert.deepEqual([mended.verdict, mended.runs], ["ok", 1]);
 });
 
 test("a context comes after the inputs [float64]", async () => {
@@ -75,7 +101,7 @@ test("assertProperty throws with the report and what replays it [float64]", asyn
   assert.equal((await assertProperty((x) => exp(x), any, { runs: 5 })).verdict, "ok");
   await assert.rejects(
     assertProperty(half, any, { seed: 3 }),
-    /wrong after.*detach.*Replay: \{ seed: 3, path: ".*" \}/s,
+    /wrong after.*detach.*Replay: \{ seed: 3, path: "(\d+)" \}, on the command line --seed=3 --path \1$/s,
   );
 });
 
@@ -85,7 +111,33 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
     () => checkProperty((x) => exp(x), fc.constant(3) as never),
     /must generate an array of inputs or \{ inputs, context \}, it generates number/,
   ],
-  "a function that throws": [() => checkProperty(() => null as never, any), /must give a tensor.*it gives null/],
+  "no function": [
+    () => checkProperty(undefined as never, any),
+    /expected a function or \{ value, gradient \}.*undefined/,
+  ],
+  "no runs": [() => checkProperty((x) => exp(x), any, { runs: 0 }), /runs to be a whole number from 1, got 0/],
+  "a path that is none": [() => checkProperty((x) => exp(x), any, { path: "a:b" }), /expected a path such as .*"a:b"/],
+  "an arbitrary that throws": [
+    () =>
+      checkProperty(
+        (x) => exp(x),
+        any.map((): never => {
+          throw new TypeError("no such thing");
+        }),
+      ),
+    /the arbitrary throws: no such thing/,
+  ],
+  "a function that throws something else": [
+    () =>
+      checkProperty(() => {
+        throw "a word";
+      }, any),
+    /the function throws for .*: a word/,
+  ],
+  "a function that gives no tensor": [
+    () => checkProperty(() => null as never, any),
+    /must give a tensor.*it gives null/,
+  ],
 };
 
 for (const [name, [run, message]] of Object.entries(mistakes)) {
@@ -108,4 +160,27 @@ test("an empty domain is explained: preconditions that refuse everything [float6
     assert.match(error.message, /nothing to check/);
     return true;
   });
+});
+
+for (
+  const [name, arbitrary] of Object.entries({
+    "a filter that lets nothing through": tensors([[2]]).filter(() => false),
+    "the same deep inside": fc.integer({ min: 1, max: 3 }).chain((n) =>
+      fc.tuple(fc.constant(n), fc.double({ noNaN: true }).filter((x) => x > 5 && x < 4))
+    ).map(([n, x]) => [new Float64Array(n).fill(x)]),
+    "drawn by fc.gen": fc.gen().map((g) => [g(() => fc.boolean().filter(() => false)) ? [1] : [2]]),
+  })
+) {
+  test(`an empty domain is explained: ${name} [float64]`, async () => {
+    await assert.rejects(checkProperty((x) => exp(x), arbitrary, { runs: 5, seed: 1 }), (error) => {
+      assert.ok(error instanceof UsageError, String(error));
+      assert.match(error.message, /generates nothing to check: a filter of it has refused everything/);
+      return true;
+    });
+  });
+}
+
+test("a filter that lets a little through is patiently drawn from [float64]", async () => {
+  const rare = fc.integer({ min: 0, max: 10000 }).filter((n) => n === 7).map((n) => [[n]]);
+  assert.equal((await checkProperty((x) => exp(x), rare, { runs: 3, seed: 1 })).runs, 3);
 });

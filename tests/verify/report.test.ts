@@ -41,6 +41,11 @@ describe("the text of a report", () => {
     );
   });
 
+  test("says how long it took, in the unit that fits", () => {
+    assert.match(reportText({ ...passing(), milliseconds: 12.34 }), /; 12\.3 ms\n/);
+    assert.match(reportText({ ...passing(), milliseconds: 3730 }), /; 3\.73 s\n/);
+  });
+
   test("names what is not finite", () => {
     const text = reportText(notFinite());
     assert.match(text, /<x>\[1\] +2 +Infinity +1 +Infinity/);
@@ -103,6 +108,14 @@ test("numbers are short and keep their digits", () => {
 test("what replays a failure survives a shell", () => {
   const [, check] = run().checks;
   assert.match(replayCommand("it's.ts", check)!, /^gpugrad check 'it'\\''s\.ts' /);
+});
+
+test("what replays a failure says the order, and the device where it is to blame", () => {
+  const [, check] = run().checks;
+  assert.doesNotMatch(replayCommand("f.ts", check)!, /--order|--device/);
+  const finding = { check: "device", severity: "error" as const, message: "exp[0] is 1 on cpu" };
+  const report = { ...failing(), order: 2 as const, device: "cpu", findings: [finding] };
+  assert.match(replayCommand("f.ts", { ...check, report })!, / --path 0:1:0:5 --order 2 --device cpu$/);
 });
 
 describe("the JSON of a report", () => {

@@ -1,0 +1,58 @@
+/** Arbitraries that give up: a filter of fast-check that lets nothing through draws for ever. */
+import fc from "fast-check";
+import { UsageError } from "./usage.ts";
+
+/** Random numbers that one generated value may take; a filter that needs more lets practically nothing through. */
+const MOST_DRAWS = 2 ** 21;
+
+/** The same random numbers, as long as they are not too many. */
+function counted(random: fc.Random, refuse: () => never): fc.Random {
+  let left = MOST_DRAWS;
+  const count = () => left-- > 0 || refuse();
+  const bounded: { [name in keyof fc.Random]: fc.Random[name] } = {
+    clone: () => counted(random.clone(), refuse),
+    next: (bits) => (count(), random.next(bits)),
+    nextBoolean: () => (count(), random.nextBoolean()),
+    nextInt: (...bounds: [] | [number, number]) => (count(), random.nextInt(...bounds as [number, number])),
+    nextBigInt: (min, max) => (count(), random.nextBigInt(min, max)),
+    nextDouble: () => (count(), random.nextDouble()),
+    getState: () => random.getState(),
+  };
+  return bounded as fc.Random;
+}
+
+class Bounded<T> extends fc.Arbitrary<T> {
+  readonly #inner: fc.Arbitrary<T>;
+  readonly #refuse: () => never;
+
+  constructor(inner: fc.Arbitrary<T>, refuse: () => never) {
+    super();
+    this.#inner = inner;
+    this.#refuse = refuse;
+  }
+
+  override generate(random: fc.Random, bias: number | undefined): fc.Value<T> {
+    return this.#inner.generate(counted(random, this.#refuse), bias);
+  }
+
+  override canShrinkWithoutContext(value: unknown): value is T {
+    return this.#inner.canShrinkWithoutContext(value);
+  }
+
+  override shrink(value: T, context: unknown): fc.Stream<fc.Value<T>> {
+    return this.#inner.shrink(value, context);
+  }
+}
+
+/**
+ * The same values; where a filter within lets nothing through, generating them throws rather than never returning. What draws no random
+ * number, such as a filter on `fc.constant`, cannot be interrupted.
+ */
+export function bounded<T>(arbitrary: fc.Arbitrary<T>, caller: string): fc.Arbitrary<T> {
+  return new Bounded(arbitrary, () => {
+    throw new UsageError(
+      `${caller}: the arbitrary generates nothing to check: a filter of it has refused everything that was drawn, ` +
+        `${MOST_DRAWS} random numbers long; generate what is wanted (bounds, map) rather than filter for it`,
+    );
+  });
+}
