@@ -33,6 +33,8 @@ const FLAGS = [
   "--enable-unsafe-swiftshader",
 ];
 
+const SOAK_FLAGS = ["--js-flags=--expose-gc", "--enable-precise-memory-info"];
+
 /** Lines of stacks that are about what runs the tests. */
 const OWN_FRAME = /^ +at .*(tests\/support\/browser\/(node_test|page)\.ts:|<anonymous>:)\d+:\d+\)?$/;
 
@@ -58,6 +60,8 @@ export interface BrowserOptions {
   name?: string;
   /** After which a file is taken to hang. */
   minutes: number;
+  /** Whether tests collect garbage and read the size of the heap. */
+  soak: boolean;
   /** The environment of the tests. */
   env: Record<string, string | undefined>;
 }
@@ -94,7 +98,11 @@ export async function runInChromium(
     chromium.launch({
       executablePath: found.path,
       headless: true,
-      args: [...FLAGS, ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean)],
+      args: [
+        ...FLAGS,
+        ...(options.soak ? SOAK_FLAGS : []),
+        ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean),
+      ],
     });
   const first = await launch();
   const browsers: (Browser | null)[] = [first];
@@ -175,7 +183,7 @@ async function runFile(
   address: string,
   only: string | undefined,
   modules: Bundle,
-  { name, minutes, env }: BrowserOptions,
+  { name, minutes, soak, env }: BrowserOptions,
 ): Promise<{ results: Outcome["results"]; problems: string[]; broken: boolean }> {
   const results: Outcome["results"] = [];
   const problems: string[] = [];
@@ -206,6 +214,7 @@ async function runFile(
     page.on("pageerror", (error) => problem(`uncaught ${error.stack ?? error.message}`));
     page.on("console", (message) => {
       if (message.type() === "error") problem(`console.error: ${message.text()} (${message.location().url})`);
+      if (message.type() === "log" && soak) console.log(message.text());
       if (message.type() === "warning" && warnings.length < 20) warnings.push(message.text());
     });
     const ended = new Promise<string>((done) => {

@@ -22,12 +22,14 @@ function commandOf(
   files: readonly string[],
   report: string,
   pattern: string | undefined,
+  soak: boolean,
 ): [string, string[]] {
   switch (runtime) {
     case "node":
       return onDisplay(process.execPath, [
         ...["--test", "--import", "tsx", "--test-concurrency=2"],
-        ...["--test-reporter=dot", "--test-reporter-destination=stdout"],
+        ...(soak ? ["--expose-gc"] : []),
+        ...[`--test-reporter=${soak ? "spec" : "dot"}`, "--test-reporter-destination=stdout"],
         ...["--test-reporter=junit", `--test-reporter-destination=${report}`],
         ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
         ...files,
@@ -35,12 +37,14 @@ function commandOf(
     case "deno":
       return ["deno", [
         ...["test", "--allow-all", "--no-check", "--parallel", "--reporter=dot", `--junit-path=${report}`],
+        ...(soak ? ["--v8-flags=--expose-gc"] : []),
         ...(pattern === undefined ? [] : [`--filter=/${pattern}/`]),
         ...files,
       ]];
     case "bun":
       return ["bun", [
-        ...["test", "--timeout=120000", "--parallel=2", "--dots", "--reporter=junit", `--reporter-outfile=${report}`],
+        ...["test", `--timeout=${soak ? 86_400_000 : 120_000}`, "--parallel=2", "--dots"],
+        ...["--reporter=junit", `--reporter-outfile=${report}`],
         ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
         ...files.map((file) => `./${file}`),
       ]];
@@ -59,18 +63,19 @@ function onDisplay(command: string, args: string[]): [string, string[]] {
  *
  * @param name what the names of tests must contain.
  * @param minutes after which the runner is taken to hang.
+ * @param soak whether tests collect garbage and take their time.
  */
 export async function runTests(
   runtime: Runner,
   files: readonly string[],
-  { name, minutes }: { name?: string; minutes: number },
+  { name, minutes, soak }: { name?: string; minutes: number; soak: boolean },
 ): Promise<Outcome> {
   mkdirSync(".cache", { recursive: true });
   const folder = mkdtempSync(join(".cache", "report-"));
   try {
     const path = join(folder, `${runtime}.xml`);
     const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
-    const { problem, seconds } = await run(...commandOf(runtime, files, path, pattern), minutes);
+    const { problem, seconds } = await run(...commandOf(runtime, files, path, pattern, soak), minutes);
     const { results, unreported } = readReport(runtime, path, files, root);
     const problems: string[] = [];
     // Files without a test of the name are not reported.

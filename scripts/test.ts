@@ -19,6 +19,7 @@ const usage = `Usage: npm test -- [options]
   --files <path>  a test file, or a folder of them; can be repeated
   --name <text>   tests with this in their names
   --runs <n>      multiplies the number of runs of every property, and draws new inputs each time
+  --soak <calls>  makes so many calls on each device, and requires that memory stays flat; tests/soak alone
   --help          print this text
 
 GPUGRAD_REQUIRE=cpu,node:headlessgl  fails where a runtime is missing, or has run no test on cpu, or Node none on headlessgl.
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     files: { type: "string", multiple: true, default: ["tests"] },
     name: { type: "string" },
     runs: { type: "string" },
+    soak: { type: "string" },
     help: { type: "boolean" },
   },
 });
@@ -56,6 +58,12 @@ process.chdir(root);
 // The same inputs each time, so that a change is judged by what it changes; a sweep looks for new ones.
 if (options.runs === undefined) environment.GPUGRAD_SEED ??= "1";
 else environment.GPUGRAD_RUNS = options.runs;
+if (options.soak !== undefined) {
+  environment.GPUGRAD_SOAK = options.soak;
+  options.files = ["tests/soak"];
+}
+/** Minutes after which a runner, or a file in a browser, is taken to hang. */
+const [runnerMinutes, pageMinutes] = options.runs ?? options.soak ? [Infinity, Infinity] : [15, 10];
 /** Where anything is required, so is all that could run it. */
 const strict = requirements.length > 0;
 const report = new Report();
@@ -97,8 +105,11 @@ async function runChecks(): Promise<void> {
 async function runRuntime(runtime: Runner, files: readonly string[]): Promise<void> {
   const version = versionOf(runtime);
   if ("missing" in version) return report.missingRuntime(runtime, version.missing, strict);
-  const minutes = options.runs === undefined ? 15 : Infinity;
-  const { results, problems, seconds } = await runTests(runtime, files, { name: options.name, minutes });
+  const { results, problems, seconds } = await runTests(runtime, files, {
+    name: options.name,
+    minutes: runnerMinutes,
+    soak: options.soak !== undefined,
+  });
   for (const problem of problems) report.failures.push(`${runtime}: ${problem}`);
   report.tests(runtime, `${runtime} ${version.version}`, results, seconds, requiredIn(runtime, requirements));
 }
@@ -106,8 +117,11 @@ async function runRuntime(runtime: Runner, files: readonly string[]): Promise<vo
 async function runBrowser(files: readonly string[]): Promise<void> {
   const outcome = await runInChromium(files, {
     name: options.name,
-    minutes: options.runs === undefined ? 10 : Infinity,
-    env: Object.fromEntries(Object.entries(environment).filter(([name]) => /^GPUGRAD_(SEED|PATH|RUNS)$/.test(name))),
+    minutes: pageMinutes,
+    soak: options.soak !== undefined,
+    env: Object.fromEntries(
+      Object.entries(environment).filter(([name]) => /^GPUGRAD_(SEED|PATH|RUNS|SOAK)$/.test(name)),
+    ),
   });
   if ("missing" in outcome) return report.missingRuntime("chromium", outcome.missing, strict);
   for (const [reason, left] of outcome.left) report.leaveOut(`not in Chromium, ${reason}`, left);

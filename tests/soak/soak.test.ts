@@ -11,7 +11,6 @@ import {
   mean,
   realize,
   smoothL1,
-  sum,
   type Tensor,
   tensor,
   useDevice,
@@ -29,13 +28,26 @@ const SAMPLES = 40;
 const COMPARE_EACH = 20;
 /** How close the oracle's results are, relative to the largest. */
 const TOLERANCE = 1e-4;
-/** Plans that the device keeps: fewer than there are shapes, so that plans are freed and compiled again all the time. */
-const PLANS = 16;
+/** Shapes in use at a time; one call in so many brings a new one, for which another is given up. */
+const SHAPES = 12;
+const NEW_EACH = 10;
+/** Plans that the device keeps: fewer than there are shapes, so that plans are freed and compiled again, too. */
+const PLANS = 10;
 
-/** Losses over shapes that change, now and then large enough for threads, with their gradients. */
-function record(random: () => number): Tensor[] {
+interface Shape {
+  readonly batch: number;
+  readonly classes: number;
+  readonly boxes: number;
+}
+
+/** Draws a shape, now and then one that is large enough for threads. */
+function drawShape(random: () => number): Shape {
   const draw = (most: number) => 1 + Math.floor(random() * most);
-  const [batch, classes, boxes] = [draw(3), 1 + draw(5), random() < 0.1 ? 4096 + draw(2) * 512 : draw(8) * 8];
+  return { batch: draw(3), classes: 1 + draw(5), boxes: random() < 0.1 ? 4096 + draw(2) * 512 : draw(8) * 8 };
+}
+
+/** Two losses with their gradients. */
+function record({ batch, classes, boxes }: Shape, random: () => number): Tensor[] {
   const values = (shape: number[]) =>
     tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random() * 4 - 2), shape);
   const logits = values([batch, classes, boxes]);
@@ -45,7 +57,7 @@ function record(random: () => number): Tensor[] {
     [batch, boxes],
   );
   const confidence = mean(new HardMiningCrossEntropyLoss().forward(logits, labels));
-  const localisation = mean(sum(smoothL1(locations, values([batch, 4, boxes])), [1, 2]));
+  const localisation = smoothL1(locations, values([batch, 4, boxes]));
   return [confidence, localisation, grad(confidence, logits), grad(localisation, locations)];
 }
 
@@ -70,11 +82,13 @@ for (const { device: name, on, single } of await devicesUnderTest()) {
     const census = await startCensus(name, contexts);
     device.cachePlans = PLANS;
     const random = randomFrom(1);
+    const shapes = Array.from({ length: SHAPES }, () => drawShape(random));
     const samples: Census[] = [];
     const before = device.compiled;
     const start = performance.now();
     for (let call = 1; call <= CALLS; call++) {
-      const results = record(random);
+      if (call % NEW_EACH === 0) shapes[Math.floor(random() * SHAPES)] = drawShape(random);
+      const results = record(shapes[Math.floor(random() * SHAPES)], random);
       await realize(results, { device });
       if (call % COMPARE_EACH === 0) {
         const values = results.map((t) => t.value!.slice());
@@ -83,7 +97,7 @@ for (const { device: name, on, single } of await devicesUnderTest()) {
         await oracle.dispose();
       }
       if (SOAK > 0 && call % Math.ceil(CALLS / SAMPLES) === 0) {
-        samples.push({ ...await census(), "plans": device.cached.plans, "bytes of plans": device.cached.bytes });
+        samples.push({ ...await census(), plans: device.cached.plans });
       }
     }
     if (SOAK === 0) return;
