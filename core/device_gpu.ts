@@ -14,17 +14,23 @@ interface Pipeline {
   readonly executorKind: string;
   readonly fallbackReason: string | null;
   readonly backend: string | null;
+  /** `null` before the first call. */
   readonly plan: {
-    readonly kernels: readonly { readonly clone: { readonly kernel: { functionBuilder?: unknown } } }[];
-  };
+    readonly kernels: readonly { readonly clone: Kernel }[];
+    /** The kernels that write, and those that upload arguments, where the executor is the generic one. */
+    readonly genericClones: ReadonlyMap<string, Kernel>;
+  } | null;
   destroy(): Promise<void>;
 }
 interface Kernel {
   (...args: unknown[]): unknown;
+  readonly kernel: { functionBuilder?: unknown };
   destroy(): void;
 }
 interface Gpu {
   readonly context: unknown;
+  /** All kernels that it has created. */
+  readonly kernels: unknown[];
   createKernel(source: string, settings: Record<string, unknown>): Kernel;
   createPipeline(fn: (...args: unknown[]) => unknown, settings: { threads: boolean }): Pipeline;
   destroy(): Promise<void> | void;
@@ -171,9 +177,15 @@ export async function gpuBackend(mode: string): Promise<Backend> {
         });
       },
       async dispose() {
+        const { kernels: clones = [], genericClones } = pipeline?.plan ?? {};
+        const all = [...kernels, ...clones.map(({ clone }) => clone), ...genericClones?.values() ?? []];
         await pipeline?.destroy();
-        // gpu.js keeps each kernel that it created until it is told.
+        // gpu.js keeps each kernel that it created until it is told, and those of the cpu for ever.
         for (const kernel of kernels) kernel.destroy();
+        for (const { kernel } of all) {
+          const at = own.kernels.indexOf(kernel);
+          if (at >= 0) own.kernels.splice(at, 1);
+        }
       },
     };
   }
@@ -418,7 +430,7 @@ function unsampled(values: Float32Array): Float32Array {
  */
 function dropSyntaxTrees(pipeline: Pipeline): void {
   if (!pipeline.executorKind.startsWith("fused")) return;
-  for (const { clone } of pipeline.plan.kernels) clone.kernel.functionBuilder = null;
+  for (const { clone } of pipeline.plan!.kernels) clone.kernel.functionBuilder = null;
 }
 
 const singles = new WeakMap<Values, Float32Array>();
