@@ -21,8 +21,8 @@ JavaScript under Node; under Deno, Bun and tsx also TypeScript.
 
 Options:
   --only NAME    check only this export; can be repeated
-  --device NAME  the device whose values and gradients are compared with the oracle's, too: webasm, cpu,
-                 or float64 for the oracle alone; the default is the fastest that works
+  --device NAME  the device whose values and gradients are compared with the oracle's, too: one that
+                 'gpugrad devices' lists, float64 for the oracle alone; the default is the fastest
   --order 1|2    2 also checks the gradient of the gradient; the default is the check's own, or 1
   --runs N       generated inputs for each function; the default is the check's own, or 100
   --seed N       what inputs and directions are drawn with; any seed without it

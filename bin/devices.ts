@@ -1,11 +1,12 @@
 /** `gpugrad devices`: which devices can compute here. */
-import { availableDevices } from "../mod.ts";
+import { availableDevices, useDevice } from "../mod.ts";
 import { parse } from "./arguments.ts";
 import { version } from "./version.ts";
 
 const help = `Usage: gpugrad devices [options]
 
-Lists the devices that gpugrad can compute on here, and for those it cannot, why.
+Lists the devices that gpugrad can compute on here, and for those it cannot, why; then which one it
+takes unless told otherwise, and why not another.
 
 Options:
   --json      print the list as JSON
@@ -19,14 +20,18 @@ export async function devices(args: string[]): Promise<number> {
     return 0;
   }
   const list = await availableDevices();
+  const { name: chosen, passedOver } = await useDevice("auto");
   if (values.json) {
-    console.log(JSON.stringify({ version, devices: list }, null, 2));
+    console.log(JSON.stringify({ version, devices: list, default: chosen, passedOver }, null, 2));
     return 0;
   }
   const width = Math.max(...list.map(({ name }) => name.length));
   console.log(`gpugrad ${version}`);
-  for (const { name, available, reason } of list) {
-    console.log(`  ${name.padEnd(width)}  ${available ? "available" : `not available${reason ? `: ${reason}` : ""}`}`);
+  for (const { name, available, description, reason } of list) {
+    console.log(`  ${name.padEnd(width)}  ${available ? `available: ${description}` : `not available: ${reason}`}`);
   }
+  console.log(`The default is ${chosen}.`);
+  const works = new Set(list.filter(({ available }) => available).map(({ name }) => name));
+  for (const { name, reason } of passedOver) if (works.has(name)) console.log(`  not ${name}: it ${reason}`);
   return 0;
 }

@@ -66,7 +66,10 @@ describe("gpugrad", () => {
   test("lists devices", async () => {
     const { code, stdout } = await gpugrad("devices", "--json");
     assert.equal(code, 0);
-    assert.ok(JSON.parse(stdout).devices.some(({ name }: { name: string }) => name === "float64"));
+    const { devices, default: chosen, passedOver } = JSON.parse(stdout);
+    const names = devices.map(({ name }: { name: string }) => name);
+    assert.ok(names.includes("float64"));
+    assert.deepEqual([chosen, ...passedOver.map(({ name }: { name: string }) => name)].sort(), [...names].sort());
   });
 });
 

@@ -30,6 +30,7 @@ import {
   where,
 } from "../../mod.ts";
 import { type Op, record } from "../../core/op.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 import {
   assertGradients,
   type Finding,
@@ -325,8 +326,9 @@ test("the caller's tensors stay as they are [float64]", async () => {
   assert.deepEqual([...x.value!], [1, 2, 3]);
 });
 
-for (const device of ["webasm", "cpu"]) {
-  test(`values and gradients of a device are compared with the oracle's [${device}]`, async () => {
+for (const { device, on, single, gpu } of await devicesUnderTest()) {
+  if (!single) continue;
+  test(...on("values and gradients of a device are compared with the oracle's"), async () => {
     const report = await check((x, y) => sum(mul(exp(x), y)), [[[0.1, 2.7], [3, 4]], [0.5, -1]], { device });
     assert.equal(report.device, device);
     assert.equal(report.verdict, "ok", reportText(report));
@@ -334,7 +336,7 @@ for (const device of ["webasm", "cpu"]) {
     assert.match(findingOf(report, "device").message, /units in the last place of its largest element/);
   });
 
-  test(`what float32 cannot hold is not held against a device [${device}]`, async () => {
+  test(...on("what float32 cannot hold is not held against a device"), async () => {
     const target = tensor([0.1, 0.7, 2.3]);
     const near = Float64Array.from([0.1, 0.7, 2.3], (x) => Math.fround(Math.log(Math.fround(x))));
     const cancelling: Record<string, TensorFunction> = {
@@ -346,8 +348,10 @@ for (const device of ["webasm", "cpu"]) {
       const report = await check(f, [near], { device, locate: false });
       const { severity, message } = findingOf(report, "device");
       assert.equal(severity, "info", `${name}\n${reportText(report)}`);
-      assert.match(message, /as near as float32 allows/, name);
+      // Compilers of shaders put constants together, and x + 1e8 - 1e8 is x then.
+      if (!gpu) assert.match(message, /as near as float32 allows/, name);
     }
+    if (gpu) return;
     // Values are off by more than their parts can explain where a decision falls the other way.
     const flips = await check(
       (x) => where(greater(add(x, 1e8), 1e8), mul(x, 5), x),
