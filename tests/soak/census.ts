@@ -77,17 +77,19 @@ async function countBuffers(): Promise<() => number> {
 
 /** Counts textures of a GL context that were made and not deleted. */
 function countTextures(context: Context): () => number {
-  let alive = 0;
+  // One that is deleted twice counts once.
+  const alive = new Set<unknown>();
   const { createTexture: create, deleteTexture: remove } = context;
   context.createTexture = () => {
-    alive++;
-    return create.call(context);
+    const texture = create.call(context);
+    alive.add(texture);
+    return texture;
   };
   context.deleteTexture = (texture) => {
-    if (texture) alive--;
+    alive.delete(texture);
     remove.call(context, texture);
   };
-  return () => alive;
+  return () => alive.size;
 }
 
 /** The engine's garbage collector, where the runner has asked for it. */
