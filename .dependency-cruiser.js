@@ -13,6 +13,7 @@ const core = [
   ["emit"],
   ["plan"],
   ["device"],
+  ["driver"],
   ["device_gpu", "device_float64"],
   ["realize"],
   ["inspect"],

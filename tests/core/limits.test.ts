@@ -1,7 +1,7 @@
 /** What a device cannot do is refused before anything runs, with the limit, the size and the device. What folds does run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { add, mul, realize, reshape, slice, sum, type Tensor, tensor, transpose, zeros } from "../../mod.ts";
+import { add, mul, realize, reshape, slice, sum, type Tensor, tensor, transpose, useDevice, zeros } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { gpuJs } from "../support/gpujs.ts";
 
@@ -43,6 +43,36 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
     for (let i = 0; i < n; i++) expected += i % 3;
     await check(device, sum(counting([n], 3)), () => expected);
   });
+
+  if (device === "webasm") {
+    test(
+      ...on("a kernel that needs more than WebAssembly addresses is refused with the limit, its size and the device"),
+      async () => {
+        const shape = [1, 2 ** 30];
+        const plan = {
+          leaves: [{ shape: [1], extent: [1], size: 1 }],
+          results: [{ from: "step" as const, index: 0 }],
+          steps: [{
+            name: "enormous",
+            shape,
+            args: [{ from: "leaf" as const, index: 0 }],
+            kernel: {
+              parameters: ["a0"],
+              lines: [],
+              result: "a0[0]",
+              extent: [...shape].reverse(),
+              iterations: 0,
+              tables: [],
+            },
+          }],
+        };
+        await assert.rejects(
+          (await useDevice(device)).run("enormous", () => plan, [new Float32Array(1)]),
+          /^Error: webasm: .*"enormous" of shape \[1, 1073741824\] .* 4294967300 bytes.* at most 4294967296$/,
+        );
+      },
+    );
+  }
 
   if (gpu) {
     test(...on("an array that is too large is refused with the limit, its size and the device"), async () => {
