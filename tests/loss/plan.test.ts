@@ -20,7 +20,33 @@ function record(boxes: DefaultBoxes, batch: number, numClasses: number, each: nu
   return [loss, components, ...grad(loss, [locations, logits])];
 }
 
-for (const { device, on } of await devicesUnderTest()) {
+/** Loss, components and both gradients of a batch of SSD300; by the cpu, which decides as float32 does, and not by the oracle. */
+let reference: Promise<Float64Array[]> | null = null;
+
+function ofReference(): Promise<Float64Array[]> {
+  return reference ??= (async () => {
+    const results = record(ssd300, 8, 80, 8);
+    await realize(results, { device: "cpu" });
+    return results.map((t) => Float64Array.from(t.value!));
+  })();
+}
+
+for (const { device, on, gpu } of await devicesUnderTest()) {
+  if (gpu || device === "webasm") {
+    test(...on("a batch of eight images of SSD300 fits, and is what the cpu computes"), async () => {
+      const results = record(ssd300, 8, 80, 8);
+      await realize(results, { device });
+      (await ofReference()).forEach((expected, i) => {
+        const { value } = results[i];
+        const scale = expected.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+        const wrong = expected.findIndex((x, k) => !(Math.abs(value![k] - x) <= 2e-5 * scale));
+        assert.equal(wrong, -1, `result ${i}: element ${wrong} is ${value![wrong]}, expected ${expected[wrong]}`);
+      });
+      await (await useDevice(device)).dispose();
+      await useDevice("auto");
+    });
+  }
+
   test(...on("the loss and both gradients are one plan that runs on any GPU"), async () => {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
       const { steps } = await inspect(record(boxes, batch, classes, each), { device });
