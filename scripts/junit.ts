@@ -39,7 +39,7 @@ export function readReport(
   const results: Result[] = [];
   const visit = (suite: Suite, above: string[]): void => {
     for (const test of suite.testcase ?? []) {
-      results.push(readCase(test, [...above, test["@name"].replace(root, "")].join(" > ")));
+      results.push(readCase(test, [...above, quotes(test["@name"]).replace(root, "")].join(" > ")));
     }
     for (const inner of suite.testsuite ?? []) visit(inner, [...above, inner["@name"] ?? ""]);
   };
@@ -72,5 +72,10 @@ function readCase(test: Case, name: string): Result {
 
 function textOf(detail: Detail | Detail[]): string {
   const one = Array.isArray(detail) ? detail[0] : detail;
-  return (typeof one === "string" ? one : one["@message"] ?? one["#text"] ?? "").trim();
+  return quotes(typeof one === "string" ? one : one["@message"] ?? one["#text"] ?? "").trim();
+}
+
+/** Node escapes quotes twice. */
+function quotes(text: string): string {
+  return text.replaceAll("&quot;", '"');
 }
