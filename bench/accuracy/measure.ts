@@ -27,6 +27,8 @@ export interface Figures {
   readonly worst: readonly string[];
   /** How many results differ by more than rounding: finite where they should not be, or the other way round. */
   readonly wrong: number;
+  /** How many of these are NaN. */
+  readonly nan: number;
   readonly wrongAt: readonly string[];
   /** Results that are subnormal, which count for nothing above. */
   readonly subnormal: { readonly kept: number; readonly flushed: number; readonly wrong: number };
@@ -80,7 +82,7 @@ function figuresOf(
   actual: Float32Array,
   expected: Float64Array,
 ): Figures {
-  let [largest, relative, absolute, wrong, squares, errors] = [0, 0, 0, 0, 0, 0];
+  let [largest, relative, absolute, wrong, nan, squares, errors] = [0, 0, 0, 0, 0, 0, 0];
   let worst: string[] = [];
   let wrongAt: string[] = [];
   const subnormal = { kept: 0, flushed: 0, wrong: 0 };
@@ -109,6 +111,7 @@ function figuresOf(
     const off = Math.abs(a - e);
     if (!Number.isFinite(off) || !Number.isFinite(Math.fround(e))) {
       if (wrong++ === 0) wrongAt = describe(i);
+      if (Number.isNaN(a)) nan++;
       continue;
     }
     const unit = sums ? Math.max(size, 1, sizeOfInputs(i)) : size;
@@ -133,6 +136,7 @@ function figuresOf(
     absolute,
     worst,
     wrong,
+    nan,
     wrongAt,
     subnormal,
   };

@@ -31,7 +31,7 @@ function cell(ranges: readonly Figures[]): string {
   const largest = Math.max(...ranges.map((r) => r.largest));
   const usual = Math.sqrt(ranges.reduce((sum, r) => sum + r.count * r.usual ** 2, 0) / count);
   const wrong = ranges.reduce((n, r) => n + r.wrong, 0);
-  if (wrong > 0) return "wrong";
+  if (wrong > 0) return wrong === count && ranges.every((r) => r.nan === r.wrong) ? "NaN" : "wrong";
   return largest === 0 ? "exact" : `${number(largest)} / ${number(usual)}`;
 }
 
@@ -50,9 +50,15 @@ function rowsOf(functions: readonly FunctionFigures[], group: FunctionFigures["g
 /** The largest absolute errors of what crosses 0 again and again. */
 function absoluteRows(functions: readonly FunctionFigures[]): [string, string][] {
   return functions.filter(({ name }) => name === "sin" || name === "cos").flatMap(({ name, ranges }) =>
-    ranges.map(({ range, absolute, wrong }): [string, string] => [
+    ranges.map(({ range, absolute, wrong, nan, count }): [string, string] => [
       `${name}, ${range}`,
-      wrong > 0 ? "any number, or infinite" : absolute > 1 ? "any number" : absolute.toExponential(1),
+      nan === count
+        ? "NaN"
+        : wrong > 0
+        ? "any number, or infinite"
+        : absolute > 1
+        ? "any number"
+        : absolute.toExponential(1),
     ])
   );
 }
