@@ -67,7 +67,7 @@ export interface BrowserOptions {
 }
 
 /** Where Chromium is, or how to get it. */
-function findChromium(): { path: string } | { missing: string } {
+export function findChromium(): { path: string } | { missing: string } {
   const { CHROMIUM: given } = process.env;
   if (given) return existsSync(given) ? { path: given } : { missing: `CHROMIUM=${given} is not there` };
   const path = PLACES.find((place) => existsSync(place));
@@ -75,6 +75,15 @@ function findChromium(): { path: string } | { missing: string } {
   return {
     missing: "Chromium is not installed (Debian: apt-get install chromium; elsewhere set CHROMIUM to its path)",
   };
+}
+
+/** Starts the Chromium that is at a path. */
+export function launchChromium(path: string, flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({
+    executablePath: path,
+    headless: true,
+    args: [...FLAGS, ...flags, ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean)],
+  });
 }
 
 /**
@@ -94,16 +103,7 @@ export async function runInChromium(
     return reason === undefined;
   });
 
-  const launch = () =>
-    chromium.launch({
-      executablePath: found.path,
-      headless: true,
-      args: [
-        ...FLAGS,
-        ...(options.soak ? SOAK_FLAGS : []),
-        ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean),
-      ],
-    });
+  const launch = () => launchChromium(found.path, options.soak ? SOAK_FLAGS : []);
   const first = await launch();
   const browsers: (Browser | null)[] = [first];
   const start = performance.now();

@@ -52,7 +52,7 @@ function commandOf(
 }
 
 /** A command with an X display, which the backend headlessgl needs; as it is where there is one, or where none can be had. */
-function onDisplay(command: string, args: string[]): [string, string[]] {
+export function onDisplay(command: string, args: string[]): [string, string[]] {
   if (environment.DISPLAY || !existsSync(join(root, "node_modules", "gl"))) return [command, args];
   if ("missing" in output("xvfb-run", ["--help"])) return [command, args];
   return ["xvfb-run", ["-a", command, ...args]];

@@ -1,0 +1,474 @@
+/** The functions that are measured, where, and what is right: JavaScript's Math in float64, apart from how the ops are written. */
+import {
+  abs,
+  add,
+  atan,
+  binaryCrossEntropyWithLogits,
+  cast,
+  ceil,
+  clamp,
+  cos,
+  div,
+  equal,
+  exp,
+  expm1,
+  floor,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  log1p,
+  logSoftmax,
+  logSumExp,
+  max,
+  maximum,
+  min,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  relu,
+  round,
+  sigmoid,
+  sign,
+  sin,
+  smoothL1,
+  softmax,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  type Tensor,
+  tensor,
+} from "../../mod.ts";
+import { randomFrom } from "../../verify/random.ts";
+
+/** The largest finite number of float32, and the smallest that is not subnormal. */
+export const LARGEST = (2 - 2 ** -23) * 2 ** 127;
+export const SMALLEST_NORMAL = 2 ** -126;
+
+/** Inputs from one range. */
+export interface Sample {
+  readonly range: string;
+  readonly inputs: readonly Float32Array[];
+  /** Whether the op's tolerance in verify/tolerances.ts is not meant for this range. */
+  readonly beyond: boolean;
+}
+
+/** A function to measure. */
+export interface Measured {
+  readonly name: string;
+  /** The op that it is; none for what is made of several. */
+  readonly op: string | null;
+  /** How many neighbouring inputs belong together. */
+  readonly width: number;
+  /** Whether results are sums that cancel: their errors are relative to the inputs, or 1, where those are larger. */
+  readonly sums: boolean;
+  /** Results nearer to 0 than this count as this large where they are compared with the tolerance. */
+  readonly least: number;
+  apply(...inputs: Tensor[]): Tensor;
+  reference(inputs: readonly Float32Array[]): Float64Array;
+  samples(points: number): Sample[];
+}
+
+const bits = new Float32Array(1);
+const words = new Uint32Array(bits.buffer);
+function wordOf(x: number): number {
+  bits[0] = x;
+  return words[0];
+}
+function floatOf(word: number): number {
+  words[0] = word;
+  return bits[0];
+}
+
+/** Numbers between two, as dense as float32 is. Of both signs where it is asked for. */
+function spread(from: number, to: number, points: number, signs = true, seed = 1): Float32Array {
+  const random = randomFrom(seed);
+  const [low, high] = [wordOf(from), wordOf(to)];
+  return Float32Array.from({ length: points }, (_, i) => {
+    const x = floatOf(Math.min(high, low + Math.floor(((i + random()) / points) * (high - low + 1))));
+    return signs && i % 2 === 1 ? -x : x;
+  });
+}
+
+/** Numbers between two, evenly. */
+function even(from: number, to: number, points: number, seed = 2): Float32Array {
+  const random = randomFrom(seed);
+  return Float32Array.from({ length: points }, (_, i) => from + ((i + random()) / points) * (to - from));
+}
+
+function shuffled(values: Float32Array, seed: number): Float32Array {
+  const random = randomFrom(seed);
+  for (let i = values.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [values[i], values[j]] = [values[j], values[i]];
+  }
+  return values;
+}
+
+function joined(...parts: Float32Array[]): Float32Array {
+  return Float32Array.from(parts.flatMap((part) => [...part]));
+}
+
+type Ranges = Record<string, (points: number) => Float32Array | Float32Array[]>;
+
+/** Marks a range for which no tolerance is meant. */
+const BEYOND = "!";
+
+function samplesOf(ranges: Ranges): Measured["samples"] {
+  return (points) =>
+    Object.entries(ranges).map(([label, draw]) => {
+      const drawn = draw(points);
+      return {
+        range: label.replace(BEYOND, ""),
+        inputs: drawn instanceof Float32Array ? [drawn] : drawn,
+        beyond: label.startsWith(BEYOND),
+      };
+    });
+}
+
+function elementwise(
+  name: string,
+  apply: Measured["apply"],
+  reference: (...x: number[]) => number,
+  ranges: Ranges,
+): Measured {
+  return {
+    name,
+    op: name,
+    width: 1,
+    sums: false,
+    least: 0,
+    apply,
+    reference: (inputs) => Float64Array.from(inputs[0], (_, i) => reference(...inputs.map((x) => x[i]))),
+    samples: samplesOf(ranges),
+  };
+}
+
+const nearZero: Ranges = { "near 0": (n) => spread(SMALLEST_NORMAL, 0.5, n) };
+const moderate: Ranges = { "to 20": (n) => even(-20, 20, n) };
+const all: Ranges = { "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n) };
+const positive: Ranges = {
+  "about 1": (n) => even(0.5, 2, n),
+  "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n, false),
+};
+const pairs: Ranges = {
+  "moderate": (n) => [even(-20, 20, n), shuffled(even(-20, 20, n, 3), 4)],
+  "all": (n) => [spread(SMALLEST_NORMAL, LARGEST, n), shuffled(spread(SMALLEST_NORMAL, LARGEST, n, true, 3), 4)],
+};
+
+/** Around multiples of a quarter turn, where sin and cos are nearly 0 or flat. */
+function quarters(most: number, points: number): Float32Array {
+  const count = Math.floor(Math.min(most / (Math.PI / 2), points / 4));
+  return Float32Array.from({ length: 2 * count }, (_, i) => {
+    const k = Math.max(1, Math.round((((i >> 1) + 1) / count) * (most / (Math.PI / 2))));
+    return (i % 2 ? -k : k) * (Math.PI / 2);
+  });
+}
+/** What is left of a multiple of pi there is in good part the error of taking it off. */
+const NEAR_MULTIPLE = 2 ** -16;
+const turns: Ranges = {
+  ...nearZero,
+  "to 10": (n) => joined(even(-10, 10, n), quarters(10, n)),
+  "to 1,000": (n) => joined(even(-1000, 1000, n), quarters(1000, n)),
+  [`${BEYOND}to 100,000`]: (n) => joined(even(-1e5, 1e5, n), quarters(1e5, n)),
+  [`${BEYOND}from 100,000`]: (n) => spread(1e5, LARGEST, n),
+};
+
+/** Bases and exponents of powers from 2^-size to 2^size. The logarithms of bases lie between two. */
+function powers(size: number, low: number, high: number, points: number): Float32Array[] {
+  const random = randomFrom(size);
+  const base = Float32Array.from(
+    { length: points },
+    (_, i) => 2 ** ((i % 2 ? -1 : 1) * (low + random() * (high - low))),
+  );
+  const exponent = Float32Array.from(base, (a) => ((random() * 2 - 1) * size) / (Math.log2(a) || 1));
+  return [base, exponent];
+}
+function smallPowers(points: number): Float32Array[] {
+  const random = randomFrom(7);
+  const base = spread(0.125, 8, points);
+  // Negative bases have whole exponents.
+  return [base, Float32Array.from(base, (a) => a < 0 ? Math.floor(random() * 9) - 4 : random() * 8 - 4)];
+}
+
+/** Rows of eight. */
+function rows(
+  name: string,
+  apply: Measured["apply"],
+  reference: (row: number[]) => number[],
+  ranges: Ranges,
+  sums: boolean,
+): Measured {
+  const width = 8;
+  return {
+    name,
+    op: name === "logSumExp" ? name : null,
+    width,
+    sums,
+    least: 0,
+    apply,
+    reference: ([x]) => {
+      const out: number[] = [];
+      for (let i = 0; i < x.length; i += width) out.push(...reference([...x.subarray(i, i + width)]));
+      return Float64Array.from(out);
+    },
+    samples: samplesOf(ranges),
+  };
+}
+const eight = (n: number) => 8 * Math.ceil(n / 8);
+const scores: Ranges = {
+  "to 2": (n) => shuffled(even(-2, 2, eight(n)), 5),
+  "to 40": (n) => shuffled(even(-40, 40, eight(n)), 5),
+};
+function exactLogSumExp(row: number[]): number {
+  const top = Math.max(...row);
+  return top + Math.log(row.reduce((s, x) => s + Math.exp(x - top), 0));
+}
+
+/** What must be right to the last bit. */
+export const exactFunctions: readonly Measured[] = [
+  elementwise("abs", abs, Math.abs, all),
+  elementwise("neg", neg, (x) => -x, all),
+  elementwise("sign", sign, Math.sign, all),
+  elementwise("relu", relu, (x) => Math.max(x, 0), all),
+  elementwise("floor", floor, Math.floor, { ...moderate, ...all }),
+  elementwise("ceil", ceil, Math.ceil, { ...moderate, ...all }),
+  elementwise("round", round, (x) => {
+    const low = Math.floor(x);
+    return x - low > 0.5 || (x - low === 0.5 && low % 2 !== 0) ? low + 1 : low;
+  }, {
+    "halves": (n) => Float32Array.from({ length: n }, (_, i) => (i - n / 2) / 2),
+    ...moderate,
+    ...all,
+  }),
+  elementwise("clamp", (x) => clamp(x, -1.5, 2), (x) => Math.min(Math.max(x, -1.5), 2), { ...moderate, ...all }),
+  elementwise("maximum", maximum, Math.max, pairs),
+  elementwise("minimum", minimum, Math.min, pairs),
+];
+
+/** What is rounded. */
+export const roundedFunctions: readonly Measured[] = [
+  elementwise("add", add, (a, b) => a + b, pairs),
+  elementwise("sub", sub, (a, b) => a - b, pairs),
+  elementwise("mul", mul, (a, b) => a * b, pairs),
+  elementwise("square", square, (x) => x * x, { ...moderate, ...all }),
+  elementwise("div", div, (a, b) => a / b, {
+    "moderate": pairs.moderate,
+    "all": (n) => [spread(2 ** -126, LARGEST, n), shuffled(spread(2 ** -126, 2 ** 126, n, true, 3), 4)],
+    [`${BEYOND}divisors from 2^126`]: (n) => [
+      shuffled(spread(2 ** 20, LARGEST, n, true, 3), 4),
+      spread(2 ** 126, LARGEST, n),
+    ],
+  }),
+  elementwise("sqrt", sqrt, Math.sqrt, positive),
+  elementwise("exp", exp, Math.exp, { ...nearZero, ...moderate, "-104 to 89": (n) => even(-104, 89, n), ...all }),
+  elementwise("expm1", expm1, Math.expm1, { ...nearZero, ...moderate, "-20 to 89": (n) => even(-20, 89, n), ...all }),
+  elementwise("log", log, Math.log, positive),
+  elementwise("log1p", log1p, Math.log1p, {
+    "near 0": (n) => spread(2 ** -124, 0.5, n),
+    "-1 to 1": (n) => even(-1, 1, n),
+    "all": (n) => spread(2 ** -124, LARGEST, n, false),
+    [`${BEYOND}2^-126 to 2^-125`]: (n) => spread(SMALLEST_NORMAL, 2 ** -125, n),
+  }),
+  { ...elementwise("sin", sin, Math.sin, turns), least: NEAR_MULTIPLE },
+  { ...elementwise("cos", cos, Math.cos, turns), least: NEAR_MULTIPLE },
+  elementwise("atan", atan, Math.atan, { ...nearZero, ...moderate, ...all }),
+  elementwise("tanh", tanh, Math.tanh, { ...nearZero, ...moderate, ...all }),
+  elementwise("sigmoid", sigmoid, (x) => 1 / (1 + Math.exp(-x)), {
+    ...nearZero,
+    ...moderate,
+    "-104 to 89": (n) => even(-104, 89, n),
+    ...all,
+  }),
+  elementwise("pow", pow, Math.pow, {
+    "exponents to 4, bases from 1/8 to 8": smallPowers,
+    [`${BEYOND}results to 2^±16, bases away from 1`]: (n) => powers(16, 1, 8, n),
+    [`${BEYOND}results to 2^±126, bases away from 1`]: (n) => powers(126, 1, 8, n),
+    [`${BEYOND}results to 2^±1, bases within 1% of 1`]: (n) => powers(1, 1e-4, 0.0144, n),
+    [`${BEYOND}results to 2^±16, bases within 1% of 1`]: (n) => powers(16, 1e-4, 0.0144, n),
+  }),
+];
+
+/** What is made of several ops. */
+export const composites: readonly Measured[] = [
+  rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], scores, true),
+  rows("logSoftmax", (x) => logSoftmax(x, 1), (row) => row.map((x) => x - exactLogSumExp(row)), scores, true),
+  rows(
+    "softmax",
+    (x) => softmax(x, 1),
+    (row) => {
+      const top = exactLogSumExp(row);
+      return row.map((x) => Math.exp(x - top));
+    },
+    scores,
+    false,
+  ),
+  {
+    ...elementwise(
+      "binaryCrossEntropyWithLogits",
+      (x, t) => binaryCrossEntropyWithLogits(x, t, { reduction: "none" }),
+      (x, t) => (x < 0 ? Math.log1p(Math.exp(x)) : x + Math.log1p(Math.exp(-x))) - x * t,
+      { "to 20": (n) => [even(-20, 20, n), shuffled(even(0, 1, n), 5)] },
+    ),
+    op: null,
+    sums: true,
+  },
+  {
+    ...elementwise(
+      "smoothL1",
+      (a, b) => smoothL1(a, b, { reduction: "none" }),
+      (a, b) => Math.abs(a - b) < 1 ? 0.5 * (a - b) ** 2 : Math.abs(a - b) - 0.5,
+      { "to 4": (n) => [even(-4, 4, n), shuffled(even(-4, 4, n), 5)] },
+    ),
+    op: null,
+    sums: true,
+  },
+];
+
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+
+/** A special case: inputs and what JavaScript makes of them. */
+export interface Special {
+  readonly name: string;
+  apply(): Tensor;
+  readonly expected: readonly number[];
+  /** What it may come to instead: where subnormals are 0, or the sign of a 0 is lost. */
+  readonly instead?: readonly (readonly number[])[];
+  /** Or where it may lie instead. */
+  readonly between?: readonly [number, number];
+  /** Whether that is so on all devices, and not on GPUs alone. */
+  readonly everywhere?: boolean;
+}
+
+const TINY = 2 ** -140;
+const odd = () => tensor([nan, -inf, -1, 0, 1, inf]);
+const truth = (x: Tensor) => cast(x, "int");
+
+/** Values at the edges. */
+export const specials: readonly Special[] = [
+  {
+    name: "maximum with NaN",
+    apply: () => maximum(tensor([nan, 1, nan]), tensor([1, nan, nan])),
+    expected: [nan, nan, nan],
+  },
+  {
+    name: "minimum with NaN",
+    apply: () => minimum(tensor([nan, 1, nan]), tensor([1, nan, nan])),
+    expected: [nan, nan, nan],
+  },
+  { name: "max over NaN", apply: () => max(tensor([1, nan, 3])), expected: [nan] },
+  { name: "min over NaN", apply: () => min(tensor([1, nan, 3])), expected: [nan] },
+  { name: "relu", apply: () => relu(odd()), expected: [nan, 0, 0, 0, 1, inf] },
+  { name: "NaN = NaN", apply: () => truth(equal(odd(), odd())), expected: [0, 1, 1, 1, 1, 1] },
+  { name: "NaN ≠ NaN", apply: () => truth(notEqual(odd(), odd())), expected: [1, 0, 0, 0, 0, 0] },
+  { name: "<", apply: () => truth(less(odd(), 0)), expected: [0, 1, 1, 0, 0, 0] },
+  { name: "≤", apply: () => truth(lessEqual(odd(), 0)), expected: [0, 1, 1, 1, 0, 0] },
+  { name: ">", apply: () => truth(greater(odd(), 0)), expected: [0, 0, 0, 0, 1, 1] },
+  { name: "≥", apply: () => truth(greaterEqual(odd(), 0)), expected: [0, 0, 0, 1, 1, 1] },
+  { name: "exp", apply: () => exp(tensor([nan, -inf, -1000, 1000, inf])), expected: [nan, 0, 0, inf, inf] },
+  { name: "expm1", apply: () => expm1(tensor([nan, -inf, -1000, 1000, inf])), expected: [nan, -1, -1, inf, inf] },
+  { name: "log", apply: () => log(odd()), expected: [nan, nan, nan, -inf, 0, inf] },
+  {
+    name: "log1p",
+    apply: () => log1p(tensor([nan, -inf, -2, -1, 0, inf])),
+    expected: [nan, nan, nan, -inf, 0, inf],
+  },
+  { name: "sqrt", apply: () => sqrt(odd()), expected: [nan, nan, nan, 0, 1, inf] },
+  { name: "sin", apply: () => sin(tensor([nan, -inf, inf])), expected: [nan, nan, nan] },
+  { name: "cos", apply: () => cos(tensor([nan, -inf, inf])), expected: [nan, nan, nan] },
+  {
+    name: "atan",
+    apply: () => atan(tensor([nan, -inf, inf])),
+    expected: [nan, -Math.fround(Math.PI / 2), Math.fround(Math.PI / 2)],
+  },
+  { name: "tanh", apply: () => tanh(tensor([nan, -inf, -1000, 1000, inf])), expected: [nan, -1, -1, 1, 1] },
+  { name: "sigmoid", apply: () => sigmoid(tensor([nan, -inf, -1000, 1000, inf])), expected: [nan, 0, 0, 1, 1] },
+  {
+    name: "pow",
+    apply: () => pow(tensor([0, 0, -2, -2, -2, inf, -inf, nan, nan]), tensor([0, -1, 3, 2, 0.5, 2, 3, 0, 1])),
+    expected: [1, inf, -8, 4, nan, inf, -inf, 1, nan],
+  },
+  {
+    name: "pow of 1 and -1 to infinite exponents",
+    apply: () => pow(tensor([1, 1, -1]), tensor([inf, -inf, inf])),
+    expected: [nan, nan, nan],
+    instead: [[inf, inf, inf]],
+  },
+  { name: "x / 0", apply: () => div(tensor([1, -1, 0, nan]), 0), expected: [inf, -inf, nan, nan] },
+  {
+    name: "x / 0 that is computed",
+    apply: () => div(tensor([1, -1, 0, 1]), tensor([0, 0, 0, -0])),
+    expected: [inf, -inf, nan, -inf],
+  },
+  {
+    name: "infinities in sums and products",
+    apply: () => add(mul(tensor([inf, inf, -inf]), tensor([2, 0, 1])), tensor([0, 0, inf])),
+    expected: [inf, nan, nan],
+  },
+  {
+    name: "overflow",
+    apply: () => mul(tensor([LARGEST, -LARGEST]), tensor([2, 2])),
+    expected: [inf, -inf],
+  },
+  { name: "-0 of neg", apply: () => neg(tensor([0])), expected: [-0] },
+  { name: "-0 of a product", apply: () => mul(tensor([0]), tensor([-1])), expected: [-0] },
+  { name: "-0 + 0", apply: () => add(tensor([-0]), tensor([0])), expected: [0] },
+  { name: "sqrt(-0)", apply: () => sqrt(tensor([-0])), expected: [-0] },
+  { name: "sin(-0)", apply: () => sin(tensor([-0])), expected: [-0], instead: [[0]] },
+  { name: "atan(-0)", apply: () => atan(tensor([-0])), expected: [-0], instead: [[0]] },
+  { name: "tanh(-0)", apply: () => tanh(tensor([-0])), expected: [-0], instead: [[0]] },
+  { name: "expm1(-0)", apply: () => expm1(tensor([-0])), expected: [-0], instead: [[0]] },
+  { name: "log1p(-0)", apply: () => log1p(tensor([-0])), expected: [-0], instead: [[0]] },
+  {
+    name: "round of -0.25 and -0",
+    apply: () => round(tensor([-0.25, -0])),
+    expected: [-0, -0],
+    instead: [[0, 0]],
+    everywhere: true,
+  },
+  { name: "-0 = 0", apply: () => truth(equal(tensor([-0, 0]), tensor([0, -0]))), expected: [1, 1] },
+  {
+    name: "halves go to the even number",
+    apply: () => round(tensor([-2.5, -1.5, 0.5, 1.5, 2.5, 8388607.5])),
+    expected: [-2, -2, 0, 2, 2, 8388608],
+  },
+  {
+    name: "whole numbers to 2^24",
+    apply: () => sub(add(tensor([2 ** 24 - 1, 1 - 2 ** 24]), tensor([1, -1])), tensor([1, 2])),
+    expected: [2 ** 24 - 1, -(2 ** 24) - 2],
+  },
+  { name: "neg of a subnormal", apply: () => neg(tensor([TINY])), expected: [-TINY], instead: [[-0]] },
+  { name: "a subnormal × 2^30", apply: () => mul(tensor([TINY]), 2 ** 30), expected: [2 ** -110], instead: [[0]] },
+  { name: "a subnormal > 0", apply: () => truth(greater(tensor([TINY]), 0)), expected: [1], instead: [[0]] },
+  { name: "a subnormal = 0", apply: () => truth(equal(tensor([TINY]), 0)), expected: [0], instead: [[1]] },
+  {
+    name: "2^-120 × 2^-20",
+    apply: () => mul(tensor([2 ** -120]), tensor([2 ** -20])),
+    expected: [TINY],
+    instead: [[0]],
+  },
+  {
+    name: "2^-126 + 2^-149 - 2^-126",
+    apply: () => sub(tensor([2 ** -126 + 2 ** -149]), tensor([2 ** -126])),
+    expected: [2 ** -149],
+    instead: [[0]],
+  },
+  { name: "sqrt of a subnormal", apply: () => sqrt(tensor([TINY])), expected: [2 ** -70], instead: [[0]] },
+  // Some drivers keep subnormals, but read no exponent below that of the smallest normal number out of them.
+  {
+    name: "log of a subnormal",
+    apply: () => log(tensor([TINY])),
+    expected: [-140 * Math.LN2],
+    between: [-inf, -88],
+  },
+  {
+    name: "1 / a subnormal",
+    apply: () => div(tensor([1]), tensor([2 ** -127])),
+    expected: [2 ** 127],
+    instead: [[inf]],
+  },
+];

@@ -1,0 +1,8 @@
+/** Measures the devices of the runtime that runs this, and writes what it found to a file: `run.ts <file> <points>`. */
+import { writeFileSync } from "node:fs";
+import process from "node:process";
+import { measure } from "./measure.ts";
+
+const [file, points] = process.argv.slice(2);
+writeFileSync(file, JSON.stringify(await measure(Number(points))));
+process.exit(0);

@@ -1,0 +1,80 @@
+/**
+ * How exactly each device computes: a coarse sample of what `npm run accuracy` measures. Over its whole range each function is within its
+ * tolerance, and special cases come to what JavaScript makes of them, or to what docs/backends.md says instead.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  composites,
+  exactFunctions,
+  type Measured,
+  roundedFunctions,
+  type Special,
+  specials,
+} from "../../bench/accuracy/functions.ts";
+import { type Figures, measureFunction, measureSpecial, text } from "../../bench/accuracy/measure.ts";
+import { toleranceOf } from "../../verify/tolerances.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+
+/** For each range. */
+const POINTS = 600;
+
+/** What is made of several ops has no tolerance of its own; units in the last place of the largest input or of 1. */
+const COMPOSITE = 8;
+/** A softmax is off by as many units as its exponents have, which are differences of its inputs. */
+const softmaxUlps = (range: string): number => (range === "to 2" ? 8 : 80);
+
+function describe({ range, worst, wrong, wrongAt }: Figures): string {
+  const [found, right] = (wrong > 0 ? wrongAt : worst).slice(-2);
+  return `${range}: ${found} where ${right} is right, for ${(wrong > 0 ? wrongAt : worst).slice(0, -2).join("; ")}`;
+}
+
+function assertWithin(figures: Figures, ulps: number): void {
+  assert.equal(figures.wrong, 0, describe(figures));
+  assert.equal(figures.subnormal.wrong, 0, `${figures.range}: subnormal results are neither right nor 0`);
+  assert.ok(figures.relative <= ulps, `${figures.relative} units of 2^-23, allowed ${ulps}; ${describe(figures)}`);
+}
+
+function tolerated({ name, op }: Measured, range: string, device: string): number {
+  if (op !== null) return toleranceOf(op, "float", device).ulps;
+  return name === "softmax" ? softmaxUlps(range) : COMPOSITE;
+}
+
+function same(actual: readonly number[], expected: readonly number[]): boolean {
+  return actual.length === expected.length && actual.every((x, i) => Object.is(x, Math.fround(expected[i])));
+}
+
+/** Why a special case is not what is said; null where it is. */
+async function problemOf(special: Special, device: string, gpu: boolean): Promise<string | null> {
+  const { name, expected, instead = [], between: [low, high] = [0, -1], everywhere } = special;
+  const actual = await measureSpecial(device, special);
+  const allowed = gpu || everywhere ? [expected, ...instead] : [expected];
+  if (allowed.some((values) => same(actual, values))) return null;
+  if (gpu && actual.every((x) => x >= low && x <= high)) return null;
+  return `${name}: [${actual.map(text).join(", ")}] instead of [${expected.map(text).join(", ")}]`;
+}
+
+for (const { device, on, single, gpu } of await devicesUnderTest()) {
+  if (!single) continue;
+  for (const measured of [...exactFunctions, ...roundedFunctions, ...composites]) {
+    test(...on(`${measured.name} is as exact over its whole range as is said`), async () => {
+      const figures = await measureFunction(device, measured, POINTS, (sample) => !sample.beyond);
+      for (const part of figures) assertWithin(part, tolerated(measured, part.range, device));
+    });
+  }
+
+  test(...on("special cases come to what JavaScript makes of them, or to what is said instead"), async () => {
+    const problems: (string | null)[] = [];
+    for (const special of specials) problems.push(await problemOf(special, device, gpu));
+    assert.deepEqual(problems.filter((problem) => problem !== null), []);
+  });
+
+  if (!gpu) {
+    test(...on("subnormal results are kept"), async () => {
+      const mul = roundedFunctions.find(({ name }) => name === "mul")!;
+      const figures = await measureFunction(device, mul, POINTS);
+      assert.ok(figures.some(({ subnormal }) => subnormal.kept > 0));
+      assert.ok(figures.every(({ subnormal }) => subnormal.flushed === 0));
+    });
+  }
+}
