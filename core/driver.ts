@@ -19,7 +19,7 @@ export interface Driver {
 
 /** The one WebGPU device that all of gpu.js shares. */
 export interface WebGpuContext {
-  readonly adapter: { readonly info?: { readonly vendor: string; readonly description: string } };
+  readonly adapter: { readonly info?: Readonly<Record<"vendor" | "architecture" | "description", string>> };
   readonly device: {
     readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
     readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
@@ -71,10 +71,10 @@ function arraysOf(plan: Plan): { name: string; shape: readonly number[]; size: n
 }
 
 export function webGpuDriver({ adapter, device }: WebGpuContext): Driver {
-  const { vendor, description } = adapter.info ?? { vendor: "", description: "" };
+  const { vendor, architecture, description } = adapter.info ?? {};
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  const name = description || vendor || "an adapter without a name";
+  const name = description || [vendor, architecture].filter(Boolean).join(" ") || "an adapter without a name";
   let gone: string | null = null;
   device.lost.then((
     { reason, message },

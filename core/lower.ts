@@ -110,10 +110,11 @@ const shaderExtreme = (before: string): ScalarFunction => (args, bind) => {
 
 /** log(1 + d) for d from -0.3 to 0.45, by the series of 2 artanh(d / (2 + d)). */
 const logNearOne = (d: string, bind: Bind): string => {
-  const s = bind(`(${d} / (2.0 + ${d}))`);
-  const q = bind(`(${s} * ${s})`);
+  // Twice s: s itself would be subnormal, and 0 in shaders, where d is nearly so.
+  const t = bind(`((${d} + ${d}) / (2.0 + ${d}))`);
+  const q = bind(`(0.25 * ${t} * ${t})`);
   return bind(
-    `2.0 * ${s} + 2.0 * ${s} * ${q} * (0.333333333 + ${q} * (0.2 + ${q} * (0.142857143 + ${q} * (0.111111111 + ${q} * (0.0909090909 + ${q} * 0.0769230769)))))`,
+    `${t} + ${t} * ${q} * (0.333333333 + ${q} * (0.2 + ${q} * (0.142857143 + ${q} * (0.111111111 + ${q} * (0.0909090909 + ${q} * 0.0769230769)))))`,
   );
 };
 
@@ -122,7 +123,9 @@ const wholeLog = (x: string, bind: Bind, target: Target): string => {
   const inside = bind(`(${x} > 0.0 && ${x} <= 3.4028234663852886e38 ? ${x} : 1.0)`);
   const [nan, inf, low] = [NaN, Infinity, -Infinity].map((value) => target.literal(value));
   const outside = bind(`(${x} > 0.0 ? ${inf} : (${x} === 0.0 ? ${low} : ${nan}))`);
-  return bind(`(${inside} === ${x} ? Math.log(${inside}) : ${outside})`);
+  const tiny = bind(`(${inside} < 1.1754943508222875e-38 ? 1.0 : 0.0)`);
+  const log = bind(`(Math.log(${inside} * (1.0 + ${tiny} * 16777215.0)) - ${tiny} * 16.635532333438686)`);
+  return bind(`(${inside} === ${x} ? ${log} : ${outside})`);
 };
 
 /** log1p: near 0 the sum 1 + x would lose what matters. */
@@ -155,13 +158,16 @@ const atanPolynomial: ScalarFunction = ([x], bind) => {
   return `(${x} < 0.0 ? -(${start} + ${p}) : ${start} + ${p})`;
 };
 
+/** pi / 2 in parts of eight bits each, but for the last. */
+const HALF_PI = [1.5703125, 4.825592041015625e-4, 1.2665987014770508e-6, 9.895302355289459e-10, 2.5632829192545614e-12];
+
 /**
- * sin and cos as in Cephes' sinf: shaders promise an absolute error of 2^-11. The argument is reduced by pi / 2 in three parts, which is
- * good for arguments up to some thousands.
+ * sin and cos as in Cephes' sinf: shaders promise an absolute error of 2^-11. The argument is reduced by pi / 2 in parts of eight bits,
+ * whose products with n are exact up to n = 2^16. Beyond that the result is NaN: a number there would mean nothing.
  */
-const circular = (quarter: number): ScalarFunction => ([x], bind) => {
-  const n = bind(`Math.floor(${x} * 0.6366197724 + 0.5)`);
-  const r = bind(`((${x} - ${n} * 1.5703125) - ${n} * 4.8375129699707031e-4) - ${n} * 7.5497899548918821e-8`);
+const circular = (quarter: number): ScalarFunction => ([x], bind, target) => {
+  const n = bind(`Math.floor((Math.abs(${x}) < 102000.0 ? ${x} : ${target.literal(NaN)}) * 0.6366197724 + 0.5)`);
+  const r = bind(HALF_PI.reduce((rest, part) => `(${rest} - ${n} * ${part})`, x));
   const q = bind(`(${r} * ${r})`);
   const s = bind(`((-1.9515295891e-4 * ${q} + 8.3321608736e-3) * ${q} - 1.6666654611e-1) * ${q} * ${r} + ${r}`);
   const c = bind(
@@ -194,9 +200,14 @@ const tanhByExpm1: ScalarFunction = ([x], bind, target) => {
   return `((${x} < 0.0 ? -${t} : ${t}) + (${x} === ${x} ? 0.0 : ${x}))`;
 };
 
-/** pow of shaders is undefined for negative bases: the sign is that of whole, odd exponents. */
+/**
+ * pow of shaders is undefined for negative bases: the sign is that of whole, odd exponents. The size is made of exp and log, as the
+ * drivers' is, but of those here, which are exact next to base 1.
+ */
 const signedPow: ScalarFunction = ([a, b], bind, target) => {
-  const size = bind(`Math.pow(Math.abs(${a}), ${b})`);
+  const log = bind(target.call("log", [bind(`Math.abs(${a})`)], bind));
+  const power = bind(target.call("exp", [bind(`(${b} * ${log})`)], bind));
+  const size = bind(`(${b} === 0.0 ? 1.0 : ${power})`);
   const whole = bind(`Math.floor(${b})`);
   const half = bind(`Math.floor(${whole} * 0.5)`);
   const odd = bind(`(${whole} - 2.0 * ${half})`);

@@ -174,8 +174,8 @@ const turns: Ranges = {
   ...nearZero,
   "to 10": (n) => joined(even(-10, 10, n), quarters(10, n)),
   "to 1,000": (n) => joined(even(-1000, 1000, n), quarters(1000, n)),
-  [`${BEYOND}to 100,000`]: (n) => joined(even(-1e5, 1e5, n), quarters(1e5, n)),
-  [`${BEYOND}from 100,000`]: (n) => spread(1e5, LARGEST, n),
+  "to 100,000": (n) => joined(even(-1e5, 1e5, n), quarters(1e5, n)),
+  [`${BEYOND}from 102,000`]: (n) => spread(102_000, LARGEST, n),
 };
 
 /** Bases and exponents of powers from 2^-size to 2^size. The logarithms of bases lie between two. */
@@ -272,7 +272,7 @@ export const roundedFunctions: readonly Measured[] = [
     "near 0": (n) => spread(2 ** -124, 0.5, n),
     "-1 to 1": (n) => even(-1, 1, n),
     "all": (n) => spread(2 ** -124, LARGEST, n, false),
-    [`${BEYOND}2^-126 to 2^-125`]: (n) => spread(SMALLEST_NORMAL, 2 ** -125, n),
+    "2^-126 to 2^-125": (n) => spread(SMALLEST_NORMAL, 2 ** -125, n),
   }),
   { ...elementwise("sin", sin, Math.sin, turns), least: NEAR_MULTIPLE },
   { ...elementwise("cos", cos, Math.cos, turns), least: NEAR_MULTIPLE },
@@ -288,7 +288,7 @@ export const roundedFunctions: readonly Measured[] = [
     "exponents to 4, bases from 1/8 to 8": smallPowers,
     [`${BEYOND}results to 2^±16, bases away from 1`]: (n) => powers(16, 1, 8, n),
     [`${BEYOND}results to 2^±126, bases away from 1`]: (n) => powers(126, 1, 8, n),
-    [`${BEYOND}results to 2^±1, bases within 1% of 1`]: (n) => powers(1, 1e-4, 0.0144, n),
+    "results to 2^±1, bases within 1% of 1": (n) => powers(1, 1e-4, 0.0144, n),
     [`${BEYOND}results to 2^±16, bases within 1% of 1`]: (n) => powers(16, 1e-4, 0.0144, n),
   }),
 ];
