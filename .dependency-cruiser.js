@@ -6,7 +6,7 @@
 
 /** The files of core/, lowest first. A file may import from the rows below its own and from its own row. */
 const core = [
-  ["shape", "affine", "runtime"],
+  ["shape", "affine", "scalars", "runtime"],
   ["tensor"],
   ["op"],
   ["graph", "lower"],
@@ -15,6 +15,8 @@ const core = [
   ["device"],
   ["driver"],
   ["device_gpu", "device_float64"],
+  ["devices"],
+  ["devices"],
   ["realize"],
   ["inspect"],
 ];

@@ -94,7 +94,8 @@ export {
   softmax,
 } from "./ops/composite.ts";
 export { backward, detach, grad, type GradOptions } from "./ops/grad.ts";
-export { type AvailableDevice, availableDevices, compile, type Compiled, realize, useDevice } from "./core/realize.ts";
+export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
+export { compile, type Compiled, realize } from "./core/realize.ts";
 export { type Device, DeviceLostError, type PassedOver } from "./core/device.ts";
 export { inspect, type InspectedStep, type Inspection } from "./core/inspect.ts";
 export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";

@@ -1,7 +1,8 @@
 /** Shows what lies between a tensor and its value: the tape, the plan, the kernels. */
 import { kernelFunction } from "./emit.ts";
 import { makePlan, type Source } from "./plan.ts";
-import { chosenDevice, neededEntries } from "./realize.ts";
+import { chosenDevice } from "./devices.ts";
+import { neededEntries } from "./realize.ts";
 import { formatShape } from "./shape.ts";
 import type { RealizeOptions, Tensor } from "./tensor.ts";
 

@@ -1,6 +1,6 @@
 /** Checks a gradient: everything that is looked at, in one report. */
 import type { Device } from "../core/device.ts";
-import { chosenDevice } from "../core/realize.ts";
+import { chosenDevice } from "../core/devices.ts";
 import { sameShape } from "../core/shape.ts";
 import { type DeviceChoice, Tensor } from "../core/tensor.ts";
 import { notFiniteAt, sameValues } from "./arrays.ts";

@@ -1,6 +1,6 @@
 /** What a function is checked at, and what it is called with. */
 import { leafOp } from "../core/op.ts";
-import { chosenDevice } from "../core/realize.ts";
+import { chosenDevice } from "../core/devices.ts";
 import { type DType, Tensor } from "../core/tensor.ts";
 import { type NestedData, tensor, type TypedData } from "../ops/creation.ts";
 import { messageOf, UsageError } from "./usage.ts";

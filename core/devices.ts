@@ -1,0 +1,264 @@
+/** Which devices there are, which of them works, and which one computes. */
+import { Device, DeviceLostError, type PassedOver } from "./device.ts";
+import { float64Backend } from "./device_float64.ts";
+import { gpuBackend } from "./device_gpu.ts";
+import type { Target } from "./lower.ts";
+import type { Plan } from "./plan.ts";
+import { homesOf, needsOf, runtime } from "./runtime.ts";
+import type { DeviceChoice, Values } from "./tensor.ts";
+
+/** The devices that compute on a GPU, the most capable first. */
+const GPU_DEVICES = ["webgpu", "webgl2", "webgl", "headlessgl"] as const;
+/** The devices that compute on the host, the fastest first. */
+const HOST_DEVICES = ["webasm", "cpu", "float64"] as const;
+const DEVICE_NAMES = [...GPU_DEVICES, ...HOST_DEVICES] as const;
+
+/** `auto` takes a GPU where it is this many times faster than the host: software drivers and noise are not. */
+const WORTH_A_GPU = 2;
+
+const devices = new Map<string, Promise<Device>>();
+/** What computes unless a call says otherwise. */
+let current = "auto";
+
+/** What a device must get right to be used at all: each thread loops, and the sums are whole numbers, so they are exact. */
+const PROBE_SIZE = 2 ** 18;
+const PROBE_TRIPS = 64;
+const PROBE_MODULUS = 7;
+
+function probePlan({ thread }: Target): Plan {
+  return {
+    leaves: [{ shape: [PROBE_SIZE], extent: [PROBE_SIZE], size: PROBE_SIZE }],
+    steps: [{
+      name: "probe",
+      shape: [PROBE_SIZE],
+      kernel: {
+        parameters: ["a0"],
+        lines: [
+          `const a = a0[${thread[0]}];`,
+          "let s = 0.0;",
+          `for (let i = 0; i < ${PROBE_TRIPS}; i++) {`,
+          "s = s + a * i;",
+          "}",
+        ],
+        result: "s",
+        extent: [PROBE_SIZE],
+        iterations: PROBE_TRIPS,
+        tables: [],
+      },
+      args: [{ from: "leaf", index: 0 }],
+    }],
+    results: [{ from: "step", index: 0 }],
+  };
+}
+
+/** Why a device cannot run in this runtime at all; `null` where it can. */
+function elsewhere(name: string): string | null {
+  const homes = homesOf(name);
+  return !homes || homes.includes(runtime()) ? null : `runs only in ${homes.join(", ")}, and this is ${runtime()}`;
+}
+
+async function openDevice(name: string): Promise<Device> {
+  const cannot = elsewhere(name);
+  if (cannot) throw new Error(cannot);
+  try {
+    const device = new Device(name, name === "float64" ? float64Backend() : await gpuBackend(name));
+    await probe(device);
+    return device;
+  } catch (error) {
+    const needs = needsOf(name);
+    throw needs ? new Error(`${(error as Error).message}; ${needs}`, { cause: error }) : error;
+  }
+}
+
+/** Runs a kernel and compares its result: a backend that cannot run must not be found out later. Gives the milliseconds it took. */
+async function probe(device: Device): Promise<number> {
+  const { compiled } = device;
+  const leaf = Float32Array.from({ length: PROBE_SIZE }, (_, i) => i % PROBE_MODULUS);
+  const sum = (PROBE_TRIPS * (PROBE_TRIPS - 1)) / 2;
+  const start = performance.now();
+  const [result] = await device.run("probe", () => probePlan(device.target), [leaf]);
+  const ms = performance.now() - start;
+  const wrong = result.findIndex((value, i) => value !== leaf[i] * sum);
+  if (wrong >= 0) throw new Error(`computes ${result[wrong]} where ${leaf[wrong] * sum} is right`);
+  if (device.backend !== device.name) throw new Error(`does not run here: gpu.js took "${device.backend}" instead`);
+  device.compiled = compiled;
+  return ms;
+}
+
+function deviceNamed(name: string): Promise<Device> {
+  if (!(DEVICE_NAMES as readonly string[]).includes(name)) {
+    return Promise.reject(
+      new Error(`useDevice: expected "auto", ${DEVICE_NAMES.map((n) => `"${n}"`).join(", ")}, got "${name}"`),
+    );
+  }
+  let device = devices.get(name);
+  if (!device) {
+    device = openDevice(name).catch((error: unknown) => {
+      throw new Error(`useDevice: "${name}" ${(error as Error).message}`, { cause: error });
+    });
+    devices.set(name, device);
+    // A failed start is tried again when it is asked for again.
+    device.catch(() => devices.delete(name));
+  }
+  return device;
+}
+
+/** Why a device does not work, without its name. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error && message.startsWith("useDevice:") ? cause.message : message;
+}
+
+let fastest: Promise<Device> | null = null;
+
+/** The device that `auto` stands for; found out once, and anew after it was lost. */
+function fastestDevice(): Promise<Device> {
+  if (!fastest) {
+    fastest = findFastest();
+    fastest.catch(() => (fastest = null));
+  }
+  return fastest;
+}
+
+/** The milliseconds of a probe on a device that has compiled it. */
+async function timed(device: Device): Promise<number> {
+  let best = Infinity;
+  for (let i = 0; i < 3; i++) best = Math.min(best, await probe(device));
+  return best;
+}
+
+/** The first of these that works, and why those before it do not. */
+async function firstThatWorks(names: readonly string[], passedOver: PassedOver[]): Promise<Device | null> {
+  for (const [i, name] of names.entries()) {
+    try {
+      const device = await deviceNamed(name);
+      // A device that was opened before can be gone by now.
+      await probe(device);
+      for (const later of names.slice(i + 1)) {
+        passedOver.push({
+          name: later,
+          reason: elsewhere(later) ?? `was not tried: "${name}" works and comes first`,
+        });
+      }
+      return device;
+    } catch (error) {
+      passedOver.push({ name, reason: reasonOf(error) });
+    }
+  }
+  return null;
+}
+
+async function findFastest(): Promise<Device> {
+  const passedOver: PassedOver[] = [];
+  const gpu = await firstThatWorks(GPU_DEVICES, passedOver);
+  const host = await firstThatWorks(HOST_DEVICES, passedOver);
+  const found = gpu ?? host;
+  if (!found) {
+    throw new Error(`useDevice: no device works (${passedOver.map((p) => `${p.name}: ${p.reason}`).join("; ")})`);
+  }
+  let device = found;
+  if (gpu && host) {
+    const [gpuMs, hostMs] = [await timed(gpu), await timed(host)];
+    const ratio = `takes ${(gpuMs / hostMs).toFixed(2)} times as long as "${host.name}" in a trial`;
+    if (gpuMs * WORTH_A_GPU > hostMs) {
+      device = host;
+      passedOver.unshift({ name: gpu.name, reason: `works (${gpu.description}) but ${ratio}` });
+    } else passedOver.push({ name: host.name, reason: `works but "${gpu.name}" (${gpu.description}) ${ratio}` });
+  }
+  device.passedOver = passedOver;
+  return device;
+}
+
+/**
+ * Makes a device the default for everything that computes, and gives it.
+ *
+ * @param name `"auto"` (the fastest that works: kernels are run, compared and timed to find out; `passedOver` of the device says why
+ * others were not taken), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"webasm"` (float32, SIMD and
+ * threads), `"cpu"` (float32, plain JavaScript) or `"float64"` (the oracle: the same kernels in doubles).
+ * @throws where the device does not work here, with the reason.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { div, tensor, useDevice } from "gpugrad";
+ *
+ * const device = await useDevice("float64");
+ * assert.equal(device.backend, "float64");
+ * assert.equal(await div(tensor(1), 3).item(), 1 / 3);
+ * await useDevice("auto");
+ * ```
+ */
+export async function useDevice(name: string): Promise<Device> {
+  const previous = current;
+  current = name;
+  try {
+    return await deviceOf(name);
+  } catch (error) {
+    if (current === name) current = previous;
+    throw error;
+  }
+}
+
+/**
+ * The devices, those on a GPU first, each with whether it works here and why not.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { availableDevices } from "gpugrad";
+ *
+ * const names = (await availableDevices()).filter((d) => d.available).map((d) => d.name);
+ * assert.ok(names.includes("float64"));
+ * ```
+ */
+export function availableDevices(): Promise<AvailableDevice[]> {
+  return Promise.all(DEVICE_NAMES.map(async (name) => {
+    try {
+      const { description } = await deviceNamed(name);
+      return { name, available: true, description };
+    } catch (error) {
+      return { name, available: false, reason: reasonOf(error) };
+    }
+  }));
+}
+
+/** A device, as {@link availableDevices} tells. */
+export interface AvailableDevice {
+  readonly name: string;
+  readonly available: boolean;
+  /** What computes: the adapter or renderer of a GPU. */
+  readonly description?: string;
+  /** Why it is not available. */
+  readonly reason?: string;
+}
+
+function deviceOf(name: string): Promise<Device> {
+  return name === "auto" ? fastestDevice() : deviceNamed(name);
+}
+
+function nameOf(choice: DeviceChoice = current): string {
+  return typeof choice === "string" ? choice : choice.name;
+}
+
+/** The device of a choice; the default without one. */
+export function chosenDevice(choice?: DeviceChoice): Promise<Device> {
+  return choice instanceof Device ? Promise.resolve(choice) : deviceOf(nameOf(choice));
+}
+
+/** Runs a plan on the chosen device. Where `auto` chose and the device is lost, it chooses anew, and the error says what. */
+export async function runOn(
+  device: Device,
+  choice: DeviceChoice | undefined,
+  ...plan: Parameters<Device["run"]>
+): Promise<Values[]> {
+  try {
+    return await device.run(...plan);
+  } catch (error) {
+    if (error instanceof DeviceLostError && !(choice instanceof Device) && nameOf(choice) === "auto") {
+      fastest = null;
+      const next = await fastestDevice();
+      error.message += next === device ? "; it was started again" : `; "auto" goes on with "${next.name}"`;
+    }
+    throw error;
+  }
+}
