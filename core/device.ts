@@ -87,7 +87,7 @@ export class Device {
   cacheBytes = DEFAULT_CACHE_BYTES;
   /** It keeps at most this many compiled plans. */
   cachePlans = DEFAULT_CACHE_PLANS;
-  /** The devices that `useDevice("auto")` passed over for this one, and why; empty where it was asked for by name. */
+  /** The devices that `useDevice("auto")` passed over for this one, and why; empty while `auto` has not taken it. */
   passedOver: readonly PassedOver[] = [];
   readonly #backend: Backend;
   readonly #plans = new Map<string, CompiledPlan>();

@@ -27,7 +27,7 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
 
 /**
  * Shaders: WGSL allows 2.5 units for a division and more for a square root, and drivers differ in their logarithms. exp is a polynomial,
- * sigmoid, expm1 and tanh are made of it. pow is exp2 and log2 of the driver: this is for exponents to 4. `npm run accuracy` tells how
+ * sigmoid, expm1 and tanh are made of it. pow is made of exp and log: this is for exponents to 4. `npm run accuracy` tells how
  * much of each is used.
  */
 const SHADERS: Readonly<Record<string, number>> = {
