@@ -75,20 +75,22 @@ async function countBuffers(): Promise<() => number> {
   return () => alive;
 }
 
-/** Counts textures of a GL context that were made and not deleted. */
-function countTextures(context: Context): () => number {
+/** Counts textures of GL contexts that were made and not deleted. */
+function countTextures(contexts: readonly Context[]): () => number {
   // One that is deleted twice counts once.
   const alive = new Set<unknown>();
-  const { createTexture: create, deleteTexture: remove } = context;
-  context.createTexture = () => {
-    const texture = create.call(context);
-    alive.add(texture);
-    return texture;
-  };
-  context.deleteTexture = (texture) => {
-    alive.delete(texture);
-    remove.call(context, texture);
-  };
+  for (const context of contexts) {
+    const { createTexture: create, deleteTexture: remove } = context;
+    context.createTexture = () => {
+      const texture = create.call(context);
+      alive.add(texture);
+      return texture;
+    };
+    context.deleteTexture = (texture) => {
+      alive.delete(texture);
+      remove.call(context, texture);
+    };
+  }
   return () => alive.size;
 }
 
@@ -102,7 +104,7 @@ function collector(): (() => void) | null {
 export async function startCensus(device: string, contexts: readonly Context[]): Promise<() => Promise<Census>> {
   const counts: Record<string, () => number> = { "bytes of WebAssembly": countWasm(), "workers": countWorkers() };
   if (device === "webgpu") counts["buffers of the GPU"] = await countBuffers();
-  else if (/gl2?$/.test(device)) counts["textures of the GPU"] = countTextures(contexts.at(-1)!);
+  else if (/gl2?$/.test(device)) counts["textures of the GPU"] = countTextures(contexts);
   const collect = collector();
   return async () => {
     // Finalizers run in tasks of their own, and free more.
