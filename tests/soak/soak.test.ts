@@ -21,11 +21,11 @@ import { catchContexts } from "../support/gpujs.ts";
 import { type Census, growth, startCensus } from "./census.ts";
 
 const SOAK = Number(process.env.GPUGRAD_SOAK ?? 0);
-const CALLS = SOAK || 40;
+const CALLS = SOAK || 20;
 /** Samples of memory in all. */
 const SAMPLES = 40;
 /** One call in so many is compared with the oracle. */
-const COMPARE_EACH = 20;
+const COMPARE_EACH = 10;
 /** How close the oracle's results are, relative to the largest. */
 const TOLERANCE = 1e-4;
 /** Shapes in use at a time; one call in so many brings a new one, for which another is given up. */
