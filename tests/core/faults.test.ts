@@ -5,14 +5,15 @@ import type { Device } from "../../core/device.ts";
 import { runtime, threadsWork } from "../../core/runtime.ts";
 import { DeviceLostError, exp, mul, realize, sum, tensor, useDevice } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
-import { catchContexts, catchWorkers, gpuJs, takeAway } from "../support/gpujs.ts";
+import { type AnyWorker, catchContexts, gpuJs, takeAway, watchWorkers } from "../support/gpujs.ts";
 
 const contexts = await catchContexts();
-const workers = catchWorkers();
+const workers: AnyWorker[] = [];
+watchWorkers((worker) => workers.push(worker));
 const devices = await devicesUnderTest();
 
 /** How a worker can end: a message that it cannot handle throws in it; only Node and Deno tell of one that is terminated. */
-const deaths: [string, (worker: (typeof workers)[number]) => void][] = [
+const deaths: [string, (worker: AnyWorker) => void][] = [
   ["throws", (worker) => worker.postMessage({ type: "run", id: "no such entry" })],
 ];
 if (runtime() === "node" || runtime() === "deno") deaths.push(["is terminated", (worker) => void worker.terminate()]);

@@ -1,22 +1,9 @@
 /** Counts what a program holds: heap, array buffers, WebAssembly memory, workers, buffers or textures of a GPU. */
 import process from "node:process";
-import { type Context, gpuJs } from "../support/gpujs.ts";
+import { type Constructor, type Context, gpuJs, watching, watchWorkers } from "../support/gpujs.ts";
 
 /** What is held, by kind; what cannot be seen in a runtime is not there. */
 export type Census = Readonly<Record<string, number>>;
-
-type Constructor<T> = new (...args: unknown[]) => T;
-
-/** Puts something that is told of each new instance in the place of a class. */
-function watching<T extends object>(original: Constructor<T>, made: (instance: T) => void): Constructor<T> {
-  return new Proxy(original, {
-    construct(target, args, newTarget) {
-      const instance = Reflect.construct(target, args, newTarget) as T;
-      made(instance);
-      return instance;
-    },
-  });
-}
 
 /** Counts bytes of WebAssembly memories until the garbage collector has taken them. */
 function countWasm(): () => number {
@@ -31,14 +18,10 @@ function countWasm(): () => number {
   return () => bytes;
 }
 
-interface AnyWorker {
-  terminate(): unknown;
-}
-
 /** Counts workers that were started and not ended. */
 function countWorkers(): () => number {
   let alive = 0;
-  const made = (worker: AnyWorker): void => {
+  watchWorkers((worker) => {
     alive++;
     const end = worker.terminate.bind(worker);
     let ended = false;
@@ -47,11 +30,7 @@ function countWorkers(): () => number {
       ended = true;
       return end();
     };
-  };
-  const globals = globalThis as { Worker?: Constructor<AnyWorker> };
-  if (globals.Worker) globals.Worker = watching(globals.Worker, made);
-  const threads = process.getBuiltinModule?.("worker_threads") as { Worker: Constructor<AnyWorker> } | undefined;
-  if (threads) threads.Worker = watching(threads.Worker, made);
+  });
   return () => alive;
 }
 

@@ -71,26 +71,29 @@ export async function breakStart(device: string): Promise<() => void> {
   return () => (prototype.initContext = make);
 }
 
-interface AnyWorker {
+/** A class, as far as what puts itself in its place needs to know it. */
+export type Constructor<T> = new (...args: unknown[]) => T;
+
+/** A class that tells of each new instance, to put in the place of another. */
+export function watching<T extends object>(original: Constructor<T>, made: (instance: T) => void): Constructor<T> {
+  return new Proxy(original, {
+    construct(target, args, newTarget) {
+      const instance = Reflect.construct(target, args, newTarget) as T;
+      made(instance);
+      return instance;
+    },
+  });
+}
+
+export interface AnyWorker {
   postMessage(message: unknown): void;
   terminate(): unknown;
 }
-type WorkerClass = new (...args: unknown[]) => AnyWorker;
 
-/** Collects the workers that are started from now on. */
-export function catchWorkers(): AnyWorker[] {
-  const caught: AnyWorker[] = [];
-  const catching = (Original: WorkerClass): WorkerClass =>
-    new Proxy(Original, {
-      construct(target, args, newTarget) {
-        const worker = Reflect.construct(target, args, newTarget) as AnyWorker;
-        caught.push(worker);
-        return worker;
-      },
-    });
-  const globals = globalThis as { Worker?: WorkerClass };
-  if (globals.Worker) globals.Worker = catching(globals.Worker);
-  const threads = process.getBuiltinModule?.("worker_threads") as { Worker: WorkerClass } | undefined;
-  if (threads) threads.Worker = catching(threads.Worker);
-  return caught;
+/** Tells of the workers that are started from now on. */
+export function watchWorkers(made: (worker: AnyWorker) => void): void {
+  const globals = globalThis as { Worker?: Constructor<AnyWorker> };
+  if (globals.Worker) globals.Worker = watching(globals.Worker, made);
+  const threads = process.getBuiltinModule?.("worker_threads") as { Worker: Constructor<AnyWorker> } | undefined;
+  if (threads) threads.Worker = watching(threads.Worker, made);
 }

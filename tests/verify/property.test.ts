@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { abs, detach, exp, greater, log, mul, pow, sum, type Tensor, useDevice, where } from "../../mod.ts";
 import { assertProperty, checkProperty, reportText, shapes, tensors, UsageError } from "../../verify/mod.ts";
+import { assertExplained } from "./support.ts";
 
 await useDevice("float64");
 
@@ -142,11 +143,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
 
 for (const [name, [run, message]] of Object.entries(mistakes)) {
   test(`a mistake of use is explained: ${name} [float64]`, async () => {
-    await assert.rejects(run(), (error) => {
-      assert.ok(error instanceof UsageError, String(error));
-      assert.match(error.message, message);
-      return true;
-    });
+    await assertExplained(run(), message);
   });
 }
 

@@ -18,19 +18,9 @@ import {
   useDevice,
 } from "../../mod.ts";
 import { checkProperty, gradcheck, type GradcheckReport, reportText, shapes, tensors } from "../../verify/mod.ts";
+import { exponential } from "./support.ts";
 
 await useDevice("float64");
-
-/** The exponential with a rule of one's own. */
-function exponential(rule: NonNullable<NonNullable<Op["vjp"]>[number]>): (x: Tensor) => Tensor {
-  const op: Op = {
-    name: "planted",
-    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-    kernel: { kind: "elementwise", cost: 10, expression: ([x], _, lower) => lower.call("exp", x) },
-    vjp: [rule],
-  };
-  return (x) => record(op, [x]);
-}
 
 /** A factor of 1 + by at one element of many. */
 const offAt = (length: number, at: number, by: number) =>

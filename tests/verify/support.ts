@@ -1,0 +1,25 @@
+/** What tests of the harness share. */
+import assert from "node:assert/strict";
+import { type Op, record } from "../../core/op.ts";
+import type { Tensor } from "../../mod.ts";
+import { UsageError } from "../../verify/usage.ts";
+
+/** The exponential with a rule of one's own. */
+export function exponential(rule: NonNullable<NonNullable<Op["vjp"]>[number]>): (x: Tensor) => Tensor {
+  const op: Op = {
+    name: "planted",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: { kind: "elementwise", cost: 10, expression: ([x], _, lower) => lower.call("exp", x) },
+    vjp: [rule],
+  };
+  return (x) => record(op, [x]);
+}
+
+/** Requires that a mistake of use is explained in these words. */
+export async function assertExplained(run: Promise<unknown>, message: RegExp): Promise<void> {
+  await assert.rejects(run, (error) => {
+    assert.ok(error instanceof UsageError, String(error));
+    assert.match(error.message, message);
+    return true;
+  });
+}
