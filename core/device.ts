@@ -163,18 +163,17 @@ export class Device {
       const left = this.#busy.get(compiled)! - 1;
       if (left > 0) this.#busy.set(compiled, left);
       else this.#busy.delete(compiled);
-      if (left === 0 && this.#plans.get(key) !== compiled) await this.#free(compiled, losses);
+      if (left === 0 && this.#plans.get(key) !== compiled) await this.#free(compiled, losses !== this.#losses);
       await this.#evict();
     }
   }
 
-  /** Frees a plan; what went with a lost device may refuse. */
-  async #free(plan: CompiledPlan, losses = this.#losses): Promise<void> {
-    if (losses === this.#losses && !this.#lost) return await plan.dispose();
+  /** Frees a plan; one that is gone, with a device that was lost, may refuse. */
+  async #free(plan: CompiledPlan, gone: boolean): Promise<void> {
     try {
       await plan.dispose();
-    } catch {
-      // It is gone already.
+    } catch (error) {
+      if (!gone) throw error;
     }
   }
 
@@ -183,7 +182,7 @@ export class Device {
     const plans = [...this.#plans.values()];
     this.#plans.clear();
     try {
-      for (const plan of plans) if (!this.#busy.has(plan)) await this.#free(plan);
+      for (const plan of plans) if (!this.#busy.has(plan)) await this.#free(plan, true);
       await this.#backend.reopen();
       this.#lost = false;
     } catch (error) {

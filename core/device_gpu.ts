@@ -194,10 +194,15 @@ export async function gpuBackend(mode: string): Promise<Backend> {
 
 function acquire({ WebGPUContext }: GpuModule): Promise<WebGpuContext> {
   return withWebGpu(async () => {
-    const { gpu } = (globalThis as { navigator?: { gpu?: { requestAdapter(): Promise<unknown> } } }).navigator ?? {};
+    const { gpu } = (globalThis as { navigator?: { gpu?: unknown } }).navigator ?? {};
     if (!gpu) throw new Error("there is no navigator.gpu");
-    if (!(await gpu.requestAdapter())) throw new Error("there is no WebGPU adapter");
-    return await WebGPUContext.acquire();
+    try {
+      return await WebGPUContext.acquire();
+    } catch (error) {
+      // gpu.js adds advice that is not true any more.
+      if (!/no adapter is available/.test((error as Error).message)) throw error;
+      throw new Error("there is no WebGPU adapter", { cause: error });
+    }
   });
 }
 

@@ -24,6 +24,7 @@ let current = "auto";
 const PROBE_SIZE = 2 ** 18;
 const PROBE_TRIPS = 64;
 const PROBE_MODULUS = 7;
+let probeLeaf: Float32Array | null = null;
 
 function probePlan({ thread }: Target): Plan {
   return {
@@ -73,7 +74,7 @@ async function openDevice(name: string): Promise<Device> {
 /** Runs a kernel and compares its result: a backend that cannot run must not be found out later. Gives the milliseconds it took. */
 async function probe(device: Device): Promise<number> {
   const { compiled } = device;
-  const leaf = Float32Array.from({ length: PROBE_SIZE }, (_, i) => i % PROBE_MODULUS);
+  const leaf = probeLeaf ??= Float32Array.from({ length: PROBE_SIZE }, (_, i) => i % PROBE_MODULUS);
   const sum = (PROBE_TRIPS * (PROBE_TRIPS - 1)) / 2;
   const start = performance.now();
   const [result] = await device.run("probe", () => probePlan(device.target), [leaf]);
@@ -131,9 +132,10 @@ async function timed(device: Device): Promise<number> {
 async function firstThatWorks(names: readonly string[], passedOver: PassedOver[]): Promise<Device | null> {
   for (const [i, name] of names.entries()) {
     try {
+      const known = devices.has(name);
       const device = await deviceNamed(name);
-      // A device that was opened before can be gone by now.
-      await probe(device);
+      // Opening one tries it; one that was opened before can be gone by now.
+      if (known) await probe(device);
       for (const later of names.slice(i + 1)) {
         passedOver.push({
           name: later,
