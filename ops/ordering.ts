@@ -3,7 +3,7 @@ import { axisOrThrow, type Case, type Draw, register } from "../core/op.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arange, asTensor } from "./creation.ts";
-import { add, equal, greater, less, logicalAnd, logicalNot, logicalOr, mul, neg, sub, where } from "./elementwise.ts";
+import { equal, greater, less, logicalAnd, logicalNot, logicalOr, neg, sub, where } from "./elementwise.ts";
 import { gather } from "./indexing.ts";
 import { broadcastTo, concat, pad, reshape, slice, squeeze, stored, transpose, unsqueeze } from "./movement.ts";
 import { argmax, sum } from "./reduce.ts";
@@ -14,12 +14,24 @@ export interface OrderOptions {
   readonly descending?: boolean;
 }
 
-/** NaN ranks as the largest, so that every order is total. */
-function comparable(x: Tensor): Tensor {
-  return x.dtype === "float" ? where(equal(x, x), x, Infinity) : x;
+/**
+ * What elements along the last axis are ordered by: keys, and among equal keys places, each broadcasting to x. NaN has the key of infinity,
+ * and a place beyond all others, so that it is the largest; among NaNs, as among equals, the lower index comes first.
+ */
+interface Order {
+  readonly keys: Tensor;
+  readonly places: Tensor;
 }
 
-/** Whether `a` at `i` comes before `b` at `j`. */
+function orderOf(x: Tensor, descending: boolean): Order {
+  const n = x.shape[x.shape.length - 1];
+  if (x.dtype !== "float") return { keys: x, places: arange(n) };
+  const number = equal(x, x);
+  const beyond = descending ? arange(-n, 0) : arange(n, 2 * n);
+  return { keys: where(number, x, Infinity), places: where(number, arange(n), beyond) };
+}
+
+/** Whether key `a` at place `i` comes before key `b` at place `j`. */
 function precedes(a: Tensor, i: Tensor, b: Tensor, j: Tensor, descending: boolean): Tensor {
   const better = descending ? greater(a, b) : less(a, b);
   return logicalOr(better, logicalAnd(equal(a, b), less(i, j)));
@@ -40,11 +52,10 @@ function count(condition: Tensor, axis: number): Tensor {
 }
 
 function rankLast(x: Tensor, descending: boolean): Tensor {
-  const keys = comparable(x);
-  const index = arange(x.shape[x.shape.length - 1]);
-  const other = unsqueeze(keys, -2); // [..., 1, n]
-  const own = unsqueeze(keys, -1); // [..., n, 1]
-  return count(precedes(other, index, own, unsqueeze(index, 1), descending), -1);
+  const { keys, places } = orderOf(x, descending);
+  const [other, otherPlace] = [unsqueeze(keys, -2), unsqueeze(places, -2)]; // [..., 1, n]
+  const [own, ownPlace] = [unsqueeze(keys, -1), unsqueeze(places, -1)]; // [..., n, 1]
+  return count(precedes(other, otherPlace, own, ownPlace, descending), -1);
 }
 
 /**
@@ -152,8 +163,7 @@ const CANDIDATES = 64;
 
 /**
  * What is known of each row's order, side by side on a last axis of length 4, so that it is one array: the last element known to be
- * selected and the first known not to be, their values and then their indices. Index -1 stands before all elements, the length of the
- * row after all.
+ * selected and the first known not to be, their keys and then their places. A place of -1 - n stands before all n elements, n after all.
  */
 type Bracket = Tensor;
 
@@ -166,26 +176,17 @@ function sides(bracket: Bracket): Tensor[] {
 }
 
 /** Which elements stand after the selected side of a bracket, and which also before the other. */
-function within(keys: Tensor, bracket: Bracket): { after: Tensor; undecided: Tensor } {
-  const [value, endValue, index, endIndex] = sides(bracket);
-  const at = arange(keys.shape[keys.shape.length - 1]);
-  const after = precedes(value, index, keys, at, true);
-  return { after, undecided: logicalAnd(after, precedes(keys, at, endValue, endIndex, true)) };
+function within({ keys, places }: Order, bracket: Bracket): { after: Tensor; undecided: Tensor } {
+  const [key, endKey, place, endPlace] = sides(bracket);
+  const after = precedes(key, place, keys, places, true);
+  return { after, undecided: logicalAnd(after, precedes(keys, places, endKey, endPlace, true)) };
 }
 
-/**
- * The tightest bracket that candidates give, each `[..., candidates]`, from the exact rank of each. `indexAt` gives the indices of
- * the candidates at positions among them.
- */
-function bracketOf(
-  keys: Tensor,
-  k: Tensor,
-  value: Tensor,
-  index: Tensor,
-  indexAt: (position: Tensor) => Tensor,
-): Bracket {
-  const n = keys.shape[keys.shape.length - 1];
-  const before = precedes(unsqueeze(keys, -2), arange(n), unsqueeze(value, -1), unsqueeze(index, -1), true);
+/** The tightest bracket that candidates give, their keys and places each `[..., candidates]`, from the exact rank of each. */
+function bracketOf(order: Order, k: Tensor, key: Tensor, place: Tensor): Bracket {
+  const n = order.keys.shape[order.keys.shape.length - 1];
+  const [keys, places] = [unsqueeze(order.keys, -2), unsqueeze(order.places, -2)];
+  const before = precedes(keys, places, unsqueeze(key, -1), unsqueeze(place, -1), true);
   // How far each candidate stands from the border: below 0 it is selected.
   const distance = sub(count(before, -1), k);
   const wide = unsqueeze(distance, -2);
@@ -195,8 +196,8 @@ function bracketOf(
   const best = argmax(score, -1); // [..., 2]
   const found = equal(first, less(gather(distance, best, -1), 0));
   return concat([
-    where(found, gather(value, best, -1), where(first, Infinity, -Infinity)),
-    where(found, indexAt(best), where(first, -1, n)),
+    where(found, gather(key, best, -1), where(first, Infinity, -Infinity)),
+    where(found, gather(broadcastTo(place, key.shape), best, -1), where(first, -1 - n, n)),
   ], -1);
 }
 
@@ -212,28 +213,27 @@ function tighter(a: Bracket, b: Bracket): Bracket {
 }
 
 /** A bracket from elements at even distances. */
-function coarseBracket(keys: Tensor, k: Tensor): Bracket {
-  const last = keys.shape.length - 1;
-  const n = keys.shape[last];
+function coarseBracket(order: Order, k: Tensor): Bracket {
+  const n = order.keys.shape[order.keys.shape.length - 1];
   const step = Math.ceil(n / CANDIDATES);
-  const value = slice(keys, keys.shape.map((_, axis) => (axis === last ? [0, n, step] as const : null)));
-  return bracketOf(keys, k, value, arange(0, n, step), (position) => mul(position, step));
+  const some = (x: Tensor) =>
+    slice(x, x.shape.map((_, axis) => (axis === x.shape.length - 1 ? [0, n, step] as const : null)));
+  return bracketOf(order, k, some(order.keys), some(order.places));
 }
 
 /**
  * A bracket from the first undecided element in each residue class of indices modulo {@link CANDIDATES}. A class without one gives
  * its first element: any element will do, it only helps less.
  */
-function fineBracket(keys: Tensor, k: Tensor, undecided: Tensor): Bracket {
-  const last = keys.shape.length - 1;
-  const n = keys.shape[last];
-  const rows = Math.ceil(n / CANDIDATES);
-  const padding = keys.shape.map((_, axis) => [0, axis === last ? rows * CANDIDATES - n : 0] as const);
-  const grid = (x: Tensor) => reshape(pad(x, padding), [...keys.shape.slice(0, last), rows, CANDIDATES]);
-  const row = argmax(grid(where(undecided, 1, 0)), -2);
-  const value = squeeze(gather(grid(keys), unsqueeze(row, -2), -2), -2);
-  const index = add(mul(row, CANDIDATES), arange(CANDIDATES));
-  return bracketOf(keys, k, value, index, (at) => add(mul(gather(row, at, -1), CANDIDATES), at));
+function fineBracket(order: Order, k: Tensor, undecided: Tensor): Bracket {
+  const { shape } = order.keys;
+  const last = shape.length - 1;
+  const rows = Math.ceil(shape[last] / CANDIDATES);
+  const padding = shape.map((n, axis) => [0, axis === last ? rows * CANDIDATES - n : 0] as const);
+  const grid = (x: Tensor) => reshape(pad(x, padding), [...shape.slice(0, last), rows, CANDIDATES]);
+  const row = unsqueeze(argmax(grid(where(undecided, 1, 0)), -2), -2);
+  const pick = (x: Tensor) => squeeze(gather(grid(broadcastTo(x, shape)), row, -2), -2);
+  return bracketOf(order, k, pick(order.keys), pick(order.places));
 }
 
 /**
@@ -273,12 +273,12 @@ export function topKMask(x: Tensor, k: Tensor | number, axis = -1): Tensor {
   const n = moved.shape[last];
   if (n <= SHORT_AXIS) return back(less(rankLast(moved, true), many));
 
-  const keys = comparable(moved);
-  const coarse = stored(coarseBracket(keys, many));
-  const fine = stored(tighter(coarse, fineBracket(keys, many, within(keys, coarse).undecided)));
-  const { after, undecided } = within(keys, fine);
-  const index = arange(n);
-  const before = precedes(unsqueeze(keys, -2), index, unsqueeze(keys, -1), unsqueeze(index, 1), true);
+  const order = orderOf(moved, true);
+  const coarse = stored(coarseBracket(order, many));
+  const fine = stored(tighter(coarse, fineBracket(order, many, within(order, coarse).undecided)));
+  const { after, undecided } = within(order, fine);
+  const [keys, places] = [order.keys, order.places];
+  const before = precedes(unsqueeze(keys, -2), unsqueeze(places, -2), unsqueeze(keys, -1), unsqueeze(places, -1), true);
   return back(where(undecided, less(count(before, -1), many), logicalNot(after)));
 }
 

@@ -14,7 +14,7 @@ import {
 import { dropAxes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
 import { arange, asTensor, full, type TensorLike } from "./creation.ts";
-import { abs, add, cast, div, equal, exp, less, log, logicalNot, scaleCotangent, sub, where } from "./elementwise.ts";
+import { abs, add, cast, div, equal, exp, greater, less, log, logicalNot, sub, where } from "./elementwise.ts";
 import { broadcastTo, reshape, slice, stored, transpose, unsqueeze } from "./movement.ts";
 
 /** One axis or several; all where there is none. */
@@ -65,10 +65,11 @@ interface Spec {
   readonly kernel: Omit<ReduceKernel, "kind">;
   readonly nonEmpty?: boolean;
   readonly vjp: Vjp | null;
+  readonly selects?: NonNullable<Op["selects"]>[number];
   readonly input?: Omit<InputSpec, "shape">;
 }
 
-function reduction(name: string, { dtype, kernel, nonEmpty, vjp, input }: Spec): Op {
+function reduction(name: string, { dtype, kernel, nonEmpty, vjp, selects, input }: Spec): Op {
   return defineOp({
     name,
     infer: ([x], attributes) => {
@@ -78,6 +79,7 @@ function reduction(name: string, { dtype, kernel, nonEmpty, vjp, input }: Spec):
     },
     kernel: { kind: "reduce", ...kernel },
     vjp: vjp && [vjp],
+    ...(selects ? { selects: [selects] } : {}),
     domain: (draw) => reduceCase(draw, nonEmpty ? 1 : 0, input ?? {}),
   });
 }
@@ -145,8 +147,8 @@ export function mean(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tenso
 const prodOp = reduction("prod", {
   dtype: arithmetic,
   kernel: { identity: 1, combine: (a, x, lower) => lower.round(`(${a} * ${x})`) },
-  vjp: ({ cotangent, inputs: [x], attributes }) =>
-    scaleCotangent(restore(cotangent, x, attributes), productOfOthers(x, attributes.axes as number[])),
+  vjp: ({ times, inputs: [x], attributes }) =>
+    times(() => productOfOthers(x, attributes.axes as number[]), (cotangent) => restore(cotangent, x, attributes)),
 });
 
 /**
@@ -189,10 +191,10 @@ export function prod(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tenso
 }
 
 /** Elements that are the extreme share the gradient evenly. */
-const shareTies: Vjp = ({ cotangent, inputs: [x], output, attributes }) => {
+const shareTies: Vjp = ({ times, inputs: [x], output, attributes }) => {
   const taken = cast(equal(x, restore(output, x, attributes)), "float");
-  const share = div(taken, restore(record(sumOp, [taken], attributes), x, attributes));
-  return scaleCotangent(restore(cotangent, x, attributes), share);
+  const share = () => div(taken, restore(record(sumOp, [taken], attributes), x, attributes));
+  return times(share, (cotangent) => restore(cotangent, x, attributes));
 };
 
 const maxOp = reduction("max", {
@@ -200,6 +202,7 @@ const maxOp = reduction("max", {
   kernel: { identity: -Infinity, combine: (a, x, lower) => lower.call("max", a, x) },
   nonEmpty: true,
   vjp: shareTies,
+  selects: ({ inputs: [x], output, attributes }) => logicalNot(less(x, restore(output, x, attributes))),
   input: { distinct: true },
 });
 
@@ -231,6 +234,7 @@ const minOp = reduction("min", {
   kernel: { identity: Infinity, combine: (a, x, lower) => lower.call("min", a, x) },
   nonEmpty: true,
   vjp: shareTies,
+  selects: ({ inputs: [x], output, attributes }) => logicalNot(greater(x, restore(output, x, attributes))),
   input: { distinct: true },
 });
 
@@ -317,14 +321,17 @@ export function all(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor
   return reduce(allOp, input, axesOf("all", input, axis), options);
 }
 
-/** The position of an extreme: a reduction that compares numbers, and around it what makes NaN the extreme. */
-function positionOp(name: string, better: string, worst: number, best: number): Op {
-  const inner: Op = {
+/** The position of an extreme: NaN, the first one, where there is one. */
+function positionOp(name: string, better: string, worst: number): Op {
+  const inner = (combine: ReduceKernel["combine"]): Op => ({
     name,
     infer: ([x], { axes }) => ({ shape: dropAxes(x.shape, axes as number[]), dtype: "int" }),
-    kernel: { kind: "reduce", identity: worst, position: true, combine: (a, x) => `${x} ${better} ${a}` },
+    kernel: { kind: "reduce", identity: worst, position: true, combine },
     vjp: null,
-  };
+  });
+  const whole = inner((a, x) => `${x} ${better} ${a}`);
+  // Shader compilers may turn comparisons around: NaN is sorted out before anything is compared with it.
+  const float = inner((a, x) => `${a} === ${a} && (!(${x} === ${x}) || ${x} ${better} ${a})`);
   return defineOp({
     name,
     infer: ([x], attributes) => {
@@ -334,7 +341,7 @@ function positionOp(name: string, better: string, worst: number, best: number): 
     },
     kernel: {
       kind: "lowered",
-      lower: ([x], attributes) => record(inner, [x.dtype === "float" ? where(equal(x, x), x, best) : x], attributes),
+      lower: ([x], attributes) => record(x.dtype === "float" ? float : whole, [x], attributes),
     },
     vjp: null,
     domain: (draw) => {
@@ -348,11 +355,11 @@ function positionOp(name: string, better: string, worst: number, best: number): 
   });
 }
 
-const argmaxOp = positionOp("argmax", ">", -Infinity, Infinity);
-const argminOp = positionOp("argmin", "<", Infinity, -Infinity);
+const argmaxOp = positionOp("argmax", ">", -Infinity);
+const argminOp = positionOp("argmin", "<", Infinity);
 
 /**
- * The position of the largest element, the lowest among equals; NaN counts as infinite. It has no derivative.
+ * The position of the largest element, the lowest among equals; NaN counts as larger than infinity. It has no derivative.
  *
  * @param x any shape.
  * @param axis the axis; the position in row-major order unless told.
@@ -374,7 +381,7 @@ export function argmax(x: TensorLike, axis?: number, options?: ReduceOptions): T
 }
 
 /**
- * The position of the smallest element, the lowest among equals; NaN counts as minus infinity. It has no derivative.
+ * The position of the smallest element, the lowest among equals; NaN is taken before all others, as in NumPy. It has no derivative.
  *
  * @param x any shape.
  * @param axis the axis; the position in row-major order unless told.
@@ -423,8 +430,12 @@ const logSumExpOp: Op = defineOp({
   },
   // The softmax.
   vjp: [
-    ({ cotangent, inputs: [x], output, attributes }) =>
-      scaleCotangent(restore(cotangent, x, attributes), exp(sub(x, restore(output, x, attributes)))),
+    ({ times, inputs: [x], output, attributes }) => {
+      // Nothing but minus infinities has no influence, rather than a softmax of infinity less infinity.
+      const shift = () => where(equal(output, -Infinity), 0, output);
+      const move = (t: Tensor) => restore(t, x, attributes);
+      return times(() => exp(sub(x, move(shift()))), move);
+    },
   ],
   domain: (draw) => reduceCase(draw, 0, {}),
 });
