@@ -86,12 +86,14 @@ export {
   binaryCrossEntropyWithLogits,
   crossEntropy,
   type CrossEntropyOptions,
+  logSigmoid,
   logSoftmax,
   matmul,
   type Reduction,
   smoothL1,
   type SmoothL1Options,
   softmax,
+  softplus,
 } from "./ops/composite.ts";
 export { backward, detach, grad, type GradOptions } from "./ops/grad.ts";
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";

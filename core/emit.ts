@@ -49,6 +49,13 @@ export function extentOf(shape: Shape, target: Target): number[] {
   return spread(shape, target).map((axes) => sizeOf(axes.map((a) => shape[a])));
 }
 
+/** A name for the element of a value at an index. */
+function keyOf(node: Node, index: readonly Index[]): string {
+  let key = String(node.order);
+  for (const i of index) key += `|${i.key}`;
+  return key;
+}
+
 interface Value {
   code: string;
   condition: boolean;
@@ -63,13 +70,22 @@ class Scope {
   readonly depth: number;
   /** How often the statements run in all threads together. */
   readonly times: number;
-  /** Whether values computed inside must stay inside: a branch, whose condition may guard them. */
-  readonly branch: boolean;
-  constructor(parent: Scope | null, depth: number, times: number, branch = false) {
+  /**
+   * For a branch the key of its condition, empty where it stands for no value. Values computed inside must stay inside: the condition
+   * may guard them.
+   */
+  readonly branch: string | null;
+  constructor(parent: Scope | null, depth: number, times: number, branch: string | null = null) {
     this.parent = parent;
     this.depth = depth;
     this.times = times;
     this.branch = branch;
+  }
+
+  /** Whether this is inside a branch with a condition. */
+  holds(condition: string): boolean {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) if (scope.branch === condition) return true;
+    return false;
   }
 }
 
@@ -180,7 +196,7 @@ class Emitter {
   /** The innermost scope at or above `from` in which everything of this depth is known. */
   #scopeFor(depth: number, from: Scope): Scope {
     let scope = from;
-    while (!scope.branch && scope.depth > depth && scope.parent) scope = scope.parent;
+    while (scope.branch === null && scope.depth > depth && scope.parent) scope = scope.parent;
     return scope;
   }
 
@@ -240,12 +256,8 @@ class Emitter {
   }
 
   value(node: Node, index: readonly Index[], from: Scope): Value {
-    let depth = 0;
-    let key = String(node.order);
-    for (const i of index) {
-      if (i.depth > depth) depth = i.depth;
-      key += `|${i.key}`;
-    }
+    const depth = index.reduce((deepest, i) => Math.max(deepest, i.depth), 0);
+    const key = keyOf(node, index);
     const scope = this.#scopeFor(depth, from);
     const known = this.#find(key, scope);
     if (known) return known;
@@ -317,11 +329,13 @@ class Emitter {
     index: readonly Index[],
     scope: Scope,
   ): Value {
+    const indexOf = (i: number): Index[] => {
+      const { shape } = node.inputs[i];
+      return shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + index.length - shape.length]));
+    };
     const argument = (i: number, at: Scope): string => {
-      const input = node.inputs[i];
-      const offset = index.length - input.shape.length;
-      const own = input.shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + offset]));
-      return (kernel.takes?.[i] === "condition" ? this.condition(input, own, at) : this.number(input, own, at)).code;
+      const evaluate = kernel.takes?.[i] === "condition" ? this.condition : this.number;
+      return evaluate.call(this, node.inputs[i], indexOf(i), at).code;
     };
     const evaluate = (at: Scope): string =>
       kernel.expression(
@@ -331,15 +345,20 @@ class Emitter {
         node.attributes,
         this.#lowering(at),
       );
-    const { lazy } = kernel;
-    if (lazy && guardedCost(node, true) > LAZY_COST) {
-      const test = lazy.condition(argument(0, scope));
-      const otherwise = typeof lazy.otherwise === "string" ? lazy.otherwise : argument(lazy.otherwise, scope);
-      const name = this.#name("t");
-      const inner = new Scope(scope, scope.depth, scope.times, true);
-      const code = evaluate(inner);
-      scope.lines.push(`let ${name} = ${otherwise};`, `if (${test}) {`, ...inner.lines, `${name} = ${code};`, "}");
-      return this.#plain(name);
+    const { choice } = kernel;
+    if (choice) {
+      const key = keyOf(node.inputs[0], indexOf(0));
+      // Inside a branch with the same condition there is nothing to choose.
+      if (scope.holds(key)) return this.value(node.inputs[choice.taken], indexOf(choice.taken), scope);
+      if (guardedCost(node, true) > LAZY_COST) {
+        const test = argument(0, scope);
+        const otherwise = argument(choice.otherwise, scope);
+        const name = this.#name("t");
+        const inner = new Scope(scope, scope.depth, scope.times, key);
+        const code = argument(choice.taken, inner);
+        scope.lines.push(`let ${name} = ${otherwise};`, `if (${test}) {`, ...inner.lines, `${name} = ${code};`, "}");
+        return this.#plain(name);
+      }
     }
     const code = evaluate(scope);
     if (kernel.gives === "condition") {
@@ -373,7 +392,7 @@ class Emitter {
     }
     if (tests.length === 0) return this.value(input, source, scope);
     const name = this.#name("t");
-    const inner = new Scope(scope, scope.depth, scope.times * Math.min(1, input.size / node.size), true);
+    const inner = new Scope(scope, scope.depth, scope.times * Math.min(1, input.size / node.size), "");
     const value = this.number(input, source, inner);
     const fill = this.#target.literal(kernel.fill?.(node.attributes) ?? 0);
     scope.lines.push(
@@ -403,7 +422,7 @@ class Emitter {
     }
     // An index that the device computed cannot be refused any more: what lies outside is NaN, which shows.
     const name = this.#name("t");
-    const inner = new Scope(scope, scope.depth, scope.times, true);
+    const inner = new Scope(scope, scope.depth, scope.times, "");
     const value = this.number(source, kernel.source(index, at, node.attributes, source.shape), inner);
     scope.lines.push(
       `let ${name} = ${this.#target.literal(NaN)};`,

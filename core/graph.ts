@@ -62,10 +62,10 @@ const LONG_REDUCTION = 512;
 /** No loop is longer: some drivers end a thread's loops, silently, after 65,535 iterations. */
 const LONGEST_LOOP = 32768;
 
-/** The input that a lazy value computes in a branch, unless it is read from an array. */
+/** The input that a choice computes in a branch, unless it is read from an array. */
 function guardedInput({ kernel, inputs }: Node): Node | null {
-  if (kernel.kind !== "elementwise" || !kernel.lazy) return null;
-  const guarded = inputs[kernel.lazy.when];
+  if (kernel.kind !== "elementwise" || !kernel.choice) return null;
+  const guarded = inputs[kernel.choice.taken];
   return guarded.array ? null : guarded;
 }
 
@@ -76,7 +76,7 @@ function neededBy(nodes: readonly Node[]): Set<Node> {
   return seen;
 }
 
-/** The cost of what a lazy value computes in its branch and nowhere else, 0 for other values. */
+/** The cost of what a choice computes in its branch and nowhere else, 0 for other values. */
 export function guardedCost(node: Node, withGuarded: boolean): number {
   const guarded = guardedInput(node);
   if (!guarded) return 0;

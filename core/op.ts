@@ -25,10 +25,10 @@ export interface ElementwiseKernel {
   /** Rough cost of one evaluation, 1 for an addition. */
   readonly cost: number;
   /**
-   * Arguments that need not be evaluated where a condition on the first one is false; the result is then `otherwise`: the text
-   * of a constant or the number of another argument.
+   * For a choice: the numbers of the arguments that the result is where the first one, a condition, holds, and where it does not. The
+   * one that is taken where it holds is not evaluated elsewhere.
    */
-  readonly lazy?: { condition(first: string): string; readonly when: number; readonly otherwise: number | string };
+  readonly choice?: { readonly taken: number; readonly otherwise: number };
 }
 
 /** Rewrites indices: computes nothing. */
@@ -102,11 +102,17 @@ export interface VjpContext {
   readonly inputs: readonly Tensor[];
   /** The attributes. */
   readonly attributes: Attributes;
+  /**
+   * The cotangent times a local derivative: 0 where the cotangent is absent, since something selected another branch, whatever the
+   * derivative is there; the product of IEEE arithmetic elsewhere. `move` brings the cotangent to where the product is taken.
+   */
+  times(factor: () => Tensor, move?: (cotangent: Tensor) => Tensor): Tensor;
 }
 
 /**
- * The vector-Jacobian product for one input, written with ops, so that it can be differentiated again. It may have the output's
- * shape where the input was broadcast: the walk sums it.
+ * The vector-Jacobian product for one input, written with ops, so that it can be differentiated again. Products with local derivatives
+ * are `times(() => derivative)`; all else that a rule does to the cotangent only moves or sums it. The result may have the output's shape
+ * where the input was broadcast: the walk sums it.
  */
 export type Vjp = (context: VjpContext) => Tensor;
 
@@ -162,6 +168,11 @@ export interface Op extends TapeOp {
   readonly kernel: Kernel;
   /** One rule an input, `null` for an input without derivative; `null` for an op without any. */
   readonly vjp: readonly (Vjp | null)[] | null;
+  /**
+   * For ops that select: for each input where it has an influence on the output, `bool`, of a shape that broadcasts to the rule's result;
+   * `null` for everywhere. Elsewhere its cotangent is absent rather than 0.
+   */
+  readonly selects?: readonly (((context: Omit<VjpContext, "cotangent" | "times">) => Tensor) | null)[];
   /** The domain to test it on. */
   readonly domain?: (draw: Draw) => Case;
 }

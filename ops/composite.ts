@@ -12,7 +12,7 @@ import {
 import { broadcastShapes, formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arange, asTensor, type TensorLike } from "./creation.ts";
-import { abs, add, div, equal, exp, less, log1p, mul, neg, scaleCotangent, sub, where } from "./elementwise.ts";
+import { abs, add, div, equal, exp, less, log1p, mul, neg, relu, sigmoid, sub, where } from "./elementwise.ts";
 import { detach } from "./grad.ts";
 import { checkIndices, gather } from "./indexing.ts";
 import { reshape, squeeze, transpose, unsqueeze } from "./movement.ts";
@@ -142,15 +142,14 @@ const softmaxCrossEntropyOp: Op = defineOp({
     },
   },
   vjp: [
-    ({ cotangent, inputs: [logits, labels], attributes }) => {
+    ({ times, inputs: [logits, labels], attributes }) => {
       const axis = attributes.axis as number;
-      const classes = reshape(
-        arange(logits.shape[axis]),
-        logits.shape.map((n, a) => (a === axis ? n : 1)),
-      );
-      const softmaxed = exp(sub(logits, logSumExp(logits, axis, { keepDims: true })));
-      const wanted = where(equal(unsqueeze(labels, axis), classes), 1, 0);
-      return scaleCotangent(unsqueeze(cotangent, axis), sub(softmaxed, wanted));
+      const factor = () => {
+        const classes = reshape(arange(logits.shape[axis]), logits.shape.map((n, a) => (a === axis ? n : 1)));
+        const softmaxed = exp(sub(logits, logSumExp(logits, axis, { keepDims: true })));
+        return sub(softmaxed, where(equal(unsqueeze(labels, axis), classes), 1, 0));
+      };
+      return times(factor, (cotangent) => unsqueeze(cotangent, axis));
     },
     null,
   ],
@@ -195,6 +194,50 @@ export function smoothL1(prediction: TensorLike, target: TensorLike, options: Sm
   return reduceLoss("smoothL1", losses, reduction);
 }
 
+/** log(1 + exp(x)) where neither branch overflows. The rule of its parts would have two kinks at 0 that cancel in the value alone. */
+const softplusOp: Op = defineOp({
+  name: "softplus",
+  infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+  kernel: { kind: "lowered", lower: ([x]) => add(relu(x), log1p(exp(neg(abs(x))))) },
+  vjp: [({ times, inputs: [x] }) => times(() => sigmoid(x))],
+  domain: (draw) => ({ inputs: [{ shape: draw.shape() }] }),
+});
+
+/**
+ * `log(1 + exp(x))`, computed without overflow, always `float`: 0 far below 0, x far above. Its derivative is {@link sigmoid}.
+ *
+ * @param x any shape.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { grad, softplus, sum, tensor } from "gpugrad";
+ *
+ * const x = tensor([-1000, 0, 1000]);
+ * assert.deepEqual(await grad(sum(softplus(x)), x).toArray(), [0, 0.5, 1]);
+ * ```
+ */
+export function softplus(x: TensorLike): Tensor {
+  return record(softplusOp, [asTensor(x, "softplus")]);
+}
+
+/**
+ * The logarithm of {@link sigmoid}, exact where the sigmoid itself would round to 0, always `float`.
+ *
+ * @param x any shape.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { logSigmoid, tensor } from "gpugrad";
+ *
+ * assert.equal(await logSigmoid(tensor(-1000)).item(), -1000);
+ * ```
+ */
+export function logSigmoid(x: TensorLike): Tensor {
+  return neg(softplus(neg(asTensor(x, "logSigmoid"))));
+}
+
 /**
  * Binary cross-entropy of `sigmoid(logits)` against targets in [0, 1], computed without overflow, in nats.
  *
@@ -218,10 +261,7 @@ export function binaryCrossEntropyWithLogits(
   const x = asTensor(logits, "binaryCrossEntropyWithLogits");
   const t = asTensor(targets, "binaryCrossEntropyWithLogits");
   broadcastOrThrow("binaryCrossEntropyWithLogits", [x, t]);
-  // log(1 + exp(x)), each branch where it does not overflow. The usual max(x, 0) + log1p(exp(-|x|)) has two kinks at 0 that
-  // cancel in the value and not in the gradient.
-  const softplus = where(less(x, 0), log1p(exp(x)), add(x, log1p(exp(neg(x)))));
-  return reduceLoss("binaryCrossEntropyWithLogits", sub(softplus, mul(x, t)), reduction);
+  return reduceLoss("binaryCrossEntropyWithLogits", sub(softplus(x), mul(x, t)), reduction);
 }
 
 /**
@@ -290,6 +330,13 @@ register({
     const { inputs, attributes } = labelled(draw);
     return { inputs, attributes: { ...attributes, reduction: draw.pick(reductions) } };
   },
+});
+
+register({
+  name: "logSigmoid",
+  apply: ([x]) => logSigmoid(x),
+  differentiable: true,
+  domain: (draw) => ({ inputs: [{ shape: draw.shape() }] }),
 });
 
 register({

@@ -46,8 +46,9 @@ interface Spec {
   readonly cost?: number;
   readonly takes?: ElementwiseKernel["takes"];
   readonly gives?: ElementwiseKernel["gives"];
-  readonly lazy?: ElementwiseKernel["lazy"];
+  readonly choice?: ElementwiseKernel["choice"];
   readonly vjp: readonly (Vjp | null)[] | null;
+  readonly selects?: Op["selects"];
   /** One entry an input, the shape aside. */
   readonly values: readonly Omit<InputSpec, "shape">[];
   readonly attributes?: (draw: Draw) => Attributes;
@@ -66,9 +67,10 @@ function elementwise(name: string, spec: Spec): Op {
       cost: spec.cost ?? 1,
       ...(spec.takes ? { takes: spec.takes } : {}),
       ...(spec.gives ? { gives: spec.gives } : {}),
-      ...(spec.lazy ? { lazy: spec.lazy } : {}),
+      ...(spec.choice ? { choice: spec.choice } : {}),
     },
     vjp: spec.vjp,
+    ...(spec.selects ? { selects: spec.selects } : {}),
     domain: (draw): Case => ({
       inputs: draw.broadcastable(spec.values.length).map((shape, i) => ({ shape, ...spec.values[i] })),
       ...(spec.attributes ? { attributes: spec.attributes(draw) } : {}),
@@ -78,7 +80,7 @@ function elementwise(name: string, spec: Spec): Op {
 
 /** The rule of a function whose derivative is `factor`. */
 function chain(factor: (context: VjpContext) => Tensor): Vjp {
-  return (context) => scaleCotangent(context.cotangent, factor(context));
+  return (context) => context.times(() => factor(context));
 }
 
 /** Records an op on what its arguments stand for. */
@@ -93,27 +95,6 @@ const kinkAtZero = { avoid: [0] };
 const kinkAtWhole = { avoid: [-3, -2, -1, 0, 1, 2, 3] };
 const kinkAtHalf = { avoid: [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5] };
 const bool = { dtype: "bool" as const };
-
-const scaleCotangentOp: Op = elementwise("scaleCotangent", {
-  dtype: float,
-  expression: ([c, f], _, lower) => `(${c} === 0.0 ? 0.0 : ${lower.round(`(${c} * ${f})`)})`,
-  lazy: { condition: (c) => `${c} !== 0.0`, when: 1, otherwise: "0.0" },
-  // What a 0 silences stays silent at the next order: neither an infinite factor nor an infinite cotangent comes through.
-  vjp: [
-    ({ cotangent, inputs: [c, f] }) =>
-      scaleCotangent(cotangent, where(logicalAnd(equal(c, 0), logicalNot(less(abs(f), Infinity))), 0, f)),
-    ({ cotangent, inputs: [c] }) => where(equal(c, 0), 0, scaleCotangent(cotangent, c)),
-  ],
-  values: [kinkAtZero, any],
-});
-
-/**
- * A cotangent times a local derivative, for use in rules. Where the cotangent is 0 the result is 0 whatever the derivative, so
- * that an infinite or undefined derivative in a branch that `where` did not take does not reach the gradient.
- */
-export function scaleCotangent(cotangent: TensorLike, factor: TensorLike): Tensor {
-  return call(scaleCotangentOp, [cotangent, factor]);
-}
 
 const addOp = elementwise("add", {
   dtype: arithmetic,
@@ -612,6 +593,8 @@ const reluOp = elementwise("relu", {
   dtype: arithmetic,
   expression: ([x], _, lower) => lower.call("max", x, "0.0"),
   vjp: [({ cotangent, inputs: [x] }) => where(lessEqual(x, 0), 0, cotangent)],
+  // At 0 the input was selected, and its gradient is 0 by convention.
+  selects: [({ inputs: [x] }) => logicalNot(less(x, 0))],
   values: [kinkAtZero],
 });
 
@@ -716,6 +699,10 @@ const clampOp = elementwise("clamp", {
     ({ cotangent, inputs: [x], attributes: { min, max } }) =>
       where(logicalAnd(greaterEqual(x, min as number), lessEqual(x, max as number)), cotangent, 0),
   ],
+  selects: [
+    ({ inputs: [x], attributes: { min, max } }) =>
+      logicalNot(logicalOr(less(x, min as number), greater(x, max as number))),
+  ],
   values: [{ avoid: [-1, 1.5] }],
   attributes: () => ({ min: -1, max: 1.5 }),
 });
@@ -750,6 +737,7 @@ const minimumOp = elementwise("minimum", {
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), greater(a, b)),
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), greater(b, a)),
   ],
+  selects: [({ inputs: [a, b] }) => logicalNot(greater(a, b)), ({ inputs: [a, b] }) => logicalNot(greater(b, a))],
   values: [{ distinct: true }, { distinct: true }],
 });
 
@@ -781,6 +769,7 @@ const maximumOp = elementwise("maximum", {
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), less(a, b)),
     ({ cotangent, inputs: [a, b] }) => shareTies(cotangent, equal(a, b), less(b, a)),
   ],
+  selects: [({ inputs: [a, b] }) => logicalNot(less(a, b)), ({ inputs: [a, b] }) => logicalNot(less(b, a))],
   values: [{ distinct: true }, { distinct: true }],
 });
 
@@ -1062,12 +1051,13 @@ const whereOp = elementwise("where", {
   },
   expression: ([condition, a, b]) => `(${condition} ? ${a} : ${b})`,
   takes: ["condition", "number", "number"],
-  lazy: { condition: (condition) => condition, when: 1, otherwise: 2 },
+  choice: { taken: 1, otherwise: 2 },
   vjp: [
     null,
     ({ cotangent, inputs: [condition] }) => where(condition, cotangent, 0),
     ({ cotangent, inputs: [condition] }) => where(condition, 0, cotangent),
   ],
+  selects: [null, ({ inputs: [condition] }) => condition, ({ inputs: [condition] }) => logicalNot(condition)],
   values: [bool, any, any],
 });
 

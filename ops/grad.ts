@@ -2,6 +2,7 @@
 import { leafOp, type Op, opOf, record } from "../core/op.ts";
 import { broadcastAxes, broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
+import { both, conditionBehind, type Cotangent, either, summed, timesOf } from "./condition.ts";
 import { ones, zeros } from "./creation.ts";
 import { add } from "./elementwise.ts";
 import { reshape } from "./movement.ts";
@@ -42,8 +43,8 @@ export function detach(x: Tensor): Tensor {
 }
 
 /** Sums a cotangent over what broadcasting repeated; the one place where broadcasting is undone. */
-function unbroadcast(cotangent: Tensor, input: Tensor, op: string): Tensor {
-  if (sameShape(cotangent.shape, input.shape)) return cotangent;
+function unbroadcast({ value: cotangent, condition }: Cotangent, input: Tensor, op: string): Cotangent {
+  if (sameShape(cotangent.shape, input.shape)) return { value: cotangent, condition };
   const common = broadcastShapes([cotangent.shape, input.shape]);
   if (!common || !sameShape(common, cotangent.shape)) {
     throw new Error(
@@ -53,7 +54,24 @@ function unbroadcast(cotangent: Tensor, input: Tensor, op: string): Tensor {
     );
   }
   const { added, stretched } = broadcastAxes(input.shape, cotangent.shape);
-  return reshape(sum(cotangent, [...added, ...stretched]), input.shape);
+  return {
+    value: reshape(sum(cotangent, [...added, ...stretched]), input.shape),
+    condition: summed(condition, cotangent.shape, input.shape),
+  };
+}
+
+/** The cotangent that an entry passes on to one of its inputs. */
+function passedOn(entry: Tensor, own: Cotangent, k: number): Cotangent {
+  const { name, kernel, vjp, selects } = opOf(entry);
+  const { inputs, attributes } = entry;
+  const context = { cotangent: own.value, times: timesOf(own), output: entry, inputs, attributes };
+  const rule = vjp![k]!;
+  const selected = selects?.[k];
+  const condition = both(
+    conditionBehind(entry, kernel.kind === "elementwise", (given) => rule({ ...context, ...given }), own.condition),
+    selected ? () => selected(context) : null,
+  );
+  return unbroadcast({ value: rule(context), condition }, inputs[k], name);
 }
 
 /** Whether a gradient can flow from an entry to its input of this number. */
@@ -89,22 +107,26 @@ function walk(
     const entry = entries[i];
     if (entry.inputs.some((input, k) => wanted.has(input) && flows(entry, k))) wanted.add(entry);
   }
-  const cotangents = new Map<Tensor, Tensor>();
-  if (wanted.has(y)) cotangents.set(y, cotangent);
+  const cotangents = new Map<Tensor, Cotangent>();
+  if (wanted.has(y)) cotangents.set(y, { value: cotangent, condition: null });
   for (const entry of entries) {
     const own = cotangents.get(entry);
     if (!own || entry.inputs.length === 0) continue;
     if (!targets.has(entry)) cotangents.delete(entry);
-    const { name, vjp } = opOf(entry);
-    const context = { cotangent: own, output: entry, inputs: entry.inputs, attributes: entry.attributes };
     entry.inputs.forEach((input, k) => {
       if (!wanted.has(input) || !flows(entry, k)) return;
-      const part = unbroadcast(vjp![k]!(context), input, name);
+      const part = passedOn(entry, own, k);
       const known = cotangents.get(input);
-      cotangents.set(input, known ? add(known, part) : part);
+      cotangents.set(
+        input,
+        known ? { value: add(known.value, part.value), condition: either(known.condition, part.condition) } : part,
+      );
     });
   }
-  return cotangents;
+  return new Map([...targets].flatMap((t) => {
+    const found = cotangents.get(t);
+    return found ? [[t, found.value] as const] : [];
+  }));
 }
 
 /** Why no gradient reaches x: where each path from y to it ends. */

@@ -1,10 +1,21 @@
 /** Reading and writing at positions that are values of a tensor. */
 import { constant } from "../core/affine.ts";
-import { axisOrThrow, type Case, defineOp, type Draw, leafOp, type Op, opOf, record, register } from "../core/op.ts";
+import {
+  axisOrThrow,
+  type Case,
+  defineOp,
+  type Draw,
+  leafOp,
+  type Op,
+  opOf,
+  record,
+  register,
+  type VjpContext,
+} from "../core/op.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { Tensor } from "../core/tensor.ts";
 import { arange, asTensor, type TensorLike, zeros } from "./creation.ts";
-import { add, cast, equal, where } from "./elementwise.ts";
+import { add, cast, equal, notEqual, where } from "./elementwise.ts";
 import { broadcastTo, reshape, unsqueeze } from "./movement.ts";
 import { sum } from "./reduce.ts";
 
@@ -33,6 +44,16 @@ export function checkIndices(op: string, indices: Tensor, size: number): void {
   });
 }
 
+/** Adds up where a gather read what; where x was repeated, each copy gets its own sum, and the walk adds them up. */
+function ungather(
+  updates: TensorLike,
+  { inputs: [x, indices], attributes }: Pick<VjpContext, "inputs" | "attributes">,
+): Tensor {
+  const axis = attributes.axis as number;
+  const shape = indices.shape.map((n, a) => (a === axis ? x.shape[a] : n));
+  return scatterAdd(zeros(shape), indices, updates, axis);
+}
+
 const gatherOp: Op = defineOp({
   name: "gather",
   infer: ([x, indices], attributes) => {
@@ -56,15 +77,8 @@ const gatherOp: Op = defineOp({
       out.map((i, a) => (a === axis ? position : source[a] === 1 ? constant(0) : i)),
     axis: ({ axis }) => axis as number,
   },
-  vjp: [
-    ({ cotangent, inputs: [x, indices], attributes }) => {
-      const axis = attributes.axis as number;
-      // Where x was repeated, each copy gets its own sum; the walk adds them up.
-      const shape = indices.shape.map((n, a) => (a === axis ? x.shape[a] : n));
-      return scatterAdd(zeros(shape), indices, cotangent, axis);
-    },
-    null,
-  ],
+  vjp: [(context) => ungather(context.cotangent, context), null],
+  selects: [(context) => notEqual(ungather(1, context), 0), null],
   domain: (draw) => {
     const shape = draw.shape({ minRank: 1, minAxis: 1 });
     const axis = draw.int(0, shape.length - 1);
@@ -99,6 +113,15 @@ export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
   return record(gatherOp, [x, indices], { axis: axisOrThrow("gather", x.shape, axis) });
 }
 
+/** Adds up where a take read what. */
+function untake(updates: TensorLike, { inputs: [x, indices] }: Pick<VjpContext, "inputs">): Tensor {
+  const rest = x.shape.slice(1);
+  const flat = [indices.size, ...rest];
+  const rows = broadcastTo(reshape(indices, [indices.size, ...rest.map(() => 1)]), flat);
+  const amounts = updates instanceof Tensor ? reshape(updates, flat) : updates;
+  return scatterAdd(zeros(x.shape), rows, amounts, 0);
+}
+
 const takeOp: Op = defineOp({
   name: "take",
   infer: ([x, indices]) => {
@@ -112,15 +135,8 @@ const takeOp: Op = defineOp({
     source: (out, position, _, source) => [position, ...out.slice(out.length - source.length + 1)],
     axis: () => 0,
   },
-  vjp: [
-    ({ cotangent, inputs: [x, indices] }) => {
-      const rest = x.shape.slice(1);
-      const flat = [indices.size, ...rest];
-      const rows = broadcastTo(reshape(indices, [indices.size, ...rest.map(() => 1)]), flat);
-      return scatterAdd(zeros(x.shape), rows, reshape(cotangent, flat), 0);
-    },
-    null,
-  ],
+  vjp: [(context) => untake(context.cotangent, context), null],
+  selects: [(context) => notEqual(untake(1, context), 0), null],
   domain: (draw) => {
     const shape = draw.shape({ minRank: 1, minAxis: 1 });
     const indices = draw.shape({ maxRank: 2 });

@@ -177,6 +177,10 @@ const sliceOp: Op = defineOp({
     },
   },
   vjp: [({ cotangent, inputs: [x], attributes }) => unslice(cotangent, x.shape, attributes as unknown as Strides)],
+  selects: [({ inputs: [x], attributes }) => {
+    const strides = attributes as unknown as Strides;
+    return unslice(full(strides.counts, 1, { dtype: "bool" }), x.shape, strides);
+  }],
   domain: (draw) => {
     const shape = draw.shape();
     const counts = shape.map((n) => (n === 0 ? 0 : draw.int(0, n)));
@@ -196,7 +200,7 @@ const sliceOp: Op = defineOp({
 
 /** Puts the elements of a slice back to where they came from, among zeros. */
 function unslice(x: Tensor, shape: Shape, { starts, steps, counts }: Strides): Tensor {
-  if (sizeOf(counts) === 0) return full(shape, 0);
+  if (sizeOf(counts) === 0) return full(shape, 0, { dtype: x.dtype });
   let spread = flipAxes(x, steps.map((s) => s < 0));
   const widths = steps.map(Math.abs);
   const lengths = counts.map((c, a) => (c - 1) * widths[a] + 1);

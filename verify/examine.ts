@@ -293,7 +293,7 @@ function whyNone(outputs: readonly Tensor[], variable: Tensor): string {
   return "its gradient is 0 everywhere";
 }
 
-/** What a vector-Jacobian product owes its cotangent: 0 for 0, linearity, and the same result twice. */
+/** What a vector-Jacobian product owes its cotangent: 0 for 0 where the derivative is finite, linearity, and the same result twice. */
 function cotangentFindings(
   problem: TapeProblem,
   differences: Differences,
@@ -334,7 +334,8 @@ function cotangentFindings(
       if (a[i] !== g[i] && !Object.is(a[i], g[i])) {
         broken.determinism ??= `the gradient of ${element(i)} is ${g[i]} and then ${a[i]}`;
       }
-      if (z[i] !== 0) {
+      // Zero times an infinite derivative is NaN, as IEEE has it.
+      if (z[i] !== 0 && Number.isFinite(g[i])) {
         broken["zero cotangent"] ??= `a cotangent of zeros gives the gradient ${z[i]} for ${element(i)}, expected 0`;
       }
       const [two, three] = [2 * g[i], 3 * v[i]];

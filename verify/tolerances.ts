@@ -9,7 +9,7 @@ const EXACT = new Set([
 ]);
 
 /** Ops that float32 arithmetic rounds once, to the nearest number. */
-const ROUNDED = new Set("add sub mul div sqrt square scaleCotangent".split(" "));
+const ROUNDED = new Set("add sub mul div sqrt square".split(" "));
 
 /** Functions that are approximated, in units in the last place of the result. */
 const FUNCTIONS: Readonly<Record<string, number>> = {

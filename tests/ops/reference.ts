@@ -266,6 +266,8 @@ export const references: Readonly<Record<string, Reference>> = {
   atan: unary(Math.atan),
   tanh: unary(Math.tanh),
   sigmoid: unary((x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))),
+  softplus: unary((x) => (x > 0 ? x : 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+  logSigmoid: unary((x) => (x < 0 ? x : 0) - Math.log1p(Math.exp(-Math.abs(x)))),
   relu: unary((x) => (x > 0 ? x : 0)),
   floor: unary(Math.floor),
   ceil: unary(Math.ceil),
@@ -287,7 +289,6 @@ export const references: Readonly<Record<string, Reference>> = {
   logicalNot: elementwise(([x]) => (x === 0 ? 1 : 0)),
   where: elementwise(([condition, x, y]) => (condition !== 0 ? x : y)),
   // A cotangent of 0 stays 0 whatever it is multiplied by.
-  scaleCotangent: elementwise(([c, factor]) => (c === 0 ? 0 : c * factor)),
 
   // Reductions
   sum: reduction(total),

@@ -183,11 +183,8 @@ export const planted: Readonly<Record<string, Planted>> = {
     options: { device: "cpu" },
   },
   "a neighbour's element": {
-    f: exponential((
-      { cotangent, output },
-    ) => (output.shape.length > 0
-      ? mul(flip(cotangent, 0), output)
-      : right({ cotangent, output, inputs: [], attributes: {} }))
+    f: exponential((context) =>
+      context.output.shape.length > 0 ? mul(flip(context.cotangent, 0), context.output) : right(context)
     ),
     inputs: any,
     op: "planted",

@@ -1,0 +1,84 @@
+/**
+ * Conditions of cotangents. Where an op selects, as `where` does, what was not selected has no influence: its cotangent is absent, which
+ * is not the same as a cotangent that was computed and happens to be 0. The reverse walk carries the condition under which a cotangent
+ * counts beside it, and products with local derivatives are taken only where it holds.
+ */
+import type { VjpContext } from "../core/op.ts";
+import { broadcastAxes, type Shape } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { logicalAnd, logicalOr, mul, notEqual, where } from "./elementwise.ts";
+import { broadcastTo, reshape } from "./movement.ts";
+import { any } from "./reduce.ts";
+
+/**
+ * Under which condition a cotangent counts: `bool`, of a shape that broadcasts to the cotangent's. `null` where it counts everywhere.
+ * Most conditions are never asked for, so they are recorded on demand.
+ */
+export type Condition = (() => Tensor) | null;
+
+/** A cotangent and the condition under which it counts. Where that does not hold the cotangent is 0. */
+export interface Cotangent {
+  readonly value: Tensor;
+  readonly condition: Condition;
+}
+
+/** Records once, however often it is asked. */
+function once(make: () => Tensor): () => Tensor {
+  let made: Tensor | null = null;
+  return () => (made ??= make());
+}
+
+/** Both conditions. */
+export function both(a: Condition, b: Condition): Condition {
+  if (!a || !b) return a ?? b;
+  return once(() => (a() === b() ? a() : logicalAnd(a(), b())));
+}
+
+/** The condition of a sum of two cotangents. */
+export function either(a: Condition, b: Condition): Condition {
+  if (!a || !b) return null;
+  return once(() => (a() === b() ? a() : logicalOr(a(), b())));
+}
+
+/** The condition of a cotangent of shape `from` that is summed to shape `to`, which broadcasts to it. */
+export function summed(condition: Condition, from: Shape, to: Shape): Condition {
+  if (!condition) return null;
+  return once(() => {
+    const narrow = condition();
+    const { added, stretched } = broadcastAxes(to, from);
+    const wide = reshape(narrow, [...from.slice(narrow.shape.length).map(() => 1), ...narrow.shape]);
+    // Along an axis of length 1 the condition is the same everywhere.
+    const axes = [...added, ...stretched].filter((axis) => wide.shape[axis] !== 1);
+    const reduced = axes.length === 0 ? wide : any(wide, axes, { keepDims: true });
+    return reshape(reduced, reduced.shape.slice(added.length));
+  });
+}
+
+type Times = VjpContext["times"];
+
+/** The product of a rule: skipped where the cotangent is absent, IEEE arithmetic elsewhere. */
+export function timesOf({ value, condition }: Cotangent): Times {
+  return (factor, move) => {
+    const product = mul(move ? move(value) : value, factor());
+    if (!condition) return product;
+    return where(move ? move(broadcastTo(condition(), value.shape)) : condition(), product, 0);
+  };
+}
+
+/**
+ * The condition behind an entry: that of its output, moved as the rule for the input moves the cotangent. Elementwise rules leave it
+ * where it is; every other rule is linear in the cotangent apart from its products, so it is applied to the condition with those left out.
+ */
+export function conditionBehind(
+  entry: Tensor,
+  elementwise: boolean,
+  rule: (own: Partial<VjpContext>) => Tensor,
+  condition: Condition,
+): Condition {
+  if (!condition || elementwise) return condition;
+  return once(() => {
+    const cotangent = broadcastTo(condition(), entry.shape);
+    const moved = rule({ cotangent, times: (_, move) => (move ? move(cotangent) : cotangent) });
+    return moved.dtype === "bool" ? moved : notEqual(moved, 0);
+  });
+}
