@@ -1,7 +1,22 @@
 /** Boxes: their formats, and how much they overlap. */
 import type { Tensor } from "../core/tensor.ts";
 import { formatShape } from "../core/shape.ts";
-import { add, atan, clamp, div, maximum, minimum, mul, square, sub } from "../ops/elementwise.ts";
+import {
+  abs,
+  add,
+  atan,
+  clamp,
+  div,
+  equal,
+  less,
+  logicalAnd,
+  maximum,
+  minimum,
+  mul,
+  square,
+  sub,
+  where,
+} from "../ops/elementwise.ts";
 import { reshape, slice } from "../ops/movement.ts";
 import { detach } from "../ops/grad.ts";
 
@@ -45,6 +60,16 @@ export function cornersOf(cx: Tensor, cy: Tensor, w: Tensor, h: Tensor): Corners
 }
 
 /**
+ * The angle atan(w / h) of a box's diagonal. The quotient is taken the way that is at most 1, so that a box without height has a slope by
+ * its height; a point has the angle 0.
+ */
+function slant(w: Tensor, h: Tensor): Tensor {
+  const right = where(equal(less(w, 0), less(h, 0)), Math.PI / 2, -Math.PI / 2);
+  const angle = where(less(abs(h), abs(w)), sub(right, atan(div(h, w))), atan(div(w, h)));
+  return where(logicalAnd(equal(w, 0), equal(h, 0)), 0, angle);
+}
+
+/**
  * The overlap of boxes that broadcast together. Equal overlaps are common (a small box inside several of one size), and rounding
  * decides between them: the order of operations is the reference's and must stay.
  */
@@ -74,7 +99,7 @@ export function iouOfCorners(a: Corners, b: Corners, kind: IouKind = "iou"): Ten
   const distance = div(div(add(square(doubleDx), square(doubleDy)), 4), diagonal);
   if (kind === "diou") return sub(iou, distance);
 
-  const angles = sub(atan(div(widthB, heightB)), atan(div(widthA, heightA)));
+  const angles = sub(slant(widthB, heightB), slant(widthA, heightA));
   const aspect = mul(square(angles), 4 / Math.PI ** 2);
   // The paper's gradient holds the weight of the aspect term constant. The reference writes 1 + 1e-9 - IoU + aspect, which is 0
   // for equal boxes in float32, where 1 + 1e-9 is 1.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { grad, type IouKind, iouMatrix, mul, sum, tensor } from "../../mod.ts";
+import { grad, type IouKind, iouMatrix, mul, realize, sum, tensor } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { iou } from "./reference.ts";
@@ -77,6 +77,36 @@ test("boxes without an area overlap nothing, and nothing divides by 0 [float64]"
   const point = tensor([[0.5, 0.5, 0, 0]]);
   const matrix = iouMatrix(point, point, { format: "cxcywh" });
   assert.equal(await matrix.item({ device: "float64" }), 0);
+});
+
+/** Boxes that lack an extent, or both, among others that touch, contain or miss them. */
+const degenerate = [[30, 75, 0, 0], [30, 75, 4, 0], [30, 75, 0, 4], [30, 75, 4, 2], [90, 10, 0, 0], [32, 75, 4, 0]];
+
+for (const { device, on, gpu } of await devicesUnderTest()) {
+  test(...on("boxes without width, height or either have finite measures and gradients"), async () => {
+    // The last kind has all the parts of the others; drivers take long to compile each.
+    for (const kind of gpu ? KINDS.slice(-1) : KINDS) {
+      const a = tensor(degenerate);
+      const measure = iouMatrix(a, tensor(degenerate), { format: "cxcywh", kind });
+      const slope = grad(sum(measure), a);
+      await realize([measure, slope], { device });
+      for (const { value } of [measure, slope]) assert.ok([...value!].every(Number.isFinite), `${kind}: ${value}`);
+    }
+  });
+}
+
+test("the aspect term of a box without height has a slope by its height [float64]", async () => {
+  const target = [30, 75, 4, 2];
+  for (const [k, flat] of [[3, [30, 75, 4, 0]], [2, [30, 75, 0, 4]]] as const) {
+    const point = tensor([[...flat]]);
+    const measure = sum(iouMatrix(point, tensor([target]), { format: "cxcywh", kind: "ciou" }));
+    const slope = (await grad(measure, point).data({ device: "float64" }))[k];
+    const { weight } = aspectOf([...flat], target);
+    const at = (size: number) => overlap(flat.map((x, i) => (i === k ? size : x)), target, "ciou", weight);
+    // Sizes below 0 are no boxes: a difference to one side, of second order.
+    const step = 1e-5;
+    close(slope, (4 * at(step) - 3 * at(0) - at(2 * step)) / (2 * step), 1e-5, `${flat}`, 1);
+  }
 });
 
 test("gradients of every measure agree with central differences [float64]", async () => {
