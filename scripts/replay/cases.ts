@@ -21,36 +21,41 @@ const PROGRAMS_EACH = 100;
 /** Of everything that is drawn. */
 const SEED = 1;
 
-/** All cases for a version, in the order of the registry of the version that draws them. */
-export function casesFor(tree: Tree): ReplayCase[] {
-  return [...opCases(tree), ...lossCases(tree.api), ...programCases(tree)];
+/** All cases for a version. */
+export function* casesFor(tree: Tree): Generator<ReplayCase> {
+  yield* opCases(tree);
+  yield* lossCases(tree.api);
+  yield* programCases(tree);
+}
+
+/** Draws when a case is first recorded: few may be asked for, and an op of another version may have a domain that fails here. */
+function lazily<T>(arbitrary: fc.Arbitrary<T>, count: number): (i: number) => T {
+  let drawn: T[] | null = null;
+  return (i) => (drawn ??= fc.sample(arbitrary, { seed: SEED, numRuns: count }))[i];
 }
 
 /** Cases are drawn from the domains of this version, so that both versions get the same; the other one's serve for ops of its own. */
-function opCases({ api, ops }: Tree): ReplayCase[] {
-  const entries = new Map([...ops, ...[...registry()].filter(([name]) => ops.has(name))]);
-  const cases: ReplayCase[] = [];
-  for (const [name, entry] of entries) {
-    fc.sample(caseOf(entry), { seed: SEED, numRuns: CASES_EACH }).forEach((drawn, i) => {
-      const recorded = opRecorder(api, ops.get(name)!, drawn);
-      cases.push({ name: `op/${name}/${i}/value`, record: () => [recorded().output] });
-      if (!entry.differentiable) return;
-      cases.push({ name: `op/${name}/${i}/gradient`, record: () => recorded().gradients() });
-      cases.push({ name: `op/${name}/${i}/second`, record: () => recorded().second() });
-    });
+function* opCases({ api, ops }: Tree): Generator<ReplayCase> {
+  for (const [name, entry] of ops) {
+    const draw = lazily(caseOf(registry().get(name) ?? entry), CASES_EACH);
+    for (let i = 0; i < CASES_EACH; i++) {
+      yield { name: `op/${name}/${i}/value`, record: () => recordOp(api, entry, draw(i), 0) };
+      if (!entry.differentiable) continue;
+      yield { name: `op/${name}/${i}/gradient`, record: () => recordOp(api, entry, draw(i), 1) };
+      yield { name: `op/${name}/${i}/second`, record: () => recordOp(api, entry, draw(i), 2) };
+    }
   }
-  return cases;
 }
 
-function opRecorder(api: Api, entry: Entry, drawn: DrawnCase) {
-  return () => {
-    const leaves = leavesOf(drawn, api);
-    const output = entry.apply(inputsFrom(drawn, leaves, api), drawn.attributes);
-    const floats = leaves.filter((t) => t.dtype === "float");
-    const slope = (y: readonly Tensor[]) =>
-      api.grad(weightedSum(api, y, drawn.seed), floats, undefined, { allowUnused: true });
-    return { output, gradients: () => slope([output]), second: () => slope(slope([output])) };
-  };
+/** The result of a case, or its gradients of some order. */
+function recordOp(api: Api, entry: Entry, drawn: DrawnCase, order: number): readonly Tensor[] {
+  const leaves = leavesOf(drawn, api);
+  const floats = leaves.filter((t) => t.dtype === "float");
+  let results: readonly Tensor[] = [entry.apply(inputsFrom(drawn, leaves, api), drawn.attributes)];
+  for (let i = 0; i < order; i++) {
+    results = api.grad(weightedSum(api, results, drawn.seed), floats, undefined, { allowUnused: true });
+  }
+  return results;
 }
 
 /** A number made of tensors, with a weight for each element, so that no gradient is trivial. */
@@ -61,30 +66,28 @@ function weightedSum({ add, mul, sum, tensor }: Api, tensors: readonly Tensor[],
     .reduce((a, b) => add(a, b));
 }
 
-function programCases({ api, ops }: Tree): ReplayCase[] {
-  const cases: ReplayCase[] = [];
+function* programCases({ api, ops }: Tree): Generator<ReplayCase> {
   for (const kind of ["exact", "smooth"] as const) {
-    fc.sample(programs(kind), { seed: SEED, numRuns: PROGRAMS_EACH }).forEach((program, i) => {
+    const draw = lazily(programs(kind), PROGRAMS_EACH);
+    for (let i = 0; i < PROGRAMS_EACH; i++) {
       const name = `program/${kind}/${String(i).padStart(2, "0")}`;
-      cases.push({ name: `${name}/value`, record: () => recordProgram(api, ops, program).outputs });
-      cases.push({
-        name: `${name}/gradient`,
-        record: () => {
-          const { outputs, leaves } = recordProgram(api, ops, program);
-          const floats = outputs.filter((t) => t.dtype === "float");
-          // A program that ends in comparisons alone has no gradient.
-          if (floats.length === 0) return [];
-          return api.grad(weightedSum(api, floats, program.seed), leaves, undefined, { allowUnused: true });
-        },
-      });
-    });
+      yield { name: `${name}/value`, record: () => recordProgram(api, ops, draw(i)).outputs };
+      yield { name: `${name}/gradient`, record: () => programGradients(api, ops, draw(i)) };
+    }
   }
-  return cases;
 }
 
 function recordProgram({ tensor }: Api, ops: Tree["ops"], program: Program) {
   const leaves = program.leaves.map(({ shape, values }) => tensor([...values], [...shape]));
   return { leaves, outputs: record(program, leaves, ops) };
+}
+
+/** The gradients by all leaves; none for a program that ends in comparisons alone. */
+function programGradients(api: Api, ops: Tree["ops"], program: Program): readonly Tensor[] {
+  const { outputs, leaves } = recordProgram(api, ops, program);
+  const floats = outputs.filter((t) => t.dtype === "float");
+  if (floats.length === 0) return [];
+  return api.grad(weightedSum(api, floats, program.seed), leaves, undefined, { allowUnused: true });
 }
 
 /** Foreground classes of the SSD cases, and targets of an image. */

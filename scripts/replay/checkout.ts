@@ -34,8 +34,8 @@ export function checkOut(root: string, revision: string): Checkout {
     if (!existsSync(parent)) return;
     // The link goes first, so that nothing that removes folders can follow it.
     if (existsSync(modules)) unlinkSync(modules);
+    spawnSync("git", ["-C", root, "worktree", "remove", "--force", folder]);
     rmSync(parent, { recursive: true, force: true });
-    spawnSync("git", ["-C", root, "worktree", "prune"]);
   };
   try {
     git(root, "worktree", "add", "--detach", folder, commit);

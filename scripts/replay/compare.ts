@@ -84,11 +84,21 @@ function comparePlans(before: Texts = MISSING, after: Texts = MISSING, tally: Ta
   return found;
 }
 
+/** Targets share many texts, and so do cases. */
+const differences = new Map<string, ReturnType<typeof difference>>();
+
+function differenceOnce(before: string, after: string): ReturnType<typeof difference> {
+  const key = `${before}\0${after}`;
+  let known = differences.get(key);
+  if (!known) differences.set(key, known = difference(before, after));
+  return known;
+}
+
 function compareTexts(before: string | undefined, after: string | undefined): Omit<Found, "subject"> | null {
   if (before === after) return null;
   if (before === undefined) return { kind: "new", note: "", hunks: hunksBetween("", after!) };
   if (after === undefined) return { kind: "gone", note: "", hunks: hunksBetween(before, "") };
-  const { hunks, namesAlone } = difference(before, after);
+  const { hunks, namesAlone } = differenceOnce(before, after);
   return { kind: "changed", note: namesAlone ? NAMES_ALONE : "", hunks };
 }
 

@@ -42,40 +42,78 @@ function ended(text: string): string {
   return text === "" ? "" : `${text}\n`;
 }
 
-/** A text with its variables named as the lines of another text name them that are the same but for such names. */
+/** A text with its variables named as those of another text that stand in their place. */
 function renamed(before: string, after: string): string {
-  const masked = (line: string) => line.replace(VARIABLE, (name) => name[0]);
-  const [old, now] = [before.split("\n"), after.split("\n")];
   const names = new Map<string, string>();
-  let i = 0, k = 0;
-  for (const { added, removed, count } of diffArrays(old.map(masked), now.map(masked))) {
-    if (!added && !removed) {
-      for (let line = 0; line < count; line++) {
-        const [from, to] = [declared(old[i + line]), declared(now[k + line])];
-        from.forEach((name, at) => names.set(name, to[at]));
-      }
-    }
-    if (!added) i += count;
-    if (!removed) k += count;
+  const taken = new Set<string>();
+  for (const [old, now] of counterparts(before.split("\n"), after.split("\n"))) {
+    const [from, to] = [declared(old), declared(now)];
+    // What takes another's place with more or fewer variables has none that could be called the same.
+    if (from.length !== to.length) continue;
+    from.forEach((name, i) => {
+      if (names.has(name) || taken.has(to[i]) || name[0] !== to[i][0]) return;
+      names.set(name, to[i]);
+      taken.add(to[i]);
+    });
   }
-  const taken = new Set(declared(after));
-  return before.replace(VARIABLE, (name) => names.get(name) ?? (taken.has(name) ? `old_${name}` : name));
+  const used = new Set(declared(after));
+  return before.replace(VARIABLE, (name) => names.get(name) ?? (used.has(name) ? `old_${name}` : name));
+}
+
+/** Pieces of two texts that are the same but for the names of variables, and pieces that took the place of others. */
+function* counterparts(before: readonly string[], after: readonly string[]): Generator<readonly [string, string]> {
+  const masked = (line: string) => line.replace(VARIABLE, (name) => name[0]);
+  let i = 0, k = 0;
+  let removed = 0;
+  for (const change of diffArrays(before.map(masked), after.map(masked))) {
+    const { count } = change;
+    if (change.added) {
+      yield [before.slice(i - removed, i).join("\n"), after.slice(k, k + count).join("\n")];
+    } else if (!change.removed) {
+      yield [before.slice(i, i + count).join("\n"), after.slice(k, k + count).join("\n")];
+    }
+    removed = change.removed ? count : 0;
+    if (!change.added) i += count;
+    if (!change.removed) k += count;
+  }
 }
 
 function declared(text: string): string[] {
   return [...text.matchAll(DECLARATION)].map(([, name]) => name);
 }
 
-/** What changed, whatever variables are called and whatever sizes there are: the same for the same change. */
+/**
+ * What changed, whatever variables are called, whatever sizes there are and however often it changed: the same for the same change.
+ */
 export function shapeOf(hunks: readonly Hunk[]): string {
+  const shapes = new Set(hunks.flatMap(({ lines }) => replacements(lines)).map(shapeOfLines));
+  return [...shapes].sort().join("\n");
+}
+
+/** The lines of each replacement: one line for one where as many came as went, else all that stand together. */
+function replacements(lines: readonly string[]): string[][] {
+  const found: string[][] = [];
+  for (let i = 0; i < lines.length; i++) {
+    if (lines[i].startsWith(" ")) continue;
+    const start = i;
+    while (i < lines.length && !lines[i].startsWith(" ")) i++;
+    const together = lines.slice(start, i);
+    const half = together.length / 2;
+    const even = Number.isInteger(half) && together.every((line, k) => line.startsWith(k < half ? "-" : "+"));
+    if (even) { for (let k = 0; k < half; k++) found.push([together[k], together[k + half]]); }
+    else found.push(together);
+  }
+  return found;
+}
+
+function shapeOfLines(lines: readonly string[]): string {
   const seen = new Map<string, number>();
   const number = (token: string) => {
     if (!seen.has(token)) seen.set(token, seen.size);
     return seen.get(token)!;
   };
-  return hunks.flatMap(({ lines }) => lines.filter((line) => !line.startsWith(" ")))
+  return lines.map((line) => line[0] + line.slice(1).trim())
     .map((line) =>
       line.replace(VARIABLE_OR_WHOLE, (token) => `${/\d/.test(token[0]) ? "" : token[0]}#${number(token)}`)
-    )
-    .join("\n");
+    ).join("\n");
 }

@@ -15,12 +15,14 @@ type Paint = (style: Style, text: string) => string;
 /** Changes and cases that are shown where not all are asked for. */
 const MOST_CHANGES = 40;
 const MOST_CASES = 6;
+/** Lines of a difference that are shown then. */
+const MOST_LINES = 60;
 
 /** Writes a comparison down. */
 export function reportText({ tallies, changes }: Comparison, { colours, verbose }: ReportOptions): string {
   const paint: Paint = colours ? styleText : (_, text) => text;
   const shown = verbose ? changes : changes.slice(0, MOST_CHANGES);
-  const parts = shown.map((change) => changeText(change, paint, verbose ? Infinity : MOST_CASES));
+  const parts = shown.map((change) => changeText(change, paint, verbose));
   const rest = changes.length - shown.length;
   if (rest > 0) parts.push(`... and ${rest} further changes: --verbose shows them, --only and --target narrow down\n`);
   const width = Math.max(0, ...[...tallies.keys()].map((target) => target.length));
@@ -33,21 +35,27 @@ export function reportText({ tallies, changes }: Comparison, { colours, verbose 
   return parts.join("\n");
 }
 
-function changeText({ kind, subject, hunks, note, places }: Change, paint: Paint, most: number): string {
+function changeText({ kind, subject, hunks, note, places }: Change, paint: Paint, verbose: boolean): string {
   const names = new Set(places.map(({ name }) => name));
   const count = subject === "case" ? `${names.size} cases` : `${places.length} ${subject}s of ${names.size} cases`;
   const [first] = places;
+  const lines = hunks.flatMap(({ header, lines }) => [header, ...lines]);
+  const shown = verbose ? lines : lines.slice(0, MOST_LINES);
+  const rest = lines.length - shown.length;
   return [
     paint("bold", `${kind}: ${plural(count)}${note && `: ${note}`}`),
-    `in ${placesText(places, most)}`,
+    `in ${placesText(places, verbose ? Infinity : MOST_CASES)}`,
     ...(hunks.length > 0 ? [`${first.name} [${first.target}]${first.label && `: ${first.label}`}`] : []),
-    ...hunks.flatMap(({ header, lines }) => [paint("cyan", header), ...lines.map((line) => lineText(line, paint))]),
+    ...shown.map((line) => lineText(line, paint)),
+    ...(rest > 0 ? [`... and ${rest} further lines`] : []),
     "",
   ].join("\n");
 }
 
+const STYLES: Readonly<Record<string, Style>> = { "+": "green", "-": "red", "@": "cyan" };
+
 function lineText(line: string, paint: Paint): string {
-  return line.startsWith("+") ? paint("green", line) : line.startsWith("-") ? paint("red", line) : line;
+  return line[0] in STYLES ? paint(STYLES[line[0]], line) : line;
 }
 
 /** One of a kind has no plural. */
