@@ -126,7 +126,9 @@ async function main(): Promise<number> {
     throw new ReplayError(`--only: no case is called ${JSON.stringify(only)}`);
   }
   if (!other) {
-    const folder = out ?? join(root, ".cache", "replay");
+    const ours = join(root, ".cache", "replay");
+    if (out === undefined) rmSync(ours, { recursive: true, force: true });
+    const folder = out ?? ours;
     write(after, folder);
     console.log(`${summary(after, start)}; written to ${folder}`);
     return 0;

@@ -23,10 +23,22 @@ function git(root: string, ...args: string[]): string {
   return stdout.trim();
 }
 
+function commitOf(root: string, revision: string): string {
+  try {
+    return git(root, "rev-parse", "--verify", `${revision}^{commit}`);
+  } catch (error) {
+    throw new ReplayError(
+      `--against: expected a commit, or a folder with a mod.ts, got ${JSON.stringify(revision)}: ${
+        (error as Error).message
+      }`,
+    );
+  }
+}
+
 /** Checks a commit out. A folder that holds sources is taken as it is. */
 export function checkOut(root: string, revision: string): Checkout {
   if (existsSync(join(revision, "mod.ts"))) return { folder: revision, label: revision, remove: () => {} };
-  const commit = git(root, "rev-parse", "--verify", "--quiet", `${revision}^{commit}`);
+  const commit = commitOf(root, revision);
   const parent = mkdtempSync(join(tmpdir(), "gpugrad-replay-"));
   const folder = join(parent, "tree");
   const modules = join(folder, "node_modules");

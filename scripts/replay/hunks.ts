@@ -51,7 +51,7 @@ function renamed(before: string, after: string): string {
     // What takes another's place with more or fewer variables has none that could be called the same.
     if (from.length !== to.length) continue;
     from.forEach((name, i) => {
-      if (names.has(name) || taken.has(to[i]) || name[0] !== to[i][0]) return;
+      if (taken.has(to[i]) || name[0] !== to[i][0]) return;
       names.set(name, to[i]);
       taken.add(to[i]);
     });
