@@ -140,7 +140,7 @@ async function main(): Promise<number> {
   const comparison = compare(before, after);
   const colours = process.stdout.isTTY && !process.env.NO_COLOR;
   console.log(reportText(comparison, { colours, verbose }));
-  const outcome = comparison.changes.length === 0 ? "nothing changed" : `${comparison.changes.length} changes`;
+  const outcome = comparison.changes.length === 0 ? "nothing changed" : `${comparison.changes.length} kinds of change`;
   console.log(`against ${other.label}: ${outcome}; ${summary(after, start)}`);
   return comparison.changes.length === 0 ? 0 : 1;
 }
