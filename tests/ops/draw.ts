@@ -173,17 +173,29 @@ export function caseOf(entry: Entry, { ties = false }: DrawOptions = {}): fc.Arb
   });
 }
 
+/** What records a case: the functions of `mod.ts`, or of another version of it. */
+export interface Recorder {
+  tensor(values: number[], shape: number[], options: { dtype: DType }): Tensor;
+  broadcastTo(x: Tensor, shape: number[]): Tensor;
+  flip(x: Tensor, axis: number): Tensor;
+  reshape(x: Tensor, shape: number[]): Tensor;
+  slice(x: Tensor, ranges: [number, number, number][]): Tensor;
+  transpose(x: Tensor, order: number[]): Tensor;
+}
+
+const here: Recorder = { tensor, broadcastTo, flip, reshape, slice, transpose };
+
 /** The leaves of a case. */
-export function leavesOf(drawn: DrawnCase): Tensor[] {
+export function leavesOf(drawn: DrawnCase, { tensor }: Recorder = here): Tensor[] {
   return drawn.inputs.map(({ leaf, dtype }) => tensor([...leaf.values], [...leaf.shape], { dtype }));
 }
 
 /** The inputs of a case, made of its leaves. */
-export function inputsFrom(drawn: DrawnCase, leaves: readonly Tensor[]): Tensor[] {
-  return drawn.inputs.map(({ views }, i) => views.reduce(viewOf, leaves[i]));
+export function inputsFrom(drawn: DrawnCase, leaves: readonly Tensor[], recorder: Recorder = here): Tensor[] {
+  return drawn.inputs.map(({ views }, i) => views.reduce((x, view) => viewOf(x, view, recorder), leaves[i]));
 }
 
-function viewOf(x: Tensor, view: View): Tensor {
+function viewOf(x: Tensor, view: View, { broadcastTo, flip, reshape, slice, transpose }: Recorder): Tensor {
   switch (view.kind) {
     case "transpose":
       return transpose(x, [...view.permutation]);

@@ -1,6 +1,6 @@
 /** Random programs: many ops put together, as plain data, so that what is fused, shared and cut between them is tried too. */
 import fc from "fast-check";
-import { registry } from "../../core/op.ts";
+import { type Entry, registry } from "../../core/op.ts";
 import type { Attributes, DType, Tensor } from "../../mod.ts";
 import { tensor } from "../../mod.ts";
 import { drawFrom } from "../../verify/arbitraries.ts";
@@ -250,11 +250,17 @@ export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<P
   });
 }
 
-/** Records a program. */
-export function record(program: Program, leaves: readonly Tensor[]): Tensor[] {
+/** Records a program with the ops of a registry. */
+export function record(
+  program: Program,
+  leaves: readonly Tensor[],
+  ops: ReadonlyMap<string, Pick<Entry, "apply">> = registry(),
+): Tensor[] {
   const values = [...leaves];
   for (const { op, inputs, attributes } of program.steps) {
-    values.push(registry().get(op)!.apply(inputs.map((i) => values[i]), attributes));
+    const entry = ops.get(op);
+    if (!entry) throw new Error(`programs: the registry has no op "${op}"`);
+    values.push(entry.apply(inputs.map((i) => values[i]), attributes));
   }
   return program.outputs.map((i) => values[i]);
 }

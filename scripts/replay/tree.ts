@@ -1,0 +1,104 @@
+/**
+ * The part of the replay that touches the compiler's internals, so that it can be pointed at another commit's. Where an internal
+ * function moves or changes, its new shape is added here next to the old one: a commit before the change can then still be replayed.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Entry } from "../../core/op.ts";
+import type { Plan, Source } from "../../core/plan.ts";
+import type { Tensor } from "../../mod.ts";
+
+/** What the cases are recorded with: the public API. */
+export type Api = typeof import("../../mod.ts");
+
+/** The targets, in the order in which they are reported. */
+export const TARGETS = ["float64", "cpu", "webasm", "headlessgl", "webgl", "webgl2", "webgpu"] as const;
+
+/** A version of the compiler. */
+export interface Tree {
+  readonly api: Api;
+  /** The registry. */
+  readonly ops: ReadonlyMap<string, Entry>;
+  /** Plans for a target by its name; needs no device. */
+  plan(outputs: readonly Tensor[], target: string): Plan;
+}
+
+/** An internal function of a commit, found under one of the names that it has had. */
+async function find<T>(folder: string, what: string, places: readonly (readonly [string, string])[]): Promise<T> {
+  for (const [file, name] of places) {
+    const path = join(folder, file);
+    if (!existsSync(path)) continue;
+    const found = (await import(pathToFileURL(path).href))[name];
+    if (found !== undefined) return found as T;
+  }
+  const known = places.map(([file, name]) => `${name} of ${file}`).join(", ");
+  throw new Error(`replay: cannot find ${what} in ${folder}; scripts/replay/tree.ts knows it as ${known}`);
+}
+
+/** Loads the compiler and the ops that lie in a folder. */
+export async function loadTree(folder: string): Promise<Tree> {
+  const mod = join(folder, "mod.ts");
+  if (!existsSync(mod)) throw new Error(`replay: there is no mod.ts in ${folder}`);
+  const api = await import(pathToFileURL(mod).href) as Api;
+  const registry = await find<() => ReadonlyMap<string, Entry>>(folder, "the registry", [["core/op.ts", "registry"]]);
+  const plan = await findPlanner(folder);
+  return { api, ops: registry(), plan };
+}
+
+async function findPlanner(folder: string): Promise<Tree["plan"]> {
+  type Realize = typeof import("../../core/realize.ts");
+  type Planning = typeof import("../../core/plan.ts");
+  type Lower = typeof import("../../core/lower.ts");
+  const neededEntries = await find<Realize["neededEntries"]>(folder, "what a plan starts from", [
+    ["core/realize.ts", "neededEntries"],
+  ]);
+  const makePlan = await find<Planning["makePlan"]>(folder, "the planner", [["core/plan.ts", "makePlan"]]);
+  const targetFor = await find<Lower["targetFor"]>(folder, "the targets", [["core/lower.ts", "targetFor"]]);
+  // No device is called "", so only leaves count as computed.
+  return (outputs, target) => makePlan(outputs, neededEntries(outputs, "").leaves, targetFor(target));
+}
+
+/** The text of each kernel of a plan by its label, and under `plan` what it starts from, the order, and the results. */
+export function textsOf(plan: Plan): Record<string, string> {
+  const labels = labelsOf(plan.steps.map(({ name, shape }) => `${name} [${shape.join(", ")}]`));
+  const sourceText = (source: Source): string =>
+    source.from === "step" ? labels[source.index] : source.from === "leaf" ? `leaf ${source.index}` : "empty";
+  const texts: Record<string, string> = {};
+  plan.steps.forEach(({ kernel, args }, i) => {
+    const { extent, iterations, tables, parameters, lines, result } = kernel;
+    texts[labels[i]] = [
+      `extent ${extent.join(", ")}`,
+      `${iterations} iterations a thread`,
+      ...tables.map((name) => `table ${name}`),
+      ...parameters.map((name, k) => `${name} = ${sourceText(args[k])}`),
+      ...indented([...lines, `return ${result};`]),
+    ].join("\n");
+  });
+  texts.plan = [
+    ...plan.leaves.map(({ shape, extent }, i) => `leaf ${i}: [${shape.join(", ")}], extent ${extent.join(", ")}`),
+    ...labels.map((label) => `step: ${label}`),
+    ...plan.results.map((source) => `result: ${sourceText(source)}`),
+  ].join("\n");
+  return texts;
+}
+
+/** Names that stay the same when a kernel is added elsewhere: what is there several times is numbered. */
+function labelsOf(names: readonly string[]): string[] {
+  const seen = new Map<string, number>();
+  return names.map((name) => {
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return count === 1 ? name : `${name} #${count}`;
+  });
+}
+
+function indented(lines: readonly string[]): string[] {
+  let level = 1;
+  return lines.map((line) => {
+    if (line.startsWith("}")) level--;
+    const text = `${"  ".repeat(level)}${line}`;
+    if (line.endsWith("{")) level++;
+    return text;
+  });
+}
