@@ -185,7 +185,8 @@ const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "dtype": "Give each gradient the dtype float",
   "determinism": "Make the function repeatable: take its randomness as an input",
   "mutation": "Leave the inputs as they are: copy an array before writing to it",
-  "zero cotangent": "Make the rule linear in its cotangent: write the products as times(() => derivative), and divide by nothing that comes from the cotangent",
+  "zero cotangent":
+    "Make the rule linear in its cotangent: write the products as times(() => derivative), and divide by nothing that comes from the cotangent",
   "linearity": "Use the cotangent as a factor of every term of the rule: a vector-Jacobian product is linear in it",
   "missing gradient": "Use the input on the tape: a detach, a cast or a value read back cuts it off",
   "ties":

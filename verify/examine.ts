@@ -406,7 +406,8 @@ function resample(
     const values = differences.problem.variables[k];
     const scale = scaleOf(values);
     result.verdicts.forEach((verdict, i) => {
-      if (verdict !== "kink" || left-- <= 0) return;
+      // What is not a number at the point itself is not mended by a neighbour that is.
+      if (verdict !== "kink" || !Number.isFinite(result.analytic[i]) || left-- <= 0) return;
       const here = values[i];
       for (let attempt = 0; attempt < attempts && result.verdicts[i] === "kink"; attempt++) {
         const beside = here + (random() < 0.5 ? -1 : 1) * sizeOf(here, scale) * (0.05 + 0.1 * random());

@@ -260,7 +260,9 @@ function reportOf(parts: Parts): GradcheckReport {
   counts.untested += untested;
   const wrong = counts.wrong > 0 ||
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
+  // A derivative that is NaN or infinite is never right, though rounding may leave nothing to compare it with.
   const unsettled = blocked || (counts.ok === 0 && elements.length + untested > 0) ||
+    elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
     findings.some(({ severity }) => severity === "error");
   return {
     version: 1,

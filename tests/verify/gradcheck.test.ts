@@ -60,6 +60,22 @@ function findingOf(report: GradcheckReport, name: string): Finding {
   return found;
 }
 
+for (const mode of ["full", "fast"] as const) {
+  test(`a derivative that is NaN or infinite is never called right, ${mode} mode [float64]`, async () => {
+    const poles: Record<string, [f: (x: Tensor) => Tensor, at: number[]]> = {
+      "square(sqrt(x))": [(x) => square(sqrt(x)), [0, 4]],
+      "a norm at 0": [(x) => sqrt(sum(square(x))), [0, 0]],
+      "sqrt(x)": [sqrt, [0, 4]],
+      "1 / (1 / x)": [(x) => div(1, div(1, x)), [0, 4]],
+    };
+    for (const [name, [f, at]] of Object.entries(poles)) {
+      const report = await gradcheck(f, [at], { mode });
+      assert.notEqual(report.verdict, "ok", name);
+      assert.ok(report.counts.ok < 2, name);
+    }
+  });
+}
+
 test("a report counts every element, lists the worst and shows the tape [float64]", async () => {
   const report = await check((x, y) => sum(mul(exp(x), y)), [[[1, 2], [3, 4]], [0.5, -1]], { worst: 3, order: 2 });
   assert.equal(report.verdict, "ok");
