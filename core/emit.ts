@@ -323,14 +323,20 @@ class Emitter {
       const own = input.shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + offset]));
       return (kernel.takes?.[i] === "condition" ? this.condition(input, own, at) : this.number(input, own, at)).code;
     };
-    const evaluate = (at: Scope): string =>
-      kernel.expression(
-        node.inputs.map((_, i) =>
-          kernel.takes?.[i] === "condition" ? argument(i, at) : this.#bindLong(argument(i, at), at)
-        ),
-        node.attributes,
-        this.#lowering(at),
+    const evaluate = (at: Scope): string => {
+      const args = node.inputs.map((_, i) =>
+        kernel.takes?.[i] === "condition" ? argument(i, at) : this.#bindLong(argument(i, at), at)
       );
+      if (kernel.numbers) {
+        // Those that change from call to call are inputs; the others are attributes.
+        const changing = args.splice(args.length - kernel.numbers.filter((name) => !(name in node.attributes)).length);
+        for (const name of kernel.numbers) {
+          const known = node.attributes[name];
+          args.push(known === undefined ? changing.shift()! : this.#target.literal(known as number));
+        }
+      }
+      return kernel.expression(args, node.attributes, this.#lowering(at));
+    };
     const { lazy } = kernel;
     if (lazy && guardedCost(node, true) > LAZY_COST) {
       const test = lazy.condition(argument(0, scope));

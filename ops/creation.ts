@@ -166,6 +166,7 @@ const fullOp: Op = {
   kernel: {
     kind: "position",
     progression: (_, { value }) => ({ start: value as number, step: 0, index: constant(0) }),
+    constant: "value",
   },
   vjp: null,
 };
