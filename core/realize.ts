@@ -16,7 +16,7 @@ function hasValue(entry: Tensor, device: string): boolean {
 }
 
 /**
- * The entries that outputs need and that have no value yet, inputs first, and the leaves that they start from. Entries in `given`
+ * The entries that outputs need and that have no value yet, inputs first, and the leaves that they start from, in the order of their use. Entries in `given`
  * are taken for leaves, whatever they are made of.
  */
 export function neededEntries(
@@ -38,8 +38,11 @@ export function neededEntries(
       for (const input of entry.inputs) stack.push(input);
     }
   }
-  const byId = (a: Tensor, b: Tensor) => a.id - b.id;
-  return { entries: entries.sort(byId), leaves: leaves.sort(byId) };
+  entries.sort((a, b) => a.id - b.id);
+  // In the order in which they are used: in which order a program made them is no part of the structure.
+  const starts = new Set(leaves);
+  const used = new Set(entries.flatMap((entry) => entry.inputs.filter((input) => starts.has(input))));
+  return { entries, leaves: [...used, ...leaves.filter((leaf) => !used.has(leaf)).sort((a, b) => a.id - b.id)] };
 }
 
 /** The structural key: op, attributes, shapes, dtypes and topology; never a leaf's values. */
@@ -76,7 +79,7 @@ async function compute(tensors: readonly Tensor[], options: RealizeOptions = {})
     releasePast();
     const { entries, leaves } = neededEntries(missing, device.name);
     const outputs = [...missing, ...stateOf(missing, entries)];
-    noteStarts([...leaves, ...entries.filter((t) => movedFrom(t) !== t)]);
+    noteStarts(leaves, entries);
     const { key, plan, numbers } = variantOf(device, entries, leaves, outputs);
     const values = await runOn(device, options.device, key, plan, [...leaves.map((t) => valueOf(t, device)), ...numbers]);
     outputs.forEach((tensor, i) => tensor.setValue(values[i], device.name));

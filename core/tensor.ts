@@ -92,8 +92,8 @@ const NOTHING: readonly Tensor[] = [];
 /** What an entry was made of, once it is the past. */
 interface Past {
   readonly inputs: WeakRef<readonly Tensor[]>;
-  /** Holds the inputs while the lineage lives, and thus while this entry and one of its ancestors do. */
-  readonly held: WeakMap<Lineage, readonly Tensor[]>;
+  /** Holds the inputs while this entry and one of the keys live: the lineage, and thus an ancestor. */
+  readonly held: WeakMap<object, readonly Tensor[]>;
   readonly lineage: WeakRef<Lineage>;
 }
 
@@ -179,23 +179,51 @@ export class Tensor {
     return this.#past !== null;
   }
 
-  /** Makes it the past. Without a lineage it forgets what it was made of, with one it does so when its ancestors are gone. */
-  forget(lineage?: Lineage, ancestors: Iterable<Tensor> = NOTHING): void {
-    const inputs = this.#inputs;
+  /** Forgets what it is made of: it is a leaf from now on, with the value that it has. */
+  forget(): void {
+    this.#past = "forgotten";
     this.#inputs = NOTHING;
     this.#elsewhere = null;
-    if (!lineage) {
-      this.#past = "forgotten";
-      return;
-    }
-    this.#past = {
-      inputs: new WeakRef(inputs),
-      held: new WeakMap([[lineage, inputs]]),
-      lineage: new WeakRef(lineage),
-    };
+  }
+
+  /** Holds what it is made of only as long as one of its ancestors lives. */
+  release(ancestors: Iterable<Tensor>): void {
+    const lineage = new Lineage(this);
     for (const ancestor of ancestors) {
       (ancestor.#lineages ??= new Lineages()).add(lineage);
       if (ancestor.#past && ancestor.#past !== "forgotten") ancestor.#past.lineage.deref()?.later.add(lineage);
+    }
+    this.#hold([...this.#inputs], lineage, [lineage]);
+  }
+
+  #hold(inputs: readonly Tensor[], lineage: Lineage, keys: readonly object[]): void {
+    this.#inputs = NOTHING;
+    this.#elsewhere = null;
+    this.#past = {
+      inputs: new WeakRef(inputs),
+      held: new WeakMap(keys.map((key) => [key, inputs])),
+      lineage: new WeakRef(lineage),
+    };
+  }
+
+  /**
+   * Makes `consumers` of an entry that was released read a copy of its value instead. The tape then holds the copy, and the entry is held by
+   * the program alone, or not at all. The copy is made of the entry for as long as that, or an ancestor of it, lives.
+   */
+  standIn(op: TapeOp, consumers: Iterable<Tensor>): void {
+    const past = this.#past as Past;
+    const copy = new Tensor(op, [this], {}, this.shape, this.dtype, this.value, false, this.tracked);
+    // On the tape it comes right after the entry.
+    Object.assign(copy, { id: this.id + 0.5, recordedAfter: this.recordedAfter, computedOn: this.computedOn });
+    const lineage = past.lineage.deref()!;
+    copy.#hold([this], lineage, [lineage, this]);
+    const replaced = (input: Tensor) => input === this ? copy : input;
+    for (const consumer of consumers) {
+      if (consumer.#past === null) consumer.#inputs = consumer.#inputs.map(replaced);
+      else {
+        const inputs = consumer.inputs as Tensor[];
+        inputs.forEach((input, k) => (inputs[k] = replaced(input)));
+      }
     }
   }
 
