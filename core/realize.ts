@@ -81,7 +81,10 @@ async function compute(tensors: readonly Tensor[], options: RealizeOptions = {})
     const outputs = [...missing, ...stateOf(missing, entries)];
     noteStarts(leaves, entries);
     const { key, plan, numbers } = variantOf(device, entries, leaves, outputs);
-    const values = await runOn(device, options.device, key, plan, [...leaves.map((t) => valueOf(t, device)), ...numbers]);
+    const values = await runOn(device, options.device, key, plan, [
+      ...leaves.map((t) => valueOf(t, device)),
+      ...numbers,
+    ]);
     outputs.forEach((tensor, i) => tensor.setValue(values[i], device.name));
   }
   for (const t of tensors) {

@@ -33,10 +33,8 @@ export function stateOf(outputs: readonly Tensor[], entries: readonly Tensor[]):
   const continuing = new Set<Tensor>();
   for (const entry of entries) {
     const continues = (input: Tensor) =>
-      kept.has(input)
-        ? input.recordedAfter !== entry.recordedAfter
-        : needed.has(input) && !known.has(input) &&
-          (continuing.has(input) || (input.recordedAfter !== entry.recordedAfter && !isFree(input)));
+      kept.has(input) ? input.recordedAfter !== entry.recordedAfter : needed.has(input) && !known.has(input) &&
+        (continuing.has(input) || (input.recordedAfter !== entry.recordedAfter && !isFree(input)));
     if (entry.inputs.some(continues)) continuing.add(entry);
     if (!crossed.has(entry) || known.has(entry)) continue;
     const times = passes.get(entry);

@@ -324,18 +324,26 @@ test(...collected("what the program holds can be differentiated by after any num
   close(await bySlope.data(), START.map((x) => -RATE * 2 * x * shrink ** 16 * shrink ** 46));
 });
 
-test(...collected("parameters that are held alone, without what they were made of, can still be read [float64]"), async () => {
-  await useDevice("float64");
-  const { step } = loops["a loop that reads its loss"]();
-  const some: Tensor[] = [];
-  for (let i = 0; i < 50; i++) {
-    const { w } = await step();
-    if (i % 10 === 0) some.push(w);
-  }
-  await collect!();
-  for (const [k, w] of some.entries()) {
-    const factor = (1 - 2 * RATE) ** (10 * k + 1);
-    assertClose(await w.data(), START.map((x) => x * factor), (e) => 1e-12 * Math.abs(e), "parameters");
-    assertClose(await grad(sum(square(w)), w).data(), START.map((x) => 2 * x * factor), (e) => 1e-12 * Math.abs(e), "");
-  }
-});
+test(
+  ...collected("parameters that are held alone, without what they were made of, can still be read [float64]"),
+  async () => {
+    await useDevice("float64");
+    const { step } = loops["a loop that reads its loss"]();
+    const some: Tensor[] = [];
+    for (let i = 0; i < 50; i++) {
+      const { w } = await step();
+      if (i % 10 === 0) some.push(w);
+    }
+    await collect!();
+    for (const [k, w] of some.entries()) {
+      const factor = (1 - 2 * RATE) ** (10 * k + 1);
+      assertClose(await w.data(), START.map((x) => x * factor), (e) => 1e-12 * Math.abs(e), "parameters");
+      assertClose(
+        await grad(sum(square(w)), w).data(),
+        START.map((x) => 2 * x * factor),
+        (e) => 1e-12 * Math.abs(e),
+        "",
+      );
+    }
+  },
+);

@@ -18,11 +18,13 @@ function find(): (() => void) | null {
   const { Bun, gc, process } = globalThis as unknown as {
     Bun?: { gc(synchronously: boolean): void };
     gc?: () => void;
-    process?: { getBuiltinModule?(name: string): any };
+    process?: { getBuiltinModule?(name: string): unknown };
   };
   if (gc) return gc;
   if (Bun) return () => Bun.gc(true);
   if (runtime() !== "node") return null;
-  process!.getBuiltinModule!("node:v8").setFlagsFromString("--expose-gc");
-  return process!.getBuiltinModule!("node:vm").runInNewContext("gc");
+  const load = process?.getBuiltinModule;
+  if (!load) return null;
+  (load("node:v8") as { setFlagsFromString(flags: string): void }).setFlagsFromString("--expose-gc");
+  return (load("node:vm") as { runInNewContext(code: string): () => void }).runInNewContext("gc");
 }
