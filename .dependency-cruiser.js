@@ -9,6 +9,7 @@ const core = [
   ["shape", "affine", "scalars", "runtime"],
   ["tensor"],
   ["op"],
+  ["past"],
   ["graph", "lower"],
   ["emit"],
   ["plan"],
@@ -17,6 +18,7 @@ const core = [
   ["device_gpu", "device_float64"],
   ["devices"],
   ["devices"],
+  ["state", "variants"],
   ["realize"],
   ["inspect"],
 ];

@@ -337,14 +337,20 @@ class Emitter {
       const evaluate = kernel.takes?.[i] === "condition" ? this.condition : this.number;
       return evaluate.call(this, node.inputs[i], indexOf(i), at).code;
     };
-    const evaluate = (at: Scope): string =>
-      kernel.expression(
-        node.inputs.map((_, i) =>
-          kernel.takes?.[i] === "condition" ? argument(i, at) : this.#bindLong(argument(i, at), at)
-        ),
-        node.attributes,
-        this.#lowering(at),
+    const evaluate = (at: Scope): string => {
+      const args = node.inputs.map((_, i) =>
+        kernel.takes?.[i] === "condition" ? argument(i, at) : this.#bindLong(argument(i, at), at)
       );
+      if (kernel.numbers) {
+        // Those that change from call to call are inputs; the others are attributes.
+        const changing = args.splice(args.length - kernel.numbers.filter((name) => !(name in node.attributes)).length);
+        for (const name of kernel.numbers) {
+          const known = node.attributes[name];
+          args.push(known === undefined ? changing.shift()! : this.#target.literal(known as number));
+        }
+      }
+      return kernel.expression(args, node.attributes, this.#lowering(at));
+    };
     const { choice } = kernel;
     if (choice) {
       const key = keyOf(node.inputs[0], indexOf(0));

@@ -5,6 +5,7 @@ import {
   type GatherKernel,
   type Kernel,
   type MovementKernel,
+  numbersOf,
   opId,
   opOf,
   type ReduceKernel,
@@ -234,8 +235,16 @@ export interface Graph {
   readonly leaves: readonly Node[];
 }
 
+/** Numbers that are read from an array rather than compiled in. */
+export interface Numbers {
+  /** The array, one of the leaves. */
+  readonly array: Tensor;
+  /** For an entry the places in the array of those of its attributes that are read there. */
+  readonly slots: ReadonlyMap<Tensor, ReadonlyMap<string, number>>;
+}
+
 /** Translates the entries that must be computed; `leaves` are those that have a value. */
-export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[]): Graph {
+export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[], numbers?: Numbers): Graph {
   const known = new Map<Tensor, Node>();
   for (const leaf of leaves) known.set(leaf, new Node("leaf", { kind: "leaf" }, [], {}, leaf.shape));
   const leafNodes = leaves.map((t) => known.get(t)!);
@@ -245,18 +254,31 @@ export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[]
   /** The same op on the same values is the same value. */
   const translate = (tensor: Tensor): Node => {
     const inputs = tensor.inputs.map((t) => known.get(t)!);
-    const numbers = inputs.map((node) => {
+    const serial = inputs.map((node) => {
       if (!serials.has(node)) serials.set(node, serials.size);
       return serials.get(node);
     });
-    const key = `${opId(tensor.op)}${attributeText(tensor.attributes)}${numbers.join(",")}`;
+    // Numbers that are equal now may not be so in the next call.
+    const apart = numbers?.slots.has(tensor) ? `#${tensor.id}` : "";
+    const key = `${opId(tensor.op)}${attributeText(tensor.attributes)}${serial.join(",")}${apart}`;
     let node = equals.get(key);
     if (!node) equals.set(key, node = makeNode(tensor, inputs));
     return node;
   };
 
+  /** An element of the array of numbers, everywhere in a shape. */
+  const numberNode = (slot: number, shape: Shape): Node =>
+    new Node("number", { kind: "movement", source: () => [constant(slot)] }, [known.get(numbers!.array)!], {}, shape);
+
   const makeNode = (tensor: Tensor, inputs: readonly Node[]): Node => {
     const op = opOf(tensor);
+    const slots = numbers?.slots.get(tensor);
+    if (slots && op.kernel.kind === "position") return numberNode([...slots.values()][0], tensor.shape);
+    if (slots) {
+      const rest = Object.entries(tensor.attributes).filter(([name]) => !slots.has(name));
+      const read = numbersOf(tensor).flatMap((name) => slots.has(name) ? [numberNode(slots.get(name)!, [])] : []);
+      return new Node(op.name, op.kernel, [...inputs, ...read], Object.fromEntries(rest), tensor.shape);
+    }
     if (op.kernel.kind === "reduce") {
       const axes = tensor.attributes.axes as readonly number[];
       if (inputs[0].size === 0) return filled(tensor.shape, op.kernel.identity);

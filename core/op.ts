@@ -24,6 +24,8 @@ export interface ElementwiseKernel {
   readonly gives?: "number" | "condition";
   /** Rough cost of one evaluation, 1 for an addition. */
   readonly cost: number;
+  /** Attributes that are numbers and may change from call to call; as source texts they follow the arguments. */
+  readonly numbers?: readonly string[];
   /**
    * For a choice: the numbers of the arguments that the result is where the first one, a condition, holds, and where it does not. The
    * one that is taken where it holds is not evaluated elsewhere.
@@ -38,6 +40,8 @@ export interface MovementKernel {
   source(out: readonly Index[], attributes: Attributes, input: Shape, output: Shape): Index[];
   /** What stands where `source` points outside the input (`pad`). */
   readonly fill?: (attributes: Attributes) => number;
+  /** Whether every element stays where it is. */
+  readonly identity?: boolean;
   /** Whether the result gets an array of its own, which a planner that looks at one value at a time would not see. */
   readonly stored?: boolean;
 }
@@ -69,6 +73,8 @@ export interface PositionKernel {
   readonly kind: "position";
   /** `start + step * index`. */
   progression(out: readonly Index[], attributes: Attributes): { start: number; step: number; index: Index };
+  /** The attribute that every element equals, which may change from call to call. */
+  readonly constant?: string;
 }
 
 /** A value that the host holds. */
@@ -208,6 +214,15 @@ export function defineOp(op: Op): Op {
   return op;
 }
 
+const NO_NUMBERS: readonly string[] = [];
+
+/** The attributes of an entry that are numbers and may change from call to call. Truth values belong to the structure. */
+export function numbersOf(entry: Tensor): readonly string[] {
+  const { kernel } = opOf(entry);
+  if (kernel.kind === "elementwise" && kernel.numbers) return kernel.numbers;
+  return kernel.kind === "position" && kernel.constant && entry.dtype !== "bool" ? [kernel.constant] : NO_NUMBERS;
+}
+
 const opIds = new WeakMap<TapeOp, number>();
 let nextOpId = 1;
 
@@ -233,7 +248,9 @@ export function attributeText(value: unknown): string {
 /** Appends a call of an op to the tape. Computes nothing. */
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
-  return new Tensor(op, inputs, attributes, shape, dtype);
+  const { vjp } = op;
+  const tracked = vjp !== null && dtype === "float" && inputs.some((t, k) => t.tracked && vjp[k] != null);
+  return new Tensor(op, inputs, attributes, shape, dtype, null, false, tracked);
 }
 
 /** The shape that inputs broadcast to; throws with the op's name where they do not fit. */

@@ -1,6 +1,6 @@
 /** From a graph to steps: what gets an array of its own, and what is computed where it is needed. */
 import { emitKernel, extentOf, type KernelSource, type KernelText, KernelTooLarge } from "./emit.ts";
-import { buildGraph, costOf, type Graph, type Node } from "./graph.ts";
+import { buildGraph, costOf, type Graph, type Node, type Numbers } from "./graph.ts";
 import type { Target } from "./lower.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -222,9 +222,14 @@ class Planner {
   }
 }
 
-/** Plans how to compute `outputs`, given the entries that have a value. */
-export function makePlan(outputs: readonly Tensor[], leaves: readonly Tensor[], target: Target): Plan {
-  const graph = buildGraph(outputs, leaves);
+/** Plans how to compute `outputs`, given the entries that have a value, and the numbers that are not to be compiled in. */
+export function makePlan(
+  outputs: readonly Tensor[],
+  leaves: readonly Tensor[],
+  target: Target,
+  numbers?: Numbers,
+): Plan {
+  const graph = buildGraph(outputs, leaves, numbers);
   const kernels = new Planner(graph, target).run();
   const roots = [...kernels.keys()].sort((a, b) => a.order - b.order);
   const stepOf = new Map(roots.map((node, index) => [node, index]));

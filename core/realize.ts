@@ -1,18 +1,22 @@
 /** The await point: find or compile the plan, leaves in, values out. */
 import type { Device } from "./device.ts";
 import { chosenDevice, runOn } from "./devices.ts";
+import { movedFrom, noteStarts, releasePast } from "./past.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { attributeText, leafOp, opId } from "./op.ts";
-import { provideRealizer, type RealizeOptions, Tensor, type Values } from "./tensor.ts";
+import { stateOf } from "./state.ts";
+import { beginComputation, provideRealizer, type RealizeOptions, Tensor, type Values } from "./tensor.ts";
+import { variantOf } from "./variants.ts";
 
-/** Whether an entry's value can be taken as it is on a device. */
+/** Whether an entry's value can be taken as it is on a device; `""` stands for none, on which only leaves have one. */
 function hasValue(entry: Tensor, device: string): boolean {
   if (entry.op === leafOp) return true;
-  return entry.value !== null && (entry.computedOn === null || entry.computedOn === device);
+  if (device === "") return entry.isPast && entry.inputs.length === 0;
+  return entry.valueOn(device) !== null;
 }
 
 /**
- * The entries that outputs need and that have no value yet, inputs first, and the leaves that they start from. Entries in `given`
+ * The entries that outputs need and that have no value yet, inputs first, and the leaves that they start from, in the order of their use. Entries in `given`
  * are taken for leaves, whatever they are made of.
  */
 export function neededEntries(
@@ -34,8 +38,11 @@ export function neededEntries(
       for (const input of entry.inputs) stack.push(input);
     }
   }
-  const byId = (a: Tensor, b: Tensor) => a.id - b.id;
-  return { entries: entries.sort(byId), leaves: leaves.sort(byId) };
+  entries.sort((a, b) => a.id - b.id);
+  // In the order in which they are used: in which order a program made them is no part of the structure.
+  const starts = new Set(leaves);
+  const used = new Set(entries.flatMap((entry) => entry.inputs.filter((input) => starts.has(input))));
+  return { entries, leaves: [...used, ...leaves.filter((leaf) => !used.has(leaf)).sort((a, b) => a.id - b.id)] };
 }
 
 /** The structural key: op, attributes, shapes, dtypes and topology; never a leaf's values. */
@@ -60,25 +67,45 @@ export function structuralKey(
   return key;
 }
 
-/** Computes tensors on a device and stores their values. */
+/** Computes tensors on a device, with the state that they start from, and stores their values. */
 async function compute(tensors: readonly Tensor[], options: RealizeOptions = {}): Promise<Values[]> {
+  // What is recorded while the device opens is recorded after this computation.
+  const begins = tensors.some((t) => t.value === null);
+  if (begins) beginComputation();
   const device = await chosenDevice(options.device);
-  const outputs = [...new Set(tensors)].filter((t) => !hasValue(t, device.name));
-  if (outputs.length > 0) {
-    const { entries, leaves } = neededEntries(outputs, device.name);
-    const key = structuralKey(entries, leaves, outputs);
-    const plan = () => makePlan(outputs, leaves, device.target);
-    const values = await runOn(device, options.device, key, plan, leaves.map(valueOf));
-    outputs.forEach((tensor, i) => {
-      tensor.value = values[i];
-      tensor.computedOn = device.name;
-    });
+  const missing = [...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name));
+  if (missing.length > 0) {
+    if (!begins) beginComputation();
+    releasePast();
+    const { entries, leaves } = neededEntries(missing, device.name);
+    const outputs = [...missing, ...stateOf(missing, entries)];
+    noteStarts(leaves, entries);
+    const { key, plan, numbers } = variantOf(device, entries, leaves, outputs);
+    const values = await runOn(device, options.device, key, plan, [
+      ...leaves.map((t) => valueOf(t, device)),
+      ...numbers,
+    ]);
+    outputs.forEach((tensor, i) => tensor.setValue(values[i], device.name));
+  }
+  for (const t of tensors) {
+    const value = t.valueOn(device.name);
+    if (value && value !== t.value) t.setValue(value, device.name);
   }
   return tensors.map((t) => inPrecision(valueOf(t), device.name));
 }
 
-function valueOf(leaf: Tensor): Values {
-  if (leaf.value) return leaf.value;
+/** Takes the value of what an entry only repeats, where that is there. */
+function takeMoved(entry: Tensor, device: string): boolean {
+  const source = movedFrom(entry);
+  const value = source.valueOn(device);
+  if (!value) return false;
+  entry.setValue(value, source.isPast ? null : source.computedOn);
+  return true;
+}
+
+function valueOf(leaf: Tensor, device?: Device): Values {
+  const value = device ? leaf.valueOn(device.name) : leaf.value;
+  if (value) return value;
   throw new Error("realize: an input of a function under compile() has no value; read the function's results instead");
 }
 
@@ -166,7 +193,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
       options.device,
       key,
       plan,
-      leaves.map((leaf, i) => valueOf(inputOf[i] < 0 ? leaf : inputs[inputOf[i]])),
+      leaves.map((leaf, i) => valueOf(inputOf[i] < 0 ? leaf : inputs[inputOf[i]], device)),
     );
     const results = outputs.map((t, i) => new Tensor(leafOp, [], {}, t.shape, t.dtype, values[i]));
     return (single ? results[0] : results) as unknown as R;

@@ -43,6 +43,59 @@ export function provideRealizer(fn: Realizer): void {
 }
 
 let nextId = 1;
+let computations = 0;
+
+/** Tells the tape that a computation begins: what is recorded from now on is recorded after it. */
+export function beginComputation(): void {
+  computations++;
+}
+
+/** How many computations have begun. */
+export function computationsBegun(): number {
+  return computations;
+}
+
+/**
+ * Stands for an entry that is the past, for its ancestors: each of them holds it, so that it lives as long as one of them does. The entry
+ * holds what it is made of for as long as this lives.
+ */
+export class Lineage {
+  readonly #entry: WeakRef<Tensor>;
+  /** The lineages of entries that are made of this one: what holds this one holds them, too. */
+  readonly later = new Lineages();
+
+  constructor(entry: Tensor) {
+    this.#entry = new WeakRef(entry);
+  }
+
+  /** Whether the entry is still there. */
+  get lives(): boolean {
+    return this.#entry.deref() !== undefined;
+  }
+}
+
+/** A list of lineages that those of entries which are gone leave, sooner or later. */
+class Lineages {
+  #list: Lineage[] = [];
+  #limit = 16;
+
+  add(lineage: Lineage): void {
+    this.#list.push(lineage);
+    if (this.#list.length <= this.#limit) return;
+    this.#list = this.#list.filter(({ lives }) => lives);
+    this.#limit = Math.max(16, 2 * this.#list.length);
+  }
+}
+
+const NOTHING: readonly Tensor[] = [];
+
+/** What an entry was made of, once it is the past. */
+interface Past {
+  readonly inputs: WeakRef<readonly Tensor[]>;
+  /** Holds the inputs while this entry and one of the keys live: the lineage, and thus an ancestor. */
+  readonly held: WeakMap<object, readonly Tensor[]>;
+  readonly lineage: WeakRef<Lineage>;
+}
 
 /**
  * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. Made by
@@ -63,8 +116,6 @@ export class Tensor {
   readonly id: number = nextId++;
   /** The op that makes this entry. */
   readonly op: TapeOp;
-  /** What it is made of. */
-  readonly inputs: readonly Tensor[];
   /** What else the op needs to know. */
   readonly attributes: Attributes;
   /** The sizes of the axes, outermost first. */
@@ -73,14 +124,25 @@ export class Tensor {
   readonly dtype: DType;
   /** The number of elements. */
   readonly size: number;
-  /** Whether `backward` adds to {@link Tensor.grad} of this leaf. */
+  /** Whether `backward` adds to {@link Tensor.grad} of this tensor. */
   readonly requiresGrad: boolean;
+  /** Whether a gradient can flow from here to a tensor made with `requiresGrad`. */
+  readonly tracked: boolean;
+  /** How many computations had begun when this was recorded. */
+  readonly recordedAfter: number = computations;
   /** What `backward` has added up for this leaf so far. */
   grad: Tensor | null = null;
   /** The value, `null` before it is computed. Read it with {@link Tensor.data}. */
   value: Values | null;
   /** The device that computed the value; `null` for a leaf, whose value holds on every device. */
   computedOn: string | null = null;
+  #inputs: readonly Tensor[];
+  /** `null` while it is made of its inputs as anything is; "forgotten" where it is made of nothing any more. */
+  #past: Past | "forgotten" | null = null;
+  /** The lineages of what is the past and made of this. */
+  #lineages: Lineages | null = null;
+  /** Values that other devices computed. */
+  #elsewhere: Map<string, Values> | null = null;
 
   constructor(
     op: TapeOp,
@@ -90,15 +152,94 @@ export class Tensor {
     dtype: DType,
     value: Values | null = null,
     requiresGrad = false,
+    tracked = requiresGrad,
   ) {
     this.op = op;
-    this.inputs = inputs;
+    this.#inputs = inputs;
     this.attributes = attributes;
     this.shape = shape;
     this.dtype = dtype;
     this.size = sizeOf(shape);
     this.value = value;
     this.requiresGrad = requiresGrad;
+    this.tracked = tracked;
+  }
+
+  /**
+   * What it is made of. State that is the past is made of nothing any more where nothing that it was made of can be reached: then nobody can
+   * ask for a gradient by it.
+   */
+  get inputs(): readonly Tensor[] {
+    if (this.#past === null) return this.#inputs;
+    return this.#past === "forgotten" ? NOTHING : this.#past.inputs.deref() ?? NOTHING;
+  }
+
+  /** Whether it is the past: its value serves every device, as that of a leaf does, and what it was made of may go. */
+  get isPast(): boolean {
+    return this.#past !== null;
+  }
+
+  /** Forgets what it is made of: it is a leaf from now on, with the value that it has. */
+  forget(): void {
+    this.#past = "forgotten";
+    this.#inputs = NOTHING;
+    this.#elsewhere = null;
+  }
+
+  /** Holds what it is made of only as long as one of its ancestors lives. */
+  release(ancestors: Iterable<Tensor>): void {
+    const lineage = new Lineage(this);
+    for (const ancestor of ancestors) {
+      (ancestor.#lineages ??= new Lineages()).add(lineage);
+      if (ancestor.#past && ancestor.#past !== "forgotten") ancestor.#past.lineage.deref()?.later.add(lineage);
+    }
+    this.#hold([...this.#inputs], lineage, [lineage]);
+  }
+
+  #hold(inputs: readonly Tensor[], lineage: Lineage, keys: readonly object[]): void {
+    this.#inputs = NOTHING;
+    this.#elsewhere = null;
+    this.#past = {
+      inputs: new WeakRef(inputs),
+      held: new WeakMap(keys.map((key) => [key, inputs])),
+      lineage: new WeakRef(lineage),
+    };
+  }
+
+  /**
+   * Makes `consumers` of an entry that was released read a copy of its value instead. The tape then holds the copy, and the entry is held by
+   * the program alone, or not at all. The copy is made of the entry for as long as that, or an ancestor of it, lives.
+   */
+  standIn(op: TapeOp, consumers: Iterable<Tensor>): void {
+    const past = this.#past as Past;
+    const copy = new Tensor(op, [this], {}, this.shape, this.dtype, this.value, false, this.tracked);
+    // On the tape it comes right after the entry.
+    Object.assign(copy, { id: this.id + 0.5, recordedAfter: this.recordedAfter, computedOn: this.computedOn });
+    const lineage = past.lineage.deref()!;
+    copy.#hold([this], lineage, [lineage, this]);
+    const replaced = (input: Tensor) => input === this ? copy : input;
+    for (const consumer of consumers) {
+      if (consumer.#past === null) consumer.#inputs = consumer.#inputs.map(replaced);
+      else {
+        const inputs = consumer.inputs as Tensor[];
+        inputs.forEach((input, k) => (inputs[k] = replaced(input)));
+      }
+    }
+  }
+
+  /** The value that serves a device, `null` where it has to compute it. */
+  valueOn(device: string): Values | null {
+    if (this.computedOn === null || this.computedOn === device || this.#past !== null) return this.value;
+    return this.#elsewhere?.get(device) ?? null;
+  }
+
+  /** Makes a value that a device computed the current one; that of another device stays beside it. */
+  setValue(value: Values, device: string | null): void {
+    if (this.value !== null && this.computedOn !== null && this.computedOn !== device) {
+      (this.#elsewhere ??= new Map()).set(this.computedOn, this.value);
+    }
+    this.value = value;
+    this.computedOn = device;
   }
 
   /** Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype. */

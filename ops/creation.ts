@@ -166,6 +166,7 @@ const fullOp: Op = {
   kernel: {
     kind: "position",
     progression: (_, { value }) => ({ start: value as number, step: 0, index: constant(0) }),
+    constant: "value",
   },
   vjp: null,
 };
@@ -176,8 +177,8 @@ function constantTensor(shape: Shape, value: number, dtype: DType): Tensor {
 }
 
 /**
- * A tensor of equal elements. Nothing is stored: the value becomes part of the kernels, so another value means another plan.
- * Use `tensor(value)` for a number that changes from call to call.
+ * A tensor of equal elements. Nothing is stored: the value becomes part of the kernels, or an argument where it changes from call
+ * to call.
  *
  * @param shape the shape.
  * @param value the value; a boolean gives dtype `bool`, a number `float` unless `options.dtype` tells otherwise.

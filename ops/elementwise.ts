@@ -44,6 +44,7 @@ interface Spec {
   readonly dtype: DTypeRule;
   readonly expression: ElementwiseKernel["expression"];
   readonly cost?: number;
+  readonly numbers?: ElementwiseKernel["numbers"];
   readonly takes?: ElementwiseKernel["takes"];
   readonly gives?: ElementwiseKernel["gives"];
   readonly choice?: ElementwiseKernel["choice"];
@@ -65,6 +66,7 @@ function elementwise(name: string, spec: Spec): Op {
       kind: "elementwise",
       expression: spec.expression,
       cost: spec.cost ?? 1,
+      ...(spec.numbers ? { numbers: spec.numbers } : {}),
       ...(spec.takes ? { takes: spec.takes } : {}),
       ...(spec.gives ? { gives: spec.gives } : {}),
       ...(spec.choice ? { choice: spec.choice } : {}),
@@ -690,10 +692,11 @@ export function round(x: TensorLike): Tensor {
 
 const clampOp = elementwise("clamp", {
   dtype: arithmetic,
-  expression: ([x], { min, max }, lower) => {
-    const low = min === -Infinity ? x : lower.call("max", x, lower.literal(min as number));
-    return max === Infinity ? low : lower.call("min", low, lower.literal(max as number));
+  expression: ([x, least, most], { min, max }, lower) => {
+    const low = min === -Infinity ? x : lower.call("max", x, least);
+    return max === Infinity ? low : lower.call("min", low, most);
   },
+  numbers: ["min", "max"],
   cost: 2,
   vjp: [
     ({ cotangent, inputs: [x], attributes: { min, max } }) =>

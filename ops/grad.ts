@@ -1,5 +1,5 @@
 /** Gradients: the reverse walk over the tape. */
-import { leafOp, type Op, opOf, record } from "../core/op.ts";
+import { type Op, opOf, record } from "../core/op.ts";
 import { broadcastAxes, broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { both, conditionBehind, type Cotangent, either, summed, timesOf } from "./condition.ts";
@@ -17,14 +17,22 @@ export interface GradOptions {
 const detachOp: Op = {
   name: "detach",
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
-  kernel: { kind: "movement", source: (out) => [...out] },
+  kernel: { kind: "movement", source: (out) => [...out], identity: true },
   vjp: null,
 };
 
+/** Options of {@link detach}. */
+export interface DetachOptions {
+  /** Whether `backward` adds up a gradient for the result; for `float` only, default false. */
+  readonly requiresGrad?: boolean;
+}
+
 /**
- * The same values without their history: gradients end here.
+ * The same values without their history: gradients end here. In a training loop it lets go of the steps before.
  *
  * @param x any shape and dtype.
+ * @param options `requiresGrad`: whether `backward` adds up a gradient for the result, as for a parameter that was updated.
+ * @throws with `requiresGrad` where `x` is not `float`.
  *
  * @example
  * ```ts
@@ -36,10 +44,11 @@ const detachOp: Op = {
  * assert.equal(await dx.item(), 3);
  * ```
  */
-export function detach(x: Tensor): Tensor {
-  // A computed value can stand for itself; the tape behind it may go. A leaf has none, and under `compile` it is a placeholder.
-  if (x.value && x.op !== leafOp) return new Tensor(leafOp, [], {}, x.shape, x.dtype, x.value);
-  return record(detachOp, [x]);
+export function detach(x: Tensor, options: DetachOptions = {}): Tensor {
+  const { requiresGrad = false } = options;
+  if (!requiresGrad) return record(detachOp, [x]);
+  if (x.dtype !== "float") throw new Error(`detach: expected dtype float with requiresGrad, got ${x.dtype}`);
+  return new Tensor(detachOp, [x], {}, x.shape, x.dtype, null, true);
 }
 
 /** Sums a cotangent over what broadcasting repeated; the one place where broadcasting is undone. */
@@ -80,18 +89,34 @@ export function flows(entry: Tensor, input: number): boolean {
   return vjp !== null && vjp[input] != null && entry.inputs[input].dtype === "float" && entry.dtype === "float";
 }
 
-/** The entries that `y` is made of, `y` included, with the last on the tape first. Iterative: tapes are long. */
-function history(y: Tensor): Tensor[] {
+/**
+ * The entries that `y` is made of, `y` included, with the last on the tape first. Iterative: tapes are long.
+ *
+ * @param leads whether to go on to an input of an entry.
+ */
+function history(y: Tensor, leads: (entry: Tensor, input: number) => boolean): Tensor[] {
   const seen = new Set<Tensor>([y]);
   const stack = [y];
   while (stack.length > 0) {
-    for (const input of stack.pop()!.inputs) {
-      if (seen.has(input)) continue;
+    const entry = stack.pop()!;
+    entry.inputs.forEach((input, k) => {
+      if (seen.has(input) || !leads(entry, k)) return;
       seen.add(input);
       stack.push(input);
-    }
+    });
   }
   return [...seen].sort((a, b) => b.id - a.id);
+}
+
+/** The history as far back as the oldest of some entries: what is older is made of none of them. */
+function historySince(y: Tensor, entries: readonly Tensor[]): Tensor[] {
+  const oldest = Math.min(...entries.map(({ id }) => id));
+  return history(y, (entry, k) => entry.inputs[k].id >= oldest);
+}
+
+/** The part of the history through which gradients flow to what was made with `requiresGrad`. */
+function trackedHistory(y: Tensor): Tensor[] {
+  return history(y, (entry, k) => entry.inputs[k].tracked && flows(entry, k));
 }
 
 /** The cotangents of `targets` where gradients reach them. */
@@ -200,7 +225,7 @@ export function grad(
     if (!(t instanceof Tensor)) throw new Error(`grad: expected x[${i}] to be a tensor, got ${typeof t}`);
     if (t.dtype !== "float") throw new Error(`grad: expected x[${i}] of dtype float, got ${t.dtype}`);
   });
-  const entries = history(y);
+  const entries = historySince(y, xs);
   const cotangents = walk(y, start, entries, new Set(xs));
   const gradients = xs.map((t, i) => {
     const found = cotangents.get(t);
@@ -214,8 +239,17 @@ export function grad(
   return x instanceof Tensor ? gradients[0] : gradients;
 }
 
+/** Why `backward` reaches nothing: there is nothing to reach, or each path to it is cut. */
+function whyUntracked(y: Tensor): string {
+  const entries = history(y, () => true);
+  const leaf = entries.find((t) => t.requiresGrad);
+  return leaf
+    ? `no gradient reaches the leaf of shape ${formatShape(leaf.shape)}: ${whyUnused(entries, leaf)}`
+    : `y (made by "${y.op.name}") depends on no tensor made with requiresGrad`;
+}
+
 /**
- * Adds the gradient of `y` to `grad` of every leaf made with `requiresGrad` that `y` depends on.
+ * Adds the gradient of `y` to `grad` of every tensor made with `requiresGrad` that `y` depends on.
  *
  * @param y float; without a cotangent it must have one element.
  * @param cotangent float, of y's shape; ones unless given.
@@ -235,19 +269,10 @@ export function grad(
  */
 export function backward(y: Tensor, cotangent?: Tensor): void {
   const start = checkCotangent("backward", y, cotangent);
-  const entries = history(y);
+  const entries = trackedHistory(y);
   const leaves = entries.filter((t) => t.requiresGrad);
-  if (leaves.length === 0) {
-    throw new Error(`backward: y (made by "${y.op.name}") depends on no tensor made with requiresGrad`);
-  }
+  if (leaves.length === 0) throw new Error(`backward: ${whyUntracked(y)}`);
   const cotangents = walk(y, start, entries, new Set(leaves));
-  if (cotangents.size === 0) {
-    throw new Error(
-      `backward: no gradient reaches the leaf of shape ${formatShape(leaves[0].shape)}: ${
-        whyUnused(entries, leaves[0])
-      }`,
-    );
-  }
   for (const leaf of leaves) {
     const found = cotangents.get(leaf);
     if (found) leaf.grad = leaf.grad ? add(leaf.grad, found) : found;

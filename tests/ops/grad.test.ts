@@ -39,6 +39,7 @@ import {
   useDevice,
   where,
 } from "../../mod.ts";
+import { gradcheck } from "../../verify/mod.ts";
 import { assertClose, assertSame } from "./compare.ts";
 
 await useDevice("float64");
@@ -334,10 +335,43 @@ test("detach inside a compiled function sees each call's values [float64]", asyn
   assertSame(await (await f(tensor([3, 4]))).data(), [3, 4], "second");
 });
 
-test("detaching a computed value lets go of the tape behind it [float64]", async () => {
-  const y = exp(tensor([0, 1]));
-  await realize([y]);
-  assert.equal(detach(y).inputs.length, 0);
+test("detach records the same entry whether or not its input was read, and takes a value that is there [float64]", async () => {
+  const made = async (read: boolean) => {
+    const y = exp(tensor([0, 1]));
+    if (read) await y.data();
+    const d = detach(y);
+    assert.equal(d.op.name, "detach");
+    assert.deepEqual(d.inputs, [y]);
+    assert.equal(d.requiresGrad, false);
+    const { compiled } = await useDevice("float64");
+    assertSame(await d.data(), [1, Math.E], "the values");
+    if (read) assert.equal((await useDevice("float64")).compiled, compiled, "nothing is computed");
+  };
+  await made(false);
+  await made(true);
+});
+
+test("a debug print does not change what is checked [float64]", async () => {
+  for (const prints of [0, 1, 2]) {
+    const report = await gradcheck(async (x: Tensor) => {
+      const p = exp(x);
+      if (prints > 0) await p.data();
+      const d = detach(p);
+      if (prints > 1) await d.data();
+      return sum(mul(d, x));
+    }, [[0.3, 0.7]]);
+    assert.equal(report.verdict, "wrong", `with ${prints} prints`);
+    assert.equal(report.tape.find(({ suspect }) => suspect)?.op, "detach");
+  }
+});
+
+test("detach makes what backward adds up a gradient for [float64]", async () => {
+  const x = tensor([1, 2], [2], { requiresGrad: true });
+  const y = detach(mul(x, 3), { requiresGrad: true });
+  backward(sum(square(y)));
+  assertSame(await y.grad!.data(), [6, 12], "by y");
+  assert.equal(x.grad, null);
+  assert.throws(() => detach(greater(x, 0), { requiresGrad: true }), /detach: expected dtype float.*got bool/);
 });
 
 test("a gradient through movement goes back where elements came from [float64]", async () => {

@@ -85,7 +85,9 @@ const examples = [
   ...names.flatMap(({ name, examples }) =>
     examples.map((code, i) => ({ name: i === 0 ? name : `${name} ${i + 1}`, code }))
   ),
-  ...codeBlocks(readText("README.md")).map((code, i) => ({ name: `README ${i + 1}`, code })),
+  ...["README.md", "docs/training.md"].flatMap((file) =>
+    codeBlocks(readText(file)).map((code, i) => ({ name: `${file.replace(".md", "")} ${i + 1}`, code }))
+  ),
 ].map(({ name, code }) => ({ name, path: write(name, code) }));
 
 test("every public name has a doc comment", () => {

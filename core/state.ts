@@ -1,0 +1,88 @@
+/** State: what was recorded before a computation and is needed by what was recorded after it. */
+import { opOf } from "./op.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Values with at most this many elements are kept without second thoughts. */
+const SMALL = 4096;
+/** A larger one that was computed already on the way to a result is computed again this often before it is kept. */
+const PASSES = 2;
+/** State is kept across this many computations at most: a sum that was added up for long and is read at last is one plan with one result. */
+const ACROSS = 32;
+
+/** For entries that were computed on the way to a result: how often they were passed over as state since. */
+const passes = new WeakMap<Tensor, number>();
+/** What was kept as state. */
+const kept = new WeakSet<Tensor>();
+
+/**
+ * The entries whose values are kept when `outputs` are computed, so that no computation repeats those before it.
+ *
+ * A loop that never reads its parameters records each step on top of the one before. What was recorded before an earlier computation
+ * and is needed now, by what was recorded after it, is therefore kept. There is one exception: large values that were computed already
+ * on the way to a result, and do not continue state. These are the activations behind a loss that was read before its gradient was
+ * recorded. Reading them back would cost more than computing them once more, which is all that is needed.
+ *
+ * @param entries what is needed and has no value, inputs first.
+ */
+export function stateOf(outputs: readonly Tensor[], entries: readonly Tensor[]): Tensor[] {
+  const needed = new Set(entries);
+  const crossed = crossedIn(entries, needed);
+  const known = new Set(outputs);
+  const state: Tensor[] = [];
+  /** What continues state: it is made, across a computation, of what that computed or should have kept. */
+  const continuing = new Set<Tensor>();
+  for (const entry of entries) {
+    const continues = (input: Tensor) =>
+      kept.has(input) ? input.recordedAfter !== entry.recordedAfter : needed.has(input) && !known.has(input) &&
+        (continuing.has(input) || (input.recordedAfter !== entry.recordedAfter && !isFree(input)));
+    if (entry.inputs.some(continues)) continuing.add(entry);
+    if (!crossed.has(entry) || known.has(entry)) continue;
+    const times = passes.get(entry);
+    if (times === undefined || times >= PASSES || entry.size <= SMALL || continuing.has(entry)) {
+      known.add(entry);
+      kept.add(entry);
+      state.push(entry);
+    } else passes.set(entry, times + 1);
+  }
+  notePasses(outputs, entries, known);
+  return state;
+}
+
+/** What is recorded before a computation and needed after it, among entries. */
+function crossedIn(entries: readonly Tensor[], needed: ReadonlySet<Tensor>): Set<Tensor> {
+  const crossed = new Set<Tensor>();
+  const epochs = [...new Set(entries.map((t) => t.recordedAfter))];
+  const oldest = epochs.length > ACROSS ? epochs.sort((a, b) => b - a)[ACROSS] : -Infinity;
+  for (const entry of entries) {
+    if (entry.recordedAfter <= oldest) continue;
+    for (const input of entry.inputs) {
+      if (!needed.has(input) || input.recordedAfter === entry.recordedAfter) continue;
+      const source = sourceOf(input);
+      if (needed.has(source) && opOf(source).kernel.kind !== "position") crossed.add(source);
+    }
+  }
+  return crossed;
+}
+
+/** Takes note of what is computed on the way to outputs other than state. */
+function notePasses(outputs: readonly Tensor[], entries: readonly Tensor[], known: ReadonlySet<Tensor>): void {
+  const reached = new Set(outputs);
+  for (let i = entries.length - 1; i >= 0; i--) {
+    if (!reached.has(entries[i])) continue;
+    for (const input of entries[i].inputs) if (!known.has(input)) reached.add(input);
+    if (!passes.has(entries[i])) passes.set(entries[i], 0);
+  }
+}
+
+/** Whether an entry costs nothing but the indices that it changes. */
+function isFree(entry: Tensor): boolean {
+  const { kind } = opOf(entry).kernel;
+  return kind === "movement" || kind === "position";
+}
+
+/** What is kept in place of an entry: of what only moves elements, repeats or pads them, that from which it does so. */
+function sourceOf(entry: Tensor): Tensor {
+  let source = entry;
+  while (opOf(source).kernel.kind === "movement" && source.size >= source.inputs[0].size) source = source.inputs[0];
+  return source;
+}
