@@ -18,6 +18,8 @@ export interface KernelText {
   readonly iterations: number;
   /** Names of the constant tables that it reads. */
   readonly tables: readonly string[];
+  /** Names of the numbers that it takes after the arrays. */
+  readonly numbers: readonly string[];
 }
 
 /** A kernel together with the graph's values that it reads and evaluates. */
@@ -297,10 +299,8 @@ class Emitter {
           return this.#plain(this.#bind(scope, `Math.floor(${this.#index(sum, scope)})`));
         }
         const position = this.#bind(scope, `Math.floor(${this.#index(at, scope)})`);
-        const { round, literal } = this.#target;
-        return this.#plain(
-          this.#bind(scope, round(`(${literal(start)} + ${round(`(${position} * ${literal(step)})`)})`)),
-        );
+        const { call, literal } = this.#lowering(scope);
+        return this.#plain(this.#bind(scope, call("add", literal(start), call("mul", position, literal(step)))));
       }
       default:
         throw new Error(`emit: "${node.name}" of kind ${kernel.kind} has no kernel`);
@@ -501,8 +501,10 @@ export function emitKernel(root: Node, target: Target): KernelSource {
   const emitter = new Emitter(root, target);
   const value = emitter.number(root, emitter.threadIndex(), emitter.top);
   const tables = new Set<string>();
+  const numbers = new Set<string>();
   for (const line of [...emitter.top.lines, value.code]) {
     for (const [, name] of line.matchAll(/this\.constants\.(\w+)/g)) tables.add(name);
+    for (const name of Object.keys(target.numbers)) if (line.includes(name)) numbers.add(name);
   }
   return {
     parameters: emitter.args.map((_, i) => `a${i}`),
@@ -513,6 +515,7 @@ export function emitKernel(root: Node, target: Target): KernelSource {
     evaluations: emitter.evaluations,
     iterations: emitter.iterations,
     tables: [...tables],
+    numbers: [...numbers],
   };
 }
 
@@ -528,7 +531,9 @@ function indent(lines: readonly string[], level: number): string {
 
 /** The kernel as gpu.js takes it. */
 export function kernelFunction(kernel: KernelText): string {
-  return `function (${kernel.parameters.join(", ")}) {\n${indent([...kernel.lines, `return ${kernel.result};`], 1)}}`;
+  return `function (${[...kernel.parameters, ...kernel.numbers].join(", ")}) {\n${
+    indent([...kernel.lines, `return ${kernel.result};`], 1)
+  }}`;
 }
 
 /** The same kernel as a function over flat arrays that fills `out`. */

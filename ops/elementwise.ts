@@ -96,7 +96,7 @@ const bool = { dtype: "bool" as const };
 
 const scaleCotangentOp: Op = elementwise("scaleCotangent", {
   dtype: float,
-  expression: ([c, f], _, lower) => `(${c} === 0.0 ? 0.0 : ${lower.round(`(${c} * ${f})`)})`,
+  expression: ([c, f], _, lower) => `(${c} === 0.0 ? 0.0 : ${lower.call("mul", c, f)})`,
   lazy: { condition: (c) => `${c} !== 0.0`, when: 1, otherwise: "0.0" },
   // What a 0 silences stays silent at the next order: neither an infinite factor nor an infinite cotangent comes through.
   vjp: [
@@ -117,7 +117,7 @@ export function scaleCotangent(cotangent: TensorLike, factor: TensorLike): Tenso
 
 const addOp = elementwise("add", {
   dtype: arithmetic,
-  expression: ([a, b], _, lower) => lower.round(`(${a} + ${b})`),
+  expression: ([a, b], _, lower) => lower.call("add", a, b),
   vjp: [({ cotangent }) => cotangent, ({ cotangent }) => cotangent],
   values: [any, any],
 });
@@ -143,7 +143,7 @@ export function add(a: TensorLike, b: TensorLike): Tensor {
 
 const subOp = elementwise("sub", {
   dtype: arithmetic,
-  expression: ([a, b], _, lower) => lower.round(`(${a} - ${b})`),
+  expression: ([a, b], _, lower) => lower.call("sub", a, b),
   vjp: [({ cotangent }) => cotangent, ({ cotangent }) => neg(cotangent)],
   values: [any, any],
 });
@@ -169,7 +169,7 @@ export function sub(a: TensorLike, b: TensorLike): Tensor {
 
 const mulOp = elementwise("mul", {
   dtype: arithmetic,
-  expression: ([a, b], _, lower) => lower.round(`(${a} * ${b})`),
+  expression: ([a, b], _, lower) => lower.call("mul", a, b),
   vjp: [chain(({ inputs: [, b] }) => b), chain(({ inputs: [a] }) => a)],
   values: [any, any],
 });
@@ -411,7 +411,7 @@ export function sqrt(x: TensorLike): Tensor {
 
 const squareOp = elementwise("square", {
   dtype: arithmetic,
-  expression: ([x], _, lower) => lower.round(`(${x} * ${x})`),
+  expression: ([x], _, lower) => lower.call("mul", x, x),
   vjp: [chain(({ inputs: [x] }) => mul(x, 2))],
   values: [any],
 });
@@ -812,7 +812,7 @@ function shareTies(cotangent: Tensor, tied: Tensor, lost: Tensor): Tensor {
 
 const equalOp = elementwise("equal", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} === ${b})`,
+  expression: ([a, b], _, lower) => lower.call("equal", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -839,7 +839,7 @@ export function equal(a: TensorLike, b: TensorLike): Tensor {
 
 const notEqualOp = elementwise("notEqual", {
   dtype: truth,
-  expression: ([a, b]) => `!(${a} === ${b})`,
+  expression: ([a, b], _, lower) => `!${lower.call("equal", a, b)}`,
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -866,7 +866,7 @@ export function notEqual(a: TensorLike, b: TensorLike): Tensor {
 
 const lessOp = elementwise("less", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} < ${b})`,
+  expression: ([a, b], _, lower) => lower.call("less", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -893,7 +893,7 @@ export function less(a: TensorLike, b: TensorLike): Tensor {
 
 const lessEqualOp = elementwise("lessEqual", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} <= ${b})`,
+  expression: ([a, b], _, lower) => lower.call("lessEqual", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -920,7 +920,7 @@ export function lessEqual(a: TensorLike, b: TensorLike): Tensor {
 
 const greaterOp = elementwise("greater", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} > ${b})`,
+  expression: ([a, b], _, lower) => lower.call("greater", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -947,7 +947,7 @@ export function greater(a: TensorLike, b: TensorLike): Tensor {
 
 const greaterEqualOp = elementwise("greaterEqual", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} >= ${b})`,
+  expression: ([a, b], _, lower) => lower.call("greaterEqual", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
