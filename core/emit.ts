@@ -83,6 +83,8 @@ const MUCH_GUARDED = 30_000;
 const LAZY_COST = 12;
 /** Conditions longer than this are computed once rather than repeated. */
 const LONG_CONDITION = 60;
+/** A number as source text. */
+const LITERAL = /^\(?-?[\d.]+(e[-+]?\d+)?\)?$/;
 
 /** The values that one kernel computes, repetitions in branches and unrolled loops included. */
 const MOST_VALUES = 1500;
@@ -118,6 +120,8 @@ class Emitter {
   #names = 0;
   readonly #root: Node;
   readonly #target: Target;
+  /** The names of hidden constants. */
+  readonly #constants = new Map<string, string>();
   readonly #threads: number;
   readonly top: Scope;
 
@@ -233,7 +237,22 @@ class Emitter {
 
   number(node: Node, index: readonly Index[], from: Scope): Value {
     const value = this.value(node, index, from);
-    return value.condition ? { code: `(${value.code} ? 1.0 : 0.0)`, condition: false, depth: value.depth } : value;
+    return value.condition ? { code: this.#truth(value.code), condition: false, depth: value.depth } : value;
+  }
+
+  /** A condition as a number. */
+  #truth(condition: string): string {
+    return this.#target.hide(`(${condition} ? 1.0 : 0.0)`);
+  }
+
+  /** What is computed with. Compilers know of a constant what is written, of a name nothing. */
+  #operand({ code }: Value): string {
+    if (!LITERAL.test(code)) return code;
+    const hidden = this.#target.hide(code);
+    if (hidden === code) return code;
+    let name = this.#constants.get(code);
+    if (!name) this.#constants.set(code, name = this.#bind(this.top, hidden));
+    return name;
   }
 
   condition(node: Node, index: readonly Index[], from: Scope): Value {
@@ -321,7 +340,9 @@ class Emitter {
       const input = node.inputs[i];
       const offset = index.length - input.shape.length;
       const own = input.shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + offset]));
-      return (kernel.takes?.[i] === "condition" ? this.condition(input, own, at) : this.number(input, own, at)).code;
+      return kernel.takes?.[i] === "condition"
+        ? this.condition(input, own, at).code
+        : this.#operand(this.number(input, own, at));
     };
     const evaluate = (at: Scope): string =>
       kernel.expression(
@@ -338,15 +359,21 @@ class Emitter {
       const name = this.#name("t");
       const inner = new Scope(scope, scope.depth, scope.times, true);
       const code = evaluate(inner);
-      scope.lines.push(`let ${name} = ${otherwise};`, `if (${test}) {`, ...inner.lines, `${name} = ${code};`, "}");
+      scope.lines.push(
+        `let ${name} = ${otherwise};`,
+        `if (${test}) {`,
+        ...inner.lines,
+        `${name} = ${this.#target.hide(code)};`,
+        "}",
+      );
       return this.#plain(name);
     }
     const code = evaluate(scope);
     if (kernel.gives === "condition") {
       if (code.length <= LONG_CONDITION) return { code, condition: true, depth: 0 };
-      return this.#plain(this.#bind(scope, `(${code} ? 1.0 : 0.0)`));
+      return this.#plain(this.#bind(scope, this.#truth(code)));
     }
-    return this.#plain(/^\(?-?[\d.]+(e[-+]?\d+)?\)?$/.test(code) ? code : this.#bind(scope, code));
+    return this.#plain(LITERAL.test(code) ? code : this.#bind(scope, code));
   }
 
   /** Expressions repeat their arguments: what is not a name or a literal gets a name. */
@@ -375,12 +402,12 @@ class Emitter {
     const name = this.#name("t");
     const inner = new Scope(scope, scope.depth, scope.times * Math.min(1, input.size / node.size), true);
     const value = this.number(input, source, inner);
-    const fill = this.#target.literal(kernel.fill?.(node.attributes) ?? 0);
+    const fill = this.#operand(this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0)));
     scope.lines.push(
       `let ${name} = ${fill};`,
       `if (${tests.join(" && ")}) {`,
       ...inner.lines,
-      `${name} = ${value.code};`,
+      `${name} = ${this.#operand(value)};`,
       "}",
     );
     return this.#plain(name);
@@ -409,7 +436,7 @@ class Emitter {
       `let ${name} = ${this.#target.literal(NaN)};`,
       `if (${code} >= 0.0 && ${code} < ${this.#target.literal(size)}) {`,
       ...inner.lines,
-      `${name} = ${value.code};`,
+      `${name} = ${this.#operand(value)};`,
       "}",
     );
     return this.#plain(name);
@@ -437,7 +464,7 @@ class Emitter {
     const accumulate = (at: readonly Index[], accumulator: string, inside: Scope): void => {
       let taken = 0, kept = 0;
       const own = input.shape.map((_, axis) => (axes.includes(axis) ? at[taken++] : index[kept++]));
-      const element = this.#bindLong(this.number(input, own, inside).code, inside);
+      const element = this.#bindLong(this.#operand(this.number(input, own, inside)), inside);
       const combined = kernel.combine(accumulator, element, this.#lowering(inside));
       if (!kernel.position) {
         inside.lines.push(`${accumulator} = ${combined};`);
@@ -475,7 +502,7 @@ class Emitter {
     if (best) return this.#plain(this.#bind(scope, `${best} + 0.0`));
     let total = accumulators[0];
     for (const s of accumulators.slice(1)) total = this.#bind(scope, kernel.combine(total, s, this.#lowering(scope)));
-    return this.#plain(this.#bind(scope, total));
+    return this.#plain(this.#bind(scope, this.#target.hide(total)));
   }
 }
 

@@ -26,11 +26,11 @@ export interface Target extends Writer {
 const EXACT_IN_SINGLE = 2 ** 24;
 
 /**
- * Shader compilers take floats for real numbers: x * 0 is 0 for them whatever x is, and a sum can be put together in another order. They
- * have no such rule for operands that are one of two values, for all they know. Each side of an operation has a choice of its own, since
- * they would recognise x - x.
+ * Shader compilers take floats for real numbers: x * 0 and x - x are 0 for them whatever x is, and sums are put together in another
+ * order. They have no such rule for what is one of two numbers, for all they know. So every value of an op is hidden behind such a
+ * choice, constants too; and behind another one where it would be recognised beside itself.
  */
-const HIDDEN = { left: "always0", right: "always1" } as const;
+const HIDDEN = { value: "always0", operand: "always1" } as const;
 
 type Options =
   & { functions?: Record<string, ScalarFunction>; shader?: boolean }
@@ -69,11 +69,11 @@ function target(name: string, options: Options): Target {
       if (Number.isNaN(value)) return isOracle ? "NaN" : "(0.0 / 0.0)";
       return value > 0 ? "Infinity" : "(-Infinity)";
     },
-    hide(code, side) {
-      return options.shader ? `(${HIDDEN[side]} > 0.0 ? ${code} : ${HIDDEN[side]})` : code;
+    hide(code, choice = "value") {
+      return options.shader ? `(${HIDDEN[choice]} > 0.0 ? ${code} : ${HIDDEN[choice]})` : code;
     },
     tables: { numbers },
-    numbers: options.shader ? { [HIDDEN.left]: 1, [HIDDEN.right]: 1 } : {},
+    numbers: options.shader ? { [HIDDEN.value]: 1, [HIDDEN.operand]: 1 } : {},
   };
   return self;
 }

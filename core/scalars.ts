@@ -11,11 +11,8 @@ export interface Writer {
   round(code: string): string;
   /** A number as source text. */
   literal(value: number): string;
-  /**
-   * The left or the right operand of an operation, so that a compiler which takes floats for real numbers knows nothing of it. Operands
-   * of two sides differ for it even where they are the same.
-   */
-  hide(code: string, side: "left" | "right"): string;
+  /** A number of which a compiler that takes floats for real numbers knows nothing; the same for it where code and choice are. */
+  hide(code: string, choice?: "value" | "operand"): string;
 }
 
 /** Writes a call of a function. */
@@ -35,7 +32,7 @@ const roundHalfEven: ScalarFunction = ([x], bind, target) => {
 const sigmoid: ScalarFunction = ([x], bind, target) => {
   const e = bind(target.call("exp", [`(-${x})`], bind));
   const denominator = bind(target.round(`(1.0 + ${e})`));
-  return target.round(`(1.0 / ${denominator})`);
+  return computed(`(1.0 / ${denominator})`, target);
 };
 
 /** `Math.max` and `Math.min` of JavaScript: NaN where either is NaN. */
@@ -43,26 +40,27 @@ const extremes: Record<string, ScalarFunction> = Object.fromEntries(
   ["max", "min"].map((name) => [name, ([a, b]) => `Math.${name}(${a}, ${b})`]),
 );
 
-/** `Math.NAME(x)`, rounded where the backend computes in doubles. */
+/** `Math.NAME(x)`. */
 function math(name: string): ScalarFunction {
-  return (args, _bind, target) => target.round(`Math.${name}(${args.join(", ")})`);
+  return (args, _bind, target) => computed(`Math.${name}(${args.join(", ")})`, target);
 }
 
-/** Arithmetic, one rounding each. */
-const arithmetic: Record<string, ScalarFunction> = Object.fromEntries(
-  Object.entries({ add: "+", sub: "-", mul: "*", div: "/" }).map(([name, operator]): [string, ScalarFunction] => [
-    name,
-    ([a, b], _bind, target) => target.round(`(${target.hide(a, "left")} ${operator} ${target.hide(b, "right")})`),
-  ]),
-);
+/** The result of one operation: rounded where the backend computes in a higher precision, and not to be merged with another operation. */
+const computed = (code: string, target: Writer): string => target.hide(target.round(code));
+
+/** Arithmetic. Operands are results, elements of arrays or constants, of which compilers know nothing; but x - x can be recognised. */
+const arithmetic: Record<string, ScalarFunction> = {
+  add: ([a, b], _bind, target) => computed(`(${a} + ${b})`, target),
+  sub: ([a, b], _bind, target) => computed(`(${target.hide(a, "operand")} - ${b})`, target),
+  mul: ([a, b], _bind, target) => computed(`(${a} * ${b})`, target),
+  div: ([a, b], _bind, target) => computed(`(${target.hide(a, "operand")} / ${b})`, target),
+  neg: ([x], _bind, target) => target.hide(`(-${x})`),
+};
 
 const comparisons: Record<string, ScalarFunction> = Object.fromEntries(
   Object.entries({ equal: "===", less: "<", lessEqual: "<=", greater: ">", greaterEqual: ">=" }).map((
     [name, operator],
-  ): [string, ScalarFunction] => [
-    name,
-    ([a, b], _bind, target) => `(${target.hide(a, "left")} ${operator} ${target.hide(b, "right")})`,
-  ]),
+  ): [string, ScalarFunction] => [name, ([a, b], _bind, target) => `(${target.hide(a, "operand")} ${operator} ${b})`]),
 );
 
 /** Functions as JavaScript has them. */

@@ -225,7 +225,7 @@ export function div(a: TensorLike, b: TensorLike): Tensor {
 
 const negOp = elementwise("neg", {
   dtype: arithmetic,
-  expression: ([x]) => `(-${x})`,
+  expression: ([x], _, lower) => lower.call("neg", x),
   vjp: [({ cotangent }) => neg(cotangent)],
   values: [any],
 });

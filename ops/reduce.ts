@@ -93,7 +93,7 @@ const truth = (): DType => "bool";
 
 const sumOp = reduction("sum", {
   dtype: arithmetic,
-  kernel: { identity: 0, combine: (a, x, lower) => lower.call("add", a, x) },
+  kernel: { identity: 0, combine: (a, x, lower) => lower.round(`(${a} + ${x})`) },
   vjp: ({ cotangent, inputs: [x], attributes }) => broadcastTo(restore(cotangent, x, attributes), x.shape),
 });
 
@@ -144,7 +144,7 @@ export function mean(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tenso
 
 const prodOp = reduction("prod", {
   dtype: arithmetic,
-  kernel: { identity: 1, combine: (a, x, lower) => lower.call("mul", a, x) },
+  kernel: { identity: 1, combine: (a, x, lower) => lower.round(`(${a} * ${x})`) },
   vjp: ({ cotangent, inputs: [x], attributes }) =>
     scaleCotangent(restore(cotangent, x, attributes), productOfOthers(x, attributes.axes as number[])),
 });

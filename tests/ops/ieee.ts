@@ -175,9 +175,8 @@ function truth(c: Condition, row: number, rules: Rules): boolean | null {
     default: {
       const [a, b] = [rangeOf(c[1], row, rules), rangeOf(c[2], row, rules)];
       if (!a || !b) return null;
-      const compare = comparisons[c[0]][1];
-      const answers = a.flatMap((u) => b.map((v) => compare(u, v)));
-      return answers.every((answer) => answer === answers[0]) ? answers[0] : null;
+      const points = (a[0] === a[1] || Number.isNaN(a[0])) && (b[0] === b[1] || Number.isNaN(b[0]));
+      return points || a[1] < b[0] || b[1] < a[0] ? comparisons[c[0]][1](a[0], b[0]) : null;
     }
   }
 }
