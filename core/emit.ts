@@ -18,6 +18,8 @@ export interface KernelText {
   readonly iterations: number;
   /** Names of the constant tables that it reads. */
   readonly tables: readonly string[];
+  /** Names of the numbers that it takes after the arrays. */
+  readonly numbers: readonly string[];
 }
 
 /** A kernel together with the graph's values that it reads and evaluates. */
@@ -97,6 +99,8 @@ const MUCH_GUARDED = 30_000;
 const LAZY_COST = 12;
 /** Conditions longer than this are computed once rather than repeated. */
 const LONG_CONDITION = 60;
+/** A number as source text. */
+const LITERAL = /^\(?-?[\d.]+(e[-+]?\d+)?\)?$/;
 
 /** The values that one kernel computes, repetitions in branches and unrolled loops included. */
 const MOST_VALUES = 1500;
@@ -132,6 +136,8 @@ class Emitter {
   #names = 0;
   readonly #root: Node;
   readonly #target: Target;
+  /** The names of hidden constants. */
+  readonly #constants = new Map<string, string>();
   readonly #threads: number;
   readonly top: Scope;
 
@@ -247,7 +253,22 @@ class Emitter {
 
   number(node: Node, index: readonly Index[], from: Scope): Value {
     const value = this.value(node, index, from);
-    return value.condition ? { code: `(${value.code} ? 1.0 : 0.0)`, condition: false, depth: value.depth } : value;
+    return value.condition ? { code: this.#truth(value.code), condition: false, depth: value.depth } : value;
+  }
+
+  /** A condition as a number. */
+  #truth(condition: string): string {
+    return this.#target.hide(`(${condition} ? 1.0 : 0.0)`);
+  }
+
+  /** What is computed with. Compilers know of a constant what is written, of a name nothing. */
+  #operand({ code }: Value): string {
+    if (!LITERAL.test(code)) return code;
+    const hidden = this.#target.hide(code);
+    if (hidden === code) return code;
+    let name = this.#constants.get(code);
+    if (!name) this.#constants.set(code, name = this.#bind(this.top, hidden));
+    return name;
   }
 
   condition(node: Node, index: readonly Index[], from: Scope): Value {
@@ -309,10 +330,8 @@ class Emitter {
           return this.#plain(this.#bind(scope, `Math.floor(${this.#index(sum, scope)})`));
         }
         const position = this.#bind(scope, `Math.floor(${this.#index(at, scope)})`);
-        const { round, literal } = this.#target;
-        return this.#plain(
-          this.#bind(scope, round(`(${literal(start)} + ${round(`(${position} * ${literal(step)})`)})`)),
-        );
+        const { call, literal } = this.#lowering(scope);
+        return this.#plain(this.#bind(scope, call("add", literal(start), call("mul", position, literal(step)))));
       }
       default:
         throw new Error(`emit: "${node.name}" of kind ${kernel.kind} has no kernel`);
@@ -334,8 +353,10 @@ class Emitter {
       return shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + index.length - shape.length]));
     };
     const argument = (i: number, at: Scope): string => {
-      const evaluate = kernel.takes?.[i] === "condition" ? this.condition : this.number;
-      return evaluate.call(this, node.inputs[i], indexOf(i), at).code;
+      const [input, own] = [node.inputs[i], indexOf(i)];
+      return kernel.takes?.[i] === "condition"
+        ? this.condition(input, own, at).code
+        : this.#operand(this.number(input, own, at));
     };
     const evaluate = (at: Scope): string => {
       const args = node.inputs.map((_, i) =>
@@ -369,9 +390,9 @@ class Emitter {
     const code = evaluate(scope);
     if (kernel.gives === "condition") {
       if (code.length <= LONG_CONDITION) return { code, condition: true, depth: 0 };
-      return this.#plain(this.#bind(scope, `(${code} ? 1.0 : 0.0)`));
+      return this.#plain(this.#bind(scope, this.#truth(code)));
     }
-    return this.#plain(/^\(?-?[\d.]+(e[-+]?\d+)?\)?$/.test(code) ? code : this.#bind(scope, code));
+    return this.#plain(LITERAL.test(code) ? code : this.#bind(scope, code));
   }
 
   /** Expressions repeat their arguments: what is not a name or a literal gets a name. */
@@ -400,12 +421,12 @@ class Emitter {
     const name = this.#name("t");
     const inner = new Scope(scope, scope.depth, scope.times * Math.min(1, input.size / node.size), "");
     const value = this.number(input, source, inner);
-    const fill = this.#target.literal(kernel.fill?.(node.attributes) ?? 0);
+    const fill = this.#operand(this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0)));
     scope.lines.push(
       `let ${name} = ${fill};`,
       `if (${tests.join(" && ")}) {`,
       ...inner.lines,
-      `${name} = ${value.code};`,
+      `${name} = ${this.#operand(value)};`,
       "}",
     );
     return this.#plain(name);
@@ -434,7 +455,7 @@ class Emitter {
       `let ${name} = ${this.#target.literal(NaN)};`,
       `if (${code} >= 0.0 && ${code} < ${this.#target.literal(size)}) {`,
       ...inner.lines,
-      `${name} = ${value.code};`,
+      `${name} = ${this.#operand(value)};`,
       "}",
     );
     return this.#plain(name);
@@ -462,7 +483,7 @@ class Emitter {
     const accumulate = (at: readonly Index[], accumulator: string, inside: Scope): void => {
       let taken = 0, kept = 0;
       const own = input.shape.map((_, axis) => (axes.includes(axis) ? at[taken++] : index[kept++]));
-      const element = this.#bindLong(this.number(input, own, inside).code, inside);
+      const element = this.#bindLong(this.#operand(this.number(input, own, inside)), inside);
       const combined = kernel.combine(accumulator, element, this.#lowering(inside));
       if (!kernel.position) {
         inside.lines.push(`${accumulator} = ${combined};`);
@@ -500,7 +521,7 @@ class Emitter {
     if (best) return this.#plain(this.#bind(scope, `${best} + 0.0`));
     let total = accumulators[0];
     for (const s of accumulators.slice(1)) total = this.#bind(scope, kernel.combine(total, s, this.#lowering(scope)));
-    return this.#plain(this.#bind(scope, total));
+    return this.#plain(this.#bind(scope, this.#target.hide(total)));
   }
 }
 
@@ -526,8 +547,10 @@ export function emitKernel(root: Node, target: Target): KernelSource {
   const emitter = new Emitter(root, target);
   const value = emitter.number(root, emitter.threadIndex(), emitter.top);
   const tables = new Set<string>();
+  const numbers = new Set<string>();
   for (const line of [...emitter.top.lines, value.code]) {
     for (const [, name] of line.matchAll(/this\.constants\.(\w+)/g)) tables.add(name);
+    for (const name of Object.keys(target.numbers)) if (line.includes(name)) numbers.add(name);
   }
   return {
     parameters: emitter.args.map((_, i) => `a${i}`),
@@ -538,6 +561,7 @@ export function emitKernel(root: Node, target: Target): KernelSource {
     evaluations: emitter.evaluations,
     iterations: emitter.iterations,
     tables: [...tables],
+    numbers: [...numbers],
   };
 }
 
@@ -553,7 +577,9 @@ function indent(lines: readonly string[], level: number): string {
 
 /** The kernel as gpu.js takes it. */
 export function kernelFunction(kernel: KernelText): string {
-  return `function (${kernel.parameters.join(", ")}) {\n${indent([...kernel.lines, `return ${kernel.result};`], 1)}}`;
+  return `function (${[...kernel.parameters, ...kernel.numbers].join(", ")}) {\n${
+    indent([...kernel.lines, `return ${kernel.result};`], 1)
+  }}`;
 }
 
 /** The same kernel as a function over flat arrays that fills `out`. */

@@ -1,5 +1,5 @@
 /** How each backend writes kernels: how it reads arrays, how far its indices are exact, which functions it has. */
-import { base, expPolynomial, numbers, type ScalarFunction, shaderFunctions, type Writer } from "./scalars.ts";
+import { base, expPolynomial, inTable, numbers, type ScalarFunction, shaderFunctions, type Writer } from "./scalars.ts";
 
 /** A backend as the emitter sees it. */
 export interface Target extends Writer {
@@ -18,13 +18,22 @@ export interface Target extends Writer {
   readonly tablesAreArguments: boolean;
   /** Constant arrays that the functions read as `this.constants.NAME`. */
   readonly tables: Readonly<Record<string, Float32Array>>;
+  /** Numbers that kernels take as arguments, because compilers must not know them. */
+  readonly numbers: Readonly<Record<string, number>>;
 }
 
 /** Whole numbers up to here are exact in float32. */
 const EXACT_IN_SINGLE = 2 ** 24;
 
+/**
+ * Shader compilers take floats for real numbers: x * 0 and x - x are 0 for them whatever x is, and sums are put together in another
+ * order. They have no such rule for what is one of two numbers, for all they know. So every value of an op is hidden behind such a
+ * choice, constants too; and behind another one where it would be recognised beside itself.
+ */
+const HIDDEN = { value: "always0", operand: "always1" } as const;
+
 type Options =
-  & { functions?: Record<string, ScalarFunction>; specials?: boolean }
+  & { functions?: Record<string, ScalarFunction>; shader?: boolean }
   & Partial<
     Pick<Target, "round" | "flat" | "extents" | "exactIndex" | "maxArguments" | "tablesAreArguments">
   >;
@@ -54,19 +63,23 @@ function target(name: string, options: Options): Target {
     },
     round: options.round ?? ((code) => code),
     literal(value) {
+      const at = options.shader ? inTable(value) : null;
+      if (at !== null) return `this.constants.numbers[${at}]`;
       if (Number.isFinite(value)) return number(value);
-      // Shader compilers take infinities for the largest number and refuse 0 / 0.
-      if (options.specials) return `this.constants.numbers[${Number.isNaN(value) ? 0 : value > 0 ? 1 : 2}]`;
       if (Number.isNaN(value)) return isOracle ? "NaN" : "(0.0 / 0.0)";
       return value > 0 ? "Infinity" : "(-Infinity)";
     },
+    hide(code, choice = "value") {
+      return options.shader ? `(${HIDDEN[choice]} > 0.0 ? ${code} : ${HIDDEN[choice]})` : code;
+    },
     tables: { numbers },
+    numbers: options.shader ? { [HIDDEN.value]: 1, [HIDDEN.operand]: 1 } : {},
   };
   return self;
 }
 
 /** The backends whose kernels are shaders over textures. */
-const textures = { flat: true, extents: [], specials: true, functions: shaderFunctions };
+const textures = { flat: true, extents: [], shader: true, functions: shaderFunctions };
 
 const targets: Record<string, Target> = {
   /** The oracle: doubles throughout. */
@@ -79,7 +92,7 @@ const targets: Record<string, Target> = {
   webgl2: target("webgl2", textures),
   webgpu: target("webgpu", {
     functions: shaderFunctions,
-    specials: true,
+    shader: true,
     // Workgroups of 8 by 8 by 1, of which WebGPU guarantees 65,535 along each axis.
     extents: [8 * 65535, 8 * 65535, 65535],
     tablesAreArguments: true,

@@ -11,6 +11,8 @@ export interface Writer {
   round(code: string): string;
   /** A number as source text. */
   literal(value: number): string;
+  /** A number of which a compiler that takes floats for real numbers knows nothing; the same for it where code and choice are. */
+  hide(code: string, choice?: "value" | "operand"): string;
 }
 
 /** Writes a call of a function. */
@@ -30,7 +32,7 @@ const roundHalfEven: ScalarFunction = ([x], bind, target) => {
 const sigmoid: ScalarFunction = ([x], bind, target) => {
   const e = bind(target.call("exp", [`(-${x})`], bind));
   const denominator = bind(target.round(`(1.0 + ${e})`));
-  return target.round(`(1.0 / ${denominator})`);
+  return computed(`(1.0 / ${denominator})`, target);
 };
 
 /** `Math.max` and `Math.min` of JavaScript: NaN where either is NaN. */
@@ -38,16 +40,33 @@ const extremes: Record<string, ScalarFunction> = Object.fromEntries(
   ["max", "min"].map((name) => [name, ([a, b]) => `Math.${name}(${a}, ${b})`]),
 );
 
-/** `Math.NAME(x)`, rounded where the backend computes in doubles. */
+/** `Math.NAME(x)`. */
 function math(name: string): ScalarFunction {
-  return (args, _bind, target) => target.round(`Math.${name}(${args.join(", ")})`);
+  return (args, _bind, target) => computed(`Math.${name}(${args.join(", ")})`, target);
 }
 
-const div: ScalarFunction = ([a, b], _bind, target) => target.round(`(${a} / ${b})`);
+/** The result of one operation: rounded where the backend computes in a higher precision, and not to be merged with another operation. */
+const computed = (code: string, target: Writer): string => target.hide(target.round(code));
+
+/** Arithmetic. Operands are results, elements of arrays or constants, of which compilers know nothing; but x - x can be recognised. */
+const arithmetic: Record<string, ScalarFunction> = {
+  add: ([a, b], _bind, target) => computed(`(${a} + ${b})`, target),
+  sub: ([a, b], _bind, target) => computed(`(${target.hide(a, "operand")} - ${b})`, target),
+  mul: ([a, b], _bind, target) => computed(`(${a} * ${b})`, target),
+  div: ([a, b], _bind, target) => computed(`(${target.hide(a, "operand")} / ${b})`, target),
+  neg: ([x], _bind, target) => target.hide(`(-${x})`),
+};
+
+const comparisons: Record<string, ScalarFunction> = Object.fromEntries(
+  Object.entries({ equal: "===", less: "<", lessEqual: "<=", greater: ">", greaterEqual: ">=" }).map((
+    [name, operator],
+  ): [string, ScalarFunction] => [name, ([a, b], _bind, target) => `(${target.hide(a, "operand")} ${operator} ${b})`]),
+);
 
 /** Functions as JavaScript has them. */
 export const base: Record<string, ScalarFunction> = {
-  div,
+  ...arithmetic,
+  ...comparisons,
   sign,
   roundHalfEven,
   sigmoid,
@@ -58,15 +77,22 @@ export const base: Record<string, ScalarFunction> = {
 };
 
 /**
- * NaN, the infinities, and 2^(i - 155) from i = 3: every power that a float32 can hold, subnormals included, and one below. One table,
- * since WebGPU counts tables among the arrays that a kernel reads.
+ * NaN, the infinities, and 2^(i - 155) from i = 3: every power that a float32 can hold, subnormals included, and one below; -0. One
+ * table, since WebGPU counts tables among the arrays that a kernel reads.
  */
 export const numbers = Float32Array.of(
   NaN,
   Infinity,
   -Infinity,
   ...Array.from({ length: 281 }, (_, i) => 2 ** (i - 152)),
+  -0,
 );
+
+/** Where a number is in the table that shader compilers would not take as it is: they refuse it, round it, or lose the sign of a 0. */
+export function inTable(value: number): number | null {
+  if (Number.isFinite(value) && !Object.is(value, -0)) return null;
+  return numbers.findIndex((x) => Object.is(x, value));
+}
 
 /**
  * exp as a polynomial. Calls out of WebAssembly take one lane at a time, some 30 ns each; this is vectorised. Shaders promise less of
@@ -93,11 +119,15 @@ function reduceExp(x: string, bind: Bind): { n: string; p: string } {
   return { n, p };
 }
 
-/** `Math.max` and `Math.min` of shaders ignore NaN. It equals nothing, itself included; `x !== x` is false in WGSL. */
-const shaderExtreme = (before: string): ScalarFunction => (args, bind) => {
+/** Whether a shader's number is not NaN, which equals nothing, itself included. */
+const isNumber = (x: string, bind: Bind, target: Writer): string => target.call("equal", [x, x], bind);
+
+/** `Math.max` and `Math.min` of shaders ignore NaN. */
+const shaderExtreme = (before: string): ScalarFunction => (args, bind, target) => {
   const [a, b] = args.map((arg) => bind(arg));
   // Drivers turn a comparison around, so NaN is sorted out first.
-  return `(!(${a} === ${a}) ? ${a} : (!(${b} === ${b}) ? ${b} : (${a} ${before} ${b} ? ${a} : ${b})))`;
+  const [isA, isB] = [a, b].map((x) => isNumber(x, bind, target));
+  return `(!${isA} ? ${a} : (!${isB} ? ${b} : (${a} ${before} ${b} ? ${a} : ${b})))`;
 };
 
 /** log(1 + d) for d from -0.3 to 0.45, by the series of 2 artanh(d / (2 + d)). */
@@ -188,8 +218,7 @@ const tanhByExpm1: ScalarFunction = ([x], bind, target) => {
   const twice = bind(`(${size} < 10.0 ? 2.0 * ${size} : 20.0)`);
   const e = bind(target.call("expm1", [twice], bind));
   const t = bind(`(${e} / (${e} + 2.0))`);
-  // NaN passes through the sum.
-  return `((${x} < 0.0 ? -${t} : ${t}) + (${x} === ${x} ? 0.0 : ${x}))`;
+  return `(${isNumber(x, bind, target)} ? (${x} < 0.0 ? -${t} : ${t}) : ${x})`;
 };
 
 /**
@@ -208,27 +237,21 @@ const signedPow: ScalarFunction = ([a, b], bind, target) => {
     `(${b} < 0.0 ? ${target.literal(Infinity)} : (${b} === 0.0 ? 1.0 : 0.0))`,
   );
   const known = bind(`(${a} === 0.0 ? ${zero} : (${a} < 0.0 ? ${negative} : ${size}))`);
-  return `(${b} === ${b} ? (${a} === ${a} || ${b} === 0.0 ? ${known} : ${a}) : ${b})`;
-};
-
-/** Shader compilers fold a division by a constant 0 to 0, or refuse it. */
-const shaderDiv: ScalarFunction = ([a, b], _bind, target) => {
-  const zero = /^\(?(-?)0\.0\)?$/.exec(b);
-  return zero ? `(${a} * ${target.literal(zero[1] ? -Infinity : Infinity)})` : `(${a} / ${b})`;
+  const [isA, isB] = [a, b].map((x) => isNumber(x, bind, target));
+  return `(${isB} ? (${isA} || ${b} === 0.0 ? ${known} : ${a}) : ${b})`;
 };
 
 /** exp as the polynomial, but without subnormal powers, which shaders flush to 0, and with NaN, for which comparisons are turned around. */
-const shaderExp: ScalarFunction = (args, bind) => {
+const shaderExp: ScalarFunction = (args, bind, target) => {
   const x = bind(args[0]);
   const { n, p } = reduceExp(x, bind);
   const one = bind(`(${n} > 0.0 ? 1.0 : 0.0)`);
   const e = bind(`(${p} + ${one} * ${p}) * this.constants.numbers[${n} - ${one} + 155.0]`);
-  return `(${x} === ${x} ? ${e} : ${x})`;
+  return `(${isNumber(x, bind, target)} ? ${e} : ${x})`;
 };
 
 /** What shaders compute differently, or not accurately. */
 export const shaderFunctions: Record<string, ScalarFunction> = {
-  div: shaderDiv,
   exp: shaderExp,
   max: shaderExtreme(">"),
   min: shaderExtreme("<"),

@@ -100,7 +100,7 @@ const bool = { dtype: "bool" as const };
 
 const addOp = elementwise("add", {
   dtype: arithmetic,
-  expression: ([a, b], _, lower) => lower.round(`(${a} + ${b})`),
+  expression: ([a, b], _, lower) => lower.call("add", a, b),
   vjp: [({ cotangent }) => cotangent, ({ cotangent }) => cotangent],
   values: [any, any],
 });
@@ -126,7 +126,7 @@ export function add(a: TensorLike, b: TensorLike): Tensor {
 
 const subOp = elementwise("sub", {
   dtype: arithmetic,
-  expression: ([a, b], _, lower) => lower.round(`(${a} - ${b})`),
+  expression: ([a, b], _, lower) => lower.call("sub", a, b),
   vjp: [({ cotangent }) => cotangent, ({ cotangent }) => neg(cotangent)],
   values: [any, any],
 });
@@ -152,7 +152,7 @@ export function sub(a: TensorLike, b: TensorLike): Tensor {
 
 const mulOp = elementwise("mul", {
   dtype: arithmetic,
-  expression: ([a, b], _, lower) => lower.round(`(${a} * ${b})`),
+  expression: ([a, b], _, lower) => lower.call("mul", a, b),
   vjp: [chain(({ inputs: [, b] }) => b), chain(({ inputs: [a] }) => a)],
   values: [any, any],
 });
@@ -208,7 +208,7 @@ export function div(a: TensorLike, b: TensorLike): Tensor {
 
 const negOp = elementwise("neg", {
   dtype: arithmetic,
-  expression: ([x]) => `(-${x})`,
+  expression: ([x], _, lower) => lower.call("neg", x),
   vjp: [({ cotangent }) => neg(cotangent)],
   values: [any],
 });
@@ -394,7 +394,7 @@ export function sqrt(x: TensorLike): Tensor {
 
 const squareOp = elementwise("square", {
   dtype: arithmetic,
-  expression: ([x], _, lower) => lower.round(`(${x} * ${x})`),
+  expression: ([x], _, lower) => lower.call("mul", x, x),
   vjp: [chain(({ inputs: [x] }) => mul(x, 2))],
   values: [any],
 });
@@ -804,7 +804,7 @@ function shareTies(cotangent: Tensor, tied: Tensor, lost: Tensor): Tensor {
 
 const equalOp = elementwise("equal", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} === ${b})`,
+  expression: ([a, b], _, lower) => lower.call("equal", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -831,7 +831,7 @@ export function equal(a: TensorLike, b: TensorLike): Tensor {
 
 const notEqualOp = elementwise("notEqual", {
   dtype: truth,
-  expression: ([a, b]) => `!(${a} === ${b})`,
+  expression: ([a, b], _, lower) => `!${lower.call("equal", a, b)}`,
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -858,7 +858,7 @@ export function notEqual(a: TensorLike, b: TensorLike): Tensor {
 
 const lessOp = elementwise("less", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} < ${b})`,
+  expression: ([a, b], _, lower) => lower.call("less", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -885,7 +885,7 @@ export function less(a: TensorLike, b: TensorLike): Tensor {
 
 const lessEqualOp = elementwise("lessEqual", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} <= ${b})`,
+  expression: ([a, b], _, lower) => lower.call("lessEqual", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -912,7 +912,7 @@ export function lessEqual(a: TensorLike, b: TensorLike): Tensor {
 
 const greaterOp = elementwise("greater", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} > ${b})`,
+  expression: ([a, b], _, lower) => lower.call("greater", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -939,7 +939,7 @@ export function greater(a: TensorLike, b: TensorLike): Tensor {
 
 const greaterEqualOp = elementwise("greaterEqual", {
   dtype: truth,
-  expression: ([a, b]) => `(${a} >= ${b})`,
+  expression: ([a, b], _, lower) => lower.call("greaterEqual", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],

@@ -331,7 +331,9 @@ function positionOp(name: string, better: string, worst: number): Op {
   });
   const whole = inner((a, x) => `${x} ${better} ${a}`);
   // Shader compilers may turn comparisons around: NaN is sorted out before anything is compared with it.
-  const float = inner((a, x) => `${a} === ${a} && (!(${x} === ${x}) || ${x} ${better} ${a})`);
+  const float = inner((a, x, lower) =>
+    `${lower.call("equal", a, a)} && (!${lower.call("equal", x, x)} || ${x} ${better} ${a})`
+  );
   return defineOp({
     name,
     infer: ([x], attributes) => {

@@ -15,14 +15,17 @@ import {
   floor,
   greater,
   greaterEqual,
+  iouMatrix,
   less,
   lessEqual,
   log,
   log1p,
+  logicalNot,
   logSoftmax,
   logSumExp,
   max,
   maximum,
+  mean,
   min,
   minimum,
   mul,
@@ -39,9 +42,11 @@ import {
   sqrt,
   square,
   sub,
+  sum,
   tanh,
   type Tensor,
   tensor,
+  where,
 } from "../../mod.ts";
 import { randomFrom } from "../../verify/random.ts";
 
@@ -347,6 +352,11 @@ export interface Special {
 const TINY = 2 ** -140;
 const odd = () => tensor([nan, -inf, -1, 0, 1, inf]);
 const truth = (x: Tensor) => cast(x, "int");
+/** Both operands are one tensor. */
+const itself = (f: (x: Tensor, y: Tensor) => Tensor) => {
+  const x = odd();
+  return f(x, x);
+};
 
 /** Values at the edges. */
 export const specials: readonly Special[] = [
@@ -404,10 +414,40 @@ export const specials: readonly Special[] = [
     apply: () => div(tensor([1, -1, 0, 1]), tensor([0, 0, 0, -0])),
     expected: [inf, -inf, nan, -inf],
   },
+  { name: "x + y of infinities", apply: () => add(odd(), -inf), expected: [nan, -inf, -inf, -inf, -inf, nan] },
+  { name: "x × 0", apply: () => mul(odd(), 0), expected: [nan, nan, -0, 0, 0, nan] },
+  { name: "x × 0 that is computed", apply: () => mul(odd(), tensor([0])), expected: [nan, nan, -0, 0, 0, nan] },
+  { name: "x - x", apply: () => sub(odd(), odd()), expected: [nan, nan, 0, 0, 0, nan] },
+  { name: "x - x of one tensor", apply: () => itself(sub), expected: [nan, nan, 0, 0, 0, nan] },
+  { name: "x + (-x)", apply: () => itself((x) => add(x, neg(x))), expected: [nan, nan, 0, 0, 0, nan] },
+  { name: "x / x", apply: () => itself(div), expected: [nan, nan, 1, nan, 1, nan] },
+  { name: "0 / x", apply: () => div(0, odd()), expected: [nan, -0, -0, nan, 0, 0] },
+  { name: "x × y - x × y", apply: () => itself((x) => sub(square(x), mul(x, x))), expected: [nan, nan, 0, 0, 0, nan] },
   {
-    name: "infinities in sums and products",
-    apply: () => add(mul(tensor([inf, inf, -inf]), tensor([2, 0, 1])), tensor([0, 0, inf])),
-    expected: [inf, nan, nan],
+    name: "a + b + 1e-9 where a = -b",
+    apply: () => add(add(tensor([3, 2 ** 80]), tensor([-3, -(2 ** 80)])), 1e-9),
+    expected: [1e-9, 1e-9],
+  },
+  { name: "x + 2^24 - 2^24", apply: () => sub(add(tensor([0.25]), 2 ** 24), 2 ** 24), expected: [0] },
+  { name: "x × 2^80 × 2^-80", apply: () => mul(mul(tensor([2 ** 80]), 2 ** 80), 2 ** -80), expected: [inf] },
+  {
+    name: "a × b - c, rounded twice",
+    apply: () => sub(mul(tensor([1 + 2 ** -12]), tensor([1 + 2 ** -12])), tensor([1 + 2 ** -11])),
+    expected: [0],
+  },
+  { name: "x × truth", apply: () => mul(odd(), greater(odd(), 0)), expected: [nan, nan, -0, 0, 1, inf] },
+  { name: "not (x < 0)", apply: () => truth(logicalNot(less(odd(), 0))), expected: [1, 0, 0, 1, 1, 1] },
+  {
+    name: "the lesser by where",
+    apply: () => where(less(odd(), tensor([0])), odd(), tensor([0])),
+    expected: [0, -inf, -1, 0, 0, 0],
+  },
+  { name: "the mean of nothing", apply: () => mean(tensor([], [0])), expected: [nan] },
+  { name: "the sum of infinities", apply: () => sum(tensor([[inf, -inf], [inf, 1]]), 1), expected: [nan, inf] },
+  {
+    name: "IoU with an inverted box",
+    apply: () => iouMatrix(tensor([[0, 0, 0.5, 0.5]]), tensor([[0.5, 0, 0, 0.5]])),
+    expected: [0],
   },
   {
     name: "overflow",

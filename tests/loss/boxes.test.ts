@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { grad, type IouKind, iouMatrix, mul, realize, sum, tensor } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
+import { assertClose } from "../ops/compare.ts";
 import { iou } from "./reference.ts";
 import { allClose, close } from "./support.ts";
 
@@ -64,6 +65,56 @@ for (const { device, on } of await devicesUnderTest()) {
     }
   });
 }
+
+/** Boxes of every kind: inverted ones and points, areas that cancel, what overflows and what is not finite. */
+const anyBox = fc.tuple(
+  ...[0, 1].map(() => fc.constantFrom(0, 0.25, 0.5, -1, 2 ** 70)),
+  ...[0, 1].map(() => fc.constantFrom(0, 0.5, -0.5, 1, -1, 2 ** 70, -(2 ** 70), Infinity, NaN)),
+).map((b) => [...b]);
+
+/** GIoU and DIoU of two boxes given by centre and size, each operation rounded. */
+function roundedOverlap(a: number[], b: number[], kind: IouKind, r: (x: number) => number): number {
+  const edges = (box: number[], k: number) => [r(box[k] - r(box[k + 2] / 2)), r(box[k] + r(box[k + 2] / 2))];
+  const [enclosing, doubled] = [[0, 0], [0, 0]];
+  let [intersection, areaA, areaB] = [1, 1, 1];
+  for (const k of [0, 1]) {
+    const [[lowA, highA], [lowB, highB]] = [edges(a, k), edges(b, k)];
+    intersection = r(intersection * Math.max(0, r(Math.min(highA, highB) - Math.max(lowA, lowB))));
+    areaA = r(areaA * r(highA - lowA));
+    areaB = r(areaB * r(highB - lowB));
+    enclosing[k] = r(Math.max(highA, highB) - Math.min(lowA, lowB));
+    doubled[k] = r(r(lowB + highB) - r(lowA + highA));
+  }
+  const union = r(r(r(areaA + areaB) - intersection) + r(1e-9));
+  const plain = r(intersection / union);
+  const squares = ([x, y]: number[]) => r(r(x * x) + r(y * y));
+  if (kind === "giou") {
+    const area = r(r(enclosing[0] * enclosing[1]) + r(1e-9));
+    return r(plain - r(r(area - union) / area));
+  }
+  return r(plain - r(r(squares(doubled) / 4) / r(squares(enclosing) + r(1e-9))));
+}
+
+for (const { device, on, single, gpu } of await devicesUnderTest()) {
+  test(...on("boxes that are inverted, empty or not finite come to what their definition says"), async () => {
+    const round = single ? Math.fround : (x: number) => x;
+    const several = fc.array(anyBox, { minLength: 12, maxLength: 12 });
+    await checkProperty(fc.tuple(several, several), async ([a, b]) => {
+      // Areas that cancel, and an inverted box over the one that it is.
+      a[0] = [0.5, 0.5, 0.5, 0.5];
+      b[0] = [0.5, 0.5, -0.5, 0.5];
+      for (const kind of ["iou", "giou", "diou"] as const) {
+        const expected = a.flatMap((p) =>
+          b.map((q) => kind === "iou" ? iou(p, q, round) : roundedOverlap(p, q, kind, round))
+        );
+        const actual = await iouMatrix(tensor(a), tensor(b), { format: "cxcywh", kind }).data({ device });
+        assertClose(actual, expected, (e) => 1e-5 * Math.max(1, Math.abs(e)), `${kind} of ${text(a)} and ${text(b)}`);
+      }
+    }, { runs: gpu ? 4 : 20 });
+  });
+}
+
+const text = (boxes: number[][]) => boxes.map((box) => `[${box.join(", ")}]`).join(" ");
 
 test("leading axes are a batch and broadcast [float64]", async () => {
   const [a, b, c] = [[0.5, 0.5, 1, 1], [0.25, 0.25, 0.5, 0.5], [0.75, 0.5, 0.5, 1]];

@@ -1,0 +1,68 @@
+/**
+ * Arithmetic is what IEEE 754 says, each operation rounded as it is written, also where a compiler that takes floats for real numbers
+ * would put something else in its place.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { div, mean, realize, stack, sum, type Tensor, tensor, where } from "../../mod.ts";
+import { devicesUnderTest, type DeviceUnderTest } from "../support/devices.ts";
+import { checkProperty } from "../support/property.ts";
+import { assertSame } from "./compare.ts";
+import { differences, type Expression, expressions, rewritten, type Rules, tensorOf } from "./ieee.ts";
+
+/** WGSL allows quotients 2.5 units in the last place. */
+const QUOTIENT_ULPS = 3;
+
+const rulesOf = ({ single, gpu }: DeviceUnderTest): Rules => ({
+  round: single ? Math.fround : (x) => x,
+  quotient: gpu ? QUOTIENT_ULPS : 0,
+});
+
+/** A kernel costs more than what it computes, so several expressions share one; each is in a branch of its own. */
+const TOGETHER = 24;
+
+async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
+  await realize(tensors, { device });
+  return tensors.map((t) => t.value!);
+}
+
+async function differencesOn(of: DeviceUnderTest, all: readonly Expression[]): Promise<string[]> {
+  const groups = Array.from(
+    { length: Math.ceil(all.length / TOGETHER) },
+    (_, i) => all.slice(i * TOGETHER, (i + 1) * TOGETHER),
+  );
+  const values = await valuesOn(of.device, groups.map((group) => stack(group.map(tensorOf))));
+  return groups.flatMap((group, k) => {
+    const size = values[k].length / group.length;
+    return group.flatMap((e, i) =>
+      differences(e, Array.prototype.slice.call(values[k], i * size, (i + 1) * size), rulesOf(of))
+    );
+  });
+}
+
+for (const of of await devicesUnderTest()) {
+  const { device, on, gpu } = of;
+  test(...on("what compilers have rules for is computed as it is written"), async () => {
+    assert.deepEqual(await differencesOn(of, rewritten), []);
+  });
+
+  test(...on("random expressions are computed as they are written"), async () => {
+    await checkProperty(
+      fc.array(expressions, { minLength: TOGETHER, maxLength: TOGETHER }),
+      async (several) => assert.deepEqual(await differencesOn(of, several), []),
+      { runs: gpu ? 3 : 6 },
+    );
+  });
+
+  test(...on("the mean of nothing is NaN"), async () => {
+    const nothing = tensor([], [0]);
+    const none = tensor([false, false]);
+    const values = await valuesOn(device, [
+      mean(nothing),
+      mean(tensor([], [2, 0]), 1),
+      div(sum(where(none, tensor([1, 2]), 0)), sum(none)),
+    ]);
+    for (const v of values) assertSame(v, Array.from(v, () => NaN), "mean");
+  });
+}
