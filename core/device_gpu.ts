@@ -98,7 +98,7 @@ export async function gpuBackend(mode: string): Promise<Backend> {
             ...step.args.map((
               a,
             ) => (a.from === "leaf" ? handles[used.indexOf(a.index)] : outputs[(a as { index: number }).index])),
-            ...step.kernel.numbers.map((name) => target.numbers[name]),
+            ...step.kernel.opaque.map((name) => target.opaque[name]),
           ),
         );
       });

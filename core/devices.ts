@@ -45,7 +45,7 @@ function probePlan({ thread }: Target): Plan {
         extent: [PROBE_SIZE],
         iterations: PROBE_TRIPS,
         tables: [],
-        numbers: [],
+        opaque: [],
       },
       args: [{ from: "leaf", index: 0 }],
     }],

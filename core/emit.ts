@@ -19,7 +19,7 @@ export interface KernelText {
   /** Names of the constant tables that it reads. */
   readonly tables: readonly string[];
   /** Names of the numbers that it takes after the arrays. */
-  readonly numbers: readonly string[];
+  readonly opaque: readonly string[];
 }
 
 /** A kernel together with the graph's values that it reads and evaluates. */
@@ -547,10 +547,10 @@ export function emitKernel(root: Node, target: Target): KernelSource {
   const emitter = new Emitter(root, target);
   const value = emitter.number(root, emitter.threadIndex(), emitter.top);
   const tables = new Set<string>();
-  const numbers = new Set<string>();
+  const opaque = new Set<string>();
   for (const line of [...emitter.top.lines, value.code]) {
     for (const [, name] of line.matchAll(/this\.constants\.(\w+)/g)) tables.add(name);
-    for (const name of Object.keys(target.numbers)) if (line.includes(name)) numbers.add(name);
+    for (const name of Object.keys(target.opaque)) if (line.includes(name)) opaque.add(name);
   }
   return {
     parameters: emitter.args.map((_, i) => `a${i}`),
@@ -561,7 +561,7 @@ export function emitKernel(root: Node, target: Target): KernelSource {
     evaluations: emitter.evaluations,
     iterations: emitter.iterations,
     tables: [...tables],
-    numbers: [...numbers],
+    opaque: [...opaque],
   };
 }
 
@@ -577,7 +577,7 @@ function indent(lines: readonly string[], level: number): string {
 
 /** The kernel as gpu.js takes it. */
 export function kernelFunction(kernel: KernelText): string {
-  return `function (${[...kernel.parameters, ...kernel.numbers].join(", ")}) {\n${
+  return `function (${[...kernel.parameters, ...kernel.opaque].join(", ")}) {\n${
     indent([...kernel.lines, `return ${kernel.result};`], 1)
   }}`;
 }

@@ -19,7 +19,7 @@ export interface Target extends Writer {
   /** Constant arrays that the functions read as `this.constants.NAME`. */
   readonly tables: Readonly<Record<string, Float32Array>>;
   /** Numbers that kernels take as arguments, because compilers must not know them. */
-  readonly numbers: Readonly<Record<string, number>>;
+  readonly opaque: Readonly<Record<string, number>>;
 }
 
 /** Whole numbers up to here are exact in float32. */
@@ -73,7 +73,7 @@ function target(name: string, options: Options): Target {
       return options.shader ? `(${HIDDEN[choice]} > 0.0 ? ${code} : ${HIDDEN[choice]})` : code;
     },
     tables: { numbers },
-    numbers: options.shader ? { [HIDDEN.value]: 1, [HIDDEN.operand]: 1 } : {},
+    opaque: options.shader ? { [HIDDEN.value]: 1, [HIDDEN.operand]: 1 } : {},
   };
   return self;
 }

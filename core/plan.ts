@@ -256,6 +256,6 @@ export function makePlan(
 }
 
 /** A kernel without the graph that it was made from, which can go. */
-function textOf({ parameters, lines, result, extent, iterations, tables, numbers }: KernelSource): KernelText {
-  return { parameters, lines, result, extent, iterations, tables, numbers };
+function textOf({ parameters, lines, result, extent, iterations, tables, opaque }: KernelSource): KernelText {
+  return { parameters, lines, result, extent, iterations, tables, opaque };
 }

@@ -90,7 +90,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
               extent: [...shape].reverse(),
               iterations: 0,
               tables: [],
-              numbers: [],
+              opaque: [],
             },
           }],
         };
