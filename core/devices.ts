@@ -5,7 +5,7 @@ import { gpuBackend } from "./device_gpu.ts";
 import type { Target } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { homesOf, needsOf, runtime } from "./runtime.ts";
-import { Signature } from "./options.ts";
+import { describe, Signature } from "./options.ts";
 import { DEVICE_NAMES, type DeviceChoice, deviceName, GPU_DEVICES, HOST_DEVICES, type Values } from "./tensor.ts";
 
 /** `auto` takes a GPU where it is this many times faster than the host: software drivers and noise are not. */
@@ -82,6 +82,9 @@ async function probe(device: Device): Promise<number> {
 }
 
 function deviceNamed(name: string): Promise<Device> {
+  if (!deviceName.accepts(name)) {
+    return Promise.reject(new Error(`useDevice: expected ${deviceName.expected}, got ${describe(name)}`));
+  }
   let device = devices.get(name);
   if (!device) {
     device = openDevice(name).catch((error: unknown) => {

@@ -260,8 +260,10 @@ export function axesOrThrow(call: Signature, shape: Shape, axis: unknown): numbe
 /** A shape as it is recorded: throws where it is none. */
 export function shapeOrThrow(call: Signature, shape: unknown, parameter = "shape"): number[] {
   if (!isShape(shape)) throw call.wrong(parameter, "an array of whole numbers from 0", shape);
+  const copy = new Array<number>(shape.length);
   // Not -0, which attributes tell from 0.
-  return shape.map((n) => n + 0);
+  for (let i = 0; i < shape.length; i++) copy[i] = shape[i] + 0;
+  return copy;
 }
 
 /** An array of tensors; throws where it is something else. */

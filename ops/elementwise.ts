@@ -95,7 +95,9 @@ function chain(factor: (context: VjpContext) => Tensor): Vjp {
 /** Records an op on what the arguments of its function stand for. */
 function call(op: ElementwiseOp, args: readonly TensorLike[], given: IArguments): Tensor {
   op.call.check(given);
-  return record(op, args.map((x, i) => asTensor(op.call, op.parameters[i], x)));
+  const inputs = new Array<Tensor>(args.length);
+  for (let i = 0; i < args.length; i++) inputs[i] = asTensor(op.call, op.parameters[i], args[i]);
+  return record(op, inputs);
 }
 
 /** Where ops are tested. */

@@ -78,9 +78,8 @@ export function reshape(x: TensorLike, shape: Shape): Tensor {
   const input = asTensor(reshapeCall, "x", x);
   const open = Array.isArray(shape) ? shape.indexOf(-1) : -1;
   const given = shapeOrThrow(reshapeCall, open < 0 ? shape : shape.map((n, i) => (i === open ? 0 : n)));
-  const rest = sizeOf(given.filter((_, i) => i !== open));
-  const target = given.map((n, i) => (i === open ? input.size / rest : n));
-  if (target.some((n) => !Number.isInteger(n)) || sizeOf(target) !== input.size) {
+  const target = open < 0 ? given : given.with(open, input.size / sizeOf(given.filter((_, i) => i !== open)));
+  if (sizeOf(target) !== input.size || (open >= 0 && !Number.isInteger(target[open]))) {
     throw reshapeCall.error(
       `expected a shape of ${input.size} elements (x is ${formatShape(input.shape)}), got ${formatShape(shape)}`,
     );

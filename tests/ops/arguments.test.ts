@@ -1,7 +1,6 @@
 /** What stands for a tensor, for indices, for an axis; what is printed of a tensor and read from it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inspect as print } from "node:util";
 import fc from "fast-check";
 import {
   add,
@@ -161,8 +160,9 @@ test("tensors can be printed", () => {
   const text = "Tensor([2], float, leaf, [1, 2])";
   assert.equal(`${x}`, text);
   assert.equal(String(x), text);
-  assert.match(print(x), /Tensor/);
-  assert.match(print({ x: [x] }), /Tensor/);
+  // What Node's and Bun's consoles call.
+  assert.equal((x as unknown as Record<symbol, () => string>)[Symbol.for("nodejs.util.inspect.custom")](), text);
+  console.log({ x: [x] });
   assert.equal(fc.stringify([x]).includes("Tensor"), true);
   // Printers of test frameworks call it so, and console.log may not throw.
   assert.equal(x.toJSON(), text);
