@@ -229,7 +229,7 @@ export function makePlan(
   target: Target,
   numbers?: Numbers,
 ): Plan {
-  const graph = buildGraph(outputs, leaves, numbers);
+  const graph = buildGraph(outputs, leaves, target, numbers);
   const kernels = new Planner(graph, target).run();
   const roots = [...kernels.keys()].sort((a, b) => a.order - b.order);
   const stepOf = new Map(roots.map((node, index) => [node, index]));

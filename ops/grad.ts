@@ -1,10 +1,11 @@
 /** Gradients: the reverse walk over the tape. */
-import { type Op, opOf, record } from "../core/op.ts";
-import { broadcastAxes, broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
+import { type Op, opOf, record, tensorOrThrow, tensorsOrThrow } from "../core/op.ts";
+import { boolean, Signature } from "../core/options.ts";
+import { broadcastAxes, broadcastShapes, formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { both, conditionBehind, type Cotangent, either, summed, timesOf } from "./condition.ts";
-import { ones, zeros } from "./creation.ts";
-import { add } from "./elementwise.ts";
+import { asTensor, ones, type TensorLike, zeros } from "./creation.ts";
+import { add, cast } from "./elementwise.ts";
 import { reshape } from "./movement.ts";
 import { sum } from "./reduce.ts";
 
@@ -27,6 +28,8 @@ export interface DetachOptions {
   readonly requiresGrad?: boolean;
 }
 
+const detachCall = new Signature<DetachOptions>("detach(x, options)", { requiresGrad: boolean });
+
 /**
  * The same values without their history: gradients end here. In a training loop it lets go of the steps before.
  *
@@ -44,11 +47,12 @@ export interface DetachOptions {
  * assert.equal(await dx.item(), 3);
  * ```
  */
-export function detach(x: Tensor, options: DetachOptions = {}): Tensor {
-  const { requiresGrad = false } = options;
-  if (!requiresGrad) return record(detachOp, [x]);
-  if (x.dtype !== "float") throw new Error(`detach: expected dtype float with requiresGrad, got ${x.dtype}`);
-  return new Tensor(detachOp, [x], {}, x.shape, x.dtype, null, true);
+export function detach(x: TensorLike, options?: DetachOptions): Tensor {
+  detachCall.check(arguments);
+  const input = asTensor(detachCall, "x", x);
+  if (!options?.requiresGrad) return record(detachOp, [input]);
+  if (input.dtype !== "float") throw detachCall.error(`expected dtype float with requiresGrad, got ${input.dtype}`);
+  return new Tensor(detachOp, [input], {}, input.shape, input.dtype, null, true);
 }
 
 /** Sums a cotangent over what broadcasting repeated; the one place where broadcasting is undone. */
@@ -171,22 +175,26 @@ function whyUnused(entries: readonly Tensor[], x: Tensor): string {
   return `every path from y to it is cut by an op without derivative: ${names}`;
 }
 
-function checkCotangent(op: string, y: Tensor, cotangent?: Tensor): Tensor {
-  if (!(y instanceof Tensor)) throw new Error(`${op}: expected y to be a tensor, got ${typeof y}`);
-  if (y.dtype !== "float") throw new Error(`${op}: expected y of dtype float, got ${y.dtype} (made by "${y.op.name}")`);
-  if (!cotangent) {
-    if (y.size === 1) return ones(y.shape);
-    throw new Error(
-      `${op}: expected a cotangent for y of shape ${formatShape(y.shape)}; without one y must have a single element`,
+function checkCotangent(call: Signature, y: unknown, cotangent?: unknown): Tensor {
+  const { shape, dtype, op } = tensorOrThrow(call, "y", y);
+  if (dtype !== "float") throw call.error(`expected y of dtype float, got ${dtype} (made by "${op.name}")`);
+  if (cotangent === undefined) {
+    if (sizeOf(shape) === 1) return ones(shape);
+    throw call.error(
+      `expected a cotangent for y of shape ${formatShape(shape)}; without one y must have a single element`,
     );
   }
-  if (!sameShape(cotangent.shape, y.shape)) {
-    throw new Error(
-      `${op}: expected a cotangent of y's shape ${formatShape(y.shape)}, got ${formatShape(cotangent.shape)}`,
-    );
+  const given = asTensor(call, "cotangent", cotangent);
+  if (!sameShape(given.shape, shape)) {
+    throw call.error(`expected a cotangent of y's shape ${formatShape(shape)}, got ${formatShape(given.shape)}`);
   }
-  return cotangent;
+  if (cotangent instanceof Tensor && given.dtype !== "float") {
+    throw call.error(`expected a cotangent of dtype float, got ${given.dtype}`);
+  }
+  return cast(given, "float");
 }
+
+const gradCall = new Signature<GradOptions>("grad(y, x, cotangent, options)", { allowUnused: boolean });
 
 /**
  * The gradient of `y` with respect to one or several entries of the tape, as tensors that can be differentiated again: the
@@ -211,20 +219,23 @@ function checkCotangent(op: string, y: Tensor, cotangent?: Tensor): Tensor {
  * assert.throws(() => grad(cast(argmax(x, 0), "float"), x), /cut by .*argmax/);
  * ```
  */
-export function grad(y: Tensor, x: Tensor, cotangent?: Tensor, options?: GradOptions): Tensor;
-export function grad(y: Tensor, x: readonly Tensor[], cotangent?: Tensor, options?: GradOptions): Tensor[];
+export function grad(y: Tensor, x: Tensor, cotangent?: TensorLike, options?: GradOptions): Tensor;
+export function grad(y: Tensor, x: readonly Tensor[], cotangent?: TensorLike, options?: GradOptions): Tensor[];
 export function grad(
   y: Tensor,
   x: Tensor | readonly Tensor[],
-  cotangent?: Tensor,
+  cotangent?: TensorLike,
   options: GradOptions = {},
 ): Tensor | Tensor[] {
-  const start = checkCotangent("grad", y, cotangent);
-  const xs = x instanceof Tensor ? [x] : x;
+  gradCall.check(arguments);
+  if (!(x instanceof Tensor) && !Array.isArray(x)) {
+    throw gradCall.wrong("x", "the tensor or tensors to differentiate by, as in grad(y, x)", x);
+  }
+  const xs = x instanceof Tensor ? [x] : tensorsOrThrow(gradCall, "x", x);
   xs.forEach((t, i) => {
-    if (!(t instanceof Tensor)) throw new Error(`grad: expected x[${i}] to be a tensor, got ${typeof t}`);
-    if (t.dtype !== "float") throw new Error(`grad: expected x[${i}] of dtype float, got ${t.dtype}`);
+    if (t.dtype !== "float") throw gradCall.error(`expected x[${i}] of dtype float, got ${t.dtype}`);
   });
+  const start = checkCotangent(gradCall, y, cotangent);
   const entries = historySince(y, xs);
   const cotangents = walk(y, start, entries, new Set(xs));
   const gradients = xs.map((t, i) => {
@@ -248,6 +259,8 @@ function whyUntracked(y: Tensor): string {
     : `y (made by "${y.op.name}") depends on no tensor made with requiresGrad`;
 }
 
+const backwardCall = new Signature("backward(y, cotangent)");
+
 /**
  * Adds the gradient of `y` to `grad` of every tensor made with `requiresGrad` that `y` depends on.
  *
@@ -267,8 +280,9 @@ function whyUntracked(y: Tensor): string {
  * x.grad = null;
  * ```
  */
-export function backward(y: Tensor, cotangent?: Tensor): void {
-  const start = checkCotangent("backward", y, cotangent);
+export function backward(y: Tensor, cotangent?: TensorLike): void {
+  backwardCall.check(arguments);
+  const start = checkCotangent(backwardCall, y, cotangent);
   const entries = trackedHistory(y);
   const leaves = entries.filter((t) => t.requiresGrad);
   if (leaves.length === 0) throw new Error(`backward: ${whyUntracked(y)}`);

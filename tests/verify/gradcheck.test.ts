@@ -441,7 +441,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "an input that is no tensor": [
     () => gradcheck((x) => exp(x), [["a"] as never]),
-    /x cannot be read as a tensor.*string/,
+    /x cannot be read as a tensor.*got "a" as data\[0\]/,
   ],
   "ragged nesting": [() => gradcheck((x) => exp(x), [[[1], [1, 2]]]), /x cannot be read as a tensor/],
   "nothing to differentiate by": [() => gradcheck((x) => x, [new Int32Array([1])]), /no input is of dtype float/],
