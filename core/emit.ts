@@ -86,8 +86,7 @@ class Scope {
 
   /** Whether this is inside a branch with a condition. */
   holds(condition: string): boolean {
-    for (let scope: Scope | null = this; scope; scope = scope.parent) if (scope.branch === condition) return true;
-    return false;
+    return this.branch === condition || (this.parent?.holds(condition) ?? false);
   }
 }
 
