@@ -28,7 +28,7 @@ import {
   stack,
   sum,
   take,
-  Tensor,
+  type Tensor,
   tensor,
   topK,
   topKMask,
