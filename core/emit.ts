@@ -359,13 +359,7 @@ class Emitter {
       const name = this.#name("t");
       const inner = new Scope(scope, scope.depth, scope.times, true);
       const code = evaluate(inner);
-      scope.lines.push(
-        `let ${name} = ${otherwise};`,
-        `if (${test}) {`,
-        ...inner.lines,
-        `${name} = ${this.#target.hide(code)};`,
-        "}",
-      );
+      scope.lines.push(`let ${name} = ${otherwise};`, `if (${test}) {`, ...inner.lines, `${name} = ${code};`, "}");
       return this.#plain(name);
     }
     const code = evaluate(scope);
