@@ -48,12 +48,14 @@ const unary = [
   "floor",
   "log",
   "log1p",
+  "logSigmoid",
   "neg",
   "relu",
   "round",
   "sigmoid",
   "sign",
   "sin",
+  "softplus",
   "sqrt",
   "square",
   "tanh",
@@ -168,7 +170,10 @@ export const signatures: Record<string, readonly [fn: Callable, parameters: read
     lossOptions(),
   ]],
   matmul: [g.matmul, [tensorLike("a", [[1, 2]]), tensorLike("b", [[1], [2]])]],
-  detach: [g.detach, [plainX]],
+  detach: [g.detach, [
+    plainX,
+    options({ requiresGrad: true }, { requiresGrad: [1, "yes", null] }, { requires_grad: "requiresGrad" }),
+  ]],
   grad: [
     g.grad,
     [
