@@ -5,13 +5,8 @@ import { gpuBackend } from "./device_gpu.ts";
 import type { Target } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { homesOf, needsOf, runtime } from "./runtime.ts";
-import type { DeviceChoice, Values } from "./tensor.ts";
-
-/** The devices that compute on a GPU, the most capable first. */
-const GPU_DEVICES = ["webgpu", "webgl2", "webgl", "headlessgl"] as const;
-/** The devices that compute on the host, the fastest first. */
-const HOST_DEVICES = ["webasm", "cpu", "float64"] as const;
-const DEVICE_NAMES = [...GPU_DEVICES, ...HOST_DEVICES] as const;
+import { Signature } from "./options.ts";
+import { DEVICE_NAMES, type DeviceChoice, deviceName, GPU_DEVICES, HOST_DEVICES, type Values } from "./tensor.ts";
 
 /** `auto` takes a GPU where it is this many times faster than the host: software drivers and noise are not. */
 const WORTH_A_GPU = 2;
@@ -87,11 +82,6 @@ async function probe(device: Device): Promise<number> {
 }
 
 function deviceNamed(name: string): Promise<Device> {
-  if (!(DEVICE_NAMES as readonly string[]).includes(name)) {
-    return Promise.reject(
-      new Error(`useDevice: expected "auto", ${DEVICE_NAMES.map((n) => `"${n}"`).join(", ")}, got "${name}"`),
-    );
-  }
   let device = devices.get(name);
   if (!device) {
     device = openDevice(name).catch((error: unknown) => {
@@ -171,6 +161,9 @@ async function findFastest(): Promise<Device> {
   return device;
 }
 
+const useDeviceCall = new Signature("useDevice(name)");
+const availableDevicesCall = new Signature("availableDevices()");
+
 /**
  * Makes a device the default for everything that computes, and gives it.
  *
@@ -191,6 +184,8 @@ async function findFastest(): Promise<Device> {
  * ```
  */
 export async function useDevice(name: string): Promise<Device> {
+  useDeviceCall.check(arguments);
+  if (!deviceName.accepts(name)) throw useDeviceCall.wrong("name", deviceName.expected, name);
   const previous = current;
   current = name;
   try {
@@ -213,8 +208,9 @@ export async function useDevice(name: string): Promise<Device> {
  * assert.ok(names.includes("float64"));
  * ```
  */
-export function availableDevices(): Promise<AvailableDevice[]> {
-  return Promise.all(DEVICE_NAMES.map(async (name) => {
+export async function availableDevices(): Promise<AvailableDevice[]> {
+  availableDevicesCall.check(arguments);
+  return await Promise.all(DEVICE_NAMES.map(async (name) => {
     try {
       const { description } = await deviceNamed(name);
       return { name, available: true, description };

@@ -2,9 +2,11 @@
 import { kernelFunction } from "./emit.ts";
 import { makePlan, type Source } from "./plan.ts";
 import { chosenDevice } from "./devices.ts";
+import { tensorsOrThrow } from "./op.ts";
+import { Signature } from "./options.ts";
 import { neededEntries } from "./realize.ts";
 import { formatShape } from "./shape.ts";
-import type { RealizeOptions, Tensor } from "./tensor.ts";
+import { type RealizeOptions, realizeOptions, Tensor } from "./tensor.ts";
 
 /** One kernel of a plan, as {@link inspect} shows it. */
 export interface InspectedStep {
@@ -36,6 +38,8 @@ function sourceText(source: Source): string {
   return source.from === "empty" ? "empty" : `${source.from} ${source.index}`;
 }
 
+const inspectCall = new Signature("inspect(outputs, options)", realizeOptions);
+
 /**
  * Shows how tensors are computed, without computing them: the tape's entries, the plan's steps and each kernel's source.
  *
@@ -52,9 +56,10 @@ function sourceText(source: Source): string {
  * console.log(shown.toString());
  * ```
  */
-export async function inspect(outputs: Tensor | readonly Tensor[], options: RealizeOptions = {}): Promise<Inspection> {
-  const device = await chosenDevice(options.device);
-  const wanted: readonly Tensor[] = Array.isArray(outputs) ? outputs : [outputs as Tensor];
+export async function inspect(outputs: Tensor | readonly Tensor[], options?: RealizeOptions): Promise<Inspection> {
+  inspectCall.check(arguments);
+  const wanted = outputs instanceof Tensor ? [outputs] : tensorsOrThrow(inspectCall, "outputs", outputs);
+  const device = await chosenDevice(options?.device);
   // No device has this name, so only leaves count as computed.
   const { entries, leaves } = neededEntries(wanted, "");
   const made = makePlan(wanted, leaves, device.target);

@@ -1,5 +1,6 @@
 /** What an op is, and how a call of one becomes an entry of the tape. */
 import type { Index } from "./affine.ts";
+import { isShape, type Signature } from "./options.ts";
 import { type Attributes, type DType, type TapeOp, Tensor } from "./tensor.ts";
 import { broadcastShapes, formatShape, normalizeAxis, type Shape } from "./shape.ts";
 
@@ -235,11 +236,45 @@ export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): number[
   return shape;
 }
 
-/** An axis counted from the front; throws with the op's name where the shape has none such. */
-export function axisOrThrow(op: string, shape: Shape, axis: number): number {
-  const found = normalizeAxis(axis, shape.length);
-  if (found === null) throw new Error(`${op}: expected an axis of shape ${formatShape(shape)}, got ${axis}`);
+/** An axis counted from the front; throws where it is no number or the shape has none such. */
+export function axisOrThrow(call: Signature, shape: Shape, axis: unknown, parameter = "axis"): number {
+  if (!Number.isInteger(axis)) throw call.wrong(parameter, "a whole number", axis);
+  const found = normalizeAxis(axis as number, shape.length);
+  if (found === null) throw call.error(`expected an axis of shape ${formatShape(shape)}, got ${axis}`);
   return found;
+}
+
+/** One axis or several, counted from the front and in order, each once; all where there is none. */
+export function axesOrThrow(call: Signature, shape: Shape, axis: unknown): number[] {
+  if (axis === undefined) return shape.map((_, i) => i);
+  if (!Array.isArray(axis)) {
+    if (typeof axis !== "number") throw call.wrong("axis", "a whole number or an array of them", axis);
+    return [axisOrThrow(call, shape, axis)];
+  }
+  // Array.from, since map() passes over holes.
+  const axes = Array.from(axis, (a, i) => axisOrThrow(call, shape, a, `axis[${i}]`));
+  if (new Set(axes).size !== axes.length) throw call.error(`expected each axis once, got [${axes.join(", ")}]`);
+  return axes.sort((a, b) => a - b);
+}
+
+/** A shape as it is recorded: throws where it is none. */
+export function shapeOrThrow(call: Signature, shape: unknown, parameter = "shape"): number[] {
+  if (!isShape(shape)) throw call.wrong(parameter, "an array of whole numbers from 0", shape);
+  // Not -0, which attributes tell from 0.
+  return shape.map((n) => n + 0);
+}
+
+/** An array of tensors; throws where it is something else. */
+export function tensorsOrThrow(call: Signature, parameter: string, tensors: unknown): readonly Tensor[] {
+  if (!Array.isArray(tensors)) throw call.wrong(parameter, "an array of tensors", tensors);
+  // Array.from, since forEach passes over holes.
+  return Array.from(tensors, (t, i) => tensorOrThrow(call, `${parameter}[${i}]`, t));
+}
+
+/** A tensor, where numbers cannot stand for one: what is asked for, or differentiated by, has to be on the tape. */
+export function tensorOrThrow(call: Signature, parameter: string, x: unknown): Tensor {
+  if (x instanceof Tensor) return x;
+  throw call.wrong(parameter, "a tensor", x);
 }
 
 /** The one op without inputs whose values come from the host. */

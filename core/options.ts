@@ -219,7 +219,18 @@ export class Signature<O extends object = Record<never, never>> {
 
   /** The error where a parameter or an option is something else than expected; to be thrown. */
   wrong(parameter: string, expected: string, value: unknown): Error {
-    return this.error(`expected ${parameter} to be ${expected}, got ${describe(value)}`);
+    const call = this.#early(parameter, value);
+    return this.error(`expected ${parameter} to be ${expected}, got ${describe(value)}${call && `; write ${call}`}`);
+  }
+
+  /** The error where a number stands in place of an array of numbers, a tensor in place of an array of tensors; to be thrown. */
+  unwrapped(args: ArrayLike<unknown>, at: number, expected: string): Error {
+    const same = Array.from(args).slice(at).filter((value) => typeof value === typeof args[at]);
+    const text = (value: unknown, i: number) => typeof value === "number" ? describe(value) : "xyzuvw"[i] ?? `x${i}`;
+    const call = [...this.#parameters.slice(0, at), `[${same.map(text).join(", ")}]`].join(", ");
+    return this.error(
+      `expected ${this.#parameters[at]} to be ${expected}, got ${describe(args[at])}; write ${this.name}(${call})`,
+    );
   }
 
   /** The error with another message. */
@@ -248,12 +259,25 @@ export class Signature<O extends object = Record<never, never>> {
     }
   }
 
+  /** The call in which options that stand in place of another parameter come last; empty where they are none. */
+  #early(parameter: string, value: unknown): string {
+    const at = this.#parameters.indexOf(parameter);
+    if (this.#at <= at || at < 0 || typeof value !== "object" || value === null || !isPlain(value)) return "";
+    const keys = Object.keys(value);
+    if (keys.length === 0 || keys.some((key) => !this.#declared![key])) return "";
+    const left = this.#parameters.slice(0, -1).map((name, i) => (i < at ? name : "undefined"));
+    return `${this.#head()}${left.join(", ")}, ${this.#example((name) => keys.includes(name))})`;
+  }
+
+  #head(): string {
+    return this.#text.slice(0, this.#text.indexOf("(") + 1);
+  }
+
   /** The call with options as an example. */
   #call(example?: string): string {
     if (this.#at < 0) return this.#text;
     const before = this.#parameters.slice(0, -1).join(", ");
-    const head = this.#text.slice(0, this.#text.indexOf("(") + 1);
-    return `${head}${before}${before && ", "}${example ?? this.#example(() => true)})`;
+    return `${this.#head()}${before}${before && ", "}${example ?? this.#example(() => true)})`;
   }
 
   #example(shown: (name: string, kind: Kind<unknown>) => boolean, value?: string): string {

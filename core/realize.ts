@@ -2,8 +2,9 @@
 import type { Device } from "./device.ts";
 import { chosenDevice, runOn } from "./devices.ts";
 import { makePlan, type Plan } from "./plan.ts";
-import { attributeText, leafOp, opId } from "./op.ts";
-import { provideRealizer, type RealizeOptions, Tensor, type Values } from "./tensor.ts";
+import { attributeText, leafOp, opId, tensorsOrThrow } from "./op.ts";
+import { describe, Signature } from "./options.ts";
+import { provideRealizer, type RealizeOptions, realizeOptions, Tensor, type Values } from "./tensor.ts";
 
 /** Whether an entry's value can be taken as it is on a device. */
 function hasValue(entry: Tensor, device: string): boolean {
@@ -90,6 +91,8 @@ function inPrecision(values: Values, device: string): Values {
 
 provideRealizer(compute);
 
+const realizeCall = new Signature("realize(tensors, options)", realizeOptions);
+
 /**
  * Computes several tensors in one plan, so that what they share is computed once. Their values stay with them.
  *
@@ -108,12 +111,9 @@ provideRealizer(compute);
  * ```
  */
 export async function realize(tensors: readonly Tensor[], options?: RealizeOptions): Promise<void> {
-  for (const t of tensors) {
-    if (!(t instanceof Tensor)) {
-      throw new Error(`realize: expected an array of tensors, got an element of type ${typeof t}`);
-    }
-  }
-  await compute(tensors, options);
+  if (tensors instanceof Tensor) throw realizeCall.unwrapped(arguments, 0, "an array of tensors");
+  realizeCall.check(arguments);
+  await compute(tensorsOrThrow(realizeCall, "tensors", tensors), options);
 }
 
 /** A function of tensors that {@link compile} has recorded. */
@@ -129,6 +129,8 @@ interface Recording {
   /** For each leaf the input that it stands for, -1 for a tensor that the function captured. */
   readonly inputOf: readonly number[];
 }
+
+const compileCall = new Signature("compile(fn, options)", realizeOptions);
 
 /**
  * Records a function of tensors once for each signature of shapes and dtypes; later calls bind the inputs and run the plan,
@@ -150,11 +152,11 @@ export function compile<R extends Tensor | readonly Tensor[]>(
   fn: (...inputs: Tensor[]) => R,
   options: RealizeOptions = {},
 ): Compiled<R> {
+  compileCall.check(arguments);
+  if (typeof fn !== "function") throw compileCall.wrong("fn", "a function of tensors", fn);
   const recordings = new Map<string, Recording>();
   return async (...inputs) => {
-    inputs.forEach((t, i) => {
-      if (!(t instanceof Tensor)) throw new Error(`compile: expected argument ${i} to be a tensor, got ${typeof t}`);
-    });
+    tensorsOrThrow(compileCall, "arguments", inputs);
     const device = await chosenDevice(options.device);
     await compute(inputs, { device });
     const signature = `${device.name};${inputs.map((t) => `${t.dtype}${t.shape.join("x")}`).join(";")}`;
@@ -173,6 +175,13 @@ export function compile<R extends Tensor | readonly Tensor[]>(
   };
 }
 
+/** What a compiled function gives, where it is not one tensor. */
+function resultsOrThrow(result: unknown): readonly Tensor[] {
+  if (Array.isArray(result)) return tensorsOrThrow(compileCall, "what fn gives", result);
+  const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";
+  throw compileCall.error(`expected fn to give a tensor or an array of tensors, got ${describe(result)}${advice}`);
+}
+
 function recordCall(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
@@ -181,7 +190,7 @@ function recordCall(
   const placeholders = inputs.map((t) => new Tensor(leafOp, [], {}, t.shape, t.dtype));
   const result = fn(...placeholders);
   const single = result instanceof Tensor;
-  const outputs: readonly Tensor[] = single ? [result] : result;
+  const outputs: readonly Tensor[] = single ? [result] : resultsOrThrow(result);
   const { entries, leaves } = neededEntries(outputs, device.name);
   return {
     key: structuralKey(entries, leaves, outputs),

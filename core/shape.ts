@@ -60,7 +60,8 @@ export function broadcastAxes(from: Shape, to: Shape): { added: number[]; stretc
 /** An axis counted from the front; `null` where it does not exist. */
 export function normalizeAxis(axis: number, rank: number): number | null {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) return null;
-  return axis < 0 ? axis + rank : axis;
+  // Not -0, which attributes tell from 0.
+  return axis < 0 ? axis + rank : axis + 0;
 }
 
 /** The shape without some axes. */

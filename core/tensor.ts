@@ -1,9 +1,11 @@
 /** The tape: each tensor is one entry. */
+import { type Declared, kind, oneOf, Signature } from "./options.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 
 /**
  * What a tensor holds. All three are stored as floating-point numbers (float32 on devices, float64 on the oracle), so integers
- * are exact up to 2^24; the dtype fixes what an op accepts and which array {@link Tensor.data} gives.
+ * are exact up to 2^24: beyond, what a device computes (a sum, a product) is rounded to what float32 holds. The dtype fixes what an
+ * op accepts and which array {@link Tensor.data} gives.
  */
 export type DType = "float" | "int" | "bool";
 
@@ -28,6 +30,25 @@ export interface RealizeOptions {
   readonly device?: DeviceChoice;
 }
 
+/** The devices that compute on a GPU, the most capable first. */
+export const GPU_DEVICES = ["webgpu", "webgl2", "webgl", "headlessgl"] as const;
+/** The devices that compute on the host, the fastest first. */
+export const HOST_DEVICES = ["webasm", "cpu", "float64"] as const;
+/** Every device, by name. */
+export const DEVICE_NAMES = [...GPU_DEVICES, ...HOST_DEVICES] as const;
+
+/** What names a device. */
+export const deviceName = oneOf("auto", ...DEVICE_NAMES);
+
+/** The options of everything that computes. */
+export const realizeOptions: Declared<RealizeOptions> = {
+  device: kind(
+    `${deviceName.expected}, or a device of useDevice()`,
+    '"cpu"',
+    (v) => deviceName.accepts(typeof v === "object" && v !== null ? (v as { name?: unknown }).name : v),
+  ),
+};
+
 /** The part of an op that the tape itself needs; see `op.ts` for the rest. */
 export interface TapeOp {
   readonly name: string;
@@ -43,6 +64,15 @@ export function provideRealizer(fn: Realizer): void {
 }
 
 let nextId = 1;
+
+const dataCall = new Signature("data(options)", realizeOptions);
+const itemCall = new Signature("item(options)", realizeOptions);
+const toArrayCall = new Signature("toArray(options)", realizeOptions);
+
+/** Whether a dtype can hold a value: an `Int32Array` and a `Uint8Array` would make another number of it. */
+function holds(dtype: DType, value: number): boolean {
+  return dtype === "float" || (dtype === "int" ? value === (value | 0) : value === 0 || value === 1);
+}
 
 /**
  * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. Made by
@@ -101,39 +131,89 @@ export class Tensor {
     this.requiresGrad = requiresGrad;
   }
 
-  /** Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype. */
+  /**
+   * Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype.
+   *
+   * @throws where the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits.
+   */
   async data(options?: RealizeOptions): Promise<DataArray> {
-    const values = await this.#compute(options);
+    dataCall.check(arguments);
+    const values = await this.#compute(dataCall, options);
     if (this.dtype === "int") return Int32Array.from(values);
     if (this.dtype === "bool") return Uint8Array.from(values);
     return values.slice();
   }
 
-  /** Computes the only element. Throws where there are none or several. */
+  /** Computes the only element. Throws where there are none or several, or the dtype cannot hold it. */
   async item(options?: RealizeOptions): Promise<number> {
+    itemCall.check(arguments);
     if (this.size !== 1) {
-      throw new Error(
-        `item: expected a tensor with one element, got shape ${formatShape(this.shape)} with ${this.size}`,
+      throw itemCall.error(
+        `expected a tensor with one element, got shape ${formatShape(this.shape)} with ${this.size}`,
       );
     }
-    return (await this.#compute(options))[0];
+    return this.#read((await this.#compute(itemCall, options))[0]);
   }
 
-  /** Computes the elements as nested arrays (a number for a scalar, booleans for `bool`). */
+  /** Computes the elements as nested arrays (a number for a scalar, booleans for `bool`). Throws as {@link Tensor.data} does. */
   async toArray(options?: RealizeOptions): Promise<NestedArray> {
-    const values = await this.#compute(options);
+    toArrayCall.check(arguments);
+    const values = await this.#compute(toArrayCall, options);
     const bool = this.dtype === "bool";
     let at = 0;
     const nest = (axis: number): NestedArray => {
-      if (axis === this.shape.length) return bool ? values[at++] !== 0 : values[at++];
+      if (axis === this.shape.length) return bool ? values[at++] !== 0 : this.#read(values[at++]);
       return Array.from({ length: this.shape[axis] }, () => nest(axis + 1));
     };
     return nest(0);
   }
 
-  async #compute(options?: RealizeOptions): Promise<Values> {
+  /** An element as a number: integers have no -0. */
+  #read(value: number): number {
+    return this.dtype === "float" ? value : value + 0;
+  }
+
+  async #compute(call: Signature, options?: RealizeOptions): Promise<Values> {
     if (!realizer) throw new Error("tensor: nothing that computes is loaded; import gpugrad through mod.ts");
-    return (await realizer([this], options))[0];
+    const [values] = await realizer([this], options);
+    if (this.dtype !== "float") this.#checkHeld(call, values);
+    return values;
+  }
+
+  /** What is stored as a floating-point number can be something that an integer is not. */
+  #checkHeld(call: Signature, values: Values): void {
+    const { dtype } = this;
+    for (let i = 0; i < values.length; i++) {
+      if (holds(dtype, values[i])) continue;
+      const expected = dtype === "int" ? "whole numbers of 32 bits for dtype int" : "0 or 1 for dtype bool";
+      const place: number[] = [];
+      for (let axis = this.shape.length - 1, rest = i; axis >= 0; axis--) {
+        place.unshift(rest % this.shape[axis]);
+        rest = Math.floor(rest / this.shape[axis]);
+      }
+      throw call.error(`expected ${expected}, got ${values[i]} at ${formatShape(place)}, made by "${this.op.name}"`);
+    }
+  }
+
+  /**
+   * A tensor is no number: what JavaScript would compute with is its text. Throws where a number is asked for, as `x > 2`, `x + 1` and
+   * `Number(x)` do; the text of `${x}` is that of {@link Tensor.toString}.
+   */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === "string") return this.toString();
+    throw new TypeError(
+      `tensor: expected a number, got ${this.toString()}; await its value, await x.item() or await x.toArray(), ` +
+        `or compute with ops: add(x, 1), greater(x, 2)`,
+    );
+  }
+
+  /** Throws in `JSON.stringify`, which cannot wait for the value. */
+  toJSON(...key: unknown[]): string {
+    // JSON.stringify gives the key. Printers of test frameworks give nothing, and want to show something.
+    if (key.length === 0) return this.toString();
+    throw new TypeError(
+      `tensor: JSON.stringify cannot wait for the value of ${this.toString()}; give it await x.toArray() instead`,
+    );
   }
 
   /** Describes the entry; computes nothing. */
@@ -141,7 +221,10 @@ export class Tensor {
     let text = `Tensor(${formatShape(this.shape)}, ${this.dtype}, ${this.op.name}`;
     if (this.requiresGrad) text += ", requiresGrad";
     if (this.value) {
-      const shown = Array.from(this.value.subarray(0, 6), (v) => Number(v.toPrecision(6)));
+      const shown = Array.from(this.value.subarray(0, 6), (v) => {
+        const number = Number(v.toPrecision(6));
+        return holds(this.dtype, v) ? number : `${number} (not ${this.dtype})`;
+      });
       text += `, [${shown.join(", ")}${this.size > 6 ? ", ..." : ""}]`;
     }
     return `${text})`;

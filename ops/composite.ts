@@ -9,9 +9,10 @@ import {
   record,
   register,
 } from "../core/op.ts";
-import { broadcastShapes, formatShape } from "../core/shape.ts";
+import { numberIn, oneOf, Signature, whole } from "../core/options.ts";
+import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { arange, asTensor, type TensorLike } from "./creation.ts";
+import { arange, asIndices, asTensor, type TensorLike } from "./creation.ts";
 import { abs, add, div, equal, exp, less, log1p, mul, neg, scaleCotangent, sub, where } from "./elementwise.ts";
 import { detach } from "./grad.ts";
 import { checkIndices, gather } from "./indexing.ts";
@@ -21,18 +22,13 @@ import { logSumExp, max, mean, sum } from "./reduce.ts";
 /** What becomes of the losses of single elements. */
 export type Reduction = "none" | "mean" | "sum";
 
-function reduceLoss(op: string, losses: Tensor, reduction: Reduction): Tensor {
-  switch (reduction) {
-    case "none":
-      return losses;
-    case "mean":
-      return mean(losses);
-    case "sum":
-      return sum(losses);
-    default:
-      throw new Error(`${op}: expected reduction "none", "mean" or "sum", got ${JSON.stringify(reduction)}`);
-  }
+const reduction = oneOf("none", "mean", "sum");
+
+function reduceLoss(losses: Tensor, reduction: Reduction): Tensor {
+  return reduction === "none" ? losses : reduction === "mean" ? mean(losses) : sum(losses);
 }
+
+const softmaxCall = new Signature("softmax(x, axis)");
 
 /**
  * `exp(x) / sum(exp(x))` along an axis, computed without overflow.
@@ -48,13 +44,17 @@ function reduceLoss(op: string, losses: Tensor, reduction: Reduction): Tensor {
  * assert.deepEqual(await softmax(tensor([1000, 1000])).toArray(), [0.5, 0.5]);
  * ```
  */
-export function softmax(x: Tensor, axis = -1): Tensor {
-  const at = axisOrThrow("softmax", x.shape, axis);
-  if (x.size === 0) return exp(x);
+export function softmax(x: TensorLike, axis = -1): Tensor {
+  softmaxCall.check(arguments);
+  const input = asTensor(softmaxCall, "x", x);
+  const at = axisOrThrow(softmaxCall, input.shape, axis);
+  if (input.size === 0) return exp(input);
   // Not exp(logSoftmax(x)): a logarithm near 1000 has lost what tells 0.5 from 0.49998. Shifting all by one number changes nothing.
-  const shifted = exp(sub(x, detach(max(x, at, { keepDims: true }))));
+  const shifted = exp(sub(input, detach(max(input, at, { keepDims: true }))));
   return div(shifted, sum(shifted, at, { keepDims: true }));
 }
+
+const logSoftmaxCall = new Signature("logSoftmax(x, axis)");
 
 /**
  * The logarithm of {@link softmax}, exact where the softmax itself would round to 0.
@@ -70,8 +70,10 @@ export function softmax(x: Tensor, axis = -1): Tensor {
  * assert.deepEqual(await logSoftmax(tensor([0, -1000])).toArray(), [0, -1000]);
  * ```
  */
-export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  return sub(x, logSumExp(x, axisOrThrow("logSoftmax", x.shape, axis), { keepDims: true }));
+export function logSoftmax(x: TensorLike, axis = -1): Tensor {
+  logSoftmaxCall.check(arguments);
+  const input = asTensor(logSoftmaxCall, "x", x);
+  return sub(input, logSumExp(input, axisOrThrow(logSoftmaxCall, input.shape, axis), { keepDims: true }));
 }
 
 /** Options of {@link crossEntropy}. */
@@ -81,6 +83,11 @@ export interface CrossEntropyOptions {
   /** What becomes of the losses: their mean unless told. */
   readonly reduction?: Reduction;
 }
+
+const crossEntropyCall = new Signature<CrossEntropyOptions>("crossEntropy(logits, labels, options)", {
+  axis: whole(),
+  reduction,
+});
 
 /**
  * Cross-entropy between logits and labels: minus the logarithm of the softmax at the label, in nats.
@@ -99,18 +106,21 @@ export interface CrossEntropyOptions {
  * assert.equal(await crossEntropy(tensor([[1000, 0]]), labels).item(), 1000);
  * ```
  */
-export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  const { axis = logits.shape.length > 1 ? 1 : 0, reduction = "mean" } = options;
-  const at = axisOrThrow("crossEntropy", logits.shape, axis);
-  const expected = logits.shape.filter((_, i) => i !== at);
-  if (formatShape(labels.shape) !== formatShape(expected)) {
-    throw new Error(
-      `crossEntropy: expected labels of shape ${formatShape(expected)} (the logits without axis ${at}), got ${
-        formatShape(labels.shape)
+export function crossEntropy(logits: TensorLike, labels: TensorLike, options?: CrossEntropyOptions): Tensor {
+  crossEntropyCall.check(arguments);
+  const scores = asTensor(crossEntropyCall, "logits", logits);
+  const classes = asIndices(crossEntropyCall, "labels", labels);
+  const { axis = scores.shape.length > 1 ? 1 : 0, reduction = "mean" } = options ?? {};
+  const at = axisOrThrow(crossEntropyCall, scores.shape, axis);
+  const expected = scores.shape.filter((_, i) => i !== at);
+  if (!sameShape(classes.shape, expected)) {
+    throw crossEntropyCall.error(
+      `expected labels of shape ${formatShape(expected)} (the logits without axis ${at}), got ${
+        formatShape(classes.shape)
       }`,
     );
   }
-  return reduceLoss("crossEntropy", record(softmaxCrossEntropyOp, [logits, labels], { axis: at }), reduction);
+  return reduceLoss(record(softmaxCrossEntropyOp, [scores, classes], { axis: at }), reduction);
 }
 
 /** Logits and labels within their classes. */
@@ -131,7 +141,7 @@ function labelled(draw: Draw): Case {
 const softmaxCrossEntropyOp: Op = defineOp({
   name: "softmaxCrossEntropy",
   infer: ([logits, labels], { axis }) => {
-    checkIndices("crossEntropy", labels, logits.shape[axis as number]);
+    checkIndices("crossEntropy", labels, logits.shape[axis as number], "labels");
     return { shape: labels.shape, dtype: "float" };
   },
   kernel: {
@@ -165,6 +175,11 @@ export interface SmoothL1Options {
   readonly reduction?: Reduction;
 }
 
+const smoothL1Call = new Signature<SmoothL1Options>("smoothL1(prediction, target, options)", {
+  beta: numberIn(0, Infinity),
+  reduction,
+});
+
 /**
  * Smooth L1 (Girshick, Fast R-CNN, 2015): `0.5 d^2 / beta` where the difference d is below beta, `|d| - 0.5 beta` elsewhere.
  * Its second derivative jumps at beta; there the line's counts.
@@ -182,18 +197,31 @@ export interface SmoothL1Options {
  * assert.deepEqual(await losses.toArray(), [0.125, 2.5]);
  * ```
  */
-export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
-  const { beta = 1, reduction = "mean" } = options;
-  if (!(beta >= 0)) throw new Error(`smoothL1: expected beta of 0 or more, got ${beta}`);
-  const pair = [asTensor(prediction, "smoothL1"), asTensor(target, "smoothL1")] as const;
+export function smoothL1(prediction: TensorLike, target: TensorLike, options?: SmoothL1Options): Tensor {
+  smoothL1Call.check(arguments);
+  const { beta = 1, reduction = "mean" } = options ?? {};
+  const pair = [
+    asTensor(smoothL1Call, "prediction", prediction),
+    asTensor(smoothL1Call, "target", target),
+  ] as const;
   broadcastOrThrow("smoothL1", pair);
   const difference = sub(...pair);
   const distance = abs(difference);
   const losses = beta === 0
     ? distance
     : where(less(distance, beta), mul(mul(difference, difference), 0.5 / beta), sub(distance, 0.5 * beta));
-  return reduceLoss("smoothL1", losses, reduction);
+  return reduceLoss(losses, reduction);
 }
+
+/** Options of {@link binaryCrossEntropyWithLogits}. */
+interface BinaryCrossEntropyOptions {
+  readonly reduction?: Reduction;
+}
+
+const binaryCrossEntropyCall = new Signature<BinaryCrossEntropyOptions>(
+  "binaryCrossEntropyWithLogits(logits, targets, options)",
+  { reduction },
+);
 
 /**
  * Binary cross-entropy of `sigmoid(logits)` against targets in [0, 1], computed without overflow, in nats.
@@ -213,16 +241,19 @@ export function smoothL1(prediction: TensorLike, target: TensorLike, options: Sm
 export function binaryCrossEntropyWithLogits(
   logits: TensorLike,
   targets: TensorLike,
-  { reduction = "mean" }: { readonly reduction?: Reduction } = {},
+  options?: { readonly reduction?: Reduction },
 ): Tensor {
-  const x = asTensor(logits, "binaryCrossEntropyWithLogits");
-  const t = asTensor(targets, "binaryCrossEntropyWithLogits");
+  binaryCrossEntropyCall.check(arguments);
+  const x = asTensor(binaryCrossEntropyCall, "logits", logits);
+  const t = asTensor(binaryCrossEntropyCall, "targets", targets);
   broadcastOrThrow("binaryCrossEntropyWithLogits", [x, t]);
   // log(1 + exp(x)), each branch where it does not overflow. The usual max(x, 0) + log1p(exp(-|x|)) has two kinks at 0 that
   // cancel in the value and not in the gradient.
   const softplus = where(less(x, 0), log1p(exp(x)), add(x, log1p(exp(neg(x)))));
-  return reduceLoss("binaryCrossEntropyWithLogits", sub(softplus, mul(x, t)), reduction);
+  return reduceLoss(sub(softplus, mul(x, t)), options?.reduction ?? "mean");
 }
+
+const matmulCall = new Signature("matmul(a, b)");
 
 /**
  * The matrix product, by NumPy's rule: of two axes each the product of matrices, of one axis a vector, of more a stack of
@@ -241,21 +272,23 @@ export function binaryCrossEntropyWithLogits(
  * assert.deepEqual(await c.toArray(), [[21], [43]]);
  * ```
  */
-export function matmul(a: Tensor, b: Tensor): Tensor {
-  const shapes = `${formatShape(a.shape)} and ${formatShape(b.shape)}`;
-  if (a.shape.length === 0 || b.shape.length === 0) {
-    throw new Error(`matmul: expected at least one axis each, got ${shapes}`);
+export function matmul(a: TensorLike, b: TensorLike): Tensor {
+  matmulCall.check(arguments);
+  const [x, y] = [asTensor(matmulCall, "a", a), asTensor(matmulCall, "b", b)];
+  const shapes = `${formatShape(x.shape)} and ${formatShape(y.shape)}`;
+  if (x.shape.length === 0 || y.shape.length === 0) {
+    throw matmulCall.error(`expected at least one axis each, got ${shapes}`);
   }
-  const left = a.shape.length === 1 ? unsqueeze(a, 0) : a;
-  const right = b.shape.length === 1 ? unsqueeze(b, 1) : b;
+  const left = x.shape.length === 1 ? unsqueeze(x, 0) : x;
+  const right = y.shape.length === 1 ? unsqueeze(y, 1) : y;
   const inner = left.shape[left.shape.length - 1];
   const fits = inner === right.shape[right.shape.length - 2] &&
     broadcastShapes([left.shape.slice(0, -2), right.shape.slice(0, -2)]) !== null;
-  if (!fits) throw new Error(`matmul: expected [..., m, k] and [..., k, n], got ${shapes}`);
+  if (!fits) throw matmulCall.error(`expected [..., m, k] and [..., k, n], got ${shapes}`);
   // [..., m, 1, k] times [..., 1, n, k], summed over k: one kernel.
   let product = sum(mul(unsqueeze(left, -2), unsqueeze(swapLast(right), -3)), -1);
-  if (a.shape.length === 1) product = squeeze(product, -2);
-  if (b.shape.length === 1) product = squeeze(product, -1);
+  if (x.shape.length === 1) product = squeeze(product, -2);
+  if (y.shape.length === 1) product = squeeze(product, -1);
   return product;
 }
 

@@ -1,11 +1,9 @@
 /** Tensors from nothing but host values: leaves, constants and progressions. */
 import { constant } from "../core/affine.ts";
-import { leafOp, type Op, record } from "../core/op.ts";
+import { leafOp, type Op, record, shapeOrThrow } from "../core/op.ts";
+import { boolean, describe, oneOf, Signature } from "../core/options.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, Tensor, type Values } from "../core/tensor.ts";
-
-/** Nested arrays of numbers or booleans. */
-export type NestedData = number | boolean | readonly NestedData[];
 
 /** Typed arrays that {@link tensor} takes. */
 export type TypedData =
@@ -17,7 +15,12 @@ export type TypedData =
   | Uint8Array
   | Uint8ClampedArray
   | Uint16Array
-  | Uint32Array;
+  | Uint32Array
+  // Not every runtime has the class.
+  | (ArrayLike<number> & { readonly [Symbol.toStringTag]: "Float16Array" });
+
+/** Nested arrays of numbers or booleans; typed arrays can be rows. */
+export type NestedData = number | boolean | TypedData | readonly NestedData[];
 
 /** What stands for a tensor in a call of an op. */
 export type TensorLike = Tensor | NestedData;
@@ -25,19 +28,16 @@ export type TensorLike = Tensor | NestedData;
 /** Integers are stored as floating-point numbers: beyond this float32 skips some. */
 export const LARGEST_INT = 2 ** 24;
 
-const DTYPES: readonly DType[] = ["float", "int", "bool"];
-
-function checkDType(op: string, dtype: DType | undefined): void {
-  if (dtype !== undefined && !DTYPES.includes(dtype)) {
-    throw new Error(`${op}: expected dtype "float", "int" or "bool", got ${JSON.stringify(dtype)}`);
-  }
+/** Whether an `int` that is part of the structure or held by a leaf can be this number. */
+export function isCountable(value: number): boolean {
+  return Number.isInteger(value) && Math.abs(value) <= LARGEST_INT;
 }
 
-/** Throws where something is not a shape. */
-export function checkShape(op: string, shape: Shape): void {
-  if (!Array.isArray(shape) || shape.some((n) => !Number.isInteger(n) || n < 0)) {
-    throw new Error(`${op}: expected a shape of whole numbers from 0, got ${JSON.stringify(shape)}`);
-  }
+const dtype = oneOf("float", "int", "bool");
+
+/** Throws where something is given and is no dtype. */
+export function checkDType(call: Signature, given: unknown): void {
+  if (!dtype.accepts(given)) throw call.wrong("dtype", dtype.expected, given);
 }
 
 interface Flat {
@@ -50,41 +50,60 @@ function isTyped(data: unknown): data is TypedData {
   return ArrayBuffer.isView(data) && !(data instanceof DataView);
 }
 
-function flattenTyped(data: TypedData): Flat {
-  if (typeof (data as ArrayLike<unknown>)[0] === "bigint") {
-    throw new Error("tensor: expected numbers, got a typed array of bigints");
-  }
-  const float = data instanceof Float32Array || data instanceof Float64Array;
-  return { values: data, shape: [data.length], dtype: float ? "float" : "int" };
+/** By its tag, not by its class: Float16Array does not exist everywhere, and a frame has classes of its own. */
+function tagOf(data: TypedData): string {
+  return data[Symbol.toStringTag];
 }
 
-function flattenNested(data: NestedData): Flat {
+function isFloat(data: TypedData): boolean {
+  return tagOf(data).startsWith("Float");
+}
+
+/** Reads numbers or booleans, nested as deep as the first ones are. Errors name the element: `data[1][0]`. */
+function flatten(call: Signature, parameter: string, data: unknown): Flat {
   const shape: number[] = [];
-  for (let level: NestedData = data; Array.isArray(level); level = level[0]) {
+  for (let level = data; Array.isArray(level) || isTyped(level); level = level[0]) {
     shape.push(level.length);
-    if (level.length === 0) break;
+    if (isTyped(level) || level.length === 0) break;
+  }
+  if (isTyped(data)) {
+    checkTyped(call, parameter, data);
+    return { values: data, shape, dtype: isFloat(data) ? "float" : "int" };
   }
   const values: number[] = [];
   let kind = "";
+  // Typed arrays of integers alone are integers.
+  let whole = true;
   const path: number[] = [];
-  const at = () => (path.length === 0 ? "the top" : `[${path.join("][")}]`);
+  const at = () => `${parameter}${path.map((i) => `[${i}]`).join("")}`;
   const visit = (level: unknown, axis: number): void => {
     if (axis === shape.length) {
       const type = typeof level;
-      if (Array.isArray(level)) {
-        throw new Error(`tensor: expected nesting of depth ${shape.length} everywhere, got an array at ${at()}`);
+      if (Array.isArray(level) || isTyped(level)) {
+        throw call.error(`expected nesting of depth ${shape.length} everywhere, got an array as ${at()}`);
       }
       if (type !== "number" && type !== "boolean") {
-        throw new Error(`tensor: expected numbers or booleans, got ${level === null ? "null" : type} at ${at()}`);
+        const tensors = level instanceof Tensor ? "; stack() joins tensors" : "";
+        throw call.error(`expected numbers or booleans, got ${describe(level)} as ${at()}${tensors}`);
       }
       if (kind === "") kind = type;
-      if (type !== kind) throw new Error(`tensor: expected every element to be a ${kind}, got a ${type} at ${at()}`);
+      if (type !== kind) throw call.error(`expected every element to be a ${kind}, got a ${type} as ${at()}`);
+      whole = false;
       values.push(Number(level));
       return;
     }
-    if (!Array.isArray(level) || level.length !== shape[axis]) {
-      const given = Array.isArray(level) ? `${level.length} elements` : `a ${typeof level}`;
-      throw new Error(`tensor: expected an array of ${shape[axis]} elements at ${at()}, as before it, got ${given}`);
+    const array = Array.isArray(level) || isTyped(level);
+    if (!array || level.length !== shape[axis]) {
+      const given = array ? `${level.length} elements` : describe(level);
+      throw call.error(`expected an array of ${shape[axis]} elements as ${at()}, as before it, got ${given}`);
+    }
+    if (isTyped(level) && axis === shape.length - 1) {
+      checkTyped(call, at(), level);
+      if (kind === "boolean") throw call.error(`expected every element to be a boolean, got numbers as ${at()}`);
+      kind = "number";
+      whole &&= !isFloat(level);
+      for (let i = 0; i < level.length; i++) values.push(level[i]);
+      return;
     }
     for (let i = 0; i < level.length; i++) {
       path.push(i);
@@ -93,20 +112,33 @@ function flattenNested(data: NestedData): Flat {
     }
   };
   visit(data, 0);
-  return { values, shape, dtype: kind === "boolean" ? "bool" : "float" };
+  return { values, shape, dtype: kind === "boolean" ? "bool" : kind === "number" && whole ? "int" : "float" };
 }
 
-function checkValues(values: ArrayLike<number>, dtype: DType): void {
+function checkTyped(call: Signature, parameter: string, data: TypedData): void {
+  if (tagOf(data).startsWith("Big")) {
+    throw call.error(`expected numbers, got a typed array of bigints as ${parameter}`);
+  }
+}
+
+function checkValues(call: Signature, values: ArrayLike<number>, dtype: DType): void {
   if (dtype === "float") return;
   for (let i = 0; i < values.length; i++) {
     const v = values[i];
     if (dtype === "bool" && v !== 0 && v !== 1) {
-      throw new Error(`tensor: expected booleans, 0 or 1 for dtype bool, got ${v} at position ${i}`);
+      throw call.error(`expected booleans, 0 or 1 for dtype bool, got ${v} at position ${i}`);
     }
-    if (dtype === "int" && (!Number.isInteger(v) || Math.abs(v) > LARGEST_INT)) {
-      throw new Error(`tensor: expected whole numbers of at most 2^24 for dtype int, got ${v} at position ${i}`);
+    if (dtype === "int" && !isCountable(v)) {
+      throw call.error(`expected whole numbers of at most 2^24 for dtype int, got ${v} at position ${i}`);
     }
   }
+}
+
+/** A leaf that holds a copy of values. */
+function leaf(call: Signature, { values, shape, dtype }: Flat, requiresGrad = false): Tensor {
+  checkValues(call, values, dtype);
+  const held: Values = values instanceof Float32Array ? values.slice() : Float64Array.from(values);
+  return new Tensor(leafOp, [], {}, shape, dtype, held, requiresGrad);
 }
 
 /** Options of {@link tensor}. */
@@ -117,11 +149,13 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
 }
 
+const tensorCall = new Signature<TensorOptions>("tensor(data, shape, options)", { dtype, requiresGrad: boolean });
+
 /**
  * Makes a tensor from values that the host holds. The values are copied. A plan that was compiled for one tensor serves every
  * other of its shape and dtype: numbers that change from call to call belong here.
  *
- * @param data a number, a boolean, nested arrays of them, or a typed array.
+ * @param data a number, a boolean, a typed array, or nested arrays of them.
  * @param shape the shape, if it is not that of the nesting; the sizes must agree.
  * @param options `dtype`: inferred unless told (booleans give `bool`, typed arrays of integers `int`, everything else `float`).
  * `requiresGrad`: whether `backward` adds up its gradient.
@@ -139,25 +173,19 @@ export interface TensorOptions {
  * assert.throws(() => tensor([[1], [2, 3]]), /expected an array of 1 elements/);
  * ```
  */
-export function tensor(data: NestedData | TypedData, shape?: Shape, options: TensorOptions = {}): Tensor {
-  const flat = isTyped(data) ? flattenTyped(data) : flattenNested(data);
-  if (shape !== undefined) {
-    checkShape("tensor", shape);
-    if (sizeOf(shape) !== flat.values.length) {
-      throw new Error(
-        `tensor: expected ${sizeOf(shape)} elements for shape ${formatShape(shape)}, got ${flat.values.length}`,
-      );
-    }
+export function tensor(data: NestedData, shape?: Shape, options?: TensorOptions): Tensor {
+  tensorCall.check(arguments);
+  const flat = flatten(tensorCall, "data", data);
+  const given = shape === undefined ? flat.shape : shapeOrThrow(tensorCall, shape);
+  if (sizeOf(given) !== flat.values.length) {
+    throw tensorCall.error(
+      `expected ${sizeOf(given)} elements for shape ${formatShape(given)}, got ${flat.values.length}`,
+    );
   }
-  checkDType("tensor", options.dtype);
-  const dtype = options.dtype ?? flat.dtype;
-  const requiresGrad = options.requiresGrad ?? false;
-  if (requiresGrad && dtype !== "float") {
-    throw new Error(`tensor: expected dtype float with requiresGrad, got ${dtype}`);
-  }
-  checkValues(flat.values, dtype);
-  const values: Values = flat.values instanceof Float32Array ? flat.values.slice() : Float64Array.from(flat.values);
-  return new Tensor(leafOp, [], {}, (shape ?? flat.shape).slice(), dtype, values, requiresGrad);
+  const dtype = options?.dtype ?? flat.dtype;
+  const requiresGrad = options?.requiresGrad ?? false;
+  if (requiresGrad && dtype !== "float") throw tensorCall.error(`expected dtype float with requiresGrad, got ${dtype}`);
+  return leaf(tensorCall, { values: flat.values, shape: given, dtype }, requiresGrad);
 }
 
 const fullOp: Op = {
@@ -175,13 +203,30 @@ function constantTensor(shape: Shape, value: number, dtype: DType): Tensor {
   return record(fullOp, [], { value, shape, dtype });
 }
 
+/** Options of {@link full}, {@link zeros}, {@link ones} and {@link arange}. */
+interface CreationOptions {
+  readonly dtype?: DType;
+}
+
+/** A constant, for the function that was called. */
+function filled(call: Signature, shape: Shape, value: number | boolean, dtype: DType): Tensor {
+  const checked = shapeOrThrow(call, shape);
+  if (typeof value !== "number" && typeof value !== "boolean") {
+    throw call.wrong("value", "a number or a boolean", value);
+  }
+  checkValues(call, [Number(value)], dtype);
+  return constantTensor(checked, Number(value), dtype);
+}
+
+const fullCall = new Signature<CreationOptions>("full(shape, value, options)", { dtype });
+
 /**
  * A tensor of equal elements. Nothing is stored: the value becomes part of the kernels, so another value means another plan.
  * Use `tensor(value)` for a number that changes from call to call.
  *
  * @param shape the shape.
  * @param value the value; a boolean gives dtype `bool`, a number `float` unless `options.dtype` tells otherwise.
- * @throws where the dtype cannot hold the value.
+ * @throws where the dtype cannot hold the value, on a shape that is none.
  *
  * @example
  * ```ts
@@ -192,13 +237,13 @@ function constantTensor(shape: Shape, value: number, dtype: DType): Tensor {
  * assert.equal(full([2], true).dtype, "bool");
  * ```
  */
-export function full(shape: Shape, value: number | boolean, options: { readonly dtype?: DType } = {}): Tensor {
-  checkShape("full", shape);
-  checkDType("full", options.dtype);
-  const dtype = options.dtype ?? (typeof value === "boolean" ? "bool" : "float");
-  if (dtype !== "float") checkValues([Number(value)], dtype);
-  return constantTensor(shape.slice(), Number(value), dtype);
+export function full(shape: Shape, value: number | boolean, options?: { readonly dtype?: DType }): Tensor {
+  fullCall.check(arguments);
+  const dtype = options?.dtype ?? (typeof value === "boolean" ? "bool" : "float");
+  return filled(fullCall, shape, value, dtype);
 }
+
+const zerosCall = new Signature<CreationOptions>("zeros(shape, options)", { dtype });
 
 /**
  * A tensor of zeros, of dtype `float` unless told. See {@link full}.
@@ -211,9 +256,13 @@ export function full(shape: Shape, value: number | boolean, options: { readonly 
  * assert.deepEqual(await zeros([2]).toArray(), [0, 0]);
  * ```
  */
-export function zeros(shape: Shape, options: { readonly dtype?: DType } = {}): Tensor {
-  return full(shape, 0, { dtype: options.dtype ?? "float" });
+export function zeros(shape: Shape, options?: { readonly dtype?: DType }): Tensor {
+  if (typeof shape === "number") throw zerosCall.unwrapped(arguments, 0, "an array of whole numbers from 0");
+  zerosCall.check(arguments);
+  return filled(zerosCall, shape, 0, options?.dtype ?? "float");
 }
+
+const onesCall = new Signature<CreationOptions>("ones(shape, options)", { dtype });
 
 /**
  * A tensor of ones, of dtype `float` unless told. See {@link full}.
@@ -226,8 +275,10 @@ export function zeros(shape: Shape, options: { readonly dtype?: DType } = {}): T
  * assert.deepEqual(await ones([1, 2], { dtype: "int" }).toArray(), [[1, 1]]);
  * ```
  */
-export function ones(shape: Shape, options: { readonly dtype?: DType } = {}): Tensor {
-  return full(shape, 1, { dtype: options.dtype ?? "float" });
+export function ones(shape: Shape, options?: { readonly dtype?: DType }): Tensor {
+  if (typeof shape === "number") throw onesCall.unwrapped(arguments, 0, "an array of whole numbers from 0");
+  onesCall.check(arguments);
+  return filled(onesCall, shape, 1, options?.dtype ?? "float");
 }
 
 const arangeOp: Op = {
@@ -239,6 +290,8 @@ const arangeOp: Op = {
   },
   vjp: null,
 };
+
+const arangeCall = new Signature<CreationOptions>("arange(start, end, step, options)", { dtype });
 
 /**
  * The numbers `start`, `start + step`, ... before `end`, in one dimension. With one argument, 0 to below it. Nothing is stored.
@@ -258,34 +311,46 @@ const arangeOp: Op = {
  * assert.deepEqual(await arange(1, 0, -0.25).toArray(), [1, 0.75, 0.5, 0.25]);
  * ```
  */
-export function arange(start: number, end?: number, step = 1, options: { readonly dtype?: DType } = {}): Tensor {
-  const [from, to] = end === undefined ? [0, start] : [start, end];
-  if (![from, to, step].every(Number.isFinite) || step === 0) {
-    throw new Error(`arange: expected finite numbers and a step other than 0, got ${from}, ${to}, ${step}`);
-  }
-  checkDType("arange", options.dtype);
+export function arange(start: number, end?: number, step = 1, options?: { readonly dtype?: DType }): Tensor {
+  arangeCall.check(arguments);
+  if (!Number.isFinite(start)) throw arangeCall.wrong("start", "a finite number", start);
+  if (end !== undefined && !Number.isFinite(end)) throw arangeCall.wrong("end", "a finite number", end);
+  if (!Number.isFinite(step) || step === 0) throw arangeCall.wrong("step", "a finite number other than 0", step);
+  const [from, to] = end === undefined ? [0, start] : [start + 0, end];
   const whole = [from, step].every(Number.isInteger);
-  const dtype = options.dtype ?? (whole ? "int" : "float");
+  const dtype = options?.dtype ?? (whole ? "int" : "float");
   const length = Math.max(0, Math.ceil((to - from) / step));
-  if (dtype === "bool") throw new Error("arange: expected dtype float or int, got bool");
-  if (dtype === "int" && !whole) throw new Error(`arange: expected whole numbers for dtype int, got ${from}, ${step}`);
+  if (dtype === "bool") throw arangeCall.error("expected dtype float or int, got bool");
+  if (dtype === "int" && !whole) throw arangeCall.error(`expected whole numbers for dtype int, got ${from}, ${step}`);
   if (dtype === "int" && Math.max(Math.abs(from), Math.abs(from + step * (length - 1))) > LARGEST_INT) {
-    throw new Error(`arange: expected whole numbers of at most 2^24, got ${from} to ${to}`);
+    throw arangeCall.error(`expected whole numbers of at most 2^24, got ${from} to ${to}`);
   }
   return record(arangeOp, [], { start: from, step, length, dtype });
 }
 
+/** Throws, for the function that was called, where an axis is so long that float32 cannot count along it. */
+export function checkCountable(call: Signature, length: number, what: string): void {
+  if (length <= LARGEST_INT) return;
+  throw call.error(`expected ${what} of at most 2^24 elements, since positions beyond are not exact, got ${length}`);
+}
+
 /**
- * The tensor that an argument of an op stands for. A number becomes a constant that is part of the structure; it is weakly
+ * The tensor that an argument of a function stands for. A number becomes a constant that is part of the structure; it is weakly
  * typed: a whole number is an `int`, so it leaves an `int` operand an `int` and a `float` operand a `float`.
  */
-export function asTensor(x: TensorLike, op = "tensor"): Tensor {
+export function asTensor(call: Signature, parameter: string, x: unknown): Tensor {
   if (x instanceof Tensor) return x;
   if (typeof x === "number") {
-    return constantTensor([], x, Number.isInteger(x) && Math.abs(x) <= LARGEST_INT ? "int" : "float");
+    return constantTensor([], x, isCountable(x) ? "int" : "float");
   }
   if (typeof x === "boolean") return constantTensor([], Number(x), "bool");
-  if (Array.isArray(x)) return tensor(x);
-  const given = x === null ? "null" : (x as object)?.constructor?.name ?? typeof x;
-  throw new Error(`${op}: expected a tensor, a number, a boolean or nested arrays, got ${given}`);
+  if (Array.isArray(x) || isTyped(x)) return leaf(call, flatten(call, parameter, x));
+  throw call.wrong(parameter, "a tensor, a number, a boolean or nested arrays", x);
+}
+
+/** The tensor of indices that an argument stands for: numbers are `int` here. */
+export function asIndices(call: Signature, parameter: string, x: unknown): Tensor {
+  if (!Array.isArray(x) && typeof x !== "number") return asTensor(call, parameter, x);
+  const flat = flatten(call, parameter, x);
+  return flat.dtype === "bool" ? leaf(call, flat) : leaf(call, { ...flat, dtype: "int" });
 }

@@ -11,8 +11,9 @@ import {
   type Vjp,
   type VjpContext,
 } from "../core/op.ts";
+import { Signature } from "../core/options.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
-import { asTensor, type TensorLike } from "./creation.ts";
+import { asTensor, checkDType, type TensorLike } from "./creation.ts";
 
 /** The dtype of a result, from those of the inputs. */
 type DTypeRule = (dtypes: readonly DType[], op: string) => DType;
@@ -51,10 +52,19 @@ interface Spec {
   /** One entry an input, the shape aside. */
   readonly values: readonly Omit<InputSpec, "shape">[];
   readonly attributes?: (draw: Draw) => Attributes;
+  /** The names of the arguments; `x`, or `a` and `b`, where there is none. */
+  readonly parameters?: readonly string[];
 }
 
-function elementwise(name: string, spec: Spec): Op {
-  return defineOp({
+/** An op and how its function is called. */
+interface ElementwiseOp extends Op {
+  readonly call: Signature;
+  readonly parameters: readonly string[];
+}
+
+function elementwise(name: string, spec: Spec): ElementwiseOp {
+  const parameters = spec.parameters ?? (spec.values.length === 1 ? ["x"] : ["a", "b"]);
+  const op = defineOp({
     name,
     infer: (inputs) => {
       const dtype = spec.dtype(inputs.map((t) => t.dtype), name);
@@ -74,6 +84,7 @@ function elementwise(name: string, spec: Spec): Op {
       ...(spec.attributes ? { attributes: spec.attributes(draw) } : {}),
     }),
   });
+  return Object.assign(op, { call: new Signature(`${name}(${parameters.join(", ")})`), parameters });
 }
 
 /** The rule of a function whose derivative is `factor`. */
@@ -81,9 +92,10 @@ function chain(factor: (context: VjpContext) => Tensor): Vjp {
   return (context) => scaleCotangent(context.cotangent, factor(context));
 }
 
-/** Records an op on what its arguments stand for. */
-function call(op: Op, args: readonly TensorLike[], attributes?: Attributes): Tensor {
-  return record(op, args.map((x) => asTensor(x, op.name)), attributes);
+/** Records an op on what the arguments of its function stand for. */
+function call(op: ElementwiseOp, args: readonly TensorLike[], given: IArguments): Tensor {
+  op.call.check(given);
+  return record(op, args.map((x, i) => asTensor(op.call, op.parameters[i], x)));
 }
 
 /** Where ops are tested. */
@@ -94,7 +106,7 @@ const kinkAtWhole = { avoid: [-3, -2, -1, 0, 1, 2, 3] };
 const kinkAtHalf = { avoid: [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5] };
 const bool = { dtype: "bool" as const };
 
-const scaleCotangentOp: Op = elementwise("scaleCotangent", {
+const scaleCotangentOp = elementwise("scaleCotangent", {
   dtype: float,
   expression: ([c, f], _, lower) => `(${c} === 0.0 ? 0.0 : ${lower.round(`(${c} * ${f})`)})`,
   lazy: { condition: (c) => `${c} !== 0.0`, when: 1, otherwise: "0.0" },
@@ -112,7 +124,7 @@ const scaleCotangentOp: Op = elementwise("scaleCotangent", {
  * that an infinite or undefined derivative in a branch that `where` did not take does not reach the gradient.
  */
 export function scaleCotangent(cotangent: TensorLike, factor: TensorLike): Tensor {
-  return call(scaleCotangentOp, [cotangent, factor]);
+  return call(scaleCotangentOp, [cotangent, factor], arguments);
 }
 
 const addOp = elementwise("add", {
@@ -138,7 +150,7 @@ const addOp = elementwise("add", {
  * ```
  */
 export function add(a: TensorLike, b: TensorLike): Tensor {
-  return call(addOp, [a, b]);
+  return call(addOp, [a, b], arguments);
 }
 
 const subOp = elementwise("sub", {
@@ -164,7 +176,7 @@ const subOp = elementwise("sub", {
  * ```
  */
 export function sub(a: TensorLike, b: TensorLike): Tensor {
-  return call(subOp, [a, b]);
+  return call(subOp, [a, b], arguments);
 }
 
 const mulOp = elementwise("mul", {
@@ -190,7 +202,7 @@ const mulOp = elementwise("mul", {
  * ```
  */
 export function mul(a: TensorLike, b: TensorLike): Tensor {
-  return call(mulOp, [a, b]);
+  return call(mulOp, [a, b], arguments);
 }
 
 const divOp = elementwise("div", {
@@ -220,7 +232,7 @@ const divOp = elementwise("div", {
  * ```
  */
 export function div(a: TensorLike, b: TensorLike): Tensor {
-  return call(divOp, [a, b]);
+  return call(divOp, [a, b], arguments);
 }
 
 const negOp = elementwise("neg", {
@@ -244,7 +256,7 @@ const negOp = elementwise("neg", {
  * ```
  */
 export function neg(x: TensorLike): Tensor {
-  return call(negOp, [x]);
+  return call(negOp, [x], arguments);
 }
 
 const powOp = elementwise("pow", {
@@ -280,8 +292,9 @@ const powOp = elementwise("pow", {
  */
 export function pow(a: TensorLike, b: TensorLike): Tensor {
   // Squares are common and a product is exact and cheap.
-  if (b === 2) return cast(square(a), "float");
-  return call(powOp, [a, b]);
+  if (b !== 2) return call(powOp, [a, b], arguments);
+  powOp.call.check(arguments);
+  return cast(square(asTensor(powOp.call, "a", a)), "float");
 }
 
 const expOp = elementwise("exp", {
@@ -306,7 +319,7 @@ const expOp = elementwise("exp", {
  * ```
  */
 export function exp(x: TensorLike): Tensor {
-  return call(expOp, [x]);
+  return call(expOp, [x], arguments);
 }
 
 const logOp = elementwise("log", {
@@ -331,7 +344,7 @@ const logOp = elementwise("log", {
  * ```
  */
 export function log(x: TensorLike): Tensor {
-  return call(logOp, [x]);
+  return call(logOp, [x], arguments);
 }
 
 const log1pOp = elementwise("log1p", {
@@ -356,7 +369,7 @@ const log1pOp = elementwise("log1p", {
  * ```
  */
 export function log1p(x: TensorLike): Tensor {
-  return call(log1pOp, [x]);
+  return call(log1pOp, [x], arguments);
 }
 
 const expm1Op = elementwise("expm1", {
@@ -381,7 +394,7 @@ const expm1Op = elementwise("expm1", {
  * ```
  */
 export function expm1(x: TensorLike): Tensor {
-  return call(expm1Op, [x]);
+  return call(expm1Op, [x], arguments);
 }
 
 const sqrtOp = elementwise("sqrt", {
@@ -406,7 +419,7 @@ const sqrtOp = elementwise("sqrt", {
  * ```
  */
 export function sqrt(x: TensorLike): Tensor {
-  return call(sqrtOp, [x]);
+  return call(sqrtOp, [x], arguments);
 }
 
 const squareOp = elementwise("square", {
@@ -430,7 +443,7 @@ const squareOp = elementwise("square", {
  * ```
  */
 export function square(x: TensorLike): Tensor {
-  return call(squareOp, [x]);
+  return call(squareOp, [x], arguments);
 }
 
 const absOp = elementwise("abs", {
@@ -456,7 +469,7 @@ const absOp = elementwise("abs", {
  * ```
  */
 export function abs(x: TensorLike): Tensor {
-  return call(absOp, [x]);
+  return call(absOp, [x], arguments);
 }
 
 const signOp = elementwise("sign", {
@@ -480,7 +493,7 @@ const signOp = elementwise("sign", {
  * ```
  */
 export function sign(x: TensorLike): Tensor {
-  return call(signOp, [x]);
+  return call(signOp, [x], arguments);
 }
 
 const sinOp = elementwise("sin", {
@@ -505,7 +518,7 @@ const sinOp = elementwise("sin", {
  * ```
  */
 export function sin(x: TensorLike): Tensor {
-  return call(sinOp, [x]);
+  return call(sinOp, [x], arguments);
 }
 
 const cosOp = elementwise("cos", {
@@ -530,7 +543,7 @@ const cosOp = elementwise("cos", {
  * ```
  */
 export function cos(x: TensorLike): Tensor {
-  return call(cosOp, [x]);
+  return call(cosOp, [x], arguments);
 }
 
 const atanOp = elementwise("atan", {
@@ -555,7 +568,7 @@ const atanOp = elementwise("atan", {
  * ```
  */
 export function atan(x: TensorLike): Tensor {
-  return call(atanOp, [x]);
+  return call(atanOp, [x], arguments);
 }
 
 const tanhOp = elementwise("tanh", {
@@ -580,7 +593,7 @@ const tanhOp = elementwise("tanh", {
  * ```
  */
 export function tanh(x: TensorLike): Tensor {
-  return call(tanhOp, [x]);
+  return call(tanhOp, [x], arguments);
 }
 
 const sigmoidOp = elementwise("sigmoid", {
@@ -605,7 +618,7 @@ const sigmoidOp = elementwise("sigmoid", {
  * ```
  */
 export function sigmoid(x: TensorLike): Tensor {
-  return call(sigmoidOp, [x]);
+  return call(sigmoidOp, [x], arguments);
 }
 
 const reluOp = elementwise("relu", {
@@ -629,7 +642,7 @@ const reluOp = elementwise("relu", {
  * ```
  */
 export function relu(x: TensorLike): Tensor {
-  return call(reluOp, [x]);
+  return call(reluOp, [x], arguments);
 }
 
 const floorOp = elementwise("floor", {
@@ -653,7 +666,7 @@ const floorOp = elementwise("floor", {
  * ```
  */
 export function floor(x: TensorLike): Tensor {
-  return call(floorOp, [x]);
+  return call(floorOp, [x], arguments);
 }
 
 const ceilOp = elementwise("ceil", {
@@ -677,7 +690,7 @@ const ceilOp = elementwise("ceil", {
  * ```
  */
 export function ceil(x: TensorLike): Tensor {
-  return call(ceilOp, [x]);
+  return call(ceilOp, [x], arguments);
 }
 
 const roundOp = elementwise("round", {
@@ -702,7 +715,7 @@ const roundOp = elementwise("round", {
  * ```
  */
 export function round(x: TensorLike): Tensor {
-  return call(roundOp, [x]);
+  return call(roundOp, [x], arguments);
 }
 
 const clampOp = elementwise("clamp", {
@@ -718,6 +731,7 @@ const clampOp = elementwise("clamp", {
   ],
   values: [{ avoid: [-1, 1.5] }],
   attributes: () => ({ min: -1, max: 1.5 }),
+  parameters: ["x", "min", "max"],
 });
 
 /**
@@ -726,7 +740,7 @@ const clampOp = elementwise("clamp", {
  * @param x any shape; an `int` becomes `float` where a bound is not whole.
  * @param min the lower bound, -Infinity for none.
  * @param max the upper bound, Infinity for none.
- * @throws on bounds that are NaN or out of order.
+ * @throws on bounds that are no numbers, NaN or out of order. {@link minimum} and {@link maximum} take tensors.
  *
  * @example
  * ```ts
@@ -737,9 +751,12 @@ const clampOp = elementwise("clamp", {
  * ```
  */
 export function clamp(x: TensorLike, min = -Infinity, max = Infinity): Tensor {
-  if (!(min <= max)) throw new Error(`clamp: expected min <= max, got ${min} and ${max}`);
+  clampOp.call.check(arguments);
+  const input = asTensor(clampOp.call, "x", x);
+  if (typeof min !== "number") throw clampOp.call.wrong("min", "a number, -Infinity for none", min);
+  if (typeof max !== "number") throw clampOp.call.wrong("max", "a number, Infinity for none", max);
+  if (!(min <= max)) throw clampOp.call.error(`expected min <= max, got ${min} and ${max}`);
   const whole = [min, max].every((bound) => Number.isInteger(bound) || Math.abs(bound) === Infinity);
-  const input = asTensor(x, "clamp");
   return record(clampOp, [whole ? input : cast(input, "float")], { min, max });
 }
 
@@ -771,7 +788,7 @@ const minimumOp = elementwise("minimum", {
  * ```
  */
 export function minimum(a: TensorLike, b: TensorLike): Tensor {
-  return call(minimumOp, [a, b]);
+  return call(minimumOp, [a, b], arguments);
 }
 
 const maximumOp = elementwise("maximum", {
@@ -802,7 +819,7 @@ const maximumOp = elementwise("maximum", {
  * ```
  */
 export function maximum(a: TensorLike, b: TensorLike): Tensor {
-  return call(maximumOp, [a, b]);
+  return call(maximumOp, [a, b], arguments);
 }
 
 /** The gradient of the one that was taken: all, half of it among equals, none. */
@@ -834,7 +851,7 @@ const equalOp = elementwise("equal", {
  * ```
  */
 export function equal(a: TensorLike, b: TensorLike): Tensor {
-  return call(equalOp, [a, b]);
+  return call(equalOp, [a, b], arguments);
 }
 
 const notEqualOp = elementwise("notEqual", {
@@ -861,7 +878,7 @@ const notEqualOp = elementwise("notEqual", {
  * ```
  */
 export function notEqual(a: TensorLike, b: TensorLike): Tensor {
-  return call(notEqualOp, [a, b]);
+  return call(notEqualOp, [a, b], arguments);
 }
 
 const lessOp = elementwise("less", {
@@ -888,7 +905,7 @@ const lessOp = elementwise("less", {
  * ```
  */
 export function less(a: TensorLike, b: TensorLike): Tensor {
-  return call(lessOp, [a, b]);
+  return call(lessOp, [a, b], arguments);
 }
 
 const lessEqualOp = elementwise("lessEqual", {
@@ -915,7 +932,7 @@ const lessEqualOp = elementwise("lessEqual", {
  * ```
  */
 export function lessEqual(a: TensorLike, b: TensorLike): Tensor {
-  return call(lessEqualOp, [a, b]);
+  return call(lessEqualOp, [a, b], arguments);
 }
 
 const greaterOp = elementwise("greater", {
@@ -942,7 +959,7 @@ const greaterOp = elementwise("greater", {
  * ```
  */
 export function greater(a: TensorLike, b: TensorLike): Tensor {
-  return call(greaterOp, [a, b]);
+  return call(greaterOp, [a, b], arguments);
 }
 
 const greaterEqualOp = elementwise("greaterEqual", {
@@ -969,7 +986,7 @@ const greaterEqualOp = elementwise("greaterEqual", {
  * ```
  */
 export function greaterEqual(a: TensorLike, b: TensorLike): Tensor {
-  return call(greaterEqualOp, [a, b]);
+  return call(greaterEqualOp, [a, b], arguments);
 }
 
 const logicalAndOp = elementwise("logicalAnd", {
@@ -997,7 +1014,7 @@ const logicalAndOp = elementwise("logicalAnd", {
  * ```
  */
 export function logicalAnd(a: TensorLike, b: TensorLike): Tensor {
-  return call(logicalAndOp, [a, b]);
+  return call(logicalAndOp, [a, b], arguments);
 }
 
 const logicalOrOp = elementwise("logicalOr", {
@@ -1025,7 +1042,7 @@ const logicalOrOp = elementwise("logicalOr", {
  * ```
  */
 export function logicalOr(a: TensorLike, b: TensorLike): Tensor {
-  return call(logicalOrOp, [a, b]);
+  return call(logicalOrOp, [a, b], arguments);
 }
 
 const logicalNotOp = elementwise("logicalNot", {
@@ -1052,7 +1069,7 @@ const logicalNotOp = elementwise("logicalNot", {
  * ```
  */
 export function logicalNot(x: TensorLike): Tensor {
-  return call(logicalNotOp, [x]);
+  return call(logicalNotOp, [x], arguments);
 }
 
 const whereOp = elementwise("where", {
@@ -1069,6 +1086,7 @@ const whereOp = elementwise("where", {
     ({ cotangent, inputs: [condition] }) => where(condition, 0, cotangent),
   ],
   values: [bool, any, any],
+  parameters: ["condition", "a", "b"],
 });
 
 /**
@@ -1092,7 +1110,7 @@ const whereOp = elementwise("where", {
  * ```
  */
 export function where(condition: TensorLike, a: TensorLike, b: TensorLike): Tensor {
-  return call(whereOp, [condition, a, b]);
+  return call(whereOp, [condition, a, b], arguments);
 }
 
 const castOp: Op = defineOp({
@@ -1111,6 +1129,8 @@ const castOp: Op = defineOp({
   },
 });
 
+const castCall = new Signature("cast(x, dtype)");
+
 /**
  * Changes the dtype. A cast to the same dtype is the tensor itself, all others have no derivative.
  *
@@ -1127,10 +1147,9 @@ const castOp: Op = defineOp({
  * ```
  */
 export function cast(x: TensorLike, dtype: DType): Tensor {
-  const input = asTensor(x, "cast");
-  if (!ORDER.includes(dtype)) {
-    throw new Error(`cast: expected dtype "float", "int" or "bool", got ${JSON.stringify(dtype)}`);
-  }
+  castCall.check(arguments);
+  const input = asTensor(castCall, "x", x);
+  checkDType(castCall, dtype);
   if (input.dtype === dtype) return input;
   if (dtype === "bool") return notEqual(input, 0);
   return record(castOp, [input], { dtype, truncate: input.dtype === "float" });

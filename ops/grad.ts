@@ -1,9 +1,10 @@
 /** Gradients: the reverse walk over the tape. */
-import { leafOp, type Op, opOf, record } from "../core/op.ts";
-import { broadcastAxes, broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
+import { leafOp, type Op, opOf, record, tensorOrThrow, tensorsOrThrow } from "../core/op.ts";
+import { boolean, Signature } from "../core/options.ts";
+import { broadcastAxes, broadcastShapes, formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
-import { ones, zeros } from "./creation.ts";
-import { add } from "./elementwise.ts";
+import { asTensor, ones, type TensorLike, zeros } from "./creation.ts";
+import { add, cast } from "./elementwise.ts";
 import { reshape } from "./movement.ts";
 import { sum } from "./reduce.ts";
 
@@ -20,6 +21,8 @@ const detachOp: Op = {
   vjp: null,
 };
 
+const detachCall = new Signature("detach(x)");
+
 /**
  * The same values without their history: gradients end here.
  *
@@ -35,7 +38,12 @@ const detachOp: Op = {
  * assert.equal(await dx.item(), 3);
  * ```
  */
-export function detach(x: Tensor): Tensor {
+export function detach(x: TensorLike): Tensor {
+  detachCall.check(arguments);
+  return detached(asTensor(detachCall, "x", x));
+}
+
+function detached(x: Tensor): Tensor {
   // A computed value can stand for itself; the tape behind it may go. A leaf has none, and under `compile` it is a placeholder.
   if (x.value && x.op !== leafOp) return new Tensor(leafOp, [], {}, x.shape, x.dtype, x.value);
   return record(detachOp, [x]);
@@ -124,22 +132,26 @@ function whyUnused(entries: readonly Tensor[], x: Tensor): string {
   return `every path from y to it is cut by an op without derivative: ${names}`;
 }
 
-function checkCotangent(op: string, y: Tensor, cotangent?: Tensor): Tensor {
-  if (!(y instanceof Tensor)) throw new Error(`${op}: expected y to be a tensor, got ${typeof y}`);
-  if (y.dtype !== "float") throw new Error(`${op}: expected y of dtype float, got ${y.dtype} (made by "${y.op.name}")`);
-  if (!cotangent) {
-    if (y.size === 1) return ones(y.shape);
-    throw new Error(
-      `${op}: expected a cotangent for y of shape ${formatShape(y.shape)}; without one y must have a single element`,
+function checkCotangent(call: Signature, y: unknown, cotangent?: unknown): Tensor {
+  const { shape, dtype, op } = tensorOrThrow(call, "y", y);
+  if (dtype !== "float") throw call.error(`expected y of dtype float, got ${dtype} (made by "${op.name}")`);
+  if (cotangent === undefined) {
+    if (sizeOf(shape) === 1) return ones(shape);
+    throw call.error(
+      `expected a cotangent for y of shape ${formatShape(shape)}; without one y must have a single element`,
     );
   }
-  if (!sameShape(cotangent.shape, y.shape)) {
-    throw new Error(
-      `${op}: expected a cotangent of y's shape ${formatShape(y.shape)}, got ${formatShape(cotangent.shape)}`,
-    );
+  const given = asTensor(call, "cotangent", cotangent);
+  if (!sameShape(given.shape, shape)) {
+    throw call.error(`expected a cotangent of y's shape ${formatShape(shape)}, got ${formatShape(given.shape)}`);
   }
-  return cotangent;
+  if (cotangent instanceof Tensor && given.dtype !== "float") {
+    throw call.error(`expected a cotangent of dtype float, got ${given.dtype}`);
+  }
+  return cast(given, "float");
 }
+
+const gradCall = new Signature<GradOptions>("grad(y, x, cotangent, options)", { allowUnused: boolean });
 
 /**
  * The gradient of `y` with respect to one or several entries of the tape, as tensors that can be differentiated again: the
@@ -164,20 +176,23 @@ function checkCotangent(op: string, y: Tensor, cotangent?: Tensor): Tensor {
  * assert.throws(() => grad(cast(argmax(x, 0), "float"), x), /cut by .*argmax/);
  * ```
  */
-export function grad(y: Tensor, x: Tensor, cotangent?: Tensor, options?: GradOptions): Tensor;
-export function grad(y: Tensor, x: readonly Tensor[], cotangent?: Tensor, options?: GradOptions): Tensor[];
+export function grad(y: Tensor, x: Tensor, cotangent?: TensorLike, options?: GradOptions): Tensor;
+export function grad(y: Tensor, x: readonly Tensor[], cotangent?: TensorLike, options?: GradOptions): Tensor[];
 export function grad(
   y: Tensor,
   x: Tensor | readonly Tensor[],
-  cotangent?: Tensor,
+  cotangent?: TensorLike,
   options: GradOptions = {},
 ): Tensor | Tensor[] {
-  const start = checkCotangent("grad", y, cotangent);
-  const xs = x instanceof Tensor ? [x] : x;
+  gradCall.check(arguments);
+  if (!(x instanceof Tensor) && !Array.isArray(x)) {
+    throw gradCall.wrong("x", "the tensor or tensors to differentiate by, as in grad(y, x)", x);
+  }
+  const xs = x instanceof Tensor ? [x] : tensorsOrThrow(gradCall, "x", x);
   xs.forEach((t, i) => {
-    if (!(t instanceof Tensor)) throw new Error(`grad: expected x[${i}] to be a tensor, got ${typeof t}`);
-    if (t.dtype !== "float") throw new Error(`grad: expected x[${i}] of dtype float, got ${t.dtype}`);
+    if (t.dtype !== "float") throw gradCall.error(`expected x[${i}] of dtype float, got ${t.dtype}`);
   });
+  const start = checkCotangent(gradCall, y, cotangent);
   const entries = history(y);
   const cotangents = walk(y, start, entries, new Set(xs));
   const gradients = xs.map((t, i) => {
@@ -191,6 +206,8 @@ export function grad(
   });
   return x instanceof Tensor ? gradients[0] : gradients;
 }
+
+const backwardCall = new Signature("backward(y, cotangent)");
 
 /**
  * Adds the gradient of `y` to `grad` of every leaf made with `requiresGrad` that `y` depends on.
@@ -211,8 +228,9 @@ export function grad(
  * x.grad = null;
  * ```
  */
-export function backward(y: Tensor, cotangent?: Tensor): void {
-  const start = checkCotangent("backward", y, cotangent);
+export function backward(y: Tensor, cotangent?: TensorLike): void {
+  backwardCall.check(arguments);
+  const start = checkCotangent(backwardCall, y, cotangent);
   const entries = history(y);
   const leaves = entries.filter((t) => t.requiresGrad);
   if (leaves.length === 0) {

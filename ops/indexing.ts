@@ -1,9 +1,10 @@
 /** Reading and writing at positions that are values of a tensor. */
 import { constant } from "../core/affine.ts";
 import { axisOrThrow, type Case, defineOp, type Draw, leafOp, type Op, opOf, record, register } from "../core/op.ts";
+import { Signature, whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { arange, asTensor, type TensorLike, zeros } from "./creation.ts";
+import { arange, asIndices, asTensor, checkCountable, type TensorLike, zeros } from "./creation.ts";
 import { add, cast, equal, where } from "./elementwise.ts";
 import { broadcastTo, reshape, unsqueeze } from "./movement.ts";
 import { sum } from "./reduce.ts";
@@ -20,15 +21,17 @@ function shownLeaf(indices: Tensor): Tensor | null {
 }
 
 /** Refuses indices that are known to lie outside. What the device computes is not known: there the result is NaN. */
-export function checkIndices(op: string, indices: Tensor, size: number): void {
-  if (indices.dtype !== "int") throw new Error(`${op}: expected indices of dtype int, got ${indices.dtype}`);
+export function checkIndices(op: string, indices: Tensor, size: number, parameter = "indices"): void {
+  if (indices.dtype !== "int") throw new Error(`${op}: expected ${parameter} of dtype int, got ${indices.dtype}`);
   if (indices.size === 0) return;
   if (size === 0) {
-    throw new Error(`${op}: expected no indices into an axis of length 0, got shape ${formatShape(indices.shape)}`);
+    throw new Error(
+      `${op}: expected no ${parameter} into an axis of length 0, got shape ${formatShape(indices.shape)}`,
+    );
   }
   shownLeaf(indices)?.value?.forEach((v, i) => {
     if (v < 0 || v >= size) {
-      throw new Error(`${op}: expected indices from 0 to ${size - 1}, got ${v} at position ${i}`);
+      throw new Error(`${op}: expected ${parameter} from 0 to ${size - 1}, got ${v} at position ${i}`);
     }
   });
 }
@@ -76,6 +79,8 @@ const gatherOp: Op = defineOp({
   },
 });
 
+const gatherCall = new Signature("gather(x, indices, axis)");
+
 /**
  * The elements at given places along an axis, one for each index; like PyTorch's `gather`.
  *
@@ -95,8 +100,11 @@ const gatherOp: Op = defineOp({
  * assert.deepEqual(await gather(x, last, 1).toArray(), [[3], [4]]);
  * ```
  */
-export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
-  return record(gatherOp, [x, indices], { axis: axisOrThrow("gather", x.shape, axis) });
+export function gather(x: TensorLike, indices: TensorLike, axis: number): Tensor {
+  gatherCall.check(arguments);
+  const input = asTensor(gatherCall, "x", x);
+  const at = asIndices(gatherCall, "indices", indices);
+  return record(gatherOp, [input, at], { axis: axisOrThrow(gatherCall, input.shape, axis) });
 }
 
 const takeOp: Op = defineOp({
@@ -128,6 +136,8 @@ const takeOp: Op = defineOp({
   },
 });
 
+const takeCall = new Signature("take(x, indices)");
+
 /**
  * The rows at given indices.
  *
@@ -145,8 +155,9 @@ const takeOp: Op = defineOp({
  * assert.deepEqual(await take(x, tensor([1, 1], [2], { dtype: "int" })).toArray(), [[3, 4], [3, 4]]);
  * ```
  */
-export function take(x: Tensor, indices: Tensor): Tensor {
-  return record(takeOp, [x, indices]);
+export function take(x: TensorLike, indices: TensorLike): Tensor {
+  takeCall.check(arguments);
+  return record(takeOp, [asTensor(takeCall, "x", x), asIndices(takeCall, "indices", indices)]);
 }
 
 const scatterAddOp: Op = defineOp({
@@ -201,6 +212,8 @@ const scatterAddOp: Op = defineOp({
   },
 });
 
+const scatterAddCall = new Signature("scatterAdd(base, indices, updates, axis)");
+
 /**
  * Adds updates to a base at given places along an axis; what meets at one place is added up. Like PyTorch's `scatter_add`, but
  * the base is left as it is. Each element looks through all updates of its row, so the cost is their product.
@@ -221,10 +234,18 @@ const scatterAddOp: Op = defineOp({
  * assert.deepEqual(await scatterAdd(zeros([4]), at, tensor([1, 10, 100]), 0).toArray(), [10, 0, 101, 0]);
  * ```
  */
-export function scatterAdd(base: Tensor, indices: Tensor, updates: TensorLike, axis: number): Tensor {
-  const amount = asTensor(updates, "scatterAdd");
-  return record(scatterAddOp, [base, indices, amount], { axis: axisOrThrow("scatterAdd", base.shape, axis) });
+export function scatterAdd(base: TensorLike, indices: TensorLike, updates: TensorLike, axis: number): Tensor {
+  scatterAddCall.check(arguments);
+  const onto = asTensor(scatterAddCall, "base", base);
+  const at = asIndices(scatterAddCall, "indices", indices);
+  const amount = asTensor(scatterAddCall, "updates", updates);
+  const along = axisOrThrow(scatterAddCall, onto.shape, axis);
+  checkCountable(scatterAddCall, onto.shape[along], `an axis ${along}`);
+  return record(scatterAddOp, [onto, at, amount], { axis: along });
 }
+
+const wholeFrom0 = whole(0);
+const oneHotCall = new Signature("oneHot(indices, depth)");
 
 /**
  * Ones where the last axis counts to the index, zeros elsewhere.
@@ -243,12 +264,13 @@ export function scatterAdd(base: Tensor, indices: Tensor, updates: TensorLike, a
  * assert.deepEqual(await oneHot(classes, 3).toArray(), [[0, 1, 0], [1, 0, 0]]);
  * ```
  */
-export function oneHot(indices: Tensor, depth: number): Tensor {
-  if (!Number.isInteger(depth) || depth < 0) {
-    throw new Error(`oneHot: expected depth to be a whole number from 0, got ${depth}`);
-  }
-  checkIndices("oneHot", indices, depth);
-  return cast(equal(unsqueeze(indices, -1), arange(depth)), "float");
+export function oneHot(indices: TensorLike, depth: number): Tensor {
+  oneHotCall.check(arguments);
+  const at = asIndices(oneHotCall, "indices", indices);
+  if (!wholeFrom0.accepts(depth)) throw oneHotCall.wrong("depth", wholeFrom0.expected, depth);
+  checkCountable(oneHotCall, depth, "a depth");
+  checkIndices("oneHot", at, depth);
+  return cast(equal(unsqueeze(at, -1), arange(depth)), "float");
 }
 
 register({

@@ -1,9 +1,20 @@
 /** Ops that rearrange: they only rewrite indices, so they cost nothing where they are fused. */
 import { add, constant, flatten, scale, unflatten } from "../core/affine.ts";
-import { axisOrThrow, type Case, defineOp, type Draw, type Op, record, register } from "../core/op.ts";
+import {
+  axesOrThrow,
+  axisOrThrow,
+  type Case,
+  defineOp,
+  type Draw,
+  type Op,
+  record,
+  register,
+  shapeOrThrow,
+} from "../core/op.ts";
+import { describe, isShape, Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape, sizeOf } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { arange, full } from "./creation.ts";
+import { type DType, Tensor } from "../core/tensor.ts";
+import { arange, asTensor, checkCountable, full, isCountable, type TensorLike } from "./creation.ts";
 import { cast, less, where } from "./elementwise.ts";
 
 const storedOp: Op = {
@@ -44,6 +55,8 @@ const reshapeOp: Op = defineOp({
   },
 });
 
+const reshapeCall = new Signature("reshape(x, shape)");
+
 /**
  * The same elements in another shape, in row-major order.
  *
@@ -59,19 +72,20 @@ const reshapeOp: Op = defineOp({
  * assert.deepEqual(await reshape(tensor([1, 2, 3, 4]), [2, -1]).toArray(), [[1, 2], [3, 4]]);
  * ```
  */
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  const open = shape.indexOf(-1);
-  let target = shape.slice();
-  if (open >= 0) {
-    const rest = sizeOf(shape.filter((_, i) => i !== open));
-    target = shape.map((n, i) => (i === open ? x.size / rest : n));
-  }
-  if (target.some((n) => !Number.isInteger(n) || n < 0) || sizeOf(target) !== x.size) {
-    throw new Error(
-      `reshape: expected a shape of ${x.size} elements (x is ${formatShape(x.shape)}), got ${formatShape(shape)}`,
+export function reshape(x: TensorLike, shape: Shape): Tensor {
+  if (typeof shape === "number") throw reshapeCall.unwrapped(arguments, 1, "an array of whole numbers");
+  reshapeCall.check(arguments);
+  const input = asTensor(reshapeCall, "x", x);
+  const open = Array.isArray(shape) ? shape.indexOf(-1) : -1;
+  const given = shapeOrThrow(reshapeCall, open < 0 ? shape : shape.map((n, i) => (i === open ? 0 : n)));
+  const rest = sizeOf(given.filter((_, i) => i !== open));
+  const target = given.map((n, i) => (i === open ? input.size / rest : n));
+  if (target.some((n) => !Number.isInteger(n)) || sizeOf(target) !== input.size) {
+    throw reshapeCall.error(
+      `expected a shape of ${input.size} elements (x is ${formatShape(input.shape)}), got ${formatShape(shape)}`,
     );
   }
-  return sameShape(target, x.shape) ? x : record(reshapeOp, [x], { shape: target });
+  return sameShape(target, input.shape) ? input : record(reshapeOp, [input], { shape: target });
 }
 
 const transposeOp: Op = defineOp({
@@ -94,6 +108,8 @@ const transposeOp: Op = defineOp({
   },
 });
 
+const transposeCall = new Signature("transpose(x, order)");
+
 /**
  * Reorders the axes.
  *
@@ -109,13 +125,22 @@ const transposeOp: Op = defineOp({
  * assert.deepEqual(await transpose(tensor([[1, 2], [3, 4]])).toArray(), [[1, 3], [2, 4]]);
  * ```
  */
-export function transpose(x: Tensor, order?: readonly number[]): Tensor {
-  const rank = x.shape.length;
-  const axes = (order ?? x.shape.map((_, a) => rank - 1 - a)).map((a) => axisOrThrow("transpose", x.shape, a));
-  if (axes.length !== rank || new Set(axes).size !== rank) {
-    throw new Error(`transpose: expected each axis of shape ${formatShape(x.shape)} once, got ${formatShape(axes)}`);
+export function transpose(x: TensorLike, order?: readonly number[]): Tensor {
+  if (typeof order === "number") throw transposeCall.unwrapped(arguments, 1, "an array with each axis once");
+  transposeCall.check(arguments);
+  const input = asTensor(transposeCall, "x", x);
+  const { shape } = input;
+  if (order !== undefined && !Array.isArray(order)) {
+    throw transposeCall.wrong("order", "an array with each axis once", order);
   }
-  return axes.every((a, i) => a === i) ? x : record(transposeOp, [x], { order: axes });
+  const axes = Array.from(
+    order ?? shape.map((_, a) => shape.length - 1 - a),
+    (a, i) => axisOrThrow(transposeCall, shape, a, `order[${i}]`),
+  );
+  if (axes.length !== shape.length || new Set(axes).size !== shape.length) {
+    throw transposeCall.error(`expected each axis of shape ${formatShape(shape)} once, got ${formatShape(axes)}`);
+  }
+  return axes.every((a, i) => a === i) ? input : record(transposeOp, [input], { order: axes });
 }
 
 const broadcastToOp: Op = defineOp({
@@ -135,6 +160,8 @@ const broadcastToOp: Op = defineOp({
   },
 });
 
+const broadcastToCall = new Signature("broadcastTo(x, shape)");
+
 /**
  * Repeats axes of size 1, and adds axes in front, by NumPy's rule.
  *
@@ -150,14 +177,18 @@ const broadcastToOp: Op = defineOp({
  * assert.deepEqual(await broadcastTo(tensor([1, 2]), [2, 2]).toArray(), [[1, 2], [1, 2]]);
  * ```
  */
-export function broadcastTo(x: Tensor, shape: Shape): Tensor {
-  const common = broadcastShapes([x.shape, shape]);
-  if (!common || !sameShape(common, shape)) {
-    throw new Error(
-      `broadcastTo: expected a shape that ${formatShape(x.shape)} broadcasts to, got ${formatShape(shape)}`,
+export function broadcastTo(x: TensorLike, shape: Shape): Tensor {
+  if (typeof shape === "number") throw broadcastToCall.unwrapped(arguments, 1, "an array of whole numbers from 0");
+  broadcastToCall.check(arguments);
+  const input = asTensor(broadcastToCall, "x", x);
+  const target = shapeOrThrow(broadcastToCall, shape);
+  const common = broadcastShapes([input.shape, target]);
+  if (!common || !sameShape(common, target)) {
+    throw broadcastToCall.error(
+      `expected a shape that ${formatShape(input.shape)} broadcasts to, got ${formatShape(target)}`,
     );
   }
-  return sameShape(shape, x.shape) ? x : record(broadcastToOp, [x], { shape: shape.slice() });
+  return sameShape(target, input.shape) ? input : record(broadcastToOp, [input], { shape: target });
 }
 
 interface Strides {
@@ -224,6 +255,8 @@ function flipAxes(x: Tensor, flips: readonly boolean[]): Tensor {
 /** A part of an axis: `[start, end, step?]` by Python's rules, an index (the axis goes), or `null` for all of it. */
 export type Range = readonly [start: number | null, end: number | null, step?: number] | number | null;
 
+const sliceCall = new Signature("slice(x, ranges)");
+
 /**
  * A part of a tensor, by Python's rules: negative numbers count from the end, bounds are clamped, a step may be negative.
  *
@@ -241,15 +274,20 @@ export type Range = readonly [start: number | null, end: number | null, step?: n
  * assert.deepEqual(await slice(x, [-1, [null, null, -1]]).toArray(), [6, 5, 4]);
  * ```
  */
-export function slice(x: Tensor, ranges: readonly Range[]): Tensor {
-  if (ranges.length > x.shape.length) {
-    throw new Error(
-      `slice: expected at most ${x.shape.length} ranges for shape ${formatShape(x.shape)}, got ${ranges.length}`,
+export function slice(x: TensorLike, ranges: readonly Range[]): Tensor {
+  if (typeof ranges === "number") throw sliceCall.unwrapped(arguments, 1, "an array with one entry an axis");
+  sliceCall.check(arguments);
+  const input = asTensor(sliceCall, "x", x);
+  const { shape } = input;
+  if (!Array.isArray(ranges)) throw sliceCall.wrong("ranges", "an array with one entry an axis", ranges);
+  if (ranges.length > shape.length) {
+    throw sliceCall.error(
+      `expected at most ${shape.length} ranges for shape ${formatShape(shape)}, got ${ranges.length}`,
     );
   }
-  const parts = x.shape.map((n, axis) => partOf(ranges[axis] ?? null, n, axis));
-  const whole = parts.every((p, a) => p.start === 0 && p.step === 1 && p.count === x.shape[a]);
-  const part = whole ? x : record(sliceOp, [x], {
+  const parts = shape.map((n, axis) => partOf(axis < ranges.length ? ranges[axis] : null, n, axis));
+  const whole = parts.every((p, a) => p.start === 0 && p.step === 1 && p.count === shape[a]);
+  const part = whole ? input : record(sliceOp, [input], {
     starts: parts.map((p) => p.start),
     steps: parts.map((p) => p.step),
     counts: parts.map((p) => p.count),
@@ -262,21 +300,25 @@ function partOf(range: Range, n: number, axis: number): { start: number; step: n
   if (range === null) return { start: 0, step: 1, count: n };
   if (typeof range === "number") {
     if (!Number.isInteger(range) || range < -n || range >= n) {
-      throw new Error(`slice: expected an index from ${-n} to ${n - 1} for axis ${axis}, got ${range}`);
+      const indices = n === 0 ? "no index" : `an index from ${-n} to ${n - 1}`;
+      throw sliceCall.error(`expected ${indices} for axis ${axis}, got ${range}`);
     }
-    return { start: range < 0 ? range + n : range, step: 1, count: 1 };
+    return { start: range < 0 ? range + n : range + 0, step: 1, count: 1 };
+  }
+  if (!Array.isArray(range) || range.length < 2 || range.length > 3) {
+    throw sliceCall.wrong(`ranges[${axis}]`, "[start, end], [start, end, step], an index or null", range);
   }
   const [from, to, step = 1] = range;
   if (!Number.isInteger(step) || step === 0) {
-    throw new Error(`slice: expected a whole step other than 0 for axis ${axis}, got ${step}`);
+    throw sliceCall.error(`expected a whole step other than 0 for axis ${axis}, got ${describe(step)}`);
   }
   for (const bound of [from, to]) {
     if (bound !== null && !Number.isInteger(bound)) {
-      throw new Error(`slice: expected whole bounds or null for axis ${axis}, got ${bound}`);
+      throw sliceCall.error(`expected whole bounds or null for axis ${axis}, got ${describe(bound)}`);
     }
   }
   const [lowest, highest] = step > 0 ? [0, n] : [-1, n - 1];
-  const place = (i: number) => Math.min(highest, Math.max(lowest, i < 0 ? i + n : i));
+  const place = (i: number) => Math.min(highest, Math.max(lowest, i < 0 ? i + n : i + 0));
   const start = from === null ? (step > 0 ? 0 : n - 1) : place(from);
   const end = to === null ? (step > 0 ? n : -1) : place(to);
   const count = Math.max(0, Math.ceil((end - start) / step));
@@ -311,6 +353,8 @@ const padOp: Op = defineOp({
   },
 });
 
+const padCall = new Signature("pad(x, widths, value)");
+
 /**
  * Puts a value around a tensor.
  *
@@ -327,24 +371,46 @@ const padOp: Op = defineOp({
  * assert.deepEqual(await pad(tensor([1, 2]), [[1, 2]], 9).toArray(), [9, 1, 2, 9, 9]);
  * ```
  */
-export function pad(x: Tensor, widths: readonly (readonly [before: number, after: number])[], value = 0): Tensor {
-  if (widths.length !== x.shape.length) {
-    throw new Error(`pad: expected ${x.shape.length} pairs for shape ${formatShape(x.shape)}, got ${widths.length}`);
+export function pad(
+  x: TensorLike,
+  widths: readonly (readonly [before: number, after: number])[],
+  value: number | boolean = 0,
+): Tensor {
+  padCall.check(arguments);
+  const input = asTensor(padCall, "x", x);
+  const { shape, dtype } = input;
+  if (!Array.isArray(widths)) throw padCall.wrong("widths", "an array with [before, after] for each axis", widths);
+  if (widths.length !== shape.length) {
+    throw padCall.error(`expected ${shape.length} pairs for shape ${formatShape(shape)}, got ${widths.length}`);
   }
-  widths.forEach((pair, axis) => {
-    if (pair.some((n) => !Number.isInteger(n) || n < 0)) {
-      throw new Error(`pad: expected whole widths from 0 for axis ${axis}, got ${pair.join(", ")}`);
+  Array.from(widths, (pair, axis) => {
+    if (!isShape(pair) || pair.length !== 2) {
+      throw padCall.wrong(`widths[${axis}]`, "[before, after], whole numbers from 0", pair);
     }
   });
-  if (x.dtype !== "float" && !Number.isInteger(value)) {
-    throw new Error(`pad: expected a whole value for dtype ${x.dtype}, got ${value}`);
-  }
-  const before = widths.map(([n]) => n);
-  const after = widths.map(([, n]) => n);
-  if ([...before, ...after].every((n) => n === 0)) return x;
-  if (x.size === 0) return full(x.shape.map((n, a) => n + before[a] + after[a]), value, { dtype: x.dtype });
-  return record(padOp, [x], { before, after, value });
+  const before = widths.map(([n]) => n + 0);
+  const after = widths.map(([, n]) => n + 0);
+  const fill = paddingOf(value, dtype);
+  if ([...before, ...after].every((n) => n === 0)) return input;
+  if (input.size === 0) return full(shape.map((n, a) => n + before[a] + after[a]), fill, { dtype });
+  return record(padOp, [input], { before, after, value: fill });
 }
+
+/** The number that is put around a tensor of a dtype. */
+function paddingOf(value: number | boolean, dtype: DType): number {
+  const fill = Number(value);
+  if (typeof value === "boolean" ? dtype === "bool" : typeof value === "number") {
+    if (dtype === "float" || (dtype === "bool" ? fill === 0 || fill === 1 : isCountable(fill))) return fill + 0;
+  }
+  const expected = {
+    float: "a number",
+    int: "a whole number of at most 2^24 for dtype int",
+    bool: "a boolean, 0 or 1 for dtype bool",
+  };
+  throw padCall.wrong("value", expected[dtype], value);
+}
+
+const flipCall = new Signature("flip(x, axis)");
 
 /**
  * Reverses the order along one or several axes.
@@ -360,11 +426,14 @@ export function pad(x: Tensor, widths: readonly (readonly [before: number, after
  * assert.deepEqual(await flip(tensor([1, 2, 3]), 0).toArray(), [3, 2, 1]);
  * ```
  */
-export function flip(x: Tensor, axis?: number | readonly number[]): Tensor {
-  const axes = axis === undefined ? x.shape.map((_, a) => a) : typeof axis === "number" ? [axis] : axis;
-  const flipped = axes.map((a) => axisOrThrow("flip", x.shape, a));
-  return flipAxes(x, x.shape.map((_, a) => flipped.includes(a)));
+export function flip(x: TensorLike, axis?: number | readonly number[]): Tensor {
+  flipCall.check(arguments);
+  const input = asTensor(flipCall, "x", x);
+  const flipped = axesOrThrow(flipCall, input.shape, axis);
+  return flipAxes(input, input.shape.map((_, a) => flipped.includes(a)));
 }
+
+const squeezeCall = new Signature("squeeze(x, axis)");
 
 /**
  * Removes axes of size 1.
@@ -382,17 +451,21 @@ export function flip(x: Tensor, axis?: number | readonly number[]): Tensor {
  * assert.deepEqual(squeeze(zeros([1, 3, 1]), 0).shape, [3, 1]);
  * ```
  */
-export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
-  const given = axis === undefined ? null : typeof axis === "number" ? [axis] : axis;
-  const axes = given?.map((a) => axisOrThrow("squeeze", x.shape, a)) ??
-    x.shape.map((_, a) => a).filter((a) => x.shape[a] === 1);
+export function squeeze(x: TensorLike, axis?: number | readonly number[]): Tensor {
+  squeezeCall.check(arguments);
+  const input = asTensor(squeezeCall, "x", x);
+  const { shape } = input;
+  const given = axesOrThrow(squeezeCall, shape, axis);
+  const axes = axis === undefined ? given.filter((a) => shape[a] === 1) : given;
   for (const a of axes) {
-    if (x.shape[a] !== 1) {
-      throw new Error(`squeeze: expected axis ${a} of shape ${formatShape(x.shape)} to have size 1`);
+    if (shape[a] !== 1) {
+      throw squeezeCall.error(`expected axis ${a} of shape ${formatShape(shape)} to have size 1`);
     }
   }
-  return reshape(x, x.shape.filter((_, a) => !axes.includes(a)));
+  return reshape(input, shape.filter((_, a) => !axes.includes(a)));
 }
+
+const unsqueezeCall = new Signature("unsqueeze(x, axis)");
 
 /**
  * Adds an axis of size 1.
@@ -409,15 +482,31 @@ export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
  * assert.deepEqual(unsqueeze(zeros([3]), -1).shape, [3, 1]);
  * ```
  */
-export function unsqueeze(x: Tensor, axis: number): Tensor {
-  const at = normalizeAxis(axis, x.shape.length + 1);
-  if (at === null) {
-    throw new Error(
-      `unsqueeze: expected an axis from 0 to ${x.shape.length} (x is ${formatShape(x.shape)}), got ${axis}`,
-    );
-  }
-  return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
+export function unsqueeze(x: TensorLike, axis: number): Tensor {
+  unsqueezeCall.check(arguments);
+  const input = asTensor(unsqueezeCall, "x", x);
+  const at = newAxisOrThrow(unsqueezeCall, input.shape, axis, "x");
+  return reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
 }
+
+/** Where a new axis stands in the result. */
+function newAxisOrThrow(call: Signature, shape: Shape, axis: unknown, what: string): number {
+  if (!Number.isInteger(axis)) throw call.wrong("axis", "a whole number", axis);
+  const at = normalizeAxis(axis as number, shape.length + 1);
+  if (at !== null) return at;
+  throw call.error(`expected an axis from 0 to ${shape.length} (${what} is ${formatShape(shape)}), got ${axis}`);
+}
+
+/** The tensors that an array stands for. */
+function asTensors(call: Signature, tensors: unknown, args: IArguments): Tensor[] {
+  if (tensors instanceof Tensor) throw call.unwrapped(args, 0, "an array of tensors");
+  call.check(args);
+  if (!Array.isArray(tensors)) throw call.wrong("tensors", "an array of tensors", tensors);
+  if (tensors.length === 0) throw call.error("expected at least one tensor, got none");
+  return Array.from(tensors, (t, i) => asTensor(call, `tensors[${i}]`, t));
+}
+
+const concatCall = new Signature("concat(tensors, axis)");
 
 /**
  * Joins tensors along an axis.
@@ -434,28 +523,30 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
  * assert.deepEqual(await concat([tensor([1, 2]), tensor([3])]).toArray(), [1, 2, 3]);
  * ```
  */
-export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
-  if (tensors.length === 0) throw new Error("concat: expected at least one tensor, got none");
-  const [first] = tensors;
-  const at = axisOrThrow("concat", first.shape, axis);
-  tensors.forEach((t, i) => {
+export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
+  const given = asTensors(concatCall, tensors, arguments);
+  const [first] = given;
+  const at = axisOrThrow(concatCall, first.shape, axis);
+  given.forEach((t, i) => {
     if (t.shape.length === first.shape.length && t.shape.every((n, a) => a === at || n === first.shape[a])) return;
-    throw new Error(
-      `concat: expected shapes that agree outside of axis ${at}, got ${
-        formatShape(first.shape)
-      } and, for tensor ${i}, ${formatShape(t.shape)}`,
+    throw concatCall.error(
+      `expected shapes that agree outside of axis ${at}, got ${formatShape(first.shape)} and, for tensor ${i}, ${
+        formatShape(t.shape)
+      }`,
     );
   });
-  const dtype = tensors.some((t) => t.dtype === "float")
+  const dtype = given.some((t) => t.dtype === "float")
     ? "float"
-    : tensors.some((t) => t.dtype === "int")
+    : given.some((t) => t.dtype === "int")
     ? "int"
     : "bool";
-  const parts = tensors.filter((t) => t.shape[at] > 0).map((t) => cast(t, dtype));
+  const parts = given.filter((t) => t.shape[at] > 0).map((t) => cast(t, dtype));
   if (parts.length === 0) return cast(first, dtype);
+  if (parts.length === 1) return parts[0];
   const ends: number[] = [];
   for (const t of parts) ends.push((ends.at(-1) ?? 0) + t.shape[at]);
   const length = ends[ends.length - 1];
+  checkCountable(concatCall, length, `an axis ${at}`);
   const position = reshape(arange(length), first.shape.map((_, a) => (a === at ? length : 1)));
   const padded = parts.map((t, i) =>
     pad(t, t.shape.map((n, a) => (a === at ? [ends[i] - n, length - ends[i]] as const : [0, 0] as const)))
@@ -468,6 +559,8 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   };
   return join(0, parts.length);
 }
+
+const stackCall = new Signature("stack(tensors, axis)");
 
 /**
  * Joins tensors of one shape along a new axis.
@@ -484,15 +577,17 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
  * assert.deepEqual(await stack([tensor([1, 2]), tensor([3, 4])], 1).toArray(), [[1, 3], [2, 4]]);
  * ```
  */
-export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
-  if (tensors.length === 0) throw new Error("stack: expected at least one tensor, got none");
-  tensors.forEach((t, i) => {
-    if (sameShape(t.shape, tensors[0].shape)) return;
-    throw new Error(
-      `stack: expected one shape, got ${formatShape(tensors[0].shape)} and, for tensor ${i}, ${formatShape(t.shape)}`,
+export function stack(tensors: readonly TensorLike[], axis = 0): Tensor {
+  const given = asTensors(stackCall, tensors, arguments);
+  const [{ shape }] = given;
+  given.forEach((t, i) => {
+    if (sameShape(t.shape, shape)) return;
+    throw stackCall.error(
+      `expected one shape, got ${formatShape(shape)} and, for tensor ${i}, ${formatShape(t.shape)}`,
     );
   });
-  return concat(tensors.map((t) => unsqueeze(t, axis)), axis < 0 ? axis + tensors[0].shape.length + 1 : axis);
+  const at = newAxisOrThrow(stackCall, shape, axis, "each tensor");
+  return concat(given.map((t) => unsqueeze(t, at)), at);
 }
 
 const oneAxis = (draw: Draw): Case => {

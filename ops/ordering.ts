@@ -1,8 +1,9 @@
 /** Order along an axis: ranks, sorting, selection. All stable, the lower index first among equals, NaN as the largest. */
 import { axisOrThrow, type Case, type Draw, register } from "../core/op.ts";
+import { boolean, Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { arange, asTensor } from "./creation.ts";
+import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts";
 import { add, equal, greater, less, logicalAnd, logicalNot, logicalOr, mul, neg, sub, where } from "./elementwise.ts";
 import { gather } from "./indexing.ts";
 import { broadcastTo, concat, pad, reshape, slice, squeeze, stored, transpose, unsqueeze } from "./movement.ts";
@@ -12,6 +13,18 @@ import { argmax, sum } from "./reduce.ts";
 export interface OrderOptions {
   /** Whether the largest comes first. */
   readonly descending?: boolean;
+}
+
+/** How the functions with {@link OrderOptions} are called. */
+function callOf(name: string): Signature<OrderOptions> {
+  return new Signature(`${name}(x, axis, options)`, { descending: boolean });
+}
+
+/** An axis that is counted along, from the front. */
+function orderedAxis(call: Signature, x: Tensor, axis: unknown): number {
+  const at = axisOrThrow(call, x.shape, axis);
+  checkCountable(call, x.shape[at], `an axis ${at}`);
+  return at;
 }
 
 /** NaN ranks as the largest, so that every order is total. */
@@ -47,6 +60,8 @@ function rankLast(x: Tensor, descending: boolean): Tensor {
   return count(precedes(other, index, own, unsqueeze(index, 1), descending), -1);
 }
 
+const rankCall = callOf("rank");
+
 /**
  * The place of each element in the order along an axis: how many come before it. Found by counting, so the cost grows with the
  * square of the axis; {@link topKMask} is faster where only membership counts.
@@ -64,9 +79,11 @@ function rankLast(x: Tensor, descending: boolean): Tensor {
  * assert.deepEqual(await rank(tensor([3, 1, 3, 2]), 0, { descending: true }).toArray(), [0, 3, 1, 2]);
  * ```
  */
-export function rank(x: Tensor, axis = -1, { descending = false }: OrderOptions = {}): Tensor {
-  const { moved, back } = lastAxis(x, axisOrThrow("rank", x.shape, axis));
-  return back(rankLast(moved, descending));
+export function rank(x: TensorLike, axis = -1, options?: OrderOptions): Tensor {
+  rankCall.check(arguments);
+  const input = asTensor(rankCall, "x", x);
+  const { moved, back } = lastAxis(input, orderedAxis(rankCall, input, axis));
+  return back(rankLast(moved, options?.descending ?? false));
 }
 
 /** The index of the element at each of the first `k` places. */
@@ -76,6 +93,8 @@ function firstIndices(x: Tensor, k: number, descending: boolean): Tensor {
   const place = unsqueeze(arange(k), 1); // [k, 1]
   return sum(where(equal(ranks, place), arange(n), 0), -1);
 }
+
+const argsortCall = callOf("argsort");
 
 /**
  * The indices that sort along an axis.
@@ -92,11 +111,15 @@ function firstIndices(x: Tensor, k: number, descending: boolean): Tensor {
  * assert.deepEqual(await argsort(tensor([3, 1, 3, 2])).toArray(), [1, 3, 0, 2]);
  * ```
  */
-export function argsort(x: Tensor, axis = -1, { descending = false }: OrderOptions = {}): Tensor {
-  const at = axisOrThrow("argsort", x.shape, axis);
-  const { moved, back } = lastAxis(x, at);
-  return back(firstIndices(moved, x.shape[at], descending));
+export function argsort(x: TensorLike, axis = -1, options?: OrderOptions): Tensor {
+  argsortCall.check(arguments);
+  const input = asTensor(argsortCall, "x", x);
+  const at = orderedAxis(argsortCall, input, axis);
+  const { moved, back } = lastAxis(input, at);
+  return back(firstIndices(moved, input.shape[at], options?.descending ?? false));
 }
+
+const sortCall = callOf("sort");
 
 /**
  * Sorts along an axis. The gradient goes where the element came from.
@@ -112,10 +135,14 @@ export function argsort(x: Tensor, axis = -1, { descending = false }: OrderOptio
  * assert.deepEqual(await sort(tensor([3, 1, 2]), 0, { descending: true }).toArray(), [3, 2, 1]);
  * ```
  */
-export function sort(x: Tensor, axis = -1, options: OrderOptions = {}): Tensor {
-  const at = axisOrThrow("sort", x.shape, axis);
-  return gather(x, argsort(x, at, options), at);
+export function sort(x: TensorLike, axis = -1, options?: OrderOptions): Tensor {
+  sortCall.check(arguments);
+  const input = asTensor(sortCall, "x", x);
+  const at = orderedAxis(sortCall, input, axis);
+  return gather(input, argsort(input, at, options), at);
 }
+
+const topKCall = new Signature("topK(x, k, axis)");
 
 /**
  * The `k` largest elements along an axis, the largest first, and where they stand.
@@ -135,14 +162,17 @@ export function sort(x: Tensor, axis = -1, options: OrderOptions = {}): Tensor {
  * assert.deepEqual(await indices.toArray(), [1, 2, 3]);
  * ```
  */
-export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
-  const at = axisOrThrow("topK", x.shape, axis);
-  if (!Number.isInteger(k) || k < 0 || k > x.shape[at]) {
-    throw new Error(`topK: expected k to be a whole number from 0 to ${x.shape[at]} (axis ${at}), got ${k}`);
+export function topK(x: TensorLike, k: number, axis = -1): { values: Tensor; indices: Tensor } {
+  topKCall.check(arguments);
+  const input = asTensor(topKCall, "x", x);
+  const at = orderedAxis(topKCall, input, axis);
+  const n = input.shape[at];
+  if (!Number.isInteger(k) || k < 0 || k > n) {
+    throw topKCall.wrong("k", `a whole number from 0 to ${n} (axis ${at})`, k);
   }
-  const { moved, back } = lastAxis(x, at);
+  const { moved, back } = lastAxis(input, at);
   const indices = back(firstIndices(moved, k, true));
-  return { values: gather(x, indices, at), indices };
+  return { values: gather(input, indices, at), indices };
 }
 
 /** Axes up to this long are ranked by counting all pairs. */
@@ -236,6 +266,8 @@ function fineBracket(keys: Tensor, k: Tensor, undecided: Tensor): Bracket {
   return bracketOf(keys, k, value, index, (at) => add(mul(gather(row, at, -1), CANDIDATES), at));
 }
 
+const topKMaskCall = new Signature("topKMask(x, k, axis)");
+
 /**
  * Marks the `k` largest elements along an axis; the lower index is taken first among equals, NaN counts as the largest. What hard
  * mining needs: exact, and without sorting. Some elements are ranked exactly, which brackets the border between selected and not;
@@ -257,17 +289,22 @@ function fineBracket(keys: Tensor, k: Tensor, undecided: Tensor): Bracket {
  * assert.deepEqual(await topKMask(x, k).toArray(), [[true, false, true, false], [false, false, false, true]]);
  * ```
  */
-export function topKMask(x: Tensor, k: Tensor | number, axis = -1): Tensor {
-  const at = axisOrThrow("topKMask", x.shape, axis);
-  const wanted = asTensor(k, "topKMask");
-  const each = x.shape.map((n, a) => (a === at ? 1 : n));
+export function topKMask(x: TensorLike, k: TensorLike, axis = -1): Tensor {
+  topKMaskCall.check(arguments);
+  const input = asTensor(topKMaskCall, "x", x);
+  const at = orderedAxis(topKMaskCall, input, axis);
+  if (typeof k === "number" && !Number.isInteger(k) && Math.abs(k) !== Infinity) {
+    throw topKMaskCall.wrong("k", "a whole number, or a tensor of them", k);
+  }
+  const wanted = asTensor(topKMaskCall, "k", k);
+  const each = input.shape.map((n, a) => (a === at ? 1 : n));
   const common = broadcastShapes([wanted.shape, each]);
   if (!common || !sameShape(common, each)) {
-    throw new Error(
-      `topKMask: expected k to broadcast to ${formatShape(each)}, got shape ${formatShape(wanted.shape)}`,
+    throw topKMaskCall.error(
+      `expected k to broadcast to ${formatShape(each)}, got shape ${formatShape(wanted.shape)}`,
     );
   }
-  const { moved, back } = lastAxis(x, at);
+  const { moved, back } = lastAxis(input, at);
   const many = wanted.shape.length === 0 ? wanted : lastAxis(broadcastTo(wanted, each), at).moved;
   const last = moved.shape.length - 1;
   const n = moved.shape[last];

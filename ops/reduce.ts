@@ -1,5 +1,6 @@
 /** Reductions over one axis, several or all. */
 import {
+  axesOrThrow,
   axisOrThrow,
   type Case,
   defineOp,
@@ -11,6 +12,7 @@ import {
   register,
   type Vjp,
 } from "../core/op.ts";
+import { boolean, Signature } from "../core/options.ts";
 import { dropAxes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
 import { arange, asTensor, full, type TensorLike } from "./creation.ts";
@@ -26,13 +28,9 @@ export interface ReduceOptions {
   readonly keepDims?: boolean;
 }
 
-function axesOf(op: string, x: Tensor, axis: Axes | undefined): number[] {
-  if (axis === undefined) return x.shape.map((_, i) => i);
-  const axes = (typeof axis === "number" ? [axis] : axis).map((a) => axisOrThrow(op, x.shape, a));
-  if (new Set(axes).size !== axes.length) {
-    throw new Error(`${op}: expected each axis once, got [${axes.join(", ")}]`);
-  }
-  return axes.sort((a, b) => a - b);
+/** How the reductions are called. */
+function callOf(name: string): Signature<ReduceOptions> {
+  return new Signature(`${name}(x, axis, options)`, { keepDims: boolean });
 }
 
 /** The shape with the reduced axes as 1. */
@@ -97,6 +95,8 @@ const sumOp = reduction("sum", {
   vjp: ({ cotangent, inputs: [x], attributes }) => broadcastTo(restore(cotangent, x, attributes), x.shape),
 });
 
+const sumCall = callOf("sum");
+
 /**
  * The sum; 0 over nothing. `int` and `bool` give `int`.
  *
@@ -116,9 +116,12 @@ const sumOp = reduction("sum", {
  * ```
  */
 export function sum(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "sum");
-  return reduce(sumOp, input, axesOf("sum", input, axis), options);
+  sumCall.check(arguments);
+  const input = asTensor(sumCall, "x", x);
+  return reduce(sumOp, input, axesOrThrow(sumCall, input.shape, axis), options);
 }
+
+const meanCall = callOf("mean");
 
 /**
  * The mean, always `float`; NaN over nothing.
@@ -137,8 +140,9 @@ export function sum(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor
  * ```
  */
 export function mean(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "mean");
-  const axes = axesOf("mean", input, axis);
+  meanCall.check(arguments);
+  const input = asTensor(meanCall, "x", x);
+  const axes = axesOrThrow(meanCall, input.shape, axis);
   return div(reduce(sumOp, input, axes, options), sizeOf(axes.map((a) => input.shape[a])));
 }
 
@@ -164,6 +168,8 @@ function productOfOthers(x: Tensor, axes: readonly number[]): Tensor {
   return transpose(reshape(others, moved.shape), order.map((_, a) => order.indexOf(a)));
 }
 
+const prodCall = callOf("prod");
+
 /**
  * The product; 1 over nothing. `int` and `bool` give `int`. The gradient is exact where elements are 0; it costs the square of the
  * number of factors.
@@ -184,8 +190,9 @@ function productOfOthers(x: Tensor, axes: readonly number[]): Tensor {
  * ```
  */
 export function prod(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "prod");
-  return reduce(prodOp, input, axesOf("prod", input, axis), options);
+  prodCall.check(arguments);
+  const input = asTensor(prodCall, "x", x);
+  return reduce(prodOp, input, axesOrThrow(prodCall, input.shape, axis), options);
 }
 
 /** Elements that are the extreme share the gradient evenly. */
@@ -202,6 +209,8 @@ const maxOp = reduction("max", {
   vjp: shareTies,
   input: { distinct: true },
 });
+
+const maxCall = callOf("max");
 
 /**
  * The largest element; NaN where there is one. Equal elements share the gradient evenly.
@@ -222,8 +231,9 @@ const maxOp = reduction("max", {
  * ```
  */
 export function max(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "max");
-  return reduce(maxOp, input, axesOf("max", input, axis), options);
+  maxCall.check(arguments);
+  const input = asTensor(maxCall, "x", x);
+  return reduce(maxOp, input, axesOrThrow(maxCall, input.shape, axis), options);
 }
 
 const minOp = reduction("min", {
@@ -233,6 +243,8 @@ const minOp = reduction("min", {
   vjp: shareTies,
   input: { distinct: true },
 });
+
+const minCall = callOf("min");
 
 /**
  * The smallest element; NaN where there is one. Equal elements share the gradient evenly.
@@ -251,8 +263,9 @@ const minOp = reduction("min", {
  * ```
  */
 export function min(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "min");
-  return reduce(minOp, input, axesOf("min", input, axis), options);
+  minCall.check(arguments);
+  const input = asTensor(minCall, "x", x);
+  return reduce(minOp, input, axesOrThrow(minCall, input.shape, axis), options);
 }
 
 const anyOp = reduction("any", {
@@ -269,11 +282,13 @@ const allOp = reduction("all", {
   input: { dtype: "bool" },
 });
 
-function truthOf(op: string, x: TensorLike): Tensor {
-  const input = asTensor(x, op);
-  if (input.dtype !== "bool") throw new Error(`${op}: expected dtype bool, got ${input.dtype}`);
+function truthOf(call: Signature, x: TensorLike): Tensor {
+  const input = asTensor(call, "x", x);
+  if (input.dtype !== "bool") throw call.error(`expected dtype bool, got ${input.dtype}`);
   return input;
 }
+
+const anyCall = callOf("any");
 
 /**
  * Whether an element is true; false over nothing. It has no derivative.
@@ -292,9 +307,12 @@ function truthOf(op: string, x: TensorLike): Tensor {
  * ```
  */
 export function any(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = truthOf("any", x);
-  return reduce(anyOp, input, axesOf("any", input, axis), options);
+  anyCall.check(arguments);
+  const input = truthOf(anyCall, x);
+  return reduce(anyOp, input, axesOrThrow(anyCall, input.shape, axis), options);
 }
+
+const allCall = callOf("all");
 
 /**
  * Whether every element is true; true over nothing. It has no derivative.
@@ -313,8 +331,9 @@ export function any(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor
  * ```
  */
 export function all(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = truthOf("all", x);
-  return reduce(allOp, input, axesOf("all", input, axis), options);
+  allCall.check(arguments);
+  const input = truthOf(allCall, x);
+  return reduce(allOp, input, axesOrThrow(allCall, input.shape, axis), options);
 }
 
 /** The position of an extreme: a reduction that compares numbers, and around it what makes NaN the extreme. */
@@ -348,8 +367,15 @@ function positionOp(name: string, better: string, worst: number, best: number): 
   });
 }
 
+/** A position counts along one axis, or in row-major order along all. */
+function oneOrAll(call: Signature, x: Tensor, axis: number | undefined): number[] {
+  return axis === undefined ? axesOrThrow(call, x.shape, axis) : [axisOrThrow(call, x.shape, axis)];
+}
+
 const argmaxOp = positionOp("argmax", ">", -Infinity, Infinity);
 const argminOp = positionOp("argmin", "<", Infinity, -Infinity);
+
+const argmaxCall = callOf("argmax");
 
 /**
  * The position of the largest element, the lowest among equals; NaN counts as infinite. It has no derivative.
@@ -369,9 +395,12 @@ const argminOp = positionOp("argmin", "<", Infinity, -Infinity);
  * ```
  */
 export function argmax(x: TensorLike, axis?: number, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "argmax");
-  return reduce(argmaxOp, input, axesOf("argmax", input, axis), options);
+  argmaxCall.check(arguments);
+  const input = asTensor(argmaxCall, "x", x);
+  return reduce(argmaxOp, input, oneOrAll(argmaxCall, input, axis), options);
 }
+
+const argminCall = callOf("argmin");
 
 /**
  * The position of the smallest element, the lowest among equals; NaN counts as minus infinity. It has no derivative.
@@ -391,8 +420,9 @@ export function argmax(x: TensorLike, axis?: number, options?: ReduceOptions): T
  * ```
  */
 export function argmin(x: TensorLike, axis?: number, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "argmin");
-  return reduce(argminOp, input, axesOf("argmin", input, axis), options);
+  argminCall.check(arguments);
+  const input = asTensor(argminCall, "x", x);
+  return reduce(argminOp, input, oneOrAll(argminCall, input, axis), options);
 }
 
 /** A sum of exponentials, relative to the first element, up to which float32 rounds no more than about the last place of the elements. */
@@ -429,6 +459,8 @@ const logSumExpOp: Op = defineOp({
   domain: (draw) => reduceCase(draw, 0, {}),
 });
 
+const logSumExpCall = callOf("logSumExp");
+
 /**
  * The logarithm of the sum of exponentials, computed without overflow, always `float`; -Infinity over nothing.
  *
@@ -446,8 +478,9 @@ const logSumExpOp: Op = defineOp({
  * ```
  */
 export function logSumExp(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-  const input = asTensor(x, "logSumExp");
-  return reduce(logSumExpOp, input, axesOf("logSumExp", input, axis), options);
+  logSumExpCall.check(arguments);
+  const input = asTensor(logSumExpCall, "x", x);
+  return reduce(logSumExpOp, input, axesOrThrow(logSumExpCall, input.shape, axis), options);
 }
 
 register({
