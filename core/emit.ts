@@ -100,7 +100,8 @@ class IndexTooLarge extends Error {
       `plan: "${root.name}" of shape [${
         root.shape.join(", ")
       }] needs the index ${index}, but on ${target.name} indices are exact ` +
-        `only up to ${target.exactIndex}; split the tensor, or use the device "float64" or "cpu"`,
+        `only up to ${target.exactIndex}; split the tensor, or use the device "float64" or "cpu" (whose indices are exact, but ` +
+        `whose values are float32 like all but those of "float64")`,
     );
     this.name = "IndexTooLarge";
   }

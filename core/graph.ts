@@ -9,6 +9,7 @@ import {
   opOf,
   type ReduceKernel,
 } from "./op.ts";
+import type { Target } from "./lower.ts";
 import { dropAxes, type Shape, sizeOf } from "./shape.ts";
 import type { Attributes, Tensor } from "./tensor.ts";
 
@@ -235,7 +236,7 @@ export interface Graph {
 }
 
 /** Translates the entries that must be computed; `leaves` are those that have a value. */
-export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[]): Graph {
+export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[], target: Target): Graph {
   const known = new Map<Tensor, Node>();
   for (const leaf of leaves) known.set(leaf, new Node("leaf", { kind: "leaf" }, [], {}, leaf.shape));
   const leafNodes = leaves.map((t) => known.get(t)!);
@@ -260,6 +261,7 @@ export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[]
     if (op.kernel.kind === "reduce") {
       const axes = tensor.attributes.axes as readonly number[];
       if (inputs[0].size === 0) return filled(tensor.shape, op.kernel.identity);
+      if (op.kernel.position) refuseInexact(op.name, inputs[0].shape, axes, target);
       return reduction(op.name, op.kernel, inputs[0], axes);
     }
     return new Node(op.name, op.kernel, inputs, tensor.attributes, tensor.shape);
@@ -293,6 +295,23 @@ export function buildGraph(outputs: readonly Tensor[], leaves: readonly Tensor[]
 
   const results = outputs.map((t) => known.get(t)!);
   return { nodes: topological(results), outputs: results, leaves: leafNodes };
+}
+
+/** A position is a value: one that the device cannot store would be another one. */
+function refuseInexact(
+  name: string,
+  shape: Shape,
+  axes: readonly number[],
+  { exactValue, name: device }: Target,
+): void {
+  const length = sizeOf(axes.map((a) => shape[a]));
+  // Positions count from 0.
+  if (length - 1 <= exactValue) return;
+  throw new Error(
+    `${name}: expected at most ${exactValue + 1} elements along axes [${axes.join(", ")}] of shape [${
+      shape.join(", ")
+    }], since ${device} stores positions as float32, got ${length}; split the tensor, or use the device "float64"`,
+  );
 }
 
 function filled(shape: Shape, value: number): Node {

@@ -12,6 +12,8 @@ export interface Target extends Writer {
   readonly extents: readonly number[];
   /** Indices are exact up to here. */
   readonly exactIndex: number;
+  /** Whole numbers that it stores as values are exact up to here. */
+  readonly exactValue: number;
   /** Arrays that one kernel can read. */
   readonly maxArguments: number;
   /** Whether constant tables count among them. */
@@ -44,6 +46,7 @@ function target(name: string, options: Options): Target {
     flat: options.flat ?? false,
     extents: options.extents ?? [Infinity, Infinity, Infinity],
     exactIndex: options.exactIndex ?? EXACT_IN_SINGLE,
+    exactValue: isOracle ? Number.MAX_SAFE_INTEGER : EXACT_IN_SINGLE,
     // Seven arrays and the output are the eight storage buffers that WebGPU guarantees.
     maxArguments: 7,
     tablesAreArguments: options.tablesAreArguments ?? false,

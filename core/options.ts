@@ -138,6 +138,11 @@ function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Whether something can only be the options of a call. */
+function isOptions(value: unknown): boolean {
+  return typeof value === "object" && value !== null && isPlain(value);
+}
+
 /** An object by its class. */
 function named(value: object): string {
   const name = value.constructor?.name;
@@ -225,7 +230,7 @@ export class Signature<O extends object = Record<never, never>> {
 
   /** The error where a number stands in place of an array of numbers, a tensor in place of an array of tensors; to be thrown. */
   unwrapped(args: ArrayLike<unknown>, at: number, expected: string): Error {
-    const same = Array.from(args).slice(at).filter((value) => typeof value === typeof args[at]);
+    const same = Array.from(args).slice(at).filter((value) => typeof value === typeof args[at] && !isOptions(value));
     const text = (value: unknown, i: number) => typeof value === "number" ? describe(value) : "xyzuvw"[i] ?? `x${i}`;
     const call = [...this.#parameters.slice(0, at), `[${same.map(text).join(", ")}]`].join(", ");
     return this.error(

@@ -224,7 +224,7 @@ class Planner {
 
 /** Plans how to compute `outputs`, given the entries that have a value. */
 export function makePlan(outputs: readonly Tensor[], leaves: readonly Tensor[], target: Target): Plan {
-  const graph = buildGraph(outputs, leaves);
+  const graph = buildGraph(outputs, leaves, target);
   const kernels = new Planner(graph, target).run();
   const roots = [...kernels.keys()].sort((a, b) => a.order - b.order);
   const stepOf = new Map(roots.map((node, index) => [node, index]));

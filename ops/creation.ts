@@ -175,6 +175,9 @@ const tensorCall = new Signature<TensorOptions>("tensor(data, shape, options)", 
  */
 export function tensor(data: NestedData, shape?: Shape, options?: TensorOptions): Tensor {
   tensorCall.check(arguments);
+  if (typeof data !== "number" && typeof data !== "boolean" && !Array.isArray(data) && !isTyped(data)) {
+    throw tensorCall.wrong("data", "a number, a boolean, a typed array or nested arrays of them", data);
+  }
   const flat = flatten(tensorCall, "data", data);
   const given = shape === undefined ? flat.shape : shapeOrThrow(tensorCall, shape);
   if (sizeOf(given) !== flat.values.length) {

@@ -398,7 +398,7 @@ export function pad(
 
 /** The number that is put around a tensor of a dtype. */
 function paddingOf(value: number | boolean, dtype: DType): number {
-  const fill = Number(value);
+  const fill = typeof value === "boolean" ? Number(value) : value;
   if (typeof value === "boolean" ? dtype === "bool" : typeof value === "number") {
     if (dtype === "float" || (dtype === "bool" ? fill === 0 || fill === 1 : isCountable(fill))) return fill + 0;
   }

@@ -1,0 +1,58 @@
+/** Every public function is called badly, and has to say what is wrong with the call. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as gpugrad from "../../../mod.ts";
+import { messageOf } from "../../../verify/usage.ts";
+import { coreRows, methods, signatures } from "./core_ops.ts";
+import type { Row } from "./rows.ts";
+
+/** What `loss/` exports has rows of its own. */
+const elsewhere = ["iouMatrix", "DefaultBoxes", "HardMiningCrossEntropyLoss", "SSDLoss"];
+
+/** What is exported and called; the classes of errors are thrown, not called. */
+const exported = Object.entries(gpugrad)
+  .filter(([name, value]) => {
+    return typeof value === "function" && !(value.prototype instanceof Error) && !elsewhere.includes(name);
+  })
+  .map(([name]) => name);
+
+/** What went wrong with a row; `null` where it is refused as it should be. */
+async function complaint({ name, blames = name, text, call, says }: Row): Promise<string | null> {
+  try {
+    await call();
+  } catch (error) {
+    const message = messageOf(error);
+    const start = `${blames}: `;
+    if (message.startsWith(start) && says.test(message.slice(start.length))) return null;
+    return `${name}, ${text}: expected ${start}${says}, got ${message}`;
+  }
+  return `${name}, ${text}: expected ${blames}: ${says}, but nothing was thrown`;
+}
+
+test("every public function of core and ops has bad calls", () => {
+  for (const name of exported) {
+    const count = coreRows.filter((row) => row.name === name).length;
+    assert.ok(count >= 10, `${name} has ${count} rows in tests/tooling/bad_calls`);
+  }
+  for (const { name } of coreRows) assert.ok(exported.includes(name), `${name} has rows and is not exported`);
+});
+
+for (const name of exported) {
+  test(`bad calls of ${name} say what is wrong`, async () => {
+    const complaints: string[] = [];
+    for (const row of coreRows.filter((row) => row.name === name)) {
+      const found = await complaint(row);
+      if (found) complaints.push(found);
+    }
+    assert.equal(complaints.join("\n"), "");
+  });
+}
+
+test("the good arguments that bad ones are put among are good", async () => {
+  await gpugrad.useDevice("float64");
+  for (const [fn, parameters] of [...Object.values(signatures), ...Object.values(methods)]) {
+    await fn(...parameters.map(({ good }) => good));
+    const needed = parameters.filter(({ optional }) => !optional);
+    await fn(...needed.map(({ good }) => good));
+  }
+});
