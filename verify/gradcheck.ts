@@ -3,7 +3,7 @@ import type { Device } from "../core/device.ts";
 import { chosenDevice } from "../core/devices.ts";
 import { arrayOf, boolean, type Declared, describe, kind, oneOf, Signature, string, whole } from "../core/options.ts";
 import { sameShape } from "../core/shape.ts";
-import { type DeviceChoice, Tensor } from "../core/tensor.ts";
+import { type DeviceChoice, realizeOptions, Tensor } from "../core/tensor.ts";
 import { notFiniteAt, sameValues } from "./arrays.ts";
 import {
   cotangentsFor,
@@ -63,9 +63,7 @@ export const gradcheckKinds: Declared<GradcheckOptions> = {
   mode: oneOf("full", "fast"),
   order: kind<1 | 2>("1 or 2", "2", (v) => v === 1 || v === 2),
   seed: whole(),
-  device: kind<DeviceChoice>("the name of a device", '"cpu"', (v) => {
-    return typeof v === "string" || typeof v === "object" && typeof (v as { name?: unknown } | null)?.name === "string";
-  }),
+  device: realizeOptions.device,
   directions: whole(1),
   resamples: whole(0),
   worst: whole(0),
@@ -91,10 +89,11 @@ function tensorsOf(result: unknown): Tensor[] {
   list.forEach((t, i) => {
     if (t instanceof Tensor) return;
     const got = describe(t);
+    const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
     throw new UsageError(
       Array.isArray(result)
-        ? `gradcheck: the function must give tensors, element ${i} of what it gives is ${got}`
-        : `gradcheck: the function must give a tensor or an array of tensors, it gives ${got}`,
+        ? `gradcheck: the function must give tensors, element ${i} of what it gives is ${got}${copy}`
+        : `gradcheck: the function must give a tensor or an array of tensors, it gives ${got}${copy}`,
     );
   });
   if (list.length === 0) throw new UsageError("gradcheck: the function gives no tensor at all");
