@@ -7,7 +7,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { runInNewContext } from "node:vm";
-import fc from "fast-check";
+import type fc from "fast-check";
 import { exp, iouMatrix, sum } from "../../mod.ts";
 import { assertProperty, check, checkProperty, gradcheck, tensors } from "../../verify/mod.ts";
 import { root } from "../support/source.ts";
