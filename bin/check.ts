@@ -17,7 +17,8 @@ Checks the gradients of the functions that FILE exports, on generated inputs. FI
 
   export const sumOfSquares = check((x) => sum(square(x)), tensors([[2, 3]]));
 
-JavaScript under Node; under Deno, Bun and tsx also TypeScript.
+JavaScript or TypeScript; Node loads TypeScript from 22.18, and before that where the package
+typescript is installed.
 
 Options:
   --only NAME    check only this export; can be repeated

@@ -19,8 +19,8 @@ Options:
   -v, --version  print the version
   -h, --help     print this text; after a command, what that command does
 
-Under Deno and Bun the command also takes TypeScript: 'deno run -A npm:gpugrad check FILE.ts',
-'bunx --bun gpugrad check FILE.ts'. 'gpugrad check --help' says how such a file is written.`;
+Under Deno the command is 'deno run -A npm:gpugrad check FILE', under Bun 'bunx --bun gpugrad check FILE'.
+'gpugrad check --help' says how such a file is written.`;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { check, merge, devices };
 

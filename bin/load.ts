@@ -1,10 +1,13 @@
 /** The module that is checked. */
 import { existsSync } from "node:fs";
+import module from "node:module";
 import { extname, resolve } from "node:path";
+import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { runtime } from "../core/runtime.ts";
 import { type Check, isCheck } from "../verify/check.ts";
 import { CommandError } from "./arguments.ts";
+import { load } from "./hooks.ts";
 
 /** What a module has to export, said where it does not. */
 const CONVENTION = `A file to check exports what check() of "gpugrad/verify" gives:
@@ -18,6 +21,7 @@ const CONVENTION = `A file to check exports what check() of "gpugrad/verify" giv
 export async function loadChecks(file: string): Promise<Map<string, Check>> {
   const path = resolve(file);
   if (!existsSync(path)) throw new CommandError(`check: there is no file ${file}`);
+  if (runtime() === "node") hookInto();
   let exported: Record<string, unknown>;
   try {
     exported = await import(pathToFileURL(path).href);
@@ -35,15 +39,28 @@ export async function loadChecks(file: string): Promise<Map<string, Check>> {
   throw new CommandError(`check: there is nothing to check in ${file}: ${others}.\n${CONVENTION}`);
 }
 
+/** `registerHooks` is there from Node 22.15 and 23.5. */
+type Modules = typeof module & { registerHooks?: (hooks: { load: typeof load }) => void };
+
+/** Lets Node load the file as {@link load} says; whoever has told Node to load files another way, such as tsx, is left alone. */
+function hookInto(): void {
+  const told = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
+  if (told.some((option) => /^(-r|--require|--import|--(experimental-)?loader)(=|$)/.test(option))) return;
+  const { registerHooks } = module as Modules;
+  if (registerHooks) registerHooks({ load });
+  else module.register(new URL(`./hooks${extname(import.meta.url)}`, import.meta.url));
+}
+
 /** Why a module could not be loaded, and what to do. */
 function explain(file: string, error: unknown): string {
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /^\.[cm]?tsx?$/.test(extname(file))) {
-    return `check: this Node does not load TypeScript, so it cannot load ${file}. Any of these does:
+    return `check: this Node does not load TypeScript by itself, so it cannot load ${file}. Any of these does:
 
-  NODE_OPTIONS="--import tsx" npx gpugrad check ${file}   after npm install --save-dev tsx
+  npm install --save-dev typescript         and the same command again
   deno run -A npm:gpugrad check ${file}
   bunx --bun gpugrad check ${file}
+  Node 22.18 or later
 
 or compile the file to JavaScript first.`;
   }
@@ -52,6 +69,9 @@ or compile the file to JavaScript first.`;
     ? "\nInstall it where the file is: npm install gpugrad"
     : runtime() === "node" && code === "ERR_REQUIRE_ASYNC_MODULE"
     ? '\nPut "type": "module" into the package.json above the file, or name it .mjs or .mts'
+    : code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
+    ? "\nNode only removes types. For enums and the like: npm install --save-dev tsx, and " +
+      `NODE_OPTIONS="--import tsx" npx gpugrad check ${file}`
     : "";
   return `check: ${file} cannot be loaded: ${message ?? String(error)}${where ? `\n  ${where}` : ""}${hint}`;
 }

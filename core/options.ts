@@ -225,7 +225,12 @@ export class Signature<O extends object = Record<never, never>> {
   /** The error where a parameter or an option is something else than expected; to be thrown. */
   wrong(parameter: string, expected: string, value: unknown): Error {
     const call = this.#early(parameter, value);
-    return this.error(`expected ${parameter} to be ${expected}, got ${describe(value)}${call && `; write ${call}`}`);
+    const copy = /^a tensor\b/.test(expected) && describe(value).startsWith("a tensor ")
+      ? " of another copy of gpugrad; all that a program imports has to come from one copy"
+      : "";
+    return this.error(
+      `expected ${parameter} to be ${expected}, got ${describe(value)}${copy}${call && `; write ${call}`}`,
+    );
   }
 
   /** The error where a number stands in place of an array of numbers, a tensor in place of an array of tensors; to be thrown. */

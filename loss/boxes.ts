@@ -1,6 +1,8 @@
 /** Boxes: their formats, and how much they overlap. */
 import type { Tensor } from "../core/tensor.ts";
-import { formatShape } from "../core/shape.ts";
+import { oneOf, Signature } from "../core/options.ts";
+import { broadcastShapes, formatShape } from "../core/shape.ts";
+import { asTensor, type TensorLike } from "../ops/creation.ts";
 import {
   abs,
   add,
@@ -46,8 +48,10 @@ export interface Corners {
   readonly y2: Tensor;
 }
 
-const FORMATS: readonly BoxFormat[] = ["xyxy", "cxcywh"];
-const KINDS: readonly IouKind[] = ["iou", "giou", "diou", "ciou"];
+const iouMatrixCall = new Signature<IouOptions>("iouMatrix(a, b, options)", {
+  format: oneOf("xyxy", "cxcywh"),
+  kind: oneOf("iou", "giou", "diou", "ciou"),
+});
 
 /** What is added to areas and squared lengths that are divided by, so that boxes without an area do not divide by 0. */
 const EPSILON = 1e-9;
@@ -129,7 +133,7 @@ function partsOf(boxes: Tensor, format: BoxFormat, columns: boolean): Corners {
  * @param b boxes in the same unit, shape `[..., m, 4]`; the axes before the last two broadcast.
  * @param options the format of both arguments and the measure.
  * @returns shape `[..., n, m]`, without unit: `iou` in [0, 1], the others down to -1 (`ciou` a little below).
- * @throws where the last axis is not 4, or a format or kind is not known.
+ * @throws where the last axis is not 4, the axes before the last two do not broadcast, or an option is not known.
  *
  * @example
  * ```ts
@@ -144,22 +148,27 @@ function partsOf(boxes: Tensor, format: BoxFormat, columns: boolean): Corners {
  * assert.equal(none, 0);
  * ```
  */
-export function iouMatrix(a: Tensor, b: Tensor, options: IouOptions = {}): Tensor {
-  const { format = "xyxy", kind = "iou" } = options;
-  if (!FORMATS.includes(format)) {
-    throw new Error(`iouMatrix: expected format to be ${oneOf(FORMATS)}, got ${JSON.stringify(format)}`);
+export function iouMatrix(a: TensorLike, b: TensorLike, options?: IouOptions): Tensor {
+  iouMatrixCall.check(arguments);
+  const { format = "xyxy", kind = "iou" } = options ?? {};
+  const first = boxesOrThrow("a", a);
+  const second = boxesOrThrow("b", b);
+  if (!broadcastShapes([first.shape.slice(0, -2), second.shape.slice(0, -2)])) {
+    throw iouMatrixCall.error(
+      `expected the axes of a and b before the last two to broadcast together, got ${formatShape(first.shape)} and ${
+        formatShape(second.shape)
+      }`,
+    );
   }
-  if (!KINDS.includes(kind)) {
-    throw new Error(`iouMatrix: expected kind to be ${oneOf(KINDS)}, got ${JSON.stringify(kind)}`);
-  }
-  for (const [name, { shape }] of [["a", a], ["b", b]] as const) {
-    if (shape.length < 2 || shape[shape.length - 1] !== 4) {
-      throw new Error(`iouMatrix: expected ${name} of shape [..., boxes, 4], got ${formatShape(shape)}`);
-    }
-  }
-  return iouOfCorners(partsOf(a, format, false), partsOf(b, format, true), kind);
+  return iouOfCorners(partsOf(first, format, false), partsOf(second, format, true), kind);
 }
 
-function oneOf(values: readonly string[]): string {
-  return values.map((value) => JSON.stringify(value)).join(" or ");
+function boxesOrThrow(name: string, boxes: TensorLike): Tensor {
+  const t = asTensor(iouMatrixCall, name, boxes);
+  const { shape, dtype } = t;
+  if (shape.length < 2 || shape[shape.length - 1] !== 4) {
+    throw iouMatrixCall.error(`expected ${name} of shape [..., boxes, 4], got ${formatShape(shape)}`);
+  }
+  if (dtype === "bool") throw iouMatrixCall.error(`expected ${name} to be numbers, got a tensor of dtype bool`);
+  return t;
 }

@@ -1,9 +1,11 @@
 /** Default boxes (anchors, priors): the fixed boxes that an SSD network's predictions are relative to. */
+import { describe, kind, numberAbove, oneOf, Signature } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { tensor } from "../ops/creation.ts";
+import { asTensor, tensor, type TensorLike } from "../ops/creation.ts";
 import { add, div, exp, log, mul, sub } from "../ops/elementwise.ts";
 import { concat, slice } from "../ops/movement.ts";
+import { misplaced } from "./placement.ts";
 import { readRows, type Rows } from "./rows.ts";
 
 /**
@@ -114,12 +116,38 @@ const PRESETS: Readonly<Record<DefaultBoxesPreset, DefaultBoxesConfig>> = {
   },
 };
 
-/** What the constructor takes besides a layout: see {@link DefaultBoxes.from}. */
-interface OwnBoxes {
-  readonly cxcywh: Float64Array;
+/** What location targets are divided by. */
+interface Scales {
   readonly scaleXy?: number;
   readonly scaleWh?: number;
 }
+
+/** What the constructor takes besides a layout: see {@link DefaultBoxes.from}. */
+class OwnBoxes {
+  constructor(readonly cxcywh: Float64Array, readonly scales: Scales) {}
+}
+
+const scaleKinds = { scaleXy: numberAbove(0), scaleWh: numberAbove(0) };
+/** No grid is finer: a layout of so many cells would not fit into memory. */
+const MOST_CELLS = 1024;
+/** Their elements are checked one by one, so that an error can say which it is. */
+const numbers = kind<readonly number[]>("an array of numbers", "[30, 60]", Array.isArray);
+const constructorCall = new Signature<DefaultBoxesConfig>("new DefaultBoxes(config)", {
+  ...scaleKinds,
+  figSize: numberAbove(0),
+  featSizes: numbers,
+  scales: numbers,
+  aspectRatios: kind<readonly (readonly number[])[]>("an array of arrays of numbers", "[[2], [2, 3]]", (value) => {
+    return Array.isArray(value) && !Array.from(value).some((ratios) => !Array.isArray(ratios));
+  }),
+  order: oneOf("size-major", "cell-major"),
+  steps: numbers,
+});
+const fromCall = new Signature<Scales>("DefaultBoxes.from(cxcywh, options)", scaleKinds);
+const methodCalls = {
+  encode: new Signature("DefaultBoxes.encode(boxes)"),
+  decode: new Signature("DefaultBoxes.decode(locations)"),
+};
 
 /**
  * The default boxes of an SSD network. On a grid with `f` cells a side, level `i` has squares of side `scales[i]` and
@@ -159,10 +187,10 @@ export class DefaultBoxes {
   readonly scaleWh: number;
 
   constructor(config: DefaultBoxesConfig | OwnBoxes) {
-    const boxes = "cxcywh" in config ? config.cxcywh : layOut(config);
-    const { scaleXy = 0.1, scaleWh = 0.2 } = config;
-    checkPositive("scaleXy", scaleXy);
-    checkPositive("scaleWh", scaleWh);
+    const own = config instanceof OwnBoxes;
+    if (!own) checkConfig(arguments, config);
+    const boxes = own ? config.cxcywh : layOut(config);
+    const { scaleXy = 0.1, scaleWh = 0.2 } = own ? config.scales : config;
     this.scaleXy = scaleXy;
     this.scaleWh = scaleWh;
     const count = this.count = boxes.length / 4;
@@ -186,7 +214,8 @@ export class DefaultBoxes {
    * @param cxcywh centre and size relative to the image for each box, in the order of the network's heads: a tensor `[n, 4]` that
    * has a value, `n` rows, or a typed array of `4 n` numbers. Nothing is clamped.
    * @param options `scaleXy` and `scaleWh`, the "variances" of the network's encoding: 0.1 and 0.2 unless told.
-   * @throws with the row, where a number is not finite or a size is not positive.
+   * @throws with the row, where a number is not finite, a size is not positive, or a box cannot be relative to the image: it lies
+   * outside by more than a hundredth of it, or is more than twice as large.
    *
    * @example
    * ```ts
@@ -199,8 +228,9 @@ export class DefaultBoxes {
    */
   static from(
     cxcywh: Rows,
-    options: { readonly scaleXy?: number; readonly scaleWh?: number } = {},
+    options?: { readonly scaleXy?: number; readonly scaleWh?: number },
   ): DefaultBoxes {
+    fromCall.check(arguments);
     const { data, count } = readRows("DefaultBoxes.from", "cxcywh", cxcywh, 4);
     if (count === 0) throw new Error("DefaultBoxes.from: expected cxcywh to have at least one row, got none");
     for (let i = 0; i < count; i++) {
@@ -212,8 +242,10 @@ export class DefaultBoxes {
           throw new Error(`DefaultBoxes.from: expected ${name} to be ${expected}, got ${value} in row ${i} of cxcywh`);
         }
       });
+      const problem = misplaced(data[4 * i], data[4 * i + 1], data[4 * i + 2], data[4 * i + 3]);
+      if (problem) throw fromCall.error(`expected boxes relative to the image, got row ${i} of cxcywh, ${problem}`);
     }
-    return new DefaultBoxes({ ...options, cxcywh: Float64Array.from(data) });
+    return new DefaultBoxes(new OwnBoxes(Float64Array.from(data), options ?? {}));
   }
 
   /**
@@ -234,9 +266,9 @@ export class DefaultBoxes {
    * assert.equal(encoded[3], 0);
    * ```
    */
-  encode(boxes: Tensor): Tensor {
-    this.#check("encode", "boxes", boxes);
-    const [centre, size] = halves(boxes);
+  encode(boxes: TensorLike): Tensor {
+    methodCalls.encode.check(arguments);
+    const [centre, size] = halves(this.#read("encode", "boxes", boxes));
     const [defaultCentre, defaultSize] = halves(this.components);
     return concat([
       div(div(sub(centre, defaultCentre), defaultSize), this.scaleXy),
@@ -259,9 +291,9 @@ export class DefaultBoxes {
    * assert.deepEqual(await boxes.decode(zeros([4, 1])).toArray(), [[0.5], [0.5], [0.5], [0.25]]);
    * ```
    */
-  decode(locations: Tensor): Tensor {
-    this.#check("decode", "locations", locations);
-    const [centre, size] = halves(locations);
+  decode(locations: TensorLike): Tensor {
+    methodCalls.decode.check(arguments);
+    const [centre, size] = halves(this.#read("decode", "locations", locations));
     const [defaultCentre, defaultSize] = halves(this.components);
     return concat([
       add(mul(mul(centre, this.scaleXy), defaultSize), defaultCentre),
@@ -269,11 +301,41 @@ export class DefaultBoxes {
     ], -2);
   }
 
-  #check(method: string, name: string, { shape }: Tensor): void {
-    if (shape.length < 2 || shape[shape.length - 2] !== 4 || shape[shape.length - 1] !== this.count) {
-      throw new Error(
-        `DefaultBoxes.${method}: expected ${name} of shape [..., 4, ${this.count}], got ${formatShape(shape)}`,
-      );
+  /** An argument of `encode` or `decode`, checked. */
+  #read(method: "encode" | "decode", name: string, argument: TensorLike): Tensor {
+    const call = methodCalls[method];
+    const t = asTensor(call, name, argument);
+    const { shape, dtype } = t;
+    const rank = shape.length;
+    if (rank < 2 || shape[rank - 2] !== 4 || shape[rank - 1] !== this.count) {
+      const turned = rank >= 2 && shape[rank - 1] === 4 && shape[rank - 2] === this.count
+        ? "; the four numbers come before the boxes: transpose the last two axes"
+        : "";
+      throw call.error(`expected ${name} of shape [..., 4, ${this.count}], got ${formatShape(shape)}${turned}`);
+    }
+    if (dtype === "bool") throw call.error(`expected ${name} to be numbers, got a tensor of dtype bool`);
+    return t;
+  }
+}
+
+/** Checks how the constructor is called. */
+function checkConfig(args: ArrayLike<unknown>, config: unknown): void {
+  if (typeof config === "string" && Object.hasOwn(PRESETS, config)) {
+    const name = JSON.stringify(config);
+    throw constructorCall.error(
+      `expected a layout, got ${name}; write new DefaultBoxes(DefaultBoxes.presets[${name}])`,
+    );
+  }
+  if (typeof config === "object" && config !== null && "cxcywh" in config) {
+    throw constructorCall.error("expected a layout, got boxes; write DefaultBoxes.from(cxcywh, options)");
+  }
+  if (config === undefined) {
+    throw constructorCall.wrong("config", "a layout, such as one of DefaultBoxes.presets", config);
+  }
+  constructorCall.check(args);
+  for (const name of ["figSize", "featSizes", "scales", "aspectRatios"] as const) {
+    if ((config as Partial<DefaultBoxesConfig>)[name] === undefined) {
+      throw constructorCall.error(`expected config to have ${name}, which is missing`);
     }
   }
 }
@@ -289,23 +351,21 @@ function halves(boxes: Tensor): [Tensor, Tensor] {
 /** cx, cy, w, h of each box of a layout. */
 function layOut(config: DefaultBoxesConfig): Float64Array {
   const { figSize, featSizes, scales, aspectRatios, order = "size-major", steps } = config;
-  checkPositive("figSize", figSize);
   const levels = featSizes.length;
   if (levels === 0) throw new Error("DefaultBoxes: expected featSizes to have at least one level, got none");
   checkList("scales", scales, levels + 1, "one more than featSizes");
   checkList("aspectRatios", aspectRatios, levels, "as many as featSizes");
   if (steps) checkList("steps", steps, levels, "as many as featSizes");
-  featSizes.forEach((n, i) => {
-    if (!Number.isInteger(n) || n < 1) {
-      throw new Error(`DefaultBoxes: expected featSizes[${i}] to be a whole number above 0, got ${n}`);
+  Array.from(featSizes, (n, i) => {
+    if (!Number.isInteger(n) || n < 1 || n > MOST_CELLS) {
+      throw new Error(
+        `DefaultBoxes: expected featSizes[${i}] to be a whole number from 1 to ${MOST_CELLS}, got ${describe(n)}`,
+      );
     }
   });
-  scales.forEach((s, i) => checkPositive(`scales[${i}]`, s));
-  aspectRatios.forEach((ratios, i) => ratios.forEach((r, j) => checkPositive(`aspectRatios[${i}][${j}]`, r)));
-  steps?.forEach((s, i) => checkPositive(`steps[${i}]`, s));
-  if (order !== "size-major" && order !== "cell-major") {
-    throw new Error(`DefaultBoxes: expected order to be "size-major" or "cell-major", got ${JSON.stringify(order)}`);
-  }
+  Array.from(scales, (s, i) => checkPositive(`scales[${i}]`, s));
+  Array.from(aspectRatios, (ratios, i) => Array.from(ratios, (r, j) => checkPositive(`aspectRatios[${i}][${j}]`, r)));
+  if (steps) Array.from(steps, (s, i) => checkPositive(`steps[${i}]`, s));
 
   const out: number[] = [];
   const clamp = (x: number) => Math.min(1, Math.max(0, x));
@@ -332,7 +392,7 @@ function layOut(config: DefaultBoxesConfig): Float64Array {
 
 function checkPositive(name: string, value: number): void {
   if (!(value > 0) || !Number.isFinite(value)) {
-    throw new Error(`DefaultBoxes: expected ${name} to be a finite number above 0, got ${value}`);
+    throw new Error(`DefaultBoxes: expected ${name} to be a finite number above 0, got ${describe(value)}`);
   }
 }
 

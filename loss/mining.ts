@@ -1,4 +1,6 @@
 /** The classification part of the SSD loss: cross-entropy over the positives and the hardest backgrounds. */
+import { tensorOrThrow } from "../core/op.ts";
+import { numberIn, Signature } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { crossEntropy } from "../ops/composite.ts";
@@ -13,6 +15,11 @@ export interface HardMiningOptions {
   /** How many backgrounds are mined for each positive, 3 unless told; need not be whole. */
   readonly negPosRatio?: number;
 }
+
+const constructorCall = new Signature<HardMiningOptions>("new HardMiningCrossEntropyLoss(options)", {
+  negPosRatio: numberIn(0, Infinity),
+});
+const forwardCall = new Signature("HardMiningCrossEntropyLoss.forward(logits, labels)");
 
 /**
  * Cross-entropy with hard negative mining: an image's positives count, and its backgrounds with the highest cross-entropy,
@@ -41,13 +48,9 @@ export class HardMiningCrossEntropyLoss {
   /** How many backgrounds are mined for each positive. */
   readonly negPosRatio: number;
 
-  constructor({ negPosRatio = 3 }: HardMiningOptions = {}) {
-    if (!(negPosRatio >= 0) || !Number.isFinite(negPosRatio)) {
-      throw new Error(
-        `HardMiningCrossEntropyLoss: expected negPosRatio to be a finite number, 0 or above, got ${negPosRatio}`,
-      );
-    }
-    this.negPosRatio = negPosRatio;
+  constructor(options?: HardMiningOptions) {
+    constructorCall.check(arguments);
+    this.negPosRatio = options?.negPosRatio ?? 3;
   }
 
   /**
@@ -59,6 +62,7 @@ export class HardMiningCrossEntropyLoss {
    * @throws where the shapes do not fit, or a label that is known already is not whole or out of range.
    */
   forward(logits: Tensor, labels: Tensor): Tensor {
+    forwardCall.check(arguments);
     checkArguments(logits, labels);
     const positive = greater(labels, 0);
     return minedCrossEntropy(logits, labels, positive, countPositives(positive), this.negPosRatio);
@@ -91,29 +95,30 @@ function hardest(losses: Tensor, positive: Tensor, wanted: Tensor): Tensor {
 }
 
 function checkArguments(logits: Tensor, labels: Tensor): void {
-  const caller = "HardMiningCrossEntropyLoss.forward";
+  tensorOrThrow(forwardCall, "logits", logits);
+  tensorOrThrow(forwardCall, "labels", labels);
+  if (logits.dtype !== "float") throw forwardCall.error(`expected logits of dtype float, got ${logits.dtype}`);
   if (logits.shape.length !== 3 || logits.shape[1] < 2) {
-    throw new Error(
-      `${caller}: expected logits of shape [batch, classes + 1, boxes] with at least one class, got ${
-        formatShape(logits.shape)
-      }`,
+    throw forwardCall.error(
+      `expected logits of shape [batch, classes + 1, boxes] with at least one class, got ${formatShape(logits.shape)}`,
     );
   }
   const [batch, classes, boxes] = logits.shape;
   if (!sameShape(labels.shape, [batch, boxes])) {
-    throw new Error(
-      `${caller}: expected labels of shape [${batch}, ${boxes}] (batch and boxes of the logits), got ${
+    const turned = sameShape(labels.shape, [batch, classes])
+      ? "; are the logits [batch, boxes, classes + 1]? Then transpose(logits, [0, 2, 1])"
+      : "";
+    throw forwardCall.error(
+      `expected labels of shape [${batch}, ${boxes}] (batch and boxes of the logits), got ${
         formatShape(labels.shape)
-      }`,
+      }${turned}`,
     );
   }
-  if (labels.dtype !== "int") {
-    throw new Error(`${caller}: expected labels of dtype int, got ${labels.dtype}`);
-  }
+  if (labels.dtype !== "int") throw forwardCall.error(`expected labels of dtype int, got ${labels.dtype}`);
   labels.value?.forEach((label, i) => {
     if (Number.isInteger(label) && label >= 0 && label < classes) return;
-    throw new Error(
-      `${caller}: expected labels to be whole numbers from 0 to ${classes - 1}, got ${label} in row ${
+    throw forwardCall.error(
+      `expected labels to be whole numbers from 0 to ${classes - 1}, got ${label} in row ${
         Math.floor(i / boxes)
       }, column ${i % boxes}`,
     );

@@ -1,4 +1,5 @@
 /** Tables of numbers that a caller hands over in one of several forms. */
+import { describe } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { TypedData } from "../ops/creation.ts";
@@ -35,21 +36,22 @@ export function readRows(
   }
   if (!Array.isArray(rows)) {
     throw new Error(
-      `${caller}: expected ${name} to be a tensor, a typed array or an array of rows, got ${typeof rows}`,
+      `${caller}: expected ${name} to be a tensor, a typed array or an array of rows, got ${describe(rows)}`,
     );
   }
   const data = new Float64Array(rows.length * columns);
-  rows.forEach((row: unknown, i) => {
+  // Array.from, since forEach passes over holes.
+  Array.from(rows, (row: unknown, i) => {
     const isList = Array.isArray(row) || (ArrayBuffer.isView(row) && !(row instanceof DataView));
     const length = isList ? (row as ArrayLike<number>).length : undefined;
     if (length !== columns) {
-      const got = length === undefined ? String(row) : `${length}`;
+      const got = length === undefined ? describe(row) : `${length}`;
       throw new Error(`${caller}: expected ${name} to have ${columns} numbers in each row, got ${got} in row ${i}`);
     }
     for (let k = 0; k < columns; k++) {
       const value = (row as ArrayLike<number>)[k];
       if (typeof value !== "number") {
-        throw new Error(`${caller}: expected ${name} to be numbers, got ${typeof value} in row ${i}, column ${k}`);
+        throw new Error(`${caller}: expected ${name} to be numbers, got ${describe(value)} in row ${i}, column ${k}`);
       }
       data[i * columns + k] = value;
     }

@@ -1,4 +1,5 @@
 /** The loss of SSD object detectors. */
+import { describe, numberIn, Signature, whole } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { smoothL1 } from "../ops/composite.ts";
@@ -9,7 +10,7 @@ import { mean, sum } from "../ops/reduce.ts";
 import { DefaultBoxes } from "./default_boxes.ts";
 import { boxesOfMatched, classesOf, matchTargets, ofMatched } from "./matching.ts";
 import { countPositives, minedCrossEntropy } from "./mining.ts";
-import { groupTargets, imagesOf, type Targets } from "./targets.ts";
+import { groupTargets, imagesOf, MOST_IMAGES, type Targets } from "./targets.ts";
 
 /** Options of {@link SSDLoss}. */
 export interface SSDLossOptions {
@@ -44,6 +45,17 @@ export interface DefaultBoxMatches {
   /** Whether the default box is matched; bool. */
   readonly positive: Tensor;
 }
+
+const constructorCall = new Signature<SSDLossOptions>("new SSDLoss(defaultBoxes, options)", {
+  alpha: numberIn(0, 2),
+  iouThreshold: numberIn(0, 1),
+  negPosRatio: numberIn(0, Infinity),
+});
+const forwardCall = new Signature("SSDLoss.forward(predictions, targets)");
+const matchCall = new Signature("SSDLoss.matchDefaultBoxes(targets, batch)");
+const batchKind = whole(1, MOST_IMAGES);
+/** More matches than this, half a gigabyte each of rows and of classes, are refused rather than allocated. */
+const MOST_MATCHES = 2 ** 27;
 
 /**
  * The SSD loss (Liu et al., 2016), as super-gradients' `SSDLoss` computes it: default boxes are matched to targets by IoU,
@@ -84,15 +96,16 @@ export class SSDLoss {
   /** How many backgrounds are mined for each positive. */
   readonly negPosRatio: number;
 
-  constructor(defaultBoxes: DefaultBoxes, options: SSDLossOptions = {}) {
-    const { alpha = 1, iouThreshold = 0.5, negPosRatio = 3 } = options;
+  constructor(defaultBoxes: DefaultBoxes, options?: SSDLossOptions) {
+    constructorCall.check(arguments);
+    const { alpha = 1, iouThreshold = 0.5, negPosRatio = 3 } = options ?? {};
     if (!(defaultBoxes instanceof DefaultBoxes)) {
-      throw new Error(`SSDLoss: expected defaultBoxes to be DefaultBoxes, got ${typeof defaultBoxes}`);
-    }
-    if (!Number.isFinite(alpha)) throw new Error(`SSDLoss: expected alpha to be a finite number, got ${alpha}`);
-    if (!(iouThreshold >= 0)) throw new Error(`SSDLoss: expected iouThreshold to be 0 or above, got ${iouThreshold}`);
-    if (!(negPosRatio >= 0) || !Number.isFinite(negPosRatio)) {
-      throw new Error(`SSDLoss: expected negPosRatio to be a finite number, 0 or above, got ${negPosRatio}`);
+      const copy = (defaultBoxes as unknown)?.constructor?.name === "DefaultBoxes";
+      throw constructorCall.wrong(
+        "defaultBoxes",
+        copy ? "DefaultBoxes of the same copy of gpugrad" : "DefaultBoxes, made by new DefaultBoxes(layout)",
+        defaultBoxes,
+      );
     }
     this.defaultBoxes = defaultBoxes;
     this.alpha = alpha;
@@ -106,14 +119,17 @@ export class SSDLoss {
    * @param predictions locations, float, `[batch, 4, boxes]`, in the encoding of {@link DefaultBoxes.encode}, and logits, float,
    * `[batch, classes + 1, boxes]`, class 0 being the background; or anything and that pair.
    * @param targets rows `[image, label, cx, cy, w, h]`, boxes relative to the image; rows of images outside the batch are ignored,
-   * and no rows at all is a valid batch.
+   * of the first of which a warning tells once a process, and no rows at all is a valid batch.
    * @returns the loss, a scalar, and its components, shape `[3]`, in the order of {@link SSDLoss.componentNames}, without gradient.
-   * @throws where predictions are of the wrong shape, naming the axis, and where a target is not valid, naming its row.
+   * @throws where predictions are of the wrong shape, naming the axis, and where a target is not valid, naming its row: also where
+   * a box lies outside of the image by more than a hundredth of it or is more than twice as large (pixels), and where all boxes read
+   * as corners and one has, as centre and size, more than a quarter of its width or height outside.
    */
   forward(predictions: Predictions, targets: Targets): SSDLossResult {
+    forwardCall.check(arguments);
     const [locations, logits] = this.#unpack(predictions);
     const [batch, classes] = logits.shape;
-    const grouped = groupTargets("SSDLoss.forward", targets, batch, classes - 1);
+    const grouped = groupTargets(forwardCall.name, targets, batch, classes - 1);
     const matches = matchTargets(grouped, this.defaultBoxes, this.iouThreshold);
     const { positive } = matches;
     const positives = countPositives(positive); // [batch]
@@ -134,7 +150,7 @@ export class SSDLoss {
    * Which target each default box is matched to.
    *
    * @param targets rows `[image, label, cx, cy, w, h]`, boxes relative to the image.
-   * @param batch the number of images; the highest image index and one more, at least 1, unless told.
+   * @param batch the number of images, up to 65,536; the highest image index and one more, at least 1, unless told.
    * @returns row of the target, class and whether there is a match, for each image and default box: `[batch, boxes]`.
    * @throws where a target is not valid, naming its row.
    *
@@ -150,11 +166,15 @@ export class SSDLoss {
    * ```
    */
   matchDefaultBoxes(targets: Targets, batch?: number): DefaultBoxMatches {
-    const caller = "SSDLoss.matchDefaultBoxes";
-    if (batch !== undefined && (!Number.isInteger(batch) || batch < 1)) {
-      throw new Error(`${caller}: expected batch to be a whole number above 0, got ${batch}`);
+    matchCall.check(arguments);
+    if (batch !== undefined && !batchKind.accepts(batch)) throw matchCall.wrong("batch", batchKind.expected, batch);
+    const images = batch ?? imagesOf(matchCall.name, targets);
+    if (images * this.defaultBoxes.count > MOST_MATCHES) {
+      throw matchCall.error(
+        `expected at most ${MOST_MATCHES} matches, got ${images} images of ${this.defaultBoxes.count} default boxes`,
+      );
     }
-    const grouped = groupTargets(caller, targets, batch ?? imagesOf(caller, targets), null);
+    const grouped = groupTargets(matchCall.name, targets, images, null);
     const matches = matchTargets(grouped, this.defaultBoxes, this.iouThreshold);
     return {
       target: where(matches.positive, ofMatched(grouped.row, matches), -1),
@@ -165,52 +185,51 @@ export class SSDLoss {
 
   /** Locations and logits, checked. */
   #unpack(predictions: Predictions): readonly [Tensor, Tensor] {
-    const caller = "SSDLoss.forward";
     const nested = Array.isArray(predictions) && Array.isArray(predictions[1]);
     const pair = (nested ? predictions[1] : predictions) as readonly [Tensor, Tensor];
     if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((t) => t instanceof Tensor)) {
-      throw new Error(
-        `${caller}: expected predictions to be [locations, logits] or [anything, [locations, logits]], both tensors`,
+      throw forwardCall.error(
+        "expected predictions to be [locations, logits] or [anything, [locations, logits]], both tensors, got " +
+          describe(predictions),
       );
     }
     const [locations, logits] = pair;
-    const { count } = this.defaultBoxes;
-    const check = (name: string, { shape, dtype }: Tensor, layout: string): void => {
-      if (dtype !== "float") throw new Error(`${caller}: expected ${name} of dtype float, got ${dtype}`);
-      if (shape.length !== 3) {
-        throw new Error(`${caller}: expected ${name} of shape ${layout}, got ${formatShape(shape)}`);
-      }
-      if (shape[2] !== count) {
-        throw new Error(
-          `${caller}: expected axis 2 of ${name} to be ${count}, the number of default boxes, got ${
-            shape[2]
-          } in shape ${formatShape(shape)}`,
-        );
-      }
-    };
-    check("locations", locations, "[batch, 4, boxes]");
-    check("logits", logits, "[batch, classes + 1, boxes]");
-    if (locations.shape[1] !== 4) {
-      throw new Error(
-        `${caller}: expected axis 1 of locations to be 4, got ${locations.shape[1]} in shape ${
-          formatShape(locations.shape)
-        }`,
-      );
-    }
-    if (logits.shape[1] < 2) {
-      throw new Error(
-        `${caller}: expected axis 1 of logits to be classes + 1, at least 2, got ${logits.shape[1]} in shape ${
-          formatShape(logits.shape)
-        }`,
-      );
-    }
-    if (logits.shape[0] !== locations.shape[0] || logits.shape[0] < 1) {
-      throw new Error(
-        `${caller}: expected axis 0 of locations and logits to be the same batch, at least 1, got ${
-          locations.shape[0]
-        } and ${logits.shape[0]}`,
-      );
-    }
+    this.#check("locations", locations, "[batch, 4, boxes]");
+    this.#check("logits", logits, "[batch, classes + 1, boxes]");
+    checkAxes(locations, logits);
     return pair;
+  }
+
+  #check(name: string, { shape, dtype }: Tensor, layout: string): void {
+    const { count } = this.defaultBoxes;
+    if (dtype !== "float") throw forwardCall.error(`expected ${name} of dtype float, got ${dtype}`);
+    if (shape.length !== 3) throw forwardCall.error(`expected ${name} of shape ${layout}, got ${formatShape(shape)}`);
+    if (shape[2] === count) return;
+    const turned = shape[1] === count ? `; for [batch, boxes, ...] write transpose(${name}, [0, 2, 1])` : "";
+    throw forwardCall.error(
+      `expected axis 2 of ${name} to be ${count}, the number of default boxes, got ${shape[2]} in shape ${
+        formatShape(shape)
+      }${turned}`,
+    );
+  }
+}
+
+/** Checks all axes but the last. */
+function checkAxes({ shape: locations }: Tensor, { shape: logits }: Tensor): void {
+  if (locations[1] !== 4) {
+    const swapped = logits[1] === 4 ? "; are the predictions [logits, locations]?" : "";
+    throw forwardCall.error(
+      `expected axis 1 of locations to be 4, got ${locations[1]} in shape ${formatShape(locations)}${swapped}`,
+    );
+  }
+  if (logits[1] < 2) {
+    throw forwardCall.error(
+      `expected axis 1 of logits to be classes + 1, at least 2, got ${logits[1]} in shape ${formatShape(logits)}`,
+    );
+  }
+  if (logits[0] !== locations[0] || logits[0] < 1) {
+    throw forwardCall.error(
+      `expected axis 0 of locations and logits to be the same batch, at least 1, got ${locations[0]} and ${logits[0]}`,
+    );
   }
 }

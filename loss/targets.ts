@@ -3,6 +3,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/creation.ts";
 import { cast, greaterEqual } from "../ops/elementwise.ts";
 import { slice, squeeze } from "../ops/movement.ts";
+import { CornerWatch, misplaced } from "./placement.ts";
 import { readRows, type Rows } from "./rows.ts";
 
 /**
@@ -25,6 +26,10 @@ export interface GroupedTargets {
 }
 
 const COLUMNS = 6;
+/** More images than any batch has: an index beyond it is something else, such as the number of an image in its data set. */
+export const MOST_IMAGES = 65_536;
+/** Whether somebody has been told of rows that are ignored. */
+let told = false;
 /** The rows of the padded leaf: row, label, cx, cy, w, h. One leaf rather than three: kernels can bind few arrays. */
 const PADDING = [-1, 0, 0, 0, 1, 1];
 
@@ -32,12 +37,19 @@ const PADDING = [-1, 0, 0, 0, 1, 1];
 export function imagesOf(caller: string, targets: Targets): number {
   const { data, count } = readRows(caller, "targets", targets, COLUMNS);
   let images = 1;
-  for (let i = 0; i < count; i++) images = Math.max(images, imageOf(caller, data, i) + 1);
+  for (let i = 0; i < count; i++) {
+    const image = imageOf(caller, data, i);
+    if (image >= MOST_IMAGES) {
+      fail(caller, `the image index to be the place in the batch, below ${MOST_IMAGES}`, image, i);
+    }
+    images = Math.max(images, image + 1);
+  }
   return images;
 }
 
 /**
- * Checks targets and groups them by image. Rows of images outside the batch are ignored.
+ * Checks targets and groups them by image. Rows of images outside the batch are ignored; of the first, a warning is given once a
+ * process.
  *
  * @param numClasses labels must be below; `null` where the number of classes is not known.
  */
@@ -48,13 +60,20 @@ export function groupTargets(
   numClasses: number | null,
 ): GroupedTargets {
   const { data, count } = readRows(caller, "targets", targets, COLUMNS);
+  const watch = new CornerWatch();
   const rowsOf = Array.from({ length: batch }, (): number[] => []);
   for (let i = 0; i < count; i++) {
     const image = imageOf(caller, data, i);
-    if (image < 0 || image >= batch) continue;
+    if (image < 0 || image >= batch) {
+      warnOnce(caller, i, image, batch);
+      continue;
+    }
     checkTarget(caller, data, i, numClasses);
+    const at = i * COLUMNS;
+    watch.add(i, data[at + 2], data[at + 3], data[at + 4], data[at + 5]);
     rowsOf[image].push(i);
   }
+  if (watch.corners !== null) failForCorners(caller, data, watch.corners);
 
   const most = rowsOf.reduce((n, rows) => Math.max(n, rows.length), 1);
   // A power of two, so that batches with similar numbers of targets share a plan.
@@ -100,6 +119,30 @@ function checkTarget(caller: string, data: ArrayLike<number>, row: number, numCl
     const size = Math.fround(data[at + k]);
     if (!Number.isFinite(size) || size <= 0) fail(caller, `${name} to be finite and above 0`, data[at + k], row);
   }
+  const problem = misplaced(data[at + 2], data[at + 3], data[at + 4], data[at + 5]);
+  if (problem) {
+    throw new Error(`${caller}: expected boxes relative to the image, got row ${row} of targets, ${problem}`);
+  }
+}
+
+function failForCorners(caller: string, data: ArrayLike<number>, row: number): never {
+  const at = row * COLUMNS;
+  throw new Error(
+    `${caller}: expected boxes as [cx, cy, w, h], got targets that all read as corners [x1, y1, x2, y2]; as centre and size, ` +
+      `[${
+        [2, 3, 4, 5].map((k) => data[at + k]).join(", ")
+      }] in row ${row} has more than a quarter of its width or height outside ` +
+      "of the image. Corners become cx = (x1 + x2) / 2, cy = (y1 + y2) / 2, w = x2 - x1, h = y2 - y1; clip other boxes to the image",
+  );
+}
+
+function warnOnce(caller: string, row: number, image: number, batch: number): void {
+  if (told) return;
+  told = true;
+  console.warn(
+    `${caller}: row ${row} of targets is of image ${image}, outside of the batch of ${batch}, and is ignored, as all such rows are. ` +
+      "Images count from 0. This is said once.",
+  );
 }
 
 function fail(caller: string, expected: string, given: number, row: number): never {

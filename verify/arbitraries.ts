@@ -1,7 +1,22 @@
 /** Arbitraries of fast-check: what gradients are checked at. They shrink to small shapes and simple numbers. */
 import fc from "fast-check";
 import type { Draw } from "../core/op.ts";
+import {
+  arrayOf,
+  boolean,
+  callable,
+  finite,
+  isShape,
+  type Kind,
+  kind,
+  numberIn,
+  oneOf,
+  shapeKind,
+  Signature,
+  whole,
+} from "../core/options.ts";
 import type { DType } from "../core/tensor.ts";
+import { bounded, isArbitrary } from "./bounded.ts";
 import type { TensorData } from "./inputs.ts";
 import { randomFrom } from "./random.ts";
 import { UsageError } from "./usage.ts";
@@ -44,6 +59,44 @@ export interface TensorOptions {
   readonly dtype?: DType;
 }
 
+/** Throws where an argument is not of its kind. */
+function requireKind<T>(call: Signature, name: string, expected: Kind<T>, value: unknown): void {
+  if (!expected.accepts(value)) throw call.wrong(name, expected.expected, value);
+}
+
+/** Throws where a least is above a most: nothing would be between them. */
+function requireOrder(call: Signature, least: string, low: number, most: string, high: number): void {
+  if (low > high) throw call.error(`expected ${least} <= ${most}, got ${low} and ${high}`);
+}
+
+const shapeKinds = { minRank: whole(0), maxRank: whole(0), minAxis: whole(0), maxAxis: whole(0) };
+const shapesCall = new Signature<ShapeOptions>("shapes(options)", shapeKinds, UsageError);
+const broadcastableCall = new Signature<ShapeOptions>("broadcastableShapes(count, options)", shapeKinds, UsageError);
+const tensorsCall = new Signature<TensorOptions>("tensors(of, options)", {
+  min: finite,
+  max: finite,
+  avoid: arrayOf(finite, "numbers"),
+  clearance: numberIn(0, Infinity),
+  distinct: boolean,
+  dtype: oneOf("float", "int", "bool"),
+}, UsageError);
+const permutationsCall = new Signature("permutations(length)", undefined, UsageError);
+const indicesCall = new Signature("indices(shape, below)", undefined, UsageError);
+const scenesCall = new Signature<SceneOptions>("detectionScenes(options)", {
+  images: whole(1),
+  classes: whole(1),
+  boxes: whole(1),
+}, UsageError);
+const layoutsCall = new Signature<{ readonly cells?: number }>(
+  "defaultBoxLayouts(options)",
+  { cells: whole(1) },
+  UsageError,
+);
+const drawFromCall = new Signature("drawFrom(g)", undefined, UsageError);
+const shapesKind = kind("an array of shapes, such as [[2, 3]], or an arbitrary of them", "[[2, 3]]", (v) => {
+  return isArbitrary(v) || Array.isArray(v) && !Array.from(v).some((shape) => !isShape(shape));
+});
+
 function sizesWithin(all: readonly number[], min: number, max: number): fc.Arbitrary<number> {
   const sizes = all.filter((n) => n >= min && n <= max);
   return sizes.length > 0 ? fc.nat(sizes.length - 1).map((i) => sizes[i]) : fc.integer({ min, max });
@@ -68,7 +121,14 @@ function sizeOf(shape: readonly number[]): number {
  * ```
  */
 export function shapes(options: ShapeOptions = {}): fc.Arbitrary<number[]> {
-  const { minRank = 0, maxRank = 3, minAxis = 0, maxAxis = 5 } = options;
+  shapesCall.check(arguments);
+  return shapesWithin(shapesCall, options);
+}
+
+function shapesWithin(call: Signature, options: ShapeOptions): fc.Arbitrary<number[]> {
+  const { minRank = 0, maxRank = Math.max(3, minRank), minAxis = 0, maxAxis = Math.max(5, minAxis) } = options;
+  requireOrder(call, "minRank", minRank, "maxRank", maxRank);
+  requireOrder(call, "minAxis", minAxis, "maxAxis", maxAxis);
   // As many axes are drawn as there may be, whatever the rank, so that rank and axes shrink independently.
   const axes = fc.array(sizesWithin(AXES, minAxis, maxAxis), { minLength: maxRank, maxLength: maxRank });
   return fc.tuple(sizesWithin(RANKS, minRank, maxRank), axes).map(([rank, drawn]) => drawn.slice(0, rank));
@@ -91,14 +151,16 @@ export function shapes(options: ShapeOptions = {}): fc.Arbitrary<number[]> {
  * ```
  */
 export function broadcastableShapes(count: number, options: ShapeOptions = {}): fc.Arbitrary<number[][]> {
-  const { maxRank = 3 } = options;
+  broadcastableCall.check(arguments);
+  requireKind(broadcastableCall, "count", whole(0), count);
+  const { minRank = 0, maxRank = Math.max(3, minRank) } = options;
   const one = fc.record({
     drop: sizesWithin([0, 0, 0, 1, 2], 0, 2),
     ones: fc.array(fc.constantFrom(false, false, true), { minLength: maxRank, maxLength: maxRank }),
   });
-  return fc.tuple(shapes(options), fc.array(one, { minLength: count, maxLength: count })).map(([full, each]) =>
-    each.map(({ drop, ones }) => full.map((n, axis) => (ones[axis] ? 1 : n)).slice(drop))
-  );
+  return fc.tuple(shapesWithin(broadcastableCall, options), fc.array(one, { minLength: count, maxLength: count })).map((
+    [full, each],
+  ) => each.map(({ drop, ones }) => full.map((n, axis) => (ones[axis] ? 1 : n)).slice(drop)));
 }
 
 /** Values for a number of elements that is not known yet. */
@@ -112,7 +174,7 @@ function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
   const { dtype = "float", avoid = [], clearance = 0.05, distinct = false } = options;
   const [lowest, highest] = dtype === "bool" ? [0, 1] : [-3, 3];
   const { min = lowest, max = highest } = options;
-  if (!(min <= max)) throw new UsageError(`tensors: expected min <= max, got ${min} and ${max}`);
+  requireOrder(tensorsCall, "min", min, "max", max);
   // The number that everything shrinks to: 0, or the bound that is next to it.
   const [least, most] = dtype === "float" ? [min, max] : [Math.ceil(min), Math.floor(max)];
   const origin = Math.min(most, Math.max(least, 0));
@@ -183,7 +245,13 @@ export function tensors(
   of: readonly (readonly number[])[] | fc.Arbitrary<readonly (readonly number[])[]>,
   options: TensorOptions | readonly TensorOptions[] = {},
 ): fc.Arbitrary<TensorData[]> {
-  const all = of instanceof fc.Arbitrary ? of : fc.constant(of as readonly (readonly number[])[]);
+  if (!Array.isArray(options)) tensorsCall.check(arguments);
+  else for (const each of options) tensorsCall.options(each ?? null);
+  requireKind(tensorsCall, "of", shapesKind, of);
+  // One of another copy of fast-check gets the methods of this one.
+  const all = isArbitrary(of)
+    ? bounded(of as fc.Arbitrary<readonly (readonly number[])[]>, "tensors")
+    : fc.constant(of as readonly (readonly number[])[]);
   if (!Array.isArray(options)) {
     const same = options as TensorOptions;
     // One supply, so that distinct values are distinct across tensors.
@@ -222,6 +290,8 @@ export function tensors(
  * ```
  */
 export function permutations(length: number): fc.Arbitrary<number[]> {
+  permutationsCall.check(arguments);
+  requireKind(permutationsCall, "length", whole(0, 2 ** 24), length);
   const all = Array.from({ length }, (_, i) => i);
   return fc.shuffledSubarray(all, { minLength: length, maxLength: length });
 }
@@ -242,6 +312,9 @@ export function permutations(length: number): fc.Arbitrary<number[]> {
  * ```
  */
 export function indices(shape: readonly number[], below: number): fc.Arbitrary<TensorData> {
+  indicesCall.check(arguments);
+  requireKind(indicesCall, "shape", shapeKind, shape);
+  requireKind(indicesCall, "below", whole(1, 2 ** 24), below);
   return supplyOf({ dtype: "int", min: 0, max: below - 1 })
     .map((supply) => ({ shape, values: supply(sizeOf(shape)), dtype: "int" }));
 }
@@ -270,10 +343,19 @@ export interface SceneOptions {
 const grid = (min: number, max: number) =>
   fc.integer({ min: Math.ceil(min * 64), max: Math.floor(max * 64) }).map((n) => n / 64);
 
+/** A box of which at most a quarter of the width and of the height sticks out of the image on a side. */
+const within = ([cx, cy, w, h]: readonly number[]): readonly number[] => {
+  const inside = (centre: number, length: number) => Math.min(1 - length / 4, Math.max(length / 4, centre));
+  return [inside(cx, w), inside(cy, h), w, h];
+};
+
 const box = fc.oneof(
-  { weight: 3, arbitrary: fc.tuple(grid(0.05, 0.95), grid(0.05, 0.95), grid(1 / 64, 0.9), grid(1 / 64, 0.9)) },
-  // Outside the image: overlaps nothing.
-  { weight: 1, arbitrary: fc.constant([4, 4, 0.5, 0.5]) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(grid(0.05, 0.95), grid(0.05, 0.95), grid(1 / 64, 0.9), grid(1 / 64, 0.9)).map(within),
+  },
+  // Just outside the image, as far as rounding may put a box: overlaps next to nothing.
+  { weight: 1, arbitrary: fc.constant([-0.004, -0.004, 0.004, 0.004]) },
 );
 
 /** The boxes of one image: none, some, one several times, or many close together. */
@@ -281,7 +363,7 @@ function boxesOfImage(most: number): fc.Arbitrary<readonly (readonly number[])[]
   const duplicates = fc.tuple(box, fc.integer({ min: 2, max: Math.max(2, most) }))
     .map(([one, count]) => Array.from({ length: count }, () => one));
   const crowd = fc.tuple(box, fc.array(grid(-0.05, 0.05), { minLength: 2, maxLength: Math.max(2, most) }))
-    .map(([[cx, cy, w, h], shifts]) => shifts.map((d, i) => [cx + d, cy - d, w * (1 + d), h * (1 + i / 64)]));
+    .map(([[cx, cy, w, h], shifts]) => shifts.map((d, i) => within([cx + d, cy - d, w * (1 + d), h * (1 + i / 64)])));
   return fc.oneof(
     { weight: 1, arbitrary: fc.constant([]) },
     { weight: 4, arbitrary: fc.array(box, { minLength: 1, maxLength: most }) },
@@ -305,6 +387,7 @@ function boxesOfImage(most: number): fc.Arbitrary<readonly (readonly number[])[]
  * ```
  */
 export function detectionScenes(options: SceneOptions = {}): fc.Arbitrary<DetectionScene> {
+  scenesCall.check(arguments);
   const { images = 3, classes: mostClasses = 4, boxes = 5 } = options;
   return fc.tuple(fc.integer({ min: 1, max: images }), fc.integer({ min: 1, max: mostClasses })).chain(
     ([batch, classes]) => {
@@ -345,6 +428,7 @@ export interface DefaultBoxLayout {
  * ```
  */
 export function defaultBoxLayouts(options: { readonly cells?: number } = {}): fc.Arbitrary<DefaultBoxLayout> {
+  layoutsCall.check(arguments);
   const { cells = 4 } = options;
   return fc.integer({ min: 1, max: Math.min(3, cells) }).chain((levels) =>
     fc.record({
@@ -375,6 +459,8 @@ export function defaultBoxLayouts(options: { readonly cells?: number } = {}): fc
  * ```
  */
 export function drawFrom(g: fc.GeneratorValue): Draw {
+  drawFromCall.check(arguments);
+  requireKind(drawFromCall, "g", callable, g);
   const int = (min: number, max: number): number => g(fc.integer, { min, max });
   return {
     int,

@@ -3,7 +3,9 @@
  * does it, and the reports of all shards merge into the report of one run.
  */
 import { VERDICTS } from "./advice.ts";
-import type { BlockReport, CheckReport, RunReport, Verdict } from "./report.ts";
+import { Signature } from "../core/options.ts";
+import { type BlockReport, type CheckReport, reportOrThrow, type RunReport, type Verdict } from "./report.ts";
+import { UsageError } from "./usage.ts";
 
 /** Runs in a block: few, so that shards get equal parts; not one, since arbitraries draw small values in the first runs. */
 const RUNS = 10;
@@ -110,6 +112,8 @@ function combine(name: string, blocks: readonly BlockReport[], { report, replay,
   };
 }
 
+const mergeRunsCall = new Signature("mergeRuns(shards)", undefined, UsageError);
+
 /**
  * Merges the reports of all shards of a run into the report that one run would have given.
  *
@@ -128,6 +132,9 @@ function combine(name: string, blocks: readonly BlockReport[], { report, replay,
  * ```
  */
 export function mergeRuns(shards: readonly RunReport[]): RunReport {
+  mergeRunsCall.check(arguments);
+  if (!Array.isArray(shards)) throw mergeRunsCall.wrong("shards", "an array of reports of runs", shards);
+  Array.from(shards, (run, i) => reportOrThrow(mergeRunsCall, `shards[${i}]`, run, "run"));
   if (shards.length === 0) throw new Error("merge: expected reports, got none");
   const [{ file, seed, shard: first }] = shards;
   const count = first?.count ?? 1;

@@ -21,6 +21,15 @@ function counted(random: fc.Random, refuse: () => never): fc.Random {
   return bounded as fc.Random;
 }
 
+/** Whether something generates values as fast-check's arbitraries do, whichever copy of fast-check made it. */
+export function isArbitrary(value: unknown): value is fc.Arbitrary<unknown> {
+  const { generate, shrink } = (value ?? {}) as Partial<fc.Arbitrary<unknown>>;
+  return typeof generate === "function" && typeof shrink === "function";
+}
+
+/** What is said to be expected where something is not an arbitrary. */
+export const ARBITRARY = "an arbitrary of fast-check, such as tensors([[2, 3]])";
+
 class Bounded<T> extends fc.Arbitrary<T> {
   readonly #inner: fc.Arbitrary<T>;
   readonly #refuse: () => never;

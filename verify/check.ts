@@ -1,17 +1,21 @@
 /** What a module exports for the command line to check. */
 import type fc from "fast-check";
+import { Signature } from "../core/options.ts";
 import type { TensorFunction } from "./gradcheck.ts";
 import type { InputLike } from "./inputs.ts";
 import type { PlainFunction } from "./plain.ts";
-import { checkProperty, type PropertyOptions, type Sample } from "./property.ts";
+import { checkProperty, checkSubject, propertyKinds, type PropertyOptions, type Sample } from "./property.ts";
 import type { CheckReport } from "./report.ts";
-import { messageOf } from "./usage.ts";
+import { messageOf, UsageError } from "./usage.ts";
 
 /** Marks what {@link check} gives; the same in all copies of this package. */
 const CHECK = Symbol.for("gpugrad.check");
 
 /** Options of {@link check}: those of {@link checkProperty}, except what the command line says. */
 export type CheckOptions = Omit<PropertyOptions, "seed" | "path">;
+
+const { seed: _seed, path: _path, ...checkKinds } = propertyKinds;
+const checkCall = new Signature<CheckOptions>("check(f, arbitrary, options)", checkKinds, UsageError);
 
 /** A function with inputs to check it at, as {@link check} gives it. */
 export interface Check {
@@ -26,6 +30,7 @@ export interface Check {
  * @param f as {@link checkProperty} takes it.
  * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`.
  * @param options the number of runs, the order, the mode: what the command line does not say otherwise.
+ * @throws UsageError where the call cannot be carried out.
  *
  * @example
  * ```ts
@@ -40,6 +45,8 @@ export function check(
   arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
   options: CheckOptions = {},
 ): Check {
+  checkCall.check(arguments);
+  checkSubject(checkCall, f, arbitrary);
   // With the engine beside it: the command may come from another copy of this package than the file that it checks, whose tensors
   // only the file's own copy knows.
   return { f, arbitrary, options, [CHECK]: checkProperty } as Check;

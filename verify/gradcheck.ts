@@ -1,8 +1,9 @@
 /** Checks a gradient: everything that is looked at, in one report. */
 import type { Device } from "../core/device.ts";
 import { chosenDevice } from "../core/devices.ts";
+import { arrayOf, boolean, type Declared, describe, kind, oneOf, Signature, string, whole } from "../core/options.ts";
 import { sameShape } from "../core/shape.ts";
-import { type DeviceChoice, Tensor } from "../core/tensor.ts";
+import { type DeviceChoice, realizeOptions, Tensor } from "../core/tensor.ts";
 import { notFiniteAt, sameValues } from "./arrays.ts";
 import {
   cotangentsFor,
@@ -55,6 +56,23 @@ export interface GradcheckOptions {
   readonly precision?: PlainPrecision;
 }
 
+/** The kinds of the options; those of {@link checkProperty} and of {@link check} include them. */
+export const gradcheckKinds: Declared<GradcheckOptions> = {
+  name: string,
+  names: arrayOf(string, "strings"),
+  mode: oneOf("full", "fast"),
+  order: kind<1 | 2>("1 or 2", "2", (v) => v === 1 || v === 2),
+  seed: whole(),
+  device: realizeOptions.device,
+  directions: whole(1),
+  resamples: whole(0),
+  worst: whole(0),
+  locate: boolean,
+  precision: oneOf("float32", "float64"),
+};
+const gradcheckCall = new Signature<GradcheckOptions>("gradcheck(f, inputs, options)", gradcheckKinds, UsageError);
+const assertCall = new Signature<GradcheckOptions>("assertGradients(f, inputs, options)", gradcheckKinds, UsageError);
+
 /** Inputs with more elements than this are checked in fast mode. */
 const FULL_ELEMENTS = 1024;
 const VERDICTS: readonly Verdict[] = ["ok", "wrong", "kink", "noise", "untested"];
@@ -70,11 +88,12 @@ function tensorsOf(result: unknown): Tensor[] {
   const list = Array.isArray(result) ? result : [result];
   list.forEach((t, i) => {
     if (t instanceof Tensor) return;
-    const got = t === null ? "null" : typeof t;
+    const got = describe(t);
+    const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
     throw new UsageError(
       Array.isArray(result)
-        ? `gradcheck: the function must give tensors, element ${i} of what it gives is of type ${got}`
-        : `gradcheck: the function must give a tensor or an array of tensors, it gives ${got}`,
+        ? `gradcheck: the function must give tensors, element ${i} of what it gives is ${got}${copy}`
+        : `gradcheck: the function must give a tensor or an array of tensors, it gives ${got}${copy}`,
     );
   });
   if (list.length === 0) throw new UsageError("gradcheck: the function gives no tensor at all");
@@ -292,21 +311,6 @@ function resolve(options: GradcheckOptions, inputs: readonly Input[]): ResolvedO
   const { order = 1, seed = anySeed(), directions = 2, resamples = 3, worst = 10, locate = true } = options;
   const total = inputs.reduce((sum, { values, dtype }) => sum + (dtype === "float" ? values.length : 0), 0);
   const mode = options.mode ?? (total <= FULL_ELEMENTS ? "full" : "fast");
-  if (order !== 1 && order !== 2) throw new UsageError(`gradcheck: expected order 1 or 2, got ${order}`);
-  if (mode !== "full" && mode !== "fast") {
-    throw new UsageError(`gradcheck: expected mode "full" or "fast", got ${JSON.stringify(mode)}`);
-  }
-  for (
-    const [name, value, least] of [["directions", directions, 1], ["resamples", resamples, 0], [
-      "worst",
-      worst,
-      0,
-    ]] as const
-  ) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new UsageError(`gradcheck: expected ${name} to be a whole number from ${least}, got ${value}`);
-    }
-  }
   return { mode, order, seed, directions, resamples, worst, locate };
 }
 
@@ -344,14 +348,23 @@ export async function gradcheck(
   inputs: readonly InputLike[],
   options: GradcheckOptions = {},
 ): Promise<GradcheckReport> {
+  gradcheckCall.check(arguments);
+  return await checkAt("gradcheck", f, inputs, options);
+}
+
+/** Carries out {@link gradcheck} for a caller that has checked the options. */
+export async function checkAt(
+  caller: string,
+  f: TensorFunction | PlainFunction,
+  inputs: readonly InputLike[],
+  options: GradcheckOptions,
+): Promise<GradcheckReport> {
   const started = performance.now();
   const plain = isPlain(f);
   if (typeof f !== "function" && !plain) {
-    throw new UsageError(
-      `gradcheck: expected a function or { value, gradient }, got ${f === null ? "null" : typeof f}`,
-    );
+    throw new UsageError(`${caller}: expected f to be a function or { value, gradient }, got ${describe(f)}`);
   }
-  const read = await readInputs("gradcheck", plain ? f.value : f, inputs, options.names);
+  const read = await readInputs(caller, plain ? f.value : f, inputs, options.names);
   const resolved = resolve(options, read);
   if (!read.some(({ dtype }) => dtype === "float")) {
     throw new UsageError("gradcheck: there is nothing to differentiate by: no input is of dtype float");
@@ -380,9 +393,6 @@ function checkPlain(
     throw new UsageError(
       "gradcheck: order 2 differentiates the gradient, which takes a function on the tape; { value, gradient } is checked in order 1",
     );
-  }
-  if (precision !== "float32" && precision !== "float64") {
-    throw new UsageError(`gradcheck: expected precision "float32" or "float64", got ${JSON.stringify(precision)}`);
   }
   const { findings, judged } = examinePlain(f, inputs, precision, options);
   const elements = judged ? elementReports(1, judged, inputs.map(({ shape }) => shape), inputs.map((_, i) => i)) : [];
@@ -602,7 +612,8 @@ export async function assertGradients(
   inputs: readonly InputLike[],
   options: GradcheckOptions = {},
 ): Promise<GradcheckReport> {
-  const report = await gradcheck(f, inputs, options);
+  assertCall.check(arguments);
+  const report = await checkAt("assertGradients", f, inputs, options);
   if (report.verdict !== "ok") throw new Error(reportText(report));
   return report;
 }

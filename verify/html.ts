@@ -16,7 +16,16 @@ import {
   VERDICTS,
 } from "./advice.ts";
 import { escape } from "./escape.ts";
-import type { CheckReport, GradcheckReport, RunReport, TapeEntryReport, Verdict } from "./report.ts";
+import { Signature } from "../core/options.ts";
+import {
+  type CheckReport,
+  type GradcheckReport,
+  reportOrThrow,
+  type RunReport,
+  type TapeEntryReport,
+  type Verdict,
+} from "./report.ts";
+import { UsageError } from "./usage.ts";
 
 /** What draws; loaded only for a page, since the libraries behind it are large. */
 type Drawing = typeof import("./heat_map.ts") & typeof import("./tape_diagram.ts");
@@ -32,6 +41,8 @@ const SIGNS: Readonly<Record<Verdict | "undecided", string>> = {
 };
 
 /** What the verdicts mean, for the legend. */
+const reportHtmlCall = new Signature("reportHtml(report)", undefined, UsageError);
+
 const MEANINGS: Readonly<Record<Verdict, string>> = {
   ok: "agrees with the numeric derivative",
   wrong: "differs from it by more than is allowed",
@@ -58,6 +69,8 @@ const MEANINGS: Readonly<Record<Verdict, string>> = {
  * ```
  */
 export async function reportHtml(report: GradcheckReport | RunReport): Promise<string> {
+  reportHtmlCall.check(arguments);
+  reportOrThrow(reportHtmlCall, "report", report, "any");
   const drawing: Drawing = { ...await import("./heat_map.ts"), ...await import("./tape_diagram.ts") };
   const isRun = "checks" in report;
   const title = isRun ? `Gradient checks of ${report.file}` : `Gradient check of ${report.name}`;

@@ -1,6 +1,7 @@
 /** What a function is checked at, and what it is called with. */
 import { leafOp } from "../core/op.ts";
 import { chosenDevice } from "../core/devices.ts";
+import { describe } from "../core/options.ts";
 import { type DType, Tensor } from "../core/tensor.ts";
 import { type NestedData, tensor, type TypedData } from "../ops/creation.ts";
 import { messageOf, UsageError } from "./usage.ts";
@@ -46,8 +47,8 @@ export async function readInputs(
 ): Promise<Input[]> {
   if (!Array.isArray(inputs)) {
     throw new UsageError(
-      `${caller}: expected an array with one entry for each argument of the function, got ${
-        inputs === null ? "null" : typeof inputs
+      `${caller}: expected inputs to be an array with one entry for each argument of the function, got ${
+        describe(inputs)
       }`,
     );
   }

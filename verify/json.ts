@@ -1,5 +1,10 @@
 /** Reports as JSON, and back. `report.schema.json` describes it. */
-import type { GradcheckReport, RunReport } from "./report.ts";
+import { describe, Signature } from "../core/options.ts";
+import { type GradcheckReport, reportOrThrow, type RunReport } from "./report.ts";
+import { UsageError } from "./usage.ts";
+
+const reportJsonCall = new Signature("reportJson(report)", undefined, UsageError);
+const parseReportCall = new Signature("parseReport(text)", undefined, UsageError);
 
 /** Numbers that JSON lacks, by how they are written. */
 const SPECIAL: ReadonlyMap<string, number> = new Map([["NaN", NaN], ["Infinity", Infinity], ["-Infinity", -Infinity]]);
@@ -22,6 +27,8 @@ const NUMERIC = new Set(["analytic", "numeric", "error", "estimate", "margin", "
  * ```
  */
 export function reportJson(report: GradcheckReport | RunReport): string {
+  reportJsonCall.check(arguments);
+  reportOrThrow(reportJsonCall, "report", report, "any");
   const plain = (_: string, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   // Arrays of numbers and of words go on one line each; only the layout has line breaks, never a string.
@@ -44,6 +51,8 @@ export function reportJson(report: GradcheckReport | RunReport): string {
  * ```
  */
 export function parseReport(text: string): RunReport {
+  parseReportCall.check(arguments);
+  if (typeof text !== "string") throw parseReportCall.wrong("text", "the text of a report", text);
   const isNumeric = (name: string, holder: unknown) =>
     NUMERIC.has(name) || (Array.isArray(holder) && /^\d+$/.test(name));
   let value: unknown;
@@ -58,6 +67,6 @@ export function parseReport(text: string): RunReport {
   if (typeof run !== "object" || run === null || !Array.isArray(run.checks)) {
     throw new Error("not a report of gpugrad check: it has no list of checks");
   }
-  if (run.version !== 1) throw new Error(`not a report: expected version 1, got ${JSON.stringify(run.version)}`);
+  if (run.version !== 1) throw new Error(`not a report: expected version 1, got ${describe(run.version)}`);
   return run as RunReport;
 }

@@ -110,7 +110,7 @@ function tryOut(
   const findings: Finding[] = [];
   const given = problem.arrays();
   const value = call("value", () => f.value(given)) as unknown;
-  if (value instanceof Promise) {
+  if (typeof (value as { then?: unknown } | null)?.then === "function") {
     throw new UsageError("gradcheck: value gives a promise; it must give its number at once (tfjs: dataSync)");
   }
   if (typeof value !== "number") {

@@ -1,7 +1,8 @@
 /** Checks gradients at generated inputs. */
 import fc from "fast-check";
-import { bounded } from "./bounded.ts";
-import { gradcheck, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
+import { type Declared, describe, kind, Signature, whole } from "../core/options.ts";
+import { ARBITRARY, bounded, isArbitrary } from "./bounded.ts";
+import { checkAt, gradcheckKinds, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
 import { type InputLike, parameterNames } from "./inputs.ts";
 import { isPlain, type PlainFunction } from "./plain.ts";
 import { replayOptions } from "./advice.ts";
@@ -27,6 +28,33 @@ export interface PropertyOptions extends Omit<GradcheckOptions, "seed"> {
   readonly path?: string;
 }
 
+/** The kinds of the options. */
+export const propertyKinds: Declared<PropertyOptions> = {
+  ...gradcheckKinds,
+  runs: whole(1),
+  path: kind<string>(
+    'a path such as "3" or "3:1:0"',
+    '"3:1:0"',
+    (v) => typeof v === "string" && /^\d+(:\d+)*$/.test(v),
+  ),
+};
+const checkPropertyCall = new Signature<PropertyOptions>(
+  "checkProperty(f, arbitrary, options)",
+  propertyKinds,
+  UsageError,
+);
+const assertPropertyCall = new Signature<PropertyOptions>(
+  "assertProperty(f, arbitrary, options)",
+  propertyKinds,
+  UsageError,
+);
+
+/** Throws unless a call has something to check, and something that generates its inputs. */
+export function checkSubject(call: Signature, f: unknown, arbitrary: unknown): void {
+  if (typeof f !== "function" && !isPlain(f)) throw call.wrong("f", "a function or { value, gradient }", f);
+  if (!isArbitrary(arbitrary)) throw call.wrong("arbitrary", ARBITRARY, arbitrary);
+}
+
 /** Seeds of cotangents and directions; they do not shrink. */
 const directionSeeds = fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff }));
 
@@ -37,7 +65,7 @@ function asSample(generated: unknown): Sample {
   }
   throw new UsageError(
     "checkProperty: the arbitrary must generate an array of inputs or { inputs, context }, it generates " +
-      (generated === null ? "null" : typeof generated),
+      describe(generated),
   );
 }
 
@@ -75,25 +103,9 @@ export async function checkProperty(
   arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
   options: PropertyOptions = {},
 ): Promise<CheckReport> {
+  checkPropertyCall.check(arguments);
+  checkSubject(checkPropertyCall, f, arbitrary);
   const { path, runs = path === undefined ? 100 : 1, seed = anySeed(), ...rest } = options;
-  if (!(arbitrary instanceof fc.Arbitrary)) {
-    throw new UsageError(
-      "checkProperty: expected an arbitrary of fast-check as the second argument, such as tensors([[2, 3]])",
-    );
-  }
-  if (typeof f !== "function" && !isPlain(f)) {
-    throw new UsageError(
-      `checkProperty: expected a function or { value, gradient } as the first argument, got ${
-        f === null ? "null" : typeof f
-      }`,
-    );
-  }
-  if (!Number.isInteger(runs) || runs < 1) {
-    throw new UsageError(`checkProperty: expected runs to be a whole number from 1, got ${runs}`);
-  }
-  if (path !== undefined && !/^\d+(:\d+)*$/.test(path)) {
-    throw new UsageError(`checkProperty: expected a path such as "3" or "3:1:0", got ${JSON.stringify(path)}`);
-  }
   const name = options.name ?? ((typeof f === "function" ? f.name : f.value.name) || "function");
   const counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
   let tried = 0, undecided = 0;
@@ -102,7 +114,7 @@ export async function checkProperty(
   let mistake: unknown = null;
   const at = (generated: unknown, directions: number, more: Partial<GradcheckOptions> = {}) => {
     const sample = asSample(generated);
-    return gradcheck(bound(f, sample), sample.inputs, {
+    return checkAt("gradcheck", bound(f, sample), sample.inputs, {
       ...rest,
       name,
       names: rest.names ?? namesOf(f),
@@ -207,6 +219,8 @@ export async function assertProperty(
   arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
   options: PropertyOptions = {},
 ): Promise<CheckReport> {
+  assertPropertyCall.check(arguments);
+  checkSubject(assertPropertyCall, f, arbitrary);
   const check = await checkProperty(f, arbitrary, options);
   if (check.verdict === "ok") return check;
   const { report, replay, runs, verdict } = check;

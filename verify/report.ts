@@ -1,4 +1,5 @@
 /** What a gradient check finds: plain data, the same for the terminal, JSON and HTML. */
+import type { Signature } from "../core/options.ts";
 
 /**
  * What is known of one element of a gradient.
@@ -124,4 +125,20 @@ export interface BlockReport {
   readonly verdict: "ok" | "wrong" | "undecided";
   readonly runs: number;
   readonly counts: Readonly<Record<Verdict, number>>;
+}
+
+/** What a report is of, in the words of an error: what a caller of the functions that write reports has to pass. */
+const REPORTS = {
+  check: "a report of gradcheck",
+  run: "a report of gpugrad check, with its list of checks",
+  any: "a report of gradcheck or of gpugrad check",
+} as const;
+
+/** Throws where an argument is not a report of a kind. */
+export function reportOrThrow(call: Signature, name: string, report: unknown, of: keyof typeof REPORTS): void {
+  const { verdict, counts, inputs, checks } = (report ?? {}) as Partial<GradcheckReport & RunReport>;
+  const isCheck = typeof verdict === "string" && Array.isArray(inputs) && typeof counts === "object";
+  const isRun = Array.isArray(checks);
+  if (of === "run" ? isRun : of === "check" ? isCheck : isCheck || isRun) return;
+  throw call.wrong(name, REPORTS[of], report);
 }

@@ -11,7 +11,9 @@ import {
   replayCommand,
   shapeText,
 } from "./advice.ts";
-import type { GradcheckReport, RunReport, Verdict } from "./report.ts";
+import { callable, Signature, whole } from "../core/options.ts";
+import { type GradcheckReport, reportOrThrow, type RunReport, type Verdict } from "./report.ts";
+import { UsageError } from "./usage.ts";
 
 /** Styles that a text uses; `styleText` of `node:util` knows them all. */
 export type TextStyle = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -23,6 +25,10 @@ export interface TextOptions {
   /** The number of worst elements that are listed at most; 10 unless told. */
   readonly worst?: number;
 }
+
+const textKinds = { style: callable, worst: whole(0) };
+const reportTextCall = new Signature<TextOptions>("reportText(report, options)", textKinds, UsageError);
+const runTextCall = new Signature<TextOptions>("runText(run, options)", textKinds, UsageError);
 
 const STYLES: Readonly<Record<Verdict | "undecided" | "error" | "warning" | "info", TextStyle>> = {
   ok: "green",
@@ -62,6 +68,8 @@ function columns(rows: readonly (readonly string[])[], left: number): string[] {
  * ```
  */
 export function reportText(report: GradcheckReport, options: TextOptions = {}): string {
+  reportTextCall.check(arguments);
+  reportOrThrow(reportTextCall, "report", report, "check");
   const style = options.style ?? ((_, text) => text);
   const lines = [
     `${style(STYLES[report.verdict], style("bold", report.verdict))}  ${style("bold", report.name)}`,
@@ -122,6 +130,8 @@ export function reportText(report: GradcheckReport, options: TextOptions = {}): 
  * ```
  */
 export function runText(run: RunReport, options: TextOptions = {}): string {
+  runTextCall.check(arguments);
+  reportOrThrow(runTextCall, "run", run, "run");
   const style = options.style ?? ((_, text) => text);
   const { checks, shard } = run;
   const lines: string[] = [];

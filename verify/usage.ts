@@ -18,5 +18,7 @@ export class UsageError extends Error {
 
 /** What was thrown, in words: anything can be. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  // Not instanceof: errors of another realm have a message too.
+  const { message } = (thrown ?? {}) as { message?: unknown };
+  return typeof message === "string" ? message : String(thrown);
 }

@@ -27,7 +27,7 @@ for (const { device, on } of await devicesUnderTest()) {
   });
 
   test(...on("a target that overlaps nothing takes default box 0"), async () => {
-    assert.deepEqual((await match([[0, 0, 9, 9, 0.5, 0.5]], device)).target, [[0, -1, -1]]);
+    assert.deepEqual((await match([[0, 0, 1.004, 1.004, 0.004, 0.004]], device)).target, [[0, -1, -1]]);
   });
 
   test(
@@ -50,7 +50,11 @@ for (const { device, on } of await devicesUnderTest()) {
 
   test(...on("a forced match beats a better overlap with another target"), async () => {
     // The second overlaps nothing, so it takes box 0, which the first one fits.
-    assert.deepEqual((await match([[0, 0, ...rows[0]], [0, 0, 9, 9, 1, 1]], device)).target, [[1, -1, -1]]);
+    assert.deepEqual((await match([[0, 0, ...rows[0]], [0, 0, 1.004, 1.004, 0.004, 0.004]], device)).target, [[
+      1,
+      -1,
+      -1,
+    ]]);
   });
 
   test(...on("an overlap of exactly the threshold does not match, a larger one does"), async () => {

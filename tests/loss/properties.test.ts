@@ -6,7 +6,7 @@ import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { decide, evaluate, hardMiningLoss, inSingle, miningMargin } from "./reference.ts";
 import { type DrawnScene, scenes } from "./scenes.ts";
-import { allClose, close, runLoss } from "./support.ts";
+import { allClose, close, optionsOf, runLoss } from "./support.ts";
 
 /** The tolerance relative to values or to 1, and how close two cross-entropies must be for rounding to rank them. */
 const SETTINGS = {
@@ -81,10 +81,10 @@ const predicted = scenes.map((scene) => {
 
 const losses = {
   SSDLoss: (locations: Tensor, logits: Tensor, scene: DrawnScene) =>
-    new SSDLoss(scene.defaultBoxes, scene).forward([locations, logits], scene.targets).loss,
+    new SSDLoss(scene.defaultBoxes, optionsOf(scene)).forward([locations, logits], scene.targets).loss,
   HardMiningCrossEntropyLoss: (_: Tensor, logits: Tensor, scene: DrawnScene) => {
-    const { label } = new SSDLoss(scene.defaultBoxes, scene).matchDefaultBoxes(scene.targets, scene.batch);
-    return new HardMiningCrossEntropyLoss(scene).forward(logits, label);
+    const { label } = new SSDLoss(scene.defaultBoxes, optionsOf(scene)).matchDefaultBoxes(scene.targets, scene.batch);
+    return new HardMiningCrossEntropyLoss({ negPosRatio: scene.negPosRatio }).forward(logits, label);
   },
 };
 

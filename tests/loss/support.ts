@@ -1,7 +1,12 @@
 // What the tests of the loss share: running it, and comparing numbers.
 import assert from "node:assert/strict";
-import { DefaultBoxes, grad, realize, SSDLoss, tensor } from "../../mod.ts";
+import { DefaultBoxes, grad, realize, SSDLoss, type SSDLossOptions, tensor } from "../../mod.ts";
 import type { Scene } from "./reference.ts";
+
+/** The options of the loss among what a scene has. */
+export function optionsOf({ alpha, iouThreshold, negPosRatio }: Scene): SSDLossOptions {
+  return { alpha, iouThreshold, negPosRatio };
+}
 
 /** What the loss gives, as numbers. */
 export interface Run {
@@ -20,7 +25,7 @@ export async function runLoss(scene: Scene, device: string, boxes?: DefaultBoxes
   const { batch, numClasses, scaleXy, scaleWh } = scene;
   const defaultBoxes = boxes ?? DefaultBoxes.from(scene.boxes, { scaleXy, scaleWh });
   const n = defaultBoxes.count;
-  const criterion = new SSDLoss(defaultBoxes, scene);
+  const criterion = new SSDLoss(defaultBoxes, optionsOf(scene));
   const locations = tensor(Float64Array.from(scene.locations), [batch, 4, n]);
   const logits = tensor(Float64Array.from(scene.logits), [batch, numClasses + 1, n]);
   const { loss, components } = criterion.forward([locations, logits], scene.targets);

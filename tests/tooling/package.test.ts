@@ -1,17 +1,10 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import process from "node:process";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 import ts from "typescript";
-import { readJson, readText, root, sourcesIn } from "../support/source.ts";
-import { skip } from "../support/skip.ts";
+import { readJson, readText, sourcesIn } from "../support/source.ts";
 
 const npm = readJson("package.json");
 const deno = readJson("deno.json");
-const onlyNode = "Bun" in globalThis || "Deno" in globalThis ? "what is built for Node is tried under Node" : undefined;
 
 test("package.json and deno.json agree on name, version and license", () => {
   assert.equal(deno.name, `@gpugrad/${npm.name}`);
@@ -72,40 +65,4 @@ test("what npm publishes includes all that it exports", () => {
 test("the command says the version of the package", async () => {
   const { version } = await import("../../bin/version.ts");
   assert.equal(version, npm.version);
-});
-
-test(...skip("the build can be imported, and its command runs", onlyNode), async () => {
-  const dist = join(root, ".cache", `dist-${process.pid}`);
-  try {
-    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-    execFileSync(process.execPath, [compiler, "--project", "tsconfig.build.json", "--outDir", dist], {
-      cwd: root,
-      stdio: "inherit",
-    });
-    assert.notDeepEqual(Object.keys(await import(pathToFileURL(join(dist, "mod.js")).href)), []);
-    const command = join(dist, npm.bin.gpugrad.replace("./dist/", ""));
-    const output = (...args: string[]) => execFileSync(process.execPath, [command, ...args], { encoding: "utf8" });
-    assert.equal(output("--version"), `${npm.version}\n`);
-    assert.match(output("--help"), /^Usage: gpugrad/);
-    const { devices } = JSON.parse(output("devices", "--json"));
-    assert.ok(devices.some(({ name, available }: { name: string; available: boolean }) => name === "cpu" && available));
-
-    const file = join(dist, "checks.mjs");
-    writeFileSync(
-      file,
-      `import { exp } from "./mod.js";\nimport { check, tensors } from "./verify/mod.js";\n` +
-        `export const exponential = check((x) => exp(x), tensors([[3]]), { runs: 3 });\n`,
-    );
-    assert.match(output("check", file), /^ok +exponential {2}3 runs: 9 ok of 9\n/);
-    // A Node that does not strip types says what can load TypeScript.
-    if (!("typescript" in process.features)) {
-      const typed = join(dist, "checks.ts");
-      writeFileSync(typed, "export {};\n");
-      const { status, stderr } = spawnSync(process.execPath, [command, "check", typed], { encoding: "utf8" });
-      assert.equal(status, 2);
-      assert.match(stderr, /does not load TypeScript[^]*--import tsx[^]*deno run[^]*bunx --bun/);
-    }
-  } finally {
-    rmSync(dist, { recursive: true, force: true });
-  }
 });

@@ -224,7 +224,7 @@ describe("gpugrad check", () => {
     noTensor: [
       "() => 3, two",
       2,
-      /undecided +noTensor .*\n.*must give a tensor or an array of tensors, it gives number/,
+      /undecided +noTensor .*\n.*must give a tensor or an array of tensors, it gives 3/,
     ],
     random: ["(x) => mul(x, tensor(calls++)), two", 2, /not the same twice[^]*Make the function repeatable/],
     mutates: [
@@ -240,7 +240,6 @@ describe("gpugrad check", () => {
     empty: ["(x) => exp(x), two.filter(() => false)", 2, /generates nothing to check: a filter of it has refused/],
     refused: ["(x) => (fc.pre(false), x), two", 2, /generates nothing to check: \d+ inputs were refused/],
     second: ["{ value: ([x]) => x[0], gradient: () => [[1, 0]] }, two, { order: 2 }", 2, /is checked in order 1/],
-    nothing: ["undefined, two", 2, /expected a function or \{ value, gradient \}/],
     domain: ["(x) => log(x), tensors([[2]], { max: -1 })", 2, /log\[0\] = NaN.*its input must be above 0/],
   };
   for (const [name, [source, code, said]] of Object.entries(USELESS)) {
@@ -257,6 +256,19 @@ describe("gpugrad check", () => {
       assert.doesNotMatch(found.stdout + found.stderr, /^ +at /m);
     });
   }
+
+  test("explains a check that the file declares of no function, and ends with 2", async () => {
+    const path = file(
+      "undefined.mjs",
+      'import { check, tensors } from "gpugrad/verify";\nexport const none = check(undefined, tensors([[2]]));\n',
+    );
+    const { code, stderr } = await gpugrad("check", path);
+    assert.match(
+      stderr,
+      /cannot be loaded: check: expected f to be a function or \{ value, gradient \}, got undefined/,
+    );
+    assert.equal(code, 2);
+  });
 
   test("explains an empty domain that the file itself declares, and ends with 2", async () => {
     const path = file(

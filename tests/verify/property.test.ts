@@ -107,17 +107,23 @@ test("assertProperty throws with the report and what replays it [float64]", asyn
 });
 
 const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> = {
-  "no arbitrary": [() => checkProperty((x) => exp(x), [[1]] as never), /expected an arbitrary of fast-check/],
+  "no arbitrary": [
+    () => checkProperty((x) => exp(x), [[1]] as never),
+    /expected arbitrary to be an arbitrary of fast-check/,
+  ],
   "an arbitrary of something else": [
     () => checkProperty((x) => exp(x), fc.constant(3) as never),
-    /must generate an array of inputs or \{ inputs, context \}, it generates number/,
+    /must generate an array of inputs or \{ inputs, context \}, it generates 3/,
   ],
   "no function": [
     () => checkProperty(undefined as never, any),
-    /expected a function or \{ value, gradient \}.*undefined/,
+    /expected f to be a function or \{ value, gradient \}.*undefined/,
   ],
   "no runs": [() => checkProperty((x) => exp(x), any, { runs: 0 }), /runs to be a whole number from 1, got 0/],
-  "a path that is none": [() => checkProperty((x) => exp(x), any, { path: "a:b" }), /expected a path such as .*"a:b"/],
+  "a path that is none": [
+    () => checkProperty((x) => exp(x), any, { path: "a:b" }),
+    /expected path to be a path such as .*"a:b"/,
+  ],
   "an arbitrary that throws": [
     () =>
       checkProperty(

@@ -1,0 +1,192 @@
+/**
+ * What somebody who has just installed the package does: each line of the README and of the command's help, in a folder with
+ * nothing else in it, under each Node, Deno and Bun, with the package as npm packs it.
+ */
+import assert from "node:assert/strict";
+import { execFile, execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import process from "node:process";
+import { after, before, test } from "node:test";
+import { readJson, readText, root } from "../support/source.ts";
+import { skip } from "../support/skip.ts";
+
+const npm = readJson("package.json");
+const onlyNode = "Bun" in globalThis || "Deno" in globalThis
+  ? "under Node, where it starts each runtime itself"
+  : undefined;
+
+/** The Nodes, by their major version: that which runs the tests, and those in `nodes/`. */
+const nodes = [20, 22, 24].map((major) => {
+  const own = Number(process.versions.node?.split(".")[0]) === major;
+  const binary = own
+    ? process.execPath
+    : join(root, "tests", "tooling", "nodes", "node_modules", `node${major}`, "bin", "node");
+  return { major, binary, reason: existsSync(binary) ? undefined : "npm ci --prefix tests/tooling/nodes brings it" };
+});
+
+/** The environment of somebody who runs none of this through npm, with a runtime before all others. */
+function environment(binary: string): Record<string, string | undefined> {
+  const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|INIT_CWD$)/.test(name));
+  return {
+    ...Object.fromEntries(own),
+    PATH: [dirname(binary), join(modules, ".bin"), process.env.PATH].join(delimiter),
+    // Nothing may be asked of a registry: what is installed has to do.
+    npm_config_offline: "true",
+    npm_config_update_notifier: "false",
+    DENO_NO_UPDATE_CHECK: "1",
+    NO_COLOR: "1",
+  };
+}
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+const parent = onlyNode ? "" : mkdtempSync(join(tmpdir(), "gpugrad-first-steps-"));
+after(() => parent && rmSync(parent, { recursive: true, force: true }));
+
+/** Builds and packs the package, and unpacks it. */
+function pack(): string {
+  const stage = join(parent, "stage");
+  mkdirSync(join(stage, "verify"), { recursive: true });
+  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+  const options = ["--project", "tsconfig.build.json", "--outDir", join(stage, "dist")];
+  execFileSync(process.execPath, [compiler, ...options], { cwd: root, stdio: "inherit" });
+  for (const path of ["package.json", "README.md", "LICENSE", "verify/report.schema.json"]) {
+    copyFileSync(join(root, path), join(stage, path));
+  }
+  execFileSync("npm", ["pack", "--ignore-scripts", "--silent"], { cwd: stage });
+  execFileSync("tar", ["-xzf", readdirSync(stage).find((name) => name.endsWith(".tgz"))!], { cwd: stage });
+  return join(stage, "package");
+}
+
+/** The folder: a package.json as `npm init` writes it, the package as npm installs it, and the programs of the README. */
+const folder = join(parent, "folder");
+const modules = join(folder, "node_modules");
+const [example, checks] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
+
+function install(name: string): void {
+  mkdirSync(dirname(join(modules, name)), { recursive: true });
+  symlinkSync(join(root, "node_modules", name), join(modules, name));
+}
+
+before(() => {
+  if (onlyNode) return;
+  mkdirSync(join(modules, ".bin"), { recursive: true });
+  renameSync(pack(), join(modules, "gpugrad"));
+  for (const name of Object.keys(npm.dependencies)) install(name);
+  chmodSync(join(modules, "gpugrad", npm.bin.gpugrad), 0o755);
+  symlinkSync(join("..", "gpugrad", npm.bin.gpugrad), join(modules, ".bin", "gpugrad"));
+  const manifest = { name: "folder", version: "1.0.0", type: "commonjs", dependencies: { gpugrad: `^${npm.version}` } };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  writeFileSync(join(folder, "program.mjs"), example);
+  writeFileSync(join(folder, "program.ts"), example);
+  writeFileSync(join(folder, "losses.ts"), checks);
+});
+
+/** Runs a line as a shell would, without quotes. */
+function run(line: string, binary = process.execPath): Promise<Outcome> {
+  const [command, ...args] = line.split(" ");
+  const options = { cwd: folder, env: environment(binary) };
+  return new Promise((done) => {
+    execFile(command, args, options, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+/** Runs a line that has to succeed. */
+async function succeed(line: string, binary = process.execPath): Promise<string> {
+  const { code, stdout, stderr } = await run(line, binary);
+  assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
+  assert.doesNotMatch(stderr, /warning/i, line);
+  return stdout;
+}
+
+/** What the command prints where the gradient of the README, or that of its help, is right. */
+const right = /^ok +sumOfSquares [^\n]*\n.*: 1 check: 1 ok, /;
+/** What the README's program prints: the loss, three slopes, three curvatures. */
+const computed = /^[\d.]+ \[[^\]]*\] \[[^\]]*\]\s*$/;
+
+for (const { major, binary, reason } of nodes) {
+  test(...skip(`Node ${major}: the README's program and its gradient check`, onlyNode ?? reason), async () => {
+    assert.match(await succeed("node program.mjs", binary), computed);
+    const line = "npx gpugrad check losses.ts --html report.html";
+    if (major === 20) {
+      const { code, stderr } = await run(line, binary);
+      assert.equal(code, 2);
+      assert.match(stderr, /does not load TypeScript[^]*install --save-dev typescript[^]*deno run[^]*bunx --bun/);
+      install("typescript");
+    }
+    rmSync(join(folder, "report.html"), { force: true });
+    assert.match(await succeed(line, binary), right);
+    assert.ok(existsSync(join(folder, "report.html")));
+  });
+}
+
+test(...skip("Node: what the help shows", onlyNode), async () => {
+  const version = await succeed("gpugrad --version");
+  assert.equal(version, `${npm.version}\n`);
+  assert.match(await succeed("gpugrad devices"), /^ +cpu +available: [^]*The default is /m);
+  const { devices } = JSON.parse(await succeed("gpugrad devices --json"));
+  assert.ok(devices.some(({ name, available }: { name: string; available: boolean }) => name === "cpu" && available));
+
+  const help = await succeed("gpugrad check --help");
+  writeFileSync(join(folder, "FILE.js"), help.match(/^ {2}import [^]*?\);$/m)![0]);
+  const options = "--only sumOfSquares --device cpu --runs 2 --seed 7";
+  for (const shard of [1, 2]) {
+    await succeed(`gpugrad check FILE.js ${options} --shard ${shard}/2 --json REPORT${shard}.json`);
+  }
+  const merged = await succeed("gpugrad merge REPORT1.json REPORT2.json --json merged.json");
+  assert.match(merged, /^ok +sumOfSquares +2 runs/);
+  assert.match(await succeed(`gpugrad check FILE.js ${options} --path 0`), right);
+});
+
+test(...skip("Deno: the README's program, without a permission, and its gradient check", onlyNode), async () => {
+  const binary = join(root, "node_modules", "deno", "deno");
+  assert.match(await succeed("deno run program.ts", binary), computed);
+  assert.match(await succeed("deno run -A npm:gpugrad check losses.ts", binary), right);
+});
+
+test(...skip("Bun: the README's program and its gradient check", onlyNode), async () => {
+  const binary = join(root, "node_modules", ".bin", "bun");
+  assert.match(await succeed("bun program.ts", binary), computed);
+  assert.match(await succeed("bunx --bun gpugrad check losses.ts", binary), right);
+});
+
+test(...skip("no line of the README or of the help is left out here", onlyNode), async () => {
+  const helps = await Promise.all(["", "check ", "merge ", "devices "].map((of) => succeed(`gpugrad ${of}--help`)));
+  const shown = [readText("README.md"), ...helps].join("\n")
+    .matchAll(/(?:npx )?gpugrad (?:check|merge|devices)\b[^`'\n]*|(?:deno run|bunx --bun) [^`'\n]*/g);
+  // A line that is new or changed is to be tried above.
+  assert.deepEqual([...new Set([...shown].map(([line]) => line.trim()))].sort(), [
+    "bunx --bun gpugrad check FILE",
+    "deno run -A npm:gpugrad check FILE",
+    "deno run program.ts",
+    "gpugrad check",
+    "gpugrad check --help",
+    "gpugrad check FILE --seed S --shard i/n --json REPORT.json",
+    "gpugrad check FILE [options]",
+    "gpugrad devices",
+    "gpugrad devices [options]",
+    "gpugrad merge REPORT.json... [options]",
+    "npx gpugrad check --help",
+    "npx gpugrad check losses.ts --html report.html",
+    "npx gpugrad devices",
+  ]);
+});
