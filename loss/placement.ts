@@ -23,7 +23,7 @@ export function misplaced(cx: number, cy: number, w: number, h: number): string 
 
 /**
  * Finds corners that are given as centre and size. One such box by itself is a box that sticks out of the image, if that. So boxes
- * are taken for corners where all read as corners within the image and one, as centre and size, has more than a quarter of its width
+ * look like corners where all read as corners within the image and one, as centre and size, has more than a quarter of its width
  * or its height outside. Boxes that lie within the image, or stick out by less than that, never are.
  */
 export class CornerWatch {

@@ -28,8 +28,8 @@ export interface GroupedTargets {
 const COLUMNS = 6;
 /** More images than any batch has: an index beyond it is something else, such as the number of an image in its data set. */
 export const MOST_IMAGES = 65_536;
-/** Whether somebody has been told of rows that are ignored. */
-let told = false;
+/** What was said already: each warning is given once a process. */
+const told = new Set<string>();
 /** The rows of the padded leaf: row, label, cx, cy, w, h. One leaf rather than three: kernels can bind few arrays. */
 const PADDING = [-1, 0, 0, 0, 1, 1];
 
@@ -49,7 +49,7 @@ export function imagesOf(caller: string, targets: Targets): number {
 
 /**
  * Checks targets and groups them by image. Rows of images outside the batch are ignored; of the first, a warning is given once a
- * process.
+ * process, and likewise of boxes that look like corners.
  *
  * @param numClasses labels must be below; `null` where the number of classes is not known.
  */
@@ -65,7 +65,7 @@ export function groupTargets(
   for (let i = 0; i < count; i++) {
     const image = imageOf(caller, data, i);
     if (image < 0 || image >= batch) {
-      warnOnce(caller, i, image, batch);
+      warnOfOtherImages(caller, i, image, batch);
       continue;
     }
     checkTarget(caller, data, i, numClasses);
@@ -73,7 +73,7 @@ export function groupTargets(
     watch.add(i, data[at + 2], data[at + 3], data[at + 4], data[at + 5]);
     rowsOf[image].push(i);
   }
-  if (watch.corners !== null) failForCorners(caller, data, watch.corners);
+  if (watch.corners !== null) warnOfCorners(caller, data, watch.corners);
 
   const most = rowsOf.reduce((n, rows) => Math.max(n, rows.length), 1);
   // A power of two, so that batches with similar numbers of targets share a plan.
@@ -125,24 +125,29 @@ function checkTarget(caller: string, data: ArrayLike<number>, row: number, numCl
   }
 }
 
-function failForCorners(caller: string, data: ArrayLike<number>, row: number): never {
-  const at = row * COLUMNS;
-  throw new Error(
-    `${caller}: expected boxes as [cx, cy, w, h], got targets that all read as corners [x1, y1, x2, y2]; as centre and size, ` +
-      `[${
-        [2, 3, 4, 5].map((k) => data[at + k]).join(", ")
-      }] in row ${row} has more than a quarter of its width or height outside ` +
-      "of the image. Corners become cx = (x1 + x2) / 2, cy = (y1 + y2) / 2, w = x2 - x1, h = y2 - y1; clip other boxes to the image",
+/** A warning, not an error: a single box that the border cuts may read as corners, too. */
+function warnOfCorners(caller: string, data: ArrayLike<number>, row: number): void {
+  const box = [2, 3, 4, 5].map((k) => data[row * COLUMNS + k]).join(", ");
+  warnOnce(
+    "corners",
+    `${caller}: targets are boxes [cx, cy, w, h], and these all read as corners [x1, y1, x2, y2]; as centre and size, ` +
+      `[${box}] in row ${row} has more than a quarter of its width or height outside of the image. ` +
+      "Corners become cx = (x1 + x2) / 2, cy = (y1 + y2) / 2, w = x2 - x1, h = y2 - y1. This is said once.",
   );
 }
 
-function warnOnce(caller: string, row: number, image: number, batch: number): void {
-  if (told) return;
-  told = true;
-  console.warn(
+function warnOfOtherImages(caller: string, row: number, image: number, batch: number): void {
+  warnOnce(
+    "images",
     `${caller}: row ${row} of targets is of image ${image}, outside of the batch of ${batch}, and is ignored, as all such rows are. ` +
       "Images count from 0. This is said once.",
   );
+}
+
+function warnOnce(subject: string, text: string): void {
+  if (told.has(subject)) return;
+  told.add(subject);
+  console.warn(text);
 }
 
 function fail(caller: string, expected: string, given: number, row: number): never {
