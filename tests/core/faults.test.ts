@@ -95,7 +95,15 @@ for (const { device, on, gpu } of devices) {
         name: "bad",
         shape: [4],
         args: [],
-        kernel: { parameters: [], lines: [], result: "noSuchName + 1.0", extent: [4], iterations: 0, tables: [], numbers: [] },
+        kernel: {
+          parameters: [],
+          lines: [],
+          result: "noSuchName + 1.0",
+          extent: [4],
+          iterations: 0,
+          tables: [],
+          numbers: [],
+        },
       }],
     };
     await assert.rejects(used.run("bad", () => bad, []), (error: Error) => {
