@@ -53,12 +53,16 @@ function crossedIn(entries: readonly Tensor[], needed: ReadonlySet<Tensor>): Set
   const crossed = new Set<Tensor>();
   const epochs = [...new Set(entries.map((t) => t.recordedAfter))];
   const oldest = epochs.length > ACROSS ? epochs.sort((a, b) => b - a)[ACROSS] : -Infinity;
+  const cross = (entry: Tensor): void => {
+    const source = sourceOf(entry);
+    if (needed.has(source) && opOf(source).kernel.kind !== "position") crossed.add(source);
+  };
   for (const entry of entries) {
     if (entry.recordedAfter <= oldest) continue;
+    // What was made of it may be needed by a later computation alone.
+    if (entry.outlives) cross(entry);
     for (const input of entry.inputs) {
-      if (!needed.has(input) || input.recordedAfter === entry.recordedAfter) continue;
-      const source = sourceOf(input);
-      if (needed.has(source) && opOf(source).kernel.kind !== "position") crossed.add(source);
+      if (needed.has(input) && input.recordedAfter !== entry.recordedAfter) cross(input);
     }
   }
   return crossed;

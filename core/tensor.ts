@@ -160,6 +160,8 @@ export class Tensor {
   readonly tracked: boolean;
   /** How many computations had begun when this was recorded. */
   readonly recordedAfter: number = computations;
+  /** Whether something was made of it that was recorded after a later computation: then it is state. */
+  outlives = false;
   /** What `backward` has added up for this leaf so far. */
   grad: Tensor | null = null;
   /** The value, `null` before it is computed. Read it with {@link Tensor.data}. */

@@ -102,7 +102,11 @@ for (const { device, on, gpu } of devices) {
           extent: [4],
           iterations: 0,
           tables: [],
+<<<<<<< HEAD
           opaque: [],
+=======
+          numbers: [],
+>>>>>>> h4
         },
       }],
     };

@@ -23,6 +23,7 @@ import {
   tensor,
   useDevice,
   where,
+  zeros,
 } from "../../mod.ts";
 import { assertClose } from "../ops/compare.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -113,8 +114,8 @@ function plainLosses(steps: number): number[] {
 }
 
 /** Momentum, with parameters made before or after what remembers the gradients. */
-function momentum(first: "w" | "v"): Loop {
-  const made = [tensor(START), tensor([0, 0, 0])];
+function momentum(first: "w" | "v", memory = () => tensor([0, 0, 0])): Loop {
+  const made = [tensor(START), memory()];
   let [w, v] = first === "w" ? made : [tensor(START), made[1]];
   return {
     async step() {
@@ -164,6 +165,7 @@ const all: Record<string, { make: () => Loop; losses: (steps: number) => number[
   ),
   "momentum, parameters first": { make: () => momentum("w"), losses: plainMomentum },
   "momentum, memory first": { make: () => momentum("v"), losses: plainMomentum },
+  "momentum from a constant": { make: () => momentum("w", () => zeros([3])), losses: plainMomentum },
   "a regression that never detaches": { make: () => regression((w) => w), losses: plainRegression },
   "a regression that detaches": { make: () => regression((w) => detach(w)), losses: plainRegression },
 };
