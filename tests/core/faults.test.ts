@@ -102,11 +102,7 @@ for (const { device, on, gpu } of devices) {
           extent: [4],
           iterations: 0,
           tables: [],
-<<<<<<< HEAD
           opaque: [],
-=======
-          numbers: [],
->>>>>>> h4
         },
       }],
     };
