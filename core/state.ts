@@ -9,11 +9,6 @@ const PASSES = 2;
 /** State is kept across this many computations at most: a sum that was added up for long and is read at last is one plan with one result. */
 const ACROSS = 32;
 
-/** For entries that were computed on the way to a result: how often they were passed over as state since. */
-const passes = new WeakMap<Tensor, number>();
-/** What was kept as state. */
-const kept = new WeakSet<Tensor>();
-
 /**
  * The entries whose values are kept when `outputs` are computed, so that no computation repeats those before it.
  *
@@ -27,22 +22,26 @@ const kept = new WeakSet<Tensor>();
 export function stateOf(outputs: readonly Tensor[], entries: readonly Tensor[]): Tensor[] {
   const needed = new Set(entries);
   const crossed = crossedIn(entries, needed);
+  if (crossed.size === 0) {
+    for (const entry of entries) entry.passedOver ??= 0;
+    return [];
+  }
   const known = new Set(outputs);
   const state: Tensor[] = [];
   /** What continues state: it is made, across a computation, of what that computed or should have kept. */
   const continuing = new Set<Tensor>();
   for (const entry of entries) {
     const continues = (input: Tensor) =>
-      kept.has(input) ? input.recordedAfter !== entry.recordedAfter : needed.has(input) && !known.has(input) &&
+      input.isState ? input.recordedAfter !== entry.recordedAfter : needed.has(input) && !known.has(input) &&
         (continuing.has(input) || (input.recordedAfter !== entry.recordedAfter && !isFree(input)));
     if (entry.inputs.some(continues)) continuing.add(entry);
     if (!crossed.has(entry) || known.has(entry)) continue;
-    const times = passes.get(entry);
-    if (times === undefined || times >= PASSES || entry.size <= SMALL || continuing.has(entry)) {
+    const times = entry.passedOver;
+    if (times === null || times >= PASSES || entry.size <= SMALL || continuing.has(entry)) {
       known.add(entry);
-      kept.add(entry);
+      entry.isState = true;
       state.push(entry);
-    } else passes.set(entry, times + 1);
+    } else entry.passedOver = times + 1;
   }
   notePasses(outputs, entries, known);
   return state;
@@ -74,7 +73,7 @@ function notePasses(outputs: readonly Tensor[], entries: readonly Tensor[], know
   for (let i = entries.length - 1; i >= 0; i--) {
     if (!reached.has(entries[i])) continue;
     for (const input of entries[i].inputs) if (!known.has(input)) reached.add(input);
-    if (!passes.has(entries[i])) passes.set(entries[i], 0);
+    entries[i].passedOver ??= 0;
   }
 }
 

@@ -162,6 +162,10 @@ export class Tensor {
   readonly recordedAfter: number = computations;
   /** Whether something was made of it that was recorded after a later computation: then it is state. */
   outlives = false;
+  /** Whether its value was kept as state. */
+  isState = false;
+  /** Once it was computed on the way to a result: how often it was passed over as state since. */
+  passedOver: number | null = null;
   /** What `backward` has added up for this leaf so far. */
   grad: Tensor | null = null;
   /** The value, `null` before it is computed. Read it with {@link Tensor.data}. */

@@ -34,17 +34,18 @@ function orderedAxis(call: Signature, x: Tensor, axis: unknown): number {
 interface Order {
   readonly keys: Tensor;
   readonly places: Tensor;
+  /** The places without regard to NaN, which matters among infinite keys alone; `null` where it cannot occur. */
+  readonly plain: Tensor | null;
+  readonly descending: boolean;
 }
 
 function orderOf(x: Tensor, descending: boolean): Order {
   const n = x.shape[x.shape.length - 1];
-  if (x.dtype !== "float") return { keys: x, places: arange(n) };
+  if (x.dtype !== "float") return { keys: x, places: arange(n), plain: null, descending };
   const number = equal(x, x);
   const [first, last] = [arange(-n, 0), arange(n)];
-  return {
-    keys: where(number, x, Infinity),
-    places: where(number, descending ? last : first, descending ? first : last),
-  };
+  const [plain, beyond] = descending ? [last, first] : [first, last];
+  return { keys: where(number, x, Infinity), places: where(number, plain, beyond), plain, descending };
 }
 
 /** Whether key `a` at place `i` comes before key `b` at place `j`. */
@@ -67,11 +68,17 @@ function count(condition: Tensor, axis: number): Tensor {
   return sum(where(condition, 1, 0), axis);
 }
 
+/** How many elements come before each of some, whose keys and places are `[..., m]`. */
+function countBefore({ keys, places, plain, descending }: Order, key: Tensor, place: Tensor): Tensor {
+  const [own, ownPlace, other] = [unsqueeze(key, -1), unsqueeze(place, -1), unsqueeze(keys, -2)];
+  const counted = (all: Tensor) => count(precedes(other, unsqueeze(all, -2), own, ownPlace, descending), -1);
+  // The pairs are what this costs, and most keys are finite: only the others look for NaN again.
+  return plain === null ? counted(places) : where(equal(key, Infinity), counted(places), counted(plain));
+}
+
 function rankLast(x: Tensor, descending: boolean): Tensor {
-  const { keys, places } = orderOf(x, descending);
-  const [other, otherPlace] = [unsqueeze(keys, -2), unsqueeze(places, -2)]; // [..., 1, n]
-  const [own, ownPlace] = [unsqueeze(keys, -1), unsqueeze(places, -1)]; // [..., n, 1]
-  return count(precedes(other, otherPlace, own, ownPlace, descending), -1);
+  const order = orderOf(x, descending);
+  return countBefore(order, order.keys, broadcastTo(order.places, x.shape));
 }
 
 const rankCall = callOf("rank");
@@ -218,10 +225,8 @@ function within({ keys, places }: Order, bracket: Bracket): { after: Tensor; und
 /** The tightest bracket that candidates give, their keys and places each `[..., candidates]`, from the exact rank of each. */
 function bracketOf(order: Order, k: Tensor, key: Tensor, place: Tensor): Bracket {
   const n = order.keys.shape[order.keys.shape.length - 1];
-  const [keys, places] = [unsqueeze(order.keys, -2), unsqueeze(order.places, -2)];
-  const before = precedes(keys, places, unsqueeze(key, -1), unsqueeze(place, -1), true);
   // How far each candidate stands from the border: below 0 it is selected.
-  const distance = sub(count(before, -1), k);
+  const distance = sub(countBefore(order, key, broadcastTo(place, key.shape)), k);
   const wide = unsqueeze(distance, -2);
   const first = equal(arange(2), 0);
   const left = unsqueeze(first, 1);
@@ -317,9 +322,8 @@ export function topKMask(x: TensorLike, k: TensorLike, axis = -1): Tensor {
   const coarse = stored(coarseBracket(order, many));
   const fine = stored(tighter(coarse, fineBracket(order, many, within(order, coarse).undecided)));
   const { after, undecided } = within(order, fine);
-  const [keys, places] = [order.keys, order.places];
-  const before = precedes(unsqueeze(keys, -2), unsqueeze(places, -2), unsqueeze(keys, -1), unsqueeze(places, -1), true);
-  return back(where(undecided, less(count(before, -1), many), logicalNot(after)));
+  const before = countBefore(order, order.keys, broadcastTo(order.places, moved.shape));
+  return back(where(undecided, less(before, many), logicalNot(after)));
 }
 
 const orderCase = (draw: Draw): Case => {

@@ -349,9 +349,9 @@ function positionOp(name: string, better: string, worst: number): Op {
     vjp: null,
   });
   const whole = inner((a, x) => `${x} ${better} ${a}`);
-  // Shader compilers may turn comparisons around: NaN is sorted out before anything is compared with it.
+  // Shader compilers may turn a comparison around, so that it holds where either is NaN: what decides is whether each equals itself.
   const float = inner((a, x, lower) =>
-    `${lower.call("equal", a, a)} && (!${lower.call("equal", x, x)} || ${x} ${better} ${a})`
+    `(${x} ${better} ${a} || !${lower.call("equal", x, x)}) && ${lower.call("equal", a, a)}`
   );
   return defineOp({
     name,

@@ -34,7 +34,7 @@ function wrongOf({ worst }: GradcheckReport): (readonly number[])[] {
 }
 
 describe("a tolerance that grows with the size of an array", () => {
-  for (const length of [10, 1000, 20000]) {
+  for (const length of [10, 1000, 5000]) {
     test(`one element of ${length} is off by a thousandth [float64]`, async () => {
       const at = length - 3;
       for (const mode of ["full", "fast"] as const) {
