@@ -4,7 +4,7 @@ import { boolean, Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts";
-import { equal, greater, less, logicalAnd, logicalNot, logicalOr, neg, sub, where } from "./elementwise.ts";
+import { add, equal, greater, less, logicalAnd, logicalNot, logicalOr, neg, sub, where } from "./elementwise.ts";
 import { gather } from "./indexing.ts";
 import { broadcastTo, concat, pad, reshape, slice, squeeze, stored, transpose, unsqueeze } from "./movement.ts";
 import { argmax, sum } from "./reduce.ts";
@@ -34,18 +34,16 @@ function orderedAxis(call: Signature, x: Tensor, axis: unknown): number {
 interface Order {
   readonly keys: Tensor;
   readonly places: Tensor;
-  /** The places without regard to NaN, which matters among infinite keys alone; `null` where it cannot occur. */
-  readonly plain: Tensor | null;
   readonly descending: boolean;
 }
 
 function orderOf(x: Tensor, descending: boolean): Order {
   const n = x.shape[x.shape.length - 1];
-  if (x.dtype !== "float") return { keys: x, places: arange(n), plain: null, descending };
+  if (x.dtype !== "float") return { keys: x, places: arange(n), descending };
   const number = equal(x, x);
-  const [first, last] = [arange(-n, 0), arange(n)];
-  const [plain, beyond] = descending ? [last, first] : [first, last];
-  return { keys: where(number, x, Infinity), places: where(number, plain, beyond), plain, descending };
+  // Places are whole numbers from -n to n - 1, so they are exact wherever indices are.
+  const shift = descending ? where(number, 0, -n) : where(number, -n, 0);
+  return { keys: where(number, x, Infinity), places: add(arange(n), shift), descending };
 }
 
 /** Whether key `a` at place `i` comes before key `b` at place `j`. */
@@ -69,11 +67,9 @@ function count(condition: Tensor, axis: number): Tensor {
 }
 
 /** How many elements come before each of some, whose keys and places are `[..., m]`. */
-function countBefore({ keys, places, plain, descending }: Order, key: Tensor, place: Tensor): Tensor {
-  const [own, ownPlace, other] = [unsqueeze(key, -1), unsqueeze(place, -1), unsqueeze(keys, -2)];
-  const counted = (all: Tensor) => count(precedes(other, unsqueeze(all, -2), own, ownPlace, descending), -1);
-  // The pairs are what this costs, and most keys are finite: only the others look for NaN again.
-  return plain === null ? counted(places) : where(equal(key, Infinity), counted(places), counted(plain));
+function countBefore({ keys, places, descending }: Order, key: Tensor, place: Tensor): Tensor {
+  const [other, otherPlace] = [unsqueeze(keys, -2), unsqueeze(places, -2)];
+  return count(precedes(other, otherPlace, unsqueeze(key, -1), unsqueeze(place, -1), descending), -1);
 }
 
 function rankLast(x: Tensor, descending: boolean): Tensor {
