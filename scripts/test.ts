@@ -63,7 +63,7 @@ if (options.soak !== undefined) {
   options.files = ["tests/soak"];
 }
 /** Minutes after which a runner, or a file in a browser, is taken to hang. */
-const [runnerMinutes, pageMinutes] = options.runs ?? options.soak ? [Infinity, Infinity] : [15, 10];
+const [runnerMinutes, pageMinutes] = options.runs ?? options.soak ? [Infinity, Infinity] : [30, 30];
 /** Where anything is required, so is all that could run it. */
 const strict = requirements.length > 0;
 const report = new Report();

@@ -290,10 +290,11 @@ for (const [loop, { make }] of Object.entries(all)) {
     await useDevice("float64");
     const { step } = make();
     const held: WeakRef<Tensor>[] = [];
-    for (let i = 0; i < 100; i++) held.push(new WeakRef((await step()).w));
+    for (let i = 0; i < 300; i++) held.push(new WeakRef((await step()).w));
     await collect!();
+    // What is recent, and what a collector that looks at the stack takes for held; not a share of all.
     const alive = held.filter((ref) => ref.deref() !== undefined).length;
-    assert.ok(alive <= 30, `${alive} of 100`);
+    assert.ok(alive <= 60, `${alive} of 300`);
     await step();
   });
 }

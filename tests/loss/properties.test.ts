@@ -16,7 +16,7 @@ const SETTINGS = {
 
 for (const { device, on, single, gpu } of await devicesUnderTest()) {
   const { tolerance, margin } = single ? SETTINGS.single : SETTINGS.double;
-  const runs = gpu ? 12 : single ? 60 : 150;
+  const runs = gpu ? 6 : single ? 40 : 150;
 
   test(...on("matching, mining, both parts, the total and the gradients are the reference's"), async () => {
     await checkProperty(scenes, async (scene) => {
