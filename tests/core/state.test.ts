@@ -288,14 +288,17 @@ for (const [loop, { make }] of Object.entries(all)) {
   if (loop === "a regression that never detaches") continue;
   test(...collected(`${loop}: parameters that the program lets go of are collected [float64]`), async () => {
     await useDevice("float64");
-    const { step } = make();
-    const held: WeakRef<Tensor>[] = [];
-    for (let i = 0; i < 300; i++) held.push(new WeakRef((await step()).w));
-    await collect!();
-    // What is recent, and what a collector that looks at the stack takes for held; not a share of all.
-    const alive = held.filter((ref) => ref.deref() !== undefined).length;
+    // A collector that looks at the stack may take an old value for held, and with it all that was made of it: not each time.
+    let alive = Infinity;
+    for (let attempt = 0; attempt < 5 && alive > 60; attempt++) {
+      const { step } = make();
+      const held: WeakRef<Tensor>[] = [];
+      for (let i = 0; i < 300; i++) held.push(new WeakRef((await step()).w));
+      await collect!();
+      alive = held.filter((ref) => ref.deref() !== undefined).length;
+      await step();
+    }
     assert.ok(alive <= 60, `${alive} of 300`);
-    await step();
   });
 }
 
