@@ -358,9 +358,9 @@ class Emitter {
         ? this.condition(input, own, at).code
         : this.#operand(this.number(input, own, at));
     };
-    const evaluate = (at: Scope): string => {
+    const evaluate = (): string => {
       const args = node.inputs.map((_, i) =>
-        kernel.takes?.[i] === "condition" ? argument(i, at) : this.#bindLong(argument(i, at), at)
+        kernel.takes?.[i] === "condition" ? argument(i, scope) : this.#bindLong(argument(i, scope), scope)
       );
       if (kernel.numbers) {
         // Those that change from call to call are inputs; the others are attributes.
@@ -370,7 +370,7 @@ class Emitter {
           args.push(known === undefined ? changing.shift()! : this.#target.literal(known as number));
         }
       }
-      return kernel.expression(args, node.attributes, this.#lowering(at));
+      return kernel.expression(args, node.attributes, this.#lowering(scope));
     };
     const { choice } = kernel;
     if (choice) {
@@ -387,7 +387,7 @@ class Emitter {
         return this.#plain(name);
       }
     }
-    const code = evaluate(scope);
+    const code = evaluate();
     if (kernel.gives === "condition") {
       if (code.length <= LONG_CONDITION) return { code, condition: true, depth: 0 };
       return this.#plain(this.#bind(scope, this.#truth(code)));
