@@ -2,9 +2,10 @@
  * How much rounding may add to numbers that a tape computes: a running error bound. Each value that is rounded is off by a few units in
  * its last place, and the derivative of the result by that value, its adjoint, says what becomes of it.
  */
-import type { BoundPlan } from "../core/device_float64.ts";
+import type { BoundPlan } from "../core/backends/float64.ts";
 import { neededEntries } from "../core/realize.ts";
-import { opOf, record } from "../core/op.ts";
+import { opOf } from "../core/op.ts";
+import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { abs, add } from "../ops/elementwise.ts";
 import { grad, type GradOptions } from "../ops/grad.ts";

@@ -1,7 +1,7 @@
 /**
  * A function on the tape as finite differences need it: entries without derivative are held, the plan of the rest runs again and again.
  */
-import { asFloat64, type BoundPlan, type HostPlan } from "../core/device_float64.ts";
+import { asFloat64, type BoundPlan, type HostPlan } from "../core/backends/float64.ts";
 import { opOf } from "../core/op.ts";
 import { broadcastShapes, type Shape, stridesOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";

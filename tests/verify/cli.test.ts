@@ -111,7 +111,7 @@ describe("gpugrad check", () => {
   test("of a gradient that is wrong at order 2 only: --order finds it, and the replay says so", async () => {
     const path = file(
       "second.ts",
-      'import { record } from "../../core/op.ts";\nimport { detach, mul } from "gpugrad";\n' +
+      'import { record } from "../../core/record.ts";\nimport { detach, mul } from "gpugrad";\n' +
         'import { check, tensors } from "gpugrad/verify";\n' +
         'const op = { name: "planted", infer: ([x]: any) => ({ shape: x.shape, dtype: "float" }), ' +
         'kernel: { kind: "elementwise", cost: 1, expression: ([x]: any) => `Math.exp(${x})` }, ' +
