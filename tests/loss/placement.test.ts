@@ -107,7 +107,7 @@ test("default boxes in pixels are refused, with their row", () => {
 
 test("an image index that no batch has is refused before anything is allocated", () => {
   const at = (image: number) => () => criterion.matchDefaultBoxes([[image, 0, 0.5, 0.5, 0.5, 0.5]]);
-  assert.throws(at(1e9), /expected the image index to be the place in the batch, below 65536, got 1000000000 in row 0/);
+  assert.throws(at(1e9), /expected the image index within the batch to be below 65536, got 1000000000 in row 0/);
   assert.throws(at(65536), /below 65536, got 65536 in row 0/);
   assert.deepEqual(at(65535)().target.shape, [65536, 1]);
   const many = new SSDLoss(new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]));
@@ -124,7 +124,7 @@ test("rows of images outside of the batch are told of once, with the first of th
     criterion.matchDefaultBoxes([[-1, ...box]], 1);
   });
   assert.deepEqual(said, [
-    "SSDLoss.matchDefaultBoxes: row 1 of targets is of image 1, outside of the batch of 1, and is ignored, as all such rows are. " +
-    "Images count from 0. This is said once.",
+    "SSDLoss.matchDefaultBoxes: ignored row 1 of targets and all others like it: it is of image 1, outside the batch of 1. " +
+    "Image indices count from 0. Shown once per process.",
   ]);
 });
