@@ -1,4 +1,4 @@
-/** Reports as one HTML page that needs nothing else: no network, no scripts. */
+/** Reports as a self-contained HTML page, without network access or scripts. */
 import {
   advice,
   countsText,
@@ -27,10 +27,10 @@ import {
 } from "./report.ts";
 import { UsageError } from "./usage.ts";
 
-/** What draws; loaded only for a page, since the libraries behind it are large. */
+/** The drawing modules, loaded only for a page because the libraries behind them are large. */
 type Drawing = typeof import("./heat_map.ts") & typeof import("./tape_diagram.ts");
 
-/** Signs besides the colours, which not everyone can tell apart. */
+/** Signs in addition to the colours, which not everyone can distinguish. */
 const SIGNS: Readonly<Record<Verdict | "undecided", string>> = {
   ok: "✓",
   wrong: "✕",
@@ -52,11 +52,12 @@ const MEANINGS: Readonly<Record<Verdict, string>> = {
 };
 
 /**
- * A report of one check or of a run as an HTML page: the verdict and what to do next, a heat map of each input's error, the worst
- * elements, the findings, and the tape as a diagram in which the first entry at which the gradient departs is marked.
+ * Formats the report of one check or of a run as an HTML page: the verdict and what to do next, a heat map of each
+ * input's errors, the worst elements, the findings, and a diagram of the tape that marks the first entry at which the
+ * gradient is wrong.
  *
- * @param report what `gradcheck`, `gpugrad check` or `gpugrad merge` gave.
- * @returns the page; it refers to nothing outside itself.
+ * @param report the report of `gradcheck`, `gpugrad check` or `gpugrad merge`.
+ * @returns the page, which refers to no external resource.
  *
  * @example
  * ```ts
@@ -128,7 +129,7 @@ ${
 </article>`;
 }
 
-/** Everything about one check. */
+/** The body of one check's report. */
 function reportBody(report: GradcheckReport, id: string, drawing: Drawing): string {
   const next = advice(report);
   return `<section class="summary">
@@ -242,12 +243,12 @@ function entryLine({ id, op, inputs, shape, dtype, input, suspect }: TapeEntryRe
   return suspect ? `<mark>${line}  the gradient departs here first</mark>` : line;
 }
 
-/** What SVGs of the page share. */
+/** Definitions shared by the page's SVGs. */
 const PATTERNS = `<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>
 <pattern id="untested" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="var(--card)"/><line x1="0" y1="0" x2="0" y2="6" stroke="var(--muted)" stroke-width="2"/></pattern>
 </defs></svg>`;
 
-/** Light and dark values of the page's colours: blue, orange, pink and yellow can be told apart by everyone. */
+/** Light and dark values of the page's colours: blue, orange, pink and yellow can be distinguished by everyone. */
 const COLOURS: Readonly<Record<string, readonly [string, string]>> = {
   page: ["#f7f7f5", "#14171b"],
   card: ["#ffffff", "#1c2127"],

@@ -68,7 +68,7 @@ test("corners are warned of where one of them reads as a box that sticks out by 
   assert.equal(said.length, 1);
   assert.match(
     said[0],
-    /SSDLoss.matchDefaultBoxes: .* all read as corners .* \[0\.05, 0\.1, 0\.9, 0\.8\] in row 1 has more/,
+    /SSDLoss.matchDefaultBoxes: .* all of these read as corners .* \[0\.05, 0\.1, 0\.9, 0\.8\] in row 1 has more/,
   );
 });
 
