@@ -74,10 +74,10 @@ export function headline(report: GradcheckReport): string {
   }
   if (report.verdict === "undecided") {
     if (tested === 0) return "Undecided: nothing was tested.";
-    return `Undecided: nothing is wrong, but only ${counts.ok} of ${totalOf(counts)} could be called right.`;
+    return `Undecided: nothing is wrong, but only ${counts.ok} of ${totalOf(counts)} could be confirmed.`;
   }
   if (open(counts) === 0) return `The gradient is right at ${counts.ok === 1 ? "the one" : `all ${counts.ok}`} tested.`;
-  return `Nothing is wrong; ${counts.ok} of ${totalOf(counts)} are right, the others are not called so.`;
+  return `Nothing is wrong; ${counts.ok} of ${totalOf(counts)} are right, the others are undecided or untested.`;
 }
 
 /** The facts about a check other than its verdict. */
@@ -112,19 +112,21 @@ function patterns(wrong: readonly ElementReport[]): string[] {
   const factor = commonFactor(wrong);
   if (wrong.some(({ analytic }) => !Number.isFinite(analytic))) {
     sentences.push(
-      "The tape gives a gradient that is not finite: look for a division by zero or the logarithm of zero.",
+      "The tape's gradient is not finite: look for a division by zero or the logarithm of zero.",
     );
   } else if (wrong.every(({ analytic, numeric }) => analytic === 0 && numeric !== 0)) {
-    sentences.push("The tape gives 0 at each of the worst elements: no gradient arrives there, or a term is missing.");
+    sentences.push(
+      "The tape's gradient is 0 at each of the worst elements: no gradient reaches them, or a term is missing.",
+    );
   } else if (factor !== null && Math.abs(factor + 1) < 1e-4) {
     sentences.push("Each of the worst elements has the wrong sign.");
   } else if (factor !== null) {
     sentences.push(
-      `Each of the worst elements is ${numberText(factor, 4)} times what it should be: look for a factor.`,
+      `Each of the worst elements is ${numberText(factor, 4)} times the expected value: look for a factor.`,
     );
   }
   if (wrong.every(({ order }) => order === 2)) {
-    sentences.push("Only the second order is wrong: the rule is right, but what it is made of does not differentiate.");
+    sentences.push("Only the second order is wrong: the vjp is right, but it is not differentiable itself.");
   }
   return sentences;
 }
@@ -138,15 +140,15 @@ export function advice(report: GradcheckReport): string[] {
   if (suspect) {
     sentences.push(
       suspect.op === "detach"
-        ? `The value changes through entry ${entryText(suspect)}, the gradient stops there: is the detach meant?`
-        : `The gradient departs first at entry ${entryText(suspect)}: read the derivative (vjp) of ${suspect.op}.`,
+        ? `The value changes through entry ${entryText(suspect)}, but the gradient stops there: is the detach intended?`
+        : `The gradient first goes wrong at entry ${entryText(suspect)}: check the vjp of ${suspect.op}.`,
     );
   } else if (wrong.length > 0) {
     const place = placeText(wrong[0], report);
     sentences.push(
       tape.length > 0
-        ? `No single entry of the tape is the suspect. Start at ${place}, and check parts of the function alone.`
-        : `Start at ${place}: follow the hand-written gradient for this element.`,
+        ? `No single entry of the tape is the suspect. Start at ${place}, and check parts of the function separately.`
+        : `Start at ${place}: trace the hand-written gradient of this element.`,
     );
   }
   for (const { check, entry } of findings.filter(({ severity }) => severity === "error")) {
@@ -159,14 +161,14 @@ export function advice(report: GradcheckReport): string[] {
     sentences.push(
       `${
         plural(counts.kink, "element lies", "elements lie")
-      } on a kink, where there is no derivative to compare with: move the inputs away from it to have them checked.`,
+      } on a kink, where there is no derivative to compare with: move the inputs off it to check them.`,
     );
   }
   if (counts.noise > 0) {
     sentences.push(
       `${
         plural(counts.noise, "element")
-      } cannot be decided at this precision: scale the inputs or the outputs nearer to 1, or check on float64.`,
+      } cannot be decided in this precision: scale the inputs or the outputs closer to 1, or check on float64.`,
     );
   }
   if (counts.untested > 0) {
@@ -183,14 +185,14 @@ export function advice(report: GradcheckReport): string[] {
 const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "shape": "Give each gradient the shape of its input: undo broadcasting in the rule by summing",
   "dtype": "Give each gradient the dtype float",
-  "determinism": "Make the function repeatable: take its randomness as an input",
+  "determinism": "Make the function deterministic: pass its randomness as an input",
   "mutation": "Leave the inputs as they are: copy an array before writing to it",
   "zero cotangent":
-    "Make the rule linear in its cotangent: write the products as times(() => derivative), and divide by nothing that comes from the cotangent",
+    "Make the rule linear in its cotangent: write the products as times(() => derivative), and do not divide by anything computed from the cotangent",
   "linearity": "Use the cotangent as a factor of every term of the rule: a vector-Jacobian product is linear in it",
-  "missing gradient": "Use the input on the tape: a detach, a cast or a value read back cuts it off",
+  "missing gradient": "Keep the input on the tape: a detach, a cast or reading its value back cuts it off",
   "ties":
-    "Share the gradient among equal elements, so that together they get it once, or give all of it to one of them",
+    "Split the gradient among equal elements so that their shares add up to it, or assign all of it to one of them",
   "non-finite": "Keep the value finite: clamp the operand, or choose the branch with where",
   "domain": "Keep the inputs of the op within its domain: choose the arbitrary's bounds or clamp",
   "device": "Compare the op's kernel on this device with the oracle's, and its tolerance",

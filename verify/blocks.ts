@@ -148,7 +148,7 @@ export function mergeRuns(shards: readonly RunReport[]): RunReport {
       throw new Error(`merge: expected shards of one run, got one of ${count} and one of ${run.shard?.count ?? 1}`);
     }
     if (run.seed !== seed) throw new Error(`merge: expected shards of one run, got the seeds ${seed} and ${run.seed}`);
-    if (found.has(index)) throw new Error(`merge: shard ${index} of ${count} is there twice`);
+    if (found.has(index)) throw new Error(`merge: shard ${index} of ${count} is given twice`);
     found.set(index, run);
   }
   for (let index = 1; index <= count; index++) {
@@ -166,7 +166,7 @@ function mergeChecks(name: string, parts: readonly CheckReport[]): CheckReport {
   if (parts.length === 1) return parts[0];
   const owners = new Map<BlockReport, CheckReport>();
   for (const part of parts) {
-    if (!part.blocks) throw new Error(`merge: the report of ${name} does not say which blocks of runs it is of`);
+    if (!part.blocks) throw new Error(`merge: the report of ${name} does not list its blocks of runs`);
     for (const block of part.blocks) owners.set(block, part);
   }
   const all = [...owners.keys()].sort((a, b) => a.index - b.index);

@@ -62,8 +62,8 @@ class Bounded<T> extends fc.Arbitrary<T> {
 export function bounded<T>(arbitrary: fc.Arbitrary<T>, caller: string): fc.Arbitrary<T> {
   return new Bounded(arbitrary, () => {
     throw new UsageError(
-      `${caller}: the arbitrary generates nothing to check: a filter of it has refused everything that was drawn, ` +
-        `${MOST_DRAWS} random numbers long; generate what is wanted (bounds, map) rather than filter for it`,
+      `${caller}: the arbitrary generates nothing to check: one of its filters rejected everything in ` +
+        `${MOST_DRAWS} random numbers; generate valid values directly (bounds, map) rather than filtering`,
     );
   });
 }

@@ -230,14 +230,14 @@ export function judgeAll(
         check: "ties",
         severity: "error",
         message: `${shown} are equal; when they move together the derivative is ${judged.numeric}, ` +
-          `the gradient gives ${judged.analytic}`,
+          `but the gradient is ${judged.analytic}`,
       });
     }
     const moved = resample(differences, elements, random, options.resamples);
     if (moved.length > 0) {
       const message =
         `${listed(moved, names, shapes)} ${moved.length === 1 ? "lies on a kink and was" : "lie on kinks and were"} ` +
-        "judged a little beside";
+        "judged at a nearby point";
       findings.push({ check: "kink", severity: "info", message });
     }
     const edges = elements.flatMap((result, k) =>
@@ -256,7 +256,7 @@ export function judgeAll(
     findings.push({
       check: "missing gradient",
       severity: "error",
-      message: `no gradient reaches ${names[k]}, although the function changes with it: ${whyNoGradient(k)}`,
+      message: `no gradient reaches ${names[k]}, although the function depends on it: ${whyNoGradient(k)}`,
     });
   });
   if (taylor !== null) {
@@ -266,11 +266,11 @@ export function judgeAll(
     const found = `the remainder of the first-order Taylor expansion falls with the power ${
       taylor.toFixed(2)
     } of the step`;
-    const hint = wrong ? "" : "; a kink nearby does that too";
+    const hint = wrong ? "" : "; a nearby kink has the same effect";
     findings.push({
       check: "taylor",
       severity,
-      message: failed ? `${found}, a right gradient's falls with the power 2${hint}` : found,
+      message: failed ? `${found}, that of a right gradient falls with the power 2${hint}` : found,
     });
   }
   return { elements, directions, findings };
@@ -345,7 +345,7 @@ function cotangentFindings(
       }
       // Zero times an infinite derivative is NaN, as in IEEE arithmetic.
       if (z[i] !== 0 && Number.isFinite(g[i])) {
-        broken["zero cotangent"] ??= `a cotangent of zeros gives the gradient ${z[i]} for ${element(i)}, expected 0`;
+        broken["zero cotangent"] ??= `for a cotangent of zeros the gradient of ${element(i)} is ${z[i]}, expected 0`;
       }
       const [two, three] = [2 * g[i], 3 * v[i]];
       if (Math.abs(m[i] - (two - three)) > LINEAR * (Math.abs(two) + Math.abs(three)) + floor) {

@@ -97,14 +97,14 @@ function tensorsOf(result: unknown): Tensor[] {
     const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
     throw new UsageError(
       Array.isArray(result)
-        ? `gradcheck: the function must give tensors, element ${i} of what it gives is ${got}${copy}`
-        : `gradcheck: the function must give a tensor or an array of tensors, it gives ${got}${copy}`,
+        ? `gradcheck: the function must return tensors, got ${got}${copy} as element ${i}`
+        : `gradcheck: the function must return a tensor or an array of tensors, got ${got}${copy}`,
     );
   });
-  if (list.length === 0) throw new UsageError("gradcheck: the function gives no tensor at all");
+  if (list.length === 0) throw new UsageError("gradcheck: the function must return at least one tensor, got none");
   if (!list.some((t: Tensor) => t.dtype === "float")) {
     throw new UsageError(
-      `gradcheck: the function must give a tensor of dtype float, it gives ${
+      `gradcheck: the function must return a tensor of dtype float, got ${
         list.map((t: Tensor) => `${t.dtype} (made by "${t.op.name}")`).join(", ")
       }`,
     );
@@ -157,7 +157,9 @@ function sameData(a: unknown, b: unknown): boolean {
 
 /** Describes how two calls with the same inputs differ; `null` if they do not. */
 function difference(a: Call, b: Call): string | null {
-  if (a.outputs.length !== b.outputs.length) return `it gives ${a.outputs.length} tensors and then ${b.outputs.length}`;
+  if (a.outputs.length !== b.outputs.length) {
+    return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
+  }
   const twins = new Map<Tensor, Tensor>();
   const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
   for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
@@ -167,12 +169,12 @@ function difference(a: Call, b: Call): string | null {
       ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
         sameShape(first.shape, second.shape) && sameData(first.attributes, second.attributes)
       : known === second;
-    if (!same) return "it records another tape when it is called again";
+    if (!same) return "it records a different tape when called again";
     if (known !== undefined) continue;
     twins.set(first, second);
     if (first === second) continue;
     if (first.inputs.length === 0 && first.value && second.value && !sameValues(first.value, second.value)) {
-      return "a tensor that it makes has other values when it is called again";
+      return "a tensor that it creates has different values when called again";
     }
     for (let k = 0; k < first.inputs.length; k++) pairs.push([first.inputs[k], second.inputs[k]]);
   }
@@ -438,7 +440,7 @@ function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding
     findings.push({
       check: "determinism",
       severity: "error",
-      message: `the function is not the same twice: ${changed}`,
+      message: `the function is not deterministic: ${changed}`,
     });
   }
   return findings;
@@ -487,8 +489,8 @@ async function checkTape(
       check: "search",
       severity: "info",
       message:
-        `${search.examined} of ${search.candidates} entries of the tape were examined alone, one of each kind among them, ` +
-        "and none is wrong by itself; the search ended there",
+        `${search.examined} of ${search.candidates} entries of the tape were examined alone, at least one of each kind, ` +
+        "and none is wrong by itself; the search stopped at its limit",
     });
   }
   if (device && orders.length > 0 && !orders[0].blocked) {
@@ -562,9 +564,7 @@ function uninfluential({ leaves, names, history }: Recording, orders: readonly E
     t.dtype !== "float" || t.size === 0 || used.has(t) ? [] : [{
       check: "missing gradient",
       severity: "warning",
-      message: `nothing that the function gives is made of ${
-        names[i]
-      }; was its value read back, or another tensor used?`,
+      message: `no output of the function depends on ${names[i]}; was its value read back, or another tensor used?`,
     }]
   );
 }

@@ -207,7 +207,7 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
       const verdict = verdicts[at];
       const relative = input.relative[at];
       const place = shapeText(indexAt(at, input.shape));
-      const amount = relative === null ? "" : `, error ${numberText(relative, 3)} of what is allowed`;
+      const amount = relative === null ? "" : `, error ${numberText(relative, 3)} of the tolerance`;
       const others = elements.length > 1 ? ` (the worst of ${elements.length} elements)` : "";
       cells.push({
         row,
@@ -281,7 +281,7 @@ export function heatLegend(): string {
   const options = {
     document: document as unknown as Document,
     color: { type: "threshold" as const, domain: THRESHOLDS, range: HEAT.map((_, i) => `var(--heat-${i})`) },
-    label: "error, in units of what is allowed (1 is the limit)",
+    label: "error relative to the tolerance (1 is the limit)",
     tickFormat: (limit: number) => String(limit),
     width: 420,
   };

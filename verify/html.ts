@@ -45,10 +45,10 @@ const reportHtmlCall = new Signature("reportHtml(report)", undefined, UsageError
 
 const MEANINGS: Readonly<Record<Verdict, string>> = {
   ok: "agrees with the numeric derivative",
-  wrong: "differs from it by more than is allowed",
+  wrong: "differs from it by more than the tolerance",
   kink: "has no derivative: one-sided slopes disagree",
-  noise: "cannot be decided at this precision",
-  untested: "was not looked at, and does not count as passed",
+  noise: "cannot be decided in this precision",
+  untested: "was not examined, and does not count as passed",
 };
 
 /**
@@ -139,7 +139,7 @@ ${countBar(report.counts)}
 ${next.length > 0 ? `<div class="next"><h3>What to do next</h3><ul>${list(next)}</ul></div>` : ""}
 </section>
 <section><h3>Inputs</h3>${inputsBody(report, drawing)}</section>
-<section><h3>${report.verdict === "wrong" ? "Worst elements" : "Elements nearest to their limits"}</h3>${
+<section><h3>${report.verdict === "wrong" ? "Worst elements" : "Elements closest to their tolerance"}</h3>${
     worstTable(report)
   }</section>
 <section><h3>Findings</h3>${findingsBody(report)}</section>
@@ -194,7 +194,7 @@ function inputsBody(report: GradcheckReport, drawing: Drawing): string {
 }
 
 function worstTable(report: GradcheckReport): string {
-  if (report.worst.length === 0) return "<p>None was tested.</p>";
+  if (report.worst.length === 0) return "<p>No element was tested.</p>";
   const orders = report.order === 2 || report.worst.some(({ order }) => order === 2);
   const rows = report.worst.map((element) => {
     const cells = [...pairText(element), numberText(element.error, 3), numberText(element.estimate, 3)];
@@ -229,7 +229,7 @@ function tapeBody(report: GradcheckReport, id: string, drawing: Drawing): string
   if (!diagram) return "<p>The function was not recorded on the tape: its gradient is hand-written.</p>";
   const suspect = suspectOf(report);
   const mark = suspect
-    ? `<p><b class="mark"></b> The gradient comes from the outputs at the bottom, and departs first at <a href="#${id}-suspect"><code>${
+    ? `<p><b class="mark"></b> The gradient flows up from the outputs at the bottom, and first goes wrong at <a href="#${id}-suspect"><code>${
       escape(entryText(suspect))
     }</code></a>; what is dashed above receives it wrong.</p>`
     : "";
@@ -240,7 +240,7 @@ function tapeBody(report: GradcheckReport, id: string, drawing: Drawing): string
 function entryLine({ id, op, inputs, shape, dtype, input, suspect }: TapeEntryReport): string {
   const made = input === undefined ? `${op}(${inputs.map((i) => `%${i}`).join(", ")})` : `input ${input}`;
   const line = escape(`%${id} = ${made}: ${dtype} ${shapeText(shape)}`);
-  return suspect ? `<mark>${line}  the gradient departs here first</mark>` : line;
+  return suspect ? `<mark>${line}  the gradient is first wrong here</mark>` : line;
 }
 
 /** Definitions shared by the page's SVGs. */

@@ -83,7 +83,7 @@ export async function compareDevice(
       severity: "error",
       message: `${what(i)} is ${values[at]} and then ${again[i][at]} at ${
         elementText("", at, wanted[i].shape)
-      } on ${device.name}: not the same twice`,
+      } on ${device.name}: not deterministic`,
     });
   }
   const off = actual.map((values, i) => ulpsOff(values, expected[i]));
@@ -93,7 +93,7 @@ export async function compareDevice(
     `${what(worst)} on ${device.name} is within ${numberText(off[worst], 2)} units in the last place of its ` +
     "largest element";
   if (!(off[worst] > allowed)) {
-    return [...findings, { check: "device", severity: "info", message: `${text}, and everything else is nearer` }];
+    return [...findings, { check: "device", severity: "info", message: `${text}, and everything else is closer` }];
   }
   const culprit = await firstOff(device, wanted);
   if (culprit) {
@@ -108,12 +108,12 @@ export async function compareDevice(
     const message =
       `${
         what(worst)
-      } on ${device.name} is as near as float32 allows: what it is computed from cancels, and it is off by ` +
-      "no more than the rounding of that";
+      } on ${device.name} is as close as float32 allows: it results from cancellation, and its error is ` +
+      "no larger than the rounding of the terms";
     findings.push({ check: "device", severity: "info", message });
   } else {
     const why = margin !== null && margin < NEAR
-      ? "a decision is so near to flipping that float32 may take it the other way"
+      ? "a decision is so close to flipping that float32 may take it the other way"
       : "float32 rounding is amplified";
     findings.push({
       check: "device",

@@ -111,15 +111,15 @@ function tryOut(
   const given = problem.arrays();
   const value = call("value", () => f.value(given)) as unknown;
   if (typeof (value as { then?: unknown } | null)?.then === "function") {
-    throw new UsageError("gradcheck: value gives a promise; it must give its number at once (tfjs: dataSync)");
+    throw new UsageError("gradcheck: value must return a number synchronously (in tfjs, with dataSync), got a promise");
   }
   if (typeof value !== "number") {
-    throw new UsageError(`gradcheck: value must give a number, it gives a ${typeof value}`);
+    throw new UsageError(`gradcheck: value must return a number, got a ${typeof value}`);
   }
   const gradients = call("gradient", () => f.gradient(given)) as unknown;
   if (!Array.isArray(gradients) || gradients.length !== inputs.length) {
     throw new UsageError(
-      `gradcheck: gradient must give an array of ${inputs.length} arrays, one for each input, it gives ${
+      `gradcheck: gradient must return an array of ${inputs.length} arrays, one per input, got ${
         Array.isArray(gradients) ? `${gradients.length}` : `a ${typeof gradients}`
       }`,
     );
@@ -136,15 +136,19 @@ function tryOut(
   const repeated = f.value(problem.arrays());
   const usable = !findings.some(({ check }) => check === "shape");
   if (!Object.is(repeated, value)) {
-    const message = `the function gives ${value} and then ${repeated} for the same arrays`;
+    const message = `the function returns ${value} and then ${repeated} for the same arrays`;
     findings.push({ check: "determinism", severity: "error", message });
     return { findings, usable: false };
   }
   if (usable && !sameArrays(gradients, f.gradient(problem.arrays()))) {
-    findings.push({ check: "determinism", severity: "error", message: "the gradient is not the same twice" });
+    findings.push({
+      check: "determinism",
+      severity: "error",
+      message: "the gradient is not deterministic: it differs between two calls",
+    });
   }
   if (!Number.isFinite(value)) {
-    findings.push({ check: "non-finite", severity: "warning", message: `the function gives ${value}` });
+    findings.push({ check: "non-finite", severity: "warning", message: `the function returns ${value}` });
     return { findings, usable: false };
   }
   return { findings, usable };

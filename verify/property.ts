@@ -64,7 +64,7 @@ function asSample(generated: unknown): Sample {
     return generated as Sample;
   }
   throw new UsageError(
-    "checkProperty: the arbitrary must generate an array of inputs or { inputs, context }, it generates " +
+    "checkProperty: the arbitrary must generate an array of inputs or { inputs, context }, got " +
       describe(generated),
   );
 }
@@ -156,7 +156,7 @@ export async function checkProperty(
   if (mistake !== null) throw mistake;
   if (result.failed && result.counterexample === null) {
     throw new UsageError(
-      `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were refused by a precondition`,
+      `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were rejected by a precondition`,
     );
   }
   if (result.failed) {

@@ -86,7 +86,7 @@ export function tapeDiagram(tape: readonly TapeEntryReport[], prefix: string): T
       ? "output"
       : "entry";
     const lines = [entry.input ?? entry.op, `%${entry.id} ${shapeText(entry.shape)}`];
-    if (entry.suspect) lines.push("departs here first");
+    if (entry.suspect) lines.push("first wrong here");
     const inputText = entry.inputs.map((i) => `%${i}`).join(", ");
     const title = `${entryText(entry)} ${entry.dtype}${inputText && ` of ${inputText}`}`;
     addNode(String(entry.id), lines, affected.has(entry.id) ? `${kind} affected` : kind, title);
@@ -155,7 +155,7 @@ function captionOf(total: number, shown: number, constants: number, whole: boole
     parts.push(
       `Only the ${shown} nearest to ${
         suspect ? "the suspect" : "the outputs"
-      } are drawn, +n stands for others; the list below has all.`,
+      } are drawn, +n stands for the others; the list below is complete.`,
     );
   }
   return parts.join(" ");

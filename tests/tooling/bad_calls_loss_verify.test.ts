@@ -205,7 +205,7 @@ const rows: Record<string, readonly Row[]> = {
     ...options((value) => v.gradcheck(f, [[1]], value)),
     [() => v.gradcheck(3, [[1]]), /expected f to be a function or \{ value, gradient \}, got 3/],
     [() => v.gradcheck(f, 1), /expected inputs to be an array .*, got 1/],
-    [() => v.gradcheck(() => 1, [[1]]), /must give a tensor or an array of tensors, it gives 1/],
+    [() => v.gradcheck(() => 1, [[1]]), /must return a tensor or an array of tensors, got 1/],
   ],
   assertGradients: [
     ...options((value) => v.assertGradients(f, [[1]], value)),

@@ -47,7 +47,7 @@ test("a tensor of another copy of gpugrad is refused as such", async () => {
     }
     await assert.rejects(
       gradcheck(() => tensor([1]), [[1]]),
-      /must give a tensor.*, it gives a tensor of shape .* of another copy/,
+      /must return a tensor.*, got a tensor of shape .* of another copy/,
     );
   } finally {
     rmSync(copy, { recursive: true, force: true });

@@ -224,9 +224,9 @@ describe("gpugrad check", () => {
     noTensor: [
       "() => 3, two",
       2,
-      /undecided +noTensor .*\n.*must give a tensor or an array of tensors, it gives 3/,
+      /undecided +noTensor .*\n.*must return a tensor or an array of tensors, got 3/,
     ],
-    random: ["(x) => mul(x, tensor(calls++)), two", 2, /not the same twice[^]*Make the function repeatable/],
+    random: ["(x) => mul(x, tensor(calls++)), two", 2, /not deterministic[^]*Make the function deterministic/],
     mutates: [
       "(x) => (x.value[0] = 7, exp(x)), two",
       1,
@@ -237,8 +237,8 @@ describe("gpugrad check", () => {
       2,
       /throws for x float \[2\], y float \[3\]: add: expected shapes/,
     ],
-    empty: ["(x) => exp(x), two.filter(() => false)", 2, /generates nothing to check: a filter of it has refused/],
-    refused: ["(x) => (fc.pre(false), x), two", 2, /generates nothing to check: \d+ inputs were refused/],
+    empty: ["(x) => exp(x), two.filter(() => false)", 2, /generates nothing to check: one of its filters rejected/],
+    refused: ["(x) => (fc.pre(false), x), two", 2, /generates nothing to check: \d+ inputs were rejected/],
     second: ["{ value: ([x]) => x[0], gradient: () => [[1, 0]] }, two, { order: 2 }", 2, /is checked in order 1/],
     domain: ["(x) => log(x), tensors([[2]], { max: -1 })", 2, /log\[0\] = NaN.*its input must be above 0/],
   };

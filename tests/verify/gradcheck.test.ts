@@ -194,7 +194,7 @@ test("what is wrong on ties only is found, and says what to do [float64]", async
   const report = await check((x, y) => record(op, [x, y]), [[1, 2], [1, 0]]);
   assert.equal(report.verdict, "wrong");
   assert.match(findingOf(report, "ties").message, /x\[0\], y\[0\] are equal/);
-  assert.match(reportText(report), /Next:.*Share the gradient among equal elements/s);
+  assert.match(reportText(report), /Next:.*Split the gradient among equal elements/s);
 });
 
 test("the suspect is found however long the tape is, and a search that is cut says so [float64]", async () => {
@@ -259,7 +259,7 @@ test("a device that is not the same twice is found out [cpu]", async () => {
     vjp: [({ cotangent }) => cotangent],
   };
   const report = await check((x) => record(dice, [x]), [[1, 2]], { device: "cpu" });
-  assert.match(findingOf(report, "determinism").message, /the output is .* on cpu: not the same twice/);
+  assert.match(findingOf(report, "determinism").message, /the output is .* on cpu: not deterministic/);
 });
 
 test("long sums are the same twice, bit for bit [webasm]", async () => {
@@ -354,7 +354,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
       const { severity, message } = findingOf(report, "device");
       assert.equal(severity, "info", `${name}\n${reportText(report)}`);
       // Compilers of shaders put constants together, and x + 1e8 - 1e8 is x then.
-      if (!gpu) assert.match(message, /as near as float32 allows/, name);
+      if (!gpu) assert.match(message, /as close as float32 allows/, name);
     }
   });
 
@@ -445,15 +445,15 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "ragged nesting": [() => gradcheck((x) => exp(x), [[[1], [1, 2]]]), /x cannot be read as a tensor/],
   "nothing to differentiate by": [() => gradcheck((x) => x, [new Int32Array([1])]), /no input is of dtype float/],
-  "a function that gives no tensor": [() => gradcheck(() => 1 as never, [[1]]), /must give a tensor.*it gives 1/],
+  "a function that gives no tensor": [() => gradcheck(() => 1 as never, [[1]]), /must return a tensor.*got 1/],
   "a list with something else in it": [
     () => gradcheck((x) => [x, 1] as never, [[1]]),
-    /element 1 of what it gives is 1/,
+    /got 1 as element 1/,
   ],
-  "a function that gives nothing": [() => gradcheck(() => [], [[1]]), /gives no tensor at all/],
+  "a function that gives nothing": [() => gradcheck(() => [], [[1]]), /must return at least one tensor, got none/],
   "only truth values": [
     () => gradcheck((x) => greater(x, 0), [[1]]),
-    /dtype float, it gives bool \(made by "greater"\)/,
+    /dtype float, got bool \(made by "greater"\)/,
   ],
   "a function that throws": [
     () => gradcheck((x, y) => add(x, y), [[1, 2], [1, 2, 3]]),
@@ -474,15 +474,15 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "a value that is no number": [
     () => gradcheck({ value: () => "a" as never, gradient: () => [[0]] }, [[1]]),
-    /value must give a number, it gives a string/,
+    /value must return a number, got a string/,
   ],
   "a value that is a promise": [
     () => gradcheck({ value: () => Promise.resolve(1) as never, gradient: () => [[0]] }, [[1]]),
-    /at once/,
+    /synchronously/,
   ],
   "a gradient that is no list": [
     () => gradcheck({ value: () => 0, gradient: () => 1 as never }, [[1]]),
-    /gradient must give an array of 1 arrays.*a number/,
+    /gradient must return an array of 1 arrays.*a number/,
   ],
   "a plain function that throws": [
     () =>

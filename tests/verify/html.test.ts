@@ -113,7 +113,7 @@ describe("the tape's diagram", () => {
 
   test("marks the first entry at which the gradient departs", async () => {
     const document = await page(failing());
-    assert.match(textOf(document.querySelector("#r-suspect")), /square.*departs here first/);
+    assert.match(textOf(document.querySelector("#r-suspect")), /square.*first wrong here/);
     // What the wrong gradient reaches: the difference and the input.
     const affected = nodes(document).filter((node) => node.classList.contains("affected"));
     assert.deepEqual(affected.map((node) => textOf(node.querySelector("text"))).sort(), ["locations", "sub"]);

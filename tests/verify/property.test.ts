@@ -113,7 +113,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "an arbitrary of something else": [
     () => checkProperty((x) => exp(x), fc.constant(3) as never),
-    /must generate an array of inputs or \{ inputs, context \}, it generates 3/,
+    /must generate an array of inputs or \{ inputs, context \}, got 3/,
   ],
   "no function": [
     () => checkProperty(undefined as never, any),
@@ -143,7 +143,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "a function that gives no tensor": [
     () => checkProperty(() => null as never, any),
-    /must give a tensor.*it gives null/,
+    /must return a tensor.*got null/,
   ],
 };
 
@@ -177,7 +177,7 @@ for (
   test(`an empty domain is explained: ${name} [float64]`, async () => {
     await assert.rejects(checkProperty((x) => exp(x), arbitrary, { runs: 5, seed: 1 }), (error) => {
       assert.ok(error instanceof UsageError, String(error));
-      assert.match(error.message, /generates nothing to check: a filter of it has refused everything/);
+      assert.match(error.message, /generates nothing to check: one of its filters rejected everything/);
       return true;
     });
   });

@@ -90,7 +90,7 @@ describe("advice", () => {
     });
     assert.match(advice(wrong(-1))[0], /wrong sign/);
     assert.match(advice(wrong(1.001))[0], /1\.001 times/);
-    assert.match(advice(wrong(0))[0], /gives 0 at each/);
+    assert.match(advice(wrong(0))[0], /is 0 at each/);
   });
 
   test("has nothing to say where all is right", () => {
@@ -228,7 +228,7 @@ describe("shards", () => {
     const part = (index: number, count: number) => runOf({}, { index, count });
     const [one, two] = [await part(1, 2), await part(2, 2)];
     assert.throws(() => mergeRuns([one]), /shard 2 of 2 is missing/);
-    assert.throws(() => mergeRuns([one, one]), /shard 1 of 2 is there twice/);
+    assert.throws(() => mergeRuns([one, one]), /shard 1 of 2 is given twice/);
     assert.throws(() => mergeRuns([one, { ...two, seed: 8 }]), /the seeds 7 and 8/);
     const other = await part(2, 3);
     assert.throws(() => mergeRuns([one, other]), /one of 2 and one of 3/);
