@@ -196,7 +196,7 @@ describe("gpugrad check", () => {
     "an order that there is not": [() => ["check", "x.ts", "--order", "3"], /--order: expected 1 or 2, got "3"/],
     "runs that are no number": [
       () => ["check", "x.ts", "--runs", "many"],
-      /--runs: expected a whole number, at least 1/,
+      /--runs: expected a whole number of at least 1/,
     ],
     "a shard that there is not": [() => ["check", "x.ts", "--seed=1", "--shard", "3/2"], /--shard: expected I\/N/],
     "a shard without a seed": [() => ["check", "x.ts", "--shard", "1/2"], /--shard: needs --seed/],
