@@ -1,4 +1,4 @@
-/** The page: photographs with what the loss sees drawn over them, the tables and the falling loss. */
+/** Writes the page: photographs with the loss's decisions drawn over them, the tables and the loss curve. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Comparison } from "./detections.ts";
@@ -7,7 +7,7 @@ import { type Decisions, type Evaluation, gradientPerBox } from "./objective.ts"
 import type { Box, Photograph } from "./photographs.ts";
 import type { Table } from "./report.ts";
 
-/** A photograph and what the loss makes of it. */
+/** A photograph and its results. */
 export interface PhotographResult {
   readonly photograph: Photograph;
   readonly evaluation: Evaluation;
@@ -16,10 +16,10 @@ export interface PhotographResult {
   readonly comparisons: readonly Comparison[];
 }
 
-/** Everything on the page. */
+/** The content of the page. */
 export interface PageContent {
   readonly results: readonly PhotographResult[];
-  /** The network's default boxes, cx, cy, w, h for each. */
+  /** The network's default boxes: cx, cy, w, h of each. */
   readonly defaultBoxes: Float32Array;
   readonly losses: Table;
   readonly facts: readonly string[];
@@ -29,10 +29,10 @@ export interface PageContent {
   readonly descent: readonly number[];
 }
 
-/** Gradients that are smaller than this part of the largest have the darkest colour. */
+/** Gradients smaller than this fraction of the largest have the darkest colour. */
 const GRADIENT_RANGE = 1e-3;
 
-/** Writes the page and gives its path. */
+/** Writes the page and returns its path. */
 export function writePage(content: PageContent): string {
   const folder = new URL("out/", import.meta.url);
   mkdirSync(folder, { recursive: true });
