@@ -4,9 +4,7 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 /** A usage error, or a mistake in the file to check: only its message is printed. */
 export class CommandError extends Error {}
 
-/**
- * `parseArgs` with usage errors instead of exceptions of its own, and with support for negative numbers after options.
- */
+/** `parseArgs`, but errors are usage errors, and options accept negative numbers. */
 export function parse<const T extends ParseArgsConfig & { args: string[] }>(
   config: T,
 ): ReturnType<typeof parseArgs<T>> {

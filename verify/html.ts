@@ -40,9 +40,9 @@ const SIGNS: Readonly<Record<Verdict | "undecided", string>> = {
   untested: "▨",
 };
 
-/** What the verdicts mean, for the legend. */
 const reportHtmlCall = new Signature("reportHtml(report)", undefined, UsageError);
 
+/** The meanings of the verdicts, for the legend. */
 const MEANINGS: Readonly<Record<Verdict, string>> = {
   ok: "agrees with the numeric derivative",
   wrong: "differs from it by more than the tolerance",

@@ -62,7 +62,7 @@ for (const [name, curve] of Object.entries(curves)) {
       const right = curve.slope(x);
       assert.equal(verdict, "ok", `${numeric} +- ${estimate}, ${right} is right`);
       assert.ok(Math.abs(numeric - right) <= estimate);
-      assert.ok(estimate <= 1e-4 * Math.max(1, Math.abs(right)), `${estimate} is not small beside ${right}`);
+      assert.ok(estimate <= 1e-4 * Math.max(1, Math.abs(right)), `${estimate} is not small relative to ${right}`);
     }, { runs: 200 });
   });
 
