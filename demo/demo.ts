@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   // Determined now, because it is the executor of the last plan.
   const deviceText = deviceSentence(device);
 
-  const alone = await withProgress("Each photograph alone", photographs, async (photograph, i) => {
+  const alone = await withProgress("Each photograph by itself", photographs, async (photograph, i) => {
     const own = batchOf([photograph], [outputs[i]]);
     const result = await evaluate(objective, own);
     return {
@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   const check = summariseCheck(await checkGradients(objective, alone));
   const start = shifted(batch);
   const descent = await descend(objective, start, decisions);
-  const stages = ["of the network", "shifted away", `after ${descent.losses.length - 1} steps`];
+  const stages = ["of the network", "after the shift", `after ${descent.losses.length - 1} steps`];
   const comparisons = await Promise.all([batch, start, descent.end].map((b) => detect(objective, b, photographs)));
   const detections = detectionTable(comparisons.map((c, i) => [stages[i], summariseDetections(c)] as const));
   const falling = descent.losses.map(({ loss }) => loss);
@@ -90,7 +90,9 @@ async function main(): Promise<void> {
   console.log(`\n${textTable(losses)}`);
   console.log(`\n${deviceText}\n${timingSentence(timing)}`);
   console.log(`\n${checkSentences(check).join("\n")}\n${textTable(worstTable(check, device))}`);
-  console.log(`\nDownhill, the loss at every fifth step: ${everyFifth(falling).map((v) => v.toFixed(3)).join(" ")}`);
+  console.log(
+    `\nGradient descent, the loss at every fifth step: ${everyFifth(falling).map((v) => v.toFixed(3)).join(" ")}`,
+  );
   console.log(textTable(detections));
 
   const file = writePage({

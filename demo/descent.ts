@@ -43,7 +43,7 @@ export async function descend(objective: Objective, start: Batch, decisions: rea
   const scale = decisions.map(({ positives }) => images * positives.length);
   let batch = start;
   const losses: Evaluation[] = [await evaluate(objective, batch)];
-  await withProgress("Downhill", Array.from({ length: STEPS }), async () => {
+  await withProgress("Gradient descent", Array.from({ length: STEPS }), async () => {
     const { dLocations, dLogits } = losses[losses.length - 1];
     const step = (values: Float32Array, gradient: ArrayLike<number>, rows: number, rate: number) =>
       values.map((v, i) => v - rate * scale[Math.floor(i / (rows * count))] * gradient[i]);

@@ -126,7 +126,7 @@ function patterns(wrong: readonly ElementReport[]): string[] {
     );
   }
   if (wrong.every(({ order }) => order === 2)) {
-    sentences.push("Only the second order is wrong: the vjp is right, but it is not differentiable itself.");
+    sentences.push("Only the second order is wrong: the vjp is right, but its own gradient is not.");
   }
   return sentences;
 }

@@ -180,7 +180,7 @@ function inputsBody(report: GradcheckReport, drawing: Drawing): string {
     const nothing = input.relative.length === 0
       ? "It has no elements."
       : report.mode === "fast"
-      ? "No element was tested alone: directions through all inputs were; see the table."
+      ? "No single element was tested, only directions through all inputs; see the table."
       : "No element was tested.";
     return `<figure>${about}${map ? `<div class="scroll">${map.svg}</div>` : `<p>${nothing}</p>`}</figure>`;
   });
@@ -211,7 +211,7 @@ function worstTable(report: GradcheckReport): string {
 }
 
 function findingsBody({ findings }: GradcheckReport): string {
-  if (findings.length === 0) return "<p>Nothing else was found.</p>";
+  if (findings.length === 0) return "<p>No findings.</p>";
   const rank = { error: 0, warning: 1, info: 2 };
   const sorted = [...findings].sort((a, b) => rank[a.severity] - rank[b.severity]);
   return `<ul class="findings">${
