@@ -41,7 +41,7 @@ describe("the page", () => {
     assert.match(textOf(document.querySelector(".lead")), /✕ wrong The gradient is wrong: \d+ elements of 894 tested/);
     assert.match(textOf(document.querySelector(".counts")), /untested2△ kink2/);
     assert.match(textOf(document.querySelector("tbody tr")), /locations\[1, 0, 12\]0\.4100210\.8200430\.41/);
-    assert.match(textOf(document.querySelector(".findings .error")), /linearity Twice the cotangent/);
+    assert.match(textOf(document.querySelector(".findings .error")), /linearity For twice the cotangent/);
     assert.match(textOf(document.querySelector(".next")), /entry %8 = square/);
   });
 

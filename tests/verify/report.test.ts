@@ -15,7 +15,7 @@ describe("the text of a report", () => {
     const text = reportText(failing());
     assert.match(text, /^wrong {2}SSD loss\n {2}The gradient is wrong: \d+ elements of 894 tested and 1 finding/);
     assert.match(text, /locations\[1, 0, 12\] +1 +0\.410021 +0\.820043 +0\.41 +2\.46e-11 +wrong/);
-    assert.match(text, /error: linearity: Twice the cotangent .*\(entry %8\)/);
+    assert.match(text, /error: linearity: For twice the cotangent .*\(entry %8\)/);
     assert.match(text, /Next:\n.*0\.5 times the expected value.*\n.*entry %8 = square .*vjp/);
   });
 
