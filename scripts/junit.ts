@@ -1,4 +1,4 @@
-/** The reports of Node, Deno and Bun, which differ in what they make of files and of `describe`. */
+/** Reads the JUnit reports of Node, Deno and Bun, which differ in how they represent files and `describe`. */
 import { existsSync, readFileSync } from "node:fs";
 import { XMLParser } from "fast-xml-parser";
 import { type Result, resultOf } from "./results.ts";
@@ -19,8 +19,8 @@ interface Suite {
 /**
  * Reads the report of a runner.
  *
- * @param root the folder of the project, which Node puts before the names of files.
- * @returns the tests, and those of the files that are missing from the report.
+ * @param root the folder of the project, which Node prefixes to file names.
+ * @returns the tests, and the files that are missing from the report.
  */
 export function readReport(
   runtime: "node" | "deno" | "bun",
@@ -51,7 +51,7 @@ export function readReport(
   const reported = new Set(suites.map((suite) => (suite["@name"] ?? "").replace(/^\.\//, "")));
   if (runtime === "node") visit(testsuites, []);
   else for (const file of suites) visit(file, []);
-  // Deno also lists each `describe` as a test of its own.
+  // Deno also lists each `describe` as a test.
   const groups = new Set<string>();
   for (const { name } of results) {
     for (let at = name.indexOf(" > "); at >= 0; at = name.indexOf(" > ", at + 1)) groups.add(name.slice(0, at));

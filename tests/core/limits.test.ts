@@ -1,4 +1,7 @@
-/** What a device cannot do is refused before anything runs, with the limit, the size and the device. What folds does run. */
+/**
+ * Work beyond a device's limits is refused before anything runs, naming the limit, the size and the device. Work that
+ * can be folded runs.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -33,7 +36,7 @@ async function check(device: string, y: Tensor, expected: (i: number) => number)
 for (const { device, on, single, gpu } of await devicesUnderTest()) {
   // Wider and higher than the textures of any driver, and beyond the workgroups that WebGPU guarantees along one axis.
   for (const shape of [[81, 20_000], [20_000, 81], [600_000], [3, 70_000, 2], [2, 70_000, 64], [1, 1, 530_000]]) {
-    test(...on(`[${shape}] is folded to what the device can hold`), async () => {
+    test(...on(`[${shape}] is folded to fit the device`), async () => {
       const rows = shape.at(-1)!;
       const y = add(mul(counting(shape, 97), 2), tensor(Float32Array.from({ length: rows }, (_, i) => i % 13)));
       await check(device, y, (i) => 2 * (i % 97) + ((i % rows) % 13));
@@ -118,7 +121,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
   }
 }
 
-/** The bytes that one binding of the WebGPU device holds. */
+/** The number of bytes in one binding of the WebGPU device. */
 async function largestBinding(): Promise<number> {
   const { device } = await (await gpuJs()).WebGPUContext.acquire();
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;

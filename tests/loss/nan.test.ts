@@ -52,8 +52,8 @@ for (const { device, on } of await devicesUnderTest()) {
     });
   }
 
-  test(...on("a background is out of reach where it is not mined, whatever is next to it"), async () => {
-    // Certain of the background: the easiest there is.
+  test(...on("a negative that is not mined has no gradient, whatever is next to it"), async () => {
+    // Certain of the background: the easiest possible.
     const clean = await run(locations, logits, device);
     const certain = await run(locations, put(logits, 2, Infinity), device);
     assert.ok(Number.isNaN(certain.total), "Infinity - Infinity is NaN, and NaN is the hardest");
@@ -89,7 +89,7 @@ for (const { device, on } of await devicesUnderTest()) {
   });
 
   test(...on("NaN in logits that count is visible"), async () => {
-    // The positive, the mined background, and any other background: NaN ranks as the hardest.
+    // The positive, the mined negative, and any other negative: NaN ranks as the hardest.
     for (const box of [1, 3, 0, 2]) {
       for (let c = 0; c < 2; c++) {
         const { total, components, logits: gradient, locations: other } = await run(

@@ -10,12 +10,12 @@ import { toleranceOf } from "../../verify/tolerances.ts";
 import { referenceOf } from "./reference.ts";
 
 const ULP = 2 ** -23;
-/** Half the distance between the smallest numbers of float32: nothing is more exact. */
+/** Half the smallest float32: the finest resolution. */
 const SMALLEST = 2 ** -150;
 /** Gradients are whole graphs of ops; relative to the largest element. */
 const GRADIENT_ULPS = 64;
 
-/** The sizes of the terms that results are sums of. */
+/** The magnitudes of the terms that results are sums of. */
 function magnitudes(drawn: DrawnCase): readonly number[] {
   const inputs = drawn.inputs.map((x) => ({
     shape: x.shape,
@@ -29,7 +29,7 @@ async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<Arr
   return tensors.map((t) => t.value!.slice());
 }
 
-/** Compiled plans pile up, and in Bun each makes the next one slower. */
+/** Compiled plans pile up, and in Bun each slows down the next. */
 async function forgetPlans(device: string): Promise<void> {
   await (await useDevice(device)).dispose();
 }

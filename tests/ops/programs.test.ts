@@ -34,7 +34,7 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
       const expected = gradients.map((t) => t.value!.slice());
       await realize(gradients, { device });
       expected.forEach((values, i) => {
-        // Sums of hundreds of terms cancel: this is about right and wrong, not about rounding.
+        // Sums of hundreds of terms cancel: this test is about correctness, not rounding.
         const allowed = 1e-4 * Math.max(1, largestOf(values));
         assertClose(gradients[i].value!, values, () => allowed, `by v${i} of\n${describeProgram(program)}`);
       });
@@ -42,7 +42,7 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
   });
 }
 
-/** A number made of the outputs that are floats. */
+/** A number computed from the float outputs. */
 function lossOf(program: Program, outputs: readonly Tensor[]): Tensor | null {
   const random = randomFrom(program.seed);
   const parts = outputs.filter((t) => t.dtype === "float").map((t) =>

@@ -1,6 +1,6 @@
 /**
- * Many calls over changing shapes: results are the oracle's, and memory stays flat. `npm test` makes a few calls, which says nothing of
- * memory; `npm run soak` makes 10,000 on each device.
+ * Many calls over changing shapes: results agree with the oracle, and memory stays flat. `npm test` makes a few calls,
+ * too few to judge memory; `npm run soak` makes 10,000 on each device.
  */
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -22,16 +22,18 @@ import { type Census, growth, startCensus } from "./census.ts";
 
 const SOAK = Number(process.env.GPUGRAD_SOAK ?? 0);
 const CALLS = SOAK || 20;
-/** Samples of memory in all. */
+/** The total number of memory samples. */
 const SAMPLES = 40;
-/** One call in so many is compared with the oracle. */
+/** One in this many calls is compared with the oracle. */
 const COMPARE_EACH = 10;
-/** How close the oracle's results are, relative to the largest. */
+/** The tolerance relative to the largest result. */
 const TOLERANCE = 1e-4;
-/** Shapes in use at a time; one call in so many brings a new one, for which another is given up. */
+/** The number of shapes in use at a time; one in this many calls replaces a shape by a new one. */
 const SHAPES = 12;
 const NEW_EACH = 10;
-/** Plans that the device keeps: fewer than there are shapes, so that plans are freed and compiled again, too. */
+/**
+ * The number of plans that the device keeps: fewer than there are shapes, so that plans are freed and recompiled too.
+ */
 const PLANS = 10;
 
 interface Shape {
@@ -40,7 +42,7 @@ interface Shape {
   readonly boxes: number;
 }
 
-/** Draws a shape, now and then one that is large enough for threads. */
+/** Draws a shape, occasionally one large enough for threads. */
 function drawShape(random: () => number): Shape {
   const draw = (most: number) => 1 + Math.floor(random() * most);
   return { batch: draw(3), classes: 1 + draw(5), boxes: random() < 0.1 ? 4096 + draw(2) * 512 : draw(8) * 8 };
@@ -75,7 +77,7 @@ const contexts = await catchContexts();
 for (const { device: name, on, single } of await devicesUnderTest()) {
   if (!single) continue;
   const flat = SOAK > 0 ? " and hold memory flat" : "";
-  test(...on(`${CALLS} calls over changing shapes are right${flat}`), async () => {
+  test(...on(`${CALLS} calls over changing shapes are correct${flat}`), async () => {
     const device = await useDevice(name);
     const oracle = await useDevice("float64");
     await useDevice(name);

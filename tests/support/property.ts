@@ -3,17 +3,18 @@ import process from "node:process";
 import fc from "fast-check";
 import { assertProperty, type PropertyOptions as GradientOptions } from "../../verify/property.ts";
 
-/** How often a property is tried. */
+/** How many times a property is tried. */
 export interface PropertyOptions {
-  /** Number of inputs; 100 unless told. */
+  /** The number of inputs, default 100. */
   runs?: number;
   /** Stops early, with success, after this many milliseconds. */
   timeMs?: number;
 }
 
 /**
- * Requires that the predicate holds for generated inputs: it fails by throwing or by returning `false`. A failure prints what
- * replays it. `GPUGRAD_SEED` and `GPUGRAD_PATH` replay one failure, `GPUGRAD_RUNS` multiplies the number of inputs and the time.
+ * Asserts that the predicate holds for generated inputs; it fails by throwing or by returning `false`. A failure prints
+ * a command that replays it. `GPUGRAD_SEED` and `GPUGRAD_PATH` replay one failure, `GPUGRAD_RUNS` multiplies the number
+ * of inputs and the time.
  */
 export async function checkProperty<T>(
   arbitrary: fc.Arbitrary<T>,
@@ -36,7 +37,7 @@ export async function checkProperty<T>(
   );
 }
 
-/** Requires that gradients are right at generated inputs; replayed and multiplied as {@link checkProperty} is. */
+/** Asserts that gradients are right at generated inputs; replayed and multiplied as {@link checkProperty} is. */
 export async function checkGradients(
   f: Parameters<typeof assertProperty>[0],
   arbitrary: Parameters<typeof assertProperty>[1],
@@ -54,7 +55,7 @@ export async function checkGradients(
   }
 }
 
-/** What the environment says of properties. */
+/** Settings of properties from the environment. */
 function environment(): { seed?: number; path?: string; factor: number } {
   const { GPUGRAD_SEED: seed, GPUGRAD_PATH: path, GPUGRAD_RUNS: factor = "1" } = process.env;
   return { seed: seed ? Number(seed) : undefined, path: path || undefined, factor: Number(factor) };

@@ -7,16 +7,16 @@ import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import { readText, root } from "../support/source.ts";
 
-// Reads the public API and its examples with the TypeScript compiler, then runs each example as a module of its own.
+// Reads the public API and its examples with the TypeScript compiler, then runs each example as a separate module.
 
-/** What one can import, by the names that examples import it by. */
+/** The importable modules, by the names used in examples. */
 const ENTRIES: Readonly<Record<string, string>> = { "gpugrad": "mod.ts", "gpugrad/verify": "verify/mod.ts" };
 
 /** A public name. */
 interface Export {
   name: string;
   symbol: ts.Symbol;
-  /** Whether one can call it or construct it. */
+  /** Whether it can be called or constructed. */
   callable: boolean;
   examples: string[];
 }

@@ -13,7 +13,7 @@ async function failureOf(check: Promise<void>): Promise<string> {
 
 const small = (n: number) => assert.ok(n < 1000, `${n} is not small`);
 
-test("a property that fails prints a line that replays it", async () => {
+test("a failing property prints a command that replays it", async () => {
   const message = await failureOf(checkProperty(fc.nat(), small));
   const [, seed, path] = message.match(/Replay: GPUGRAD_SEED=(\S+) GPUGRAD_PATH=(\S+) npm test/) ?? [];
   assert.match(message, /1000 is not small/);
@@ -31,11 +31,11 @@ test("a property that fails prints a line that replays it", async () => {
   }
 });
 
-test("a property fails where its predicate returns false", async () => {
+test("a property fails if its predicate returns false", async () => {
   assert.match(await failureOf(checkProperty(fc.nat(), (n) => n < 5)), /Counterexample: \[5\]/);
 });
 
-test("a property is tried as often as it says, or until its time is up", async () => {
+test("a property runs the given number of times, or until its time is up", async () => {
   const factor = Number(process.env.GPUGRAD_RUNS ?? 1);
   let tried = 0;
   await checkProperty(fc.nat(), () => void tried++, { runs: 7 });
