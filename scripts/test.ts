@@ -20,6 +20,7 @@ const usage = `Usage: npm test -- [options]
   --name <text>   tests with this in their names
   --runs <n>      multiplies the number of runs of every property, and draws new inputs each time
   --soak <calls>  makes so many calls on each device, and requires that memory stays flat; tests/soak alone
+  --slowest <n>   lists so many of the tests that took longest
   --help          print this text
 
 GPUGRAD_REQUIRE=cpu,node:headlessgl  fails where a runtime is missing, or has run no test on cpu, or Node none on headlessgl.
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     name: { type: "string" },
     runs: { type: "string" },
     soak: { type: "string" },
+    slowest: { type: "string", default: "0" },
     help: { type: "boolean" },
   },
 });
@@ -149,5 +151,5 @@ if (files.length === 0) {
     } else await runRuntime(runtime, files);
   }
 }
-report.print();
+report.print(Number(options.slowest));
 process.exitCode = report.failures.length > 0 ? 1 : 0;

@@ -14,9 +14,9 @@ const SETTINGS = {
   single: { tolerance: 2e-5, margin: 1e-4 },
 };
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
+for (const { device, on, single, extent } of await devicesUnderTest()) {
   const { tolerance, margin } = single ? SETTINGS.single : SETTINGS.double;
-  const runs = gpu ? 6 : single ? 40 : 150;
+  const runs = single ? 40 : 150;
 
   test(...on("matching, mining, both parts, the total and the gradients are the reference's"), async () => {
     await checkProperty(scenes, async (scene) => {
@@ -35,7 +35,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
       close(run.components[1], expected.closs, tolerance, "closs", 1);
       close(run.total, expected.total, tolerance, "total", 1);
       allClose(run.gradLogits, expected.gradLogits, tolerance, "gradient of the logits", 1);
-    }, { runs });
+    }, { runs, extent });
   });
 
   test(...on("hard mining cross-entropy of each image is the reference's, whatever the labels"), async () => {
@@ -59,7 +59,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
         const expected = hardMiningLoss(seen, image, own, { single });
         if (expected.margin > margin) close(actual[image], expected.closs, tolerance, `image ${image}`, 1);
       }
-    }, { runs: Math.ceil(runs / 3) });
+    }, { runs: Math.ceil(runs / 3), extent });
   });
 }
 

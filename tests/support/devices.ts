@@ -1,6 +1,7 @@
 /** The devices that tests run on. */
 import { homesOf, runtime } from "../../core/runtime.ts";
 import { availableDevices } from "../../mod.ts";
+import { type Extent, extentOf } from "./cells.ts";
 import { skip } from "./skip.ts";
 
 /** A device that tests run on, or would. */
@@ -11,19 +12,25 @@ export interface DeviceUnderTest {
   on(text: string): ReturnType<typeof skip>;
   /** Whether it computes in float32. */
   readonly single: boolean;
-  /** Whether it is a GPU: a plan costs so much there that properties draw fewer inputs, and quotients may be off in the last place. */
+  /** Whether it is a GPU: quotients may be off in the last place. */
   readonly gpu: boolean;
+  /** How much is tried on it here. */
+  readonly extent: Extent;
 }
 
 /** The devices that this runtime can have: where a driver is missing its tests are skipped, with the reason. */
 export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
   return (await availableDevices()).filter(({ name }) => homesOf(name)?.includes(runtime()) ?? true).map(
-    ({ name, available, reason }) => ({
-      device: name,
-      available,
-      on: (text) => skip(`${text} [${name}]`, reason),
-      single: name !== "float64",
-      gpu: homesOf(name) !== null,
-    }),
+    ({ name, available, reason }) => {
+      const gpu = homesOf(name) !== null;
+      return {
+        device: name,
+        available,
+        on: (text) => skip(`${text} [${name}]`, reason),
+        single: name !== "float64",
+        gpu,
+        extent: extentOf(gpu),
+      };
+    },
   );
 }

@@ -1,0 +1,34 @@
+/**
+ * How much is tried in each cell of the table of runtimes and devices. Every property is tried in full under Node on the devices that
+ * compute on the host. All other cells run the same recording and planning over another engine or another compiler: inputs of each kind
+ * tell whether that one is right, and more of them tell nothing that Node has not.
+ */
+import process from "node:process";
+import { runtime } from "../../core/runtime.ts";
+
+/** How much a cell tries: everything, inputs of each kind, or few, where to compile a kernel takes as long as many tests elsewhere. */
+export type Extent = "full" | "some" | "few";
+
+/** The fraction of a property's inputs, and how many there are at least. */
+const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> = {
+  full: [1, 1],
+  some: [1 / 5, 4],
+  few: [1 / 15, 2],
+};
+
+/** How much this runtime tries on a device of the host, or without a device, or on a GPU. */
+export function extentOf(gpu = false): Extent {
+  if (gpu) return "few";
+  return runtime() === "node" ? "full" : "some";
+}
+
+/** How many of the inputs of a property a cell tries. */
+export function inputsOf(extent: Extent, runs: number): number {
+  const [share, least] = INPUTS[extent];
+  return Math.min(runs, Math.max(least, Math.ceil(runs * share)));
+}
+
+/** Whether examples are left out of the cells that do not try everything; a run with more inputs than usual tries them all. */
+export function isSampled(extent: Extent): boolean {
+  return extent !== "full" && process.env.GPUGRAD_RUNS === undefined;
+}
