@@ -2,12 +2,11 @@ import { test } from "node:test";
 import cases from "./golden/ssd.json" with { type: "json" };
 import { goldenTests } from "./golden.ts";
 
-/** Each setting of the loss once, at one shape, and the size of use. */
+/** Ties, a batch, more negatives than there are, and the size of use; other settings of the loss are tried by its properties. */
 const sample = [
-  "an image without targets",
-  "fractional negPosRatio",
-  "alpha 0.25",
-  "low iou threshold",
+  "two images",
+  "identical targets, different labels",
+  "negPosRatio larger than the image",
   "SSD300, 80 classes",
 ];
 

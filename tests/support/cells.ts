@@ -28,7 +28,12 @@ export function inputsOf(extent: Extent, runs: number): number {
   return Math.min(runs, Math.max(least, Math.ceil(runs * share)));
 }
 
-/** Whether examples are left out of the cells that do not try everything; a run with more inputs than usual tries them all. */
+/** Whether a cell tries some of the examples alone; a run with more inputs than usual tries them all. */
 export function isSampled(extent: Extent): boolean {
   return extent !== "full" && process.env.GPUGRAD_RUNS === undefined;
+}
+
+/** The examples of a list that a cell tries: all of them, or every fourth where each is costly and stands for the others. */
+export function sampleOf<T>(extent: Extent, examples: readonly T[]): readonly T[] {
+  return isSampled(extent) ? examples.filter((_, i) => i % 4 === 0) : examples;
 }
