@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { HardMiningCrossEntropyLoss, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
-import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { decide, evaluate, hardMiningLoss, inSingle, miningMargin } from "./reference.ts";
 import { type DrawnScene, scenes } from "./scenes.ts";
-import { allClose, close, optionsOf, runLoss } from "./support.ts";
+import { allClose, close, devicesOfLoss, optionsOf, runLoss } from "./support.ts";
 
 /** The tolerance relative to values or to 1, and how close two cross-entropies must be for rounding to rank them. */
 const SETTINGS = {
@@ -14,7 +13,7 @@ const SETTINGS = {
   single: { tolerance: 2e-5, margin: 1e-4 },
 };
 
-for (const { device, on, single, extent } of await devicesUnderTest()) {
+for (const { device, on, single, extent } of await devicesOfLoss()) {
   const { tolerance, margin } = single ? SETTINGS.single : SETTINGS.double;
   const runs = single ? 40 : 150;
 

@@ -4,21 +4,27 @@
  * tell whether that one is right, and more of them tell nothing that Node has not.
  */
 import process from "node:process";
-import { runtime } from "../../core/runtime.ts";
+import { homesOf, runtime } from "../../core/runtime.ts";
 
-/** How much a cell tries: everything, inputs of each kind, or few, where to compile a kernel takes as long as many tests elsewhere. */
-export type Extent = "full" | "some" | "few";
+/**
+ * How much a cell tries: everything, inputs of each kind, or few, where to compile a kernel takes as long as many tests elsewhere. Least
+ * are the backends of browsers whose shaders are those of headlessgl: the driver that stands in for a GPU there takes minutes for a plan
+ * of the loss over few boxes, all of which is one loop.
+ */
+export type Extent = "full" | "some" | "few" | "least";
 
 /** The fraction of a property's inputs, and how many there are at least. */
 const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> = {
   full: [1, 1],
   some: [1 / 5, 4],
   few: [1 / 15, 2],
+  least: [1 / 15, 1],
 };
 
-/** How much this runtime tries on a device of the host, or without a device, or on a GPU. */
-export function extentOf(gpu = false): Extent {
-  if (gpu) return "few";
+/** How much this runtime tries on a device, or without one. */
+export function extentOf(device?: string): Extent {
+  if (device === "webgl" || device === "webgl2") return "least";
+  if (device !== undefined && homesOf(device) !== null) return "few";
   return runtime() === "node" ? "full" : "some";
 }
 

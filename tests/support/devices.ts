@@ -21,16 +21,13 @@ export interface DeviceUnderTest {
 /** The devices that this runtime can have: where a driver is missing its tests are skipped, with the reason. */
 export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
   return (await availableDevices()).filter(({ name }) => homesOf(name)?.includes(runtime()) ?? true).map(
-    ({ name, available, reason }) => {
-      const gpu = homesOf(name) !== null;
-      return {
-        device: name,
-        available,
-        on: (text) => skip(`${text} [${name}]`, reason),
-        single: name !== "float64",
-        gpu,
-        extent: extentOf(gpu),
-      };
-    },
+    ({ name, available, reason }) => ({
+      device: name,
+      available,
+      on: (text) => skip(`${text} [${name}]`, reason),
+      single: name !== "float64",
+      gpu: homesOf(name) !== null,
+      extent: extentOf(name),
+    }),
   );
 }

@@ -38,11 +38,19 @@ test("a property fails where its predicate returns false", async () => {
 test("a property is tried as often as it says, and less often where not everything is tried", async () => {
   const factor = Number(process.env.GPUGRAD_RUNS ?? 1);
   for (
-    const [extent, runs, expected] of [["full", 7, 7], ["some", 100, 20], ["some", 6, 4], ["few", 40, 3], [
-      "few",
-      1,
-      1,
-    ]] as const
+    const [extent, runs, expected] of [
+      ["full", 7, 7],
+      ["some", 100, 20],
+      ["some", 6, 4],
+      ["few", 40, 3],
+      ["few", 9, 2],
+      ["least", 9, 1],
+      [
+        "few",
+        1,
+        1,
+      ],
+    ] as const
   ) {
     let tried = 0;
     await checkProperty(fc.nat(), () => void tried++, { runs, extent });
