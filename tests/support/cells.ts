@@ -1,7 +1,7 @@
 /**
- * How much is tried in each cell of the table of runtimes and devices. Every property is tried in full under Node on the devices that
- * compute on the host. All other cells run the same recording and planning over another engine or another compiler: inputs of each kind
- * tell whether that one is right, and more of them tell nothing that Node has not.
+ * How much is tried in each cell of the table of runtimes and devices. Every property is tried in full under Node, on `float64` and `cpu`.
+ * All other cells run the same recording and planning over another engine or another compiler: inputs of each kind tell whether that one
+ * is right, and more of them tell nothing that Node has not.
  */
 import process from "node:process";
 import { homesOf, runtime } from "../../core/runtime.ts";
@@ -25,7 +25,7 @@ const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> 
 export function extentOf(device?: string): Extent {
   if (device === "webgl" || device === "webgl2") return "least";
   if (device !== undefined && homesOf(device) !== null) return "few";
-  return runtime() === "node" ? "full" : "some";
+  return runtime() === "node" && device !== "webasm" ? "full" : "some";
 }
 
 /** How many of the inputs of a property a cell tries. */
