@@ -212,8 +212,8 @@ async function runFile(
   try {
     await page.exposeFunction("gpugradTell", (message: Message) => {
       if ("started" in message) return void (at = message.started);
-      const { name, status, detail } = message.ended;
-      results.push(resultOf(name, status, detail));
+      const { name, status, detail, seconds } = message.ended;
+      results.push(resultOf(name, status, detail, seconds));
       dots += { passed: ".", failed: "X", skipped: "," }[status];
       if (status === "failed") shown.push(`${file}: ${name}\n${readable(detail)}`);
       at = "";

@@ -5,6 +5,7 @@ import { type Result, resultOf } from "./results.ts";
 
 interface Case {
   "@name": string;
+  "@time"?: string;
   failure?: Detail | Detail[];
   error?: Detail | Detail[];
   skipped?: Detail | Detail[];
@@ -63,11 +64,12 @@ export function readReport(
 }
 
 function readCase(test: Case, name: string): Result {
+  const seconds = Number(test["@time"] ?? 0);
   const failure = test.failure ?? test.error;
-  if (failure !== undefined) return resultOf(name, "failed", textOf(failure));
-  if (test.skipped === undefined) return resultOf(name, "passed", "");
+  if (failure !== undefined) return resultOf(name, "failed", textOf(failure), seconds);
+  if (test.skipped === undefined) return resultOf(name, "passed", "", seconds);
   const given = textOf(test.skipped);
-  return resultOf(name, "skipped", given === "true" ? "" : given);
+  return resultOf(name, "skipped", given === "true" ? "" : given, seconds);
 }
 
 function textOf(detail: Detail | Detail[]): string {

@@ -18,6 +18,7 @@ export class Report {
   /** Only Node's report has the reasons of skipped tests; a test of the same name was skipped for the same reason. */
   readonly #reasons = new Map<string, string>();
   readonly #left = new Map<string, string[]>();
+  readonly #times: [seconds: number, test: string][] = [];
 
   /** Records something that did not run, and why. */
   skip(reason: string, where: string): void {
@@ -49,7 +50,7 @@ export class Report {
   missingRuntime(runtime: string, reason: string, isFailure: boolean): void {
     if (isFailure) this.failures.push(`${runtime}: ${reason}`);
     else this.skip(reason, `all tests under ${runtime}`);
-    this.#testRows.push([runtime, "", "", "", isFailure ? "missing" : "not run", ""]);
+    this.#testRows.push([runtime, "", "", "", isFailure ? "missing" : "not run", "", ""]);
   }
 
   /**
@@ -65,11 +66,13 @@ export class Report {
     seconds: number,
     required: readonly string[],
   ): void {
-    const counts = new Map<string, Record<Result["status"], number>>();
-    for (const { name, backend, status, detail } of results) {
-      const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0 };
+    const counts = new Map<string, Record<Result["status"] | "seconds", number>>();
+    for (const { name, backend, status, detail, seconds } of results) {
+      const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0, seconds: 0 };
       counts.set(backend, count);
       count[status]++;
+      count.seconds += seconds;
+      this.#times.push([seconds, `${runtime}: ${name}`]);
       if (status === "passed") {
         this.#passed++;
         // Tests that count the findings of others say so in their names.
@@ -90,16 +93,26 @@ export class Report {
     for (const [backend, count] of [...counts].sort(([a], [b]) => a < b ? -1 : 1)) {
       const [name, time] = ends.splice(0);
       const cells = [backend || "no backend", count.passed, count.failed, count.skipped].map(String);
-      this.#testRows.push([name ?? "", ...cells, time ?? ""]);
+      this.#testRows.push([name ?? "", ...cells, `${count.seconds.toFixed(1)} s`, time ?? ""]);
     }
-    if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", ends[1]]);
+    if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", "", ends[1]]);
   }
 
-  print(): void {
+  /** Prints the summary, with so many of the tests that took longest. */
+  print(slowest: number): void {
     console.log("\nSummary");
     if (this.#checkRows.length > 0) console.log(`\n${table([["check", "", ""], ...this.#checkRows])}`);
     if (this.#testRows.length > 0) {
-      console.log(`\n${table([["runtime", "backend", "passed", "failed", "skipped", ""], ...this.#testRows])}`);
+      console.log(
+        `\n${table([["runtime", "backend", "passed", "failed", "skipped", "in tests", ""], ...this.#testRows])}`,
+      );
+    }
+    if (slowest > 0) {
+      const lines = this.#times.sort(([a], [b]) => b - a).slice(0, slowest).map(([seconds, test]) => [
+        `${seconds.toFixed(1)} s`,
+        test,
+      ]);
+      console.log(`\nSlowest\n${table([["", ""], ...lines])}`);
     }
     if (this.#counted.size > 0) {
       const lines = [...this.#counted].map(([name, where]) => `  ${name} (${where.join(", ")})`);

@@ -38,7 +38,7 @@ const box = fc.tuple(coordinate(0, 1), coordinate(0, 1), coordinate(0.01, 1), co
 const corners = ([cx, cy, w, h]: number[]) => [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2];
 const boxesOf = (n: number) => fc.array(box, { minLength: n, maxLength: n });
 
-for (const { device, on } of await devicesUnderTest()) {
+for (const { device, on, extent } of await devicesUnderTest()) {
   const tolerance = device === "float64" ? 1e-12 : 1e-5;
 
   test(...on("every measure matches its definition, in both formats"), async () => {
@@ -51,7 +51,7 @@ for (const { device, on } of await devicesUnderTest()) {
         const cornered = iouMatrix(tensor(a.map(corners)), tensor(b.map(corners)), { kind });
         allClose(await cornered.data({ device }), expected, tolerance, `${kind}, xyxy`, 1);
       }
-    }, { runs: 25 });
+    }, { runs: 25, extent });
   });
 }
 
@@ -95,7 +95,7 @@ function roundedOverlap(a: number[], b: number[], kind: IouKind, r: (x: number) 
   return r(plain - r(r(squares(doubled) / 4) / r(squares(enclosing) + r(1e-9))));
 }
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
+for (const { device, on, single, extent } of await devicesUnderTest()) {
   test(...on("inverted, empty and non-finite boxes follow the definition"), async () => {
     const round = single ? Math.fround : (x: number) => x;
     const several = fc.array(anyBox, { minLength: 12, maxLength: 12 });
@@ -110,7 +110,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
         const actual = await iouMatrix(tensor(a), tensor(b), { format: "cxcywh", kind }).data({ device });
         assertClose(actual, expected, (e) => 1e-5 * Math.max(1, Math.abs(e)), `${kind} of ${text(a)} and ${text(b)}`);
       }
-    }, { runs: gpu ? 4 : 20 });
+    }, { runs: 20, extent });
   });
 }
 

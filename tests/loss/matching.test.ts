@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, SSDLoss } from "../../mod.ts";
-import { devicesUnderTest } from "../support/devices.ts";
 import { iou } from "./reference.ts";
+import { devicesOfLoss } from "./support.ts";
 
 // Three default boxes; the last two are identical.
 const rows = [[0.25, 0.5, 0.5, 1], [0.75, 0.5, 0.25, 0.5], [0.75, 0.5, 0.25, 0.5]];
@@ -16,7 +16,7 @@ async function match(targets: number[][], device: string, iouThreshold = 0.5, ba
   return { target: matched, label: await label.toArray({ device }) as number[][] };
 }
 
-for (const { device, on } of await devicesUnderTest()) {
+for (const { device, on } of await devicesOfLoss()) {
   const r = device === "float64" ? (x: number) => x : Math.fround;
 
   test(...on("a target's best default box is matched, however small the overlap"), async () => {

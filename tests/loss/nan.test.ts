@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, grad, realize, SSDLoss, tensor } from "../../mod.ts";
-import { devicesUnderTest } from "../support/devices.ts";
+import { devicesOfLoss } from "./support.ts";
 
 // Four default boxes, one class, one target: box 1 is positive. With a ratio of 1, box 3, the hardest background, is mined.
 const boxes = DefaultBoxes.from([[0.2, 0.2, 0.2, 0.2], [0.5, 0.5, 0.4, 0.4], [0.8, 0.2, 0.2, 0.2], [
@@ -40,7 +40,7 @@ async function run(loc: number[], classes: number[], device: string): Promise<Ou
 
 const put = (values: number[], at: number, value: number) => values.map((x, i) => (i === at ? value : x));
 
-for (const { device, on } of await devicesUnderTest()) {
+for (const { device, on } of await devicesOfLoss()) {
   for (const value of [NaN, Infinity, -Infinity]) {
     test(...on(`${value} in locations that do not count changes nothing`), async () => {
       const clean = await run(locations, logits, device);

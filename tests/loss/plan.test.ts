@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { DefaultBoxes, grad, inspect, realize, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { predictions } from "./golden/predictions.mjs";
+import { devicesOfLoss } from "./support.ts";
 
 const ssd300 = new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]);
 const tiny = new DefaultBoxes({ figSize: 300, featSizes: [3, 1], scales: [90, 200, 280], aspectRatios: [[2], [2]] });
@@ -58,7 +59,9 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
       }
     }
   });
+}
 
+for (const { device, on } of await devicesOfLoss()) {
   test(...on("other values, and other numbers of targets up to a power of two, compile nothing"), async () => {
     const used = await useDevice(device);
     await realize(record(tiny, 2, 3, 3));

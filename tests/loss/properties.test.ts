@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { HardMiningCrossEntropyLoss, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
-import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { decide, evaluate, hardMiningLoss, inSingle, miningMargin } from "./reference.ts";
 import { type DrawnScene, scenes } from "./scenes.ts";
-import { allClose, close, optionsOf, runLoss } from "./support.ts";
+import { allClose, close, devicesOfLoss, optionsOf, runLoss } from "./support.ts";
 
 /**
  * The tolerance relative to values or to 1, and the difference of cross-entropies below which rounding may rank them.
@@ -16,9 +15,9 @@ const SETTINGS = {
   single: { tolerance: 2e-5, margin: 1e-4 },
 };
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
+for (const { device, on, single, extent } of await devicesOfLoss()) {
   const { tolerance, margin } = single ? SETTINGS.single : SETTINGS.double;
-  const runs = gpu ? 6 : single ? 40 : 150;
+  const runs = single ? 40 : 150;
 
   test(...on("matching, mining, both parts, the total and the gradients agree with the reference"), async () => {
     await checkProperty(scenes, async (scene) => {
@@ -37,7 +36,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
       close(run.components[1], expected.closs, tolerance, "closs", 1);
       close(run.total, expected.total, tolerance, "total", 1);
       allClose(run.gradLogits, expected.gradLogits, tolerance, "gradient of the logits", 1);
-    }, { runs });
+    }, { runs, extent });
   });
 
   test(...on("hard mining cross-entropy of each image agrees with the reference, whatever the labels"), async () => {
@@ -61,7 +60,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
         const expected = hardMiningLoss(seen, image, own, { single });
         if (expected.margin > margin) close(actual[image], expected.closs, tolerance, `image ${image}`, 1);
       }
-    }, { runs: Math.ceil(runs / 3) });
+    }, { runs: Math.ceil(runs / 3), extent });
   });
 }
 

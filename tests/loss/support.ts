@@ -1,7 +1,14 @@
 // Helpers for tests of the loss: running it, and comparing numbers.
 import assert from "node:assert/strict";
 import { DefaultBoxes, grad, realize, SSDLoss, type SSDLossOptions, tensor } from "../../mod.ts";
+import { isSampled } from "../support/cells.ts";
+import { devicesUnderTest, type DeviceUnderTest } from "../support/devices.ts";
 import type { Scene } from "./reference.ts";
+
+/** The devices that plans of the loss over few boxes are tried on. */
+export async function devicesOfLoss(): Promise<DeviceUnderTest[]> {
+  return (await devicesUnderTest()).filter(({ extent }) => extent !== "least" || !isSampled(extent));
+}
 
 /** The options of the loss among the fields of a scene. */
 export function optionsOf({ alpha, iouThreshold, negPosRatio }: Scene): SSDLossOptions {

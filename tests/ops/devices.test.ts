@@ -34,7 +34,7 @@ async function forgetPlans(device: string): Promise<void> {
   await (await useDevice(device)).dispose();
 }
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
+for (const { device, on, single, extent } of await devicesUnderTest()) {
   if (!single) continue;
   for (const entry of registry().values()) {
     test(...on(`${entry.name} agrees with the oracle`), async () => {
@@ -51,7 +51,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
           (e) => ulps * ULP * Math.max(Math.abs(e), least) + (ulps > 0 ? SMALLEST : 0),
           describeCase(drawn),
         );
-      }, { runs: gpu ? 6 : 15 });
+      }, { runs: 15, extent });
     });
 
     if (!entry.differentiable) continue;
@@ -69,7 +69,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
           const allowed = GRADIENT_ULPS * ULP * Math.max(1, largestOf(values));
           assertClose(actual[i], values, () => allowed, `gradient ${i} of ${describeCase(drawn)}`);
         });
-      }, { runs: gpu ? 4 : 10 });
+      }, { runs: 10, extent });
     });
   }
 }

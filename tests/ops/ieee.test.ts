@@ -42,7 +42,7 @@ async function differencesOn(of: DeviceUnderTest, all: readonly Expression[]): P
 }
 
 for (const of of await devicesUnderTest()) {
-  const { device, on, gpu } = of;
+  const { device, on, extent } = of;
   test(...on("expressions that compilers rewrite are computed as written"), async () => {
     assert.deepEqual(await differencesOn(of, rewritten), []);
   });
@@ -51,7 +51,7 @@ for (const of of await devicesUnderTest()) {
     await checkProperty(
       fc.array(expressions, { minLength: TOGETHER, maxLength: TOGETHER }),
       async (several) => assert.deepEqual(await differencesOn(of, several), []),
-      { runs: gpu ? 3 : 6 },
+      { runs: 6, extent },
     );
   });
 

@@ -1,6 +1,7 @@
 /** The devices that tests run on. */
 import { homesOf, runtime } from "../../core/runtime.ts";
 import { availableDevices } from "../../mod.ts";
+import { type Extent, extentOf } from "./cells.ts";
 import { skip } from "./skip.ts";
 
 /** A device that tests run on, or are skipped on. */
@@ -11,11 +12,10 @@ export interface DeviceUnderTest {
   on(text: string): ReturnType<typeof skip>;
   /** Whether it computes in float32. */
   readonly single: boolean;
-  /**
-   * Whether it is a GPU: plans are so costly there that properties draw fewer inputs, and quotients may be off in the
-   * last place.
-   */
+  /** Whether it is a GPU: quotients may be off in the last place. */
   readonly gpu: boolean;
+  /** How much is tried on it here. */
+  readonly extent: Extent;
 }
 
 /** The devices that this runtime can have; if a driver is missing, the tests are skipped with the reason. */
@@ -27,6 +27,7 @@ export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
       on: (text) => skip(`${text} [${name}]`, reason),
       single: name !== "float64",
       gpu: homesOf(name) !== null,
+      extent: extentOf(name),
     }),
   );
 }

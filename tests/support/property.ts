@@ -2,33 +2,32 @@
 import process from "node:process";
 import fc from "fast-check";
 import { assertProperty, type PropertyOptions as GradientOptions } from "../../verify/property.ts";
+import { type Extent, extentOf, inputsOf } from "./cells.ts";
 
 /** How many times a property is tried. */
 export interface PropertyOptions {
-  /** The number of inputs, default 100. */
+  /** The number of inputs in cells that try all of them, default 100. */
   runs?: number;
-  /** Stops early, with success, after this many milliseconds. */
-  timeMs?: number;
+  /** How many of them are tried; of a device, the `extent` that it is under test with. Default what this runtime tries without a device. */
+  extent?: Extent;
 }
 
 /**
  * Asserts that the predicate holds for generated inputs; it fails by throwing or by returning `false`. A failure prints
- * a command that replays it. `GPUGRAD_SEED` and `GPUGRAD_PATH` replay one failure, `GPUGRAD_RUNS` multiplies the number
- * of inputs and the time.
+ * a command that replays it. `GPUGRAD_SEED` and `GPUGRAD_PATH` replay one failure, `GPUGRAD_RUNS` multiplies the number of inputs.
  */
 export async function checkProperty<T>(
   arbitrary: fc.Arbitrary<T>,
   predicate: (input: T) => void | boolean | Promise<void | boolean>,
-  { runs = 100, timeMs }: PropertyOptions = {},
+  { runs = 100, extent }: PropertyOptions = {},
 ): Promise<void> {
-  const { seed, path, factor } = environment();
+  const { seed, path } = environment();
   const property = fc.asyncProperty(arbitrary, async (input) => await predicate(input));
   const result = await fc.check(property, {
     includeErrorInReport: true,
-    numRuns: Math.ceil(runs * factor),
+    numRuns: numberOf(runs, extent),
     ...(seed === undefined ? {} : { seed }),
     ...(path === undefined ? {} : { path }),
-    ...(timeMs === undefined ? {} : { interruptAfterTimeLimit: timeMs * factor }),
   });
   if (!result.failed) return;
   throw new Error(
@@ -43,9 +42,9 @@ export async function checkGradients(
   arbitrary: Parameters<typeof assertProperty>[1],
   { runs = 100, ...options }: Omit<GradientOptions, "seed" | "path">,
 ): Promise<void> {
-  const { seed, path, factor } = environment();
+  const { seed, path } = environment();
   try {
-    await assertProperty(f, arbitrary, { ...options, runs: Math.ceil(runs * factor), seed, path });
+    await assertProperty(f, arbitrary, { ...options, runs: numberOf(runs), seed, path });
   } catch (error) {
     const { message } = error as Error;
     const [, failedSeed, failedPath] = /Replay: \{ seed: (\S+), path: "(\S*)" \}/.exec(message) ?? [];
@@ -53,6 +52,11 @@ export async function checkGradients(
       ? error
       : new Error(`${message}\n\n${replayLine(Number(failedSeed), failedPath)}`, { cause: error });
   }
+}
+
+/** How many inputs a property draws. */
+function numberOf(runs: number, extent = extentOf()): number {
+  return Math.ceil(inputsOf(extent, runs) * environment().factor);
 }
 
 /** Settings of properties from the environment. */

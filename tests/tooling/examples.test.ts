@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import { readText, root } from "../support/source.ts";
+import { skip } from "../support/skip.ts";
 
 // Reads the public API and its examples with the TypeScript compiler, then runs each example as a separate module.
 
@@ -100,16 +101,19 @@ test("every public function and class has an example", () => {
   assert.deepEqual(without.map(({ name }) => name), []);
 });
 
-test("every example type-checks", () => {
-  const options = { ...settings.options, noUnusedLocals: false };
-  const checked = ts.createProgram(examples.map(({ path }) => path), options, undefined, program);
-  const problems = examples.flatMap(({ name, path }) => {
-    const file = checked.getSourceFile(path);
-    const found = [...checked.getSyntacticDiagnostics(file), ...checked.getSemanticDiagnostics(file)];
-    return found.map(({ messageText }) => `${name}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`);
-  });
-  assert.deepEqual(problems, []);
-});
+test(
+  ...skip("every example type-checks", runtime === "node" ? undefined : "under Node, which has the same compiler"),
+  () => {
+    const options = { ...settings.options, noUnusedLocals: false };
+    const checked = ts.createProgram(examples.map(({ path }) => path), options, undefined, program);
+    const problems = examples.flatMap(({ name, path }) => {
+      const file = checked.getSourceFile(path);
+      const found = [...checked.getSyntacticDiagnostics(file), ...checked.getSemanticDiagnostics(file)];
+      return found.map(({ messageText }) => `${name}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`);
+    });
+    assert.deepEqual(problems, []);
+  },
+);
 
 for (const { name, path } of examples) {
   test(`the example of ${name} runs`, async () => {

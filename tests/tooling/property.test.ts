@@ -35,10 +35,25 @@ test("a property fails if its predicate returns false", async () => {
   assert.match(await failureOf(checkProperty(fc.nat(), (n) => n < 5)), /Counterexample: \[5\]/);
 });
 
-test("a property runs the given number of times, or until its time is up", async () => {
+test("a property draws the given number of inputs, and fewer in cells that sample", async () => {
   const factor = Number(process.env.GPUGRAD_RUNS ?? 1);
-  let tried = 0;
-  await checkProperty(fc.nat(), () => void tried++, { runs: 7 });
-  assert.equal(tried, 7 * factor);
-  await checkProperty(fc.nat(), () => new Promise((done) => setTimeout(done, 5)), { runs: 1e6, timeMs: 30 });
+  for (
+    const [extent, runs, expected] of [
+      ["full", 7, 7],
+      ["some", 100, 20],
+      ["some", 6, 4],
+      ["few", 40, 3],
+      ["few", 9, 2],
+      ["least", 9, 1],
+      [
+        "few",
+        1,
+        1,
+      ],
+    ] as const
+  ) {
+    let tried = 0;
+    await checkProperty(fc.nat(), () => void tried++, { runs, extent });
+    assert.equal(tried, expected * factor, `${extent} of ${runs}`);
+  }
 });

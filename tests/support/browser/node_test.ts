@@ -32,6 +32,7 @@ export interface TestReport {
   status: "passed" | "failed" | "skipped";
   /** The reason for skipping, or the error with its stack. */
   detail: string;
+  seconds: number;
 }
 
 function suiteOf(name: string, options: Options, parent: Suite | null): Suite {
@@ -147,8 +148,10 @@ export async function runTests(
   async function runTest(test: Test, suite: Suite, broken: unknown, skip: string | boolean): Promise<void> {
     const name = nameOf(suite, test.name);
     skip ||= test.options.skip ?? false;
-    if (skip) return void ended({ name, status: "skipped", detail: skip === true ? "" : skip });
+    if (skip) return void ended({ name, status: "skipped", detail: skip === true ? "" : skip, seconds: 0 });
     started(name);
+    const start = performance.now();
+    const seconds = () => (performance.now() - start) / 1000;
     const chain = chainOf(suite);
     try {
       if (broken !== undefined) throw broken;
@@ -158,9 +161,9 @@ export async function runTests(
       } finally {
         for (const { hooks } of chain.reverse()) await each(hooks.afterEach);
       }
-      ended({ name, status: "passed", detail: "" });
+      ended({ name, status: "passed", detail: "", seconds: seconds() });
     } catch (error) {
-      ended({ name, status: "failed", detail: describeError(error) });
+      ended({ name, status: "failed", detail: describeError(error), seconds: seconds() });
     }
   }
 
@@ -186,7 +189,7 @@ export async function runTests(
     try {
       await each(suite.hooks.after);
     } catch (error) {
-      ended({ name: nameOf(suite, "after"), status: "failed", detail: describeError(error) });
+      ended({ name: nameOf(suite, "after"), status: "failed", detail: describeError(error), seconds: 0 });
     }
   }
 
