@@ -1,6 +1,6 @@
 /** Devices: where plans run, and which one is in use. */
-import type { Plan } from "./plan.ts";
-import type { Target } from "./lower.ts";
+import type { Plan } from "./plan/plan.ts";
+import type { Target } from "./backends/dialect.ts";
 import type { Values } from "./tensor.ts";
 
 /** A plan that a device has prepared. */
@@ -13,7 +13,7 @@ export interface CompiledPlan {
   dispose(): void | Promise<void>;
 }
 
-/** How a device executes; made by `device_gpu.ts` and `device_float64.ts`. */
+/** How a device executes; made in `backends/`. */
 export interface Backend {
   readonly target: Target;
   /** What really executed the last plan; before the first, what is expected to. */

@@ -1,9 +1,9 @@
 /** Which devices there are, which of them works, and which one computes. */
 import { Device, DeviceLostError, type PassedOver } from "./device.ts";
-import { float64Backend } from "./device_float64.ts";
-import { gpuBackend } from "./device_gpu.ts";
-import type { Target } from "./lower.ts";
-import type { Plan } from "./plan.ts";
+import { float64Backend } from "./backends/float64.ts";
+import { gpuBackend } from "./backends/gpujs.ts";
+import type { Target } from "./backends/dialect.ts";
+import type { Plan } from "./plan/plan.ts";
 import { homesOf, needsOf, runtime } from "./runtime.ts";
 import { describe, Signature } from "./options.ts";
 import { DEVICE_NAMES, type DeviceChoice, deviceName, GPU_DEVICES, HOST_DEVICES, type Values } from "./tensor.ts";

@@ -1,8 +1,8 @@
 /** Shows what lies between a tensor and its value: the tape, the plan, the kernels. */
-import { kernelFunction } from "./emit.ts";
-import { makePlan, type Source } from "./plan.ts";
+import { kernelFunction } from "./plan/loops.ts";
+import { makePlan, type Source } from "./plan/plan.ts";
 import { chosenDevice } from "./devices.ts";
-import { tensorsOrThrow } from "./op.ts";
+import { tensorsOrThrow } from "./record.ts";
 import { Signature } from "./options.ts";
 import { neededEntries } from "./realize.ts";
 import { formatShape } from "./shape.ts";

@@ -1,8 +1,7 @@
-/** What an op is, and how a call of one becomes an entry of the tape. */
+/** What an op is. */
 import type { Index } from "./affine.ts";
-import { isShape, type Signature } from "./options.ts";
-import { type Attributes, type DType, type TapeOp, Tensor } from "./tensor.ts";
-import { broadcastShapes, formatShape, normalizeAxis, type Shape } from "./shape.ts";
+import type { Attributes, DType, TapeOp, Tensor } from "./tensor.ts";
+import type { Shape } from "./shape.ts";
 
 /** Names of scalar functions and constants that backends spell differently; `lower.ts` knows how each writes them. */
 export interface Lowering {
@@ -189,32 +188,6 @@ export function opOf(entry: Tensor): Op {
   return entry.op as Op;
 }
 
-const entries = new Map<string, Entry>();
-
-/** Everything that is registered, by name: what the suite goes through. */
-export function registry(): ReadonlyMap<string, Entry> {
-  return entries;
-}
-
-/** Adds a composite to the registry: a function made of ops that has no rule of its own. */
-export function register(entry: Entry): void {
-  if (entries.has(entry.name)) throw new Error(`register: "${entry.name}" is registered already`);
-  entries.set(entry.name, entry);
-}
-
-/** Defines an op and registers it. */
-export function defineOp(op: Op): Op {
-  if (op.domain) {
-    register({
-      name: op.name,
-      apply: (inputs, attributes) => record(op, inputs, attributes),
-      differentiable: op.vjp !== null && op.vjp.some((rule) => rule !== null),
-      domain: op.domain,
-    });
-  }
-  return op;
-}
-
 const NO_NUMBERS: readonly string[] = [];
 
 /** The attributes of an entry that are numbers and may change from call to call. Truth values belong to the structure. */
@@ -244,69 +217,6 @@ export function attributeText(value: unknown): string {
     return `${text}}`;
   }
   return String(value);
-}
-
-/** Appends a call of an op to the tape. Computes nothing. */
-export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {
-  const { shape, dtype } = op.infer(inputs, attributes);
-  const { vjp } = op;
-  const tracked = vjp !== null && dtype === "float" && inputs.some((t, k) => t.tracked && vjp[k] != null);
-  const entry = new Tensor(op, inputs, attributes, shape, dtype, null, false, tracked);
-  for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) input.outlives = true;
-  return entry;
-}
-
-/** The shape that inputs broadcast to; throws with the op's name where they do not fit. */
-export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): number[] {
-  const shape = broadcastShapes(inputs.map((t) => t.shape));
-  if (!shape) {
-    const shapes = inputs.map((t) => formatShape(t.shape)).join(" and ");
-    throw new Error(`${op}: expected shapes that broadcast together (equal axes, or one of them 1), got ${shapes}`);
-  }
-  return shape;
-}
-
-/** An axis counted from the front; throws where it is no number or the shape has none such. */
-export function axisOrThrow(call: Signature, shape: Shape, axis: unknown, parameter = "axis"): number {
-  if (!Number.isInteger(axis)) throw call.wrong(parameter, "a whole number", axis);
-  const found = normalizeAxis(axis as number, shape.length);
-  if (found === null) throw call.error(`expected an axis of shape ${formatShape(shape)}, got ${axis}`);
-  return found;
-}
-
-/** One axis or several, counted from the front and in order, each once; all where there is none. */
-export function axesOrThrow(call: Signature, shape: Shape, axis: unknown): number[] {
-  if (axis === undefined) return shape.map((_, i) => i);
-  if (!Array.isArray(axis)) {
-    if (typeof axis !== "number") throw call.wrong("axis", "a whole number or an array of them", axis);
-    return [axisOrThrow(call, shape, axis)];
-  }
-  // Array.from, since map() passes over holes.
-  const axes = Array.from(axis, (a, i) => axisOrThrow(call, shape, a, `axis[${i}]`));
-  if (new Set(axes).size !== axes.length) throw call.error(`expected each axis once, got [${axes.join(", ")}]`);
-  return axes.sort((a, b) => a - b);
-}
-
-/** A shape as it is recorded: throws where it is none. */
-export function shapeOrThrow(call: Signature, shape: unknown, parameter = "shape"): number[] {
-  if (!isShape(shape)) throw call.wrong(parameter, "an array of whole numbers from 0", shape);
-  const copy = new Array<number>(shape.length);
-  // Not -0, which attributes tell from 0.
-  for (let i = 0; i < shape.length; i++) copy[i] = shape[i] + 0;
-  return copy;
-}
-
-/** An array of tensors; throws where it is something else. */
-export function tensorsOrThrow(call: Signature, parameter: string, tensors: unknown): readonly Tensor[] {
-  if (!Array.isArray(tensors)) throw call.wrong(parameter, "an array of tensors", tensors);
-  // Array.from, since forEach passes over holes.
-  return Array.from(tensors, (t, i) => tensorOrThrow(call, `${parameter}[${i}]`, t));
-}
-
-/** A tensor, where numbers cannot stand for one: what is asked for, or differentiated by, has to be on the tape. */
-export function tensorOrThrow(call: Signature, parameter: string, x: unknown): Tensor {
-  if (x instanceof Tensor) return x;
-  throw call.wrong(parameter, "a tensor", x);
 }
 
 /** The one op without inputs whose values come from the host. */

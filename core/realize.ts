@@ -2,8 +2,9 @@
 import type { Device } from "./device.ts";
 import { chosenDevice, runOn } from "./devices.ts";
 import { movedFrom, noteStarts, releasePast } from "./past.ts";
-import { makePlan, type Plan } from "./plan.ts";
-import { attributeText, leafOp, opId, tensorsOrThrow } from "./op.ts";
+import { makePlan, type Plan } from "./plan/plan.ts";
+import { attributeText, leafOp, opId } from "./op.ts";
+import { tensorsOrThrow } from "./record.ts";
 import { describe, Signature } from "./options.ts";
 import { stateOf } from "./state.ts";
 import {

@@ -1,6 +1,6 @@
 /** Plans that differ in numbers alone: what changes from call to call becomes an argument. */
 import type { Device } from "./device.ts";
-import { makePlan, type Plan } from "./plan.ts";
+import { makePlan, type Plan } from "./plan/plan.ts";
 import { attributeText, leafOp, numbersOf, opId, opOf } from "./op.ts";
 import { Tensor, type Values } from "./tensor.ts";
 

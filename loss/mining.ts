@@ -1,5 +1,5 @@
 /** The classification part of the SSD loss: cross-entropy over the positives and the hardest negatives. */
-import { tensorOrThrow } from "../core/op.ts";
+import { tensorOrThrow } from "../core/record.ts";
 import { numberIn, Signature } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";

@@ -1,14 +1,7 @@
 /** Ops made of ops: they record several entries and, but for one, have no rule of their own. */
-import {
-  axisOrThrow,
-  broadcastOrThrow,
-  type Case,
-  defineOp,
-  type Draw,
-  type Op,
-  record,
-  register,
-} from "../core/op.ts";
+import type { Case, Draw, Op } from "../core/op.ts";
+import { axisOrThrow, broadcastOrThrow, record } from "../core/record.ts";
+import { defineOp, register } from "../core/registry.ts";
 import { numberIn, oneOf, Signature, whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";

@@ -1,6 +1,7 @@
 /** Tensors from nothing but host values: leaves, constants and progressions. */
 import { constant } from "../core/affine.ts";
-import { leafOp, type Op, record, shapeOrThrow } from "../core/op.ts";
+import { leafOp, type Op } from "../core/op.ts";
+import { record, shapeOrThrow } from "../core/record.ts";
 import { boolean, describe, oneOf, Signature } from "../core/options.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, Tensor, type Values } from "../core/tensor.ts";

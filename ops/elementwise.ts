@@ -1,16 +1,7 @@
 /** Functions of the elements at one position, with NumPy broadcasting. */
-import {
-  broadcastOrThrow,
-  type Case,
-  defineOp,
-  type Draw,
-  type ElementwiseKernel,
-  type InputSpec,
-  type Op,
-  record,
-  type Vjp,
-  type VjpContext,
-} from "../core/op.ts";
+import type { Case, Draw, ElementwiseKernel, InputSpec, Op, Vjp, VjpContext } from "../core/op.ts";
+import { broadcastOrThrow, record } from "../core/record.ts";
+import { defineOp } from "../core/registry.ts";
 import { Signature } from "../core/options.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
 import { asTensor, checkDType, type TensorLike } from "./creation.ts";
@@ -433,7 +424,7 @@ export function square(x: TensorLike): Tensor {
 
 const absOp = elementwise("abs", {
   dtype: arithmetic,
-  expression: ([x]) => `Math.abs(${x})`,
+  expression: ([x], _, lower) => lower.call("abs", x),
   vjp: [chain(({ inputs: [x] }) => sign(x))],
   values: [kinkAtZero],
 });
@@ -608,7 +599,7 @@ export function sigmoid(x: TensorLike): Tensor {
 
 const reluOp = elementwise("relu", {
   dtype: arithmetic,
-  expression: ([x], _, lower) => lower.call("max", x, "0.0"),
+  expression: ([x], _, lower) => lower.call("max", x, lower.literal(0)),
   vjp: [({ cotangent, inputs: [x] }) => where(lessEqual(x, 0), 0, cotangent)],
   // At 0 the input was selected, and its gradient is 0 by convention.
   selects: [({ inputs: [x] }) => logicalNot(less(x, 0))],
@@ -634,7 +625,7 @@ export function relu(x: TensorLike): Tensor {
 
 const floorOp = elementwise("floor", {
   dtype: arithmetic,
-  expression: ([x]) => `Math.floor(${x})`,
+  expression: ([x], _, lower) => lower.call("floor", x),
   vjp: null,
   values: [kinkAtWhole],
 });
@@ -658,7 +649,7 @@ export function floor(x: TensorLike): Tensor {
 
 const ceilOp = elementwise("ceil", {
   dtype: arithmetic,
-  expression: ([x]) => `Math.ceil(${x})`,
+  expression: ([x], _, lower) => lower.call("ceil", x),
   vjp: null,
   values: [kinkAtWhole],
 });
@@ -850,7 +841,7 @@ export function equal(a: TensorLike, b: TensorLike): Tensor {
 
 const notEqualOp = elementwise("notEqual", {
   dtype: truth,
-  expression: ([a, b], _, lower) => `!${lower.call("equal", a, b)}`,
+  expression: ([a, b], _, lower) => lower.call("notEqual", a, b),
   gives: "condition",
   vjp: null,
   values: [any, any],
@@ -985,7 +976,7 @@ export function greaterEqual(a: TensorLike, b: TensorLike): Tensor {
 
 const logicalAndOp = elementwise("logicalAnd", {
   dtype: logical,
-  expression: ([a, b]) => `(${a} && ${b})`,
+  expression: ([a, b], _, lower) => lower.call("and", a, b),
   takes: ["condition", "condition"],
   gives: "condition",
   vjp: null,
@@ -1013,7 +1004,7 @@ export function logicalAnd(a: TensorLike, b: TensorLike): Tensor {
 
 const logicalOrOp = elementwise("logicalOr", {
   dtype: logical,
-  expression: ([a, b]) => `(${a} || ${b})`,
+  expression: ([a, b], _, lower) => lower.call("or", a, b),
   takes: ["condition", "condition"],
   gives: "condition",
   vjp: null,
@@ -1041,7 +1032,7 @@ export function logicalOr(a: TensorLike, b: TensorLike): Tensor {
 
 const logicalNotOp = elementwise("logicalNot", {
   dtype: logical,
-  expression: ([x]) => `(!${x})`,
+  expression: ([x], _, lower) => lower.call("not", x),
   takes: ["condition"],
   gives: "condition",
   vjp: null,
@@ -1071,7 +1062,7 @@ const whereOp = elementwise("where", {
     if (condition !== "bool") throw new Error(`${name}: expected dtype bool for the condition, got ${condition}`);
     return promoted([a, b], name);
   },
-  expression: ([condition, a, b]) => `(${condition} ? ${a} : ${b})`,
+  expression: ([condition, a, b], _, lower) => lower.call("select", condition, a, b),
   takes: ["condition", "number", "number"],
   choice: { taken: 1, otherwise: 2 },
   vjp: [
@@ -1113,7 +1104,7 @@ const castOp: Op = defineOp({
   infer: ([x], { dtype }) => ({ shape: x.shape, dtype: dtype as DType }),
   kernel: {
     kind: "elementwise",
-    expression: ([x], { truncate }) => truncate ? `(${x} < 0.0 ? Math.ceil(${x}) : Math.floor(${x}))` : x,
+    expression: ([x], { truncate }, lower) => truncate ? lower.call("trunc", x) : x,
     cost: 1,
   },
   // A cast between float and float is not recorded, and every other one starts or ends at whole numbers.

@@ -1,5 +1,6 @@
 /** Gradients: the reverse walk over the tape. */
-import { type Op, opOf, record, tensorOrThrow, tensorsOrThrow } from "../core/op.ts";
+import { type Op, opOf } from "../core/op.ts";
+import { record, tensorOrThrow, tensorsOrThrow } from "../core/record.ts";
 import { boolean, Signature } from "../core/options.ts";
 import { broadcastAxes, broadcastShapes, formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";

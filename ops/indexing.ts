@@ -1,17 +1,8 @@
 /** Reading and writing at positions that are values of a tensor. */
 import { constant } from "../core/affine.ts";
-import {
-  axisOrThrow,
-  type Case,
-  defineOp,
-  type Draw,
-  leafOp,
-  type Op,
-  opOf,
-  record,
-  register,
-  type VjpContext,
-} from "../core/op.ts";
+import { type Case, type Draw, leafOp, type Op, opOf, type VjpContext } from "../core/op.ts";
+import { axisOrThrow, record } from "../core/record.ts";
+import { defineOp, register } from "../core/registry.ts";
 import { Signature, whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";

@@ -1,16 +1,8 @@
 /** Ops that rearrange: they only rewrite indices, so they cost nothing where they are fused. */
 import { add, constant, flatten, scale, unflatten } from "../core/affine.ts";
-import {
-  axesOrThrow,
-  axisOrThrow,
-  type Case,
-  defineOp,
-  type Draw,
-  type Op,
-  record,
-  register,
-  shapeOrThrow,
-} from "../core/op.ts";
+import type { Case, Draw, Op } from "../core/op.ts";
+import { axesOrThrow, axisOrThrow, record, shapeOrThrow } from "../core/record.ts";
+import { defineOp, register } from "../core/registry.ts";
 import { describe, isShape, Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, Tensor } from "../core/tensor.ts";

@@ -1,5 +1,7 @@
 /** Order along an axis: ranks, sorting, selection. All stable, the lower index first among equals, NaN as the largest. */
-import { axisOrThrow, type Case, type Draw, register } from "../core/op.ts";
+import type { Case, Draw } from "../core/op.ts";
+import { axisOrThrow } from "../core/record.ts";
+import { register } from "../core/registry.ts";
 import { boolean, Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";

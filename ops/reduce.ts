@@ -1,17 +1,7 @@
 /** Reductions over one axis, several or all. */
-import {
-  axesOrThrow,
-  axisOrThrow,
-  type Case,
-  defineOp,
-  type Draw,
-  type InputSpec,
-  type Op,
-  record,
-  type ReduceKernel,
-  register,
-  type Vjp,
-} from "../core/op.ts";
+import type { Case, Draw, InputSpec, Op, ReduceKernel, Vjp } from "../core/op.ts";
+import { axesOrThrow, axisOrThrow, record } from "../core/record.ts";
+import { defineOp, register } from "../core/registry.ts";
 import { boolean, Signature } from "../core/options.ts";
 import { dropAxes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
@@ -93,7 +83,7 @@ const truth = (): DType => "bool";
 
 const sumOp = reduction("sum", {
   dtype: arithmetic,
-  kernel: { identity: 0, combine: (a, x, lower) => lower.round(`(${a} + ${x})`) },
+  kernel: { identity: 0, combine: (a, x, lower) => lower.call("sum", a, x) },
   vjp: ({ cotangent, inputs: [x], attributes }) => broadcastTo(restore(cotangent, x, attributes), x.shape),
 });
 
@@ -150,7 +140,7 @@ export function mean(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tenso
 
 const prodOp = reduction("prod", {
   dtype: arithmetic,
-  kernel: { identity: 1, combine: (a, x, lower) => lower.round(`(${a} * ${x})`) },
+  kernel: { identity: 1, combine: (a, x, lower) => lower.call("product", a, x) },
   vjp: ({ times, inputs: [x], attributes }) =>
     times(() => productOfOthers(x, attributes.axes as number[]), (cotangent) => restore(cotangent, x, attributes)),
 });
@@ -274,14 +264,14 @@ export function min(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor
 
 const anyOp = reduction("any", {
   dtype: truth,
-  kernel: { identity: 0, combine: (a, x) => `Math.max(${a}, ${x})` },
+  kernel: { identity: 0, combine: (a, x, lower) => lower.call("anyOf", a, x) },
   vjp: null,
   input: { dtype: "bool" },
 });
 
 const allOp = reduction("all", {
   dtype: truth,
-  kernel: { identity: 1, combine: (a, x) => `Math.min(${a}, ${x})` },
+  kernel: { identity: 1, combine: (a, x, lower) => lower.call("allOf", a, x) },
   vjp: null,
   input: { dtype: "bool" },
 });
@@ -341,18 +331,19 @@ export function all(x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor
 }
 
 /** The position of an extreme: NaN, the first one, where there is one. */
-function positionOp(name: string, better: string, worst: number): Op {
+function positionOp(name: string, better: "above" | "below", worst: number): Op {
   const inner = (combine: ReduceKernel["combine"]): Op => ({
     name,
     infer: ([x], { axes }) => ({ shape: dropAxes(x.shape, axes as number[]), dtype: "int" }),
     kernel: { kind: "reduce", identity: worst, position: true, combine },
     vjp: null,
   });
-  const whole = inner((a, x) => `${x} ${better} ${a}`);
+  const whole = inner((a, x, lower) => lower.call(better, x, a));
   // Shader compilers may turn a comparison around, so that it holds where either is NaN: what decides is whether each equals itself.
-  const float = inner((a, x, lower) =>
-    `(${x} ${better} ${a} || !${lower.call("equal", x, x)}) && ${lower.call("equal", a, a)}`
-  );
+  const float = inner((a, x, lower) => {
+    const isBetter = lower.call("or", lower.call(better, x, a), lower.call("notEqual", x, x));
+    return lower.call("and", isBetter, lower.call("equal", a, a));
+  });
   return defineOp({
     name,
     infer: ([x], attributes) => {
@@ -381,8 +372,8 @@ function oneOrAll(call: Signature, x: Tensor, axis: number | undefined): number[
   return axis === undefined ? axesOrThrow(call, x.shape, axis) : [axisOrThrow(call, x.shape, axis)];
 }
 
-const argmaxOp = positionOp("argmax", ">", -Infinity);
-const argminOp = positionOp("argmin", "<", Infinity);
+const argmaxOp = positionOp("argmax", "above", -Infinity);
+const argminOp = positionOp("argmin", "below", Infinity);
 
 const argmaxCall = callOf("argmax");
 

@@ -1,5 +1,6 @@
 /** Locates the first entry of a tape at which something goes wrong. */
-import { attributeText, type Op, opId, opOf, record } from "../core/op.ts";
+import { attributeText, type Op, opId, opOf } from "../core/op.ts";
+import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { flows } from "../ops/grad.ts";
 import { examine, type Examined, type ExamineOptions, examineSecond, isWrong } from "./examine.ts";

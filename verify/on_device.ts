@@ -1,7 +1,8 @@
 /** Compares a device with the oracle: values and gradients in float32, and where they diverge. */
 import type { Device } from "../core/device.ts";
-import { opOf, record } from "../core/op.ts";
-import { makePlan } from "../core/plan.ts";
+import { opOf } from "../core/op.ts";
+import { record } from "../core/record.ts";
+import { makePlan } from "../core/plan/plan.ts";
 import { neededEntries, structuralKey } from "../core/realize.ts";
 import type { Tensor, Values } from "../core/tensor.ts";
 import { numberText } from "./advice.ts";

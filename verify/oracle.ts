@@ -1,6 +1,6 @@
 /** Plans on the oracle, run synchronously and repeatedly. */
-import { asFloat64, type BoundPlan, compileForHost, float64Target, type HostPlan } from "../core/device_float64.ts";
-import { makePlan } from "../core/plan.ts";
+import { asFloat64, type BoundPlan, compileForHost, float64Target, type HostPlan } from "../core/backends/float64.ts";
+import { makePlan } from "../core/plan/plan.ts";
 import { neededEntries, structuralKey } from "../core/realize.ts";
 import type { Tensor } from "../core/tensor.ts";
 

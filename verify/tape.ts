@@ -2,7 +2,7 @@
  * A function on the tape as a numeric problem: entries without derivative are held, and the plan of the rest runs
  * repeatedly.
  */
-import { asFloat64, type BoundPlan, type HostPlan } from "../core/device_float64.ts";
+import { asFloat64, type BoundPlan, type HostPlan } from "../core/backends/float64.ts";
 import { opOf } from "../core/op.ts";
 import { broadcastShapes, type Shape, stridesOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Entry } from "../../core/op.ts";
-import type { Plan, Source } from "../../core/plan.ts";
+import type { Plan, Source } from "../../core/plan/plan.ts";
 import type { Tensor } from "../../mod.ts";
 
 /** The API that cases are recorded with: the public one. */
@@ -42,20 +42,29 @@ export async function loadTree(folder: string): Promise<Tree> {
   const mod = join(folder, "mod.ts");
   if (!existsSync(mod)) throw new Error(`replay: there is no mod.ts in ${folder}`);
   const api = await import(pathToFileURL(mod).href) as Api;
-  const registry = await find<() => ReadonlyMap<string, Entry>>(folder, "the registry", [["core/op.ts", "registry"]]);
+  const registry = await find<() => ReadonlyMap<string, Entry>>(folder, "the registry", [
+    ["core/registry.ts", "registry"],
+    ["core/op.ts", "registry"],
+  ]);
   const plan = await findPlanner(folder);
   return { api, ops: registry(), plan };
 }
 
 async function findPlanner(folder: string): Promise<Tree["plan"]> {
   type Realize = typeof import("../../core/realize.ts");
-  type Planning = typeof import("../../core/plan.ts");
-  type Lower = typeof import("../../core/lower.ts");
+  type Planning = typeof import("../../core/plan/plan.ts");
+  type Lower = typeof import("../../core/backends/dialect.ts");
   const neededEntries = await find<Realize["neededEntries"]>(folder, "what a plan starts from", [
     ["core/realize.ts", "neededEntries"],
   ]);
-  const makePlan = await find<Planning["makePlan"]>(folder, "the planner", [["core/plan.ts", "makePlan"]]);
-  const targetFor = await find<Lower["targetFor"]>(folder, "the targets", [["core/lower.ts", "targetFor"]]);
+  const makePlan = await find<Planning["makePlan"]>(folder, "the planner", [
+    ["core/plan/plan.ts", "makePlan"],
+    ["core/plan.ts", "makePlan"],
+  ]);
+  const targetFor = await find<Lower["targetFor"]>(folder, "the targets", [
+    ["core/backends/dialect.ts", "targetFor"],
+    ["core/lower.ts", "targetFor"],
+  ]);
   // No device is called "", so only leaves count as computed.
   return (outputs, target) => makePlan(outputs, neededEntries(outputs, "").leaves, targetFor(target));
 }

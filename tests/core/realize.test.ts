@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Op, record } from "../../core/op.ts";
+import type { Op } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
 import {
   add,
   arange,

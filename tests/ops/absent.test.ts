@@ -6,7 +6,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { defineOp, type Op, record } from "../../core/op.ts";
+import type { Op } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
+import { defineOp } from "../../core/registry.ts";
 import {
   abs,
   add,

@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import { registry } from "../../core/op.ts";
+import { registry } from "../../core/registry.ts";
 import { grad, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
 import { devicesUnderTest } from "../support/devices.ts";

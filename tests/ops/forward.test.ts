@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { registry } from "../../core/op.ts";
+import { registry } from "../../core/registry.ts";
 import { realize, useDevice } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertClose, assertSame, largestOf } from "./compare.ts";

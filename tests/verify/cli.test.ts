@@ -111,7 +111,7 @@ describe("gpugrad check", () => {
   test("finds a gradient that is wrong only at order 2 with --order, and repeats it in the replay", async () => {
     const path = file(
       "second.ts",
-      'import { record } from "../../core/op.ts";\nimport { detach, mul } from "gpugrad";\n' +
+      'import { record } from "../../core/record.ts";\nimport { detach, mul } from "gpugrad";\n' +
         'import { check, tensors } from "gpugrad/verify";\n' +
         'const op = { name: "planted", infer: ([x]: any) => ({ shape: x.shape, dtype: "float" }), ' +
         'kernel: { kind: "elementwise", cost: 1, expression: ([x]: any) => `Math.exp(${x})` }, ' +

@@ -29,7 +29,8 @@ import {
   useDevice,
   where,
 } from "../../mod.ts";
-import { type Op, record } from "../../core/op.ts";
+import type { Op } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import {
   assertGradients,

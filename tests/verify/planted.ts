@@ -3,7 +3,8 @@
  * show it.
  */
 import type fc from "fast-check";
-import { type ElementwiseKernel, type Op, record } from "../../core/op.ts";
+import type { ElementwiseKernel, Op } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
 import {
   add,
   broadcastTo,

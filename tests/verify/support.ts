@@ -1,6 +1,7 @@
 /** Helpers for the tests of verify/. */
 import assert from "node:assert/strict";
-import { type Op, record } from "../../core/op.ts";
+import type { Op } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
 import type { Tensor } from "../../mod.ts";
 import { UsageError } from "../../verify/usage.ts";
 

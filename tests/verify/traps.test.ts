@@ -1,7 +1,8 @@
 /** Traps that other gradient checkers fell into, one or more tests each. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Op, record } from "../../core/op.ts";
+import type { Op } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
 import {
   broadcastTo,
   exp,

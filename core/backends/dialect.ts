@@ -1,5 +1,13 @@
 /** How each backend writes kernels: how it reads arrays, how far its indices are exact, which functions it has. */
-import { base, expPolynomial, inTable, numbers, type ScalarFunction, shaderFunctions, type Writer } from "./scalars.ts";
+import {
+  base,
+  expPolynomial,
+  inTable,
+  numbers,
+  type ScalarFunction,
+  shaderFunctions,
+  type Writer,
+} from "./functions.ts";
 
 /** A backend as the emitter sees it. */
 export interface Target extends Writer {

@@ -1,9 +1,10 @@
 /** A step of a plan becomes one JavaScript function: index expressions are evaluated, values computed where their loops are. */
-import { add, constant, flatten, floorDiv, type Index, scale, unflatten, variable } from "./affine.ts";
-import type { Target } from "./lower.ts";
-import type { Lowering } from "./op.ts";
-import { costOf, guardedCost, type Node } from "./graph.ts";
-import { type Shape, sizeOf } from "./shape.ts";
+import { add, constant, flatten, floorDiv, type Index, scale, unflatten, variable } from "../affine.ts";
+import type { Target } from "../backends/dialect.ts";
+import type { Lowering } from "../op.ts";
+import { costOf, guardedCost, type Stored } from "./costs.ts";
+import type { Node } from "./node.ts";
+import { type Shape, sizeOf } from "../shape.ts";
 
 /** Source that computes one array, one element a thread. */
 export interface KernelText {
@@ -136,13 +137,15 @@ class Emitter {
   #names = 0;
   readonly #root: Node;
   readonly #target: Target;
+  readonly #stored: Stored;
   /** The names of hidden constants. */
   readonly #constants = new Map<string, string>();
   readonly #threads: number;
   readonly top: Scope;
 
-  constructor(root: Node, target: Target) {
+  constructor(root: Node, target: Target, stored: Stored) {
     this.#root = root;
+    this.#stored = stored;
     this.#target = target;
     this.#threads = root.size;
     this.top = new Scope(null, 0, root.size);
@@ -176,7 +179,7 @@ class Emitter {
   #ownThreads(node: Node): boolean {
     const { kernel } = node;
     if (kernel.kind === "reduce") return node.inputs[0].size >= LONG_INNER * node.size;
-    return guardedCost(node, false) > MUCH_GUARDED;
+    return guardedCost(node, false, this.#stored) > MUCH_GUARDED;
   }
 
   #name(prefix: string): string {
@@ -283,7 +286,7 @@ class Emitter {
     const known = this.#find(key, scope);
     if (known) return known;
     this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
-    const read = node !== this.#root && (node.array || (scope.depth > 0 && this.#ownThreads(node)));
+    const read = node !== this.#root && (this.#stored.has(node) || (scope.depth > 0 && this.#ownThreads(node)));
     const value = read ? this.#load(node, index, scope) : this.#compute(node, index, scope);
     value.depth = depth;
     scope.memo.set(key, value);
@@ -377,7 +380,7 @@ class Emitter {
       const key = keyOf(node.inputs[0], indexOf(0));
       // Inside a branch with the same condition there is nothing to choose.
       if (scope.holds(key)) return this.value(node.inputs[choice.taken], indexOf(choice.taken), scope);
-      if (guardedCost(node, true) > LAZY_COST) {
+      if (guardedCost(node, true, this.#stored) > LAZY_COST) {
         const test = argument(0, scope);
         const otherwise = argument(choice.otherwise, scope);
         const name = this.#name("t");
@@ -472,9 +475,10 @@ class Emitter {
     const sizes = axes.map((a) => input.shape[a]);
     const last = sizes.length - 1;
     const length = sizes.length === 0 ? 1 : sizes[last];
-    const width = kernel.position
-      ? 1
-      : unrollWidth(length, input.array ? 1 : costOf(input, (n) => (n.array ? 1 : null)));
+    const width = kernel.position ? 1 : unrollWidth(
+      length,
+      this.#stored.has(input) ? 1 : costOf(input, (n) => (this.#stored.has(n) ? 1 : null), this.#stored),
+    );
     const accumulators = Array.from({ length: width }, () => this.#name("s"));
     for (const s of accumulators) scope.lines.push(`let ${s} = ${this.#target.literal(kernel.identity)};`);
     const best = kernel.position ? this.#name("p") : "";
@@ -543,8 +547,8 @@ const COSTLY = 40;
  *
  * @throws KernelTooLarge
  */
-export function emitKernel(root: Node, target: Target): KernelSource {
-  const emitter = new Emitter(root, target);
+export function emitKernel(root: Node, target: Target, stored: Stored): KernelSource {
+  const emitter = new Emitter(root, target, stored);
   const value = emitter.number(root, emitter.threadIndex(), emitter.top);
   const tables = new Set<string>();
   const opaque = new Set<string>();

@@ -63,10 +63,36 @@ const comparisons: Record<string, ScalarFunction> = Object.fromEntries(
   ): [string, ScalarFunction] => [name, ([a, b], _bind, target) => `(${target.hide(a, "operand")} ${operator} ${b})`]),
 );
 
+/** Functions of truth values. `anyOf` and `allOf` take them as numbers. */
+const logic: Record<string, ScalarFunction> = {
+  and: ([a, b]) => `(${a} && ${b})`,
+  or: ([a, b]) => `(${a} || ${b})`,
+  not: ([x]) => `(!${x})`,
+  select: ([condition, a, b]) => `(${condition} ? ${a} : ${b})`,
+  notEqual: (args, bind, target) => `!${target.call("equal", args, bind)}`,
+  anyOf: ([a, b]) => `Math.max(${a}, ${b})`,
+  allOf: ([a, b]) => `Math.min(${a}, ${b})`,
+};
+
+/** The steps of reductions: the sum of a whole loop is hidden, not each step of it. */
+const steps: Record<string, ScalarFunction> = {
+  sum: ([a, x], _bind, target) => target.round(`(${a} + ${x})`),
+  product: ([a, x], _bind, target) => target.round(`(${a} * ${x})`),
+  above: ([a, b]) => `${a} > ${b}`,
+  below: ([a, b]) => `${a} < ${b}`,
+  position: ([part, each, within]) => `(${part} * ${each} + ${within})`,
+};
+
 /** Functions as JavaScript has them. */
 export const base: Record<string, ScalarFunction> = {
   ...arithmetic,
   ...comparisons,
+  ...logic,
+  ...steps,
+  abs: ([x]) => `Math.abs(${x})`,
+  floor: ([x]) => `Math.floor(${x})`,
+  ceil: ([x]) => `Math.ceil(${x})`,
+  trunc: ([x]) => `(${x} < 0.0 ? Math.ceil(${x}) : Math.floor(${x}))`,
   sign,
   roundHalfEven,
   sigmoid,

@@ -1,6 +1,6 @@
 /** Limits of what gpu.js computes with, what drivers refuse, and whether they are still there. */
-import type { Plan, Source } from "./plan.ts";
-import { sizeOf } from "./shape.ts";
+import type { Plan, Source } from "../plan/plan.ts";
+import { sizeOf } from "../shape.ts";
 
 /** What a mode of gpu.js needs beside a `GPU`: its limits, and whether it is still there. */
 export interface Driver {

@@ -1,10 +1,10 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
-import type { Backend, CompiledPlan } from "./device.ts";
-import { kernelLoop } from "./emit.ts";
-import { targetFor } from "./lower.ts";
-import type { Plan, Source } from "./plan.ts";
-import { sizeOf } from "./shape.ts";
-import type { Values } from "./tensor.ts";
+import type { Backend, CompiledPlan } from "../device.ts";
+import { kernelLoop } from "../plan/loops.ts";
+import { targetFor } from "./dialect.ts";
+import type { Plan, Source } from "../plan/plan.ts";
+import { sizeOf } from "../shape.ts";
+import type { Values } from "../tensor.ts";
 
 type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
 

@@ -1,8 +1,10 @@
 /** From a graph to steps: what gets an array of its own, and what is computed where it is needed. */
-import { emitKernel, extentOf, type KernelSource, type KernelText, KernelTooLarge } from "./emit.ts";
-import { buildGraph, costOf, type Graph, type Node, type Numbers } from "./graph.ts";
-import type { Target } from "./lower.ts";
-import type { Tensor } from "./tensor.ts";
+import { emitKernel, extentOf, type KernelSource, type KernelText, KernelTooLarge } from "./loops.ts";
+import { costOf, type Stored } from "./costs.ts";
+import { buildGraph, type Graph, type Numbers } from "./graph.ts";
+import type { Node } from "./node.ts";
+import type { Target } from "../backends/dialect.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** Where a step's argument or a plan's result comes from. */
 export type Source =
@@ -42,6 +44,9 @@ const BESIDE = 1;
 const WOULD_BE = READ / 2;
 /** What another kernel costs, in additions that the device could have done meanwhile. */
 const LAUNCH = 2_000_000;
+/** The values that have arrays so far. */
+const STORED: Stored = { has: (node) => node.array };
+
 class Planner {
   readonly #graph: Graph;
   readonly #target: Target;
@@ -122,7 +127,7 @@ class Planner {
       }
       return worth ? WOULD_BE : null;
     };
-    return (evaluations - node.size) * costOf(node, readCost) > node.size * WRITE + evaluations * READ + LAUNCH;
+    return (evaluations - node.size) * costOf(node, readCost, STORED) > node.size * WRITE + evaluations * READ + LAUNCH;
   }
 
   /** The value gets an array; what evaluated it so far reads it instead. */
@@ -150,7 +155,7 @@ class Planner {
   #write(root: Node): KernelSource {
     for (;;) {
       try {
-        return emitKernel(root, this.#target);
+        return emitKernel(root, this.#target, STORED);
       } catch (error) {
         if (!(error instanceof KernelTooLarge)) throw error;
         this.#giveArray(error.repeated);
