@@ -16,16 +16,16 @@ import {
   useDevice,
 } from "../../mod.ts";
 import { randomFrom } from "../../verify/random.ts";
+import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { catchContexts } from "../support/gpujs.ts";
 import { type Census, growth, startCensus } from "./census.ts";
 
 const SOAK = Number(process.env.GPUGRAD_SOAK ?? 0);
-const CALLS = SOAK || 20;
 /** The total number of memory samples. */
 const SAMPLES = 40;
 /** One in this many calls is compared with the oracle. */
-const COMPARE_EACH = 10;
+const COMPARE_EACH = SOAK ? 10 : 5;
 /** The tolerance relative to the largest result. */
 const TOLERANCE = 1e-4;
 /** The number of shapes in use at a time; one in this many calls replaces a shape by a new one. */
@@ -74,10 +74,11 @@ function assertAgrees(actual: ArrayLike<number>, expected: ArrayLike<number>, wh
 
 const contexts = await catchContexts();
 
-for (const { device: name, on, single } of await devicesUnderTest()) {
+for (const { device: name, on, single, extent } of await devicesUnderTest()) {
   if (!single) continue;
+  const calls = SOAK || (isSampled(extent) ? 5 : 20);
   const flat = SOAK > 0 ? " and hold memory flat" : "";
-  test(...on(`${CALLS} calls over changing shapes are correct${flat}`), async () => {
+  test(...on(`${calls} calls over changing shapes are correct${flat}`), async () => {
     const device = await useDevice(name);
     const oracle = await useDevice("float64");
     await useDevice(name);
@@ -88,7 +89,7 @@ for (const { device: name, on, single } of await devicesUnderTest()) {
     const samples: Census[] = [];
     const before = device.compiled;
     const start = performance.now();
-    for (let call = 1; call <= CALLS; call++) {
+    for (let call = 1; call <= calls; call++) {
       if (call % NEW_EACH === 0) shapes[Math.floor(random() * SHAPES)] = drawShape(random);
       const results = record(shapes[Math.floor(random() * SHAPES)], random);
       await realize(results, { device });
@@ -98,13 +99,13 @@ for (const { device: name, on, single } of await devicesUnderTest()) {
         results.forEach((t, i) => assertAgrees(values[i], t.value!, `call ${call}, result ${i} of [${t.shape}]`));
         await oracle.dispose();
       }
-      if (SOAK > 0 && call % Math.ceil(CALLS / SAMPLES) === 0) {
+      if (SOAK > 0 && call % Math.ceil(calls / SAMPLES) === 0) {
         samples.push({ ...await census(), plans: device.cached.plans });
       }
     }
     if (SOAK === 0) return;
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
-    console.log(`${name}: ${CALLS} calls, ${device.compiled - before} plans compiled, ${seconds} s`);
+    console.log(`${name}: ${calls} calls, ${device.compiled - before} plans compiled, ${seconds} s`);
     const shown = (sample: Census) => Object.entries(sample).map(([kind, n]) => `${n} ${kind}`).join(", ");
     for (const i of [0, samples.length >> 1, samples.length - 1]) console.log(`  ${shown(samples[i])}`);
     assert.deepEqual(growth(samples), []);
