@@ -16,7 +16,7 @@ const core = [
   ["plan/graph", "plan/loops"],
   ["plan/plan"],
   ["device"],
-  ["backends/driver"],
+  ["backends/driver", "backends/addon"],
   ["backends/gpujs", "backends/float64"],
   ["devices"],
   ["state", "variants"],

@@ -1,11 +1,12 @@
 /** A plan as one gpu.js pipeline; the only file that imports gpu.js. */
 import type { GPU as GpuJs } from "gpu.js";
 import { type Backend, type CompiledPlan, DeviceLostError } from "../device.ts";
+import { withWebGpu } from "./addon.ts";
 import { type Driver, glDriver, hostDriver, type WebGpuContext, webGpuDriver } from "./driver.ts";
 import { kernelFunction } from "../plan/loops.ts";
 import { targetFor } from "./dialect.ts";
 import { MAX_ITERATIONS, type Plan, type Source } from "../plan/plan.ts";
-import { importGpuJs, threadsWork, whileWorkersStart, withWebGpu } from "../runtime.ts";
+import { importGpuJs, threadsWork, whileWorkersStart } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../tensor.ts";
 

@@ -1,5 +1,6 @@
 /** What tests of faults get hold of inside gpu.js: contexts, the WebGPU device, workers. */
 import process from "node:process";
+import { withWebGpu } from "../../core/backends/addon.ts";
 import { importGpuJs } from "../../core/runtime.ts";
 
 export interface Context {
@@ -58,7 +59,7 @@ export async function takeAway(device: string, contexts: readonly Context[]): Pr
 /** Keeps a device from starting again; gives what ends that. */
 export async function breakStart(device: string): Promise<() => void> {
   if (device === "webgpu") {
-    const { gpu } = navigator as unknown as { gpu: { requestAdapter(): Promise<unknown> } };
+    const gpu = await withWebGpu(() => (navigator as unknown as { gpu: { requestAdapter(): Promise<unknown> } }).gpu);
     gpu.requestAdapter = () => Promise.resolve(null);
     return () => Reflect.deleteProperty(gpu, "requestAdapter");
   }
