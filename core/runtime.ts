@@ -1,7 +1,8 @@
 /** What differs between Node, Deno, Bun and browsers. */
 
-/** The names of runtimes. */
-export type Runtime = "node" | "deno" | "bun" | "browser";
+/** The runtimes. */
+export const RUNTIMES = ["node", "deno", "bun", "browser"] as const;
+export type Runtime = typeof RUNTIMES[number];
 
 /** The runtime that this program runs in. */
 export function runtime(): Runtime {
@@ -57,35 +58,4 @@ const revoked: string[] = [];
 /** Whether gpu.js's thread pool works here; where it does not, plans run on the calling thread. */
 export function threadsWork(): boolean {
   return runtime() !== "browser" || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === true;
-}
-
-/** Where devices that do not run everywhere run. */
-const HOMES: Readonly<Record<string, readonly Runtime[]>> = {
-  webgpu: ["browser", "deno", "node", "bun"],
-  webgl2: ["browser"],
-  webgl: ["browser"],
-  headlessgl: ["node"],
-};
-
-/** The runtimes that can have a device of this name; all where it says nothing. */
-export function homesOf(device: string): readonly Runtime[] | null {
-  return HOMES[device] ?? null;
-}
-
-/** What a device needs of the system, as advice to who misses it. */
-export function needsOf(device: string): string | null {
-  if (device === "headlessgl") {
-    return 'it needs the optional package "gl", which npm builds where libxi-dev, libxext-dev, libx11-dev, libgl1-mesa-dev and ' +
-      "pkg-config are installed, and an X display (`xvfb-run -a` gives one)";
-  }
-  if (device !== "webgpu") return null;
-  switch (runtime()) {
-    case "deno":
-      return "it needs a Vulkan driver, Metal or Direct3D 12 (mesa-vulkan-drivers has one that needs no GPU)";
-    case "node":
-    case "bun":
-      return 'it needs the optional package "webgpu" (`npm install webgpu@^0.6.2`) and a Vulkan driver, Metal or Direct3D 12';
-    default:
-      return "it needs a browser that has WebGPU, and a page that is served over https or from localhost";
-  }
 }

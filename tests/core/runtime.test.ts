@@ -1,7 +1,8 @@
 /** What is changed of the environment for gpu.js is there while it is needed, and as before afterwards. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { homesOf, importGpuJs, needsOf, runtime, threadsWork, whileWorkersStart } from "../../core/runtime.ts";
+import { importGpuJs, runtime, threadsWork, whileWorkersStart } from "../../core/runtime.ts";
+import { backendNamed } from "../../core/backends/list.ts";
 import { webGpuFrom } from "../../core/backends/addon.ts";
 import { availableDevices } from "../../mod.ts";
 import { skip } from "../support/skip.ts";
@@ -92,7 +93,8 @@ test("threads work everywhere but on pages that are not isolated", () => {
 test("who misses a device is told what it needs", async () => {
   for (const { name, available, reason } of await availableDevices()) {
     if (available) continue;
-    if (homesOf(name)!.includes(here)) assert.ok(reason!.endsWith(needsOf(name)!), reason);
+    const { runsIn, needs } = backendNamed(name);
+    if (runsIn.includes(here)) assert.ok(reason!.endsWith(needs(here)!), reason);
     else assert.match(reason!, new RegExp(`runs only in .*, and this is ${here}`));
   }
 });

@@ -1,6 +1,6 @@
 /** Counts what a program holds: heap, array buffers, WebAssembly memory, workers, buffers or textures of a GPU. */
 import process from "node:process";
-import { type Constructor, type Context, gpuJs, watching, watchWorkers } from "../support/gpujs.ts";
+import { type Constructor, type Context, gpuJs, isGl, watching, watchWorkers } from "../support/gpujs.ts";
 
 /** What is held, by kind; what cannot be seen in a runtime is not there. */
 export type Census = Readonly<Record<string, number>>;
@@ -83,7 +83,7 @@ function collector(): (() => void) | null {
 export async function startCensus(device: string, contexts: readonly Context[]): Promise<() => Promise<Census>> {
   const counts: Record<string, () => number> = { "bytes of WebAssembly": countWasm(), "workers": countWorkers() };
   if (device === "webgpu") counts["buffers of the GPU"] = await countBuffers();
-  else if (/gl2?$/.test(device)) counts["textures of the GPU"] = countTextures(contexts);
+  else if (await isGl(device)) counts["textures of the GPU"] = countTextures(contexts);
   const collect = collector();
   return async () => {
     // Finalizers run in tasks of their own, and free more.

@@ -31,11 +31,21 @@ export async function gpuJs(): Promise<GpuJs> {
   return module.WebGPUContext ? module : module.default!;
 }
 
+/** The classes of gpu.js's kernels on GL, by device. */
+async function glKernels(): Promise<Map<string, KernelClass>> {
+  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
+  return new Map([["webgl", WebGLKernel], ["webgl2", WebGL2Kernel], ["headlessgl", HeadlessGLKernel]]);
+}
+
+/** Whether a device has GL contexts. */
+export async function isGl(device: string): Promise<boolean> {
+  return (await glKernels()).has(device);
+}
+
 /** Collects the GL contexts that are made from now on. */
 export async function catchContexts(): Promise<Context[]> {
   const caught: Context[] = [];
-  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
-  for (const { prototype } of [WebGLKernel, WebGL2Kernel, HeadlessGLKernel]) {
+  for (const { prototype } of (await glKernels()).values()) {
     if (!Object.hasOwn(prototype, "initContext")) continue;
     const make = prototype.initContext;
     prototype.initContext = function () {
@@ -63,8 +73,7 @@ export async function breakStart(device: string): Promise<() => void> {
     gpu.requestAdapter = () => Promise.resolve(null);
     return () => Reflect.deleteProperty(gpu, "requestAdapter");
   }
-  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
-  const { prototype } = { webgl: WebGLKernel, webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel }[device]!;
+  const { prototype } = (await glKernels()).get(device)!;
   const make = prototype.initContext;
   prototype.initContext = () => {
     throw new Error("no context to be had");
