@@ -100,7 +100,7 @@ async function compute(tensors: readonly Tensor[], options: RealizeOptions = {})
     const value = t.valueOn(device.name);
     if (value && value !== t.value) t.setValue(value, device.name);
   }
-  return tensors.map((t) => inPrecision(valueOf(t), device.name));
+  return tensors.map((t) => inPrecision(valueOf(t), device));
 }
 
 /** Takes the value of what an entry only repeats, where that is there. */
@@ -119,9 +119,8 @@ function valueOf(leaf: Tensor, device?: Device): Values {
 }
 
 /** The values in the precision of the device: float64 on the oracle, float32 elsewhere. */
-function inPrecision(values: Values, device: string): Values {
-  if (device === "float64") return values instanceof Float64Array ? values : Float64Array.from(values);
-  return values instanceof Float32Array ? values : Float32Array.from(values);
+function inPrecision(values: Values, { record: { arrays } }: Device): Values {
+  return values instanceof arrays ? values : arrays.from(values);
 }
 
 provideRealizer(compute);

@@ -1,5 +1,5 @@
 /** Plans on the oracle, run synchronously and repeatedly. */
-import { asFloat64, type BoundPlan, compileForHost, float64Target, type HostPlan } from "../core/backends/float64.ts";
+import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../core/backends/float64.ts";
 import { makePlan } from "../core/plan/plan.ts";
 import { neededEntries, structuralKey } from "../core/realize.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -54,7 +54,7 @@ export interface Program {
 export function programOf(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): Program {
   const { entries, leaves } = neededEntries(outputs, NO_DEVICE, given);
   const key = structuralKey(entries, leaves, outputs);
-  return { plan: plans.get(key, () => compileForHost(makePlan(outputs, leaves, float64Target))), leaves };
+  return { plan: plans.get(key, () => compileForHost(makePlan(outputs, leaves, float64.dialect))), leaves };
 }
 
 /**

@@ -6,6 +6,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { backends } from "../../core/backends/list.ts";
+import type { Target } from "../../core/backends/dialect.ts";
 import type { Entry } from "../../core/op.ts";
 import type { Plan, Source } from "../../core/plan/plan.ts";
 import type { Tensor } from "../../mod.ts";
@@ -14,7 +16,7 @@ import type { Tensor } from "../../mod.ts";
 export type Api = typeof import("../../mod.ts");
 
 /** The targets, in reporting order. */
-export const TARGETS = ["float64", "cpu", "webasm", "headlessgl", "webgl", "webgl2", "webgpu"] as const;
+export const TARGETS: readonly string[] = backends.map(({ name }) => name).reverse();
 
 /** A version of the compiler. */
 export interface Tree {
@@ -53,7 +55,7 @@ export async function loadTree(folder: string): Promise<Tree> {
 async function findPlanner(folder: string): Promise<Tree["plan"]> {
   type Realize = typeof import("../../core/realize.ts");
   type Planning = typeof import("../../core/plan/plan.ts");
-  type Lower = typeof import("../../core/backends/dialect.ts");
+  type Backends = typeof import("../../core/backends/list.ts");
   const neededEntries = await find<Realize["neededEntries"]>(folder, "what a plan starts from", [
     ["core/realize.ts", "neededEntries"],
   ]);
@@ -61,10 +63,15 @@ async function findPlanner(folder: string): Promise<Tree["plan"]> {
     ["core/plan/plan.ts", "makePlan"],
     ["core/plan.ts", "makePlan"],
   ]);
-  const targetFor = await find<Lower["targetFor"]>(folder, "the targets", [
+  const found = await find<Backends["backendNamed"] | ((name: string) => Target)>(folder, "the targets", [
+    ["core/backends/list.ts", "backendNamed"],
     ["core/backends/dialect.ts", "targetFor"],
     ["core/lower.ts", "targetFor"],
   ]);
+  const targetFor = (name: string): Target => {
+    const target = found(name);
+    return "dialect" in target ? target.dialect : target;
+  };
   // No device is called "", so only leaves count as computed.
   return (outputs, target) => makePlan(outputs, neededEntries(outputs, "").leaves, targetFor(target));
 }
