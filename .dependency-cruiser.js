@@ -6,21 +6,25 @@
 
 /** The files of core/, lowest first. A file may import from the rows below its own and from its own row. */
 const core = [
-  ["shape", "affine", "runtime", "options", "backends/functions"],
-  ["tensor"],
-  ["op"],
-  ["record"],
-  ["registry", "past"],
+  ["shape", "affine", "runtime", "options", "lineage", "backends/functions"],
+  ["kernel", "device_names"],
+  ["entry"],
+  ["structure", "state", "past"],
+  ["variants"],
   ["backends/dialect", "plan/node"],
   ["plan/costs", "plan/reductions"],
   ["plan/graph", "plan/loops"],
   ["plan/plan"],
+  ["program"],
   ["device"],
   ["backends/driver"],
   ["backends/gpujs", "backends/float64"],
   ["devices"],
-  ["state", "variants"],
-  ["realize"],
+  ["compute"],
+  ["tensor"],
+  ["op"],
+  ["record"],
+  ["registry", "realize"],
   ["inspect"],
 ];
 

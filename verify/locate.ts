@@ -1,5 +1,6 @@
 /** Where on the tape something goes wrong first. */
-import { attributeText, type Op, opId, opOf } from "../core/op.ts";
+import { type Op, opOf } from "../core/op.ts";
+import { attributeText, opId } from "../core/structure.ts";
 import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { flows } from "../ops/grad.ts";

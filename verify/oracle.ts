@@ -1,7 +1,6 @@
 /** Plans on the oracle, run at once and as often as wanted. */
 import { asFloat64, type BoundPlan, compileForHost, float64Target, type HostPlan } from "../core/backends/float64.ts";
-import { makePlan } from "../core/plan/plan.ts";
-import { neededEntries, structuralKey } from "../core/realize.ts";
+import { Program } from "../core/program.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 /** Plans that are kept: the checks of a generated input need a handful, and inputs of the same shapes share them. */
@@ -25,38 +24,35 @@ export class Recent<T> {
 
 const plans = new Recent<HostPlan>();
 
-/** No device has this name, so that values computed on one do not count: the oracle computes everything itself. */
-const NO_DEVICE = "";
-
 /** A tape as a list: the leaves, and what is computed from them, inputs first. */
 export interface Layout {
   readonly places: readonly Tensor[];
-  /** The same for tapes of the same structure, whatever their values. */
+  /** The same for tapes of the same structure and dtypes, whatever their values. */
   readonly key: string;
 }
 
-/** Lays out what outputs are made of. */
+/** Lays out the entries that outputs are made of. */
 export function layoutOf(outputs: readonly Tensor[]): Layout {
-  const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
-  return { places: [...leaves, ...entries], key: structuralKey(entries, leaves, outputs) };
+  const { entries, leaves, key } = new Program(outputs);
+  const places = [...leaves, ...entries];
+  return { places, key: `${key}|${places.map((t) => t.dtype[0]).join("")}` };
 }
 
-/** A plan, and the entries that it starts from. */
-export interface Program {
+/** A compiled program, and the entries that it starts from. */
+export interface HostProgram {
   readonly plan: HostPlan;
   readonly leaves: readonly Tensor[];
 }
 
-/** The program that computes `outputs` from leaves and from `given` entries, whatever those are made of. */
-export function programOf(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): Program {
-  const { entries, leaves } = neededEntries(outputs, NO_DEVICE, given);
-  const key = structuralKey(entries, leaves, outputs);
-  return { plan: plans.get(key, () => compileForHost(makePlan(outputs, leaves, float64Target))), leaves };
+/** Compiles the computation of `outputs` from leaves and from `given` entries, whatever those are made of. */
+export function programFor(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): HostProgram {
+  const program = new Program(outputs, { given });
+  return { plan: plans.get(program.key, () => compileForHost(program.plan(float64Target))), leaves: program.leaves };
 }
 
 /** Prepares the computation of `outputs` from what the arrays of leaves and of `given` entries hold when it is run. */
 export function prepare(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Array>): BoundPlan {
-  const { plan, leaves } = programOf(outputs, given);
+  const { plan, leaves } = programFor(outputs, given);
   return plan.bind(leaves.map((leaf) => given.get(leaf) ?? asFloat64(leaf.value!)));
 }
 
@@ -67,6 +63,6 @@ export function compute(outputs: readonly Tensor[]): Float64Array[] {
 
 /** The entries that outputs are made of, outputs included, inputs first. */
 export function historyOf(outputs: readonly Tensor[]): Tensor[] {
-  const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
+  const { entries, leaves } = new Program(outputs);
   return [...leaves, ...entries].sort((a, b) => a.id - b.id);
 }

@@ -4,7 +4,7 @@ import { kernelLoop } from "../plan/loops.ts";
 import { targetFor } from "./dialect.ts";
 import type { Plan, Source } from "../plan/plan.ts";
 import { sizeOf } from "../shape.ts";
-import type { Values } from "../tensor.ts";
+import type { Values } from "../entry.ts";
 
 type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
 

@@ -7,7 +7,7 @@ import { targetFor } from "./dialect.ts";
 import { MAX_ITERATIONS, type Plan, type Source } from "../plan/plan.ts";
 import { importGpuJs, threadsWork, whileWorkersStart, withWebGpu } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
-import type { Values } from "../tensor.ts";
+import type { Values } from "../entry.ts";
 
 /** The parts of gpu.js 2.24 that are used here; its own declarations lack pipelines. */
 interface Pipeline {

@@ -50,19 +50,24 @@ export async function loadTree(folder: string): Promise<Tree> {
 }
 
 async function findPlanner(folder: string): Promise<Tree["plan"]> {
-  type Realize = typeof import("../../core/realize.ts");
-  type Planning = typeof import("../../core/plan/plan.ts");
-  type Lower = typeof import("../../core/backends/dialect.ts");
-  const neededEntries = await find<Realize["neededEntries"]>(folder, "what a plan starts from", [
+  type Targets = typeof import("../../core/backends/dialect.ts");
+  const targetFor = await find<Targets["targetFor"]>(folder, "the targets", [
+    ["core/backends/dialect.ts", "targetFor"],
+    ["core/lower.ts", "targetFor"],
+  ]);
+  if (existsSync(join(folder, "core/program.ts"))) {
+    type Programs = typeof import("../../core/program.ts");
+    const { Program } = await import(pathToFileURL(join(folder, "core/program.ts")).href) as Programs;
+    return (outputs, target) => new Program(outputs).plan(targetFor(target));
+  }
+  type NeededEntries = (outputs: readonly Tensor[], device: string) => { leaves: readonly Tensor[] };
+  const neededEntries = await find<NeededEntries>(folder, "the leaves of a plan", [
     ["core/realize.ts", "neededEntries"],
   ]);
+  type Planning = typeof import("../../core/plan/plan.ts");
   const makePlan = await find<Planning["makePlan"]>(folder, "the planner", [
     ["core/plan/plan.ts", "makePlan"],
     ["core/plan.ts", "makePlan"],
-  ]);
-  const targetFor = await find<Lower["targetFor"]>(folder, "the targets", [
-    ["core/backends/dialect.ts", "targetFor"],
-    ["core/lower.ts", "targetFor"],
   ]);
   // No device is called "", so only leaves count as computed.
   return (outputs, target) => makePlan(outputs, neededEntries(outputs, "").leaves, targetFor(target));

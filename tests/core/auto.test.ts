@@ -17,7 +17,7 @@ async function withSlowHost<T>(run: () => Promise<T>): Promise<T> {
   const { prototype } = Device;
   const original = prototype.run;
   prototype.run = async function (...args) {
-    const slow = args[0] === "probe" && !devices.find((d) => d.device === this.name)!.gpu;
+    const slow = args[0].key === "probe" && !devices.find((d) => d.device === this.name)!.gpu;
     if (slow) await new Promise((done) => setTimeout(done, 400));
     return original.apply(this, args);
   };
