@@ -7,14 +7,13 @@
 export {
   type Attributes,
   type DataArray,
-  type DeviceChoice,
   type DType,
   type NestedArray,
-  type RealizeOptions,
   type TapeOp,
   Tensor,
   type Values,
 } from "./core/tensor.ts";
+export type { DeviceChoice, RealizeOptions } from "./core/device_names.ts";
 export type { Shape } from "./core/shape.ts";
 export {
   arange,

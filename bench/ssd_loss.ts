@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { neededEntries, structuralKey } from "../core/realize.ts";
+import { Program } from "../core/program.ts";
 import { DefaultBoxes, grad, inspect, realize, SSDLoss, tensor, useDevice } from "../mod.ts";
 
 const { values: options } = parseArgs({
@@ -161,7 +161,6 @@ function recordingTime(): number {
   const start = performance.now();
   const { loss: y, components } = loss.forward([leaves.l, leaves.c], targets);
   const outputs = [y, components, ...grad(y, [leaves.l, leaves.c])];
-  const needed = neededEntries(outputs, device.name);
-  structuralKey(needed.entries, needed.leaves, outputs);
+  void new Program(outputs, { on: device.name }).key;
   return performance.now() - start;
 }

@@ -1,8 +1,8 @@
 /** Devices: where plans run, and which one is in use. */
-import type { Plan } from "./plan/plan.ts";
 import type { Backend, CompiledPlan, Driver } from "./backends/backend.ts";
 import type { Target } from "./backends/dialect.ts";
-import type { Values } from "./tensor.ts";
+import type { Values } from "./entry.ts";
+import type { Program } from "./program.ts";
 
 /**
  * What a call rejects with where the device went away under it: the driver was reset, a context was taken, a device was destroyed. The
@@ -112,15 +112,16 @@ export class Device {
     return { plans: this.#plans.size, bytes };
   }
 
-  /** Runs the plan of this key, compiled on first use. */
-  async run(key: string, plan: () => Plan, leaves: readonly Values[]): Promise<Values[]> {
+  /** Runs a program, whose plan is made and compiled on first use and kept under its key. */
+  async run(program: Pick<Program, "key" | "plan">, leaves: readonly Values[]): Promise<Values[]> {
     if (this.#lost) await (this.#restart ??= this.#startAnew());
     const losses = this.#losses;
+    const { key } = program;
     let compiled = this.#plans.get(key);
     if (compiled) {
       this.#plans.delete(key);
     } else {
-      compiled = this.#driver.compile(plan());
+      compiled = this.#driver.compile(program.plan(this.target));
       this.compiled++;
     }
     this.#plans.set(key, compiled);

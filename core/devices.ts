@@ -6,7 +6,8 @@ import { backendNamed, backends } from "./backends/list.ts";
 import type { Plan } from "./plan/plan.ts";
 import { runtime } from "./runtime.ts";
 import { describe, Signature } from "./options.ts";
-import { type DeviceChoice, deviceName, type Values } from "./tensor.ts";
+import { type DeviceChoice, deviceName } from "./device_names.ts";
+import type { Values } from "./entry.ts";
 
 /** `auto` takes a GPU where it is this many times faster than the host: software drivers and noise are not. */
 const WORTH_A_GPU = 2;
@@ -72,7 +73,7 @@ async function probe(device: Device): Promise<number> {
   const leaf = probeLeaf ??= Float32Array.from({ length: PROBE_SIZE }, (_, i) => i % PROBE_MODULUS);
   const sum = (PROBE_TRIPS * (PROBE_TRIPS - 1)) / 2;
   const start = performance.now();
-  const [result] = await device.run("probe", () => probePlan(device.target), [leaf]);
+  const [result] = await device.run({ key: "probe", plan: probePlan }, [leaf]);
   const ms = performance.now() - start;
   const wrong = result.findIndex((value, i) => value !== leaf[i] * sum);
   if (wrong >= 0) throw new Error(`computes ${result[wrong]} where ${leaf[wrong] * sum} is right`);

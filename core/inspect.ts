@@ -1,12 +1,13 @@
 /** Shows what lies between a tensor and its value: the tape, the plan, the kernels. */
 import { kernelFunction } from "./plan/loops.ts";
-import { makePlan, type Source } from "./plan/plan.ts";
+import type { Source } from "./plan/plan.ts";
+import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { tensorsOrThrow } from "./record.ts";
 import { Signature } from "./options.ts";
-import { neededEntries } from "./realize.ts";
+import { Program } from "./program.ts";
 import { formatShape } from "./shape.ts";
-import { type RealizeOptions, realizeOptions, Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
 
 /** One kernel of a plan, as {@link inspect} shows it. */
 export interface InspectedStep {
@@ -60,9 +61,9 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Rea
   inspectCall.check(arguments);
   const wanted = outputs instanceof Tensor ? [outputs] : tensorsOrThrow(inspectCall, "outputs", outputs);
   const device = await chosenDevice(options?.device);
-  // No device has this name, so only leaves count as computed.
-  const { entries, leaves } = neededEntries(wanted, "");
-  const made = makePlan(wanted, leaves, device.target);
+  const program = new Program(wanted);
+  const { entries, leaves } = program;
+  const made = program.plan(device.target);
   const numbers = new Map([...leaves, ...entries].map((t, i) => [t, i]));
   const tape = [...leaves, ...entries].map((t) => {
     const inputs = t.inputs.map((x) => `%${numbers.get(x)}`);

@@ -3,34 +3,33 @@
  * in there. A value that later computations started from is state: once it is old it is not computed again, and what it was made of
  * stays only as long as the program can reach both the value and something that it was made of.
  */
-import { type Op, opOf } from "./op.ts";
-import { computationsBegun, type Tensor } from "./tensor.ts";
+import { computationsBegun, type Entry, type TapeOp } from "./entry.ts";
 
 /** A value that a computation started from becomes the past after this many further computations. */
 const RECENT = 8;
 
 /** A value that will be the past. */
 interface Start {
-  readonly entry: Tensor;
+  readonly entry: Entry;
   /** The computation that first started from it. */
   readonly computation: number;
   /** The entries that were computed from it. */
-  readonly consumers: Set<Tensor>;
+  readonly consumers: Set<Entry>;
 }
 
 /** By entry, the oldest first. */
-const recent = new Map<Tensor, Start>();
+const recent = new Map<Entry, Start>();
 
 /** What stands in for an entry that is the past: the same value, and all gradients pass. */
-const stateOp: Op = {
+const stateOp: TapeOp = {
   name: "state",
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   kernel: { kind: "movement", source: (out) => [...out], identity: true },
-  vjp: [({ cotangent }) => cotangent],
+  vjp: [({ cotangent }: { readonly cotangent: unknown }) => cotangent],
 };
 
 /** Notes that `entries` are computed from values that are there, those of `leaves`. */
-export function noteStarts(leaves: readonly Tensor[], entries: readonly Tensor[]): void {
+export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]): void {
   for (const entry of [...leaves, ...entries.filter((t) => movedFrom(t) !== t)]) {
     if (entry.inputs.length === 0 || entry.isPast || recent.has(entry)) continue;
     recent.set(entry, { entry, computation: computationsBegun(), consumers: new Set() });
@@ -50,7 +49,7 @@ export function releasePast(): void {
 function release({ entry, consumers }: Start): void {
   if (entry.value === null) entry.value = movedFrom(entry).value;
   if (entry.value === null) return;
-  if (opOf(entry).vjp === null) {
+  if (entry.op.vjp === null) {
     // No gradient passes, so nobody can ask for one.
     entry.forget();
     return;
@@ -60,15 +59,15 @@ function release({ entry, consumers }: Start): void {
 }
 
 /** The entry whose value an entry has, unchanged. */
-export function movedFrom(entry: Tensor): Tensor {
+export function movedFrom(entry: Entry): Entry {
   for (let t = entry;; t = t.inputs[0]) {
-    const { kernel } = opOf(t);
+    const { kernel } = t.op;
     if (t.value !== null || kernel.kind !== "movement" || !kernel.identity || t.inputs.length === 0) return t;
   }
 }
 
 /** What an entry is made of, down to leaves and to what is the past already. */
-function ancestorsOf(entry: Tensor): Set<Tensor> {
+function ancestorsOf(entry: Entry): Set<Entry> {
   const ancestors = new Set(entry.inputs);
   for (const ancestor of ancestors) {
     if (!ancestor.isPast || ancestor.op === stateOp) ancestor.inputs.forEach((input) => ancestors.add(input));

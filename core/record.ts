@@ -9,7 +9,7 @@ export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes
   const { shape, dtype } = op.infer(inputs, attributes);
   const { vjp } = op;
   const tracked = vjp !== null && dtype === "float" && inputs.some((t, k) => t.tracked && vjp[k] != null);
-  const entry = new Tensor(op, inputs, attributes, shape, dtype, null, false, tracked);
+  const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
   for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) input.outlives = true;
   return entry;
 }

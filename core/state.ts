@@ -1,6 +1,5 @@
 /** State: what was recorded before a computation and is needed by what was recorded after it. */
-import { opOf } from "./op.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Entry } from "./entry.ts";
 
 /** Values with at most this many elements are kept without second thoughts. */
 const SMALL = 4096;
@@ -19,7 +18,7 @@ const ACROSS = 32;
  *
  * @param entries what is needed and has no value, inputs first.
  */
-export function stateOf(outputs: readonly Tensor[], entries: readonly Tensor[]): Tensor[] {
+export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): Entry[] {
   const needed = new Set(entries);
   const crossed = crossedIn(entries, needed);
   if (crossed.size === 0) {
@@ -27,11 +26,11 @@ export function stateOf(outputs: readonly Tensor[], entries: readonly Tensor[]):
     return [];
   }
   const known = new Set(outputs);
-  const state: Tensor[] = [];
+  const state: Entry[] = [];
   /** What continues state: it is made, across a computation, of what that computed or should have kept. */
-  const continuing = new Set<Tensor>();
+  const continuing = new Set<Entry>();
   for (const entry of entries) {
-    const continues = (input: Tensor) =>
+    const continues = (input: Entry) =>
       input.isState ? input.recordedAfter !== entry.recordedAfter : needed.has(input) && !known.has(input) &&
         (continuing.has(input) || (input.recordedAfter !== entry.recordedAfter && !isFree(input)));
     if (entry.inputs.some(continues)) continuing.add(entry);
@@ -48,13 +47,13 @@ export function stateOf(outputs: readonly Tensor[], entries: readonly Tensor[]):
 }
 
 /** What is recorded before a computation and needed after it, among entries. */
-function crossedIn(entries: readonly Tensor[], needed: ReadonlySet<Tensor>): Set<Tensor> {
-  const crossed = new Set<Tensor>();
+function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<Entry> {
+  const crossed = new Set<Entry>();
   const epochs = [...new Set(entries.map((t) => t.recordedAfter))];
   const oldest = epochs.length > ACROSS ? epochs.sort((a, b) => b - a)[ACROSS] : -Infinity;
-  const cross = (entry: Tensor): void => {
+  const cross = (entry: Entry): void => {
     const source = sourceOf(entry);
-    if (needed.has(source) && opOf(source).kernel.kind !== "position") crossed.add(source);
+    if (needed.has(source) && source.op.kernel.kind !== "position") crossed.add(source);
   };
   for (const entry of entries) {
     if (entry.recordedAfter <= oldest) continue;
@@ -68,7 +67,7 @@ function crossedIn(entries: readonly Tensor[], needed: ReadonlySet<Tensor>): Set
 }
 
 /** Takes note of what is computed on the way to outputs other than state. */
-function notePasses(outputs: readonly Tensor[], entries: readonly Tensor[], known: ReadonlySet<Tensor>): void {
+function notePasses(outputs: readonly Entry[], entries: readonly Entry[], known: ReadonlySet<Entry>): void {
   const reached = new Set(outputs);
   for (let i = entries.length - 1; i >= 0; i--) {
     if (!reached.has(entries[i])) continue;
@@ -78,14 +77,14 @@ function notePasses(outputs: readonly Tensor[], entries: readonly Tensor[], know
 }
 
 /** Whether an entry costs nothing but the indices that it changes. */
-function isFree(entry: Tensor): boolean {
-  const { kind } = opOf(entry).kernel;
+function isFree(entry: Entry): boolean {
+  const { kind } = entry.op.kernel;
   return kind === "movement" || kind === "position";
 }
 
 /** What is kept in place of an entry: of what only moves elements, repeats or pads them, that from which it does so. */
-function sourceOf(entry: Tensor): Tensor {
+function sourceOf(entry: Entry): Entry {
   let source = entry;
-  while (opOf(source).kernel.kind === "movement" && source.size >= source.inputs[0].size) source = source.inputs[0];
+  while (source.op.kernel.kind === "movement" && source.size >= source.inputs[0].size) source = source.inputs[0];
   return source;
 }

@@ -139,7 +139,7 @@ function checkValues(call: Signature, values: ArrayLike<number>, dtype: DType): 
 function leaf(call: Signature, { values, shape, dtype }: Flat, requiresGrad = false): Tensor {
   checkValues(call, values, dtype);
   const held: Values = values instanceof Float32Array ? values.slice() : Float64Array.from(values);
-  return new Tensor(leafOp, [], {}, shape, dtype, held, requiresGrad);
+  return new Tensor(leafOp, [], {}, { shape, dtype, value: held, requiresGrad });
 }
 
 /** Options of {@link tensor}. */

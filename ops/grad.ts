@@ -53,7 +53,7 @@ export function detach(x: TensorLike, options?: DetachOptions): Tensor {
   const input = asTensor(detachCall, "x", x);
   if (!options?.requiresGrad) return record(detachOp, [input]);
   if (input.dtype !== "float") throw detachCall.error(`expected dtype float with requiresGrad, got ${input.dtype}`);
-  return new Tensor(detachOp, [input], {}, input.shape, input.dtype, null, true);
+  return new Tensor(detachOp, [input], {}, { shape: input.shape, dtype: input.dtype, requiresGrad: true });
 }
 
 /** Sums a cotangent over what broadcasting repeated; the one place where broadcasting is undone. */

@@ -4,7 +4,8 @@ import type { Device } from "../core/device.ts";
 import { chosenDevice } from "../core/devices.ts";
 import { arrayOf, boolean, type Declared, describe, kind, oneOf, Signature, string, whole } from "../core/options.ts";
 import { sameShape } from "../core/shape.ts";
-import { type DeviceChoice, realizeOptions, Tensor } from "../core/tensor.ts";
+import { type DeviceChoice, realizeOptions } from "../core/device_names.ts";
+import { Tensor } from "../core/tensor.ts";
 import { notFiniteAt, sameValues } from "./arrays.ts";
 import {
   cotangentsFor,

@@ -79,7 +79,7 @@ async function valuesOf(t: Tensor): Promise<ArrayLike<number>> {
 
 /** Makes a leaf with the values of an input. */
 export function leafOf({ values, shape, dtype }: Pick<Input, "values" | "shape" | "dtype">): Tensor {
-  return new Tensor(leafOp, [], {}, [...shape], dtype, values.slice());
+  return new Tensor(leafOp, [], {}, { shape: [...shape], dtype, value: values.slice() });
 }
 
 /** The index of an element, from its row-major position. */

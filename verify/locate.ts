@@ -1,5 +1,6 @@
 /** Locates the first entry of a tape at which something goes wrong. */
-import { attributeText, type Op, opId, opOf } from "../core/op.ts";
+import { type Op, opOf } from "../core/op.ts";
+import { attributeText, opId } from "../core/structure.ts";
 import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { flows } from "../ops/grad.ts";

@@ -2,8 +2,7 @@
 import type { Device } from "../core/device.ts";
 import { opOf } from "../core/op.ts";
 import { record } from "../core/record.ts";
-import { makePlan } from "../core/plan/plan.ts";
-import { neededEntries, structuralKey } from "../core/realize.ts";
+import { Program } from "../core/program.ts";
 import type { Tensor, Values } from "../core/tensor.ts";
 import { numberText } from "./advice.ts";
 import { largestOf } from "./arrays.ts";
@@ -29,12 +28,9 @@ const NEAR = 1e-5;
 
 /** Computes entries on a device, twice: the values must be the same. */
 async function computeOn(device: Device, outputs: readonly Tensor[]): Promise<[Values[], Values[]]> {
-  const { entries, leaves } = neededEntries(outputs, "");
-  const key = structuralKey(entries, leaves, outputs);
-  const run = async () => {
-    const values = await device.run(key, () => makePlan(outputs, leaves, device.target), leaves.map((t) => t.value!));
-    return values.map((v) => v.slice());
-  };
+  const program = new Program(outputs);
+  const leaves = program.take((t) => t.value!);
+  const run = async () => (await device.run(program, leaves)).map((v) => v.slice());
   return [await run(), await run()];
 }
 

@@ -1,7 +1,6 @@
 /** Plans on the oracle, run synchronously and repeatedly. */
 import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../core/backends/float64.ts";
-import { makePlan } from "../core/plan/plan.ts";
-import { neededEntries, structuralKey } from "../core/realize.ts";
+import { Program } from "../core/program.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 /**
@@ -28,33 +27,30 @@ export class Recent<T> {
 
 const plans = new Recent<HostPlan>();
 
-/** No device has this name, so values computed on a device are ignored: the oracle computes everything itself. */
-const NO_DEVICE = "";
-
 /** A tape as a list: the leaves, and the entries computed from them, inputs first. */
 export interface Layout {
   readonly places: readonly Tensor[];
-  /** Equal for tapes of the same structure, whatever their values. */
+  /** Equal for tapes of the same structure and dtypes, whatever their values. */
   readonly key: string;
 }
 
 /** Lays out the entries that the outputs are computed from. */
 export function layoutOf(outputs: readonly Tensor[]): Layout {
-  const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
-  return { places: [...leaves, ...entries], key: structuralKey(entries, leaves, outputs) };
+  const { entries, leaves, key } = new Program(outputs);
+  const places = [...leaves, ...entries];
+  return { places, key: `${key}|${places.map((t) => t.dtype[0]).join("")}` };
 }
 
-/** A plan, and the entries that it starts from. */
-export interface Program {
+/** A compiled program, and the entries that it starts from. */
+export interface HostProgram {
   readonly plan: HostPlan;
   readonly leaves: readonly Tensor[];
 }
 
-/** The program that computes `outputs` from leaves and from `given` entries, whatever those are computed from. */
-export function programOf(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): Program {
-  const { entries, leaves } = neededEntries(outputs, NO_DEVICE, given);
-  const key = structuralKey(entries, leaves, outputs);
-  return { plan: plans.get(key, () => compileForHost(makePlan(outputs, leaves, float64.dialect))), leaves };
+/** Compiles the computation of `outputs` from leaves and from `given` entries, whatever those are computed from. */
+export function programFor(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): HostProgram {
+  const program = new Program(outputs, { given });
+  return { plan: plans.get(program.key, () => compileForHost(program.plan(float64.dialect))), leaves: program.leaves };
 }
 
 /**
@@ -62,7 +58,7 @@ export function programOf(outputs: readonly Tensor[], given: { has(entry: Tensor
  * each run.
  */
 export function prepare(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Array>): BoundPlan {
-  const { plan, leaves } = programOf(outputs, given);
+  const { plan, leaves } = programFor(outputs, given);
   return plan.bind(leaves.map((leaf) => given.get(leaf) ?? asFloat64(leaf.value!)));
 }
 
@@ -73,6 +69,6 @@ export function compute(outputs: readonly Tensor[]): Float64Array[] {
 
 /** The entries that outputs are computed from, outputs included, inputs first. */
 export function historyOf(outputs: readonly Tensor[]): Tensor[] {
-  const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
+  const { entries, leaves } = new Program(outputs);
   return [...leaves, ...entries].sort((a, b) => a.id - b.id);
 }

@@ -3,7 +3,7 @@
  * place, and its adjoint, the derivative of the result by that value, says how the error propagates.
  */
 import type { BoundPlan } from "../core/backends/float64.ts";
-import { neededEntries } from "../core/realize.ts";
+import { Program } from "../core/program.ts";
 import { opOf } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -41,7 +41,7 @@ function termsOf(entries: readonly Tensor[], adjoints: readonly Tensor[]): Term[
     const { inputs, attributes } = entry;
     if (kernel.kind === "lowered") {
       const lowered = kernel.lower(inputs, attributes);
-      const inner = neededEntries([lowered], "", new Set(inputs)).entries.filter(({ dtype }) => dtype === "float");
+      const inner = new Program([lowered], { given: new Set(inputs) }).entries.filter(({ dtype }) => dtype === "float");
       return termsOf(inner, gradientsOf([lowered], inner, [adjoints[k]]));
     }
     // Sums round their partial sums, which may be larger than the result.

@@ -10,7 +10,7 @@ import { tensor } from "../ops/creation.ts";
 import { flows } from "../ops/grad.ts";
 import { leafOf } from "./inputs.ts";
 import { type Problem, scaleOf, sizeOf } from "./numeric.ts";
-import { historyOf, layoutOf, prepare, programOf, Recent } from "./oracle.ts";
+import { historyOf, layoutOf, prepare, programFor, Recent } from "./oracle.ts";
 import { randomFrom } from "./random.ts";
 import { Rounding } from "./rounding.ts";
 
@@ -163,7 +163,7 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   const placesOf = (tensors: Iterable<Tensor>) => [...tensors].flatMap((t) => numbers.get(t) ?? []);
   const given = new Set<Tensor>();
   const program = (wanted: readonly Tensor[]): PlacedProgram => {
-    const { plan, leaves } = programOf(wanted, given);
+    const { plan, leaves } = programFor(wanted, given);
     return { plan, leaves: placesOf(leaves) };
   };
   const computeConstants = program([...constants]);

@@ -1,7 +1,7 @@
 /** A backend as one record. Those of a family share a file; `list.ts` has them all. */
 import type { Plan } from "../plan/plan.ts";
 import type { Runtime } from "../runtime.ts";
-import type { Values } from "../tensor.ts";
+import type { Values } from "../entry.ts";
 import type { Target } from "./dialect.ts";
 import type { Limits } from "./limits.ts";
 

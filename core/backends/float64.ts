@@ -3,7 +3,7 @@ import { kernelLoop } from "../plan/loops.ts";
 import type { Plan, Source } from "../plan/plan.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
-import type { Values } from "../tensor.ts";
+import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
 import { target } from "./dialect.ts";
 import { limitsOf } from "./limits.ts";

@@ -1,5 +1,5 @@
 /** Values on their way into gpu.js and out of it. */
-import type { Values } from "../tensor.ts";
+import type { Values } from "../entry.ts";
 
 /**
  * A view that gpu.js takes as it is. A pipeline copies its arguments when it is called, since the caller might change them before they

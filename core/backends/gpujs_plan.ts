@@ -4,7 +4,7 @@ import { kernelFunction } from "../plan/loops.ts";
 import type { Plan, Source, Step } from "../plan/plan.ts";
 import { threadsWork, whileWorkersStart } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
-import type { Values } from "../tensor.ts";
+import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan } from "./backend.ts";
 import { asFloat32, flat, unsampled } from "./gpujs_arrays.ts";
 import type { Gpu, GpuModule, Kernel, Pipeline } from "./gpujs.ts";

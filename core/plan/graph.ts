@@ -1,9 +1,9 @@
 /** The part of the tape that a plan computes, in primitive kernels: composites lowered, long reductions split into stages. */
 import { constant } from "../affine.ts";
 import type { Target } from "../backends/dialect.ts";
-import { attributeText, numbersOf, opId, opOf } from "../op.ts";
+import { attributeText, numbersOf, opId } from "../structure.ts";
 import { type Shape, sizeOf } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Entry } from "../entry.ts";
 import { Node } from "./node.ts";
 import { reduction } from "./reductions.ts";
 
@@ -19,26 +19,26 @@ export interface Graph {
 /** Numbers that are read from an array rather than compiled in. */
 export interface Numbers {
   /** The array, one of the leaves. */
-  readonly array: Tensor;
+  readonly array: Entry;
   /** For an entry the places in the array of those of its attributes that are read there. */
-  readonly slots: ReadonlyMap<Tensor, ReadonlyMap<string, number>>;
+  readonly slots: ReadonlyMap<Entry, ReadonlyMap<string, number>>;
 }
 
 /** Translates the entries that must be computed; `leaves` are those that have a value. */
 export function buildGraph(
-  outputs: readonly Tensor[],
-  leaves: readonly Tensor[],
+  outputs: readonly Entry[],
+  leaves: readonly Entry[],
   target: Target,
   numbers?: Numbers,
 ): Graph {
-  const known = new Map<Tensor, Node>();
+  const known = new Map<Entry, Node>();
   for (const leaf of leaves) known.set(leaf, new Node("leaf", { kind: "leaf" }, [], {}, leaf.shape));
   const leafNodes = leaves.map((t) => known.get(t)!);
 
   const serials = new Map<Node, number>();
   const equals = new Map<string, Node>();
   /** The same op on the same values is the same value. */
-  const translate = (tensor: Tensor): Node => {
+  const translate = (tensor: Entry): Node => {
     const inputs = tensor.inputs.map((t) => known.get(t)!);
     const serial = inputs.map((node) => {
       if (!serials.has(node)) serials.set(node, serials.size);
@@ -56,8 +56,8 @@ export function buildGraph(
   const numberNode = (slot: number, shape: Shape): Node =>
     new Node("number", { kind: "movement", source: () => [constant(slot)] }, [known.get(numbers!.array)!], {}, shape);
 
-  const makeNode = (tensor: Tensor, inputs: readonly Node[]): Node => {
-    const op = opOf(tensor);
+  const makeNode = (tensor: Entry, inputs: readonly Node[]): Node => {
+    const { op } = tensor;
     const slots = numbers?.slots.get(tensor);
     if (slots && op.kernel.kind === "position") return numberNode([...slots.values()][0], tensor.shape);
     if (slots) {
@@ -74,8 +74,8 @@ export function buildGraph(
     return new Node(op.name, op.kernel, inputs, tensor.attributes, tensor.shape);
   };
 
-  const visit = (root: Tensor): void => {
-    const stack: Tensor[] = [root];
+  const visit = (root: Entry): void => {
+    const stack: Entry[] = [root];
     while (stack.length > 0) {
       const tensor = stack[stack.length - 1];
       if (known.has(tensor)) {
@@ -87,7 +87,7 @@ export function buildGraph(
         stack.push(...waiting);
         continue;
       }
-      const { kernel } = opOf(tensor);
+      const { kernel } = tensor.op;
       if (kernel.kind === "lowered") {
         const lowered = kernel.lower(tensor.inputs, tensor.attributes);
         visit(lowered);

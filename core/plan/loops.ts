@@ -1,7 +1,7 @@
 /** A step of a plan becomes one JavaScript function: index expressions are evaluated, values computed where their loops are. */
 import { add, constant, flatten, floorDiv, type Index, scale, unflatten, variable } from "../affine.ts";
 import type { Target } from "../backends/dialect.ts";
-import type { Lowering } from "../op.ts";
+import type { Lowering } from "../kernel.ts";
 import { costOf, guardedCost, type Stored } from "./costs.ts";
 import type { Node } from "./node.ts";
 import { type Shape, sizeOf } from "../shape.ts";

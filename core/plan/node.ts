@@ -1,7 +1,6 @@
 /** A value of a plan's graph. */
-import type { Kernel } from "../op.ts";
+import type { Attributes, Kernel } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
-import type { Attributes } from "../tensor.ts";
 
 /** A value of the graph. */
 export class Node {

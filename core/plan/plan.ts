@@ -4,7 +4,7 @@ import { costOf, type Stored } from "./costs.ts";
 import { buildGraph, type Graph, type Numbers } from "./graph.ts";
 import type { Node } from "./node.ts";
 import type { Target } from "../backends/dialect.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Entry } from "../entry.ts";
 
 /** Where a step's argument or a plan's result comes from. */
 export type Source =
@@ -229,8 +229,8 @@ class Planner {
 
 /** Plans how to compute `outputs`, given the entries that have a value, and the numbers that are not to be compiled in. */
 export function makePlan(
-  outputs: readonly Tensor[],
-  leaves: readonly Tensor[],
+  outputs: readonly Entry[],
+  leaves: readonly Entry[],
   target: Target,
   numbers?: Numbers,
 ): Plan {

@@ -1,6 +1,6 @@
 /** Long reductions in stages, so that they have enough threads, and no thread too long a loop. */
 import { add, type Index, scale } from "../affine.ts";
-import type { GatherKernel, MovementKernel, ReduceKernel } from "../op.ts";
+import type { GatherKernel, MovementKernel, ReduceKernel } from "../kernel.ts";
 import { dropAxes, sizeOf } from "../shape.ts";
 import { Node } from "./node.ts";
 

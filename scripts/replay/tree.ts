@@ -53,16 +53,7 @@ export async function loadTree(folder: string): Promise<Tree> {
 }
 
 async function findPlanner(folder: string): Promise<Tree["plan"]> {
-  type Realize = typeof import("../../core/realize.ts");
-  type Planning = typeof import("../../core/plan/plan.ts");
   type Backends = typeof import("../../core/backends/list.ts");
-  const neededEntries = await find<Realize["neededEntries"]>(folder, "what a plan starts from", [
-    ["core/realize.ts", "neededEntries"],
-  ]);
-  const makePlan = await find<Planning["makePlan"]>(folder, "the planner", [
-    ["core/plan/plan.ts", "makePlan"],
-    ["core/plan.ts", "makePlan"],
-  ]);
   const found = await find<Backends["backendNamed"] | ((name: string) => Target)>(folder, "the targets", [
     ["core/backends/list.ts", "backendNamed"],
     ["core/backends/dialect.ts", "targetFor"],
@@ -72,6 +63,20 @@ async function findPlanner(folder: string): Promise<Tree["plan"]> {
     const target = found(name);
     return "dialect" in target ? target.dialect : target;
   };
+  if (existsSync(join(folder, "core/program.ts"))) {
+    type Programs = typeof import("../../core/program.ts");
+    const { Program } = await import(pathToFileURL(join(folder, "core/program.ts")).href) as Programs;
+    return (outputs, target) => new Program(outputs).plan(targetFor(target));
+  }
+  type NeededEntries = (outputs: readonly Tensor[], device: string) => { leaves: readonly Tensor[] };
+  const neededEntries = await find<NeededEntries>(folder, "the leaves of a plan", [
+    ["core/realize.ts", "neededEntries"],
+  ]);
+  type Planning = typeof import("../../core/plan/plan.ts");
+  const makePlan = await find<Planning["makePlan"]>(folder, "the planner", [
+    ["core/plan/plan.ts", "makePlan"],
+    ["core/plan.ts", "makePlan"],
+  ]);
   // No device is called "", so only leaves count as computed.
   return (outputs, target) => makePlan(outputs, neededEntries(outputs, "").leaves, targetFor(target));
 }

@@ -18,7 +18,7 @@ async function withSlowHost<T>(run: () => Promise<T>): Promise<T> {
   const original = prototype.run;
   let longest = 0;
   prototype.run = async function (...args) {
-    if (args[0] !== "probe") return original.apply(this, args);
+    if (args[0].key !== "probe") return original.apply(this, args);
     const isGpu = devices.find((d) => d.device === this.name)!.gpu;
     if (!isGpu) await new Promise((done) => setTimeout(done, 3 * longest));
     const start = performance.now();

@@ -112,7 +112,7 @@ for (const { device, on, gpu } of devices) {
         },
       }],
     };
-    await assert.rejects(used.run("bad", () => bad, []), (error: Error) => {
+    await assert.rejects(used.run({ key: "bad", plan: () => bad }, []), (error: Error) => {
       assert.match(error.message, /noSuchName/);
       if (device !== "float64") assert.ok(error.message.startsWith(device), error.message);
       return true;

@@ -101,7 +101,7 @@ for (const { device, on, single, gpu, extent } of await devicesUnderTest()) {
           }],
         };
         await assert.rejects(
-          (await useDevice(device)).run("enormous", () => plan, [new Float32Array(1)]),
+          (await useDevice(device)).run({ key: "enormous", plan: () => plan }, [new Float32Array(1)]),
           /^Error: webasm: .*"enormous" of shape \[1, 1073741824\] .* 4294967300 bytes.* at most 4294967296$/,
         );
       },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { neededEntries } from "../../core/realize.ts";
+import { Program } from "../../core/program.ts";
 import {
   add,
   backward,
@@ -183,7 +183,7 @@ for (const { device: name, on, single, extent } of devices) {
       for (let i = 0; i < STEPS; i++) {
         const { loss, w } = await step();
         actual.push(loss);
-        planned.push(neededEntries([w], name).entries.length);
+        planned.push(new Program([w], { on: name }).entries.length);
         if (i === 2) compiled = device.compiled;
       }
       assert.equal(device.compiled, compiled);

@@ -1,0 +1,68 @@
+/** The await point: find or compile the plan, leaves in, values out. */
+import type { Device } from "./device.ts";
+import type { RealizeOptions } from "./device_names.ts";
+import { chosenDevice, runOn } from "./devices.ts";
+import { beginComputation, type Entry, type Values } from "./entry.ts";
+import { movedFrom, noteStarts, releasePast } from "./past.ts";
+import { hasValue, Program } from "./program.ts";
+import { stateOf } from "./state.ts";
+import { Variants } from "./variants.ts";
+
+/**
+ * Computes entries on a device, with the state that they start from, and stores their values.
+ *
+ * @returns the values, float64 on the oracle and float32 elsewhere.
+ */
+export async function compute(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Values[]> {
+  // Entries that are recorded while the device opens are recorded after this computation.
+  const begins = tensors.some((t) => t.value === null);
+  if (begins) beginComputation();
+  const device = await chosenDevice(options.device);
+  const missing = [...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name));
+  if (missing.length > 0) {
+    if (!begins) beginComputation();
+    releasePast();
+    const program = new Program(missing, { on: device.name, keep: stateOf, variants: variantsOf(device) });
+    noteStarts(program.leaves, program.entries);
+    const values = await runOn(device, options.device, program, program.take((leaf) => valueFor(leaf, device)));
+    program.outputs.forEach((entry, i) => entry.setValue(values[i], device.name));
+  }
+  for (const t of tensors) {
+    const value = t.valueOn(device.name);
+    if (value && value !== t.value) t.setValue(value, device.name);
+  }
+  return tensors.map((t) => inPrecision(present(t.value), device));
+}
+
+/** Takes the value that an entry only repeats, where it is there. */
+function takeMoved(entry: Entry, device: string): boolean {
+  const source = movedFrom(entry);
+  const value = source.valueOn(device);
+  if (!value) return false;
+  entry.setValue(value, source.isPast ? null : source.computedOn);
+  return true;
+}
+
+/** Returns the value that serves a device. */
+export function valueFor(leaf: Entry, device: Device): Values {
+  return present(leaf.valueOn(device.name));
+}
+
+function present(value: Values | null): Values {
+  if (value) return value;
+  throw new Error("realize: an input of a function under compile() has no value; read the function's results instead");
+}
+
+const variants = new WeakMap<Device, Variants>();
+
+/** Returns what is known of numbers that change on a device: it compiles plans accordingly. */
+function variantsOf(device: Device): Variants {
+  let known = variants.get(device);
+  if (!known) variants.set(device, known = new Variants());
+  return known;
+}
+
+/** The values in the precision of the device: float64 on the oracle, float32 elsewhere. */
+function inPrecision(values: Values, { record: { arrays } }: Device): Values {
+  return values instanceof arrays ? values : arrays.from(values);
+}

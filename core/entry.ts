@@ -1,0 +1,212 @@
+/** The tape: an op, its inputs, and, once computed, a value. */
+import type { Attributes, Kernel } from "./kernel.ts";
+import { Lineage, Lineages } from "./lineage.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+
+/**
+ * What a tensor holds. All three are stored as floating-point numbers (float32 on devices, float64 on the oracle), so integers
+ * are exact up to 2^24: beyond, what a device computes (a sum, a product) is rounded to what float32 holds. The dtype fixes what an
+ * op accepts and which array `data()` returns.
+ */
+export type DType = "float" | "int" | "bool";
+
+/** How values are stored. */
+export type Values = Float32Array | Float64Array;
+
+/** The part of an op that the tape and the compiler need; see `op.ts` for the rest. */
+export interface TapeOp {
+  readonly name: string;
+  /** Returns the output's shape and dtype. Throws where the inputs do not fit. */
+  infer(inputs: readonly Entry[], attributes: Attributes): { shape: Shape; dtype: DType };
+  /** How it is computed. */
+  readonly kernel: Kernel<Entry>;
+  /** One rule an input, `null` for an input without derivative; `null` for an op without any. */
+  readonly vjp: readonly unknown[] | null;
+}
+
+/** What the host holds: the op of entries without inputs. */
+export const leafOp: TapeOp = {
+  name: "leaf",
+  infer: () => {
+    throw new Error("leaf: made by tensor(), not recorded");
+  },
+  kernel: { kind: "leaf" },
+  vjp: null,
+};
+
+let nextId = 1;
+let computations = 0;
+
+/** Tells the tape that a computation begins: what is recorded from now on is recorded after it. */
+export function beginComputation(): void {
+  computations++;
+}
+
+/** Returns how many computations have begun. */
+export function computationsBegun(): number {
+  return computations;
+}
+
+const NOTHING: readonly never[] = [];
+
+/** What an entry was made of, once it is the past. */
+interface Past<T> {
+  readonly inputs: WeakRef<readonly T[]>;
+  /** Holds the inputs while this entry and one of the keys live: the lineage, and thus an ancestor. */
+  readonly held: WeakMap<object, readonly T[]>;
+  readonly lineage: WeakRef<Lineage>;
+}
+
+/** Whether a dtype can hold a value: an `Int32Array` and a `Uint8Array` would make another number of it. */
+export function holds(dtype: DType, value: number): boolean {
+  return dtype === "float" || (dtype === "int" ? value === (value | 0) : value === 0 || value === 1);
+}
+
+/** The output of an op, as it is recorded. */
+export interface Output {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Default `null`: not computed. */
+  readonly value?: Values | null;
+  /** Default false. */
+  readonly requiresGrad?: boolean;
+  /** Default `requiresGrad`. */
+  readonly tracked?: boolean;
+}
+
+/**
+ * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. The compiler knows entries
+ * alone; programs hold `Tensor`s, which are entries that can be read. All entries that one is made of are of its own class.
+ */
+export class Entry {
+  /** Position on the tape: inputs have lower numbers than what is made of them. */
+  readonly id: number = nextId++;
+  /** The op that makes this entry. */
+  readonly op: TapeOp;
+  /** What else the op needs to know. */
+  readonly attributes: Attributes;
+  /** The sizes of the axes, outermost first. */
+  readonly shape: Shape;
+  /** What it holds. */
+  readonly dtype: DType;
+  /** The number of elements. */
+  readonly size: number;
+  /** Whether `backward` adds to the gradient of this entry. */
+  readonly requiresGrad: boolean;
+  /** Whether a gradient can flow from here to a tensor made with `requiresGrad`. */
+  readonly tracked: boolean;
+  /** How many computations had begun when this was recorded. */
+  readonly recordedAfter: number = computations;
+  /** Whether something was made of it that was recorded after a later computation: then it is state. */
+  outlives = false;
+  /** Whether its value was kept as state. */
+  isState = false;
+  /** Once it was computed on the way to a result: how often it was passed over as state since. */
+  passedOver: number | null = null;
+  /** The value, `null` before it is computed. Read it with `data()`. */
+  value: Values | null;
+  /** The device that computed the value; `null` for a leaf, whose value holds on every device. */
+  computedOn: string | null = null;
+  #inputs: readonly this[];
+  /** `null` while it is made of its inputs as anything is; "forgotten" where it is made of nothing any more. */
+  #past: Past<this> | "forgotten" | null = null;
+  /** The lineages of entries of the past that are made of this. */
+  #lineages: Lineages | null = null;
+  /** Values that other devices computed. */
+  #elsewhere: Map<string, Values> | null = null;
+
+  constructor(op: TapeOp, inputs: readonly Entry[], attributes: Attributes, output: Output) {
+    const { shape, dtype, value = null, requiresGrad = false, tracked = requiresGrad } = output;
+    this.op = op;
+    this.#inputs = inputs as readonly this[];
+    this.attributes = attributes;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.size = sizeOf(shape);
+    this.value = value;
+    this.requiresGrad = requiresGrad;
+    this.tracked = tracked;
+  }
+
+  /**
+   * What it is made of. State that is the past is made of nothing any more where nothing that it was made of can be reached: then nobody can
+   * ask for a gradient by it.
+   */
+  get inputs(): readonly this[] {
+    if (this.#past === null) return this.#inputs;
+    return this.#past === "forgotten" ? NOTHING : this.#past.inputs.deref() ?? NOTHING;
+  }
+
+  /** Whether it is the past: its value serves every device, as that of a leaf does, and its inputs may go. */
+  get isPast(): boolean {
+    return this.#past !== null;
+  }
+
+  /** Forgets its inputs: it is a leaf from now on, with the value that it has. */
+  forget(): void {
+    this.#past = "forgotten";
+    this.#inputs = NOTHING;
+    this.#elsewhere = null;
+  }
+
+  /** Holds its inputs only as long as one of its ancestors lives. */
+  release(ancestors: Iterable<Entry>): void {
+    const lineage = new Lineage(this);
+    for (const ancestor of ancestors) {
+      (ancestor.#lineages ??= new Lineages()).add(lineage);
+      if (ancestor.#past && ancestor.#past !== "forgotten") ancestor.#past.lineage.deref()?.later.add(lineage);
+    }
+    this.#hold([...this.#inputs], lineage, [lineage]);
+  }
+
+  #hold(inputs: readonly this[], lineage: Lineage, keys: readonly object[]): void {
+    this.#inputs = NOTHING;
+    this.#elsewhere = null;
+    this.#past = {
+      inputs: new WeakRef(inputs),
+      held: new WeakMap(keys.map((key) => [key, inputs])),
+      lineage: new WeakRef(lineage),
+    };
+  }
+
+  /**
+   * Makes `consumers` of an entry that was released read a copy of its value instead. The tape then holds the copy, and the entry is held by
+   * the program alone, or not at all. The copy is made of the entry for as long as that, or an ancestor of it, lives.
+   */
+  standIn(op: TapeOp, consumers: Iterable<Entry>): void {
+    const lineage = (this.#past as Past<this>).lineage.deref()!;
+    const { shape, dtype, value, tracked } = this;
+    // Of the same class: where the entry is a tensor, programs may reach the copy as the input of another one.
+    const copy = new (this.constructor as typeof Entry)(op, [this], {}, { shape, dtype, value, tracked }) as this;
+    // On the tape it comes right after the entry.
+    Object.assign(copy, { id: this.id + 0.5, recordedAfter: this.recordedAfter, computedOn: this.computedOn });
+    copy.#hold([this], lineage, [lineage, this]);
+    for (const consumer of consumers) consumer.#replace(this, copy);
+  }
+
+  /** Puts another entry in the place of an input. */
+  #replace(input: Entry, by: Entry): void {
+    const replaced = (t: this) => (t === input ? by as this : t);
+    if (this.#past === null) this.#inputs = this.#inputs.map(replaced);
+    else {
+      // The same array: it is what the past holds.
+      const inputs = this.inputs as this[];
+      inputs.forEach((t, k) => (inputs[k] = replaced(t)));
+    }
+  }
+
+  /** Returns the value that serves a device, `null` where the device has to compute it. */
+  valueOn(device: string): Values | null {
+    if (this.computedOn === null || this.computedOn === device || this.#past !== null) return this.value;
+    return this.#elsewhere?.get(device) ?? null;
+  }
+
+  /** Makes a value that a device computed the current one; that of another device stays beside it. */
+  setValue(value: Values, device: string | null): void {
+    if (this.value !== null && this.computedOn !== null && this.computedOn !== device) {
+      (this.#elsewhere ??= new Map()).set(this.computedOn, this.value);
+    }
+    this.value = value;
+    this.computedOn = device;
+  }
+}

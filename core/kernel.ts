@@ -1,0 +1,101 @@
+/** How ops are computed, as far as the compiler knows. */
+import type { Index } from "./affine.ts";
+import type { Shape } from "./shape.ts";
+
+/** Attributes of an entry: what an op needs to know besides its inputs. Plain data, since they are part of the structural key. */
+export type Attributes = Readonly<Record<string, unknown>>;
+
+/** Names of scalar functions and constants that backends spell differently; `backends/functions.ts` knows how each writes them. */
+export interface Lowering {
+  /** A call of a scalar function of `backends/functions.ts`. */
+  call(name: string, ...args: string[]): string;
+  /** Rounds the result of arithmetic to the precision that the backend stores, where it computes in a higher one. */
+  round(code: string): string;
+  /** A number as source text, infinities and NaN included. */
+  literal(value: number): string;
+}
+
+/** A function of the elements at one position. */
+export interface ElementwiseKernel {
+  readonly kind: "elementwise";
+  /** Source of the result. Arguments are source texts: numbers, or conditions where `takes` says so. */
+  expression(args: string[], attributes: Attributes, lower: Lowering): string;
+  /** What each argument must be; a missing entry is a number. */
+  readonly takes?: readonly ("number" | "condition")[];
+  /** What the expression is. */
+  readonly gives?: "number" | "condition";
+  /** Rough cost of one evaluation, 1 for an addition. */
+  readonly cost: number;
+  /** Attributes that are numbers and may change from call to call; as source texts they follow the arguments. */
+  readonly numbers?: readonly string[];
+  /**
+   * For a choice: the numbers of the arguments that the result is where the first one, a condition, holds, and where it does not. The
+   * one that is taken where it holds is not evaluated elsewhere.
+   */
+  readonly choice?: { readonly taken: number; readonly otherwise: number };
+}
+
+/** Rewrites indices: computes nothing. */
+export interface MovementKernel {
+  readonly kind: "movement";
+  /** Where in the input the element at `out` comes from; outside the bounds of the input it is `fill`. */
+  source(out: readonly Index[], attributes: Attributes, input: Shape, output: Shape): Index[];
+  /** What stands where `source` points outside the input (`pad`). */
+  readonly fill?: (attributes: Attributes) => number;
+  /** Whether every element stays where it is. */
+  readonly identity?: boolean;
+  /** Whether the result gets an array of its own, which a planner that looks at one value at a time would not see. */
+  readonly stored?: boolean;
+}
+
+/** Combines the elements along `attributes.axes`, which the output lacks. */
+export interface ReduceKernel {
+  readonly kind: "reduce";
+  /** What the result is over nothing, and where accumulation starts. */
+  readonly identity: number;
+  /** Source that combines an accumulator and an element. For an arg-reduction: whether the element is better. */
+  combine(accumulator: string, element: string, lower: Lowering): string;
+  /** The result is the position (row-major over the axes) of the best element, the lowest among equals. */
+  readonly position?: boolean;
+}
+
+/** Reads the first input at positions that depend on the values of the second. */
+export interface GatherKernel {
+  readonly kind: "gather";
+  /** Where in the second input the position stands for the element at `out`. */
+  position(out: readonly Index[], attributes: Attributes, source: Shape): Index[];
+  /** Where in the first input the element comes from. */
+  source(out: readonly Index[], position: Index, attributes: Attributes, source: Shape): Index[];
+  /** The axis of the first input that positions count along. */
+  axis(attributes: Attributes): number;
+}
+
+/** Computes an element from its own position. */
+export interface PositionKernel {
+  readonly kind: "position";
+  /** `start + step * index`. */
+  progression(out: readonly Index[], attributes: Attributes): { start: number; step: number; index: Index };
+  /** The attribute that every element equals, which may change from call to call. */
+  readonly constant?: string;
+}
+
+/** A value that the host holds. */
+export interface LeafKernel {
+  readonly kind: "leaf";
+}
+
+/** An op that is computed as other ops; it has a name on the tape for the sake of a derivative of its own. */
+export interface LoweredKernel<T> {
+  readonly kind: "lowered";
+  lower(inputs: readonly T[], attributes: Attributes): T;
+}
+
+/** How an op on entries of type `T` is computed. */
+export type Kernel<T = unknown> =
+  | ElementwiseKernel
+  | MovementKernel
+  | ReduceKernel
+  | GatherKernel
+  | PositionKernel
+  | LeafKernel
+  | LoweredKernel<T>;

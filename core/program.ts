@@ -1,0 +1,108 @@
+/** What lies between tensors and a plan: where a computation starts, what it computes, the key that names it. */
+import type { Target } from "./backends/dialect.ts";
+import { Entry, leafOp, type Values } from "./entry.ts";
+import { makePlan, type Plan } from "./plan/plan.ts";
+import { attributeText, type Structure, structureOf } from "./structure.ts";
+import type { Variants } from "./variants.ts";
+
+/** How a {@link Program} is made. */
+export interface ProgramOptions<T extends Entry> {
+  /** The device whose values are taken as they are. Without one only leaves have a value, and all else is computed. */
+  readonly on?: string;
+  /** Entries that are taken for leaves, whatever they are made of. */
+  readonly given?: { has(entry: T): boolean };
+  /** Chooses further outputs among the entries that are computed. */
+  readonly keep?: (outputs: readonly T[], entries: readonly T[]) => readonly T[];
+  /** Tells which numbers change from call to call and thus become an argument. Without it all are compiled in. */
+  readonly variants?: Variants;
+}
+
+/** Whether an entry is a start of computations: its value can be taken as it is. */
+export function hasValue(entry: Entry, device?: string): boolean {
+  // A leaf without a value is an input of a function under compile().
+  if (entry.op === leafOp) return true;
+  if (device === undefined) return entry.isPast && entry.inputs.length === 0;
+  return entry.valueOn(device) !== null;
+}
+
+/** A computation: the same object for the device that runs it, for those who look at its plan, and for the checker. */
+export class Program<T extends Entry = Entry> {
+  /** The entries that are asked for, and those that are kept besides. */
+  readonly outputs: readonly T[];
+  /** The entries that are computed, inputs first. */
+  readonly entries: readonly T[];
+  /** The entries that it starts from, in the order of their use: in which order they were made is no part of the structure. */
+  readonly leaves: readonly T[];
+  readonly #variants: Variants | undefined;
+  #named: { readonly structure: Structure; readonly changing: readonly number[]; readonly key: string } | null = null;
+
+  constructor(outputs: readonly T[], options: ProgramOptions<T> = {}) {
+    const { entries, leaves } = reach(outputs, options);
+    this.outputs = options.keep ? [...outputs, ...options.keep(outputs, entries)] : outputs;
+    this.entries = entries;
+    this.leaves = leaves;
+    this.#variants = options.variants;
+  }
+
+  /** Names its plan: the same for computations that differ in the values of leaves, and of arguments, alone. */
+  get key(): string {
+    return this.#name().key;
+  }
+
+  /** Plans it for a target. */
+  plan(target: Target): Plan {
+    const { structure: { places }, changing } = this.#name();
+    if (changing.length === 0) return makePlan(this.outputs, this.leaves, target);
+    const array = new Entry(leafOp, [], {}, { shape: [changing.length], dtype: "float" });
+    const slots = new Map<Entry, Map<string, number>>();
+    changing.forEach((i, slot) => {
+      const { entry, name } = places[i];
+      if (!slots.has(entry)) slots.set(entry, new Map());
+      slots.get(entry)!.set(name, slot);
+    });
+    return makePlan(this.outputs, [...this.leaves, array], target, { array, slots });
+  }
+
+  /** Returns what its plan takes: the values of the leaves, and the numbers that are arguments as one array more. */
+  take(valueOf: (leaf: T) => Values): Values[] {
+    const { structure: { numbers }, changing } = this.#name();
+    const values = this.leaves.map(valueOf);
+    if (changing.length > 0) values.push(Float64Array.from(changing, (i) => numbers[i]));
+    return values;
+  }
+
+  #name() {
+    if (this.#named) return this.#named;
+    const structure = structureOf(this.entries, this.leaves, this.outputs);
+    const { text, numbers } = structure;
+    const changing = this.#variants?.changing(structure) ?? [];
+    const fixed = numbers.map((x, i) => (changing.includes(i) ? "#" : attributeText(x)));
+    return this.#named = { structure, changing, key: `${text}|${fixed.join()}` };
+  }
+}
+
+/** Goes from outputs back to entries that have a value. */
+function reach<T extends Entry>(
+  outputs: readonly T[],
+  { on, given }: ProgramOptions<T>,
+): { entries: T[]; leaves: T[] } {
+  const entries: T[] = [];
+  const leaves: T[] = [];
+  const seen = new Set<T>();
+  const stack: T[] = [...outputs];
+  while (stack.length > 0) {
+    const entry = stack.pop()!;
+    if (seen.has(entry)) continue;
+    seen.add(entry);
+    if (given?.has(entry) || hasValue(entry, on)) leaves.push(entry);
+    else {
+      entries.push(entry);
+      for (const input of entry.inputs) stack.push(input);
+    }
+  }
+  entries.sort((a, b) => a.id - b.id);
+  const starts = new Set(leaves);
+  const used = new Set<T>();
+  for (const entry of entries) for (const input of entry.inputs) if (starts.has(input)) used.add(input);
+  return { entries, leaves: [...used, ...leaves.filter((leaf) => !used.has(leaf)).sort((a, b) => a.id - b.id)] };
+}
