@@ -24,9 +24,9 @@ const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> 
 
 /** How much this runtime tries on a device, or without one. */
 export function extentOf(device?: string): Extent {
-  if (device === "webgl" || device === "webgl2") return "least";
-  if (device !== undefined && backendNamed(device).computesOn === "gpu") return "few";
-  return runtime() === "node" && device !== "webasm" ? "full" : "some";
+  const backend = device === undefined ? undefined : backendNamed(device);
+  if (backend?.computesOn === "gpu") return backend.runsIn.every((place) => place === "browser") ? "least" : "few";
+  return runtime() === "node" && backend?.accuracy !== "polynomials" ? "full" : "some";
 }
 
 /** How many of the inputs of a property a cell tries. */
