@@ -10,6 +10,8 @@ export interface CompiledPlan {
   readonly bytes: number;
   /** Computes the results, in new arrays. */
   run(leaves: readonly Values[]): Promise<Values[]>;
+  /** Runs its kernels one after the other and returns the milliseconds of each; absent where they only run together. */
+  profile?(leaves: readonly Values[]): number[];
   /** Frees what it holds. */
   dispose(): void | Promise<void>;
 }
@@ -156,10 +158,7 @@ export class Device {
     } catch (error) {
       // What failed once may be broken; the next call compiles anew.
       if (this.#plans.get(key) === compiled) this.#plans.delete(key);
-      if (error instanceof DeviceLostError && losses === this.#losses) {
-        this.#losses++;
-        this.#lost = true;
-      }
+      this.#noteLoss(error, losses);
       throw error;
     } finally {
       const left = this.#busy.get(compiled)! - 1;
@@ -168,6 +167,28 @@ export class Device {
       if (left === 0 && this.#plans.get(key) !== compiled) await this.#free(compiled, losses !== this.#losses);
       await this.#evict();
     }
+  }
+
+  /** Compiles a plan for one caller, and frees it when that is done; nothing is kept. */
+  async withPlan<T>(plan: Plan, use: (compiled: CompiledPlan) => Promise<T>): Promise<T> {
+    if (this.#lost) await (this.#restart ??= this.#startAnew());
+    const losses = this.#losses;
+    const compiled = this.#backend.compile(plan);
+    try {
+      return await use(compiled);
+    } catch (error) {
+      this.#noteLoss(error, losses);
+      throw error;
+    } finally {
+      await this.#free(compiled, losses !== this.#losses);
+    }
+  }
+
+  /** Takes note of an error that says that the device went away, unless another call did. */
+  #noteLoss(error: unknown, losses: number): void {
+    if (!(error instanceof DeviceLostError) || losses !== this.#losses) return;
+    this.#losses++;
+    this.#lost = true;
   }
 
   /** Frees a plan; one that is gone, with a device that was lost, may refuse. */
