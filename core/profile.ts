@@ -29,7 +29,9 @@ export function profile(device: Device, plan: Plan, leaves: readonly Values[]): 
   return device.withPlan(plan, async (compiled) => {
     const { results, times } = await timed(() => compiled.run(leaves));
     const milliseconds = times[CALLS >> 1];
-    const bytesPerNumber = results[0]?.BYTES_PER_ELEMENT ?? Float32Array.BYTES_PER_ELEMENT;
+    // A result that is a leaf is as the host has it.
+    const computed = results[plan.results.findIndex(({ from }) => from === "step")];
+    const bytesPerNumber = computed?.BYTES_PER_ELEMENT ?? Float32Array.BYTES_PER_ELEMENT;
     const kernels = compiled.profile?.(leaves).map((ms) => ({ milliseconds: ms })) ??
       await oneByOne(device, plan, leaves);
     return { milliseconds, bytesPerNumber, kernels };
