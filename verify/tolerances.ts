@@ -1,7 +1,7 @@
-/** How exactly a backend computes each op. */
+/** The accuracy of each op on each backend. */
 import type { DType } from "../core/tensor.ts";
 
-/** Ops whose float results are elements of their inputs, or whole numbers: nothing is rounded. */
+/** Ops whose float results are elements of their inputs, or whole numbers: exact. */
 const EXACT = new Set([
   ..."neg abs sign relu floor ceil round clamp minimum maximum where cast".split(" "),
   ..."max min reshape transpose broadcastTo slice concat stack pad flip squeeze unsqueeze".split(" "),
@@ -11,7 +11,7 @@ const EXACT = new Set([
 /** Ops that float32 arithmetic rounds once, to the nearest number. */
 const ROUNDED = new Set("add sub mul div sqrt square".split(" "));
 
-/** Functions that are approximated, in units in the last place of the result. */
+/** Tolerances of approximated functions, in units in the last place of the result. */
 const FUNCTIONS: Readonly<Record<string, number>> = {
   exp: 1,
   log: 1,
@@ -26,9 +26,9 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Shaders: WGSL allows 2.5 units for a division and more for a square root, and drivers differ in their logarithms. exp is a polynomial,
- * sigmoid, expm1 and tanh are made of it. pow is made of exp and log: this is for exponents to 4. `npm run accuracy` tells how
- * much of each is used.
+ * Shaders: WGSL allows 2.5 units for a division and more for a square root, and drivers differ in their logarithms. exp
+ * is a polynomial, on which sigmoid, expm1 and tanh are built. pow is built on exp and log; its tolerance is for
+ * exponents up to 4. `npm run accuracy` reports how much of each is used.
  */
 const SHADERS: Readonly<Record<string, number>> = {
   div: 2.5,
@@ -45,7 +45,7 @@ const SHADERS: Readonly<Record<string, number>> = {
   pow: 16,
 };
 
-/** Where a backend is less exact: GPUs and polynomials. The host computes functions in doubles and rounds once. */
+/** Backends that are less exact: GPUs and polynomials. The host computes functions in doubles and rounds once. */
 const BACKENDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   cpu: {},
   webasm: { exp: 1.5 },
@@ -58,21 +58,21 @@ const BACKENDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 /** Sums of products: the error is relative to the sum of the magnitudes. */
 const SUMS = new Set("sum mean prod matmul scatterAdd".split(" "));
 
-/** Whether results are the same on every device, given inputs that float32 holds. */
+/** Whether results are the same on every device, given inputs that float32 represents exactly. */
 export function isExact(name: string, dtype: DType): boolean {
   return dtype !== "float" || EXACT.has(name);
 }
 
-/** Whether an op adds up, so that it rounds more than its result. */
+/** Whether an op accumulates, so that it rounds partial sums as well as its result. */
 export function isSum(name: string): boolean {
   return SUMS.has(name);
 }
 
-/** How results of a device may differ from the oracle's. */
+/** How far results of a device may differ from the oracle's. */
 export interface Tolerance {
   /** In units of 2^-23 of the reference value. */
   readonly ulps: number;
-  /** What the units are relative to where the value itself is smaller: nothing, the same op on magnitudes, or numbers about 1. */
+  /** What the units are relative to if the value itself is smaller: nothing, the same op on magnitudes, or 1. */
   readonly floor: "none" | "magnitudes" | "one";
 }
 

@@ -1,9 +1,9 @@
 /**
- * What every op computes, as plain loops over arrays of numbers. Nothing of gpugrad is used here, so that a mistake in an index
- * or a formula cannot agree with itself. The table at the end goes by the name in the registry.
+ * References of all ops, as plain loops over arrays of numbers. They do not use gpugrad, so that a mistake in an index
+ * or a formula cannot agree with itself. The table at the end is keyed by the name in the registry.
  */
 
-/** An array of numbers with a shape; row-major. */
+/** An array of numbers with a shape, in row-major order. */
 export interface Plain {
   readonly shape: readonly number[];
   readonly data: readonly number[];
@@ -11,10 +11,10 @@ export interface Plain {
 
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** What an op computes. */
+/** The reference of an op. */
 export type Reference = (inputs: readonly Plain[], attributes: Attributes) => Plain;
 
-/** Makes an array element by element. */
+/** Builds an array element by element. */
 function build(shape: readonly number[], element: (at: number[]) => number): Plain {
   const data: number[] = [];
   const at: number[] = new Array(shape.length).fill(0);
@@ -26,14 +26,14 @@ function build(shape: readonly number[], element: (at: number[]) => number): Pla
   return { shape, data };
 }
 
-/** The element at some coordinates. */
+/** The element at the given coordinates. */
 function get(x: Plain, at: readonly number[]): number {
   let flat = 0;
   for (let i = 0; i < x.shape.length; i++) flat = flat * x.shape[i] + at[i];
   return x.data[flat];
 }
 
-/** The element that stands at some coordinates of the array that `x` is broadcast to. */
+/** The element at the given coordinates of the array that `x` is broadcast to. */
 function getBroadcast(x: Plain, at: readonly number[]): number {
   const offset = at.length - x.shape.length;
   return get(x, x.shape.map((n, i) => (n === 1 ? 0 : at[i + offset])));
@@ -57,7 +57,7 @@ const unary = (f: (x: number) => number) => elementwise(([x]) => f(x));
 const binary = (f: (x: number, y: number) => number) => elementwise(([x, y]) => f(x, y));
 const truth = (f: (x: number, y: number) => boolean) => elementwise(([x, y]) => (f(x, y) ? 1 : 0));
 
-/** To the even neighbour where there are two nearest. */
+/** Rounds halves to even. */
 export function roundHalfEven(x: number): number {
   const low = Math.floor(x);
   const high = Math.ceil(x);
@@ -70,7 +70,7 @@ function numbers(value: unknown): number[] {
   return (Array.isArray(value) ? value : [value]) as number[];
 }
 
-/** The axes that attributes name, counted from the front; all where they name none. */
+/** The axes named by attributes, counted from the front; all if they name none. */
 function axesOf(rank: number, attributes: Attributes): number[] {
   const given = attributes.axes ?? attributes.axis;
   if (given === undefined || given === null) return Array.from({ length: rank }, (_, i) => i);
@@ -110,7 +110,7 @@ function logSumExp(xs: readonly number[]): number {
   return top + Math.log(total(xs.map((x) => Math.exp(x - top))));
 }
 
-/** A function from the elements along one axis to as many, or another number of, elements. */
+/** A function from the elements along one axis to the same or another number of elements. */
 function along(f: (line: number[], attributes: Attributes) => number[], axisOf = oneAxis): Reference {
   return ([x], attributes) => {
     const axis = axisOf(x.shape.length, attributes);
@@ -129,7 +129,7 @@ function along(f: (line: number[], attributes: Attributes) => number[], axisOf =
   };
 }
 
-/** Positions in the order of their elements; equal elements keep the order of their positions. */
+/** Positions in the order of their elements; equal elements keep their order. */
 function order(line: readonly number[], descending: boolean): number[] {
   const left = line.map((_, i) => i);
   const sorted: number[] = [];
@@ -144,14 +144,14 @@ function order(line: readonly number[], descending: boolean): number[] {
   return sorted;
 }
 
-/** Where each element stands in the order. */
+/** The rank of each element. */
 function ranks(line: readonly number[], descending: boolean): number[] {
   const rank = new Array<number>(line.length);
   order(line, descending).forEach((position, i) => (rank[position] = i));
   return rank;
 }
 
-/** Where in the input each element of the output comes from; `fill` where that is outside. */
+/** The input position of each output element; `fill` if it is outside. */
 function movement(
   shapeOf: (shape: readonly number[], attributes: Attributes) => number[],
   source: (at: number[], shape: readonly number[], attributes: Attributes) => number[],
@@ -170,7 +170,7 @@ const sameData =
     data: x.data,
   });
 
-/** The mean, the sum, or the elements as they are. */
+/** The mean, the sum, or the elements themselves. */
 function reduced(losses: Plain, attributes: Attributes): Plain {
   const reduction = attributes.reduction ?? "mean";
   if (reduction === "none") return losses;
@@ -228,7 +228,7 @@ function scatterAdd(base: Plain, indices: Plain, updates: Plain, axis: number): 
   return { shape: base.shape, data: out };
 }
 
-/** The negative logarithm of the softmax at the label. `labels` lacks the axis of the classes. */
+/** The negative logarithm of the softmax at the label. `labels` lacks the class axis. */
 function crossEntropy(logits: Plain, labels: Plain, axis: number): Plain {
   return build(labels.shape, (at) => {
     const line = Array.from(
@@ -288,7 +288,7 @@ export const references: Readonly<Record<string, Reference>> = {
   logicalOr: truth((x, y) => x !== 0 || y !== 0),
   logicalNot: elementwise(([x]) => (x === 0 ? 1 : 0)),
   where: elementwise(([condition, x, y]) => (condition !== 0 ? x : y)),
-  // A cotangent of 0 stays 0 whatever it is multiplied by.
+  // A zero cotangent stays 0 whatever it is multiplied by.
 
   // Reductions
   sum: reduction(total),
@@ -414,7 +414,7 @@ export const references: Readonly<Record<string, Reference>> = {
   },
 };
 
-/** What a registered op computes; throws where nobody has written it down. */
+/** The reference of a registered op; throws if there is none. */
 export function referenceOf(name: string): Reference {
   const found = references[name];
   if (found) return found;
