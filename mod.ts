@@ -98,7 +98,14 @@ export { backward, detach, type DetachOptions, grad, type GradOptions } from "./
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
 export { compile, type Compiled, realize } from "./core/realize.ts";
 export { type Device, DeviceLostError, type PassedOver } from "./core/device.ts";
-export { inspect, type InspectedStep, type Inspection } from "./core/inspect.ts";
+export {
+  inspect,
+  type InspectedStep,
+  type Inspection,
+  type InspectOptions,
+  type PlanTime,
+  type StepTime,
+} from "./core/inspect.ts";
 export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";
 export {
   DefaultBoxes,

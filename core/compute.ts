@@ -1,7 +1,8 @@
 /** The await point: find or compile the plan, leaves in, values out. */
 import type { Device } from "./device.ts";
-import type { RealizeOptions } from "./device_names.ts";
+import type { DeviceChoice, RealizeOptions } from "./device_names.ts";
 import { chosenDevice, runOn } from "./devices.ts";
+import { debugLevel, watched } from "./debug.ts";
 import { beginComputation, type Entry, type Values } from "./entry.ts";
 import { movedFrom, noteStarts, releasePast } from "./past.ts";
 import { hasValue, Program } from "./program.ts";
@@ -24,7 +25,7 @@ export async function compute(tensors: readonly Entry[], options: RealizeOptions
     releasePast();
     const program = new Program(missing, { on: device.name, keep: stateOf, variants: variantsOf(device) });
     noteStarts(program.leaves, program.entries);
-    const values = await runOn(device, options.device, program, program.take((leaf) => valueFor(leaf, device)));
+    const values = await execute(device, options.device, program, program.take((leaf) => valueFor(leaf, device)));
     program.outputs.forEach((entry, i) => entry.setValue(values[i], device.name));
   }
   for (const t of tensors) {
@@ -32,6 +33,18 @@ export async function compute(tensors: readonly Entry[], options: RealizeOptions
     if (value && value !== t.value) t.setValue(value, device.name);
   }
   return tensors.map((t) => inPrecision(present(t.value), device));
+}
+
+/** Runs a program on the chosen device, and says so where that is asked for. */
+export function execute(
+  device: Device,
+  choice: DeviceChoice | undefined,
+  program: Program,
+  values: readonly Values[],
+): Promise<Values[]> {
+  const level = debugLevel();
+  if (level === 0) return runOn(device, choice, program, values);
+  return watched(level, { device, program, values }, (planned) => runOn(device, choice, planned, values));
 }
 
 /** Takes the value that an entry only repeats, where it is there. */

@@ -2,6 +2,7 @@
 import type { Backend, CompiledPlan, Driver } from "./backends/backend.ts";
 import type { Target } from "./backends/dialect.ts";
 import type { Values } from "./entry.ts";
+import type { Plan } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 
 /**
@@ -131,10 +132,7 @@ export class Device {
     } catch (error) {
       // What failed once may be broken; the next call compiles anew.
       if (this.#plans.get(key) === compiled) this.#plans.delete(key);
-      if (error instanceof DeviceLostError && losses === this.#losses) {
-        this.#losses++;
-        this.#lost = true;
-      }
+      this.#noteLoss(error, losses);
       throw error;
     } finally {
       const left = this.#busy.get(compiled)! - 1;
@@ -143,6 +141,28 @@ export class Device {
       if (left === 0 && this.#plans.get(key) !== compiled) await this.#free(compiled, losses !== this.#losses);
       await this.#evict();
     }
+  }
+
+  /** Compiles a plan for one caller, and frees it when that is done; nothing is kept. */
+  async withPlan<T>(plan: Plan, use: (compiled: CompiledPlan) => Promise<T>): Promise<T> {
+    if (this.#lost) await (this.#restart ??= this.#startAnew());
+    const losses = this.#losses;
+    const compiled = this.#driver.compile(plan);
+    try {
+      return await use(compiled);
+    } catch (error) {
+      this.#noteLoss(error, losses);
+      throw error;
+    } finally {
+      await this.#free(compiled, losses !== this.#losses);
+    }
+  }
+
+  /** Takes note of an error that says that the device went away, unless another call did. */
+  #noteLoss(error: unknown, losses: number): void {
+    if (!(error instanceof DeviceLostError) || losses !== this.#losses) return;
+    this.#losses++;
+    this.#lost = true;
   }
 
   /** Frees a plan; one that is gone, with a device that was lost, may refuse. */

@@ -1,51 +1,92 @@
-/** Shows what lies between a tensor and its value: the tape, the plan, the kernels. */
-import { kernelFunction } from "./plan/loops.ts";
-import type { Source } from "./plan/plan.ts";
+/** Shows what lies between a tensor and its value: the tape, the plan, the kernels, and how long they take. */
+import { valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
-import { tensorsOrThrow } from "./record.ts";
-import { Signature } from "./options.ts";
+import { boolean, type Declared, Signature } from "./options.ts";
+import type { Plan, Source, Step } from "./plan/plan.ts";
+import { bytesText, kernelText, millisecondsText, planText, sourceText, table } from "./plan_text.ts";
+import { type Profile, profile } from "./profile.ts";
 import { Program } from "./program.ts";
-import { formatShape } from "./shape.ts";
+import { tensorsOrThrow } from "./record.ts";
+import { formatShape, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
+
+/** Options of {@link inspect}. */
+export interface InspectOptions extends RealizeOptions {
+  /** Whether to run the plan and take the time of its kernels. Default false: nothing is computed. */
+  readonly time?: boolean;
+}
 
 /** One kernel of a plan, as {@link inspect} shows it. */
 export interface InspectedStep {
-  /** The op whose result the kernel stores; what is fused into it has no step of its own. */
+  /** The op whose result the kernel stores; ops that are fused into it have no step of their own. */
   readonly name: string;
-  /** The shape of what it stores. */
+  /** The shape of the result. */
   readonly shape: readonly number[];
-  /** What it reads: `leaf 0`, `step 3`. */
+  /** The arrays that it reads: `leaf 0`, `step 3`. */
   readonly args: readonly string[];
   /** Loop iterations of one thread. */
   readonly iterations: number;
   /** The function that gpu.js compiles. */
   readonly source: string;
+  /** How long it takes; `null` without `time`. */
+  readonly time: StepTime | null;
 }
 
-/** What {@link inspect} gives. */
+/** How long a kernel takes, and the sizes of its arrays. */
+export interface StepTime {
+  /**
+   * On `float64` the time of the kernel's function, repeated until a clock can tell. Other devices run all kernels of a plan as one pipeline.
+   * There each kernel runs once more by itself, and this is the shortest time of five such calls, less that of calls which copy the same
+   * arrays in and out and compute nothing. `null` where {@link StepTime.reason} says why.
+   */
+  readonly milliseconds: number | null;
+  /** Why the milliseconds are not known; `null` where they are. */
+  readonly reason: string | null;
+  /** The bytes of the arrays that it reads. */
+  readonly bytesIn: number;
+  /** The bytes of its result. */
+  readonly bytesOut: number;
+}
+
+/** How long a call of a whole plan takes. */
+export interface PlanTime {
+  /** The median of five calls of the compiled plan, copies in and out included. */
+  readonly milliseconds: number;
+  /** The bytes of the leaves. */
+  readonly bytesIn: number;
+  /** The bytes of the results. */
+  readonly bytesOut: number;
+}
+
+/** What {@link inspect} returns. */
 export interface Inspection {
   /** One line an entry: number, op, inputs, shape, dtype. */
   readonly tape: string;
-  /** One line a kernel. */
+  /** One line a kernel; with `time` a table. */
   readonly plan: string;
   /** The kernels in the order in which they run, all in one pipeline. */
   readonly steps: readonly InspectedStep[];
+  /** How long the plan takes; `null` without `time`. */
+  readonly time: PlanTime | null;
   /** Tape, plan and sources. */
   toString(): string;
 }
 
-function sourceText(source: Source): string {
-  return source.from === "empty" ? "empty" : `${source.from} ${source.index}`;
-}
-
-const inspectCall = new Signature("inspect(outputs, options)", realizeOptions);
+const inspectCall = new Signature(
+  "inspect(outputs, options)",
+  {
+    ...realizeOptions,
+    time: boolean,
+  } satisfies Declared<InspectOptions>,
+);
 
 /**
- * Shows how tensors are computed, without computing them: the tape's entries, the plan's steps and each kernel's source.
+ * Shows how tensors are computed: the tape's entries, the plan's steps and each kernel's source, and with `time` the milliseconds of each
+ * kernel and the bytes that go in and come out. Without `time` nothing is computed, and values are never kept.
  *
  * @param outputs one or several tensors; entries that are computed already are shown as if they were not.
- * @param options the device to plan for.
+ * @param options the device to plan for, and whether to take times.
  *
  * @example
  * ```ts
@@ -55,41 +96,108 @@ const inspectCall = new Signature("inspect(outputs, options)", realizeOptions);
  * const shown = await inspect(add(exp(tensor([1, 2])), 1));
  * assert.equal(shown.steps.length, 1); // exp and add are fused into one kernel
  * console.log(shown.toString());
+ *
+ * const timed = await inspect(exp(tensor([1, 2])), { device: "float64", time: true });
+ * console.log(timed.plan); // a table
+ * assert.ok(timed.steps[0].time!.milliseconds! > 0);
+ * assert.equal(timed.time!.bytesIn, 16); // two doubles
  * ```
  */
-export async function inspect(outputs: Tensor | readonly Tensor[], options?: RealizeOptions): Promise<Inspection> {
+export async function inspect(outputs: Tensor | readonly Tensor[], options?: InspectOptions): Promise<Inspection> {
   inspectCall.check(arguments);
   const wanted = outputs instanceof Tensor ? [outputs] : tensorsOrThrow(inspectCall, "outputs", outputs);
   const device = await chosenDevice(options?.device);
   const program = new Program(wanted);
-  const { entries, leaves } = program;
-  const made = program.plan(device.target);
-  const numbers = new Map([...leaves, ...entries].map((t, i) => [t, i]));
-  const tape = [...leaves, ...entries].map((t) => {
+  const plan = program.plan(device.target);
+  const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
+  const steps = plan.steps.map((step, i): InspectedStep => ({
+    name: step.name,
+    shape: step.shape,
+    args: step.args.map(sourceText),
+    iterations: step.kernel.iterations,
+    source: kernelText(step),
+    time: profiled && stepTime(plan, step, i, profiled),
+  }));
+  const time = profiled && planTime(plan, profiled);
+  const tape = tapeText(program);
+  const text = time ? timesText(steps, time) : planText(plan);
+  const results = plan.results.map(sourceText).join(", ");
+  return {
+    tape,
+    plan: text,
+    steps,
+    time,
+    toString: () =>
+      `tape\n${tape}\n\nplan for ${device.name}, results ${results}\n${text}\n\n` +
+      steps.map((s, i) => `step ${i}: ${s.name}\n${s.source}`).join("\n\n"),
+  };
+}
+
+function tapeText({ leaves, entries }: Program<Tensor>): string {
+  const all = [...leaves, ...entries];
+  const numbers = new Map(all.map((t, i) => [t, i]));
+  return all.map((t) => {
     const inputs = t.inputs.map((x) => `%${numbers.get(x)}`);
     const attributes = Object.entries(t.attributes).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
     return `%${numbers.get(t)} = ${t.op.name}(${[...inputs, ...attributes].join(", ")}): ${t.dtype} ${
       formatShape(t.shape)
     }`;
   }).join("\n");
-  const steps = made.steps.map((step): InspectedStep => ({
-    name: step.name,
-    shape: step.shape,
-    args: step.args.map(sourceText),
-    iterations: step.kernel.iterations,
-    source: kernelFunction(step.kernel),
-  }));
-  const plan = steps.map((s, i) =>
-    `step ${i}: ${s.name} ${formatShape(s.shape)} from ${
-      s.args.join(", ") || "nothing"
-    }, ${s.iterations} iterations a thread`
-  ).join("\n");
+}
+
+function elementsOf(plan: Plan, sources: readonly Source[]): number {
+  const sizes = sources.map((source) => {
+    if (source.from === "empty") return 0;
+    return source.from === "leaf" ? plan.leaves[source.index].size : sizeOf(plan.steps[source.index].shape);
+  });
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+function stepTime(plan: Plan, step: Step, index: number, { kernels, bytesPerNumber }: Profile): StepTime {
+  const time = kernels[index];
   return {
-    tape,
-    plan,
-    steps,
-    toString: () =>
-      `tape\n${tape}\n\nplan for ${device.name}, results ${made.results.map(sourceText).join(", ")}\n${plan}\n\n` +
-      steps.map((s, i) => `step ${i}: ${s.name}\n${s.source}`).join("\n\n"),
+    milliseconds: "milliseconds" in time ? time.milliseconds : null,
+    reason: "reason" in time ? time.reason : null,
+    bytesIn: bytesPerNumber * elementsOf(plan, step.args),
+    bytesOut: bytesPerNumber * sizeOf(step.shape),
   };
+}
+
+function planTime(plan: Plan, { milliseconds, bytesPerNumber }: Profile): PlanTime {
+  return {
+    milliseconds,
+    bytesIn: bytesPerNumber * plan.leaves.reduce((sum, { size }) => sum + size, 0),
+    bytesOut: bytesPerNumber * elementsOf(plan, plan.results),
+  };
+}
+
+/** A table of the kernels, and under it the whole call and why a time is missing. */
+function timesText(steps: readonly InspectedStep[], whole: PlanTime): string {
+  const rows = steps.map(({ name, shape, args, iterations, time }, i) => [
+    String(i),
+    name,
+    formatShape(shape),
+    args.join(", "),
+    String(iterations),
+    time!.milliseconds === null ? "-" : millisecondsText(time!.milliseconds),
+    bytesText(time!.bytesIn),
+    bytesText(time!.bytesOut),
+  ]);
+  const columns = [
+    { title: "step", numeric: true },
+    { title: "kernel" },
+    { title: "shape" },
+    { title: "reads" },
+    { title: "iterations", numeric: true },
+    { title: "ms", numeric: true },
+    { title: "in", numeric: true },
+    { title: "out", numeric: true },
+  ];
+  const untimed = steps.flatMap(({ time }, i) =>
+    time!.reason === null ? [] : [`step ${i} has no time: it ${time!.reason}`]
+  );
+  const call = `a call takes ${millisecondsText(whole.milliseconds)} ms, ${bytesText(whole.bytesIn)} in, ${
+    bytesText(whole.bytesOut)
+  } out`;
+  return [table(columns, rows), call, ...untimed].join("\n");
 }

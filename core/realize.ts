@@ -1,7 +1,7 @@
 /** Computing several tensors at once, and functions that are recorded once. */
-import { compute, valueFor } from "./compute.ts";
+import { compute, execute, valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
-import { chosenDevice, runOn } from "./devices.ts";
+import { chosenDevice } from "./devices.ts";
 import { leafOp } from "./entry.ts";
 import { describe, Signature } from "./options.ts";
 import { Program } from "./program.ts";
@@ -77,7 +77,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
     let recording = recordings.get(signature);
     if (!recording) recordings.set(signature, recording = recordCall(fn, inputs, device.name));
     const { program, inputOf, single } = recording;
-    const values = await runOn(
+    const values = await execute(
       device,
       options.device,
       program,

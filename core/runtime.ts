@@ -12,6 +12,27 @@ export function runtime(): Runtime {
   return globals.process?.versions?.node ? "node" : "browser";
 }
 
+/** Returns an environment variable; `null` where there is none, or none may be read. Never asks for a permission. */
+export function environmentVariable(variable: string): string | null {
+  type Environment = Readonly<Record<string, string | undefined>>;
+  const { Deno: deno, process } = globalThis as {
+    Deno?: {
+      permissions?: { querySync?(wanted: { name: "env"; variable: string }): { state: string } };
+      env: { get(name: string): string | undefined };
+    };
+    process?: { env?: Environment };
+  };
+  if (deno === undefined) return process?.env?.[variable] ?? null;
+  const state = deno.permissions?.querySync?.({ name: "env", variable }).state;
+  return state === "granted" ? deno.env.get(variable) ?? null : null;
+}
+
+/** Prints a message for who debugs a program: on the standard error stream, so that output stays as it is; in browsers in the console. */
+export function printDebug(text: string): void {
+  if (runtime() === "browser") console.log(text);
+  else console.error(text);
+}
+
 /**
  * Imports gpu.js with the globals that its choice of worker needs. gpu.js decides by `typeof Worker` once, when it is loaded: in
  * Deno, whose Worker refuses the classic blob workers that gpu.js makes, it must not see one, so that it takes node:worker_threads.

@@ -60,6 +60,8 @@ export interface CompiledPlan {
   readonly bytes: number;
   /** Computes the results, in new arrays. */
   run(leaves: readonly Values[]): Promise<Values[]>;
+  /** Runs its kernels one after the other and returns the milliseconds of each; absent if they only run together. */
+  profile?(leaves: readonly Values[]): number[];
   /** Frees all that it holds. */
   dispose(): void | Promise<void>;
 }

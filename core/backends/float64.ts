@@ -24,6 +24,8 @@ export interface BoundPlan {
   readonly results: readonly Float64Array[];
   /** Computes the results from what the arrays hold now, and gives them. */
   run(): readonly Float64Array[];
+  /** Runs kernel by kernel, each several times, and returns the milliseconds of each. */
+  profile(): number[];
 }
 
 const dialect = target("float64", { double: true, flat: true, exactIndex: Number.MAX_SAFE_INTEGER });
@@ -74,6 +76,7 @@ export function compileForHost(plan: Plan): HostPlan {
           for (let i = 0; i < kernels.length; i++) kernels[i](...calls[i]);
           return results;
         },
+        profile: () => kernels.map((kernel, i) => millisecondsOf(() => kernel(...calls[i]))),
       };
     },
   };
@@ -87,8 +90,30 @@ function compile(plan: Plan): CompiledPlan {
       const values = leaves.map(asFloat64);
       return Promise.resolve([...bound(plan, () => bind(values)).run()]);
     },
+    profile: (leaves) => bound(plan, () => bind(leaves.map(asFloat64))).profile(),
     dispose: () => {},
   };
+}
+
+/** Clocks are coarse: a call is repeated until so many milliseconds have passed. */
+const LONG_ENOUGH = 1;
+/** The best of so many times counts: the others were interrupted, or not compiled well yet. */
+const TIMES = 3;
+
+/** Returns the milliseconds of a call. */
+function millisecondsOf(call: () => void): number {
+  let best = Infinity;
+  for (let i = 0; i < TIMES; i++) {
+    for (let repeats = 1;; repeats *= 2) {
+      const start = performance.now();
+      for (let k = 0; k < repeats; k++) call();
+      const elapsed = performance.now() - start;
+      if (elapsed < LONG_ENOUGH) continue;
+      best = Math.min(best, elapsed / repeats);
+      break;
+    }
+  }
+  return best;
 }
 
 /** Binds; where memory is refused, says how much. */

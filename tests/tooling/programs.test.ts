@@ -48,11 +48,15 @@ interface DenoGlobal {
   };
 }
 
-async function run(...args: string[]): Promise<Outcome> {
+function run(...args: string[]): Promise<Outcome> {
+  return runWith({}, ...args);
+}
+
+async function runWith(variables: Record<string, string>, ...args: string[]): Promise<Outcome> {
   const { Deno } = globalThis as { Deno?: DenoGlobal };
   if (Deno) {
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    const env = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+    const env = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...variables };
     const command = new Deno.Command(Deno.execPath(), { args: [...before, ...args], cwd: root, signal, env });
     const { code, stdout, stderr } = await command.output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -62,7 +66,7 @@ async function run(...args: string[]): Promise<Outcome> {
     const options = {
       cwd: root,
       timeout: PATIENCE_MS,
-      env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+      env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...variables },
     };
     execFile(process.execPath, [...before, ...args], options, (error, stdout, stderr) => {
       done({ code: error ? (error.killed ? "did not end" : error.code ?? null) : 0, stdout, stderr });
@@ -83,7 +87,28 @@ for (const { device, on } of await devicesUnderTest()) {
   });
 }
 
+test("the environment variable GPUGRAD_DEBUG has computations reported on stderr [float64]", async () => {
+  const file = join(folder, "debug.ts");
+  writeFileSync(file, source("float64"));
+  const allowed = runtime() === "deno" ? ["--allow-env=GPUGRAD_DEBUG"] : [];
+  const { code, stdout, stderr } = await runWith({ GPUGRAD_DEBUG: "1" }, ...allowed, file);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, / 1 100000\n$/, "stdout stays as it is");
+  assert.match(stderr, /^gpugrad: float64 took [\d.]+ ms for /m);
+  const off = await runWith({ GPUGRAD_DEBUG: "0" }, ...allowed, file);
+  assert.doesNotMatch(off.stderr, /gpugrad/);
+});
+
 if (runtime() === "deno") {
+  test("without the permission GPUGRAD_DEBUG is not read, and nobody is asked [float64]", async () => {
+    const file = join(folder, "debug.ts");
+    writeFileSync(file, source("float64"));
+    const { code, stdout, stderr } = await runWith({ GPUGRAD_DEBUG: "1" }, file);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, / 1 100000\n$/);
+    assert.doesNotMatch(stderr, /gpugrad|permission|access/);
+  });
+
   test("the command only needs permission to read the file", async () => {
     const denied = await run("bin/gpugrad.ts", "check", "examples/checks/right.ts");
     assert.notEqual(denied.code, 0);

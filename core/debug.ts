@@ -1,0 +1,116 @@
+/** Says on the console what is computed, where `GPUGRAD_DEBUG` asks for it. */
+import type { Device } from "./device.ts";
+import type { Values } from "./entry.ts";
+import { bytesText, kernelText, loopText, millisecondsText, planText } from "./plan_text.ts";
+import type { Plan } from "./plan/plan.ts";
+import type { Program } from "./program.ts";
+import { environmentVariable, printDebug } from "./runtime.ts";
+
+const VARIABLE = "GPUGRAD_DEBUG";
+
+let fromEnvironment: unknown;
+
+/**
+ * Returns how much is said: 0 nothing, 1 what ran and how long, 2 its plan too, 3 the loops of its kernels too, 4 their text too. The global
+ * `GPUGRAD_DEBUG` counts, and may change at any time; where there is none, the environment variable does, which is read once.
+ */
+export function debugLevel(): number {
+  const wanted = (globalThis as Record<string, unknown>)[VARIABLE] ??
+    (fromEnvironment ??= environmentVariable(VARIABLE) ?? 0);
+  // `true` and texts, as the environment has them, are levels too.
+  const level = Number(wanted);
+  return level > 0 ? Math.min(4, Math.floor(level)) : 0;
+}
+
+/** A computation as it is about to run. */
+export interface Computation {
+  readonly device: Device;
+  readonly program: Program;
+  readonly values: readonly Values[];
+}
+
+/** Plans whose summaries are remembered: a device keeps as many. */
+const REMEMBERED = 256;
+
+/** A plan that was shown, and at which level. */
+interface Shown {
+  readonly plan: Plan;
+  readonly level: number;
+}
+
+/** The plans that were shown lately, by device and key. */
+const shown = new WeakMap<Device, Map<string, Shown>>();
+
+/** Runs a computation and says what it did. */
+export async function watched(
+  level: number,
+  { device, program, values }: Computation,
+  run: (program: Pick<Program, "key" | "plan">) => Promise<Values[]>,
+): Promise<Values[]> {
+  const { key } = program;
+  let planning = 0;
+  let planned: Plan | null = null;
+  const start = performance.now();
+  const results = await run({
+    key,
+    plan(target) {
+      const from = performance.now();
+      planned = program.plan(target);
+      planning += performance.now() - from;
+      return planned;
+    },
+  });
+  const whole = performance.now() - start;
+  const known = shownOn(device);
+  const before = known.get(key);
+  const plan: Plan = planned ?? before?.plan ?? program.plan(device.target);
+  known.delete(key);
+  known.set(key, { plan, level: Math.max(level, before?.level ?? 0) });
+  if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
+  const bytesPerNumber = results[0]?.BYTES_PER_ELEMENT ?? Float32Array.BYTES_PER_ELEMENT;
+  const bytes = (arrays: readonly Values[]) =>
+    bytesText(bytesPerNumber * arrays.reduce((n, { length }) => n + length, 0));
+  const origin = planned ? `planned in ${millisecondsText(planning)} ms and compiled` : "compiled before";
+  // One message, so that computations that overlap do not mix.
+  printDebug([
+    `gpugrad: ${device.name} took ${millisecondsText(whole)} ms for ${kernelsText(plan)}, ${origin}; ` +
+    `${bytes(values)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
+    // Once: the plan of a key stays the same.
+    ...(planned || level > (before?.level ?? 0) ? detailsOf(plan, level) : []),
+  ].join("\n"));
+  return results;
+}
+
+function shownOn(device: Device): Map<string, Shown> {
+  let known = shown.get(device);
+  if (!known) shown.set(device, known = new Map());
+  return known;
+}
+
+/** Names that are listed; of more kernels only the number is told. */
+const LISTED = 5;
+
+function kernelsText({ steps }: Plan): string {
+  if (steps.length === 0) return "no kernel";
+  const names = steps.slice(0, LISTED).map(({ name }) => name);
+  return `${steps.length} ${steps.length === 1 ? "kernel" : "kernels"} (${names.join(", ")}${
+    steps.length > LISTED ? ", ..." : ""
+  })`;
+}
+
+function detailsOf(plan: Plan, level: number): string[] {
+  if (level < 2) return [];
+  const parts = [planText(plan)];
+  plan.steps.forEach((step, i) => {
+    if (level >= 3) parts.push(`step ${i}, ${step.name}: loops\n${loopText(step)}`);
+    if (level >= 4) parts.push(`step ${i}, ${step.name}: text\n${kernelText(step)}`);
+  });
+  return parts.map((part) => part.replace(/^/gm, "  "));
+}
+
+/** Returns eight characters that name a key (FNV-1a). */
+function hashOf(key: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

@@ -1,0 +1,59 @@
+/** Plans and kernels as text to read. */
+import { kernelFunction } from "./plan/loops.ts";
+import type { Plan, Source, Step } from "./plan/plan.ts";
+import { formatShape } from "./shape.ts";
+
+/** Returns where an argument or a result comes from: `leaf 0`, `step 3`. */
+export function sourceText(source: Source): string {
+  return source.from === "empty" ? "empty" : `${source.from} ${source.index}`;
+}
+
+/** Returns one line a kernel. */
+export function planText({ steps }: Plan): string {
+  return steps.map(({ name, shape, args, kernel }, i) =>
+    `step ${i}: ${name} ${formatShape(shape)} from ${args.map(sourceText).join(", ") || "nothing"}, ` +
+    `${kernel.iterations} iterations a thread`
+  ).join("\n");
+}
+
+/** Returns the loops of a kernel, the same for all backends. */
+export function loopText({ kernel }: Step): string {
+  const { extent, iterations, lines, result } = kernel;
+  return [`threads ${extent.join(" x ")}, ${iterations} iterations each`, ...lines, `element ${result}`].join("\n");
+}
+
+/** Returns the text that the backend compiles. */
+export function kernelText({ kernel }: Step): string {
+  return kernelFunction(kernel);
+}
+
+/** A column of a {@link table}. */
+export interface Column {
+  readonly title: string;
+  /** Whether cells are numbers, which end in one line. */
+  readonly numeric?: boolean;
+}
+
+/** Returns rows of cells as aligned columns, under their titles. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const lines = [columns.map(({ title }) => title), ...rows];
+  const widths = columns.map((_, c) => Math.max(...lines.map((cells) => cells[c].length)));
+  return lines.map((cells) =>
+    cells.map((cell, c) => (columns[c].numeric ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join("  ")
+      .trimEnd()
+  ).join("\n");
+}
+
+/** Returns a number of bytes with the unit that keeps it short: `512 B`, `1.5 kB`, `22 MB`. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit === 0 || value >= 99.5 ? value.toFixed(0) : value.toPrecision(2)} ${units[unit]}`;
+}
+
+/** Returns milliseconds with three digits after the point, and fewer the more there are before it. */
+export function millisecondsText(milliseconds: number): string {
+  if (milliseconds < 0.001) return milliseconds.toFixed(6);
+  return milliseconds.toFixed(milliseconds >= 100 ? 0 : milliseconds >= 10 ? 1 : milliseconds >= 1 ? 2 : 3);
+}
