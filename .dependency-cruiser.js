@@ -6,14 +6,14 @@
 
 /** The files of core/, lowest first. A file may import from the rows below its own and from its own row. */
 const core = [
-  ["shape", "affine", "runtime", "options", "backends/functions"],
+  ["shape", "affine", "runtime", "options", "expression", "backends/functions"],
   ["tensor"],
   ["op"],
   ["record"],
   ["registry", "past"],
   ["backends/dialect", "plan/node"],
-  ["plan/costs", "plan/reductions"],
-  ["plan/graph", "plan/loops"],
+  ["plan/costs", "plan/reductions", "plan/form"],
+  ["plan/graph", "plan/loops", "backends/render"],
   ["plan/plan"],
   ["device"],
   ["backends/driver"],

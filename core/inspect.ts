@@ -1,5 +1,5 @@
 /** Shows what lies between a tensor and its value: the tape, the plan, the kernels. */
-import { kernelFunction } from "./plan/loops.ts";
+import { renderFunction } from "./backends/render.ts";
 import { makePlan, type Source } from "./plan/plan.ts";
 import { chosenDevice } from "./devices.ts";
 import { tensorsOrThrow } from "./record.ts";
@@ -76,7 +76,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Rea
     shape: step.shape,
     args: step.args.map(sourceText),
     iterations: step.kernel.iterations,
-    source: kernelFunction(step.kernel),
+    source: renderFunction(step.kernel),
   }));
   const plan = steps.map((s, i) =>
     `step ${i}: ${s.name} ${formatShape(s.shape)} from ${

@@ -1,6 +1,6 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
 import type { Backend, CompiledPlan } from "../device.ts";
-import { kernelLoop } from "../plan/loops.ts";
+import { renderLoop } from "./render.ts";
 import { targetFor } from "./dialect.ts";
 import type { Plan, Source } from "../plan/plan.ts";
 import { sizeOf } from "../shape.ts";
@@ -44,7 +44,7 @@ export const float64Target = targetFor("float64");
 /** Turns a plan for {@link float64Target} into functions. */
 export function compileForHost(plan: Plan): HostPlan {
   const kernels = plan.steps.map((step) => {
-    const { parameters, body } = kernelLoop(step.kernel);
+    const { parameters, body } = renderLoop(step.kernel);
     return new Function(...parameters, body) as Kernel;
   });
   return {

@@ -2,7 +2,7 @@
 import type { GPU as GpuJs } from "gpu.js";
 import { type Backend, type CompiledPlan, DeviceLostError } from "../device.ts";
 import { type Driver, glDriver, hostDriver, type WebGpuContext, webGpuDriver } from "./driver.ts";
-import { kernelFunction } from "../plan/loops.ts";
+import { renderFunction } from "./render.ts";
 import { targetFor } from "./dialect.ts";
 import { MAX_ITERATIONS, type Plan, type Source } from "../plan/plan.ts";
 import { importGpuJs, threadsWork, whileWorkersStart, withWebGpu } from "../runtime.ts";
@@ -80,7 +80,7 @@ export async function gpuBackend(mode: string): Promise<Backend> {
       .sort((a, b) => a - b);
     const wanted = [...new Set(plan.results.filter((r) => r.from === "step").map((r) => r.index))];
     const kernels = plan.steps.map((step) =>
-      own.createKernel(kernelFunction(step.kernel), {
+      own.createKernel(renderFunction(step.kernel), {
         output: [...step.kernel.extent],
         precision: "single",
         asyncMode: true,
