@@ -6,14 +6,14 @@
 
 /** The files of core/, lowest first. A file may import from the rows below its own and from its own row. */
 const core = [
-  ["shape", "affine", "runtime", "options", "lineage", "backends/functions"],
+  ["shape", "affine", "runtime", "options", "lineage", "expression", "backends/functions"],
   ["kernel"],
   ["entry"],
   ["structure", "state", "past"],
   ["variants"],
   ["backends/dialect", "plan/node"],
-  ["plan/costs", "plan/reductions"],
-  ["plan/graph", "plan/loops"],
+  ["plan/costs", "plan/reductions", "plan/form"],
+  ["plan/graph", "plan/loops", "backends/render"],
   ["plan/plan", "backends/addon", "backends/gpujs"],
   ["program", "plan_text", "backends/limits", "backends/platform", "backends/gpujs_arrays"],
   ["backends/backend"],

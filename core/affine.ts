@@ -1,101 +1,172 @@
 /**
- * Index expressions of generated kernels: integer sums of products with known ranges. They simplify as they are built, so that
- * a chain of reshapes and transposes ends as the few terms that a person would write. Pure functions.
+ * Index expressions of kernels: integer sums of products with known ranges. They simplify as they are built, so that a chain of
+ * reshapes and transposes ends as the few terms that a person would write. Pure functions.
  */
 
 /** A part of an index expression that is not a constant. */
-export type Atom =
-  | {
-    readonly kind: "variable";
-    readonly key: string;
-    readonly min: number;
-    readonly max: number;
-    readonly depth: number;
+export type Atom = Variable | Division;
+
+/** A loop's counter, a thread's coordinate, or a value that was read. */
+export interface Variable {
+  readonly kind: "variable";
+  /** Its name: variables of the same name are the same. */
+  readonly key: string;
+  readonly min: number;
+  readonly max: number;
+  readonly depth: number;
+}
+
+/** `floor(of / by)`, or what it leaves. */
+export class Division {
+  readonly kind: "quotient" | "remainder";
+  readonly of: Index;
+  readonly by: number;
+  readonly min: number;
+  readonly max: number;
+  readonly depth: number;
+  #key: string | null = null;
+  #quotient: Index | null = null;
+
+  constructor(kind: "quotient" | "remainder", of: Index, by: number) {
+    this.kind = kind;
+    this.of = of;
+    this.by = by;
+    this.min = kind === "quotient" ? Math.floor(of.min / by) : 0;
+    this.max = kind === "quotient" ? Math.floor(of.max / by) : by - 1;
+    this.depth = of.depth;
   }
-  | {
-    readonly kind: "quotient" | "remainder";
-    readonly key: string;
-    readonly of: Index;
-    readonly by: number;
-    readonly min: number;
-    readonly max: number;
-    readonly depth: number;
-  };
+
+  /** The same for equal divisions. */
+  get key(): string {
+    return this.#key ??= `(${this.of.key}${this.kind === "quotient" ? "/" : "%"}${this.by})`;
+  }
+
+  /** `floor(of / by)`, simplified. */
+  get quotient(): Index {
+    return this.#quotient ??= floorDiv(this.of, this.by);
+  }
+}
+
+/** A product of an atom and a constant other than 0. */
+export interface Term {
+  readonly atom: Atom;
+  readonly coefficient: number;
+}
 
 /** `base + sum(coefficient * atom)`. */
-export interface Index {
+export class Index {
   readonly base: number;
-  readonly terms: readonly { readonly atom: Atom; readonly coefficient: number }[];
+  /** In the order of the keys of their atoms. */
+  readonly terms: readonly Term[];
   readonly min: number;
   readonly max: number;
   /** How many loops deep the expression's innermost variable lives; 0 for what depends on the thread alone. */
   readonly depth: number;
-  readonly key: string;
+  #key: string | null = null;
+
+  constructor(base: number, terms: readonly Term[]) {
+    let min = base, max = base, depth = 0;
+    for (const { atom, coefficient: c } of terms) {
+      min += c > 0 ? c * atom.min : c * atom.max;
+      max += c > 0 ? c * atom.max : c * atom.min;
+      if (atom.depth > depth) depth = atom.depth;
+    }
+    this.base = base;
+    this.terms = terms;
+    this.min = min;
+    this.max = max;
+    this.depth = depth;
+  }
+
+  /** The same for equal expressions. Made when it is asked for: most expressions are parts of others, and never compared. */
+  get key(): string {
+    if (this.#key === null) {
+      let key = String(this.base);
+      for (const { atom, coefficient } of this.terms) key += `+${coefficient}*${atom.key}`;
+      this.#key = key;
+    }
+    return this.#key;
+  }
 }
 
-function make(base: number, terms: { atom: Atom; coefficient: number }[]): Index {
-  let min = base, max = base, depth = 0;
-  for (const { atom, coefficient: c } of terms) {
-    min += c > 0 ? c * atom.min : c * atom.max;
-    max += c > 0 ? c * atom.max : c * atom.min;
-    if (atom.depth > depth) depth = atom.depth;
-  }
-  terms.sort((a, b) => (a.atom.key < b.atom.key ? -1 : a.atom.key > b.atom.key ? 1 : 0));
-  let key = String(base);
-  for (const { atom, coefficient } of terms) key += `+${coefficient}*${atom.key}`;
-  return { base, terms, min, max, depth, key };
-}
+const NO_TERMS: readonly Term[] = [];
+const ZERO = new Index(0, NO_TERMS);
 
 /** A constant. */
 export function constant(value: number): Index {
-  return make(value, []);
+  return value === 0 ? ZERO : new Index(value, NO_TERMS);
 }
 
-/** A variable of the kernel's source with values in `[min, max]`. */
+/** A variable of the kernel with values in `[min, max]`. */
 export function variable(name: string, min: number, max: number, depth: number): Index {
   if (min === max) return constant(min);
-  return make(0, [{ atom: { kind: "variable", key: name, min, max, depth }, coefficient: 1 }]);
+  return new Index(0, [{ atom: { kind: "variable", key: name, min, max, depth }, coefficient: 1 }]);
 }
 
 /** The sum of two expressions. */
 export function add(a: Index, b: Index): Index {
-  const terms = new Map<string, { atom: Atom; coefficient: number }>();
-  for (const { atom, coefficient } of [...a.terms, ...b.terms]) {
-    const known = terms.get(atom.key);
-    terms.set(atom.key, { atom, coefficient: coefficient + (known?.coefficient ?? 0) });
+  if (b.terms.length === 0) return b.base === 0 ? a : new Index(a.base + b.base, a.terms);
+  if (a.terms.length === 0) return a.base === 0 ? b : new Index(a.base + b.base, b.terms);
+  const terms = merged(a.terms, b.terms);
+  return joined(a.base + b.base, terms) ?? new Index(a.base + b.base, terms);
+}
+
+/** The terms of a sum: both are in order, and so is the result. */
+function merged(a: readonly Term[], b: readonly Term[]): Term[] {
+  const terms: Term[] = [];
+  let i = 0, k = 0;
+  while (i < a.length && k < b.length) {
+    const [x, y] = [a[i], b[k]];
+    if (x.atom === y.atom || x.atom.key === y.atom.key) {
+      const coefficient = x.coefficient + y.coefficient;
+      if (coefficient !== 0) terms.push({ atom: y.atom, coefficient });
+      i++;
+      k++;
+    } else if (x.atom.key < y.atom.key) {
+      terms.push(x);
+      i++;
+    } else {
+      terms.push(y);
+      k++;
+    }
   }
-  for (const [key, { coefficient }] of terms) if (coefficient === 0) terms.delete(key);
-  const base = a.base + b.base;
-  // c * (e mod n) + c * n * floor(e / n) is c * e: this undoes a decomposition that a later step puts together again.
-  for (const [key, { atom, coefficient }] of terms) {
+  while (i < a.length) terms.push(a[i++]);
+  while (k < b.length) terms.push(b[k++]);
+  return terms;
+}
+
+/** c * (e mod n) + c * n * floor(e / n) is c * e: this undoes a decomposition that a later step puts together again. */
+function joined(base: number, terms: readonly Term[]): Index | null {
+  for (const { atom, coefficient } of terms) {
     if (atom.kind !== "remainder") continue;
-    const quotient = floorDiv(atom.of, atom.by);
+    const { quotient } = atom;
     if (quotient.terms.length !== 1 || quotient.base !== 0 || quotient.terms[0].coefficient !== 1) continue;
-    const partner = terms.get(quotient.terms[0].atom.key);
+    const { key } = quotient.terms[0].atom;
+    const partner = terms.find((term) => term.atom.key === key);
     if (partner?.coefficient !== coefficient * atom.by) continue;
-    terms.delete(key);
-    terms.delete(partner.atom.key);
-    return add(make(base, [...terms.values()]), scale(atom.of, coefficient));
+    const rest = terms.filter((term) => term !== partner && term.atom !== atom);
+    return add(new Index(base, rest), scale(atom.of, coefficient));
   }
-  return make(base, [...terms.values()]);
+  return null;
 }
 
 /** An expression times a constant. */
 export function scale(a: Index, factor: number): Index {
   if (factor === 1) return a;
-  if (factor === 0) return constant(0);
-  return make(a.base * factor, a.terms.map(({ atom, coefficient }) => ({ atom, coefficient: coefficient * factor })));
+  if (factor === 0) return ZERO;
+  if (a.terms.length === 0) return constant(a.base * factor);
+  return new Index(a.base * factor, a.terms.map((t) => ({ atom: t.atom, coefficient: t.coefficient * factor })));
 }
 
 /** Splits `a` into `n * whole + rest`. */
 function split(a: Index, n: number): { whole: Index; rest: Index } {
-  const restBase = ((a.base % n) + n) % n;
-  const whole = a.terms.filter((t) => t.coefficient % n === 0).map((t) => ({
-    atom: t.atom,
-    coefficient: t.coefficient / n,
-  }));
-  const rest = a.terms.filter((t) => t.coefficient % n !== 0).map((t) => ({ ...t }));
-  return { whole: make((a.base - restBase) / n, whole), rest: make(restBase, rest) };
+  const base = ((a.base % n) + n) % n;
+  const whole: Term[] = [], rest: Term[] = [];
+  for (const term of a.terms) {
+    if (term.coefficient % n === 0) whole.push({ atom: term.atom, coefficient: term.coefficient / n });
+    else rest.push(term);
+  }
+  return { whole: new Index((a.base - base) / n, whole), rest: new Index(base, rest) };
 }
 
 function gcd(a: number, b: number): number {
@@ -109,48 +180,27 @@ export function floorDiv(a: Index, n: number): Index {
   if (rest.min >= 0 && rest.max < n) return whole;
   const common = rest.terms.reduce((g, t) => gcd(g, t.coefficient), n);
   if (common > 1) {
-    const reduced = make(
-      Math.floor(rest.base / common),
-      rest.terms.map((t) => ({ atom: t.atom, coefficient: t.coefficient / common })),
-    );
-    return add(whole, floorDiv(reduced, n / common));
+    const terms = rest.terms.map((t) => ({ atom: t.atom, coefficient: t.coefficient / common }));
+    return add(whole, floorDiv(new Index(Math.floor(rest.base / common), terms), n / common));
   }
   const [only] = rest.terms;
   if (rest.terms.length === 1 && rest.base === 0 && only.coefficient === 1 && only.atom.kind === "quotient") {
     return add(whole, floorDiv(only.atom.of, only.atom.by * n));
   }
-  const atom: Atom = {
-    kind: "quotient",
-    key: `(${rest.key}/${n})`,
-    of: rest,
-    by: n,
-    min: Math.floor(rest.min / n),
-    max: Math.floor(rest.max / n),
-    depth: rest.depth,
-  };
-  return add(whole, make(0, [{ atom, coefficient: 1 }]));
+  return add(whole, new Index(0, [{ atom: new Division("quotient", rest, n), coefficient: 1 }]));
 }
 
 /** `a - n * floor(a / n)`. */
 export function modulo(a: Index, n: number): Index {
-  if (n === 1) return constant(0);
+  if (n === 1) return ZERO;
   const { rest } = split(a, n);
   if (rest.min >= 0 && rest.max < n) return rest;
-  const atom: Atom = {
-    kind: "remainder",
-    key: `(${rest.key}%${n})`,
-    of: rest,
-    by: n,
-    min: 0,
-    max: n - 1,
-    depth: rest.depth,
-  };
-  return make(0, [{ atom, coefficient: 1 }]);
+  return new Index(0, [{ atom: new Division("remainder", rest, n), coefficient: 1 }]);
 }
 
 /** The row-major position of an element. */
 export function flatten(index: readonly Index[], shape: readonly number[]): Index {
-  let flat = constant(0);
+  let flat = ZERO;
   for (let i = 0; i < shape.length; i++) flat = add(scale(flat, shape[i]), index[i]);
   return flat;
 }
@@ -163,6 +213,6 @@ export function unflatten(flat: Index, shape: readonly number[]): Index[] {
     index[i] = modulo(rest, shape[i]);
     rest = floorDiv(rest, shape[i]);
   }
-  if (shape.length > 0) index[0] = shape[0] === 1 ? constant(0) : rest;
+  if (shape.length > 0) index[0] = shape[0] === 1 ? ZERO : rest;
   return index;
 }

@@ -1,32 +1,23 @@
 /** How ops are computed, as far as the compiler knows. */
 import type { Index } from "./affine.ts";
+import type { Builder, Expression } from "./expression.ts";
 import type { Shape } from "./shape.ts";
 
 /** Attributes of an entry: what an op needs to know besides its inputs. Plain data, since they are part of the structural key. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
-/** Names of scalar functions and constants that backends spell differently; `backends/functions.ts` knows how each writes them. */
-export interface Lowering {
-  /** A call of a scalar function of `backends/functions.ts`. */
-  call(name: string, ...args: string[]): string;
-  /** Rounds the result of arithmetic to the precision that the backend stores, where it computes in a higher one. */
-  round(code: string): string;
-  /** A number as source text, infinities and NaN included. */
-  literal(value: number): string;
-}
-
 /** A function of the elements at one position. */
 export interface ElementwiseKernel {
   readonly kind: "elementwise";
-  /** Source of the result. Arguments are source texts: numbers, or conditions where `takes` says so. */
-  expression(args: string[], attributes: Attributes, lower: Lowering): string;
+  /** The result of arguments that are numbers, or conditions if `takes` says so. */
+  expression(args: readonly Expression[], attributes: Attributes, build: Builder): Expression;
   /** What each argument must be; a missing entry is a number. */
   readonly takes?: readonly ("number" | "condition")[];
   /** What the expression is. */
   readonly gives?: "number" | "condition";
   /** Rough cost of one evaluation, 1 for an addition. */
   readonly cost: number;
-  /** Attributes that are numbers and may change from call to call; as source texts they follow the arguments. */
+  /** Attributes that are numbers and may change from call to call; as expressions they follow the arguments. */
   readonly numbers?: readonly string[];
   /**
    * For a choice: the numbers of the arguments that the result is where the first one, a condition, holds, and where it does not. The
@@ -53,8 +44,8 @@ export interface ReduceKernel {
   readonly kind: "reduce";
   /** What the result is over nothing, and where accumulation starts. */
   readonly identity: number;
-  /** Source that combines an accumulator and an element. For an arg-reduction: whether the element is better. */
-  combine(accumulator: string, element: string, lower: Lowering): string;
+  /** Combines an accumulator and an element. For an arg-reduction: whether the element is better. */
+  combine(accumulator: Expression, element: Expression, build: Builder): Expression;
   /** The result is the position (row-major over the axes) of the best element, the lowest among equals. */
   readonly position?: boolean;
 }

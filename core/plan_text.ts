@@ -1,5 +1,5 @@
 /** Plans and kernels as text to read. */
-import { kernelFunction } from "./plan/loops.ts";
+import { renderFunction } from "./backends/render.ts";
 import type { Plan, Source, Step } from "./plan/plan.ts";
 import { formatShape } from "./shape.ts";
 
@@ -24,7 +24,7 @@ export function loopText({ kernel }: Step): string {
 
 /** Returns the text that the backend compiles. */
 export function kernelText({ kernel }: Step): string {
-  return kernelFunction(kernel);
+  return renderFunction(kernel);
 }
 
 /** A column of a {@link table}. */

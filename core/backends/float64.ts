@@ -1,12 +1,12 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
-import { kernelLoop } from "../plan/loops.ts";
 import type { Plan, Source } from "../plan/plan.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
-import { target } from "./dialect.ts";
+import { common, type Target } from "./dialect.ts";
 import { limitsOf } from "./limits.ts";
+import { renderLoop } from "./render.ts";
 
 type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
 
@@ -28,7 +28,15 @@ export interface BoundPlan {
   profile(): number[];
 }
 
-const dialect = target("float64", { double: true, flat: true, exactIndex: Number.MAX_SAFE_INTEGER });
+const dialect: Target = {
+  ...common,
+  name: "float64",
+  thread: ["x", "y", "z"],
+  double: true,
+  flat: true,
+  exactIndex: Number.MAX_SAFE_INTEGER,
+  exactValue: Number.MAX_SAFE_INTEGER,
+};
 
 export const float64: Backend = {
   name: "float64",
@@ -55,7 +63,7 @@ const driver: Driver = {
 /** Turns a plan for {@link float64} into functions. */
 export function compileForHost(plan: Plan): HostPlan {
   const kernels = plan.steps.map((step) => {
-    const { parameters, body } = kernelLoop(step.kernel);
+    const { parameters, body } = renderLoop(step.kernel);
     return new Function(...parameters, body) as Kernel;
   });
   return {

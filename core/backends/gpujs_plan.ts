@@ -1,6 +1,5 @@
 /** A plan as one pipeline of gpu.js: forward and backward together, with nothing read back in between. */
 import { DeviceLostError } from "../device.ts";
-import { kernelFunction } from "../plan/loops.ts";
 import type { Plan, Source, Step } from "../plan/plan.ts";
 import { threadsWork, whileWorkersStart } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
@@ -9,6 +8,7 @@ import type { Backend, CompiledPlan } from "./backend.ts";
 import { asFloat32, flat, unsampled } from "./gpujs_arrays.ts";
 import type { Gpu, GpuModule, Kernel, Pipeline } from "./gpujs.ts";
 import type { Platform } from "./platform.ts";
+import { renderFunction } from "./render.ts";
 
 /** gpu.js at work on a device, from when it is opened until it is lost or disposed of. */
 export interface Session {
@@ -83,7 +83,7 @@ export class GpuJsPlan implements CompiledPlan {
 
   #createKernel({ kernel }: Step): Kernel {
     const { gpu, backend: { dialect, limits } } = this.#session;
-    return gpu.createKernel(kernelFunction(kernel), {
+    return gpu.createKernel(renderFunction(kernel), {
       output: [...kernel.extent],
       precision: "single",
       asyncMode: true,

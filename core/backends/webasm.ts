@@ -3,13 +3,13 @@ import type { Plan, Source } from "../plan/plan.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Backend } from "./backend.ts";
-import { target } from "./dialect.ts";
-import { expPolynomial } from "./functions.ts";
+import { common, type Target } from "./dialect.ts";
+import { webAssemblyFunctions } from "./functions.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { limitsOf } from "./limits.ts";
 import { openHost } from "./platform.ts";
 
-const dialect = target("webasm", { functions: { exp: expPolynomial } });
+const dialect: Target = { ...common, name: "webasm", functions: { ...common.functions, ...webAssemblyFunctions } };
 
 export const webasm: Backend = {
   name: "webasm",

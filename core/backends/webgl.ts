@@ -1,15 +1,14 @@
 /** gpu.js on GL: WebGL in browsers, and the addon `gl` in Node. */
 import type { Plan } from "../plan/plan.ts";
 import type { Backend } from "./backend.ts";
-import { target } from "./dialect.ts";
-import { shaderFunctions } from "./functions.ts";
+import { type Target, textures } from "./dialect.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { limitsOf } from "./limits.ts";
 import { arraysOf, type Opener, type Platform } from "./platform.ts";
 
 /** A backend whose kernels are shaders over textures. */
 function overTextures({ name, runsIn, needs }: Pick<Backend, "name" | "runsIn" | "needs">): Backend {
-  const dialect = target(name, { flat: true, extents: [], shader: true, functions: shaderFunctions });
+  const dialect: Target = { ...textures, name };
   const backend: Backend = {
     name,
     computesOn: "gpu",

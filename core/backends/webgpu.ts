@@ -4,20 +4,19 @@ import type { Runtime } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import { withWebGpu } from "./addon.ts";
 import type { Backend } from "./backend.ts";
-import { target } from "./dialect.ts";
-import { shaderFunctions } from "./functions.ts";
+import { shader, type Target } from "./dialect.ts";
 import type { GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { limitsOf } from "./limits.ts";
 import { arraysOf, type Opener, type Platform } from "./platform.ts";
 
-const dialect = target("webgpu", {
-  functions: shaderFunctions,
-  shader: true,
+const dialect: Target = {
+  ...shader,
+  name: "webgpu",
   // Workgroups of 8 by 8 by 1, of which WebGPU guarantees 65,535 along each axis.
   extents: [8 * 65535, 8 * 65535, 65535],
   tablesAreArguments: true,
-});
+};
 
 export const webgpu: Backend = {
   name: "webgpu",

@@ -1,109 +1,64 @@
-/** A step of a plan becomes one JavaScript function: index expressions are evaluated, values computed where their loops are. */
-import { add, constant, flatten, floorDiv, type Index, scale, unflatten, variable } from "../affine.ts";
-import type { Target } from "../backends/dialect.ts";
-import type { Lowering } from "../kernel.ts";
+/** From a value of the graph to loops: index expressions are evaluated, values computed in the outermost loops that know their indices. */
+import { add, constant, type Division, flatten, type Index, scale, unflatten, variable } from "../affine.ts";
+import { build, type Expression, type Linear, type Local, type Role } from "../expression.ts";
 import { costOf, guardedCost, type Stored } from "./costs.ts";
+import type { Layout, LoopKernel, Statement } from "./form.ts";
 import type { Node } from "./node.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
-/** Source that computes one array, one element a thread. */
-export interface KernelText {
-  /** Names of the arrays that it reads. */
-  readonly parameters: readonly string[];
-  /** Statements, and the expression of the element. */
-  readonly lines: readonly string[];
-  readonly result: string;
-  /** The extent of the threads: x, then y and z where the kernel has them. */
-  readonly extent: readonly number[];
-  /** Loop iterations of one thread, nested loops multiplied. */
-  readonly iterations: number;
-  /** Names of the constant tables that it reads. */
-  readonly tables: readonly string[];
-  /** Names of the numbers that it takes after the arrays. */
-  readonly opaque: readonly string[];
+/** Thresholds for loops and branches. Costs are in additions. */
+export interface LoopCosts {
+  /** A reduction of at least this many elements does not run inside another one's loop: it gets threads of its own. */
+  readonly longInner: number;
+  /** Nor does a branch that guards this much, which would be computed for nothing if the value behind it got an array instead. */
+  readonly muchGuarded: number;
+  /** A branch around something cheaper than this costs more than it saves. */
+  readonly lazy: number;
+  /** Conditions with more operands than this are computed once rather than repeated. */
+  readonly longCondition: number;
+  /** A loop's element that costs more is not worth many copies. */
+  readonly unrolled: number;
+  /** The values that one kernel computes, repetitions in branches and unrolled loops included. */
+  readonly mostValues: number;
 }
 
-/** A kernel together with the graph's values that it reads and evaluates. */
-export interface KernelSource extends KernelText {
-  /** What the parameters stand for. */
-  readonly args: readonly Node[];
-  /** How often each value is evaluated in all threads together. */
-  readonly evaluations: ReadonlyMap<Node, number>;
-}
+/** Chosen by measurement on WebAssembly with SIMD. */
+export const LOOP_COSTS: LoopCosts = {
+  longInner: 8,
+  muchGuarded: 30_000,
+  lazy: 12,
+  longCondition: 6,
+  unrolled: 40,
+  mostValues: 1500,
+};
 
 /** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
 const MIN_ROW = 64;
 
 /** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
-function spread(shape: Shape, target: Target): number[][] {
-  const all = shape.map((_, i) => i);
+function spread(shape: Shape, { extents }: Layout): number[][] {
+  const all = [...shape.keys()];
   let first = shape.length;
   let row = 1;
   while (first > 0 && row < MIN_ROW) row *= shape[--first];
   const groups = [all.slice(first)];
   if (first > 0) groups.push([first - 1]);
   if (first > 1) groups.push(all.slice(0, first - 1));
-  const fits = groups.every((axes, k) => sizeOf(axes.map((a) => shape[a])) <= (target.extents[k] ?? 0));
+  const fits = groups.every((axes, k) => lengthOf(axes, shape) <= (extents[k] ?? 0));
   return fits ? groups : [all];
 }
 
+/** The elements along some axes. */
+function lengthOf(axes: readonly number[], shape: Shape): number {
+  let length = 1;
+  for (const axis of axes) length *= shape[axis];
+  return length;
+}
+
 /** The extent of an array of this shape: x, y, z, as far as needed. */
-export function extentOf(shape: Shape, target: Target): number[] {
-  return spread(shape, target).map((axes) => sizeOf(axes.map((a) => shape[a])));
+export function extentOf(shape: Shape, layout: Layout): number[] {
+  return spread(shape, layout).map((axes) => lengthOf(axes, shape));
 }
-
-/** A name for the element of a value at an index. */
-function keyOf(node: Node, index: readonly Index[]): string {
-  let key = String(node.order);
-  for (const i of index) key += `|${i.key}`;
-  return key;
-}
-
-interface Value {
-  code: string;
-  condition: boolean;
-  depth: number;
-}
-
-/** Where statements go: a thread's body, a loop's or a branch's. */
-class Scope {
-  readonly lines: string[] = [];
-  readonly memo = new Map<string, Value>();
-  readonly parent: Scope | null;
-  readonly depth: number;
-  /** How often the statements run in all threads together. */
-  readonly times: number;
-  /**
-   * For a branch the key of its condition, empty where it stands for no value. Values computed inside must stay inside: the condition
-   * may guard them.
-   */
-  readonly branch: string | null;
-  constructor(parent: Scope | null, depth: number, times: number, branch: string | null = null) {
-    this.parent = parent;
-    this.depth = depth;
-    this.times = times;
-    this.branch = branch;
-  }
-
-  /** Whether this is inside a branch with a condition. */
-  holds(condition: string): boolean {
-    return this.branch === condition || (this.parent?.holds(condition) ?? false);
-  }
-}
-
-/** A reduction of at least this many elements does not run inside another one's loop: it gets threads of its own. */
-const LONG_INNER = 8;
-/** Nor does a branch that guards this much, which would be computed for nothing if what it guards got an array instead. */
-const MUCH_GUARDED = 30_000;
-/** A branch around something cheaper than this costs more than it saves. */
-const LAZY_COST = 12;
-/** Conditions longer than this are computed once rather than repeated. */
-const LONG_CONDITION = 60;
-/** A number as source text. */
-const LITERAL = /^\(?-?[\d.]+(e[-+]?\d+)?\)?$/;
-
-/** The values that one kernel computes, repetitions in branches and unrolled loops included. */
-const MOST_VALUES = 1500;
 
 /** Thrown where a kernel gets too large: the value that it repeats most should be read from an array. */
 export class KernelTooLarge {
@@ -115,91 +70,253 @@ export class KernelTooLarge {
 
 /** Thrown where an index is too large to be exact on a backend. */
 class IndexTooLarge extends Error {
-  constructor(root: Node, target: Target, index: number) {
+  constructor(root: Node, { name, exactIndex }: Layout, index: number) {
     super(
       `plan: "${root.name}" of shape [${
         root.shape.join(", ")
-      }] needs the index ${index}, but on ${target.name} indices are exact ` +
-        `only up to ${target.exactIndex}; split the tensor, or use the device "float64" or "cpu" (whose indices are exact, but ` +
+      }] needs the index ${index}, but on ${name} indices are exact ` +
+        `only up to ${exactIndex}; split the tensor, or use the device "float64" or "cpu" (whose indices are exact, but ` +
         `whose values are float32 like all but those of "float64")`,
     );
     this.name = "IndexTooLarge";
   }
 }
 
-class Emitter {
-  /** How often each value is computed in the text. */
-  readonly #repetitions = new Map<Node, number>();
-  #values = 0;
+/** A value at a place. */
+interface Value {
+  readonly expression: Expression;
+  readonly condition: boolean;
+  /** How many loops deep it is known. */
+  readonly depth: number;
+}
+
+/** The element of a value at an index. There is one for each index, so that places are compared as objects. */
+class Place {
+  readonly index: readonly Index[];
+  readonly depth: number;
+  /** The values that are known here, each in a scope. */
+  readonly known = new Map<Node, Known<Value>[]>();
+  constructor(index: readonly Index[]) {
+    this.index = index;
+    let depth = 0;
+    for (const i of index) if (i.depth > depth) depth = i.depth;
+    this.depth = depth;
+  }
+}
+
+/** Places by the numbers of their indices. */
+interface Places {
+  place: Place | null;
+  next: Map<number, Places> | null;
+}
+
+/** Something that is known in a scope and all within it. */
+interface Known<T> {
+  readonly scope: Scope;
+  readonly value: T;
+}
+
+/** A condition that a branch tests: an input of a choice, somewhere. */
+interface Test {
+  readonly node: Node;
+  readonly place: Place;
+}
+
+/** Where statements go: a thread's body, a loop's or a branch's. */
+class Scope {
+  readonly statements: Statement[] = [];
+  readonly parent: Scope | null;
+  readonly depth: number;
+  /** How often the statements run in all threads together. */
+  readonly times: number;
+  /**
+   * For a branch its condition, or `true` where that is no value of the graph. Values computed inside must stay inside: the condition may
+   * guard them.
+   */
+  readonly branch: Test | true | null;
+  constructor(parent: Scope | null, depth: number, times: number, branch: Test | true | null = null) {
+    this.parent = parent;
+    this.depth = depth;
+    this.times = times;
+    this.branch = branch;
+  }
+
+  /** A branch in this scope. */
+  guarded(test: Test | true, share = 1): Scope {
+    return new Scope(this, this.depth, this.times * share, test);
+  }
+}
+
+/** Whether a scope is inside a branch that tests this. */
+function isTested(inner: Scope, node: Node, place: Place): boolean {
+  for (let scope: Scope | null = inner; scope; scope = scope.parent) {
+    const { branch } = scope;
+    if (branch !== null && branch !== true && branch.node === node && branch.place === place) return true;
+  }
+  return false;
+}
+
+/** Looks a value up in a scope and those around it. */
+function find<T>(known: readonly Known<T>[] | undefined, inner: Scope): T | undefined {
+  if (!known) return undefined;
+  for (const { scope, value } of known) {
+    for (let own: Scope | null = inner; own; own = own.parent) if (own === scope) return value;
+  }
+  return undefined;
+}
+
+/** A node with a kernel of one kind. */
+type KernelOf<K extends Node["kernel"]["kind"]> = Extract<Node["kernel"], { kind: K }>;
+
+/** A reduction while its loops are written. */
+interface Reduction {
+  readonly kernel: KernelOf<"reduce">;
+  readonly input: Node;
+  /** Where the result is. */
+  readonly place: Place;
+  /** For each axis of the input whether it is reduced. */
+  readonly reduced: readonly boolean[];
+  /** The lengths of the axes that are. */
+  readonly sizes: readonly number[];
+  readonly accumulators: readonly Local[];
+  /** The position of the best element, where that is the result. */
+  readonly best: Local | null;
+}
+
+/** Prefixes of the names of locals in index expressions, which put the terms of sums in order. */
+const KEYS: Readonly<Record<Role, string>> = {
+  counter: "i",
+  thread: "u",
+  value: "v",
+  accumulator: "s",
+  position: "p",
+  choice: "t",
+};
+
+const ZERO = constant(0);
+
+class Lowering {
   readonly args: Node[] = [];
   readonly evaluations = new Map<Node, number>();
-  iterations = 0;
-  #names = 0;
-  readonly #root: Node;
-  readonly #target: Target;
-  readonly #stored: Stored;
-  /** The names of hidden constants. */
-  readonly #constants = new Map<string, string>();
-  readonly #threads: number;
+  readonly threads: Local[] = [];
   readonly top: Scope;
+  iterations = 0;
+  readonly #root: Node;
+  readonly #stored: Stored;
+  readonly #layout: Layout;
+  readonly #costs: LoopCosts;
+  /** How often each value is computed in the statements. */
+  readonly #repetitions = new Map<Node, number>();
+  #values = 0;
+  #count = 0;
+  /** The locals that index expressions name. */
+  readonly #locals = new Map<string, Local>();
+  readonly #constants = new Map<number | "-0", Local>();
+  readonly #numbers = new Map<string, number>();
+  readonly #numberOf = new Map<Index, number>();
+  readonly #places: Places = { place: null, next: null };
+  /** How the axes of arrays are spread over x, y and z. */
+  readonly #spreads = new Map<Shape, number[][]>();
+  /** Quotients and remainders that have names. */
+  readonly #divisions = new Map<string, Known<Local>[]>();
 
-  constructor(root: Node, target: Target, stored: Stored) {
+  constructor(root: Node, stored: Stored, layout: Layout, costs: LoopCosts) {
     this.#root = root;
     this.#stored = stored;
-    this.#target = target;
-    this.#threads = root.size;
+    this.#layout = layout;
+    this.#costs = costs;
     this.top = new Scope(null, 0, root.size);
   }
 
-  threadIndex(): Index[] {
+  /** The value of the root in a thread. */
+  result(): Expression {
+    return this.#number(this.#root, this.#place(this.#threadIndex()), this.top).expression;
+  }
+
+  #threadIndex(): Index[] {
     const { shape } = this.#root;
     const index = new Array<Index>(shape.length);
-    spread(shape, this.#target).forEach((axes, k) => {
+    for (const axes of spread(shape, this.#layout)) {
       const sizes = axes.map((a) => shape[a]);
-      const flat = variable(this.#target.thread[k], 0, sizeOf(sizes) - 1, 0);
-      unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
-    });
+      const thread = this.#local("thread");
+      this.threads.push(thread);
+      const parts = unflatten(this.#variable(thread, sizeOf(sizes), 0), sizes);
+      axes.forEach((axis, i) => (index[axis] = parts[i]));
+    }
     return index;
   }
 
-  #mostRepeated(): Node {
-    let most: Node | null = null;
-    for (const [node, times] of this.#repetitions) {
-      if (
-        !most || times > this.#repetitions.get(most)! ||
-        (times === this.#repetitions.get(most) && node.order > most.order)
-      ) {
-        most = node;
-      }
+  // Names and places
+
+  #local(role: Role): Local {
+    return { kind: "local", id: this.#count++, role };
+  }
+
+  /** A local as an index expression with values below `end`. */
+  #variable(local: Local, end: number, depth: number): Index {
+    const key = KEYS[local.role] + String(local.id).padStart(6, "0");
+    this.#locals.set(key, local);
+    return variable(key, 0, end - 1, depth);
+  }
+
+  /** A number for an index expression, the same for equal ones. */
+  #idOf(index: Index): number {
+    let id = this.#numberOf.get(index);
+    if (id !== undefined) return id;
+    id = this.#numbers.get(index.key);
+    if (id === undefined) this.#numbers.set(index.key, id = this.#numbers.size);
+    this.#numberOf.set(index, id);
+    return id;
+  }
+
+  #place(index: readonly Index[]): Place {
+    let at = this.#places;
+    for (const i of index) {
+      const id = this.#idOf(i);
+      at.next ??= new Map();
+      let next = at.next.get(id);
+      if (!next) at.next.set(id, next = { place: null, next: null });
+      at = next;
     }
-    return most!;
+    return at.place ??= new Place(index);
   }
 
-  /** Whether a value inside a loop should be read from an array that a kernel of its own fills. */
-  #ownThreads(node: Node): boolean {
-    const { kernel } = node;
-    if (kernel.kind === "reduce") return node.inputs[0].size >= LONG_INNER * node.size;
-    return guardedCost(node, false, this.#stored) > MUCH_GUARDED;
+  /** Where an input of an elementwise op is read: axes of length 1 are broadcast. */
+  #broadcast(shape: Shape, place: Place): Place {
+    const { index } = place;
+    const missing = index.length - shape.length;
+    const same = missing === 0 && shape.every((n, axis) => n !== 1 || index[axis] === ZERO);
+    return same ? place : this.#place(shape.map((n, axis) => (n === 1 ? ZERO : index[axis + missing])));
   }
 
-  #name(prefix: string): string {
-    return `${prefix}${this.#names++}`;
+  // Statements
+
+  #bind(scope: Scope, value: Expression): Local {
+    if (value.kind === "local") return value;
+    const local = this.#local("value");
+    scope.statements.push({ kind: "const", local, value });
+    return local;
   }
 
-  #bind(scope: Scope, code: string): string {
-    if (/^[a-z]\w*$/i.test(code) && code !== "Infinity") return code;
-    const name = this.#name("v");
-    scope.lines.push(`const ${name} = ${code};`);
-    return name;
+  #declare(scope: Scope, role: Role, value: Expression): Local {
+    const local = this.#local(role);
+    scope.statements.push({ kind: "let", local, value });
+    return local;
   }
 
-  #lowering(scope: Scope): Lowering {
-    const target = this.#target;
-    return {
-      call: (name, ...args) => target.call(name, args, (code) => this.#bind(scope, code)),
-      round: (code) => target.round(code),
-      literal: (value) => target.literal(value),
-    };
+  /** A number of the program as an operand. */
+  #constant(value: number): Local {
+    const key = Object.is(value, -0) ? "-0" : value;
+    let local = this.#constants.get(key);
+    if (!local) {
+      this.#constants.set(key, local = this.#local("value"));
+      this.top.statements.push({ kind: "constant", local, value });
+    }
+    return local;
+  }
+
+  #operand({ expression }: Value): Expression {
+    return expression.kind === "literal" ? this.#constant(expression.value) : expression;
   }
 
   /** The innermost scope at or above `from` in which everything of this depth is known. */
@@ -209,396 +326,375 @@ class Emitter {
     return scope;
   }
 
-  #find(key: string, scope: Scope): Value | undefined {
-    for (let s: Scope | null = scope; s; s = s.parent) {
-      const value = s.memo.get(key);
-      if (value) return value;
-    }
-    return undefined;
-  }
-
-  /** Source of an index. Quotients and remainders get names, so that they are computed once. */
-  #index(index: Index, from: Scope): string {
+  /** An index. Quotients and remainders get names, so that they are computed once. */
+  #linear(index: Index, from: Scope): Linear {
     const largest = Math.max(Math.abs(index.min), Math.abs(index.max));
-    if (largest > this.#target.exactIndex) throw new IndexTooLarge(this.#root, this.#target, largest);
-    const parts: string[] = [];
+    if (largest > this.#layout.exactIndex) throw new IndexTooLarge(this.#root, this.#layout, largest);
+    const terms: { local: Local; coefficient: number }[] = [];
     for (const { atom, coefficient } of index.terms) {
-      let code: string;
-      if (atom.kind === "variable") code = atom.key;
-      else {
-        const key = `#${atom.key}`;
-        const scope = this.#scopeFor(atom.depth, from);
-        const known = this.#find(key, scope);
-        if (known) code = known.code;
-        else {
-          const of = this.#index(atom.of, scope);
-          if (atom.kind === "quotient") code = this.#quotient(of, atom.by, atom.of.max, scope);
-          else code = `(${of}) - ${atom.by} * ${this.#index(floorDiv(atom.of, atom.by), scope)}`;
-          code = this.#bind(scope, code);
-          scope.memo.set(key, { code, condition: false, depth: atom.depth });
-        }
-      }
-      parts.push(coefficient === 1 ? code : `${code} * ${coefficient}`);
+      const local = atom.kind === "variable" ? this.#locals.get(atom.key)! : this.#division(atom, from);
+      terms.push({ local, coefficient });
     }
-    if (index.base !== 0 || parts.length === 0) parts.push(String(index.base));
-    return parts.length === 1 ? parts[0] : `(${parts.join(" + ").replaceAll("+ -", "- ")})`;
+    return { base: index.base, terms };
   }
 
-  /** `floor(of / by)` of an index up to `max`. */
-  #quotient(of: string, by: number, max: number, scope: Scope): string {
-    const { exactIndex } = this.#target;
-    // Half an index keeps an approximate division on the right side of whole numbers, as long as halves can be told.
-    if (max < exactIndex / 8) return `Math.floor((${of} + 0.5) / ${by})`;
-    const near = this.#bind(scope, `Math.floor(${of} / ${by})`);
-    const rest = this.#bind(scope, `${of} - ${near} * ${by}`);
-    return `${near} + (${rest} >= ${by} ? 1.0 : (${rest} < 0.0 ? -1.0 : 0.0))`;
-  }
-
-  number(node: Node, index: readonly Index[], from: Scope): Value {
-    const value = this.value(node, index, from);
-    return value.condition ? { code: this.#truth(value.code), condition: false, depth: value.depth } : value;
-  }
-
-  /** A condition as a number. */
-  #truth(condition: string): string {
-    return this.#target.hide(`(${condition} ? 1.0 : 0.0)`);
-  }
-
-  /** What is computed with. Compilers know of a constant what is written, of a name nothing. */
-  #operand({ code }: Value): string {
-    if (!LITERAL.test(code)) return code;
-    const hidden = this.#target.hide(code);
-    if (hidden === code) return code;
-    let name = this.#constants.get(code);
-    if (!name) this.#constants.set(code, name = this.#bind(this.top, hidden));
-    return name;
-  }
-
-  condition(node: Node, index: readonly Index[], from: Scope): Value {
-    const value = this.value(node, index, from);
-    return value.condition ? value : { code: `(${value.code} > 0.5)`, condition: true, depth: value.depth };
-  }
-
-  value(node: Node, index: readonly Index[], from: Scope): Value {
-    const depth = index.reduce((deepest, i) => Math.max(deepest, i.depth), 0);
-    const key = keyOf(node, index);
-    const scope = this.#scopeFor(depth, from);
-    const known = this.#find(key, scope);
-    if (known) return known;
-    this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
-    const read = node !== this.#root && (this.#stored.has(node) || (scope.depth > 0 && this.#ownThreads(node)));
-    const value = read ? this.#load(node, index, scope) : this.#compute(node, index, scope);
-    value.depth = depth;
-    scope.memo.set(key, value);
+  #division(atom: Division, from: Scope): Local {
+    const scope = this.#scopeFor(atom.depth, from);
+    let known = this.#divisions.get(atom.key);
+    const found = find(known, scope);
+    if (found) return found;
+    if (!known) this.#divisions.set(atom.key, known = []);
+    const of = this.#linear(atom.of, scope);
+    const { by } = atom;
+    const value = this.#bind(
+      scope,
+      atom.kind === "quotient"
+        ? { kind: "quotient", of, by, most: atom.of.max }
+        : { kind: "remainder", of, by, quotient: this.#linear(atom.quotient, scope) },
+    );
+    known.push({ scope, value });
     return value;
   }
 
-  #load(node: Node, index: readonly Index[], scope: Scope): Value {
-    let arg = this.args.indexOf(node);
-    if (arg < 0) arg = this.args.push(node) - 1;
-    if (this.#target.flat) {
-      const code = this.#bind(scope, `a${arg}[${this.#index(flatten(index, node.shape), scope)}]`);
-      return { code, condition: false, depth: 0 };
-    }
-    const groups = spread(node.shape, this.#target).map((axes) =>
-      this.#index(flatten(axes.map((a) => index[a]), axes.map((a) => node.shape[a])), scope)
-    );
-    const code = this.#bind(scope, `a${arg}${groups.reverse().map((g) => `[${g}]`).join("")}`);
-    return { code, condition: false, depth: 0 };
+  // Values
+
+  #number(node: Node, place: Place, from: Scope): Value {
+    const value = this.#value(node, place, from);
+    if (!value.condition) return value;
+    return { expression: build.call("truth", value.expression), condition: false, depth: value.depth };
   }
 
-  #compute(node: Node, index: readonly Index[], scope: Scope): Value {
-    const { kernel } = node;
-    // What a branch computes is unknown outside of it, so a chain of branches can repeat its beginning exponentially often.
-    if (node !== this.#root && kernel.kind !== "movement" && kernel.kind !== "position") {
-      this.#repetitions.set(node, (this.#repetitions.get(node) ?? 0) + 1);
-      if (++this.#values > MOST_VALUES) throw new KernelTooLarge(this.#mostRepeated());
+  #condition(node: Node, place: Place, from: Scope): Expression {
+    const { expression, condition } = this.#value(node, place, from);
+    return condition ? expression : build.call("holds", expression);
+  }
+
+  #value(node: Node, place: Place, from: Scope): Value {
+    const scope = this.#scopeFor(place.depth, from);
+    let known = place.known.get(node);
+    const found = find(known, scope);
+    if (found) return found;
+    if (!known) place.known.set(node, known = []);
+    this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
+    const read = node !== this.#root && (this.#stored.has(node) || (scope.depth > 0 && this.#ownThreads(node)));
+    const value = read ? this.#read(node, place, scope) : this.#compute(node, place, scope);
+    known.push({ scope, value });
+    return value;
+  }
+
+  /** Whether a value inside a loop should be read from an array that a kernel of its own fills. */
+  #ownThreads(node: Node): boolean {
+    if (node.kernel.kind === "reduce") return node.inputs[0].size >= this.#costs.longInner * node.size;
+    return guardedCost(node, false, this.#stored) > this.#costs.muchGuarded;
+  }
+
+  #read(node: Node, { index, depth }: Place, scope: Scope): Value {
+    let argument = this.args.indexOf(node);
+    if (argument < 0) argument = this.args.push(node) - 1;
+    const { shape } = node;
+    const at = this.#layout.flat ? [this.#linear(flatten(index, shape), scope)] : this.#nested(index, shape, scope);
+    return this.#plain(this.#bind(scope, { kind: "read", argument, at }), depth);
+  }
+
+  /** An index for each of z, y and x. */
+  #nested(index: readonly Index[], shape: Shape, scope: Scope): Linear[] {
+    let groups = this.#spreads.get(shape);
+    if (!groups) this.#spreads.set(shape, groups = spread(shape, this.#layout));
+    const at: Linear[] = [];
+    for (const axes of groups) {
+      let flat = ZERO;
+      for (const axis of axes) flat = add(scale(flat, shape[axis]), index[axis]);
+      at.push(this.#linear(flat, scope));
     }
+    return at.reverse();
+  }
+
+  #plain(expression: Expression, depth: number): Value {
+    return { expression, condition: false, depth };
+  }
+
+  #compute(node: Node, place: Place, scope: Scope): Value {
+    const { kernel } = node;
     switch (kernel.kind) {
       case "elementwise":
-        return this.#elementwise(node, kernel, index, scope);
+        this.#repeat(node);
+        return this.#elementwise(node, kernel, place, scope);
       case "movement":
-        return this.#movement(node, kernel, index, scope);
+        return this.#movement(node, kernel, place, scope);
       case "reduce":
-        return this.#reduce(node, kernel, index, scope);
+        this.#repeat(node);
+        return this.#reduce(node, kernel, place, scope);
       case "gather":
-        return this.#gather(node, kernel, index, scope);
-      case "position": {
-        const { start, step, index: at } = kernel.progression(index, node.attributes);
-        const whole = Number.isInteger(start) && Number.isInteger(step);
-        if (whole || step === 0) {
-          const sum = step === 0 ? constant(0) : add(scale(at, step), constant(start));
-          if (sum.terms.length === 0) return this.#plain(this.#target.literal(step === 0 ? start : sum.base));
-          // Math.floor turns the integer of an index into a number of the kernel language.
-          return this.#plain(this.#bind(scope, `Math.floor(${this.#index(sum, scope)})`));
-        }
-        const position = this.#bind(scope, `Math.floor(${this.#index(at, scope)})`);
-        const { call, literal } = this.#lowering(scope);
-        return this.#plain(this.#bind(scope, call("add", literal(start), call("mul", position, literal(step)))));
-      }
+        this.#repeat(node);
+        return this.#gather(node, kernel, place, scope);
+      case "position":
+        return this.#position(node, kernel, place, scope);
+      case "leaf":
+      case "lowered":
+        throw new Error(`loops: "${node.name}" is a ${kernel.kind}: it is read or expanded, and has no loops`);
       default:
-        throw new Error(`emit: "${node.name}" of kind ${kernel.kind} has no kernel`);
+        return unknownKernel(kernel);
     }
   }
 
-  #plain(code: string): Value {
-    return { code, condition: false, depth: 0 };
+  /** Counts a computed value. Values of a branch are unknown outside of it, so a chain of branches can repeat its beginning exponentially often. */
+  #repeat(node: Node): void {
+    if (node === this.#root) return;
+    this.#repetitions.set(node, (this.#repetitions.get(node) ?? 0) + 1);
+    if (++this.#values > this.#costs.mostValues) throw new KernelTooLarge(this.#mostRepeated());
   }
 
-  #elementwise(
-    node: Node,
-    kernel: Extract<Node["kernel"], { kind: "elementwise" }>,
-    index: readonly Index[],
-    scope: Scope,
-  ): Value {
-    const indexOf = (i: number): Index[] => {
-      const { shape } = node.inputs[i];
-      return shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + index.length - shape.length]));
-    };
-    const argument = (i: number, at: Scope): string => {
-      const [input, own] = [node.inputs[i], indexOf(i)];
-      return kernel.takes?.[i] === "condition"
-        ? this.condition(input, own, at).code
-        : this.#operand(this.number(input, own, at));
-    };
-    const evaluate = (): string => {
-      const args = node.inputs.map((_, i) =>
-        kernel.takes?.[i] === "condition" ? argument(i, scope) : this.#bindLong(argument(i, scope), scope)
-      );
-      if (kernel.numbers) {
-        // Those that change from call to call are inputs; the others are attributes.
-        const changing = args.splice(args.length - kernel.numbers.filter((name) => !(name in node.attributes)).length);
-        for (const name of kernel.numbers) {
-          const known = node.attributes[name];
-          args.push(known === undefined ? changing.shift()! : this.#target.literal(known as number));
-        }
-      }
-      return kernel.expression(args, node.attributes, this.#lowering(scope));
-    };
+  #mostRepeated(): Node {
+    let most: Node | null = null, often = 0;
+    for (const [node, times] of this.#repetitions) {
+      if (most && (times < often || (times === often && node.order < most.order))) continue;
+      most = node;
+      often = times;
+    }
+    return most!;
+  }
+
+  /** An argument of an elementwise op. */
+  #argument(node: Node, kernel: KernelOf<"elementwise">, i: number, at: { place: Place; scope: Scope }): Expression {
+    const input = node.inputs[i];
+    const place = this.#broadcast(input.shape, at.place);
+    return kernel.takes?.[i] === "condition"
+      ? this.#condition(input, place, at.scope)
+      : this.#operand(this.#number(input, place, at.scope));
+  }
+
+  #elementwise(node: Node, kernel: KernelOf<"elementwise">, place: Place, scope: Scope): Value {
     const { choice } = kernel;
     if (choice) {
-      const key = keyOf(node.inputs[0], indexOf(0));
+      const test: Test = { node: node.inputs[0], place: this.#broadcast(node.inputs[0].shape, place) };
       // Inside a branch with the same condition there is nothing to choose.
-      if (scope.holds(key)) return this.value(node.inputs[choice.taken], indexOf(choice.taken), scope);
-      if (guardedCost(node, true, this.#stored) > LAZY_COST) {
-        const test = argument(0, scope);
-        const otherwise = argument(choice.otherwise, scope);
-        const name = this.#name("t");
-        const inner = new Scope(scope, scope.depth, scope.times, key);
-        const code = argument(choice.taken, inner);
-        scope.lines.push(`let ${name} = ${otherwise};`, `if (${test}) {`, ...inner.lines, `${name} = ${code};`, "}");
-        return this.#plain(name);
+      if (isTested(scope, test.node, test.place)) {
+        const taken = node.inputs[choice.taken];
+        return this.#value(taken, this.#broadcast(taken.shape, place), scope);
+      }
+      if (guardedCost(node, true, this.#stored) > this.#costs.lazy) {
+        const condition = this.#argument(node, kernel, 0, { place, scope });
+        const otherwise = this.#argument(node, kernel, choice.otherwise, { place, scope });
+        const inner = scope.guarded(test);
+        const taken = this.#argument(node, kernel, choice.taken, { place, scope: inner });
+        return this.#branch(scope, inner, { conditions: [condition], otherwise, taken }, place.depth);
       }
     }
-    const code = evaluate();
+    const expression = this.#evaluate(node, kernel, place, scope);
     if (kernel.gives === "condition") {
-      if (code.length <= LONG_CONDITION) return { code, condition: true, depth: 0 };
-      return this.#plain(this.#bind(scope, this.#truth(code)));
+      if (operands(expression) <= this.#costs.longCondition) return { expression, condition: true, depth: place.depth };
+      return this.#plain(this.#bind(scope, build.call("truth", expression)), place.depth);
     }
-    return this.#plain(LITERAL.test(code) ? code : this.#bind(scope, code));
+    return this.#plain(expression.kind === "literal" ? expression : this.#bind(scope, expression), place.depth);
   }
 
-  /** Expressions repeat their arguments: what is not a name or a literal gets a name. */
-  #bindLong(code: string, scope: Scope): string {
-    return code.includes("?") ? this.#bind(scope, code) : code;
-  }
-
-  #movement(
-    node: Node,
-    kernel: Extract<Node["kernel"], { kind: "movement" }>,
-    index: readonly Index[],
+  /** A value that is computed where conditions hold. */
+  #branch(
     scope: Scope,
+    inner: Scope,
+    { conditions, otherwise, taken }: { conditions: readonly Expression[]; otherwise: Expression; taken: Expression },
+    depth: number,
   ): Value {
-    const [input] = node.inputs;
-    const source = kernel.source(index, node.attributes, input.shape, node.shape);
-    const tests: string[] = [];
-    for (let axis = 0; axis < source.length; axis++) {
-      const at = source[axis];
-      if (at.max < 0 || at.min >= input.shape[axis]) {
-        return this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0));
+    const local = this.#declare(scope, "choice", otherwise);
+    inner.statements.push({ kind: "assign", local, value: taken });
+    scope.statements.push({ kind: "branch", conditions, body: inner.statements });
+    return this.#plain(local, depth);
+  }
+
+  #evaluate(node: Node, kernel: KernelOf<"elementwise">, place: Place, scope: Scope): Expression {
+    const args: Expression[] = [];
+    for (let i = 0; i < node.inputs.length; i++) {
+      const argument = this.#argument(node, kernel, i, { place, scope });
+      args.push(kernel.takes?.[i] === "condition" ? argument : this.#once(argument, scope));
+    }
+    if (kernel.numbers) {
+      // Those that change from call to call are inputs; the others are attributes.
+      const changing = args.splice(args.length - kernel.numbers.filter((name) => !(name in node.attributes)).length);
+      for (const name of kernel.numbers) {
+        const known = node.attributes[name];
+        args.push(known === undefined ? changing.shift()! : build.literal(known as number));
       }
-      if (at.min < 0) tests.push(`${this.#index(at, scope)} >= 0`);
-      if (at.max >= input.shape[axis]) tests.push(`${this.#index(at, scope)} < ${input.shape[axis]}`);
     }
-    if (tests.length === 0) return this.value(input, source, scope);
-    const name = this.#name("t");
-    const inner = new Scope(scope, scope.depth, scope.times * Math.min(1, input.size / node.size), "");
-    const value = this.number(input, source, inner);
-    const fill = this.#operand(this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0)));
-    scope.lines.push(
-      `let ${name} = ${fill};`,
-      `if (${tests.join(" && ")}) {`,
-      ...inner.lines,
-      `${name} = ${this.#operand(value)};`,
-      "}",
-    );
-    return this.#plain(name);
+    return kernel.expression(args, node.attributes, build);
   }
 
-  #gather(
-    node: Node,
-    kernel: Extract<Node["kernel"], { kind: "gather" }>,
-    index: readonly Index[],
-    scope: Scope,
-  ): Value {
+  /** Functions repeat their arguments: a choice between 1 and 0 gets a name. */
+  #once(argument: Expression, scope: Scope): Expression {
+    return argument.kind === "call" ? this.#bind(scope, argument) : argument;
+  }
+
+  #position(node: Node, kernel: KernelOf<"position">, place: Place, scope: Scope): Value {
+    const { start, step, index } = kernel.progression(place.index, node.attributes);
+    if (step === 0) return this.#plain(build.literal(start), place.depth);
+    if (Number.isInteger(start) && Number.isInteger(step)) {
+      const sum = add(scale(index, step), constant(start));
+      if (sum.terms.length === 0) return this.#plain(build.literal(sum.base), place.depth);
+      return this.#plain(this.#bind(scope, this.#whole(sum, scope)), place.depth);
+    }
+    const position = this.#bind(scope, this.#whole(index, scope));
+    const { call, literal } = build;
+    const value = call("add", literal(start), call("mul", position, literal(step)));
+    return this.#plain(this.#bind(scope, value), place.depth);
+  }
+
+  /** An index as a number to compute with. */
+  #whole(index: Index, scope: Scope): Expression {
+    return build.call("floor", { kind: "index", of: this.#linear(index, scope) });
+  }
+
+  #movement(node: Node, kernel: KernelOf<"movement">, place: Place, scope: Scope): Value {
+    const [input] = node.inputs;
+    const source = kernel.source(place.index, node.attributes, input.shape, node.shape);
+    const conditions: Expression[] = [];
+    for (let axis = 0; axis < source.length; axis++) {
+      const [at, size] = [source[axis], input.shape[axis]];
+      if (at.max < 0 || at.min >= size) {
+        return this.#plain(build.literal(kernel.fill?.(node.attributes) ?? 0), place.depth);
+      }
+      const [low, high] = [at.min < 0, at.max >= size];
+      if (low || high) {
+        conditions.push({ kind: "within", of: this.#linear(at, scope), low, end: high ? size : null });
+      }
+    }
+    if (conditions.length === 0) return this.#value(input, this.#place(source), scope);
+    const inner = scope.guarded(true, Math.min(1, input.size / node.size));
+    const value = this.#number(input, this.#place(source), inner);
+    const otherwise = this.#constant(kernel.fill?.(node.attributes) ?? 0);
+    return this.#branch(scope, inner, { conditions, otherwise, taken: this.#operand(value) }, place.depth);
+  }
+
+  #gather(node: Node, kernel: KernelOf<"gather">, place: Place, scope: Scope): Value {
     const [source, positions] = node.inputs;
-    const where = kernel.position(index, node.attributes, source.shape);
-    const position = this.number(positions, where, scope);
-    const code = this.#bind(scope, position.code);
+    const where = this.#place(kernel.position(place.index, node.attributes, source.shape));
+    const position = this.#number(positions, where, scope);
+    const local = this.#bind(scope, position.expression);
     const size = source.shape[kernel.axis(node.attributes)];
-    const at = variable(code, 0, size - 1, position.depth);
-    if (positions.bound !== null && positions.bound <= size) {
-      return this.value(source, kernel.source(index, at, node.attributes, source.shape), scope);
-    }
+    const at = this.#variable(local, size, position.depth);
+    const from = this.#place(kernel.source(place.index, at, node.attributes, source.shape));
+    if (positions.bound !== null && positions.bound <= size) return this.#value(source, from, scope);
     // An index that the device computed cannot be refused any more: what lies outside is NaN, which shows.
-    const name = this.#name("t");
-    const inner = new Scope(scope, scope.depth, scope.times, "");
-    const value = this.number(source, kernel.source(index, at, node.attributes, source.shape), inner);
-    scope.lines.push(
-      `let ${name} = ${this.#target.literal(NaN)};`,
-      `if (${code} >= 0.0 && ${code} < ${this.#target.literal(size)}) {`,
-      ...inner.lines,
-      `${name} = ${this.#operand(value)};`,
-      "}",
-    );
-    return this.#plain(name);
+    const inner = scope.guarded(true);
+    const taken = this.#operand(this.#number(source, from, inner));
+    const conditions = [build.call("isPosition", local, build.literal(size))];
+    return this.#branch(scope, inner, { conditions, otherwise: build.literal(NaN), taken }, place.depth);
   }
 
-  #reduce(
-    node: Node,
-    kernel: Extract<Node["kernel"], { kind: "reduce" }>,
-    index: readonly Index[],
-    scope: Scope,
-  ): Value {
+  // Reductions
+
+  #reduce(node: Node, kernel: KernelOf<"reduce">, place: Place, scope: Scope): Value {
     const [input] = node.inputs;
     const axes = node.attributes.axes as readonly number[];
     const sizes = axes.map((a) => input.shape[a]);
-    const last = sizes.length - 1;
-    const length = sizes.length === 0 ? 1 : sizes[last];
-    const width = kernel.position ? 1 : unrollWidth(
-      length,
-      this.#stored.has(input) ? 1 : costOf(input, (n) => (this.#stored.has(n) ? 1 : null), this.#stored),
-    );
-    const accumulators = Array.from({ length: width }, () => this.#name("s"));
-    for (const s of accumulators) scope.lines.push(`let ${s} = ${this.#target.literal(kernel.identity)};`);
-    const best = kernel.position ? this.#name("p") : "";
-    if (best) scope.lines.push(`let ${best} = 0.0;`);
+    const width = kernel.position ? 1 : this.#unrollWidth(sizes.at(-1) ?? 1, input);
+    const accumulators: Local[] = [];
+    for (let u = 0; u < width; u++) {
+      accumulators.push(this.#declare(scope, "accumulator", build.literal(kernel.identity)));
+    }
+    const best = kernel.position ? this.#declare(scope, "position", build.literal(0)) : null;
+    const reduced = input.shape.map((_, axis) => axes.includes(axis));
+    this.#loops({ kernel, input, place, reduced, sizes, accumulators, best }, [], scope);
+    if (best) return this.#plain(this.#bind(scope, build.call("asNumber", best)), place.depth);
+    let total: Expression = accumulators[0];
+    for (let u = 1; u < width; u++) {
+      total = this.#bind(scope, kernel.combine(total, accumulators[u], build));
+    }
+    return this.#plain(this.#bind(scope, { kind: "call", name: "total", args: [total] }), place.depth);
+  }
 
-    const accumulate = (at: readonly Index[], accumulator: string, inside: Scope): void => {
-      let taken = 0, kept = 0;
-      const own = input.shape.map((_, axis) => (axes.includes(axis) ? at[taken++] : index[kept++]));
-      const element = this.#bindLong(this.#operand(this.number(input, own, inside)), inside);
-      const combined = kernel.combine(accumulator, element, this.#lowering(inside));
-      if (!kernel.position) {
-        inside.lines.push(`${accumulator} = ${combined};`);
-        return;
-      }
-      const position = this.#index(flatten(at, sizes), inside);
-      inside.lines.push(`if (${combined}) {`, `${accumulator} = ${element};`, `${best} = ${position};`, "}");
-    };
+  /**
+   * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
+   * Three are best where they leave no rest.
+   */
+  #unrollWidth(length: number, input: Node): number {
+    const stored = this.#stored;
+    const cost = stored.has(input) ? 1 : costOf(input, (n) => (stored.has(n) ? 1 : null), stored);
+    if (length <= 4) return Math.max(1, length);
+    const widths = cost <= this.#costs.unrolled ? [3, 4, 5, 2] : [3, 2];
+    return widths.find((width) => length % width === 0) ?? 3;
+  }
 
-    const open = (axis: number, at: readonly Index[], inside: Scope): void => {
-      if (axis > last) {
-        accumulate(at, accumulators[0], inside);
-        return;
-      }
-      const step = axis === last ? width : 1;
-      const whole = sizes[axis] - (sizes[axis] % step);
-      if (whole > step || axis !== last) {
-        const name = this.#name("i");
-        const trips = whole / step;
-        this.iterations += (inside.times / this.#threads) * trips;
-        const body = new Scope(inside, inside.depth + 1, inside.times * trips);
-        const i = variable(name, 0, whole - step, body.depth);
-        if (axis < last) open(axis + 1, [...at, i], body);
-        else accumulators.forEach((s, u) => accumulate([...at, add(i, constant(u))], s, body));
-        const update = step === 1 ? `${name}++` : `${name} += ${step}`;
-        inside.lines.push(`for (let ${name} = 0; ${name} < ${whole}; ${update}) {`, ...body.lines, "}");
-      } else {
-        for (let u = 0; u < whole; u++) accumulate([...at, constant(u)], accumulators[u], inside);
-      }
-      if (axis === last) {
-        for (let u = whole; u < sizes[axis]; u++) accumulate([...at, constant(u)], accumulators[u - whole], inside);
+  /** The loops over the axes that follow those in `at`. */
+  #loops(reduction: Reduction, at: readonly Index[], scope: Scope): void {
+    const { sizes, accumulators } = reduction;
+    const axis = at.length;
+    if (axis === sizes.length) return this.#accumulate(reduction, at, accumulators[0], scope);
+    if (axis === sizes.length - 1) return this.#lastLoop(reduction, at, scope);
+    this.#loop(scope, sizes[axis], 1, (counter, body) => this.#loops(reduction, [...at, counter], body));
+  }
+
+  /** The innermost loop: an accumulator for each element of a step, and the elements that are left over. */
+  #lastLoop(reduction: Reduction, at: readonly Index[], scope: Scope): void {
+    const { sizes, accumulators } = reduction;
+    const [size, step] = [sizes[at.length], accumulators.length];
+    const whole = size - (size % step);
+    const each = (first: Index, body: Scope) => {
+      for (let u = 0; u < step; u++) {
+        this.#accumulate(reduction, [...at, add(first, constant(u))], accumulators[u], body);
       }
     };
-    open(0, [], scope);
-    if (best) return this.#plain(this.#bind(scope, `${best} + 0.0`));
-    let total = accumulators[0];
-    for (const s of accumulators.slice(1)) total = this.#bind(scope, kernel.combine(total, s, this.#lowering(scope)));
-    return this.#plain(this.#bind(scope, this.#target.hide(total)));
+    if (whole > step) this.#loop(scope, whole, step, each);
+    else each(ZERO, scope);
+    for (let u = whole; u < size; u++) {
+      this.#accumulate(reduction, [...at, constant(u)], accumulators[u - whole], scope);
+    }
+  }
+
+  /** A loop; it stands after all that its body needs from around it. */
+  #loop(scope: Scope, end: number, step: number, write: (counter: Index, body: Scope) => void): void {
+    const trips = end / step;
+    this.iterations += (scope.times / this.top.times) * trips;
+    const body = new Scope(scope, scope.depth + 1, scope.times * trips);
+    const counter = this.#local("counter");
+    write(this.#variable(counter, end - step + 1, body.depth), body);
+    scope.statements.push({ kind: "loop", counter, end, step, body: body.statements });
+  }
+
+  #accumulate(reduction: Reduction, at: readonly Index[], accumulator: Local, scope: Scope): void {
+    const { kernel, input, place, reduced, sizes, best } = reduction;
+    let taken = 0, kept = 0;
+    const own = this.#place(reduced.map((isReduced) => (isReduced ? at[taken++] : place.index[kept++])));
+    const element = this.#once(this.#operand(this.#number(input, own, scope)), scope);
+    const combined = kernel.combine(accumulator, element, build);
+    if (!best) {
+      scope.statements.push({ kind: "assign", local: accumulator, value: combined });
+      return;
+    }
+    const of = this.#linear(flatten(at, sizes), scope);
+    const body: Statement[] = [
+      { kind: "assign", local: accumulator, value: element },
+      { kind: "assign", local: best, value: { kind: "index", of } },
+    ];
+    scope.statements.push({ kind: "branch", conditions: [combined], body });
   }
 }
 
-/**
- * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
- * Three are best where they leave no rest, by measurement on WebAssembly.
- */
-function unrollWidth(length: number, cost: number): number {
-  if (length <= 4) return Math.max(1, length);
-  const widths = cost <= COSTLY ? [3, 4, 5, 2] : [3, 2];
-  return widths.find((width) => length % width === 0) ?? 3;
+/** The names, literals and indices in an expression; a number that is tested counts as one. */
+function operands(expression: Expression): number {
+  if (expression.kind !== "call") return 1;
+  return expression.args.reduce((count, arg) => count + operands(arg), 0);
 }
 
-/** A loop's element that costs more is not worth many copies of its text. */
-const COSTLY = 40;
+function unknownKernel(kernel: never): never {
+  throw new Error(`loops: there is no kernel ${JSON.stringify(kernel)}`);
+}
 
 /**
- * Writes the kernel that computes a node, reading every other array of the plan.
+ * The kernel that computes a node, reading every other array of the plan.
  *
  * @throws KernelTooLarge
  */
-export function emitKernel(root: Node, target: Target, stored: Stored): KernelSource {
-  const emitter = new Emitter(root, target, stored);
-  const value = emitter.number(root, emitter.threadIndex(), emitter.top);
-  const tables = new Set<string>();
-  const opaque = new Set<string>();
-  for (const line of [...emitter.top.lines, value.code]) {
-    for (const [, name] of line.matchAll(/this\.constants\.(\w+)/g)) tables.add(name);
-    for (const name of Object.keys(target.opaque)) if (line.includes(name)) opaque.add(name);
-  }
+export function lowerToLoops(root: Node, stored: Stored, layout: Layout, costs: LoopCosts = LOOP_COSTS): LoopKernel {
+  const lowering = new Lowering(root, stored, layout, costs);
+  const result = lowering.result();
   return {
-    parameters: emitter.args.map((_, i) => `a${i}`),
-    args: emitter.args,
-    lines: emitter.top.lines,
-    result: value.code,
-    extent: extentOf(root.shape, target),
-    evaluations: emitter.evaluations,
-    iterations: emitter.iterations,
-    tables: [...tables],
-    opaque: [...opaque],
+    name: root.name,
+    shape: root.shape,
+    extent: extentOf(root.shape, layout),
+    threads: lowering.threads,
+    args: lowering.args,
+    body: lowering.top.statements,
+    result,
+    evaluations: lowering.evaluations,
+    iterations: lowering.iterations,
   };
-}
-
-function indent(lines: readonly string[], level: number): string {
-  let text = "";
-  for (const line of lines) {
-    if (line.startsWith("}")) level--;
-    text += `${"  ".repeat(level)}${line}\n`;
-    if (line.endsWith("{")) level++;
-  }
-  return text;
-}
-
-/** The kernel as gpu.js takes it. */
-export function kernelFunction(kernel: KernelText): string {
-  return `function (${[...kernel.parameters, ...kernel.opaque].join(", ")}) {\n${
-    indent([...kernel.lines, `return ${kernel.result};`], 1)
-  }}`;
-}
-
-/** The same kernel as a function over flat arrays that fills `out`. */
-export function kernelLoop(kernel: KernelText): { parameters: string[]; body: string } {
-  const [nx, ny = 1, nz = 1] = kernel.extent;
-  const lines = [
-    "let cell = 0;",
-    `for (let z = 0; z < ${nz}; z++) {`,
-    `for (let y = 0; y < ${ny}; y++) {`,
-    `for (let x = 0; x < ${nx}; x++) {`,
-    ...kernel.lines,
-    `out[cell++] = ${kernel.result};`,
-    "}",
-    "}",
-    "}",
-  ];
-  return { parameters: ["out", ...kernel.parameters], body: indent(lines, 0) };
 }

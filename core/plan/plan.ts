@@ -1,10 +1,12 @@
 /** From a graph to steps: what gets an array of its own, and what is computed where it is needed. */
-import { emitKernel, extentOf, type KernelSource, type KernelText, KernelTooLarge } from "./loops.ts";
+import { extentOf, KernelTooLarge, LOOP_COSTS, type LoopCosts, lowerToLoops } from "./loops.ts";
 import { costOf, type Stored } from "./costs.ts";
+import type { LoopKernel } from "./form.ts";
 import { buildGraph, type Graph, type Numbers } from "./graph.ts";
 import type { Node } from "./node.ts";
 import type { Target } from "../backends/dialect.ts";
 import type { Entry } from "../entry.ts";
+import { type KernelText, render } from "../backends/render.ts";
 
 /** Where a step's argument or a plan's result comes from. */
 export type Source =
@@ -50,7 +52,9 @@ const STORED: Stored = { has: (node) => node.array };
 class Planner {
   readonly #graph: Graph;
   readonly #target: Target;
-  readonly #kernels = new Map<Node, KernelSource>();
+  readonly #kernels = new Map<Node, LoopKernel>();
+  readonly #texts = new Map<LoopKernel, KernelText>();
+  readonly #costs: LoopCosts;
   /** The kernels that evaluate a value. */
   readonly #users = new Map<Node, Set<Node>>();
   /** The node that is being decided about: later ones are decided, earlier ones are not. */
@@ -59,10 +63,11 @@ class Planner {
   constructor(graph: Graph, target: Target) {
     this.#graph = graph;
     this.#target = target;
+    this.#costs = { ...LOOP_COSTS, longCondition: target.longCondition };
   }
 
   /** Goes from results to leaves, so that all uses of a value are known when it is decided about. */
-  run(): Map<Node, KernelSource> {
+  run(): Map<Node, LoopKernel> {
     for (const node of this.#graph.outputs) if (node.size > 0) node.array = true;
     for (let i = this.#graph.nodes.length - 1; i >= 0; i--) {
       const node = this.#graph.nodes[i];
@@ -77,8 +82,8 @@ class Planner {
   }
 
   /** The kernels that results need: an array can lose its last reader when another one is added. */
-  #reached(): Map<Node, KernelSource> {
-    const reached = new Map<Node, KernelSource>();
+  #reached(): Map<Node, LoopKernel> {
+    const reached = new Map<Node, LoopKernel>();
     const stack = [...this.#graph.outputs];
     while (stack.length > 0) {
       const node = stack.pop()!;
@@ -152,10 +157,10 @@ class Planner {
   }
 
   /** Writes a kernel; what makes it too large gets an array. */
-  #write(root: Node): KernelSource {
+  #write(root: Node): LoopKernel {
     for (;;) {
       try {
-        return emitKernel(root, this.#target, STORED);
+        return lowerToLoops(root, STORED, this.#target, this.#costs);
       } catch (error) {
         if (!(error instanceof KernelTooLarge)) throw error;
         this.#giveArray(error.repeated);
@@ -174,20 +179,30 @@ class Planner {
   }
 
   #beyondLimits(): Node | undefined {
+    const { tables, maxArguments } = this.#target;
+    // Only where it matters is a kernel written to see which tables it reads.
+    const always = maxArguments - Object.keys(tables).length;
     for (const [root, kernel] of this.#kernels) {
-      if (kernel.args.length > this.#most(kernel) || kernel.iterations > MAX_ITERATIONS) return root;
+      const { length } = kernel.args;
+      if ((length > always && length > this.#most(kernel)) || kernel.iterations > MAX_ITERATIONS) return root;
     }
     return undefined;
   }
 
+  #text(kernel: LoopKernel): KernelText {
+    let text = this.#texts.get(kernel);
+    if (!text) this.#texts.set(kernel, text = render(kernel, this.#target));
+    return text;
+  }
+
   /** The most arrays that a kernel can read. */
-  #most({ tables }: KernelSource): number {
+  #most(kernel: LoopKernel): number {
     const { maxArguments, tablesAreArguments } = this.#target;
-    return maxArguments - (tablesAreArguments ? tables.length : 0);
+    return maxArguments - (tablesAreArguments ? this.#text(kernel).tables.length : 0);
   }
 
   /** Gives an array to the part that reads most of a kernel's arguments. */
-  #cutArguments(root: Node, kernel: KernelSource): void {
+  #cutArguments(root: Node, kernel: LoopKernel): void {
     const most = this.#most(kernel);
     const reads = new Map<Node, Set<Node>>();
     let best: Node | null = null;
@@ -212,7 +227,7 @@ class Planner {
   }
 
   /** Gives an array to the reduction inside a kernel that loops most. */
-  #cutLoops(root: Node, kernel: KernelSource): void {
+  #cutLoops(root: Node, kernel: LoopKernel): void {
     const inner = [...kernel.evaluations.keys()].filter((n) => n !== root && !n.array && n.kernel.kind === "reduce");
     if (inner.length === 0) {
       throw new Error(
@@ -252,15 +267,10 @@ export function makePlan(
       return {
         name: node.name,
         shape: node.shape,
-        kernel: textOf(kernel),
+        kernel: render(kernel, target),
         args: kernel.args.map(source),
       };
     }),
     results: graph.outputs.map(source),
   };
-}
-
-/** A kernel without the graph that it was made from, which can go. */
-function textOf({ parameters, lines, result, extent, iterations, tables, opaque }: KernelSource): KernelText {
-  return { parameters, lines, result, extent, iterations, tables, opaque };
 }

@@ -94,7 +94,7 @@ export function textsOf(plan: Plan): Record<string, string> {
       `${iterations} iterations a thread`,
       ...tables.map((name) => `table ${name}`),
       ...parameters.map((name, k) => `${name} = ${sourceText(args[k])}`),
-      ...indented([...lines, `return ${result};`]),
+      ...indented([...lines.map((line) => line.trimStart()), `return ${result};`]),
     ].join("\n");
   });
   texts.plan = [

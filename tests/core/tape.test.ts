@@ -288,11 +288,11 @@ function countReads(entries: Iterable<Tensor>, during: () => void): number {
   return reads;
 }
 
-/** How often the planner and the emitter query the ops of a graph. */
+/** How often the planner queries the ops of a graph. */
 let asked = 0;
 
-/** Addition and multiplication that count how often their kernels are queried for cost or source. */
-function counted(name: string, sign: string, vjp: Op["vjp"]): (a: Tensor, b: Tensor) => Tensor {
+/** Addition and multiplication that count how often their kernels are queried for cost or expression. */
+function counted(name: string, scalar: string, vjp: Op["vjp"]): (a: Tensor, b: Tensor) => Tensor {
   const op: Op = {
     name,
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
@@ -302,9 +302,9 @@ function counted(name: string, sign: string, vjp: Op["vjp"]): (a: Tensor, b: Ten
         asked++;
         return 1;
       },
-      expression: ([a, b]) => {
+      expression: ([a, b], _, { call }) => {
         asked++;
-        return `(${a} ${sign} ${b})`;
+        return call(scalar, a, b);
       },
     },
     vjp,
@@ -312,8 +312,8 @@ function counted(name: string, sign: string, vjp: Op["vjp"]): (a: Tensor, b: Ten
   return (a, b) => record(op, [a, b]);
 }
 
-const plus = counted("plus", "+", [({ cotangent }) => cotangent, ({ cotangent }) => cotangent]);
-const times = counted("times", "*", [
+const plus = counted("plus", "add", [({ cotangent }) => cotangent, ({ cotangent }) => cotangent]);
+const times = counted("times", "mul", [
   ({ cotangent, inputs: [, b] }) => times(cotangent, b),
   ({ cotangent, inputs: [a] }) => times(cotangent, a),
 ]);

@@ -43,6 +43,7 @@ import {
   type TensorFunction,
 } from "../../verify/mod.ts";
 import { assertExplained, exponential } from "./support.ts";
+import { plantFunction } from "../support/functions.ts";
 
 await useDevice("float64");
 
@@ -186,7 +187,7 @@ test("an error only at ties is found, with advice [float64]", async () => {
   const op: Op = {
     name: "planted",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-    kernel: { kind: "elementwise", cost: 1, expression: ([a, b]) => `Math.max(${a}, ${b})` },
+    kernel: { kind: "elementwise", cost: 1, expression: ([a, b], _, { call }) => call("max", a, b) },
     vjp: [
       ({ cotangent, inputs: [a, b] }) => where(less(a, b), 0, cotangent),
       ({ cotangent, inputs: [a, b] }) => where(greater(a, b), 0, cotangent),
@@ -236,10 +237,11 @@ test("a gradient of another dtype is wrong [float64]", async () => {
 });
 
 test("a gradient that is not deterministic is detected [float64]", async () => {
+  const random = plantFunction(([x]) => `(${x} + 1e-9 * Math.random())`);
   const dice: Op = {
     name: "dice",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-    kernel: { kind: "elementwise", cost: 1, expression: ([x]) => `(${x} + 1e-9 * Math.random())` },
+    kernel: { kind: "elementwise", cost: 1, expression: ([x], _, { call }) => call(random, x) },
     vjp: null,
   };
   const report = await check(exponential(({ cotangent, output }) => mul(cotangent, record(dice, [output]))), [[1, 2]]);
@@ -249,14 +251,11 @@ test("a gradient that is not deterministic is detected [float64]", async () => {
 });
 
 test("a device that is not deterministic is detected [cpu]", async () => {
+  const random = plantFunction(([x]) => `(${x} * 1.0)`, ([x]) => `(${x} + 0.001 * Math.random())`);
   const dice: Op = {
     name: "dice",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-    kernel: {
-      kind: "elementwise",
-      cost: 1,
-      expression: ([x], _, lower) => (lower.round("x") === "x" ? `(${x} * 1.0)` : `(${x} + 0.001 * Math.random())`),
-    },
+    kernel: { kind: "elementwise", cost: 1, expression: ([x], _, { call }) => call(random, x) },
     vjp: [({ cotangent }) => cotangent],
   };
   const report = await check((x) => record(dice, [x]), [[1, 2]], { device: "cpu" });
@@ -373,14 +372,11 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
 }
 
 test("a kernel that is wrong on one device is named [cpu]", async () => {
+  const twice = plantFunction(([x]) => `(${x} * 2.0)`, ([x]) => `(${x} * 2.001)`);
   const op: Op = {
     name: "offside",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-    kernel: {
-      kind: "elementwise",
-      cost: 1,
-      expression: ([x], _, lower) => (lower.round("x") === "x" ? `(${x} * 2.0)` : `(${x} * 2.001)`),
-    },
+    kernel: { kind: "elementwise", cost: 1, expression: ([x], _, { call }) => call(twice, x) },
     vjp: [({ cotangent }) => mul(cotangent, 2)],
   };
   const report = await check((x) => sum(record(op, [x])), [[1, 2]], { device: "cpu" });

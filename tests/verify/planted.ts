@@ -27,6 +27,7 @@ import {
   zeros,
 } from "../../mod.ts";
 import { type GradcheckOptions, type InputLike, shapes, tensors } from "../../verify/mod.ts";
+import { plantFunction } from "../support/functions.ts";
 
 type Rule = NonNullable<NonNullable<Op["vjp"]>[number]>;
 
@@ -65,7 +66,7 @@ const right: Rule = ({ cotangent, output }) => mul(cotangent, output);
 
 /** The product of two inputs, with a custom gradient of the second one. */
 function product(second: Rule | null): (x: Tensor, y: Tensor) => Tensor {
-  const op = elementwise("planted", ([a, b]) => `(${a} * ${b})`, [
+  const op = elementwise("planted", ([a, b], _, { call }) => call("mul", a, b), [
     ({ cotangent, inputs: [, b] }) => mul(cotangent, b),
     second,
   ]);
@@ -90,7 +91,7 @@ const rows = tensors(
 );
 
 /** A table and a row that is added to each of its rows. */
-const addRow = elementwise("planted", ([a, b]) => `(${a} + ${b})`, [
+const addRow = elementwise("planted", ([a, b], _, { call }) => call("add", a, b), [
   ({ cotangent }) => cotangent,
   // The first row's cotangent; the sum over all rows would be right.
   ({ cotangent, inputs: [, row] }) => reshape(slice(cotangent, [[0, 1], null]), row.shape),
@@ -105,7 +106,7 @@ const rotated: Op = {
 };
 const cubes = tensors(shapes({ minRank: 1, maxRank: 1, minAxis: 1, maxAxis: 3 }).map(([n]) => [[n, n, n]]));
 
-const larger = elementwise("planted", ([a, b]) => `Math.max(${a}, ${b})`, [
+const larger = elementwise("planted", ([a, b], _, { call }) => call("max", a, b), [
   // At equality, both get the whole gradient.
   ({ cotangent, inputs: [a, b] }) => where(less(a, b), 0, cotangent),
   ({ cotangent, inputs: [a, b] }) => where(greater(a, b), 0, cotangent),
@@ -113,12 +114,9 @@ const larger = elementwise("planted", ([a, b]) => `Math.max(${a}, ${b})`, [
 const tied = tensors(shapes({ maxRank: 1, minAxis: 1 }).map((shape) => [shape, shape]))
   .map((list) => list.map((t) => ({ ...t, values: Array.from(t.values, Math.round) })));
 
-/** Whether float32 is rounded after each operation, as on the host: a kernel can detect this. */
-const slope = elementwise(
-  "planted",
-  ([x], _, lower) => (lower.round("x") === "x" ? lower.call("exp", x) : `(${lower.call("exp", x)} * 1.001)`),
-  [right],
-);
+const steeper = plantFunction(([x], w) => w.call("exp", x), ([x], w) => `(${w.call("exp", x)} * 1.001)`);
+/** A kernel that is correct on the oracle only. */
+const slope = elementwise("planted", ([x], _, { call }) => call(steeper, x), [right]);
 
 /** One per kind of error. */
 export const planted: Readonly<Record<string, Planted>> = {
@@ -131,7 +129,7 @@ export const planted: Readonly<Record<string, Planted>> = {
   "a missing term": {
     f: ((op) => (x: Tensor) => record(op, [x]))(
       // The derivative of x * exp(x) is exp(x) + x * exp(x).
-      elementwise("planted", ([x], _, lower) => `(${x} * ${lower.call("exp", x)})`, [right]),
+      elementwise("planted", ([x], _, { call }) => call("mul", x, call("exp", x)), [right]),
     ),
     inputs: any,
     op: "planted",
@@ -225,7 +223,7 @@ export const planted: Readonly<Record<string, Planted>> = {
   },
   "NaN where the derivative is finite": {
     // 0 / 0 at 0.
-    f: ((op) => (x: Tensor) => record(op, [x]))(elementwise("planted", ([x]) => `(${x} * ${x})`, [
+    f: ((op) => (x: Tensor) => record(op, [x]))(elementwise("planted", ([x], _, { call }) => call("mul", x, x), [
       ({ cotangent, inputs: [x] }) => mul(cotangent, mul(2, exp(log(x)))),
     ])),
     inputs: any,

@@ -1,0 +1,193 @@
+/** The loop form: run as it is, it computes the graph, whatever has arrays; rendered, it computes the same. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { backendNamed } from "../../core/backends/list.ts";
+import { render, renderFunction, renderLoop } from "../../core/backends/render.ts";
+import { describe, type Layout, type LoopKernel } from "../../core/plan/form.ts";
+import { buildGraph } from "../../core/plan/graph.ts";
+import { KernelTooLarge, LOOP_COSTS, type LoopCosts, lowerToLoops } from "../../core/plan/loops.ts";
+import type { Node } from "../../core/plan/node.ts";
+import { Program } from "../../core/program.ts";
+import {
+  add,
+  concat,
+  exp,
+  greater,
+  log,
+  logSumExp,
+  mul,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  transpose,
+  where,
+} from "../../mod.ts";
+import { randomFrom } from "../../verify/random.ts";
+import { assertSame } from "../ops/compare.ts";
+import { describeProgram, interpret, programs, record, tensorsOf } from "../ops/programs.ts";
+import { checkProperty } from "../support/property.ts";
+import { runLoops } from "./run_loops.ts";
+
+const oracle = backendNamed("float64").dialect;
+
+/** How kernels are laid out: on the oracle, on hosts and WebGPU, on textures. */
+const layouts: Readonly<Record<string, Layout>> = {
+  "flat, in three dimensions": oracle,
+  nested: backendNamed("webasm").dialect,
+  "flat, in one dimension": backendNamed("webgl2").dialect,
+};
+
+/** Costs under which more and other kernels are written than by default. */
+const eager: LoopCosts = { ...LOOP_COSTS, longInner: 2, muchGuarded: 20, lazy: 0, longCondition: 1, unrolled: 0 };
+
+/** Computes nodes by kernels that read what is stored, and what the lowering asks for. */
+class Computation {
+  /** Each kernel that ran, with the arrays that it read and the values that it computed. */
+  readonly ran: { kernel: LoopKernel; args: Float64Array[]; values: Float64Array }[] = [];
+  readonly #values = new Map<Node, Float64Array>();
+  readonly #stored: Set<Node>;
+  readonly #layout: Layout;
+  readonly #costs: LoopCosts;
+
+  constructor(stored: Set<Node>, layout: Layout, costs: LoopCosts) {
+    this.#stored = stored;
+    this.#layout = layout;
+    this.#costs = costs;
+  }
+
+  set(node: Node, values: ArrayLike<number>): void {
+    this.#stored.add(node);
+    this.#values.set(node, Float64Array.from(values));
+  }
+
+  valueOf(node: Node): Float64Array {
+    let values = this.#values.get(node);
+    if (values) return values;
+    if (node.size === 0) return new Float64Array(0);
+    const kernel = this.#lower(node);
+    const args = kernel.args.map((arg) => this.valueOf(arg));
+    const run = runLoops(kernel, args, this.#layout);
+    values = run.values;
+    this.ran.push({ kernel, args, values });
+    this.#values.set(node, values);
+    assert.ok(run.iterations <= kernel.iterations * node.size + 1e-9, `${run.iterations} iterations`);
+    assert.equal(kernel.evaluations.get(node), node.size);
+    return values;
+  }
+
+  #lower(node: Node): LoopKernel {
+    for (;;) {
+      try {
+        return lowerToLoops(node, this.#stored, this.#layout, this.#costs);
+      } catch (error) {
+        if (!(error instanceof KernelTooLarge)) throw error;
+        assert.ok(!this.#stored.has(error.repeated), `${error.repeated.name} is stored already`);
+        this.#stored.add(error.repeated);
+      }
+    }
+  }
+}
+
+for (const [what, layout] of Object.entries(layouts)) {
+  test(`the loop form computes programs as plain loops do, whatever has arrays: ${what} [float64]`, async () => {
+    await checkProperty(programs("exact", 10), (program) => {
+      const random = randomFrom(program.seed);
+      const outputs = record(program, tensorsOf(program));
+      const { leaves } = new Program(outputs);
+      const graph = buildGraph(outputs, leaves, oracle);
+      const stored = new Set(graph.nodes.filter((node) => node.array || random() < 0.3));
+      const computation = new Computation(stored, layout, random() < 0.5 ? eager : LOOP_COSTS);
+      graph.leaves.forEach((node, i) => computation.set(node, leaves[i].value!));
+      interpret(program).forEach(({ data }, i) => {
+        assertSame(computation.valueOf(graph.outputs[i]), data, describeProgram(program));
+      });
+      if (!layout.flat) return;
+      for (const { kernel, args, values } of computation.ran) {
+        assertSame(rendered(kernel, args), values, describe(kernel));
+      }
+    }, { runs: 40 });
+  });
+}
+
+/** Renders a kernel for the oracle and runs it. */
+function rendered(kernel: LoopKernel, args: readonly Float64Array[]): Float64Array {
+  const { parameters, body } = renderLoop(render(kernel, oracle));
+  const out = new Float64Array(kernel.shape.reduce((a, b) => a * b, 1));
+  new Function(...parameters, body)(out, ...args);
+  return out;
+}
+
+function loopsOf(output: Tensor, layout: Layout = oracle): LoopKernel {
+  const { leaves } = new Program([output]);
+  const graph = buildGraph([output], leaves, oracle);
+  return lowerToLoops(graph.outputs[0], new Set(graph.leaves), layout);
+}
+
+const x = tensor(Array.from({ length: 70 }, (_, i) => i), [7, 10]);
+
+test("the loop form as text: loops, branches, reads", () => {
+  const total = sum(x, 1);
+  assert.equal(
+    describe(loopsOf(where(greater(total, 5), exp(log(total)), 0))),
+    `where [7] for each x < 7
+  a0 is leaf [7, 10]
+  s1 := 0
+  s2 := 0
+  s3 := 0
+  s4 := 0
+  s5 := 0
+  for i6 < 10 step 5
+    v7 = a0[i6 + 10 x]
+    s1 := sum(s1, v7)
+    v8 = a0[i6 + 10 x + 1]
+    s2 := sum(s2, v8)
+    v9 = a0[i6 + 10 x + 2]
+    s3 := sum(s3, v9)
+    v10 = a0[i6 + 10 x + 3]
+    s4 := sum(s4, v10)
+    v11 = a0[i6 + 10 x + 4]
+    s5 := sum(s5, v11)
+  v12 = sum(s1, s2)
+  v13 = sum(v12, s3)
+  v14 = sum(v13, s4)
+  v15 = sum(v14, s5)
+  v16 = total(v15)
+  v17 = 5
+  v18 = 0
+  t19 := v18
+  if greater(v16, v17)
+    v20 = log(v16)
+    v21 = exp(v20)
+    t19 := v21
+  result t19`,
+  );
+});
+
+test("an index is divided exactly where halves are not exact", () => {
+  const y = concat([tensor(new Float32Array(3 << 20), [3, 1 << 20]), tensor(new Float32Array(3), [3, 1])], 1);
+  const kernel = loopsOf(y, backendNamed("webgl2").dialect);
+  const near = renderFunction(
+    render(kernel, { ...backendNamed("webgl2").dialect, exactIndex: Number.MAX_SAFE_INTEGER }),
+  );
+  const exact = renderFunction(render(kernel, backendNamed("webgl2").dialect));
+  assert.match(near, /Math\.floor\(\(this\.thread\.x \+ 0\.5\) \/ 1048577\)/);
+  assert.match(exact, /Math\.floor\(this\.thread\.x \/ 1048577\)/);
+});
+
+test("a kernel says which tables and hidden numbers it reads", () => {
+  const read = (y: Tensor) => {
+    const { tables, opaque } = render(loopsOf(y, backendNamed("webgpu").dialect), backendNamed("webgpu").dialect);
+    return [[...tables], [...opaque]];
+  };
+  assert.deepEqual(read(add(x, x)), [[], ["always0"]]);
+  assert.deepEqual(read(sub(x, x)), [[], ["always0", "always1"]]);
+  assert.deepEqual(read(exp(x)), [["numbers"], ["always1"]]);
+  assert.deepEqual(read(mul(x, Infinity)), [["numbers"], ["always0"]]);
+  assert.deepEqual(read(transpose(x)), [[], []]);
+});
+
+test("a function that a backend lacks is an error that names both", () => {
+  const kernel = loopsOf(logSumExp(x));
+  assert.throws(() => render(kernel, { ...oracle, functions: {} }), /backend float64 has no scalar function "\w+"/);
+});
