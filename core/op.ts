@@ -1,5 +1,6 @@
 /** What an op is. */
 import type { Index } from "./affine.ts";
+import type { Ulps } from "./backends/accuracy.ts";
 import type { Attributes, DType, TapeOp, Tensor } from "./tensor.ts";
 import type { Shape } from "./shape.ts";
 
@@ -14,10 +15,10 @@ export interface Lowering {
 }
 
 /** A function of the elements at one position. */
-export interface ElementwiseKernel {
+export interface ElementwiseKernel<A extends Attributes = Attributes> {
   readonly kind: "elementwise";
   /** Source of the result. Arguments are source texts: numbers, or conditions where `takes` says so. */
-  expression(args: string[], attributes: Attributes, lower: Lowering): string;
+  expression(args: string[], attributes: A, lower: Lowering): string;
   /** What each argument must be; a missing entry is a number. */
   readonly takes?: readonly ("number" | "condition")[];
   /** What the expression is. */
@@ -34,21 +35,23 @@ export interface ElementwiseKernel {
 }
 
 /** Rewrites indices: computes nothing. */
-export interface MovementKernel {
+export interface MovementKernel<A extends Attributes = Attributes> {
   readonly kind: "movement";
   /** Where in the input the element at `out` comes from; outside the bounds of the input it is `fill`. */
-  source(out: readonly Index[], attributes: Attributes, input: Shape, output: Shape): Index[];
-  /** What stands where `source` points outside the input (`pad`). */
-  readonly fill?: (attributes: Attributes) => number;
+  source(out: readonly Index[], attributes: A, input: Shape, output: Shape): Index[];
+  /** The value of elements whose `source` is outside the input (`pad`). */
+  readonly fill?: (attributes: A) => number;
   /** Whether every element stays where it is. */
   readonly identity?: boolean;
   /** Whether the result gets an array of its own, which a planner that looks at one value at a time would not see. */
   readonly stored?: boolean;
 }
 
-/** Combines the elements along `attributes.axes`, which the output lacks. */
-export interface ReduceKernel {
+/** Combines the elements along some axes, which the output lacks. */
+export interface ReduceKernel<A extends Attributes = Attributes> {
   readonly kind: "reduce";
+  /** The axes that are reduced, in order. */
+  axes(attributes: A): readonly number[];
   /** What the result is over nothing, and where accumulation starts. */
   readonly identity: number;
   /** Source that combines an accumulator and an element. For an arg-reduction: whether the element is better. */
@@ -58,21 +61,21 @@ export interface ReduceKernel {
 }
 
 /** Reads the first input at positions that depend on the values of the second. */
-export interface GatherKernel {
+export interface GatherKernel<A extends Attributes = Attributes> {
   readonly kind: "gather";
   /** Where in the second input the position stands for the element at `out`. */
-  position(out: readonly Index[], attributes: Attributes, source: Shape): Index[];
+  position(out: readonly Index[], attributes: A, source: Shape): Index[];
   /** Where in the first input the element comes from. */
-  source(out: readonly Index[], position: Index, attributes: Attributes, source: Shape): Index[];
+  source(out: readonly Index[], position: Index, attributes: A, source: Shape): Index[];
   /** The axis of the first input that positions count along. */
-  axis(attributes: Attributes): number;
+  axis(attributes: A): number;
 }
 
 /** Computes an element from its own position. */
-export interface PositionKernel {
+export interface PositionKernel<A extends Attributes = Attributes> {
   readonly kind: "position";
   /** `start + step * index`. */
-  progression(out: readonly Index[], attributes: Attributes): { start: number; step: number; index: Index };
+  progression(out: readonly Index[], attributes: A): { start: number; step: number; index: Index };
   /** The attribute that every element equals, which may change from call to call. */
   readonly constant?: string;
 }
@@ -83,23 +86,23 @@ export interface LeafKernel {
 }
 
 /** An op that is computed as other ops; it has a name on the tape for the sake of a derivative of its own. */
-export interface LoweredKernel {
+export interface LoweredKernel<A extends Attributes = Attributes> {
   readonly kind: "lowered";
-  lower(inputs: readonly Tensor[], attributes: Attributes): Tensor;
+  lower(inputs: readonly Tensor[], attributes: A): Tensor;
 }
 
 /** How an op is computed. */
-export type Kernel =
-  | ElementwiseKernel
-  | MovementKernel
-  | ReduceKernel
-  | GatherKernel
-  | PositionKernel
+export type Kernel<A extends Attributes = Attributes> =
+  | ElementwiseKernel<A>
+  | MovementKernel<A>
+  | ReduceKernel<A>
+  | GatherKernel<A>
+  | PositionKernel<A>
   | LeafKernel
-  | LoweredKernel;
+  | LoweredKernel<A>;
 
-/** What a rule of differentiation knows. */
-export interface VjpContext {
+/** The arguments of a rule of differentiation. */
+export interface VjpContext<A extends Attributes = Attributes> {
   /** The cotangent of the output, of its shape. */
   readonly cotangent: Tensor;
   /** The output. */
@@ -107,20 +110,26 @@ export interface VjpContext {
   /** The inputs. */
   readonly inputs: readonly Tensor[];
   /** The attributes. */
-  readonly attributes: Attributes;
+  readonly attributes: A;
   /**
-   * The cotangent times a local derivative: 0 where the cotangent is absent, since something selected another branch, whatever the
-   * derivative is there; the product of IEEE arithmetic elsewhere. `move` brings the cotangent to where the product is taken.
+   * Multiplies the cotangent by a local derivative. The product is 0 where the cotangent is absent because another branch was selected,
+   * whatever the derivative is there; elsewhere it follows IEEE arithmetic. `move` brings the cotangent to the shape of the product.
    */
   times(factor: () => Tensor, move?: (cotangent: Tensor) => Tensor): Tensor;
 }
 
+/** The context of a rule that does not see the cotangent. */
+export type LocalContext<A extends Attributes = Attributes> = Omit<VjpContext<A>, "cotangent" | "times">;
+
 /**
- * The vector-Jacobian product for one input, written with ops, so that it can be differentiated again. Products with local derivatives
- * are `times(() => derivative)`; all else that a rule does to the cotangent only moves or sums it. The result may have the output's shape
- * where the input was broadcast: the walk sums it.
+ * The vector-Jacobian product for one input, written with ops so that it can be differentiated again. Products with local derivatives
+ * are `times(() => derivative)`; anything else that a rule does to the cotangent only moves or sums it. The result may have the output's
+ * shape where the input was broadcast: the reverse walk sums it.
  */
-export type Vjp = (context: VjpContext) => Tensor;
+export type Vjp<A extends Attributes = Attributes> = (context: VjpContext<A>) => Tensor;
+
+/** Where an input influences the output. */
+export type Selects<A extends Attributes = Attributes> = (context: LocalContext<A>) => Tensor;
 
 /** A source of random decisions for drawing test cases; fast-check or a seeded generator stand behind it. */
 export interface Draw {
@@ -136,9 +145,8 @@ export interface Draw {
   broadcastable(count: number): number[][];
 }
 
-/** One input of a drawn case. */
-export interface InputSpec {
-  readonly shape: readonly number[];
+/** The values of one input of a drawn case. */
+export interface ValueSpec {
   /** Default `float`. */
   readonly dtype?: DType;
   /** Bounds of the values, default -3 and 3. */
@@ -146,44 +154,92 @@ export interface InputSpec {
   readonly max?: number;
   /** Values to keep away from: kinks and ends of the domain. */
   readonly avoid?: readonly number[];
-  /** Whether any two values must differ clearly, so that a small step does not change an order. */
+  /** Whether any two values must differ clearly, so that a small step does not change their order. */
   readonly distinct?: boolean;
 }
 
-/** A drawn case: inputs and the further arguments of {@link Entry.apply}. */
-export interface Case {
-  readonly inputs: readonly InputSpec[];
-  readonly attributes?: Attributes;
+/** One input of a drawn case. */
+export interface InputSpec extends ValueSpec {
+  readonly shape: readonly number[];
 }
 
-/** What the registry knows of an op or a composite: enough to test it. */
-export interface Entry {
+/** A drawn case: inputs and attributes. */
+export interface Case<A extends Attributes = Attributes> {
+  readonly inputs: readonly InputSpec[];
+  readonly attributes?: A;
+}
+
+/**
+ * How exactly an op is computed. Results that are not `float` are always exact.
+ *
+ * - `exact`: each result is an element of an input or a whole number.
+ * - `sum`: a sum or a product of many elements, off by a few units relative to the sum of their magnitudes.
+ * - `composite`: made of several roundings, off by a few units relative to numbers about 1.
+ * - `{ function }`: as exact as the backends compute this scalar function.
+ * - `{ ulps }`: units in the last place, by kind of backend.
+ */
+export type Accuracy =
+  | "exact"
+  | "sum"
+  | "composite"
+  | { readonly function: string }
+  | { readonly ulps: Ulps };
+
+/** Computes one element from those of the inputs at its position, apart from how the op is written. */
+export type ScalarReference<A extends Attributes = Attributes> = (inputs: readonly number[], attributes: A) => number;
+
+/** The facts that ops and composites have in common: enough to test them. */
+export interface Entry<A extends Attributes = Attributes> {
   readonly name: string;
   /** Records it. */
-  apply(inputs: readonly Tensor[], attributes: Attributes): Tensor;
-  /** Whether a gradient exists. */
+  apply(inputs: readonly Tensor[], attributes: A): Tensor;
+  /** Whether it has a gradient. */
   readonly differentiable: boolean;
   /** Draws a case inside the domain. */
-  readonly domain: (draw: Draw) => Case;
+  readonly domain: (draw: Draw) => Case<A>;
+  /** Default `composite`. */
+  readonly accuracy?: Accuracy;
+  /** Of a scalar function: the names of its arguments, each of which stands for a tensor. */
+  readonly parameters?: readonly string[];
+  /** Of a scalar function: what it computes. */
+  readonly reference?: ScalarReference<A>;
 }
 
 /** An op: everything that is known of it. */
-export interface Op extends TapeOp {
-  /** The output's shape and dtype. Throws where the inputs do not fit. */
-  infer(inputs: readonly Tensor[], attributes: Attributes): { shape: Shape; dtype: DType };
-  readonly kernel: Kernel;
-  /** One rule an input, `null` for an input without derivative; `null` for an op without any. */
-  readonly vjp: readonly (Vjp | null)[] | null;
+export interface Op<A extends Attributes = Attributes> extends TapeOp {
+  /** The output's shape and dtype. Throws if the inputs do not fit. */
+  infer(inputs: readonly Tensor[], attributes: A): { shape: Shape; dtype: DType };
+  readonly kernel: Kernel<A>;
+  /** One rule per input, `null` for an input without derivative; `null` for an op without any. */
+  readonly vjp: readonly (Vjp<A> | null)[] | null;
   /**
-   * For ops that select: for each input where it has an influence on the output, `bool`, of a shape that broadcasts to the rule's result;
-   * `null` for everywhere. Elsewhere its cotangent is absent rather than 0.
+   * For ops that select: for each input where it influences the output, `bool`, of a shape that broadcasts to the rule's result; `null`
+   * for everywhere. Elsewhere its cotangent is absent rather than 0.
    */
-  readonly selects?: readonly (((context: Omit<VjpContext, "cotangent" | "times">) => Tensor) | null)[];
-  /** The domain to test it on. */
-  readonly domain?: (draw: Draw) => Case;
+  readonly selects?: readonly (Selects<A> | null)[];
+  /** Draws a case to test it on. */
+  readonly domain?: (draw: Draw) => Case<A>;
+  /** In words, what the inputs must satisfy for the result to be finite: `its input must be above 0`. */
+  readonly requires?: string;
+  /** Default `exact` for kernels that only move elements, `composite` for all others. */
+  readonly accuracy?: Accuracy;
+  /** Of a scalar function: the names of its arguments, each of which stands for a tensor. */
+  readonly parameters?: readonly string[];
+  /** Of a scalar function: what it computes. */
+  readonly reference?: ScalarReference<A>;
 }
 
-/** The op of an entry. */
+/** How exactly an op is computed. */
+export function accuracyOf<A extends Attributes>({ accuracy, kernel: { kind } }: Op<A>): Accuracy {
+  return accuracy ?? (kind === "movement" || kind === "gather" ? "exact" : "composite");
+}
+
+/** Whether an op compares numbers. */
+export function isComparison({ kernel }: Op): boolean {
+  return kernel.kind === "elementwise" && kernel.gives === "condition" && kernel.takes === undefined;
+}
+
+/** The op of an entry. The attributes of an entry are those of its op, since `record` takes no others. */
 export function opOf(entry: Tensor): Op {
   return entry.op as Op;
 }

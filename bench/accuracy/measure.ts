@@ -1,4 +1,5 @@
 /** How exactly the devices of this runtime compute, as plain data. Runs in every runtime. */
+import type { Accuracy } from "../../core/op.ts";
 import { availableDevices, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
 import {
   composites,
@@ -20,7 +21,7 @@ export interface Figures {
   /** The largest error and the root of the mean square, in units in the last place of the right result. */
   readonly largest: number;
   readonly usual: number;
-  /** The largest error in units of 2^-23 of the right result, as verify/tolerances.ts has it. */
+  /** The largest error in units of 2^-23 of the right result, as accuracies are stated. */
   readonly relative: number;
   readonly absolute: number;
   /** The inputs of the largest error, what they gave and what is right. */
@@ -37,7 +38,10 @@ export interface Figures {
 export interface FunctionFigures {
   readonly name: string;
   readonly group: "exact" | "rounded" | "composite";
-  readonly op: string | null;
+  readonly accuracy: Accuracy | null;
+  readonly byRange: boolean;
+  readonly oscillates: boolean;
+  readonly overflows: boolean;
   readonly ranges: readonly Figures[];
 }
 
@@ -77,7 +81,7 @@ export function text(x: number): string {
 }
 
 function figuresOf(
-  { width, sums, least }: Measured,
+  { width, sums, least = 0 }: Measured,
   { range, beyond, inputs }: Sample,
   actual: Float32Array,
   expected: Float64Array,
@@ -203,7 +207,10 @@ async function measureDevice(name: string, points: number): Promise<DeviceFigure
       functions.push({
         name: measured.name,
         group: group as keyof typeof groups,
-        op: measured.op,
+        accuracy: measured.accuracy,
+        byRange: measured.byRange ?? false,
+        oscillates: measured.oscillates ?? false,
+        overflows: measured.overflows ?? false,
         ranges: await measureFunction(name, measured, points),
       });
     }

@@ -471,7 +471,7 @@ class Emitter {
     scope: Scope,
   ): Value {
     const [input] = node.inputs;
-    const axes = node.attributes.axes as readonly number[];
+    const axes = kernel.axes(node.attributes);
     const sizes = axes.map((a) => input.shape[a]);
     const last = sizes.length - 1;
     const length = sizes.length === 0 ? 1 : sizes[last];

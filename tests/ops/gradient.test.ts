@@ -1,6 +1,6 @@
 /** Derivatives of first and second order of everything that is registered, at generated inputs, against finite differences. */
 import { test } from "node:test";
-import { registry } from "../../core/registry.ts";
+import { registry } from "./registry.ts";
 import { type Tensor, useDevice } from "../../mod.ts";
 import { checkGradients } from "../support/property.ts";
 import { caseOf, type DrawnCase, inputsFrom } from "./draw.ts";
