@@ -1,10 +1,11 @@
 /**
- * How exactly does each backend compute? Every scalar function, and a few made of several, against float64 on every device of every
- * runtime that this machine has, and the special cases. Writes the tables into docs/backends.md.
+ * The accuracy of each backend: every scalar function, and a few composites, against float64 on every device of every
+ * runtime on this machine, and special cases. Writes the tables into docs/backends.md.
  *
- *   npm run accuracy                           all of it
- *   npm run accuracy -- --points 1000          fewer points for each range
- *   npm run accuracy -- --only node --dry-run  one runtime (node, deno, bun or chromium; can be repeated); prints the tables
+ *   npm run accuracy                           measure everything
+ *   npm run accuracy -- --points 1000          fewer points per range
+ *   npm run accuracy -- --only node --dry-run  one runtime (node, deno, bun or chromium; can be repeated); prints the
+ * tables
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +27,7 @@ const { values: options } = parseArgs({
   },
 });
 const points = Number(options.points);
-/** After which a runtime is taken to hang. */
+/** The time in minutes after which a runtime is considered hung. */
 const MINUTES = 10;
 
 const runner = "bench/accuracy/run.ts";
@@ -43,7 +44,7 @@ async function measureIn(runtime: Runner, folder: string): Promise<RuntimeFigure
   return JSON.parse(readFileSync(file, "utf8"));
 }
 
-/** Measures in a page that is isolated from other origins, as the tests are run. */
+/** Measures in a cross-origin isolated page, as in the tests. */
 async function measureInChromium(): Promise<{ version: string; figures: RuntimeFigures } | { missing: string }> {
   const found = findChromium();
   if ("missing" in found) return found;

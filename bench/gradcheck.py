@@ -1,6 +1,6 @@
-"""PyTorch's gradcheck of the SSD loss; bench/gradcheck.ts runs it beside gpugrad's on the same problem.
+"""PyTorch's gradcheck of the SSD loss; bench/gradcheck.ts runs it alongside gpugrad's on the same problem.
 
-Reads DIRECTORY/problem.json. For each line "full", "fast" or "second" on standard input it checks once and prints the milliseconds
+Reads DIRECTORY/problem.json. For each line "full", "fast" or "second" on standard input, runs one check and prints its milliseconds
 as JSON; the first line printed describes the problem.
 """
 import json

@@ -1,6 +1,7 @@
 /**
- * How long does gradcheck take beside PyTorch's on the same problem? The SSD loss of two images, 56 default boxes and 4 class logits: 896
- * inputs. Both run in turns in this one program, on one core each; only the ratios mean something.
+ * How long does gradcheck take compared with PyTorch's on the same problem? The SSD loss of two images, 56 default
+ * boxes and 4 class logits: 896 inputs. Both run alternately in this program, on one core each; only the ratios are
+ * meaningful.
  *
  *   npx tsx bench/gradcheck.ts [--rounds 5] [--python /usr/bin/python3]
  */
@@ -37,7 +38,7 @@ const loc = Float64Array.from({ length: batch * 4 * boxes }, () => random() * 2 
 const logits = Float64Array.from({ length: batch * (classes + 1) * boxes }, () => random() * 6 - 3);
 const targets = [[0, 1, 0.4, 0.45, 0.5, 0.4], [0, 2, 0.7, 0.6, 0.3, 0.5], [1, 0, 0.5, 0.5, 0.6, 0.6]];
 
-/** PyTorch in a process of its own, which waits while gpugrad runs. */
+/** PyTorch in a separate process, which waits while gpugrad runs. */
 class Torch {
   readonly #process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -62,13 +63,13 @@ class Torch {
   }
 }
 
-// The check itself runs on the oracle; no other device is compared, as PyTorch compares none.
+// The check runs on the oracle; no other device is compared, because PyTorch compares none.
 await useDevice("float64");
 const criterion = new SSDLoss(defaultBoxes);
 const f = (locations: Tensor, scores: Tensor) => criterion.forward([locations, scores], targets).loss;
 const inputs = [tensor(loc, [batch, 4, boxes]), tensor(logits, [batch, classes + 1, boxes])];
 
-/** What is compared, how often in a round, and the ratio to reach. */
+/** The kinds of checks, their repetitions per round, and the target ratio. */
 const kinds: Record<string, { options: GradcheckOptions; times: number; goal: number }> = {
   full: { options: { mode: "full" }, times: 3, goal: 20 },
   fast: { options: { mode: "fast" }, times: 40, goal: 3 },
@@ -97,7 +98,7 @@ try {
   const first: Record<string, number> = {};
   for (const kind of Object.keys(kinds)) {
     first[kind] = await check(kind);
-    // Until the engine has compiled what is hot.
+    // Warm up until the engine has compiled the hot code.
     for (const end = performance.now() + 2000; performance.now() < end;) await check(kind);
     if (reference) await torch.run(kind);
   }
@@ -117,7 +118,7 @@ try {
     if (!reference) console.log(line);
     else {
       const other = median(theirs[kind]);
-      console.log(`${line}, PyTorch ${other.toFixed(1)} ms: ${(other / own).toFixed(1)} times faster, ${goal} wanted`);
+      console.log(`${line}, PyTorch ${other.toFixed(1)} ms: ${(other / own).toFixed(1)} times faster, target ${goal}`);
     }
   }
 } finally {

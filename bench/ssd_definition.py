@@ -1,4 +1,4 @@
-"""The SSD loss in PyTorch, as its definition reads: what the benchmarks compare gpugrad with."""
+"""The SSD loss in PyTorch, written as its definition: the reference of the benchmarks."""
 import torch
 import torch.nn.functional as F
 

@@ -1,6 +1,6 @@
-"""The SSD loss in PyTorch, as its definition reads; bench/ssd_loss.ts runs it beside gpugrad.
+"""The SSD loss in PyTorch, written as its definition; bench/ssd_loss.ts runs it alongside gpugrad.
 
-Reads DIRECTORY/problem.json and the float32 arrays beside it. Then, for each line "N" on standard input, computes loss and
+Reads DIRECTORY/problem.json and the float32 arrays next to it. Then, for each line "N" on standard input, computes loss and
 gradients N times and prints the milliseconds of each as JSON; the first line printed describes the result.
 """
 import json

@@ -1,6 +1,6 @@
 /**
- * How does SSDLoss, forward and both gradients, compare with PyTorch's time for the same definition? SSD300, 80 classes, batch 8,
- * eight targets an image. Both run in turns in this one program; only the ratio means something.
+ * How does the time of SSDLoss, forward and both gradients, compare with PyTorch's for the same definition? SSD300, 80
+ * classes, batch 8, eight targets per image. Both run alternately in this program; only the ratio is meaningful.
  *
  *   npm run bench -- ssd_loss [--device webasm] [--rounds 10] [--batch 8] [--threads 2] [--python /usr/bin/python3]
  */
@@ -28,7 +28,7 @@ const batch = Number(options.batch);
 const classes = 80;
 const perImage = 8;
 
-/** The same numbers in each run. */
+/** A generator of the same numbers in each run. */
 function generator(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -56,7 +56,7 @@ for (let image = 0; image < batch; image++) {
   }
 }
 
-/** PyTorch in a process of its own, which waits while gpugrad runs. */
+/** PyTorch in a separate process, which waits while gpugrad runs. */
 class Torch {
   readonly #process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -82,7 +82,7 @@ class Torch {
 const device = await useDevice(options.device);
 const loss = new SSDLoss(defaultBoxes, { alpha: 1, iouThreshold: 0.5, negPosRatio: 3 });
 
-/** As for PyTorch, the predictions are tensors before the clock starts. */
+/** As for PyTorch, the predictions are tensors before timing starts. */
 const leaves = { l: tensor(loc, [batch, 4, boxes]), c: tensor(logits, [batch, classes + 1, boxes]) };
 
 function record() {
@@ -156,7 +156,7 @@ try {
   await rm(directory, { recursive: true });
 }
 
-/** What a call costs besides computing: recording forward and backward, and finding the plan. */
+/** The cost of a call other than computing: recording forward and backward, and looking up the plan. */
 function recordingTime(): number {
   const start = performance.now();
   const { loss: y, components } = loss.forward([leaves.l, leaves.c], targets);

@@ -1,6 +1,6 @@
 /**
- * Does the thousandth step of a training loop cost what the tenth costs? The loops as one writes them first, with no value of a parameter
- * ever read, in time and in memory that stays after garbage collection. Only ratios mean something.
+ * Does step 1,000 of a training loop cost as much as step 10? Straightforward training loops, in which no parameter's
+ * value is ever read: time, and memory that remains after garbage collection. Only ratios are meaningful.
  *
  *   npm run bench:loop [-- --device webasm] [--steps 1000]
  */
@@ -28,7 +28,7 @@ const { values: options } = parseArgs({
   options: { device: { type: "string" }, steps: { type: "string", default: "1000" } },
 });
 const steps = Number(options.steps);
-/** Steps that are timed together, at either end. */
+/** The number of steps timed together, at either end. */
 const WINDOW = 10;
 const size = 256;
 const start = Float32Array.from({ length: size }, (_, i) => Math.sin(i));
@@ -36,7 +36,7 @@ const start = Float32Array.from({ length: size }, (_, i) => Math.sin(i));
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-/** Each makes a step: a function that records and gives the loss. */
+/** Each makes a step: a function that records the step and returns the loss. */
 const loops: Record<string, () => () => Tensor> = {
   "plain": () => {
     let w = tensor(start);
@@ -64,7 +64,7 @@ const loops: Record<string, () => () => Tensor> = {
       return loss;
     };
   },
-  "a rate that changes": () => {
+  "a changing rate": () => {
     let w = tensor(start), step = 0;
     return () => {
       const loss = sum(square(w));
@@ -82,7 +82,7 @@ const loops: Record<string, () => () => Tensor> = {
       return loss;
     };
   },
-  "data that is held, with detach": () => {
+  "constant data, with detach": () => {
     const data = tensor(start.map((x) => x + 1));
     let w = tensor(start);
     return () => {
@@ -91,7 +91,7 @@ const loops: Record<string, () => () => Tensor> = {
       return loss;
     };
   },
-  "data that is held": () => {
+  "constant data": () => {
     const data = tensor(start.map((x) => x + 1));
     let w = tensor(start);
     return () => {

@@ -22,15 +22,15 @@ typescript is installed.
 
 Options:
   --only NAME    check only this export; can be repeated
-  --device NAME  the device whose values and gradients are compared with the oracle's, too: one that
-                 'gpugrad devices' lists, float64 for the oracle alone; the default is the fastest
-  --order 1|2    2 also checks the gradient of the gradient; the default is the check's own, or 1
-  --runs N       generated inputs for each function; the default is the check's own, or 100
-  --seed N       what inputs and directions are drawn with; any seed without it
-  --path PATH    go to one failure, which is shrunk again: with --seed, as the line 'Replay:' of a report says
-  --shard I/N    do only part I of N, to merge the reports later; needs --seed
-  --json FILE    write the report as JSON (gpugrad/report.schema.json describes it)
-  --html FILE    write the report as one HTML page with pictures
+  --device NAME  also compare values and gradients on this device with the oracle: a name listed by
+                 'gpugrad devices', or float64 for the oracle alone; default: the fastest
+  --order 1|2    2 also checks the gradient of the gradient; default: the check's own, or 1
+  --runs N       number of generated inputs per function; default: the check's own, or 100
+  --seed N       seed of inputs and directions; default: random
+  --path PATH    replay one failure and shrink it again; used with --seed, as in the 'Replay:' line of a report
+  --shard I/N    run only part I of N, for merging the reports later; needs --seed
+  --json FILE    write the report as JSON, as described by gpugrad/report.schema.json
+  --html FILE    write the report as an HTML page with pictures
   -h, --help     print this text
 
 Exit code: 0 all right, 1 a gradient is wrong, 2 something could not be checked.`;
@@ -48,10 +48,10 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** Inputs for a function whose check does not say how many. */
+/** The number of inputs of a check that sets none. */
 const RUNS = 100;
 
-/** Runs the command; gives the exit code. */
+/** Runs the command and returns the exit code. */
 export async function check(args: string[]): Promise<number> {
   const { values, positionals } = parse({ args, allowPositionals: true, options: OPTIONS });
   if (values.help) {
@@ -68,7 +68,7 @@ export async function check(args: string[]): Promise<number> {
     throw new CommandError("--path: needs the --seed that it belongs to");
   }
   if (values.path !== undefined && shard) {
-    throw new CommandError("--path: replays one input, which cannot be shared out by --shard");
+    throw new CommandError("--path: replays a single input, which --shard cannot split");
   }
   const seed = values.seed === undefined
     ? Math.floor(Math.random() * 2 ** 31)
@@ -87,7 +87,7 @@ export async function check(args: string[]): Promise<number> {
     );
   }
   if (values.path !== undefined && names.length > 1) {
-    throw new CommandError(`--path: say with --only which check it belongs to: ${names.join(", ")}`);
+    throw new CommandError(`--path: needs --only to select its check, one of ${names.join(", ")}`);
   }
 
   const wanted = [...new Set(names)].sort().map((name) => ({

@@ -1,18 +1,18 @@
-/** `gpugrad devices`: which devices can compute here. */
+/** `gpugrad devices`: lists the devices that can compute here. */
 import { availableDevices, useDevice } from "../mod.ts";
 import { parse } from "./arguments.ts";
 import { version } from "./version.ts";
 
 const help = `Usage: gpugrad devices [options]
 
-Lists the devices that gpugrad can compute on here, and for those it cannot, why; then which one it
-takes unless told otherwise, and why not another.
+Lists the devices that gpugrad can compute on here, and why the others are not available; then the default
+device, and why it was chosen over the others.
 
 Options:
   --json      print the list as JSON
   -h, --help  print this text`;
 
-/** Runs the command; gives the exit code. */
+/** Runs the command and returns the exit code. */
 export async function devices(args: string[]): Promise<number> {
   const { values } = parse({ args, options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
   if (values.help) {

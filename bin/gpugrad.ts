@@ -20,11 +20,11 @@ Options:
   -h, --help     print this text; after a command, what that command does
 
 Under Deno the command is 'deno run -A npm:gpugrad check FILE', under Bun 'bunx --bun gpugrad check FILE'.
-'gpugrad check --help' says how such a file is written.`;
+'gpugrad check --help' explains how to write such a file.`;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { check, merge, devices };
 
-/** Runs the command that the arguments name; gives the exit code. */
+/** Runs the command named by the arguments and returns the exit code. */
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     console.log(help);
@@ -46,7 +46,7 @@ async function main([name, ...args]: string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  // A mistake of use is explained; anything else is a mistake of the command's own, and its stack is of use.
+  // A usage error is explained by its message; anything else is a bug, for which the stack is useful.
   console.error(error instanceof CommandError ? `gpugrad: ${error.message}` : error);
   process.exitCode = EXIT.undecided;
 }

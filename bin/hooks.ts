@@ -1,6 +1,7 @@
 /**
- * How Node loads the file to check, and what it imports from its own folder: as ES modules, whatever the package.json above it
- * says (`npm init` writes "type": "commonjs"), and TypeScript too. Node loads this module, in a thread of its own before 22.15.
+ * Module hooks for the file under check and the files that it imports from its own folder: they load as ES modules,
+ * whatever the package.json above them says (`npm init` writes "type": "commonjs"), and TypeScript is compiled. Node
+ * loads this module, before 22.15 in a separate thread.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,17 +9,17 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { compileFunction } from "node:vm";
 
-/** A module as a hook of Node returns it. */
+/** A module as returned by a hook of Node. */
 interface Loaded {
   readonly format: string;
   readonly source?: string;
   readonly shortCircuit?: boolean;
 }
 
-/** The next hook, or what Node itself does. A promise where hooks have a thread of their own. */
+/** The next hook, or Node's default. Returns a promise if hooks run in their own thread. */
 type NextLoad<C> = (url: string, context: C) => Loaded | Promise<Loaded>;
 
-/** The hook `load` of `node:module`, for threads and for `registerHooks` alike: it never waits. */
+/** The hook `load` of `node:module`, for threads and for `registerHooks`; synchronous. */
 export function load<C extends object>(url: string, context: C, nextLoad: NextLoad<C>): Loaded | Promise<Loaded> {
   const [, extension] = /^file:[^?#]*\.([cm]?[jt]s)(?:[?#]|$)/.exec(url) ?? [];
   if (!extension || url.includes("/node_modules/")) return nextLoad(url, context);
@@ -40,7 +41,7 @@ function moduleOf(source: string): Loaded {
   return { format: "module", source, shortCircuit: true };
 }
 
-/** Whether a source is what Node runs as CommonJS: the body of a function. */
+/** Whether Node would run a source as CommonJS, that is, as the body of a function. */
 function isCommonJs(source: string): boolean {
   try {
     compileFunction(source);
@@ -54,7 +55,7 @@ interface TypeScript {
   readonly transpileModule: (source: string, options: { compilerOptions: object }) => { outputText: string };
 }
 
-/** What makes JavaScript of a file, where the package typescript is installed beside it. */
+/** Returns a compiler from TypeScript to JavaScript, if the package typescript is installed next to the file. */
 function compilerFor(url: string): ((source: string) => string) | null {
   let typescript: Partial<TypeScript>;
   try {
@@ -64,7 +65,7 @@ function compilerFor(url: string): ((source: string) => string) | null {
   }
   const { transpileModule } = typescript;
   if (!transpileModule) return null;
-  // ESNext, by their numbers: of the language, and of modules.
+  // ESNext, as numbers: the language version and the module kind.
   const compilerOptions = { target: 99, module: 99, verbatimModuleSyntax: false, inlineSourceMap: true };
   return (source) => transpileModule(source, { compilerOptions }).outputText;
 }

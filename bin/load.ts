@@ -1,4 +1,4 @@
-/** The module that is checked. */
+/** Loads the module under check. */
 import { existsSync } from "node:fs";
 import module from "node:module";
 import { extname, resolve } from "node:path";
@@ -9,15 +9,15 @@ import { type Check, isCheck } from "../verify/check.ts";
 import { CommandError } from "./arguments.ts";
 import { load } from "./hooks.ts";
 
-/** What a module has to export, said where it does not. */
-const CONVENTION = `A file to check exports what check() of "gpugrad/verify" gives:
+/** Shown if a module does not export checks. */
+const CONVENTION = `A file to check exports the results of check() from "gpugrad/verify":
 
   import { square, sum } from "gpugrad";
   import { check, tensors } from "gpugrad/verify";
 
   export const sumOfSquares = check((x) => sum(square(x)), tensors([[2, 3]]));`;
 
-/** The checks that a module exports, by name; always in the same order. */
+/** The checks that a module exports, by name, in a stable order. */
 export async function loadChecks(file: string): Promise<Map<string, Check>> {
   const path = resolve(file);
   if (!existsSync(path)) throw new CommandError(`check: there is no file ${file}`);
@@ -39,10 +39,10 @@ export async function loadChecks(file: string): Promise<Map<string, Check>> {
   throw new CommandError(`check: there is nothing to check in ${file}: ${others}.\n${CONVENTION}`);
 }
 
-/** `registerHooks` is there from Node 22.15 and 23.5. */
+/** `registerHooks` exists from Node 22.15 and 23.5. */
 type Modules = typeof module & { registerHooks?: (hooks: { load: typeof load }) => void };
 
-/** Lets Node load the file as {@link load} says; whoever has told Node to load files another way, such as tsx, is left alone. */
+/** Makes Node load the file through {@link load}, unless another loader, such as tsx, is installed. */
 function hookInto(): void {
   const told = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
   if (told.some((option) => /^(-r|--require|--import|--(experimental-)?loader)(=|$)/.test(option))) return;
@@ -51,11 +51,11 @@ function hookInto(): void {
   else module.register(new URL(`./hooks${extname(import.meta.url)}`, import.meta.url));
 }
 
-/** Why a module could not be loaded, and what to do. */
+/** Explains why a module could not be loaded, and what to do. */
 function explain(file: string, error: unknown): string {
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /^\.[cm]?tsx?$/.test(extname(file))) {
-    return `check: this Node does not load TypeScript by itself, so it cannot load ${file}. Any of these does:
+    return `check: this Node does not load TypeScript by itself, so it cannot load ${file}. Any of these works:
 
   npm install --save-dev typescript         and the same command again
   deno run -A npm:gpugrad check ${file}
@@ -68,9 +68,9 @@ or compile the file to JavaScript first.`;
   const hint = code === "ERR_MODULE_NOT_FOUND" && /'gpugrad(\/verify)?'/.test(message ?? "")
     ? "\nInstall it where the file is: npm install gpugrad"
     : runtime() === "node" && code === "ERR_REQUIRE_ASYNC_MODULE"
-    ? '\nPut "type": "module" into the package.json above the file, or name it .mjs or .mts'
+    ? '\nAdd "type": "module" to the package.json above the file, or rename it to .mjs or .mts'
     : code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
-    ? "\nNode only removes types. For enums and the like: npm install --save-dev tsx, and " +
+    ? "\nNode only strips types. For enums and the like: npm install --save-dev tsx, and " +
       `NODE_OPTIONS="--import tsx" npx gpugrad check ${file}`
     : "";
   return `check: ${file} cannot be loaded: ${message ?? String(error)}${where ? `\n  ${where}` : ""}${hint}`;

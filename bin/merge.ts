@@ -1,4 +1,4 @@
-/** `gpugrad merge`: the reports of shards as one. */
+/** `gpugrad merge`: merges the reports of shards into one. */
 import { readFile } from "node:fs/promises";
 import { mergeRuns } from "../verify/blocks.ts";
 import { parseReport } from "../verify/json.ts";
@@ -8,17 +8,17 @@ import { CommandError, parse } from "./arguments.ts";
 
 const help = `Usage: gpugrad merge REPORT.json... [options]
 
-Merges the reports that 'gpugrad check FILE --seed S --shard i/n --json REPORT.json' wrote on several
-machines, one for each i from 1 to n, into the report that one run would have given.
+Merges the reports written by 'gpugrad check FILE --seed S --shard i/n --json REPORT.json' on several
+machines, one for each i from 1 to n, into the report of a single run.
 
 Options:
   --json FILE  write the merged report as JSON
-  --html FILE  write it as one HTML page
+  --html FILE  write it as an HTML page
   -h, --help   print this text
 
 Exit code: 0 all right, 1 a gradient is wrong, 2 something could not be checked.`;
 
-/** Runs the command; gives the exit code. */
+/** Runs the command and returns the exit code. */
 export async function merge(args: string[]): Promise<number> {
   const { values, positionals } = parse({
     args,

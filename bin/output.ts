@@ -1,4 +1,4 @@
-/** Where a report goes: the terminal, files, and the exit code. */
+/** Output of a report: terminal, files and exit code. */
 import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { styleText } from "node:util";
@@ -8,16 +8,16 @@ import type { RunReport } from "../verify/report.ts";
 import { runText, type TextOptions } from "../verify/text.ts";
 import { CommandError } from "./arguments.ts";
 
-/** The files that a report is asked to be written to. */
+/** The files to write a report to. */
 export interface OutputFiles {
   readonly json?: string;
   readonly html?: string;
 }
 
-/** Exit codes: all right, a gradient is wrong, something could not be checked. */
+/** Exit codes: everything right, a gradient wrong, something not checkable. */
 export const EXIT = { ok: 0, wrong: 1, undecided: 2 } as const;
 
-/** Colours on a terminal alone, and not where NO_COLOR forbids them. */
+/** Colours only on a terminal, and not if NO_COLOR is set. */
 function textOptions(): TextOptions {
   return process.stdout.isTTY && !process.env.NO_COLOR ? { style: styled } : {};
 }
@@ -26,13 +26,13 @@ function styled(style: Parameters<NonNullable<TextOptions["style"]>>[0], text: s
   return styleText(style, text);
 }
 
-/** Prints a report and writes its files; gives the exit code. */
+/** Prints a report, writes its files and returns the exit code. */
 export async function output(run: RunReport, files: OutputFiles): Promise<number> {
   console.log(runText(run, textOptions()));
   if (files.json !== undefined) await write("--json", files.json, reportJson(run) + "\n");
   if (files.html !== undefined) await write("--html", files.html, await reportHtml(run));
   const verdicts = run.checks.map(({ verdict }) => verdict);
-  // Nothing checked is not the same as nothing wrong, except for a shard that has no part in so few runs.
+  // No checks is not success, except for a shard without a share of the few runs.
   if (verdicts.length === 0) return run.shard ? EXIT.ok : EXIT.undecided;
   return verdicts.includes("wrong") ? EXIT.wrong : verdicts.includes("undecided") ? EXIT.undecided : EXIT.ok;
 }

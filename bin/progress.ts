@@ -1,21 +1,24 @@
-/** How far a command is: a bar on a terminal, plain lines elsewhere. Both go to stderr, so that stdout has results alone. */
+/**
+ * Progress of a command: a bar on a terminal, plain lines elsewhere. Both go to stderr, so that stdout has only
+ * results.
+ */
 import cliProgress from "cli-progress";
 import process from "node:process";
 import { plural } from "../verify/advice.ts";
 
-/** Shows how far something is. */
+/** Displays progress. */
 export interface Progress {
-  /** Says what is done now. */
+  /** Shows the name of the current check. */
   start(name: string, runs: number): void;
-  /** Adds runs that are done. */
+  /** Counts completed runs. */
   add(runs: number): void;
-  /** Says that what was started is done; runs that were not needed count as done. */
+  /** Marks the current check as done; runs that were not needed count as completed. */
   end(): void;
-  /** Leaves the terminal as it was. */
+  /** Restores the terminal. */
   stop(): void;
 }
 
-/** Starts to show progress towards a number of runs. */
+/** Starts displaying progress towards a number of runs. */
 export function showProgress(total: number): Progress {
   return process.stderr.isTTY ? bar(total) : lines();
 }

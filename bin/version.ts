@@ -1,2 +1,4 @@
-/** The version of the package; a test compares it with package.json, which not every way of installing keeps within reach. */
+/**
+ * The version of the package. A test compares it with package.json, which is not always accessible after installation.
+ */
 export const version = "0.1.0";

@@ -1,6 +1,7 @@
 /**
- * The SSD loss on a real network's predictions on real photographs: loss, components and gradients, the gradients checked against
- * finite differences, and the loss followed downhill. Prints a report and writes `demo/out/index.html`.
+ * Runs the SSD loss on a real network's predictions for real photographs: loss, components and gradients, a check of
+ * the gradients against finite differences, and gradient descent on the loss. Prints a report and writes
+ * `demo/out/index.html`.
  */
 import { useDevice } from "../mod.ts";
 import { descend, shifted } from "./descent.ts";
@@ -22,9 +23,9 @@ import {
   worstTable,
 } from "./report.ts";
 
-/** Calls that are timed after the first. */
+/** The number of calls timed after the first. */
 const CALLS = 20;
-/** How far the mean of the photographs' losses may be from the batch's, relative: both are sums in float32. */
+/** The tolerance, relative, between the batch's loss and the mean of the photographs' losses: both are float32 sums. */
 const BATCH_TOLERANCE = 1e-5;
 
 async function timed<T>(run: () => Promise<T>): Promise<[T, number]> {
@@ -51,10 +52,10 @@ async function main(): Promise<void> {
   );
   const timing: Timing = { first, next: times.sort((a, b) => a - b)[CALLS / 2], calls: CALLS };
   const decisions = await decide(objective, batch, evaluation);
-  // Said now: it is the executor of the plan that ran last.
+  // Determined now, because it is the executor of the last plan.
   const deviceText = deviceSentence(device);
 
-  const alone = await withProgress("Each photograph alone", photographs, async (photograph, i) => {
+  const alone = await withProgress("Each photograph by itself", photographs, async (photograph, i) => {
     const own = batchOf([photograph], [outputs[i]]);
     const result = await evaluate(objective, own);
     return {
@@ -66,7 +67,7 @@ async function main(): Promise<void> {
   });
   const mean = alone.reduce((sum, { evaluation: { loss } }) => sum + loss, 0) / alone.length;
   if (!(Math.abs(mean - evaluation.loss) <= BATCH_TOLERANCE * Math.abs(mean))) {
-    throw new Error(`the batch's loss is ${evaluation.loss}, but the mean of the photographs' losses ${mean}`);
+    throw new Error(`the batch's loss is ${evaluation.loss}, but the mean of the photographs' losses is ${mean}`);
   }
   const losses = lossTable([
     ...alone.map(({ name, evaluation, decisions }, i) => ({
@@ -81,7 +82,7 @@ async function main(): Promise<void> {
   const check = summariseCheck(await checkGradients(objective, alone));
   const start = shifted(batch);
   const descent = await descend(objective, start, decisions);
-  const stages = ["of the network", "shifted away", `after ${descent.losses.length - 1} steps`];
+  const stages = ["of the network", "after the shift", `after ${descent.losses.length - 1} steps`];
   const comparisons = await Promise.all([batch, start, descent.end].map((b) => detect(objective, b, photographs)));
   const detections = detectionTable(comparisons.map((c, i) => [stages[i], summariseDetections(c)] as const));
   const falling = descent.losses.map(({ loss }) => loss);
@@ -89,7 +90,9 @@ async function main(): Promise<void> {
   console.log(`\n${textTable(losses)}`);
   console.log(`\n${deviceText}\n${timingSentence(timing)}`);
   console.log(`\n${checkSentences(check).join("\n")}\n${textTable(worstTable(check, device))}`);
-  console.log(`\nDownhill, the loss at every fifth step: ${everyFifth(falling).map((v) => v.toFixed(3)).join(" ")}`);
+  console.log(
+    `\nGradient descent, the loss at every fifth step: ${everyFifth(falling).map((v) => v.toFixed(3)).join(" ")}`,
+  );
   console.log(textTable(detections));
 
   const file = writePage({
@@ -117,7 +120,7 @@ function everyFifth(values: readonly number[]): number[] {
   return values.filter((_, i) => i % 5 === 0);
 }
 
-// Caught here: tfjs rethrows what is not, with all its source.
+// Caught here, because tfjs rethrows uncaught exceptions with its whole source.
 await main().catch((error) => {
   console.error(error);
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** Predictions as detections, and how well they sit on the faces. */
+/** Turns predictions into detections, and compares them with the faces. */
 import { createRequire } from "node:module";
 import type * as TF from "@tensorflow/tfjs";
 import { iouMatrix, realize, slice, softmax, squeeze, tensor } from "../mod.ts";
@@ -8,9 +8,12 @@ import type { Box, Photograph } from "./photographs.ts";
 
 const tf = createRequire(import.meta.url)("@tensorflow/tfjs") as typeof TF;
 
-/** A face where the softmax over the logits, which is what the loss sees, gives it more than this. */
+/** A detection needs a softmax score, as used by the loss, above this. */
 const SCORE_THRESHOLD = 0.5;
-/** Of two detections that overlap more than this, the surer one stays; and a face is found by an overlap of at least this. */
+/**
+ * Of two detections with a larger overlap, the one with the higher score is kept; a face is found by an overlap of at
+ * least this.
+ */
 const IOU_THRESHOLD = 0.5;
 const MAX_DETECTIONS = 1000;
 
@@ -20,16 +23,16 @@ export interface Detection {
   readonly score: number;
 }
 
-/** How a photograph's detections compare with its faces. */
+/** A photograph's detections compared with its faces. */
 export interface Comparison {
   readonly detections: readonly Detection[];
-  /** For each face the IoU of the detection that overlaps it most, 0 where there is none. */
+  /** For each face, the IoU of the detection that overlaps it most, 0 if there is none. */
   readonly faceIou: readonly number[];
-  /** Detections that overlap no face enough. */
+  /** The number of detections that do not overlap any face enough. */
   readonly falseAlarms: number;
 }
 
-/** Detections of every photograph of a batch, compared with its faces. */
+/** Detects faces in every photograph of a batch, and compares the detections with the marked faces. */
 export async function detect(
   { boxes }: Objective,
   { images, locations, logits }: Batch,
@@ -78,7 +81,7 @@ async function compare(detections: readonly Detection[], faces: readonly Box[]):
   };
 }
 
-/** A few numbers about the detections of several photographs. */
+/** A summary of the detections of several photographs. */
 export interface DetectionSummary {
   readonly detections: number;
   readonly faces: number;

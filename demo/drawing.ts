@@ -1,4 +1,4 @@
-/** Boxes over photographs, the colour scale and the falling loss, as SVG. */
+/** Draws boxes over photographs, the colour scale and the loss curve as SVG. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Box } from "./photographs.ts";
@@ -6,7 +6,7 @@ import type { Box } from "./photographs.ts";
 /** The width of a drawing over a photograph, in its own units. */
 const WIDTH = 960;
 
-/** Colours of the layers; told apart by lightness and line as well as by hue. */
+/** Colours of the layers; they differ in lightness and line style as well as in hue. */
 export const COLOURS = {
   truth: "#7CFC5A",
   matched: "#4CC9FF",
@@ -14,22 +14,24 @@ export const COLOURS = {
   detection: "#FFE14D",
   loss: "#1f5fbf",
 };
-/** The sizes of a gradient, from small to large, on a dark ground: without the scheme's darkest colours. */
+/**
+ * The colours of gradient magnitudes, from small to large, on a dark background: without the scheme's darkest colours.
+ */
 const GRADIENT_COLOURS = { type: "log" as const, scheme: "plasma" as const, range: [0.25, 1], clamp: true };
 
-/** One box, what is said about it, and its value on the colour scale. */
+/** One box, its title, and its value on the colour scale. */
 export interface Shape {
   readonly box: Box;
   readonly title: string;
   readonly value?: number;
 }
 
-/** One layer: boxes drawn alike. */
+/** One layer: boxes drawn in the same style. */
 export interface Layer {
-  /** The name of the layer, by which the page shows and hides it. */
+  /** The name by which the page shows and hides the layer. */
   readonly name: string;
   readonly boxes: readonly Shape[];
-  /** The colour, or the domain of the colour scale that `value` is looked up in. */
+  /** The colour, or the domain of the colour scale for `value`. */
   readonly stroke: string | readonly [number, number];
   readonly strokeWidth: number;
   readonly dashes?: string;
@@ -37,7 +39,7 @@ export interface Layer {
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
-/** Layers of boxes over a photograph of the given extent. */
+/** Draws layers of boxes over a photograph of the given extent. */
 export function overlay([width, height]: readonly [number, number], layers: readonly Layer[]): string {
   const domain = layers.map((l) => l.stroke).find((s) => typeof s !== "string");
   return svg({
@@ -58,7 +60,7 @@ export function overlay([width, height]: readonly [number, number], layers: read
         className: layer.name,
       };
       return [
-        // A dark rim, so that lines show on any photograph.
+        // A dark outline, so that lines are visible on any photograph.
         Plot.rect(layer.boxes, { ...look, stroke: "black", strokeOpacity: 0.4, strokeWidth: layer.strokeWidth + 2 }),
         Plot.rect(layer.boxes, {
           ...look,
@@ -72,7 +74,7 @@ export function overlay([width, height]: readonly [number, number], layers: read
   });
 }
 
-/** The colour scale of gradients, a strip of colours over an axis. */
+/** Draws the colour scale of gradients, a strip of colours over an axis. */
 export function gradientLegend([low, high]: readonly [number, number]): string {
   const steps = 120;
   const at = (i: number) => low * (high / low) ** (i / steps);
@@ -97,7 +99,7 @@ export function gradientLegend([low, high]: readonly [number, number]): string {
   });
 }
 
-/** The loss after each step, on a logarithmic axis. */
+/** Draws the loss after each step, on a logarithmic axis. */
 export function lossChart(losses: readonly number[]): string {
   const points = losses.map((loss, step) => ({ step, loss }));
   return svg({

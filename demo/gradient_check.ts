@@ -1,39 +1,42 @@
-/** Gradients against finite differences on the float64 oracle, element by element. */
+/** Checks gradients against finite differences on the float64 oracle, element by element. */
 import { compile, grad, tensor } from "../mod.ts";
 import { LOGIT_ROWS } from "./network.ts";
 import { type Batch, countingBoxes, type Decisions, type Evaluation, type Objective } from "./objective.ts";
 import { withProgress } from "./progress.ts";
 import { pick, uniform } from "./random.ts";
 
-/** How far an element is moved to either side: in float64 truncation and rounding both stay far below the tolerance. */
+/** The step to either side of an element: in float64, truncation and rounding both stay far below the tolerance. */
 const STEP = 1e-4;
 const SEED = 2016;
-/** Elements of one photograph, by kind. */
+/** The number of elements of one photograph, by kind. */
 const ELEMENTS = { matchedLocations: 14, otherLocations: 6, matchedLogits: 10, minedLogits: 12, otherLogits: 8 };
-/** A difference is relative to the numeric value, or to this part of the photograph's largest gradient where that is more. */
+/**
+ * Differences are relative to the numeric value, or to this fraction of the photograph's largest gradient if that is
+ * larger.
+ */
 export const FLOOR = 1e-3;
 
-/** One element, and what its derivative came out as. */
+/** One element and its derivatives. */
 export interface CheckedElement {
   readonly photograph: string;
   readonly prediction: "locations" | "logits";
-  /** Row within the prediction and default box. */
+  /** The row within the prediction, and the default box. */
   readonly row: number;
   readonly box: number;
   /** Whether the element takes part in the loss. */
   readonly counts: boolean;
-  /** The tape's derivative on the oracle and on the device, and the central difference. */
+  /** The analytic derivative on the oracle and on the device, and the central difference. */
   readonly oracle: number;
   readonly device: number;
   readonly numeric: number;
-  /** The differences from the numeric value, relative. */
+  /** The relative differences from the numeric value. */
   readonly oracleError: number;
   readonly deviceError: number;
-  /** The step changed which backgrounds are mined: the central difference says nothing here. */
+  /** Whether the step changed which negatives are mined, which makes the central difference meaningless. */
   readonly flipped: boolean;
 }
 
-/** One photograph evaluated alone on the device. */
+/** One photograph evaluated by itself on the device. */
 export interface CheckInput {
   readonly name: string;
   readonly batch: Batch;
@@ -59,7 +62,7 @@ export async function checkGradients(
   );
 }
 
-/** The loss of one photograph on the oracle, and its gradient at the predictions as they are. */
+/** The loss of one photograph on the oracle, and its gradient at the given predictions. */
 interface Oracle {
   lossAt(prediction: CheckedElement["prediction"], index: number, change: number): Promise<[number, Uint8Array]>;
   readonly dLocations: ArrayLike<number>;
@@ -143,13 +146,13 @@ function chooseElements({ batch, decisions }: CheckInput, count: number, random:
     ...some(elements("locations", 4, false, all.filter((i) => !matched.has(i))), ELEMENTS.otherLocations),
     ...some(elements("logits", LOGIT_ROWS, true, positives), ELEMENTS.matchedLogits),
     ...some(elements("logits", LOGIT_ROWS, true, mined), ELEMENTS.minedLogits),
-    // Half of them among the backgrounds that were nearly mined: the likeliest to change a decision.
+    // Half of them are among the negatives that were nearly mined, the likeliest to change a decision.
     ...some(elements("logits", LOGIT_ROWS, false, others.slice(0, 2)), ELEMENTS.otherLogits / 2),
     ...some(elements("logits", LOGIT_ROWS, false, others.slice(2)), ELEMENTS.otherLogits / 2),
   ];
 }
 
-/** Default boxes by the logarithm of the odds against the background, the least sure of the background first. */
+/** Sorts default boxes by the log-odds against background, least certain background first. */
 function hardestFirst(boxes: readonly number[], logits: ArrayLike<number>, count: number): number[] {
   const oddsAgainst = (box: number) => {
     let sum = 0;
@@ -159,24 +162,24 @@ function hardestFirst(boxes: readonly number[], logits: ArrayLike<number>, count
   return boxes.map((box) => ({ box, odds: oddsAgainst(box) })).sort((a, b) => b.odds - a.odds).map(({ box }) => box);
 }
 
-/** What a check came to. */
+/** A summary of the check. */
 export interface CheckSummary {
   readonly counting: number;
   readonly idle: number;
-  /** Elements that do not count whose three numbers are all exactly 0. */
+  /** The number of elements that do not count and whose three numbers are all exactly 0. */
   readonly idleZero: number;
   readonly flipped: number;
-  /** Elements within the tolerances, those whose decisions changed left out. */
+  /** The number of elements within tolerance, not counting those whose decisions changed. */
   readonly passed: number;
   readonly failed: number;
   readonly worstOracle: CheckedElement;
   readonly worstDevice: CheckedElement;
 }
 
-/** The largest relative difference that passes: of the tape in float64, and of the device, which has float32. */
+/** The largest relative difference that passes: of the tape in float64, and of the device in float32. */
 export const TOLERANCE = { oracle: 1e-6, device: 1e-3 };
 
-/** Counts, and the worst elements of those whose decisions held. */
+/** Counts the results and picks the worst elements among those whose decisions did not change. */
 export function summarise(checked: readonly CheckedElement[]): CheckSummary {
   const held = checked.filter((e) => !e.flipped);
   const fits = (e: CheckedElement) => e.oracleError <= TOLERANCE.oracle && e.deviceError <= TOLERANCE.device;

@@ -1,21 +1,21 @@
-/** The face detector that face-api ships, an SSD over MobileNetV1, up to its raw outputs. */
+/** The face detector shipped with face-api, an SSD over MobileNetV1, up to its raw outputs. */
 import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import type * as TF from "@tensorflow/tfjs";
 
-/** What the network says about one photograph, and what the loss of SSD takes: boxes are the last axis. */
+/** The network's output for one photograph, in the layout of the SSD loss: boxes are the last axis. */
 export interface RawOutput {
   /** Box encodings, `[4, boxes]`: x, y, w, h. */
   readonly locations: Float32Array;
-  /** Class logits, `[3, boxes]`: background, face, and a class that the network has and never uses. */
+  /** Class logits, `[3, boxes]`: background, face, and a class that the network has but never uses. */
   readonly logits: Float32Array;
 }
 
 /** The network, loaded. */
 export interface Network {
-  /** Its own default boxes, cx, cy, w, h for each, relative to the square input. */
+  /** The network's default boxes: cx, cy, w, h of each, relative to the square input. */
   readonly defaultBoxes: Float32Array;
-  /** What executes it, in words. */
+  /** A description of the backend that executes it. */
   readonly backend: string;
   /** Runs it on one photograph: RGB, 0 to 255, {@link INPUT_SIDE} pixels a side. */
   run(pixels: Int32Array): Promise<RawOutput>;
@@ -29,7 +29,7 @@ export const LOGIT_ROWS = 3;
 export const FACE_ROW = 1;
 /** The label of a face in targets: the background is not a label. */
 export const FACE_LABEL = FACE_ROW - 1;
-/** The network's encodings of box centres are ten times, those of sizes five times what they stand for. */
+/** The network's encodings of box centres are multiplied by ten, those of sizes by five. */
 export const ENCODING = { scaleXy: 1 / 10, scaleWh: 1 / 5 };
 
 interface Pointwise {
@@ -47,13 +47,13 @@ interface Head {
   filters: TF.Tensor4D;
   bias: TF.Tensor1D;
 }
-/** The dequantised weights as face-api names them. */
+/** The dequantised weights, under face-api's names. */
 interface Weights {
   mobilenetv1: { conv_0: Pointwise } & Record<string, { depthwise_conv: Depthwise; pointwise_conv: Pointwise }>;
   prediction_layer: Record<string, Pointwise> & Record<string, { box_encoding_predictor: Head; class_predictor: Head }>;
   output_layer: { extra_dim: TF.Tensor3D };
 }
-/** The part of face-api that is used: the weights, and its own decoded output to compare with. */
+/** The part of face-api in use: the weights, and its own decoded output for comparison. */
 interface FaceApi {
   NetInput: new (inputs: TF.Tensor3D[]) => unknown;
   nets: {
@@ -72,7 +72,7 @@ export function packageFolder(name: string): string {
   return dirname(require.resolve(`${name}/package.json`));
 }
 
-/** The layers of MobileNetV1 that halve the grid, and the one whose output the first heads take. */
+/** The layers of MobileNetV1 that halve the grid, and the layer whose output feeds the first heads. */
 const HALVING = [2, 4, 6, 12];
 const FIRST_HEAD_LAYER = 11;
 const LAYERS = 13;
@@ -103,11 +103,11 @@ export async function loadNetwork(): Promise<Network> {
       w.batch_norm_scale,
       BATCH_NORM_EPSILON,
     ));
-  /** Predictions of one level: as many rows as it has default boxes. */
+  /** The predictions of one level: as many rows as it has default boxes. */
   const predict = (x: TF.Tensor4D, w: Head, columns: number) =>
     tf.reshape(tf.add(tf.conv2d(x, w.filters, 1, "same"), w.bias), [-1, columns]);
 
-  /** The raw outputs as the network has them: `[boxes, 4]` and `[boxes, 3]`. */
+  /** The raw outputs in the network's layout: `[boxes, 4]` and `[boxes, 3]`. */
   function forward(image: TF.Tensor3D): [TF.Tensor, TF.Tensor] {
     let x = pointwise(tf.expandDims(tf.sub(tf.div(image, 127.5), 1)), mobilenetv1.conv_0, 2);
     const levels: TF.Tensor4D[] = [];
@@ -116,7 +116,7 @@ export async function loadNetwork(): Promise<Network> {
       x = pointwise(depthwise(x, weights.depthwise_conv, HALVING.includes(layer) ? 2 : 1), weights.pointwise_conv, 1);
       if (layer === FIRST_HEAD_LAYER || layer === LAYERS) levels.push(x);
     }
-    // Four more levels, each a narrowing convolution and one that halves the grid.
+    // Four more levels, each a bottleneck convolution and one that halves the grid.
     for (let i = 0; i < 8; i += 2) {
       x = pointwise(pointwise(x, heads[`conv_${i}`], 1), heads[`conv_${i + 1}`], 2);
       levels.push(x);
@@ -126,7 +126,7 @@ export async function loadNetwork(): Promise<Network> {
     return [column("box_encoding_predictor", 4), column("class_predictor", LOGIT_ROWS)];
   }
 
-  /** The largest difference between face-api's own decoded output and what our raw outputs decode to. */
+  /** The largest difference between face-api's decoded output and ours, decoded from the raw outputs. */
   async function differenceFromFaceApi(pixels: TF.Tensor3D, encodings: TF.Tensor, logits: TF.Tensor): Promise<number> {
     const difference = tf.tidy(() => {
       const { boxes: [boxes], scores: [scores] } = net.forwardInput(new faceApi.NetInput([pixels]));
@@ -158,12 +158,12 @@ export async function loadNetwork(): Promise<Network> {
       if (!checked) {
         const difference = await differenceFromFaceApi(image, encodings, logits);
         if (!(difference < 1e-5)) {
-          throw new Error(`the raw outputs decode to something else than face-api's detections, by ${difference}`);
+          throw new Error(`the decoded raw outputs differ from face-api's detections by ${difference}`);
         }
         checked = true;
       }
       const output = {
-        // The network orders encodings y, x, h, w.
+        // The network orders encodings as y, x, h, w.
         locations: boxesLast(await encodings.data() as Float32Array, [1, 0, 3, 2]),
         logits: boxesLast(await logits.data() as Float32Array, [0, 1, 2]),
       };
@@ -173,14 +173,14 @@ export async function loadNetwork(): Promise<Network> {
   };
 }
 
-/** `[columns, boxes]` of `[boxes, columns]`, the columns in the given order. */
+/** Transposes `[boxes, columns]` to `[columns, boxes]`, with the columns in the given order. */
 function boxesLast(rows: Float32Array, order: readonly number[]): Float32Array {
   const columns = order.length;
   const count = rows.length / columns;
   return Float32Array.from(rows, (_, i) => rows[(i % count) * columns + order[Math.floor(i / count)]]);
 }
 
-/** cx, cy, w, h of boxes given as y0, x0, y1, x1. */
+/** Converts boxes given as y0, x0, y1, x1 to cx, cy, w, h. */
 function centresAndSizes(corners: Float32Array): Float32Array {
   const boxes = new Float32Array(corners.length);
   for (let i = 0; i < corners.length; i += 4) {

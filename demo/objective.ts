@@ -1,9 +1,9 @@
-/** The loss of a batch of predictions, its gradients, and the decisions behind it. */
+/** The loss of a batch of predictions, its gradients and its decisions. */
 import { DefaultBoxes, type DeviceChoice, grad, realize, SSDLoss, tensor } from "../mod.ts";
 import { ENCODING, LOGIT_ROWS, type Network, type RawOutput } from "./network.ts";
 import { type Photograph, targetsOf } from "./photographs.ts";
 
-/** Predictions for some photographs, one after the other, and the faces on them. */
+/** Predictions for several photographs, concatenated, and their faces. */
 export interface Batch {
   readonly images: number;
   /** `[images, 4, boxes]` */
@@ -13,7 +13,7 @@ export interface Batch {
   readonly targets: readonly (readonly number[])[];
 }
 
-/** The loss at some predictions. */
+/** The loss and its gradients at some predictions. */
 export interface Evaluation {
   readonly loss: number;
   /** In the order of `componentNames`. */
@@ -22,13 +22,13 @@ export interface Evaluation {
   readonly dLogits: Float32Array | Float64Array;
 }
 
-/** What the loss decides about one image's default boxes. */
+/** The decisions of the loss about one image's default boxes. */
 export interface Decisions {
-  /** Default boxes that are matched to a face. */
+  /** Default boxes matched to a face. */
   readonly positives: readonly number[];
-  /** Backgrounds that were mined because they are the hardest. */
+  /** Negatives that were mined as the hardest. */
   readonly mined: readonly number[];
-  /** For each default box the row of the face that it is matched to, -1 where there is none. */
+  /** For each default box, the row of the face that it is matched to, or -1. */
   readonly target: ArrayLike<number>;
 }
 
@@ -38,13 +38,13 @@ export interface Objective {
   readonly criterion: SSDLoss;
 }
 
-/** The loss over a network's own default boxes, with the settings of the SSD paper. */
+/** Makes the loss over a network's own default boxes, with the settings of the SSD paper. */
 export function objectiveFor(network: Network): Objective {
   const boxes = DefaultBoxes.from(network.defaultBoxes, ENCODING);
   return { boxes, criterion: new SSDLoss(boxes, { alpha: 1, iouThreshold: 0.5, negPosRatio: 3 }) };
 }
 
-/** One batch of what the network says about photographs. */
+/** Makes one batch of the network's outputs for several photographs. */
 export function batchOf(photographs: readonly Photograph[], outputs: readonly RawOutput[]): Batch {
   return {
     images: photographs.length,
@@ -64,7 +64,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-/** Loss, components and both gradients: one plan, forward and backward together. */
+/** Computes loss, components and both gradients in one plan, forward and backward together. */
 export async function evaluate(
   { boxes, criterion }: Objective,
   { images, locations, logits, targets }: Batch,
@@ -83,7 +83,7 @@ export async function evaluate(
   };
 }
 
-/** Matching and mining for each image of a batch. A background was mined where its logits have a gradient. */
+/** Returns matching and mining for each image of a batch. A negative was mined if its logits have a gradient. */
 export async function decide(
   { boxes, criterion }: Objective,
   { images, targets }: Batch,
@@ -105,7 +105,7 @@ export async function decide(
   });
 }
 
-/** Which default boxes of one image count in classification: 1 where any of the logits has a gradient. */
+/** Marks the default boxes of one image that count in classification: 1 if any of the logits has a gradient. */
 export function countingBoxes(dLogits: ArrayLike<number>, count: number): Uint8Array {
   const counts = new Uint8Array(count);
   for (let i = 0; i < dLogits.length; i++) if (dLogits[i] !== 0) counts[i % count] = 1;
@@ -123,7 +123,9 @@ export function norm(values: Iterable<number>): number {
   return Math.sqrt(squares);
 }
 
-/** The size of the gradient at each default box of a photograph evaluated alone: of its four locations and its logits together. */
+/**
+ * The gradient norm at each default box of a photograph evaluated by itself, over its four locations and its logits.
+ */
 export function gradientPerBox({ dLocations, dLogits }: Evaluation, count: number): Float64Array {
   const squares = new Float64Array(count);
   for (const part of [dLocations, dLogits]) part.forEach((v, i) => (squares[i % count] += v * v));

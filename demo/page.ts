@@ -1,4 +1,4 @@
-/** The page: photographs with what the loss sees drawn over them, the tables and the falling loss. */
+/** Writes the page: photographs with the loss's decisions drawn over them, the tables and the loss curve. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Comparison } from "./detections.ts";
@@ -7,7 +7,7 @@ import { type Decisions, type Evaluation, gradientPerBox } from "./objective.ts"
 import type { Box, Photograph } from "./photographs.ts";
 import type { Table } from "./report.ts";
 
-/** A photograph and what the loss makes of it. */
+/** A photograph and its results. */
 export interface PhotographResult {
   readonly photograph: Photograph;
   readonly evaluation: Evaluation;
@@ -16,10 +16,10 @@ export interface PhotographResult {
   readonly comparisons: readonly Comparison[];
 }
 
-/** Everything on the page. */
+/** The content of the page. */
 export interface PageContent {
   readonly results: readonly PhotographResult[];
-  /** The network's default boxes, cx, cy, w, h for each. */
+  /** The network's default boxes: cx, cy, w, h of each. */
   readonly defaultBoxes: Float32Array;
   readonly losses: Table;
   readonly facts: readonly string[];
@@ -29,10 +29,10 @@ export interface PageContent {
   readonly descent: readonly number[];
 }
 
-/** Gradients that are smaller than this part of the largest have the darkest colour. */
+/** Gradients smaller than this fraction of the largest have the darkest colour. */
 const GRADIENT_RANGE = 1e-3;
 
-/** Writes the page and gives its path. */
+/** Writes the page and returns its path. */
 export function writePage(content: PageContent): string {
   const folder = new URL("out/", import.meta.url);
   mkdirSync(folder, { recursive: true });
@@ -101,10 +101,10 @@ ${results.map(({ photograph: { name, dataUri } }) => `.${name} { --photograph: u
 <body>
 <header>
 <h1>The SSD loss on real photographs</h1>
-<p>A face detector, SSD over MobileNetV1, looks at six photographs. Its raw predictions over its ${
+<p>A face detector, SSD over MobileNetV1, is run on six photographs. Its raw predictions over its ${
     (defaultBoxes.length / 4).toLocaleString("en")
-  } default boxes go through <code>SSDLoss</code>, and the gradients come back. Left: which default boxes the loss
-matches to a face, and which backgrounds it mines. Right: how large the gradient is at each of these; all other default boxes have none.</p>
+  } default boxes go through <code>SSDLoss</code> and back. Left: the default boxes that the loss
+matches to a face, and the negatives that it mines. Right: the size of the gradient at each of these; all other default boxes have none.</p>
 <ul class="facts">${facts.map((f) => `<li>${escape(f)}</li>`).join("")}</ul>
 </header>
 <nav>
@@ -122,7 +122,7 @@ ${figures.join("\n")}
 <section>
 <h2>The loss, photograph by photograph</h2>
 ${htmlTable(losses)}
-<p class="note">Each photograph alone, then all in one batch. Components are sums over an image, the loss is divided by its positives; |d ...| is the norm of a gradient.</p>
+<p class="note">Each photograph by itself, then all in one batch. Components are sums over an image; the loss is divided by its positives; |d ...| is the norm of a gradient.</p>
 </section>
 <section>
 <h2>Are the gradients right?</h2>
@@ -130,8 +130,8 @@ ${check.sentences.map((s) => `<p>${escape(s)}</p>`).join("\n")}
 ${htmlTable(check.worst)}
 </section>
 <section>
-<h2>Downhill</h2>
-<p>All boxes and logits are shifted away at random; then plain gradient descent on the predictions themselves, without the network. Below, detections are yellow, faces green.</p>
+<h2>Gradient descent</h2>
+<p>All boxes and logits are shifted at random, followed by plain gradient descent on the predictions themselves, without the network. Below, detections are yellow, faces green.</p>
 <div class="downhill">
 ${lossChart(descent)}
 ${htmlTable(detections)}

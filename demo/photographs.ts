@@ -1,4 +1,4 @@
-/** The photographs, as the network wants them and as a page shows them, and the faces marked on them. */
+/** Loads the photographs, for the network and for the page, and the faces marked on them. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCanvas, type Image, loadImage } from "@napi-rs/canvas";
@@ -7,18 +7,18 @@ import { FACE_LABEL, INPUT_SIDE, packageFolder } from "./network.ts";
 /** The longer side of a photograph on the page, in pixels. */
 const PAGE_SIDE = 960;
 
-/** cx, cy, w, h relative to the square that a photograph is put into. */
+/** cx, cy, w, h relative to the square that the photograph is placed in. */
 export type Box = readonly [cx: number, cy: number, w: number, h: number];
 
 /** One photograph. */
 export interface Photograph {
   /** Its name, without the file's extension. */
   readonly name: string;
-  /** Its width and height as parts of the square, whose side is the longer of the two: 1 and below 1. */
+  /** Its width and height as fractions of the square, whose side is the longer of the two: 1 and at most 1. */
   readonly extent: readonly [width: number, height: number];
-  /** RGB, 0 to 255, row by row: the photograph at the top left of the square, black where it does not reach. */
+  /** RGB, 0 to 255, row-major: the photograph at the top left of the square, the rest black. */
   readonly pixels: Int32Array;
-  /** The faces marked by hand. */
+  /** The faces, marked by hand. */
   readonly faces: readonly Box[];
   /** The photograph as a JPEG file in a data URI. */
   readonly dataUri: string;
@@ -28,7 +28,7 @@ interface Marks {
   readonly photographs: readonly { readonly file: string; readonly faces: readonly Box[] }[];
 }
 
-/** Reads and decodes the photographs that face-api ships. */
+/** Reads and decodes the photographs shipped with face-api. */
 export function loadPhotographs(): Promise<Photograph[]> {
   const marks = JSON.parse(readFileSync(new URL("faces.json", import.meta.url), "utf8")) as Marks;
   const folder = join(packageFolder("@vladmandic/face-api"), "demo");

@@ -1,7 +1,7 @@
-/** How far the demo is: a bar on a terminal, a line at every quarter elsewhere. */
+/** Progress of the demo: a bar on a terminal, otherwise a line at every quarter. */
 import cliProgress from "cli-progress";
 
-/** Runs a step for each item and shows how far it is. */
+/** Runs a step for each item and displays progress. */
 export async function withProgress<T, R>(
   label: string,
   items: readonly T[],
@@ -33,7 +33,7 @@ export async function withProgress<T, R>(
   }
 }
 
-/** Milliseconds as seconds. */
+/** Formats milliseconds as seconds. */
 export function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }

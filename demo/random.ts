@@ -1,6 +1,8 @@
-/** Random numbers that a seed repeats. */
+/** Seeded random numbers. */
 
-/** Uniform numbers from 0 to below 1 (a linear congruential generator with the constants of Numerical Recipes). */
+/**
+ * A generator of uniform numbers in [0, 1) (a linear congruential generator with the constants of Numerical Recipes).
+ */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,7 +11,7 @@ export function uniform(seed: number): () => number {
   };
 }
 
-/** Some different elements of a list, all of them where it is short. */
+/** Picks distinct elements of a list, or all of them if it is short. */
 export function pick<T>(from: readonly T[], count: number, random: () => number): T[] {
   const pool = [...from];
   const picked: T[] = [];

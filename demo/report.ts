@@ -1,10 +1,10 @@
-/** The figures, as text: the terminal and the page show the same ones. */
+/** Formats the figures as text, the same for the terminal and the page. */
 import type { Device } from "../mod.ts";
 import type { DetectionSummary } from "./detections.ts";
 import { type CheckedElement, type CheckSummary, FLOOR, TOLERANCE } from "./gradient_check.ts";
 import { type Decisions, type Evaluation, norm } from "./objective.ts";
 
-/** Rows of cells, the first row being the heading. */
+/** Rows of cells, headed by the first row. */
 export type Table = readonly (readonly string[])[];
 
 /** One row of the table of photographs. */
@@ -15,14 +15,14 @@ export interface LossRow {
   readonly evaluation: Evaluation;
 }
 
-/** Milliseconds of the first call, which compiles, and of later ones: the median and the number of calls. */
+/** Milliseconds of the first call, which compiles, and of later calls: the median and the number of calls. */
 export interface Timing {
   readonly first: number;
   readonly next: number;
   readonly calls: number;
 }
 
-/** Losses, components and the sizes of both gradients. */
+/** The table of losses, components and gradient norms. */
 export function lossTable(rows: readonly LossRow[], componentNames: readonly string[]): Table {
   const total = (decisions: readonly Decisions[], of: (d: Decisions) => number) =>
     String(decisions.reduce((n, d) => n + of(d), 0));
@@ -40,7 +40,7 @@ export function lossTable(rows: readonly LossRow[], componentNames: readonly str
   ];
 }
 
-/** Detections at several stages. */
+/** The table of detections at several stages. */
 export function detectionTable(stages: readonly (readonly [string, DetectionSummary])[]): Table {
   return [
     ["predictions", "detections", "faces found", "false alarms", "mean IoU"],
@@ -54,7 +54,7 @@ export function detectionTable(stages: readonly (readonly [string, DetectionSumm
   ];
 }
 
-/** The elements of the check that differ most. */
+/** The table of the elements with the largest differences. */
 export function worstTable({ worstOracle, worstDevice }: CheckSummary, device: Device): Table {
   const row = (title: string, e: CheckedElement, tape: number, error: number) => [
     title,
@@ -70,7 +70,7 @@ export function worstTable({ worstOracle, worstDevice }: CheckSummary, device: D
   ];
 }
 
-/** What the check came to, in sentences. */
+/** The results of the check, in sentences. */
 export function checkSentences(check: CheckSummary): string[] {
   const elements = check.counting + check.idle + check.flipped;
   return [
@@ -82,20 +82,20 @@ export function checkSentences(check: CheckSummary): string[] {
   ];
 }
 
-/** The device that really ran, in words. */
+/** The device that was used, in words. */
 export function deviceSentence({ name, backend, executor, fallbackReason }: Device): string {
   const reason = fallbackReason === null ? "" : ` (nothing faster: ${fallbackReason})`;
   return `device ${name}, backend ${backend}, executor ${executor}${reason}`;
 }
 
-/** How long loss and gradients took. */
+/** The time taken by loss and gradients. */
 export function timingSentence({ first, next, calls }: Timing): string {
   return `loss and both gradients of all photographs: first call ${first.toFixed(0)} ms, next calls ${
     next.toFixed(1)
   } ms (median of ${calls})`;
 }
 
-/** A table as lines of text: the first column to the left, the others to the right. */
+/** Formats a table as lines of text: the first column left-aligned, the others right-aligned. */
 export function textTable(table: Table): string {
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
   return table.map((row) =>

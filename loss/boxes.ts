@@ -1,4 +1,4 @@
-/** Boxes: their formats, and how much they overlap. */
+/** Box formats and measures of overlap. */
 import type { Tensor } from "../core/tensor.ts";
 import { oneOf, Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape } from "../core/shape.ts";
@@ -10,21 +10,22 @@ import { clamp, maximum, minimum, where } from "../ops/selection.ts";
 import { reshape, slice } from "../ops/movement.ts";
 import { detach } from "../ops/grad.ts";
 
-/** What the four numbers of a box are: two opposite corners, or the centre and the size. */
+/** The layout of a box's four numbers: two opposite corners, or centre and size. */
 export type BoxFormat = "xyxy" | "cxcywh";
 
 /**
- * A measure of overlap. `iou`: intersection over union. `giou`: less the share of the smallest enclosing box that neither covers
- * (Rezatofighi et al., 2019). `diou`: less the squared distance of the centres over that box's squared diagonal (Zheng et al.,
- * 2020). `ciou`: also less a term for the aspect ratios, whose weight is a constant to the gradient (the same paper).
+ * A measure of overlap. `iou`: intersection over union. `giou`: IoU minus the share of the smallest enclosing box that
+ * neither box covers (Rezatofighi et al., 2019). `diou`: IoU minus the squared distance between the centres divided by
+ * the enclosing box's squared diagonal (Zheng et al., 2020). `ciou`: DIoU minus a term for the aspect ratios, whose
+ * weight is held constant in the gradient (same paper).
  */
 export type IouKind = "iou" | "giou" | "diou" | "ciou";
 
 /** Options of {@link iouMatrix}. */
 export interface IouOptions {
-  /** The format of both arguments, `"xyxy"` unless told. */
+  /** The format of both arguments, default `"xyxy"`. */
   readonly format?: BoxFormat;
-  /** The measure, `"iou"` unless told. */
+  /** The measure, default `"iou"`. */
   readonly kind?: IouKind;
 }
 
@@ -41,7 +42,7 @@ const iouMatrixCall = new Signature<IouOptions>("iouMatrix(a, b, options)", {
   kind: oneOf("iou", "giou", "diou", "ciou"),
 });
 
-/** What is added to areas and squared lengths that are divided by, so that boxes without an area do not divide by 0. */
+/** Added to areas and squared lengths in denominators, so that boxes without area do not divide by 0. */
 const EPSILON = 1e-9;
 
 /** The corners of boxes given by centre and size. */
@@ -52,8 +53,8 @@ export function cornersOf(cx: Tensor, cy: Tensor, w: Tensor, h: Tensor): Corners
 }
 
 /**
- * The angle atan(w / h) of a box's diagonal. The quotient is taken the way that is at most 1, so that a box without height has a slope by
- * its height; a point has the angle 0.
+ * The angle atan(w / h) of a box's diagonal. The quotient is taken in whichever direction is at most 1, so that the
+ * angle of a box with zero height is differentiable by its height; a point has the angle 0.
  */
 function slant(w: Tensor, h: Tensor): Tensor {
   const right = where(equal(less(w, 0), less(h, 0)), Math.PI / 2, -Math.PI / 2);
@@ -62,8 +63,8 @@ function slant(w: Tensor, h: Tensor): Tensor {
 }
 
 /**
- * The overlap of boxes that broadcast together. Equal overlaps are common (a small box inside several of one size), and rounding
- * decides between them: the order of operations is the reference's and must stay.
+ * The overlap of boxes that broadcast together. Equal overlaps are common (a small box inside several of one size), and
+ * rounding decides between them, so the order of operations must stay that of the reference.
  */
 export function iouOfCorners(a: Corners, b: Corners, kind: IouKind = "iou"): Tensor {
   const overlapW = clamp(sub(minimum(a.x2, b.x2), maximum(a.x1, b.x1)), 0);
@@ -93,8 +94,8 @@ export function iouOfCorners(a: Corners, b: Corners, kind: IouKind = "iou"): Ten
 
   const angles = sub(slant(widthB, heightB), slant(widthA, heightA));
   const aspect = mul(square(angles), 4 / Math.PI ** 2);
-  // The paper's gradient holds the weight of the aspect term constant. The reference writes 1 + 1e-9 - IoU + aspect, which is 0
-  // for equal boxes in float32, where 1 + 1e-9 is 1.
+  // The paper's gradient holds the weight of the aspect term constant. The reference writes 1 + 1e-9 - IoU + aspect,
+  // which is 0 for equal boxes in float32, because 1 + 1e-9 rounds to 1.
   const weight = detach(div(aspect, add(clamp(sub(1, iou), 0), add(aspect, EPSILON))));
   return sub(iou, add(distance, mul(aspect, weight)));
 }
@@ -114,14 +115,14 @@ function partsOf(boxes: Tensor, format: BoxFormat, columns: boolean): Corners {
 }
 
 /**
- * The overlap of each box of `a` with each of `b`. Differentiable; areas and squared diagonals that are divided by have 1e-9
- * added, as in super-gradients' `calculate_bbox_iou_matrix`.
+ * Computes the overlap of each box of `a` with each box of `b`. Differentiable. 1e-9 is added to areas and squared
+ * diagonals in denominators, as in super-gradients' `calculate_bbox_iou_matrix`.
  *
  * @param a boxes, float, shape `[..., n, 4]`, in any unit of length.
  * @param b boxes in the same unit, shape `[..., m, 4]`; the axes before the last two broadcast.
  * @param options the format of both arguments and the measure.
- * @returns shape `[..., n, m]`, without unit: `iou` in [0, 1], the others down to -1 (`ciou` a little below).
- * @throws where the last axis is not 4, the axes before the last two do not broadcast, or an option is not known.
+ * @returns shape `[..., n, m]`, dimensionless: `iou` in [0, 1], the others down to -1 (`ciou` slightly below).
+ * @throws if the last axis is not 4, the axes before the last two do not broadcast, or an option is unknown.
  *
  * @example
  * ```ts

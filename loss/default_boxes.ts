@@ -10,8 +10,9 @@ import { misplaced } from "./placement.ts";
 import { readRows, type Rows } from "./rows.ts";
 
 /**
- * The order of default boxes within a level: all cells for one size, then for the next (super-gradients, NVIDIA), or all sizes
- * for one cell, then for the next (torchvision, amdegroot and most others). It must be that of the network's heads.
+ * The order of default boxes within a level: all cells for one size, then for the next (super-gradients, NVIDIA), or
+ * all sizes for one cell, then for the next (torchvision, amdegroot and most others). It must match the network's
+ * heads.
  */
 export type DefaultBoxOrder = "size-major" | "cell-major";
 
@@ -21,17 +22,22 @@ export interface DefaultBoxesConfig {
   readonly figSize: number;
   /** For each level, the side of its square grid, in cells. */
   readonly featSizes: readonly number[];
-  /** For each level the side of its smallest square box, and one more for the last level's geometric mean, in pixels. */
+  /**
+   * For each level, the side of its smallest square box, plus one entry for the last level's geometric mean, in pixels.
+   */
   readonly scales: readonly number[];
-  /** For each level the aspect ratios; each gives a wide and a tall box. */
+  /** For each level, its aspect ratios; each adds a wide box and a tall box. */
   readonly aspectRatios: readonly (readonly number[])[];
-  /** What location targets of the centre are divided by, 0.1 unless told. */
+  /** Divisor of the centre's location targets, default 0.1. */
   readonly scaleXy?: number;
-  /** What location targets of the size are divided by, 0.2 unless told. */
+  /** Divisor of the size's location targets, default 0.2. */
   readonly scaleWh?: number;
-  /** The order within a level, `"size-major"` unless told. */
+  /** The order within a level, default `"size-major"`. */
   readonly order?: DefaultBoxOrder;
-  /** For each level the distance of two centres in pixels, as in Caffe; `figSize` over the grid's side unless told. */
+  /**
+   * For each level, the distance between neighbouring centres in pixels, as in Caffe; default `figSize` divided by the
+   * side of the level's grid.
+   */
   readonly steps?: readonly number[];
 }
 
@@ -117,21 +123,21 @@ const PRESETS: Readonly<Record<DefaultBoxesPreset, DefaultBoxesConfig>> = {
   },
 };
 
-/** What location targets are divided by. */
+/** Divisors of location targets. */
 interface Scales {
   readonly scaleXy?: number;
   readonly scaleWh?: number;
 }
 
-/** What the constructor takes besides a layout: see {@link DefaultBoxes.from}. */
+/** The other form of the constructor's argument: see {@link DefaultBoxes.from}. */
 class OwnBoxes {
   constructor(readonly cxcywh: Float64Array, readonly scales: Scales) {}
 }
 
 const scaleKinds = { scaleXy: numberAbove(0), scaleWh: numberAbove(0) };
-/** No grid is finer: a layout of so many cells would not fit into memory. */
+/** The finest grid allowed: a layout with more cells would not fit into memory. */
 const MOST_CELLS = 1024;
-/** Their elements are checked one by one, so that an error can say which it is. */
+/** The elements are checked one by one, so that an error can say which one is wrong. */
 const numbers = kind<readonly number[]>("an array of numbers", "[30, 60]", Array.isArray);
 const constructorCall = new Signature<DefaultBoxesConfig>("new DefaultBoxes(config)", {
   ...scaleKinds,
@@ -152,12 +158,12 @@ const methodCalls = {
 
 /**
  * The default boxes of an SSD network. On a grid with `f` cells a side, level `i` has squares of side `scales[i]` and
- * `sqrt(scales[i] * scales[i + 1])`, and for each aspect ratio `r` the smaller square's area as a box `r` times as wide as high,
- * then as high as wide; all relative to the image (divided by `figSize`). Centres are the middles of the cells, row by row. The
- * four numbers cx, cy, w, h are clamped to [0, 1], the corners are not. As super-gradients' `DefaultBoxes` computes them
- * (Liu et al., 2016), in float64.
+ * `sqrt(scales[i] * scales[i + 1])`, and for each aspect ratio `r` two boxes with the area of the smaller square: one
+ * `r` times as wide as high, one `r` times as high as wide. All are relative to the image (divided by `figSize`). Boxes
+ * are centred on the cells, row by row. The four numbers cx, cy, w, h are clamped to [0, 1]; the corners are not.
+ * Computed in float64 as in super-gradients' `DefaultBoxes` (Liu et al., 2016).
  *
- * @throws where the lists do not fit together or a size is not positive.
+ * @throws if the lists do not fit together or a size is not positive.
  *
  * @example
  * ```ts
@@ -171,7 +177,7 @@ const methodCalls = {
  * ```
  */
 export class DefaultBoxes {
-  /** Layouts in common use; all are size-major and take their centres from the grid. */
+  /** Common layouts; all are size-major and centre their boxes on the grid. */
   static readonly presets: Readonly<Record<DefaultBoxesPreset, DefaultBoxesConfig>> = PRESETS;
 
   /** The number of default boxes. */
@@ -180,11 +186,11 @@ export class DefaultBoxes {
   readonly cxcywh: Tensor;
   /** Corners relative to the image, float, shape `[count, 4]`. */
   readonly xyxy: Tensor;
-  /** {@link DefaultBoxes.cxcywh} as `[4, count]`, which is how kernels read it. */
+  /** {@link DefaultBoxes.cxcywh} transposed to `[4, count]`, the layout that kernels read. */
   readonly components: Tensor;
-  /** What location targets of the centre are divided by. */
+  /** Divisor of the centre's location targets. */
   readonly scaleXy: number;
-  /** What location targets of the size are divided by. */
+  /** Divisor of the size's location targets. */
   readonly scaleWh: number;
 
   constructor(config: DefaultBoxesConfig | OwnBoxes) {
@@ -210,13 +216,13 @@ export class DefaultBoxes {
   }
 
   /**
-   * A network's own default boxes.
+   * Makes default boxes from a network's own list.
    *
-   * @param cxcywh centre and size relative to the image for each box, in the order of the network's heads: a tensor `[n, 4]` that
-   * has a value, `n` rows, or a typed array of `4 n` numbers. Nothing is clamped.
-   * @param options `scaleXy` and `scaleWh`, the "variances" of the network's encoding: 0.1 and 0.2 unless told.
-   * @throws with the row, where a number is not finite, a size is not positive, or a box cannot be relative to the image: it lies
-   * outside by more than a hundredth of it, or is more than twice as large.
+   * @param cxcywh centre and size of each box relative to the image, in the order of the network's heads: a computed
+   * tensor `[n, 4]`, `n` rows, or a typed array of `4 n` numbers. Nothing is clamped.
+   * @param options `scaleXy` and `scaleWh`, the "variances" of the network's encoding: default 0.1 and 0.2.
+   * @throws if a number is not finite, a size is not positive, or a box cannot be relative to the image, that is, it
+   * lies outside by more than a hundredth of the image or is more than twice as large. The message names the row.
    *
    * @example
    * ```ts
@@ -250,8 +256,8 @@ export class DefaultBoxes {
   }
 
   /**
-   * Boxes relative to the image as a network would have to predict them: the centre's distance from the default box's in units
-   * of its size, divided by `scaleXy`, and the logarithm of the sizes' ratio, divided by `scaleWh`.
+   * Encodes boxes relative to the image as location targets: the offset of the centre from the default box's in units
+   * of its size, divided by `scaleXy`, and the logarithm of the ratio of sizes, divided by `scaleWh`.
    *
    * @param boxes centre and size relative to the image, float, shape `[..., 4, count]`.
    * @returns location targets of the same shape.
@@ -278,7 +284,7 @@ export class DefaultBoxes {
   }
 
   /**
-   * The boxes that location predictions stand for: the inverse of {@link DefaultBoxes.encode}.
+   * Decodes location predictions into boxes: the inverse of {@link DefaultBoxes.encode}.
    *
    * @param locations location predictions, float, shape `[..., 4, count]`.
    * @returns centre and size relative to the image, of the same shape.
@@ -302,7 +308,7 @@ export class DefaultBoxes {
     ], -2);
   }
 
-  /** An argument of `encode` or `decode`, checked. */
+  /** Checks an argument of `encode` or `decode`. */
   #read(method: "encode" | "decode", name: string, argument: TensorLike): Tensor {
     const call = methodCalls[method];
     const t = asTensor(call, name, argument);
@@ -319,7 +325,7 @@ export class DefaultBoxes {
   }
 }
 
-/** Checks how the constructor is called. */
+/** Checks the arguments of the constructor. */
 function checkConfig(args: ArrayLike<unknown>, config: unknown): void {
   if (typeof config === "string" && Object.hasOwn(PRESETS, config)) {
     const name = JSON.stringify(config);
@@ -341,7 +347,7 @@ function checkConfig(args: ArrayLike<unknown>, config: unknown): void {
   }
 }
 
-/** Centre and size, `[..., 2, n]` each, of `[..., 4, n]`. */
+/** Splits `[..., 4, n]` into centre and size, each `[..., 2, n]`. */
 function halves(boxes: Tensor): [Tensor, Tensor] {
   const axis = boxes.shape.length - 2;
   const half = (from: number) =>

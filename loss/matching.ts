@@ -1,4 +1,4 @@
-/** Which target each default box is responsible for. */
+/** Matching of default boxes to targets. */
 import type { Tensor } from "../core/tensor.ts";
 import { arange } from "../ops/creation.ts";
 import { add } from "../ops/arithmetic.ts";
@@ -11,18 +11,18 @@ import { type Corners, cornersOf, iouOfCorners } from "./boxes.ts";
 import type { DefaultBoxes } from "./default_boxes.ts";
 import type { GroupedTargets } from "./targets.ts";
 
-/** The decisions of the matching; `a` counts default boxes. */
+/** The result of matching; `a` counts default boxes. */
 export interface Matches {
-  /** The target within its image's group, 0 where there is none; int, shape `[batch, a]`. */
+  /** The index of the target within its image's group, 0 if there is none; int, shape `[batch, a]`. */
   readonly target: Tensor;
   /** Whether the default box has a target; bool, shape `[batch, a]`. */
   readonly positive: Tensor;
 }
 
 /**
- * Matches each default box to the target that it overlaps most, if by more than the threshold, and each target's best default box
- * to that target in any case. The lowest index wins ties of overlap. Where two targets have the same best default box, the later
- * target gets it.
+ * Matches each default box to the target that it overlaps most, if by more than the threshold, and each target's best
+ * default box to that target in any case. Ties of overlap go to the lowest index. If two targets share a best default
+ * box, the later target gets it.
  */
 export function matchTargets(targets: GroupedTargets, defaultBoxes: DefaultBoxes, iouThreshold: number): Matches {
   const { valid, boxes } = targets;
@@ -40,28 +40,28 @@ export function matchTargets(targets: GroupedTargets, defaultBoxes: DefaultBoxes
   const forces = logicalAnd(isBestBox, unsqueeze(valid, 2));
   const forced = max(where(forces, unsqueeze(arange(slots), 1), -1), 1); // [batch, a]
 
-  // Everything that follows reads it: one array.
+  // All that follows reads this: store it once.
   const matched = stored(where(greaterEqual(forced, 0), forced, byOverlap));
   return { target: maximum(matched, 0), positive: greaterEqual(matched, 0) };
 }
 
-/** The values of the targets that default boxes are matched to: `[batch, a]` of `[batch, g]`. */
+/** The values of the matched targets: gathers `[batch, g]` into `[batch, a]`. */
 export function ofMatched(values: Tensor, matches: Matches): Tensor {
   return gather(values, matches.target, 1);
 }
 
-/** The boxes of the targets that default boxes are matched to: cx, cy, w, h, shape `[batch, 4, a]`. */
+/** The boxes of the matched targets: cx, cy, w, h, shape `[batch, 4, a]`. */
 export function boxesOfMatched(targets: GroupedTargets, { target }: Matches): Tensor {
   const [batch, count] = target.shape;
   return gather(targets.boxes, broadcastTo(unsqueeze(target, 1), [batch, 4, count]), 2);
 }
 
-/** The classes of default boxes: the target's label and 1, or 0 for background; int, shape `[batch, a]`. */
+/** The class of each default box: its target's label + 1, or 0 for background; int, shape `[batch, a]`. */
 export function classesOf(targets: GroupedTargets, matches: Matches): Tensor {
   return where(matches.positive, add(ofMatched(targets.label, matches), 1), 0);
 }
 
-/** Corners of targets, `[batch, g, 1]` each, of boxes `[batch, 4, g]`. */
+/** Corners of targets, `[batch, g, 1]` each, from boxes `[batch, 4, g]`. */
 function targetCorners(boxes: Tensor): Corners {
   const part = (k: number) => unsqueeze(squeeze(slice(boxes, [null, [k, k + 1], null]), 1), 2);
   return cornersOf(part(0), part(1), part(2), part(3));

@@ -1,4 +1,4 @@
-/** The classification part of the SSD loss: cross-entropy over the positives and the hardest backgrounds. */
+/** The classification part of the SSD loss: cross-entropy over the positives and the hardest negatives. */
 import { tensorOrThrow } from "../core/record.ts";
 import { numberIn, Signature } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
@@ -16,7 +16,7 @@ import { sum } from "../ops/reduce.ts";
 
 /** Options of {@link HardMiningCrossEntropyLoss}. */
 export interface HardMiningOptions {
-  /** How many backgrounds are mined for each positive, 3 unless told; need not be whole. */
+  /** The number of negatives mined per positive, default 3; need not be whole. */
   readonly negPosRatio?: number;
 }
 
@@ -26,14 +26,16 @@ const constructorCall = new Signature<HardMiningOptions>("new HardMiningCrossEnt
 const forwardCall = new Signature("HardMiningCrossEntropyLoss.forward(logits, labels)");
 
 /**
- * Cross-entropy with hard negative mining: an image's positives count, and its backgrounds with the highest cross-entropy,
- * `negPosRatio` for each positive. As super-gradients' `HardMiningCrossEntropyLoss`, with the lower index first among equals.
+ * Cross-entropy with hard negative mining. Per image, it counts the positives and the negatives (background boxes) with
+ * the highest cross-entropy, `negPosRatio` per positive. Follows super-gradients' `HardMiningCrossEntropyLoss`; ties go
+ * to the lower index.
  *
- * The positives' values are set to 0, all default boxes of the image are ranked by value, and selected are the ranks below
- * `min(negPosRatio * positives, boxes)`. So where more is asked for than there are backgrounds, positives are selected too, and
- * count twice. NaN ranks highest, so it shows; a default box that does not count cannot make the loss or a gradient NaN.
+ * The cross-entropy of positives is set to 0, all default boxes of the image are ranked by it, and the ranks below
+ * `min(negPosRatio * positives, boxes)` are selected. If more are wanted than there are negatives, positives are
+ * selected as well and count twice. NaN ranks highest, so it shows in the loss; a default box that does not count
+ * cannot make the loss or a gradient NaN.
  *
- * @throws where `negPosRatio` is negative or not finite.
+ * @throws if `negPosRatio` is negative or not finite.
  *
  * @example
  * ```ts
@@ -49,7 +51,7 @@ const forwardCall = new Signature("HardMiningCrossEntropyLoss.forward(logits, la
  * ```
  */
 export class HardMiningCrossEntropyLoss {
-  /** How many backgrounds are mined for each positive. */
+  /** The number of negatives mined per positive. */
   readonly negPosRatio: number;
 
   constructor(options?: HardMiningOptions) {
@@ -58,12 +60,12 @@ export class HardMiningCrossEntropyLoss {
   }
 
   /**
-   * The sum of the cross-entropies that count, for each image.
+   * Returns the sum of the selected cross-entropies for each image.
    *
    * @param logits float, shape `[batch, classes + 1, boxes]`; class 0 is the background.
    * @param labels int, shape `[batch, boxes]`, from 0 to `classes`.
    * @returns float, shape `[batch]`, in nats; not divided by the number of positives.
-   * @throws where the shapes do not fit, or a label that is known already is not whole or out of range.
+   * @throws if the shapes do not fit, or if labels whose values are known are not whole or out of range.
    */
   forward(logits: Tensor, labels: Tensor): Tensor {
     forwardCall.check(arguments);
@@ -73,12 +75,12 @@ export class HardMiningCrossEntropyLoss {
   }
 }
 
-/** How many default boxes of each image are positive, float, shape `[batch]`. */
+/** The number of positive default boxes of each image; float, shape `[batch]`. */
 export function countPositives(positive: Tensor): Tensor {
   return sum(cast(positive, "float"), 1);
 }
 
-/** The loss, for callers who know the positives already: bool `[batch, boxes]`, and their number `[batch]`. */
+/** The loss, given the positives, bool `[batch, boxes]`, and their number, `[batch]`. */
 export function minedCrossEntropy(
   logits: Tensor,
   labels: Tensor,
@@ -91,9 +93,9 @@ export function minedCrossEntropy(
   return sum(add(where(positive, losses, 0), where(selected, losses, 0)), 1);
 }
 
-/** Marks as many default boxes of each image, `[batch]`, as are hardest when positives are taken for 0. */
+/** Selects the hardest default boxes of each image, `wanted` (`[batch]`) of them, with positives counted as 0. */
 function hardest(losses: Tensor, positive: Tensor, wanted: Tensor): Tensor {
-  // A rank is below 2.5 where it is below 3.
+  // Rounding up is exact: a rank, being whole, is below 2.5 when it is below 3.
   const whole = cast(ceil(minimum(wanted, losses.shape[1])), "int");
   return topKMask(where(positive, 0, losses), unsqueeze(whole, 1), 1);
 }

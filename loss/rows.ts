@@ -1,13 +1,13 @@
-/** Tables of numbers that a caller hands over in one of several forms. */
+/** Tables of numbers, accepted in several forms. */
 import { describe } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { TypedData } from "../ops/creation.ts";
 
-/** Rows of numbers: a tensor `[n, columns]` that has a value, a typed array of `n * columns` numbers, or an array of rows. */
+/** Rows of numbers: a computed tensor `[n, columns]`, a typed array of `n * columns` numbers, or an array of rows. */
 export type Rows = Tensor | TypedData | readonly ArrayLike<number>[];
 
-/** The numbers, row by row, and how many rows they make. Throws where they do not. */
+/** Returns the numbers in row-major order and the number of rows. Throws if they do not form rows. */
 export function readRows(
   caller: string,
   name: string,
@@ -40,7 +40,7 @@ export function readRows(
     );
   }
   const data = new Float64Array(rows.length * columns);
-  // Array.from, since forEach passes over holes.
+  // Array.from, because forEach skips holes.
   Array.from(rows, (row: unknown, i) => {
     const isList = Array.isArray(row) || (ArrayBuffer.isView(row) && !(row instanceof DataView));
     const length = isList ? (row as ArrayLike<number>).length : undefined;

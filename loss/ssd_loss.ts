@@ -15,33 +15,35 @@ import { groupTargets, imagesOf, MOST_IMAGES, type Targets } from "./targets.ts"
 
 /** Options of {@link SSDLoss}. */
 export interface SSDLossOptions {
-  /** Weight of classification, 1 unless told; localisation has `2 - alpha`. */
+  /** Weight of classification, default 1; localisation has the weight `2 - alpha`. */
   readonly alpha?: number;
-  /** A default box whose IoU with a target is above this is positive, 0.5 unless told. */
+  /** A default box is positive if its IoU with a target is above this, default 0.5. */
   readonly iouThreshold?: number;
-  /** How many backgrounds are mined for each positive, 3 unless told. */
+  /** The number of negatives mined per positive, default 3. */
   readonly negPosRatio?: number;
 }
 
 /**
- * What a network predicts: locations `[batch, 4, boxes]` and logits `[batch, classes + 1, boxes]`; or anything and that pair, as
- * networks give in validation mode.
+ * A network's predictions: locations `[batch, 4, boxes]` and logits `[batch, classes + 1, boxes]`; or a pair of
+ * anything and these two, the form that networks return in validation mode.
  */
 export type Predictions = readonly [locations: Tensor, logits: Tensor] | readonly [unknown, readonly [Tensor, Tensor]];
 
-/** What {@link SSDLoss.forward} gives. */
+/** The result of {@link SSDLoss.forward}. */
 export interface SSDLossResult {
-  /** The total, a scalar: minimise this. */
+  /** The total loss, a scalar: minimise this. */
   readonly loss: Tensor;
-  /** The means of `smooth_l1` and `closs` over the images (sums over an image, not normalised) and the total; no gradient. */
+  /**
+   * The means over images of `smooth_l1` and `closs` (per-image sums, not normalised), and the total; without gradient.
+   */
   readonly components: Tensor;
 }
 
-/** What {@link SSDLoss.matchDefaultBoxes} gives, each of shape `[batch, boxes]`. */
+/** The result of {@link SSDLoss.matchDefaultBoxes}; each tensor has the shape `[batch, boxes]`. */
 export interface DefaultBoxMatches {
-  /** The row of the targets that the default box is matched to, -1 where it is matched to none; int. */
+  /** The row of the matched target, -1 if the default box is not matched; int. */
   readonly target: Tensor;
-  /** The class: the target's label and 1, 0 for background; int. */
+  /** The class: the target's label + 1, or 0 for background; int. */
   readonly label: Tensor;
   /** Whether the default box is matched; bool. */
   readonly positive: Tensor;
@@ -55,18 +57,19 @@ const constructorCall = new Signature<SSDLossOptions>("new SSDLoss(defaultBoxes,
 const forwardCall = new Signature("SSDLoss.forward(predictions, targets)");
 const matchCall = new Signature("SSDLoss.matchDefaultBoxes(targets, batch)");
 const batchKind = whole(1, MOST_IMAGES);
-/** More matches than this, half a gigabyte each of rows and of classes, are refused rather than allocated. */
+/** Larger results, half a gigabyte each of rows and of classes, are refused rather than allocated. */
 const MOST_MATCHES = 2 ** 27;
 
 /**
- * The SSD loss (Liu et al., 2016), as super-gradients' `SSDLoss` computes it: default boxes are matched to targets by IoU,
- * localisation is smooth L1 (beta 1) over the matched ones, classification is {@link HardMiningCrossEntropyLoss}. An image adds
- * `((2 - alpha) * smooth_l1 + alpha * closs) / positives`, or 0 where it has no positives; the loss is the mean over all images.
+ * The SSD loss (Liu et al., 2016), computed as in super-gradients' `SSDLoss`: default boxes are matched to targets by
+ * IoU, localisation is smooth L1 (beta 1) over the matched boxes, classification is {@link HardMiningCrossEntropyLoss}.
+ * Each image contributes `((2 - alpha) * smooth_l1 + alpha * closs) / positives`, or 0 if it has no positives; the loss
+ * is the mean over images.
  *
- * Only the grouping of targets happens on the host. Matching, mining, the loss and its gradients are one plan. Predictions of
- * default boxes that do not count cannot make the loss or a gradient NaN, whatever they are.
+ * Only the grouping of targets runs on the host. Matching, mining, the loss and its gradients form one plan.
+ * Predictions for default boxes that do not count cannot make the loss or a gradient NaN, whatever their values.
  *
- * @throws where an option is out of range.
+ * @throws if an option is out of range.
  *
  * @example
  * ```ts
@@ -86,15 +89,15 @@ const MOST_MATCHES = 2 ** 27;
  * ```
  */
 export class SSDLoss {
-  /** The names of the components, in their order. */
+  /** The names of the components, in order. */
   readonly componentNames: readonly ["smooth_l1", "closs", "Loss"] = ["smooth_l1", "closs", "Loss"];
-  /** What predictions are relative to. */
+  /** The boxes that predictions are relative to. */
   readonly defaultBoxes: DefaultBoxes;
-  /** Weight of classification; localisation has `2 - alpha`. */
+  /** Weight of classification; localisation has the weight `2 - alpha`. */
   readonly alpha: number;
-  /** A default box whose IoU with a target is above this is positive. */
+  /** A default box is positive if its IoU with a target is above this. */
   readonly iouThreshold: number;
-  /** How many backgrounds are mined for each positive. */
+  /** The number of negatives mined per positive. */
   readonly negPosRatio: number;
 
   constructor(defaultBoxes: DefaultBoxes, options?: SSDLossOptions) {
@@ -115,16 +118,18 @@ export class SSDLoss {
   }
 
   /**
-   * The loss of a batch.
+   * Computes the loss of a batch.
    *
-   * @param predictions locations, float, `[batch, 4, boxes]`, in the encoding of {@link DefaultBoxes.encode}, and logits, float,
-   * `[batch, classes + 1, boxes]`, class 0 being the background; or anything and that pair.
-   * @param targets rows `[image, label, cx, cy, w, h]`, boxes relative to the image; rows of images outside the batch are ignored,
-   * of the first of which a warning tells once a process, and no rows at all is a valid batch.
-   * @returns the loss, a scalar, and its components, shape `[3]`, in the order of {@link SSDLoss.componentNames}, without gradient.
-   * @throws where predictions are of the wrong shape, naming the axis, and where a target is not valid, naming its row: also where
-   * a box lies outside of the image by more than a hundredth of it or is more than twice as large (pixels), and where all boxes read
-   * as corners and one has, as centre and size, more than a quarter of its width or height outside.
+   * @param predictions locations, float, `[batch, 4, boxes]`, encoded as by {@link DefaultBoxes.encode}, and logits,
+   * float, `[batch, classes + 1, boxes]`, class 0 being the background; or a pair of anything and these two.
+   * @param targets rows `[image, label, cx, cy, w, h]`, boxes relative to the image. An empty list is valid. Two mistakes
+   * log a warning, once per process: rows of images outside the batch, which are ignored; and boxes that look like
+   * corners, that is, all read as corners and one has, as centre and size, more than a quarter of its width or height
+   * outside the image.
+   * @returns the loss, a scalar, and its components, shape `[3]`, in the order of {@link SSDLoss.componentNames}, without
+   * gradient.
+   * @throws if predictions have the wrong shape, naming the axis, or a target is invalid, naming its row. A box is invalid
+   * if it lies outside the image by more than a hundredth of it or is more than twice as large (pixels).
    */
   forward(predictions: Predictions, targets: Targets): SSDLossResult {
     forwardCall.check(arguments);
@@ -148,12 +153,12 @@ export class SSDLoss {
   }
 
   /**
-   * Which target each default box is matched to.
+   * Returns the target that each default box is matched to.
    *
    * @param targets rows `[image, label, cx, cy, w, h]`, boxes relative to the image.
-   * @param batch the number of images, up to 65,536; the highest image index and one more, at least 1, unless told.
+   * @param batch the number of images, up to 65,536; default the highest image index plus 1, at least 1.
    * @returns row of the target, class and whether there is a match, for each image and default box: `[batch, boxes]`.
-   * @throws where a target is not valid, naming its row.
+   * @throws if a target is invalid, naming its row.
    *
    * @example
    * ```ts
@@ -184,7 +189,7 @@ export class SSDLoss {
     };
   }
 
-  /** Locations and logits, checked. */
+  /** Unpacks and checks locations and logits. */
   #unpack(predictions: Predictions): readonly [Tensor, Tensor] {
     const nested = Array.isArray(predictions) && Array.isArray(predictions[1]);
     const pair = (nested ? predictions[1] : predictions) as readonly [Tensor, Tensor];

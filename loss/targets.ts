@@ -1,4 +1,6 @@
-/** Targets: checked, grouped by image and padded, so that images with different numbers of objects fit one tensor. */
+/**
+ * Targets: checked, grouped by image and padded, so that images with different numbers of objects fit into one tensor.
+ */
 import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/creation.ts";
 import { cast } from "../ops/cast.ts";
@@ -8,40 +10,43 @@ import { CornerWatch, misplaced } from "./placement.ts";
 import { readRows, type Rows } from "./rows.ts";
 
 /**
- * The objects of a batch, one row each: `[image, label, cx, cy, w, h]`. `image` counts within the batch, `label` from 0 (the
- * background is not a label), the box is relative to the image. A tensor `[n, 6]` that has a value, a typed array of `6 n` numbers
- * or `n` rows.
+ * The objects of a batch, one row each: `[image, label, cx, cy, w, h]`. `image` is the index within the batch, `label`
+ * counts from 0 (background is not a label), and the box is relative to the image. A computed tensor `[n, 6]`, a typed
+ * array of `6 n` numbers, or `n` rows.
  */
 export type Targets = Rows;
 
-/** Targets by image: `g` counts an image's targets in the order of their rows, padded to the same number for all images. */
+/** Targets grouped by image: `g` counts an image's targets in row order, padded to the same number for all images. */
 export interface GroupedTargets {
-  /** The row among the targets that were given, -1 for padding; int, shape `[batch, g]`. */
+  /** The row among the given targets, -1 for padding; int, shape `[batch, g]`. */
   readonly row: Tensor;
-  /** Whether it is a target rather than padding; bool, shape `[batch, g]`. */
+  /** Whether the slot holds a target rather than padding; bool, shape `[batch, g]`. */
   readonly valid: Tensor;
-  /** The label from 0, 0 for padding; int, shape `[batch, g]`. */
+  /** The label, 0 for padding; int, shape `[batch, g]`. */
   readonly label: Tensor;
   /** cx, cy, w, h relative to the image, a unit square for padding; float, shape `[batch, 4, g]`. */
   readonly boxes: Tensor;
 }
 
 const COLUMNS = 6;
-/** More images than any batch has: an index beyond it is something else, such as the number of an image in its data set. */
+/** More than any batch has: a larger index means something else, such as the image's number in its data set. */
 export const MOST_IMAGES = 65_536;
-/** What was said already: each warning is given once a process. */
+/** The warnings already given: each is given once per process. */
 const told = new Set<string>();
-/** The rows of the padded leaf: row, label, cx, cy, w, h. One leaf rather than three: kernels can bind few arrays. */
+/**
+ * The rows of the padded leaf: row, label, cx, cy, w, h. One leaf rather than three, because kernels can bind few
+ * arrays.
+ */
 const PADDING = [-1, 0, 0, 0, 1, 1];
 
-/** The number of images that targets speak of: the highest image index and one more, at least 1. */
+/** The number of images that the targets refer to: the highest image index plus 1, at least 1. */
 export function imagesOf(caller: string, targets: Targets): number {
   const { data, count } = readRows(caller, "targets", targets, COLUMNS);
   let images = 1;
   for (let i = 0; i < count; i++) {
     const image = imageOf(caller, data, i);
     if (image >= MOST_IMAGES) {
-      fail(caller, `the image index to be the place in the batch, below ${MOST_IMAGES}`, image, i);
+      fail(caller, `the image index within the batch to be below ${MOST_IMAGES}`, image, i);
     }
     images = Math.max(images, image + 1);
   }
@@ -49,10 +54,10 @@ export function imagesOf(caller: string, targets: Targets): number {
 }
 
 /**
- * Checks targets and groups them by image. Rows of images outside the batch are ignored; of the first, a warning is given once a
- * process, and likewise of boxes that look like corners.
+ * Checks targets and groups them by image. Rows of images outside the batch are ignored, with one warning per process;
+ * boxes that look like corners are warned about once as well.
  *
- * @param numClasses labels must be below; `null` where the number of classes is not known.
+ * @param numClasses exclusive upper bound of the labels; `null` if the number of classes is unknown.
  */
 export function groupTargets(
   caller: string,
@@ -112,7 +117,7 @@ function checkTarget(caller: string, data: ArrayLike<number>, row: number, numCl
   if (numClasses !== null && label >= numClasses) {
     fail(caller, `the label to be below ${numClasses}, the number of classes of the logits`, label, row);
   }
-  // What float32 rounds to 0 or to infinity would do on a device what 0 and infinity do.
+  // A number that float32 rounds to 0 or infinity would act on a device as 0 or infinity does.
   for (const [name, k] of [["cx", 2], ["cy", 3]] as const) {
     if (!Number.isFinite(Math.fround(data[at + k]))) fail(caller, `${name} to be finite`, data[at + k], row);
   }
@@ -126,22 +131,22 @@ function checkTarget(caller: string, data: ArrayLike<number>, row: number, numCl
   }
 }
 
-/** A warning, not an error: a single box that the border cuts may read as corners, too. */
+/** A warning rather than an error, because a single box that the border cuts may read as corners too. */
 function warnOfCorners(caller: string, data: ArrayLike<number>, row: number): void {
   const box = [2, 3, 4, 5].map((k) => data[row * COLUMNS + k]).join(", ");
   warnOnce(
     "corners",
-    `${caller}: targets are boxes [cx, cy, w, h], and these all read as corners [x1, y1, x2, y2]; as centre and size, ` +
-      `[${box}] in row ${row} has more than a quarter of its width or height outside of the image. ` +
-      "Corners become cx = (x1 + x2) / 2, cy = (y1 + y2) / 2, w = x2 - x1, h = y2 - y1. This is said once.",
+    `${caller}: expected targets as boxes [cx, cy, w, h], but all of these read as corners [x1, y1, x2, y2]; as centre and size, ` +
+      `[${box}] in row ${row} has more than a quarter of its width or height outside the image. ` +
+      "To convert corners: cx = (x1 + x2) / 2, cy = (y1 + y2) / 2, w = x2 - x1, h = y2 - y1. Shown once per process.",
   );
 }
 
 function warnOfOtherImages(caller: string, row: number, image: number, batch: number): void {
   warnOnce(
     "images",
-    `${caller}: row ${row} of targets is of image ${image}, outside of the batch of ${batch}, and is ignored, as all such rows are. ` +
-      "Images count from 0. This is said once.",
+    `${caller}: ignored row ${row} of targets and all others like it: it is of image ${image}, outside the batch of ${batch}. ` +
+      "Image indices count from 0. Shown once per process.",
   );
 }
 

@@ -1,4 +1,4 @@
-/** The test files in Chromium, each in a page of its own. */
+/** Runs the test files in Chromium, each in its own page. */
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -8,16 +8,18 @@ import { type Outcome, resultOf } from "./results.ts";
 import { serve } from "./server.ts";
 import { originalStack } from "./source_maps.ts";
 
-/** What browsers do not run, and why. All other test files run there, and a file that does not load is a failure. */
+/** Test files that browsers do not run, and why. All others run there; one that does not load is a failure. */
 const NOT_IN_BROWSERS: Record<string, string | null> = {
-  // The first that fits counts.
+  // The first match counts.
   "tests/tooling/bad_calls/": null,
   "tests/tooling/": "they are about files and commands",
   "tests/verify/cli.test.ts": "it starts processes",
   "tests/loss/coco.test.ts": "it looks for a file",
 };
 
-/** How many pages run side by side, each in a browser of its own: one that hangs is ended without harm to the other. */
+/**
+ * How many pages run at once, each in its own browser, so that one that hangs can be ended without affecting the other.
+ */
 const LANES = 2;
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -29,7 +31,7 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // WebGPU on Linux is behind these, and SwiftShader, which computes on the CPU where there is no GPU, behind the last.
+  // WebGPU on Linux needs these flags; the last one enables SwiftShader, which computes on the CPU if there is no GPU.
   "--enable-unsafe-webgpu",
   "--enable-features=Vulkan",
   "--enable-unsafe-swiftshader",
@@ -37,10 +39,10 @@ const FLAGS = [
 
 const SOAK_FLAGS = ["--js-flags=--expose-gc", "--enable-precise-memory-info"];
 
-/** Lines of stacks that are about what runs the tests. */
+/** Stack frames of the test runner itself. */
 const OWN_FRAME = /^ +at .*(tests\/support\/browser\/(node_test|page)\.ts:|<anonymous>:)\d+:\d+\)?$/;
 
-/** What the page offers; it is typed here because pages and this program share no globals. */
+/** The page's globals, declared here because pages and this program do not share any. */
 interface Window {
   gpugradTests: {
     run(orders: Orders, tell: (message: Message) => Promise<void>): Promise<string | null>;
@@ -50,25 +52,25 @@ interface Window {
   crossOriginIsolated: boolean;
 }
 
-/** How the tests went in one kind of page. */
+/** The outcome of the tests in one kind of page. */
 export interface PageOutcome extends Outcome {
   label: string;
-  /** The only backend whose tests ran; all where there is none. */
+  /** The only backend whose tests ran; all if not set. */
   only?: string;
 }
 
 export interface BrowserOptions {
-  /** What the names of tests must contain. */
+  /** Only run tests whose names contain this. */
   name?: string;
-  /** After which a file is taken to hang. */
+  /** The time after which a file is considered hung. */
   minutes: number;
-  /** Whether tests collect garbage and read the size of the heap. */
+  /** Whether tests may trigger garbage collection and read the heap size. */
   soak: boolean;
   /** The environment of the tests. */
   env: Record<string, string | undefined>;
 }
 
-/** Where Chromium is, or how to get it. */
+/** The path of Chromium, or how to get it. */
 export function findChromium(): { path: string } | { missing: string } {
   const { CHROMIUM: given } = process.env;
   if (given) return existsSync(given) ? { path: given } : { missing: `CHROMIUM=${given} is not there` };
@@ -79,7 +81,7 @@ export function findChromium(): { path: string } | { missing: string } {
   };
 }
 
-/** Starts the Chromium that is at a path. */
+/** Starts Chromium from a path. */
 export function launchChromium(path: string, flags: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: path,
@@ -89,8 +91,8 @@ export function launchChromium(path: string, flags: readonly string[] = []): Pro
 }
 
 /**
- * Runs test files in Chromium: all of them in pages that are isolated from other origins, so that webasm has threads, and the tests of
- * webasm once more in pages that are not.
+ * Runs test files in Chromium: all of them in cross-origin isolated pages, so that webasm has threads, and the webasm
+ * tests again in pages that are not isolated.
  */
 export async function runInChromium(
   files: readonly string[],
@@ -127,7 +129,7 @@ export async function runInChromium(
       seconds: 0,
     };
 
-    /** Runs files in pages of one kind, and gives those that had tests of webasm. */
+    /** Runs files in pages of one kind, and returns those with webasm tests. */
     const runFiles = async (files: readonly string[], address: string, outcome: PageOutcome): Promise<string[]> => {
       const queue = [...files];
       const withWebasm: string[] = [];
@@ -164,7 +166,7 @@ export async function runInChromium(
   }
 }
 
-/** What this browser computes with, so that a GPU and what stands in for one are told apart. */
+/** Describes the graphics drivers of this browser, to distinguish a GPU from its software substitute. */
 async function graphicsOf(browser: Browser, address: string): Promise<string> {
   const page = await browser.newPage();
   try {
@@ -178,7 +180,10 @@ async function graphicsOf(browser: Browser, address: string): Promise<string> {
   }
 }
 
-/** Runs one test file in a new page. What fails is printed in full; `broken` says that the browser cannot be used any more. */
+/**
+ * Runs one test file in a new page. Failures are printed in full; `broken` means that the browser cannot be used any
+ * more.
+ */
 async function runFile(
   browser: Browser,
   file: string,
@@ -207,8 +212,8 @@ async function runFile(
   try {
     await page.exposeFunction("gpugradTell", (message: Message) => {
       if ("started" in message) return void (at = message.started);
-      const { name, status, detail } = message.ended;
-      results.push(resultOf(name, status, detail));
+      const { name, status, detail, seconds } = message.ended;
+      results.push(resultOf(name, status, detail, seconds));
       dots += { passed: ".", failed: "X", skipped: "," }[status];
       if (status === "failed") shown.push(`${file}: ${name}\n${readable(detail)}`);
       at = "";

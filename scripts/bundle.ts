@@ -1,4 +1,4 @@
-/** Test files as modules that a browser loads. */
+/** Bundles test files into modules for browsers. */
 import { join, relative } from "node:path";
 import { build, type BuildOptions, type Message, type Plugin } from "esbuild";
 import { root } from "./processes.ts";
@@ -8,7 +8,7 @@ const support = join(root, "tests", "support");
 /** The module that runs a test file in a page. */
 export const PAGE = "tests/support/browser/page.ts";
 
-/** What stands in for the modules of Node that test files import. */
+/** Replacements for the Node modules that test files import. */
 const stands: Record<string, string> = {
   "node:test": join(support, "browser", "node_test.ts"),
   "node:process": join(support, "browser", "node_process.ts"),
@@ -40,7 +40,7 @@ const settings: BuildOptions = {
   outdir: ".",
   outbase: ".",
   bundle: true,
-  // What files share, gpu.js and the package itself above all, is bundled once.
+  // Code shared by files, above all gpu.js and the package itself, is bundled once.
   splitting: true,
   format: "esm",
   platform: "browser",
@@ -53,7 +53,7 @@ const settings: BuildOptions = {
   define: { "process.env.NODE_DEBUG": "undefined", "process.stderr": "undefined", "process.emitWarning": "undefined" },
 };
 
-/** Modules and their source maps, by their paths from the project's folder: `tests/core/plan.test.js`. */
+/** Modules and their source maps, by path relative to the project: `tests/core/plan.test.js`. */
 export type Bundle = Map<string, string>;
 
 /** Bundles test files; those that cannot be bundled are left out, with the reason. */
@@ -62,7 +62,7 @@ export async function bundle(files: readonly string[]): Promise<{ modules: Bundl
   try {
     return { modules: await bundled(files), problems };
   } catch {
-    // One by one, to tell which it is.
+    // One by one, to find out which file is at fault.
     for (const file of files) {
       await bundled([file]).catch((error) => problems.set(file, messageOf(error)));
     }

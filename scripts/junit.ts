@@ -1,10 +1,11 @@
-/** The reports of Node, Deno and Bun, which differ in what they make of files and of `describe`. */
+/** Reads the JUnit reports of Node, Deno and Bun, which differ in how they represent files and `describe`. */
 import { existsSync, readFileSync } from "node:fs";
 import { XMLParser } from "fast-xml-parser";
 import { type Result, resultOf } from "./results.ts";
 
 interface Case {
   "@name": string;
+  "@time"?: string;
   failure?: Detail | Detail[];
   error?: Detail | Detail[];
   skipped?: Detail | Detail[];
@@ -19,8 +20,8 @@ interface Suite {
 /**
  * Reads the report of a runner.
  *
- * @param root the folder of the project, which Node puts before the names of files.
- * @returns the tests, and those of the files that are missing from the report.
+ * @param root the folder of the project, which Node prefixes to file names.
+ * @returns the tests, and the files that are missing from the report.
  */
 export function readReport(
   runtime: "node" | "deno" | "bun",
@@ -51,7 +52,7 @@ export function readReport(
   const reported = new Set(suites.map((suite) => (suite["@name"] ?? "").replace(/^\.\//, "")));
   if (runtime === "node") visit(testsuites, []);
   else for (const file of suites) visit(file, []);
-  // Deno also lists each `describe` as a test of its own.
+  // Deno also lists each `describe` as a test.
   const groups = new Set<string>();
   for (const { name } of results) {
     for (let at = name.indexOf(" > "); at >= 0; at = name.indexOf(" > ", at + 1)) groups.add(name.slice(0, at));
@@ -63,11 +64,12 @@ export function readReport(
 }
 
 function readCase(test: Case, name: string): Result {
+  const seconds = Number(test["@time"] ?? 0);
   const failure = test.failure ?? test.error;
-  if (failure !== undefined) return resultOf(name, "failed", textOf(failure));
-  if (test.skipped === undefined) return resultOf(name, "passed", "");
+  if (failure !== undefined) return resultOf(name, "failed", textOf(failure), seconds);
+  if (test.skipped === undefined) return resultOf(name, "passed", "", seconds);
   const given = textOf(test.skipped);
-  return resultOf(name, "skipped", given === "true" ? "" : given);
+  return resultOf(name, "skipped", given === "true" ? "" : given, seconds);
 }
 
 function textOf(detail: Detail | Detail[]): string {

@@ -1,4 +1,4 @@
-/** Programs that `npm test` starts: each in a process group of its own, so that what they start in turn ends with them. */
+/** Programs started by `npm test`, each in its own process group, so that its children end with it. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -6,10 +6,10 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-/** The folder of the project, with a slash at its end. */
+/** The folder of the project, with a trailing slash. */
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The environment of all programs: those that npm installed are found first. */
+/** The environment of all programs, in which those installed by npm are found first. */
 export const environment: NodeJS.ProcessEnv = {
   ...process.env,
   PATH: `${join(root, "node_modules", ".bin")}${delimiter}${process.env.PATH ?? ""}`,
@@ -20,12 +20,12 @@ export const environment: NodeJS.ProcessEnv = {
 
 const running = new Set<ChildProcess>();
 
-/** Sends a signal to a program and to what it started. */
+/** Sends a signal to a program and its children. */
 function signal(child: ChildProcess, name: NodeJS.Signals): void {
   try {
     process.kill(-child.pid!, name);
   } catch {
-    // It has ended, or there are no process groups here.
+    // It has ended, or there are no process groups on this system.
     child.kill(name);
   }
 }
@@ -37,7 +37,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-/** Passes output on, with the dots that Deno writes on lines of their own joined into lines. */
+/** Forwards output; joins the dots that Deno writes on separate lines. */
 async function joinDots(output: Readable): Promise<void> {
   let inDots = false;
   for await (const line of createInterface({ input: output })) {
@@ -51,7 +51,7 @@ async function joinDots(output: Readable): Promise<void> {
 /**
  * Runs a command with its output on the terminal.
  *
- * @param minutes after which it is taken to hang.
+ * @param minutes the time after which the command is considered hung.
  */
 export async function run(
   command: string,
@@ -91,7 +91,7 @@ export async function run(
   return { problem, seconds: (performance.now() - start) / 1000 };
 }
 
-/** Whether a program can be started, told by asking it for something harmless. */
+/** Whether a program can be started, determined by a harmless invocation. */
 export function output(command: string, args: string[]): { text: string } | { missing: string } {
   const { error, status, stdout, stderr } = spawnSync(command, args, { env: environment, encoding: "utf8" });
   if (error) return { missing: `${command} is not installed` };

@@ -1,6 +1,7 @@
 /**
- * `npm run replay`: plans every case of the registry, the SSD loss and generated programs for every target, without a device, and
- * writes the texts of the kernels, or compares them with those of another commit. It is how a change of the compiler is reviewed.
+ * `npm run replay`: plans every case of the registry, the SSD loss and generated programs for every target, without a
+ * device, and writes the kernel texts, or compares them with those of another commit. Used to review changes of the
+ * compiler.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,11 +20,11 @@ const usage = `Usage: npm run replay -- [options]
 
 Writes the kernels of all cases to a folder; with --against, compares them with those of another commit.
 
-  --against <rev>   a commit, or a folder with another checkout; ends with 1 where a kernel differs
+  --against <rev>   a commit, or a folder with another checkout; exits with 1 if a kernel differs
   --only <case>     a part of a case's name, or a glob: op/log1p, 'op/*/0/gradient', ssd, 'program/exact/*/value'
   --target <name>   ${TARGETS.join(", ")}; can be repeated
-  --out <folder>    where kernels are written, a file for each case; default .cache/replay, and nowhere with --against
-  --verbose         shows all changes, and all cases of each
+  --out <folder>    the output folder, a file per case; default .cache/replay, or none with --against
+  --verbose         show all changes, and all cases of each
   --help            print this text`;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -35,7 +36,7 @@ function cleanUp(): void {
 }
 
 process.on("exit", cleanUp);
-// A pager that was closed has seen enough.
+// If the pager was closed, there is nothing left to do.
 process.stdout.on("error", () => process.exit(2));
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
@@ -61,7 +62,7 @@ function options() {
   }
 }
 
-/** The kernels of the sources in a folder, planned in a process of its own. */
+/** The kernels of the sources in a folder, planned in a separate process. */
 async function dumpOf(folder: string, temporary: string, filter: Filter): Promise<Dump> {
   const to = join(mkdtempSync(join(temporary, "dump-")), "dump.json");
   const script = join(root, "scripts/replay/dump_process.ts");
@@ -77,7 +78,7 @@ async function dumpOf(folder: string, temporary: string, filter: Filter): Promis
   return JSON.parse(readFileSync(to, "utf8"));
 }
 
-/** A file for each case, with the kernels of all targets. */
+/** Writes a file per case, with the kernels of all targets. */
 function write(dump: Dump, folder: string): void {
   for (const [name, targets] of Object.entries(dump)) {
     const path = join(folder, `${name}.txt`);
@@ -89,7 +90,7 @@ function write(dump: Dump, folder: string): void {
   }
 }
 
-/** What was replayed, in a line. */
+/** A one-line summary of the replay. */
 function summary(dump: Dump, start: number): string {
   const plans = Object.values(dump).flatMap((targets) => Object.values(targets));
   const kernels = plans.reduce(

@@ -1,7 +1,7 @@
-/** The summary at the end of `npm test`: what ran, what failed, and what was skipped and why. */
+/** The summary at the end of `npm test`: tests that ran, failures, and skipped tests with reasons. */
 import type { Result } from "./results.ts";
 
-/** Columns, padded. */
+/** Formats padded columns. */
 function table(rows: string[][]): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   return rows.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i])).join("  ")}`.trimEnd()).join("\n");
@@ -15,47 +15,48 @@ export class Report {
   readonly #testRows: string[][] = [];
   readonly #skips = new Map<string, Map<string, number>>();
   readonly #counted = new Map<string, string[]>();
-  /** Node's report is the one that says why a test was skipped; a test of the same name was skipped for the same reason. */
+  /** Only Node's report has the reasons of skipped tests; a test of the same name was skipped for the same reason. */
   readonly #reasons = new Map<string, string>();
   readonly #left = new Map<string, string[]>();
+  readonly #times: [seconds: number, test: string][] = [];
 
-  /** Notes that something did not run, and why. */
+  /** Records something that did not run, and why. */
   skip(reason: string, where: string): void {
     this.#skipped++;
     const places = this.#skips.get(reason) ?? new Map<string, number>();
     this.#skips.set(reason, places.set(where, (places.get(where) ?? 0) + 1));
   }
 
-  /** Notes files that a runtime is not meant to run. */
+  /** Records files that a runtime does not run. */
   leaveOut(what: string, files: readonly string[]): void {
     this.#left.set(what, [...files]);
   }
 
-  /** Notes a check: passed without a problem, or failed with one. */
+  /** Records a check: passed, or failed with a problem. */
   check(name: string, problem: string | null, seconds: number): void {
     if (problem === null) this.#passed++;
     else this.failures.push(`${name}: ${problem}; see its output above`);
     this.#checkRows.push([name, problem === null ? "passed" : "failed", `${seconds.toFixed(1)} s`]);
   }
 
-  /** Notes a check whose program is missing. */
+  /** Records a check whose program is missing. */
   missingCheck(name: string, reason: string, isFailure: boolean): void {
     if (isFailure) this.failures.push(`${name}: ${reason}`);
     else this.skip(reason, name);
     this.#checkRows.push([name, isFailure ? "failed" : "skipped", ""]);
   }
 
-  /** Notes a runtime that is missing. */
+  /** Records a missing runtime. */
   missingRuntime(runtime: string, reason: string, isFailure: boolean): void {
     if (isFailure) this.failures.push(`${runtime}: ${reason}`);
     else this.skip(reason, `all tests under ${runtime}`);
-    this.#testRows.push([runtime, "", "", "", isFailure ? "missing" : "not run", ""]);
+    this.#testRows.push([runtime, "", "", "", isFailure ? "missing" : "not run", "", ""]);
   }
 
   /**
-   * Notes the tests of a runtime.
+   * Records the tests of a runtime.
    *
-   * @param label what the table calls it, with its version.
+   * @param label the name in the table, with the version.
    * @param required the backends that tests must have run on.
    */
   tests(
@@ -65,14 +66,16 @@ export class Report {
     seconds: number,
     required: readonly string[],
   ): void {
-    const counts = new Map<string, Record<Result["status"], number>>();
-    for (const { name, backend, status, detail } of results) {
-      const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0 };
+    const counts = new Map<string, Record<Result["status"] | "seconds", number>>();
+    for (const { name, backend, status, detail, seconds } of results) {
+      const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0, seconds: 0 };
       counts.set(backend, count);
       count[status]++;
+      count.seconds += seconds;
+      this.#times.push([seconds, `${runtime}: ${name}`]);
       if (status === "passed") {
         this.#passed++;
-        // Tests that count what others found say so in their names.
+        // Tests that count the findings of others say so in their names.
         if (/^\d+ of \d+ /.test(name)) this.#counted.set(name, [...(this.#counted.get(name) ?? []), runtime]);
       } else if (status === "failed") this.failures.push(`${runtime}: ${name}${detail && `: ${detail}`}`);
       else {
@@ -90,16 +93,26 @@ export class Report {
     for (const [backend, count] of [...counts].sort(([a], [b]) => a < b ? -1 : 1)) {
       const [name, time] = ends.splice(0);
       const cells = [backend || "no backend", count.passed, count.failed, count.skipped].map(String);
-      this.#testRows.push([name ?? "", ...cells, time ?? ""]);
+      this.#testRows.push([name ?? "", ...cells, `${count.seconds.toFixed(1)} s`, time ?? ""]);
     }
-    if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", ends[1]]);
+    if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", "", ends[1]]);
   }
 
-  print(): void {
+  /** Prints the summary, with so many of the tests that took longest. */
+  print(slowest: number): void {
     console.log("\nSummary");
     if (this.#checkRows.length > 0) console.log(`\n${table([["check", "", ""], ...this.#checkRows])}`);
     if (this.#testRows.length > 0) {
-      console.log(`\n${table([["runtime", "backend", "passed", "failed", "skipped", ""], ...this.#testRows])}`);
+      console.log(
+        `\n${table([["runtime", "backend", "passed", "failed", "skipped", "in tests", ""], ...this.#testRows])}`,
+      );
+    }
+    if (slowest > 0) {
+      const lines = this.#times.sort(([a], [b]) => b - a).slice(0, slowest).map(([seconds, test]) => [
+        `${seconds.toFixed(1)} s`,
+        test,
+      ]);
+      console.log(`\nSlowest\n${table([["", ""], ...lines])}`);
     }
     if (this.#counted.size > 0) {
       const lines = [...this.#counted].map(([name, where]) => `  ${name} (${where.join(", ")})`);

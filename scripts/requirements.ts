@@ -1,10 +1,10 @@
-/** What `GPUGRAD_REQUIRE` asks for. */
+/** Parses `GPUGRAD_REQUIRE`. */
 
 /** The programs that run the tests. */
 export const RUNTIMES = ["node", "deno", "bun", "chromium"] as const;
 export type Runtime = typeof RUNTIMES[number];
 
-/** A backend that tests must have run on: in one runtime, or in each where none is named. */
+/** A backend that tests must have run on, in one runtime, or in each if none is named. */
 export interface Requirement {
   runtime: Runtime | null;
   backend: string;
@@ -13,7 +13,7 @@ export interface Requirement {
 /**
  * Reads a list such as `cpu,node:headlessgl`.
  *
- * @throws where a name is empty or a runtime is unknown: a requirement with a slip in it would be met by anything.
+ * @throws if a name is empty or a runtime is unknown: a requirement with a typo would be met by anything.
  */
 export function parseRequirements(text: string): Requirement[] {
   if (text.trim() === "") return [];

@@ -1,4 +1,4 @@
-/** The test files under Node, Deno and Bun, each with the runner it brings. */
+/** Runs the test files under Node, Deno and Bun, each with its own runner. */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -8,7 +8,7 @@ import type { Outcome } from "./results.ts";
 
 export type Runner = "node" | "deno" | "bun";
 
-/** The version of a runtime, or why it cannot be used. */
+/** The version of a runtime, or the reason why it cannot be used. */
 export function versionOf(runtime: Runner): { version: string } | { missing: string } {
   if (runtime === "node") return { version: process.versions.node };
   const answer = output(runtime, ["--version"]);
@@ -16,7 +16,7 @@ export function versionOf(runtime: Runner): { version: string } | { missing: str
   return { version: answer.text.match(/\d+\.\d+\.\d+\S*/)?.[0] ?? "" };
 }
 
-/** How a runtime runs the test files and reports on them. */
+/** The command with which a runtime runs the test files and reports on them. */
 function commandOf(
   runtime: Runner,
   files: readonly string[],
@@ -51,7 +51,10 @@ function commandOf(
   }
 }
 
-/** A command with an X display, which the backend headlessgl needs; as it is where there is one, or where none can be had. */
+/**
+ * Wraps a command with an X display for the backend headlessgl; unchanged if there already is one, or none is
+ * available.
+ */
 export function onDisplay(command: string, args: string[]): [string, string[]] {
   if (environment.DISPLAY || !existsSync(join(root, "node_modules", "gl"))) return [command, args];
   if ("missing" in output("xvfb-run", ["--help"])) return [command, args];
@@ -61,9 +64,9 @@ export function onDisplay(command: string, args: string[]): [string, string[]] {
 /**
  * Runs test files.
  *
- * @param name what the names of tests must contain.
- * @param minutes after which the runner is taken to hang.
- * @param soak whether tests collect garbage and take their time.
+ * @param name only run tests whose names contain this.
+ * @param minutes the time after which the runner is considered hung.
+ * @param soak whether tests may trigger garbage collection and take their time.
  */
 export async function runTests(
   runtime: Runner,
@@ -78,7 +81,7 @@ export async function runTests(
     const { problem, seconds } = await run(...commandOf(runtime, files, path, pattern, soak), minutes);
     const { results, unreported } = readReport(runtime, path, files, root);
     const problems: string[] = [];
-    // Files without a test of the name are not reported.
+    // Files without a test of that name are not reported.
     if (name === undefined) {
       for (const file of unreported) problems.push(`${file} did not load or has no test; see the output above`);
     }

@@ -8,7 +8,7 @@ import { root } from "./processes.ts";
 
 const TYPES: Record<string, string> = { ".js": "text/javascript", ".json": "application/json" };
 
-/** Names the page's module alone: that one loads the test file. */
+/** The page only loads its own module, which loads the test file. */
 const page = `<!doctype html>
 <meta charset="utf-8">
 <title>Tests</title>
@@ -17,13 +17,16 @@ const page = `<!doctype html>
 `;
 
 export interface Server {
-  /** Where pages are that are isolated from other origins, which lets them share memory between threads, and where those are that aren't. */
+  /**
+   * The address of pages that are cross-origin isolated, which lets them share memory between threads, and of pages
+   * that are not.
+   */
   isolated: string;
   plain: string;
   close(): Promise<void>;
 }
 
-/** Serves modules, a page, and the files of the project below `project/`, to this machine alone. */
+/** Serves modules, a page, and the project's files below `project/`, to this machine only. */
 export async function serve(modules: Bundle): Promise<Server> {
   const server = createServer((request, response) => {
     const [, kind, path] = /^\/(isolated|plain)\/([^?]*)/.exec(decodeURI(request.url ?? "")) ?? [];

@@ -1,11 +1,11 @@
-/** Stacks of bundled modules, with the places in the sources. */
+/** Maps stack traces of bundled modules to the sources. */
 import { SourceMap } from "node:module";
 import { posix } from "node:path";
 import type { Bundle } from "./bundle.ts";
 
 const maps = new WeakMap<Bundle, Map<string, SourceMap>>();
 
-/** Replaces places such as `http://127.0.0.1:1234/isolated/chunk-AB.js:10:20` in a text. */
+/** Replaces locations such as `http://127.0.0.1:1234/isolated/chunk-AB.js:10:20` in a text. */
 export function originalStack(text: string, address: string, modules: Bundle): string {
   const pattern = new RegExp(`${address.replaceAll(".", "\\.")}([^\\s?:]+):(\\d+):(\\d+)`, "g");
   return text.replace(pattern, (place, path: string, line: string, column: string) => {

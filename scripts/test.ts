@@ -1,6 +1,6 @@
 /**
- * `npm test`: the checks, then the tests under Node, Deno, Bun and Chromium, then one summary of what ran, what failed, and what was
- * skipped and why. tests/README.md says how test files are written so that this can be told.
+ * `npm test`: runs the checks, then the tests under Node, Deno, Bun and Chromium, and prints a summary of what ran,
+ * failed, and was skipped and why. tests/README.md describes how to write test files for this.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -17,14 +17,15 @@ const usage = `Usage: npm test -- [options]
 
   --only <what>   ${parts.slice(0, -1).join(", ")} or ${parts.at(-1)}; can be repeated
   --files <path>  a test file, or a folder of them; can be repeated
-  --name <text>   tests with this in their names
+  --name <text>   only tests whose names contain this
   --runs <n>      multiplies the number of runs of every property, and draws new inputs each time
-  --soak <calls>  makes so many calls on each device, and requires that memory stays flat; tests/soak alone
+  --soak <calls>  makes this many calls on each device and requires flat memory; only tests/soak
+  --slowest <n>   lists this many of the slowest tests
   --help          print this text
 
-GPUGRAD_REQUIRE=cpu,node:headlessgl  fails where a runtime is missing, or has run no test on cpu, or Node none on headlessgl.
+GPUGRAD_REQUIRE=cpu,node:headlessgl  fails if a runtime is missing or ran no test on cpu, or Node ran none on headlessgl.
 CHROMIUM=/opt/chromium/chrome        the browser to use.
-CHROMIUM_FLAGS=--use-angle=vulkan    further flags for it.`;
+CHROMIUM_FLAGS=--use-angle=vulkan    extra flags for it.`;
 
 const { values: options } = parseArgs({
   options: {
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     name: { type: "string" },
     runs: { type: "string" },
     soak: { type: "string" },
+    slowest: { type: "string", default: "0" },
     help: { type: "boolean" },
   },
 });
@@ -55,20 +57,20 @@ try {
 }
 
 process.chdir(root);
-// The same inputs each time, so that a change is judged by what it changes; a sweep looks for new ones.
+// The same inputs each time, so that results only depend on the change; a sweep looks for new ones.
 if (options.runs === undefined) environment.GPUGRAD_SEED ??= "1";
 else environment.GPUGRAD_RUNS = options.runs;
 if (options.soak !== undefined) {
   environment.GPUGRAD_SOAK = options.soak;
   options.files = ["tests/soak"];
 }
-/** Minutes after which a runner, or a file in a browser, is taken to hang. */
+/** Minutes after which a runner, or a file in a browser, is considered hung. */
 const [runnerMinutes, pageMinutes] = options.runs ?? options.soak ? [Infinity, Infinity] : [30, 30];
-/** Where anything is required, so is all that could run it. */
+/** If anything is required, so are all the programs that could run it. */
 const strict = requirements.length > 0;
 const report = new Report();
 
-/** The test files under the paths that were asked for. */
+/** The test files under the given paths. */
 function testFiles(): string[] {
   const found = new Set<string>();
   for (const path of options.files) {
@@ -83,23 +85,29 @@ function testFiles(): string[] {
   return [...found].sort();
 }
 
+/** Name, command and arguments; those that take long come first. */
 const checks: [string, string, string[]][] = [
-  ["deno fmt", "deno", ["fmt", "--check"]],
-  ["deno lint", "deno", ["lint"]],
-  ["deno check", "deno", ["check"]],
   ["tsc", "tsc", []],
+  ["deno check", "deno", ["check"]],
   ["dependency-cruiser", "depcruise", ["."]],
+  ["deno lint", "deno", ["lint"]],
+  ["deno fmt", "deno", ["fmt", "--check"]],
 ];
 
 async function runChecks(): Promise<void> {
   const deno = versionOf("deno");
-  for (const [name, command, args] of checks) {
-    if (command === "deno" && "missing" in deno) report.missingCheck(name, deno.missing, strict);
-    else {
-      const { problem, seconds } = await run(command, args, 15);
-      report.check(name, problem, seconds);
+  const queue = [...checks];
+  // Each works on one core, most of the time.
+  await Promise.all([1, 2].map(async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [name, command, args] = next;
+      if (command === "deno" && "missing" in deno) report.missingCheck(name, deno.missing, strict);
+      else {
+        const { problem, seconds } = await run(command, args, 15);
+        report.check(name, problem, seconds);
+      }
     }
-  }
+  }));
 }
 
 async function runRuntime(runtime: Runner, files: readonly string[]): Promise<void> {
@@ -141,7 +149,7 @@ if (files.length === 0) {
 } else {
   for (const runtime of runtimes) {
     if (runtime === "chromium") {
-      // A browser that does not start must not cost the summary of what ran.
+      // A browser that does not start must not cost the summary of the other runs.
       await runBrowser(files).catch((error: Error) => {
         console.error(error.stack);
         report.failures.push(`chromium: ${error.message.split("\n")[0]}; see its output above`);
@@ -149,5 +157,5 @@ if (files.length === 0) {
     } else await runRuntime(runtime, files);
   }
 }
-report.print();
+report.print(Number(options.slowest));
 process.exitCode = report.failures.length > 0 ? 1 : 0;

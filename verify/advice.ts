@@ -1,19 +1,19 @@
-/** What a report means in words: the terminal and the page say the same. */
+/** Reports in words, shared by the terminal and the HTML page. */
 import type { CheckReport, ElementReport, GradcheckReport, TapeEntryReport, Verdict } from "./report.ts";
 
-/** The verdicts, the worst first: the order in which they are listed. */
+/** The verdicts, worst first: the order in which they are listed. */
 export const VERDICTS: readonly Verdict[] = ["wrong", "noise", "kink", "untested", "ok"];
 
-/** A number as it is shown: short where it is round, otherwise with the given significant digits. */
+/** Formats a number: short if it is round, otherwise with the given number of significant digits. */
 export function numberText(value: number, digits = 6): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   const text = size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits);
-  // Zeros at the end say nothing.
+  // Trailing zeros carry no information.
   return text.replace(/(\.\d*?)0+(e|$)/, "$1$2").replace(/\.(e|$)/, "$1");
 }
 
-/** Both numbers of an element with enough digits to see how they differ, at least six. */
+/** Both numbers of an element, with enough digits to see the difference, at least six. */
 export function pairText({ analytic, numeric }: ElementReport): [string, string] {
   const size = Math.max(Math.abs(analytic), Math.abs(numeric));
   const difference = Math.abs(analytic - numeric);
@@ -27,34 +27,34 @@ export function plural(count: number, one: string, several = `${one}s`): string 
   return `${count} ${count === 1 ? one : several}`;
 }
 
-/** A shape as it is written: `[2, 3]`. */
+/** Formats a shape: `[2, 3]`. */
 export function shapeText(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Where an element is: `logits[0, 3]`, or which direction through all inputs. */
+/** Formats the place of an element: `logits[0, 3]`, or the number of a direction through all inputs. */
 export function placeText({ input, index }: ElementReport, { inputs }: GradcheckReport): string {
   if (input < 0) return `direction ${index.join(", ")} through all inputs`;
   return `${inputs[input]?.name ?? `input ${input}`}${index.length > 0 ? shapeText(index) : ""}`;
 }
 
-/** An entry of the tape: `%12 = mul [2, 3]`. */
+/** Formats an entry of the tape: `%12 = mul [2, 3]`. */
 export function entryText({ id, op, shape }: TapeEntryReport): string {
   return `%${id} = ${op} ${shapeText(shape)}`;
 }
 
-/** All elements that were counted. */
+/** The total of the counts. */
 export function totalOf(counts: Readonly<Record<Verdict, number>>): number {
   return VERDICTS.reduce((sum, verdict) => sum + counts[verdict], 0);
 }
 
-/** Counts in words: `21 ok, 3 wrong of 24`. What was not tested is always said. */
+/** Counts in words: `21 ok, 3 wrong of 24`. Untested elements are always mentioned. */
 export function countsText(counts: Readonly<Record<Verdict, number>>): string {
   const parts = [...VERDICTS].reverse().filter((v) => counts[v] > 0 || v === "ok").map((v) => `${counts[v]} ${v}`);
   return `${parts.join(", ")} of ${totalOf(counts)}`;
 }
 
-/** The number of what was tested and found neither right nor wrong. */
+/** The number of elements found neither right nor wrong. */
 function open({ kink, noise, untested }: Readonly<Record<Verdict, number>>): number {
   return kink + noise + untested;
 }
@@ -74,13 +74,13 @@ export function headline(report: GradcheckReport): string {
   }
   if (report.verdict === "undecided") {
     if (tested === 0) return "Undecided: nothing was tested.";
-    return `Undecided: nothing is wrong, but only ${counts.ok} of ${totalOf(counts)} could be called right.`;
+    return `Undecided: nothing is wrong, but only ${counts.ok} of ${totalOf(counts)} could be confirmed.`;
   }
   if (open(counts) === 0) return `The gradient is right at ${counts.ok === 1 ? "the one" : `all ${counts.ok}`} tested.`;
-  return `Nothing is wrong; ${counts.ok} of ${totalOf(counts)} are right, the others are not called so.`;
+  return `Nothing is wrong; ${counts.ok} of ${totalOf(counts)} are right, the others are undecided or untested.`;
 }
 
-/** The facts about a check besides its verdict. */
+/** The facts about a check other than its verdict. */
 export function facts({ mode, order, seed, device, margin, milliseconds }: GradcheckReport): string[] {
   return [
     mode === "full" ? "every element" : "random directions first",
@@ -92,12 +92,12 @@ export function facts({ mode, order, seed, device, margin, milliseconds }: Gradc
   ];
 }
 
-/** The first entry of the tape at which the gradient departs, if one is marked. */
+/** The first entry of the tape at which the gradient is wrong, if one is marked. */
 export function suspectOf({ tape }: GradcheckReport): TapeEntryReport | undefined {
   return tape.find(({ suspect }) => suspect);
 }
 
-/** Where all wrong elements are off by one factor, which: a factor of -1 is a wrong sign. */
+/** The factor by which all wrong elements are off, if they share one: -1 is a wrong sign. */
 function commonFactor(wrong: readonly ElementReport[]): number | null {
   const ratios = wrong.map(({ analytic, numeric }) => analytic / numeric);
   if (ratios.length < 2 || !ratios.every(Number.isFinite) || ratios[0] === 0) return null;
@@ -105,31 +105,33 @@ function commonFactor(wrong: readonly ElementReport[]): number | null {
   return same ? ratios[0] : null;
 }
 
-/** What the wrong elements have in common, in sentences. */
+/** What the wrong elements have in common, as sentences. */
 function patterns(wrong: readonly ElementReport[]): string[] {
   if (wrong.length === 0) return [];
   const sentences: string[] = [];
   const factor = commonFactor(wrong);
   if (wrong.some(({ analytic }) => !Number.isFinite(analytic))) {
     sentences.push(
-      "The tape gives a gradient that is not finite: look for a division by zero or the logarithm of zero.",
+      "The tape's gradient is not finite: look for a division by zero or the logarithm of zero.",
     );
   } else if (wrong.every(({ analytic, numeric }) => analytic === 0 && numeric !== 0)) {
-    sentences.push("The tape gives 0 at each of the worst elements: no gradient arrives there, or a term is missing.");
+    sentences.push(
+      "The tape's gradient is 0 at each of the worst elements: no gradient reaches them, or a term is missing.",
+    );
   } else if (factor !== null && Math.abs(factor + 1) < 1e-4) {
     sentences.push("Each of the worst elements has the wrong sign.");
   } else if (factor !== null) {
     sentences.push(
-      `Each of the worst elements is ${numberText(factor, 4)} times what it should be: look for a factor.`,
+      `Each of the worst elements is ${numberText(factor, 4)} times the expected value: look for a factor.`,
     );
   }
   if (wrong.every(({ order }) => order === 2)) {
-    sentences.push("Only the second order is wrong: the rule is right, but what it is made of does not differentiate.");
+    sentences.push("Only the second order is wrong: the vjp is right, but its own gradient is not.");
   }
   return sentences;
 }
 
-/** What to do next, in sentences; empty where there is nothing to do. */
+/** What to do next, as sentences; empty if there is nothing to do. */
 export function advice(report: GradcheckReport): string[] {
   const { counts, findings, worst, mode, tape } = report;
   const wrong = worst.filter(({ verdict }) => verdict === "wrong");
@@ -138,20 +140,20 @@ export function advice(report: GradcheckReport): string[] {
   if (suspect) {
     sentences.push(
       suspect.op === "detach"
-        ? `The value changes through entry ${entryText(suspect)}, the gradient stops there: is the detach meant?`
-        : `The gradient departs first at entry ${entryText(suspect)}: read the derivative (vjp) of ${suspect.op}.`,
+        ? `The value changes through entry ${entryText(suspect)}, but the gradient stops there: is the detach intended?`
+        : `The gradient first goes wrong at entry ${entryText(suspect)}: check the vjp of ${suspect.op}.`,
     );
   } else if (wrong.length > 0) {
     const place = placeText(wrong[0], report);
     sentences.push(
       tape.length > 0
-        ? `No single entry of the tape is the suspect. Start at ${place}, and check parts of the function alone.`
-        : `Start at ${place}: follow the hand-written gradient for this element.`,
+        ? `No single entry of the tape is the suspect. Start at ${place}, and check parts of the function separately.`
+        : `Start at ${place}: trace the hand-written gradient of this element.`,
     );
   }
   for (const { check, entry } of findings.filter(({ severity }) => severity === "error")) {
     const at = entry === undefined ? "" : ` (entry %${entry})`;
-    // It says the same as the elements, with less detail.
+    // The elements say the same in more detail.
     if (check === "taylor" && wrong.length > 0) continue;
     sentences.push(FINDING_ADVICE[check] ? `${FINDING_ADVICE[check]}${at}.` : `Look into the finding "${check}"${at}.`);
   }
@@ -159,14 +161,14 @@ export function advice(report: GradcheckReport): string[] {
     sentences.push(
       `${
         plural(counts.kink, "element lies", "elements lie")
-      } on a kink, where there is no derivative to compare with: move the inputs away from it to have them checked.`,
+      } on a kink, where there is no derivative to compare with: move the inputs off it to check them.`,
     );
   }
   if (counts.noise > 0) {
     sentences.push(
       `${
         plural(counts.noise, "element")
-      } cannot be decided at this precision: scale the inputs or the outputs nearer to 1, or check on float64.`,
+      } cannot be decided in this precision: scale the inputs or the outputs closer to 1, or check on float64.`,
     );
   }
   if (counts.untested > 0) {
@@ -179,31 +181,31 @@ export function advice(report: GradcheckReport): string[] {
   return [...new Set(sentences)];
 }
 
-/** What to do about a finding that is an error, without the full stop. */
+/** What to do about each kind of error, without a full stop. */
 const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "shape": "Give each gradient the shape of its input: undo broadcasting in the rule by summing",
   "dtype": "Give each gradient the dtype float",
-  "determinism": "Make the function repeatable: take its randomness as an input",
+  "determinism": "Make the function deterministic: pass its randomness as an input",
   "mutation": "Leave the inputs as they are: copy an array before writing to it",
   "zero cotangent":
-    "Make the rule linear in its cotangent: write the products as times(() => derivative), and divide by nothing that comes from the cotangent",
+    "Make the rule linear in its cotangent: write the products as times(() => derivative), and do not divide by anything computed from the cotangent",
   "linearity": "Use the cotangent as a factor of every term of the rule: a vector-Jacobian product is linear in it",
-  "missing gradient": "Use the input on the tape: a detach, a cast or a value read back cuts it off",
+  "missing gradient": "Keep the input on the tape: a detach, a cast or reading its value back cuts it off",
   "ties":
-    "Share the gradient among equal elements, so that together they get it once, or give all of it to one of them",
+    "Split the gradient among equal elements so that their shares add up to it, or assign all of it to one of them",
   "non-finite": "Keep the value finite: clamp the operand, or choose the branch with where",
   "domain": "Keep the inputs of the op within its domain: choose the arbitrary's bounds or clamp",
   "device": "Compare the op's kernel on this device with the oracle's, and its tolerance",
   "taylor": "The gradient and the function do not belong together: compare their formulas",
 };
 
-/** What replays a failure, as options of the command. */
+/** The options of the command that replay a failure. */
 export function replayOptions({ seed, path }: NonNullable<CheckReport["replay"]>): string[] {
-  // With an equals sign, since seeds may be negative.
+  // With an equals sign, because seeds may be negative.
   return [`--seed=${seed}`, ...(path ? ["--path", path] : [])];
 }
 
-/** The command that replays a failure; `null` without one. */
+/** The command that replays a failure, or `null` if there is none. */
 export function replayCommand(file: string, { name, replay, report }: CheckReport): string | null {
   if (!replay) return null;
   const onDevice = report?.findings.some(({ check, severity }) => check === "device" && severity === "error");
@@ -213,7 +215,7 @@ export function replayCommand(file: string, { name, replay, report }: CheckRepor
     .map(quoted).join(" ");
 }
 
-/** An argument as a shell takes it. */
+/** Quotes an argument for the shell. */
 function quoted(argument: string): string {
   return /^[\w./:@%+=,\\-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,4 @@
-/** Arbitraries of fast-check: what gradients are checked at. They shrink to small shapes and simple numbers. */
+/** fast-check arbitraries for the inputs of gradient checks. They shrink to small shapes and simple numbers. */
 import fc from "fast-check";
 import type { Draw } from "../core/op.ts";
 import {
@@ -21,50 +21,53 @@ import type { TensorData } from "./inputs.ts";
 import { randomFrom } from "./random.ts";
 import { UsageError } from "./usage.ts";
 
-/** Sizes of axes and ranks, the likely ones more often, the simplest first: fast-check shrinks towards the front. */
+/**
+ * Sizes of axes and ranks; likelier ones are repeated, the simplest come first, because fast-check shrinks towards the
+ * front.
+ */
 const AXES = [1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 0];
 const RANKS = [1, 1, 2, 2, 3, 3, 4, 0];
-/** Numbers between two bounds are multiples of this part of their distance, so that they shrink in few steps. */
+/** Numbers between two bounds are multiples of this fraction of their distance, so that they shrink in few steps. */
 const CELLS = 4096;
-/** Values that are drawn one by one, so that they shrink. */
+/** The number of values that are drawn one by one, so that they shrink. */
 const DRAWN = 32;
-/** Distinct numbers get this many cells each, so that neighbours keep clear of each other. */
+/** Distinct numbers get this many cells each, so that neighbours stay apart. */
 const CELLS_EACH = 8;
 
-/** Bounds of shapes. */
+/** Bounds of generated shapes. */
 export interface ShapeOptions {
-  /** 0 unless told. */
+  /** The lowest rank, default 0. */
   readonly minRank?: number;
-  /** 3 unless told. */
+  /** The highest rank, default 3. */
   readonly maxRank?: number;
-  /** 0 unless told: empty axes are where rules go wrong. */
+  /** The shortest axis, default 0: empty axes are where rules go wrong. */
   readonly minAxis?: number;
-  /** 5 unless told. */
+  /** The longest axis, default 5. */
   readonly maxAxis?: number;
 }
 
-/** What the values of tensors may be. */
+/** The domain and dtype of generated tensors. */
 export interface TensorOptions {
-  /** The least value, -3 unless told. */
+  /** The smallest value, default -3. */
   readonly min?: number;
-  /** The greatest value, 3 unless told. */
+  /** The largest value, default 3. */
   readonly max?: number;
-  /** Values to keep away from: kinks, ends of a domain. */
+  /** Values to stay away from, such as kinks and the ends of a domain. */
   readonly avoid?: readonly number[];
-  /** How far to keep away, 0.05 unless told. */
+  /** The distance to keep from them, default 0.05. */
   readonly clearance?: number;
-  /** Whether no two values may be equal or close, in all tensors together: no ties. */
+  /** Whether all values must differ, by a margin and across all tensors, so that there are no ties; default false. */
   readonly distinct?: boolean;
-  /** `float` unless told. */
+  /** The dtype, default `"float"`. */
   readonly dtype?: DType;
 }
 
-/** Throws where an argument is not of its kind. */
+/** Throws if an argument is not of its kind. */
 function requireKind<T>(call: Signature, name: string, expected: Kind<T>, value: unknown): void {
   if (!expected.accepts(value)) throw call.wrong(name, expected.expected, value);
 }
 
-/** Throws where a least is above a most: nothing would be between them. */
+/** Throws if a minimum exceeds its maximum, which leaves nothing in between. */
 function requireOrder(call: Signature, least: string, low: number, most: string, high: number): void {
   if (low > high) throw call.error(`expected ${least} <= ${most}, got ${low} and ${high}`);
 }
@@ -107,8 +110,9 @@ function sizeOf(shape: readonly number[]): number {
 }
 
 /**
- * Shapes, axes of length 1 and 0 included.
+ * Generates shapes, including axes of length 1 and 0.
  *
+ * @param options bounds of rank and axes.
  * @param options bounds of rank and axes.
  *
  * @example
@@ -129,16 +133,16 @@ function shapesWithin(call: Signature, options: ShapeOptions): fc.Arbitrary<numb
   const { minRank = 0, maxRank = Math.max(3, minRank), minAxis = 0, maxAxis = Math.max(5, minAxis) } = options;
   requireOrder(call, "minRank", minRank, "maxRank", maxRank);
   requireOrder(call, "minAxis", minAxis, "maxAxis", maxAxis);
-  // As many axes are drawn as there may be, whatever the rank, so that rank and axes shrink independently.
+  // The number of axes drawn does not depend on the rank, so that rank and axes shrink independently.
   const axes = fc.array(sizesWithin(AXES, minAxis, maxAxis), { minLength: maxRank, maxLength: maxRank });
   return fc.tuple(sizesWithin(RANKS, minRank, maxRank), axes).map(([rank, drawn]) => drawn.slice(0, rank));
 }
 
 /**
- * Shapes that broadcast together by NumPy's rule.
+ * Generates shapes that broadcast together by NumPy's rules.
  *
- * @param count how many.
- * @param options bounds of the shape that they broadcast to.
+ * @param count the number of shapes.
+ * @param options bounds of the broadcast shape.
  *
  * @example
  * ```ts
@@ -163,23 +167,23 @@ export function broadcastableShapes(count: number, options: ShapeOptions = {}): 
   ) => each.map(({ drop, ones }) => full.map((n, axis) => (ones[axis] ? 1 : n)).slice(drop)));
 }
 
-/** Values for a number of elements that is not known yet. */
+/** Supplies values for a number of elements that is only known later. */
 type Supply = (count: number) => number[];
 
 /**
- * Values within a domain. The first ones are drawn, whatever the shape, so that shape and values shrink independently; if more are
- * needed, all come from a seed.
+ * Generates values within a domain. The first ones are drawn independently of the shape, so that shape and values
+ * shrink independently; if more are needed, all come from a seed.
  */
 function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
   const { dtype = "float", avoid = [], clearance = 0.05, distinct = false } = options;
   const [lowest, highest] = dtype === "bool" ? [0, 1] : [-3, 3];
   const { min = lowest, max = highest } = options;
   requireOrder(tensorsCall, "min", min, "max", max);
-  // The number that everything shrinks to: 0, or the bound that is next to it.
+  // The number that everything shrinks to: 0, or the bound nearest to it.
   const [least, most] = dtype === "float" ? [min, max] : [Math.ceil(min), Math.floor(max)];
   const origin = Math.min(most, Math.max(least, 0));
   const allowed = (x: number) => x >= min && x <= max && avoid.every((a) => Math.abs(x - a) >= clearance);
-  /** The allowed values among a number of cells, and which of them is nearest to the origin. */
+  /** The allowed values among a number of cells, and the one nearest to the origin. */
   const divide = (wanted: number): { values: number[]; nearest: number } => {
     const width = dtype === "float" ? (most - least) / wanted : 1;
     if (width === 0) return { values: [least].filter(allowed), nearest: 0 };
@@ -201,7 +205,7 @@ function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
         (avoid.length > 0 ? ` is at least ${clearance} away from ${avoid.join(", ")}` : ""),
     );
   }
-  // Counted from the nearest to the origin, so that they shrink towards it.
+  // Counted from the value nearest to the origin, so that elements shrink towards it.
   const element = fc.integer({ min: -nearest, max: values.length - 1 - nearest }).map((i) => values[nearest + i]);
   const length = distinct ? Math.min(DRAWN, values.length) : DRAWN;
   const lengths = { minLength: length, maxLength: length };
@@ -225,10 +229,11 @@ function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
 }
 
 /**
- * Tensors of given shapes within a domain, as plain data: the inputs of one call. What is generated has values that float32 holds.
+ * Generates tensors of given shapes within a domain, as plain data: the inputs of one call. All values are exact in
+ * float32.
  *
- * @param of the shapes, one for each tensor, or an arbitrary of them.
- * @param options the domain: one for all tensors, or one for each.
+ * @param of the shapes, one per tensor, or an arbitrary of them.
+ * @param options the domain: one for all tensors, or an array with one per tensor.
  *
  * @example
  * ```ts
@@ -248,13 +253,13 @@ export function tensors(
   if (!Array.isArray(options)) tensorsCall.check(arguments);
   else for (const each of options) tensorsCall.options(each ?? null);
   requireKind(tensorsCall, "of", shapesKind, of);
-  // One of another copy of fast-check gets the methods of this one.
+  // An arbitrary of another copy of fast-check is wrapped to have the methods of this one.
   const all = isArbitrary(of)
     ? bounded(of as fc.Arbitrary<readonly (readonly number[])[]>, "tensors")
     : fc.constant(of as readonly (readonly number[])[]);
   if (!Array.isArray(options)) {
     const same = options as TensorOptions;
-    // One supply, so that distinct values are distinct across tensors.
+    // One supply for all, so that distinct values are distinct across tensors.
     return fc.tuple(all, supplyOf(same)).map(([list, supply]) => {
       const sizes = list.map(sizeOf);
       const values = supply(sizes.reduce((a, b) => a + b, 0));
@@ -276,9 +281,9 @@ export function tensors(
 }
 
 /**
- * Permutations of the numbers below `length`.
+ * Generates permutations of the numbers below `length`.
  *
- * @param length how many.
+ * @param length the number of elements.
  *
  * @example
  * ```ts
@@ -297,9 +302,10 @@ export function permutations(length: number): fc.Arbitrary<number[]> {
 }
 
 /**
- * Tensors of indices, as plain data of dtype int.
+ * Generates tensors of indices, as plain data of dtype int.
  *
- * @param shape the shape.
+ * @param shape the shape of the tensor.
+ * @param below exclusive upper bound of the indices, which start at 0.
  * @param below the indices are whole numbers from 0 below this.
  *
  * @example
@@ -319,31 +325,31 @@ export function indices(shape: readonly number[], below: number): fc.Arbitrary<T
     .map((supply) => ({ shape, values: supply(sizeOf(shape)), dtype: "int" }));
 }
 
-/** The targets of a batch of images for a detection loss. */
+/** The targets of a batch of images, for a detection loss. */
 export interface DetectionScene {
   /** The number of images. */
   readonly batch: number;
-  /** The number of classes, the background not counted. */
+  /** The number of classes, not counting the background. */
   readonly classes: number;
   /** Rows `[image, label, cx, cy, w, h]`, relative to the image, in any order. */
   readonly targets: readonly (readonly number[])[];
 }
 
-/** Bounds of detection scenes. */
+/** Bounds of generated detection scenes. */
 export interface SceneOptions {
-  /** Images at most, 3 unless told. */
+  /** The most images, default 3. */
   readonly images?: number;
-  /** Classes at most, 4 unless told. */
+  /** The most classes, default 4. */
   readonly classes?: number;
-  /** Boxes of one image at most, 5 unless told. */
+  /** The most boxes per image, default 5. */
   readonly boxes?: number;
 }
 
-/** A multiple of 1/64: few of them add and multiply exactly, so that overlaps tie. */
+/** A multiple of 1/64: small sums and products of these are exact, so that overlaps tie. */
 const grid = (min: number, max: number) =>
   fc.integer({ min: Math.ceil(min * 64), max: Math.floor(max * 64) }).map((n) => n / 64);
 
-/** A box of which at most a quarter of the width and of the height sticks out of the image on a side. */
+/** Moves a box so that at most a quarter of its width and of its height sticks out of the image on a side. */
 const within = ([cx, cy, w, h]: readonly number[]): readonly number[] => {
   const inside = (centre: number, length: number) => Math.min(1 - length / 4, Math.max(length / 4, centre));
   return [inside(cx, w), inside(cy, h), w, h];
@@ -354,11 +360,11 @@ const box = fc.oneof(
     weight: 3,
     arbitrary: fc.tuple(grid(0.05, 0.95), grid(0.05, 0.95), grid(1 / 64, 0.9), grid(1 / 64, 0.9)).map(within),
   },
-  // Just outside the image, as far as rounding may put a box: overlaps next to nothing.
+  // Just outside the image, within the margin allowed for rounding: overlaps next to nothing.
   { weight: 1, arbitrary: fc.constant([-0.004, -0.004, 0.004, 0.004]) },
 );
 
-/** The boxes of one image: none, some, one several times, or many close together. */
+/** Generates the boxes of one image: none, some, one repeated, or many close together. */
 function boxesOfImage(most: number): fc.Arbitrary<readonly (readonly number[])[]> {
   const duplicates = fc.tuple(box, fc.integer({ min: 2, max: Math.max(2, most) }))
     .map(([one, count]) => Array.from({ length: count }, () => one));
@@ -373,9 +379,10 @@ function boxesOfImage(most: number): fc.Arbitrary<readonly (readonly number[])[]
 }
 
 /**
- * Scenes for detection losses: images without targets, duplicates, crowds, boxes that overlap nothing, rows in any order.
+ * Generates scenes for detection losses: images without targets, duplicates, crowds, boxes that overlap nothing, rows
+ * in any order.
  *
- * @param options how large they get.
+ * @param options bounds of the scene's size.
  *
  * @example
  * ```ts
@@ -403,7 +410,7 @@ export function detectionScenes(options: SceneOptions = {}): fc.Arbitrary<Detect
   );
 }
 
-/** A layout of default boxes, as the constructor of `DefaultBoxes` takes it. */
+/** A layout of default boxes, as accepted by the constructor of `DefaultBoxes`. */
 export interface DefaultBoxLayout {
   readonly figSize: number;
   readonly featSizes: readonly number[];
@@ -413,9 +420,9 @@ export interface DefaultBoxLayout {
 }
 
 /**
- * Layouts of default boxes: one to three levels with grids that get coarser and boxes that get larger.
+ * Generates layouts of default boxes: one to three levels, with grids that get coarser and boxes that get larger.
  *
- * @param options the finest grid has at most `cells` cells a side, 4 unless told.
+ * @param options `cells`: the most cells a side of the finest grid, default 4.
  *
  * @example
  * ```ts
@@ -444,9 +451,9 @@ export function defaultBoxLayouts(options: { readonly cells?: number } = {}): fc
 }
 
 /**
- * The decisions of an op's record, taken by fast-check, so that they shrink.
+ * Lets fast-check make the random choices of an op's record, so that they shrink.
  *
- * @param g what `fc.gen()` gives.
+ * @param g the value that `fc.gen()` generates.
  *
  * @example
  * ```ts

@@ -1,13 +1,16 @@
 /**
- * Runs in blocks: what shards share out. Each block of a check has a seed of its own, so that it does not matter which machine
- * does it, and the reports of all shards merge into the report of one run.
+ * Blocks of runs, the unit that shards share out. Each block of a check has its own seed, so that any machine can run
+ * it, and the reports of all shards merge into the report of a single run.
  */
 import { VERDICTS } from "./advice.ts";
 import { Signature } from "../core/options.ts";
 import { type BlockReport, type CheckReport, reportOrThrow, type RunReport, type Verdict } from "./report.ts";
 import { UsageError } from "./usage.ts";
 
-/** Runs in a block: few, so that shards get equal parts; not one, since arbitraries draw small values in the first runs. */
+/**
+ * Runs per block: few, so that shards get equal parts, but more than one, because arbitraries draw small values in the
+ * first runs.
+ */
 const RUNS = 10;
 
 /** A block of runs of one check. */
@@ -18,20 +21,20 @@ export interface Block {
   readonly runs: number;
 }
 
-/** Which part of all blocks to do: one of `count`, counted from 1. */
+/** Which share of the blocks to run: shard `index`, counted from 1, of `count`. */
 export interface Shard {
   readonly index: number;
   readonly count: number;
 }
 
-/** A seed made from another one and from what it is for: FNV-1a, as a signed 32-bit number. */
+/** Derives a seed from another seed, a name and an index: FNV-1a, as a signed 32-bit number. */
 function seedFor(seed: number, name: string, index: number): number {
   let hash = 0x811c9dc5;
   for (const character of `${seed}:${name}:${index}`) hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193);
   return hash | 0;
 }
 
-/** The blocks of all checks, or those of a shard, by the names of the checks. */
+/** The blocks of all checks, or only a shard's, by the names of the checks. */
 export function shareOut(
   checks: readonly { readonly name: string; readonly runs: number }[],
   seed: number,
@@ -42,7 +45,7 @@ export function shareOut(
   for (const { name, runs } of checks) {
     const blocks: Block[] = [];
     for (let index = 0; index * RUNS < runs; index++) {
-      // Blocks go round the shards: neighbours, which cost the same, to different ones.
+      // Blocks are dealt out in turn, so that neighbours, which cost the same, go to different shards.
       const mine = shard === null || number % shard.count === shard.index - 1;
       if (mine) {
         blocks.push({ name, index, seed: seedFor(seed, name, index), runs: Math.min(RUNS, runs - index * RUNS) });
@@ -54,30 +57,30 @@ export function shareOut(
   return shared;
 }
 
-/** A sum of counts. */
+/** Adds up counts. */
 function sumCounts(all: readonly Readonly<Record<Verdict, number>>[]): Record<Verdict, number> {
   return Object.fromEntries(
     [...VERDICTS].reverse().map((v) => [v, all.reduce((sum, counts) => sum + counts[v], 0)]),
   ) as Record<Verdict, number>;
 }
 
-/** Whether a check is over with this block: what is wrong, or cannot be called at all, needs no more runs. */
+/** Whether a check ends with this block: a wrong gradient or an error needs no more runs. */
 function isLast({ verdict, error }: CheckReport): boolean {
   return verdict === "wrong" || error !== null;
 }
 
-/** The worst of some verdicts. */
+/** The worst of several verdicts. */
 function worstOf(verdicts: readonly CheckReport["verdict"][]): CheckReport["verdict"] {
   return (["wrong", "undecided"] as const).find((verdict) => verdicts.includes(verdict)) ?? "ok";
 }
 
-/** The block that a check's report is taken from: the first of the worst, or the last where all is right. */
+/** The block whose report represents the check: the first of the worst, or the last if all are right. */
 function shownOf(blocks: readonly BlockReport[]): BlockReport {
   const verdict = worstOf(blocks.map((block) => block.verdict));
   return verdict === "ok" ? blocks[blocks.length - 1] : blocks.find((block) => block.verdict === verdict)!;
 }
 
-/** Does the blocks of one check in order until one settles it, and combines their reports. */
+/** Runs the blocks of one check in order until one settles it, and combines their reports. */
 export async function runBlocks(
   blocks: readonly Block[],
   run: (block: Block) => Promise<CheckReport>,
@@ -115,10 +118,10 @@ function combine(name: string, blocks: readonly BlockReport[], { report, replay,
 const mergeRunsCall = new Signature("mergeRuns(shards)", undefined, UsageError);
 
 /**
- * Merges the reports of all shards of a run into the report that one run would have given.
+ * Merges the reports of all shards of a run into the report that a single run would have produced.
  *
- * @param shards what `gpugrad check --shard i/n --json` wrote, for each `i`, in any order.
- * @throws where they are not all shards of one run, with what is missing or differs.
+ * @param shards the reports written by `gpugrad check --shard i/n --json`, one for each `i`, in any order.
+ * @throws if they are not all the shards of one run; the message says what is missing or differs.
  *
  * @example
  * ```ts
@@ -145,7 +148,7 @@ export function mergeRuns(shards: readonly RunReport[]): RunReport {
       throw new Error(`merge: expected shards of one run, got one of ${count} and one of ${run.shard?.count ?? 1}`);
     }
     if (run.seed !== seed) throw new Error(`merge: expected shards of one run, got the seeds ${seed} and ${run.seed}`);
-    if (found.has(index)) throw new Error(`merge: shard ${index} of ${count} is there twice`);
+    if (found.has(index)) throw new Error(`merge: shard ${index} of ${count} is given twice`);
     found.set(index, run);
   }
   for (let index = 1; index <= count; index++) {
@@ -163,11 +166,12 @@ function mergeChecks(name: string, parts: readonly CheckReport[]): CheckReport {
   if (parts.length === 1) return parts[0];
   const owners = new Map<BlockReport, CheckReport>();
   for (const part of parts) {
-    if (!part.blocks) throw new Error(`merge: the report of ${name} does not say which blocks of runs it is of`);
+    if (!part.blocks) throw new Error(`merge: the report of ${name} does not list its blocks of runs`);
     for (const block of part.blocks) owners.set(block, part);
   }
   const all = [...owners.keys()].sort((a, b) => a.index - b.index);
-  // One run would have ended with the first block that settles the check; what other shards did after it does not count.
+  // A single run would have ended with the first block that settles the check; later blocks of other shards do not
+  // count.
   const end = all.findIndex((block) => {
     const part = owners.get(block)!;
     return block.verdict === "wrong" || (part.error !== null && block === part.blocks!.at(-1));

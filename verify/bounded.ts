@@ -1,11 +1,13 @@
-/** Arbitraries that give up: a filter of fast-check that lets nothing through draws for ever. */
+/** Arbitraries with a limit on filtering: a fast-check filter that rejects everything would draw forever. */
 import fc from "fast-check";
 import { UsageError } from "./usage.ts";
 
-/** Random numbers that one generated value may take; a filter that needs more lets practically nothing through. */
+/**
+ * The most random numbers that one generated value may take; a filter that needs more rejects practically everything.
+ */
 const MOST_DRAWS = 2 ** 21;
 
-/** The same random numbers, as long as they are not too many. */
+/** The same random numbers, up to a limit. */
 function counted(random: fc.Random, refuse: () => never): fc.Random {
   let left = MOST_DRAWS;
   const count = () => left-- > 0 || refuse();
@@ -21,13 +23,13 @@ function counted(random: fc.Random, refuse: () => never): fc.Random {
   return bounded as fc.Random;
 }
 
-/** Whether something generates values as fast-check's arbitraries do, whichever copy of fast-check made it. */
+/** Whether a value generates values as fast-check's arbitraries do, whichever copy of fast-check made it. */
 export function isArbitrary(value: unknown): value is fc.Arbitrary<unknown> {
   const { generate, shrink } = (value ?? {}) as Partial<fc.Arbitrary<unknown>>;
   return typeof generate === "function" && typeof shrink === "function";
 }
 
-/** What is said to be expected where something is not an arbitrary. */
+/** The expected value in errors about arbitraries. */
 export const ARBITRARY = "an arbitrary of fast-check, such as tensors([[2, 3]])";
 
 class Bounded<T> extends fc.Arbitrary<T> {
@@ -54,14 +56,14 @@ class Bounded<T> extends fc.Arbitrary<T> {
 }
 
 /**
- * The same values; where a filter within lets nothing through, generating them throws rather than never returning. What draws no random
- * number, such as a filter on `fc.constant`, cannot be interrupted.
+ * Returns an arbitrary of the same values that throws if a filter within rejects everything, rather than hanging. A
+ * filter over an arbitrary that draws no random numbers, such as `fc.constant`, cannot be interrupted.
  */
 export function bounded<T>(arbitrary: fc.Arbitrary<T>, caller: string): fc.Arbitrary<T> {
   return new Bounded(arbitrary, () => {
     throw new UsageError(
-      `${caller}: the arbitrary generates nothing to check: a filter of it has refused everything that was drawn, ` +
-        `${MOST_DRAWS} random numbers long; generate what is wanted (bounds, map) rather than filter for it`,
+      `${caller}: the arbitrary generates nothing to check: one of its filters rejected everything in ` +
+        `${MOST_DRAWS} random numbers; generate valid values directly (bounds, map) rather than filtering`,
     );
   });
 }

@@ -1,4 +1,4 @@
-/** What a module exports for the command line to check. */
+/** Checks that a module exports for the command line. */
 import type fc from "fast-check";
 import { Signature } from "../core/options.ts";
 import type { TensorFunction } from "./gradcheck.ts";
@@ -8,16 +8,16 @@ import { checkProperty, checkSubject, propertyKinds, type PropertyOptions, type 
 import type { CheckReport } from "./report.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
-/** Marks what {@link check} gives; the same in all copies of this package. */
+/** Marks the result of {@link check}; the same in all copies of this package. */
 const CHECK = Symbol.for("gpugrad.check");
 
-/** Options of {@link check}: those of {@link checkProperty}, except what the command line says. */
+/** Options of {@link check}: those of {@link checkProperty}, except those set on the command line. */
 export type CheckOptions = Omit<PropertyOptions, "seed" | "path">;
 
 const { seed: _seed, path: _path, ...checkKinds } = propertyKinds;
 const checkCall = new Signature<CheckOptions>("check(f, arbitrary, options)", checkKinds, UsageError);
 
-/** A function with inputs to check it at, as {@link check} gives it. */
+/** A function with inputs to check it at, made by {@link check}. */
 export interface Check {
   readonly f: TensorFunction | PlainFunction;
   readonly arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>;
@@ -25,12 +25,13 @@ export interface Check {
 }
 
 /**
- * Declares what `gpugrad check FILE` checks: a function and an arbitrary that generates its inputs. A file exports one or several.
+ * Declares a check for `gpugrad check FILE`: a function and an arbitrary that generates its inputs. A file exports one
+ * or more.
  *
- * @param f as {@link checkProperty} takes it.
- * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`.
- * @param options the number of runs, the order, the mode: what the command line does not say otherwise.
- * @throws UsageError where the call cannot be carried out.
+ * @param f the function to check, as for {@link checkProperty}.
+ * @param arbitrary generates arrays of inputs, as {@link tensors} does, or `{ inputs, context }`.
+ * @param options the number of runs, the order, the mode and so on; options of the command line take precedence.
+ * @throws UsageError if the call cannot be carried out.
  *
  * @example
  * ```ts
@@ -47,17 +48,17 @@ export function check(
 ): Check {
   checkCall.check(arguments);
   checkSubject(checkCall, f, arbitrary);
-  // With the engine beside it: the command may come from another copy of this package than the file that it checks, whose tensors
-  // only the file's own copy knows.
+  // With its engine attached: the command may come from another copy of this package than the file under check, and
+  // only the file's own copy recognises its tensors.
   return { f, arbitrary, options, [CHECK]: checkProperty } as Check;
 }
 
-/** Whether something is what {@link check} gives. */
+/** Whether a value was made by {@link check}. */
 export function isCheck(value: unknown): value is Check {
   return typeof value === "object" && value !== null && CHECK in value;
 }
 
-/** What the command line adds to a check. */
+/** Options that the command line adds to a check. */
 export interface CheckRunOptions {
   readonly name: string;
   readonly seed: number;
@@ -67,7 +68,7 @@ export interface CheckRunOptions {
   readonly path?: string;
 }
 
-/** Runs a check. What keeps it from being checked is a part of the report. */
+/** Runs a check. An error that prevents it goes into the report. */
 export async function runCheck(check: Check, run: CheckRunOptions): Promise<CheckReport> {
   const { f, arbitrary, options, [CHECK]: engine } = check as Check & { readonly [CHECK]: typeof checkProperty };
   const given = Object.fromEntries(Object.entries(run).filter(([, value]) => value !== undefined));

@@ -1,4 +1,4 @@
-/** Examines a function on the tape at a point: what holds of its gradient, element by element. */
+/** Examines the gradient of a function on the tape at a point, element by element. */
 import type { Tensor } from "../core/tensor.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { notFiniteAt } from "./arrays.ts";
@@ -10,18 +10,18 @@ import type { Finding } from "./report.ts";
 import { gradientsOf } from "./rounding.ts";
 import { TapeProblem } from "./tape.ts";
 
-/** A call of a function on the tape. */
+/** A recorded call of a function on the tape. */
 export interface Recording {
   /** The leaves that it was called with. */
   readonly leaves: readonly Tensor[];
   readonly names: readonly string[];
-  /** What it gave, as far as it is of dtype float. */
+  /** Its outputs of dtype float. */
   readonly outputs: readonly Tensor[];
-  /** The entries that the outputs are made of, inputs first. */
+  /** The entries that the outputs are computed from, inputs first. */
   readonly history: readonly Tensor[];
 }
 
-/** How to examine. */
+/** Options of an examination. */
 export interface ExamineOptions {
   readonly mode: "full" | "fast";
   readonly seed: number;
@@ -29,24 +29,24 @@ export interface ExamineOptions {
   readonly resamples: number;
 }
 
-/** One order of the derivative. */
+/** The examination of one order of the derivative. */
 export interface Examined {
-  /** What was differentiated by: leaves, or cotangents and leaves. */
+  /** The variables of differentiation: leaves, or cotangents and leaves. */
   readonly variables: readonly Tensor[];
   readonly names: readonly string[];
-  /** For each variable; `null` where its elements were not looked at. */
+  /** The results per variable; `null` if its elements were not examined. */
   readonly elements: (VariableResult | null)[];
-  /** Directions through all variables. */
+  /** The results along directions through all variables. */
   readonly directions: Judged[];
   readonly findings: Finding[];
   readonly margin: number | null;
-  /** The function as a problem; `null` where its gradient could not even be recorded. */
+  /** The function as a numeric problem; `null` if its gradient could not even be recorded. */
   readonly problem: TapeProblem | null;
   /** The gradients on the tape. */
   readonly gradients: readonly Tensor[];
-  /** The cotangents that they were recorded for. */
+  /** The cotangents that the gradients were recorded for. */
   readonly cotangents: readonly Tensor[];
-  /** Whether there was nothing to compare, such as values that are not finite. */
+  /** Whether there was nothing to compare, for example because values are not finite. */
   readonly blocked: boolean;
   /** The size of the terms of the weighted sum. */
   readonly terms: number;
@@ -54,16 +54,19 @@ export interface Examined {
   readonly finite: boolean;
 }
 
-/** Kinks that are resampled at most; each costs an evaluation of all decisions. */
+/** The most kinks that are resampled; each costs an evaluation of all decisions. */
 const RESAMPLED = 64;
-/** How far linearity may be off, relative to the terms, and to the largest of their kind: gradients are computed with cancellation. */
+/**
+ * Tolerance of linearity, relative to the terms and to the largest of their kind: gradients are computed with
+ * cancellation.
+ */
 const LINEAR = 1e-4;
 const LINEAR_LARGEST = 1e-9;
-/** The same in units of rounding of the derivative that values of this size have on the whole. */
+/** The same tolerance, in units of the rounding that values of this size typically cause in the derivative. */
 const LINEAR_ROUNDINGS = 1024;
 /** Steps of the Taylor test, relative to each element. */
 const TAYLOR_STEPS = [2 ** -5, 2 ** -6, 2 ** -7, 2 ** -8];
-/** A remainder must exceed rounding this many times to show how it falls. */
+/** A remainder must exceed rounding by this factor to show its rate. */
 const TAYLOR_CLEAR = 64;
 
 /** Whether anything is wrong. */
@@ -80,7 +83,7 @@ export function cotangentsFor(tensors: readonly Tensor[], random: () => number):
   );
 }
 
-/** The first order: the gradients of the outputs by the leaves of dtype float. */
+/** Examines the first order: gradients of the outputs by the float leaves. */
 export function examine(recording: Recording, options: ExamineOptions): Examined {
   const { leaves, names, outputs, history } = recording;
   const floats = leaves.flatMap((t, i) => (t.dtype === "float" ? [i] : []));
@@ -96,11 +99,11 @@ export function examine(recording: Recording, options: ExamineOptions): Examined
   );
 }
 
-/** The second order: the gradients of the gradients by cotangents and leaves. */
+/** Examines the second order: gradients of the gradients by cotangents and leaves. */
 export function examineSecond(first: Examined, options: ExamineOptions): Examined {
   const random = randomFrom(options.seed + 1);
   const { cotangents, variables, names, gradients } = first;
-  // Gradients may be small because what they are made of cancels.
+  // Gradients may be small because their terms cancel.
   const terms = variables.reduce((sum, t) => sum + first.terms / scaleOf(t.value as Float64Array), 0);
   const several = cotangents.length > 1;
   return examineGradients(
@@ -185,14 +188,17 @@ function examineGradients(
   };
 }
 
-/** What comparing an analytic gradient with differences gives. */
+/** The result of comparing an analytic gradient with finite differences. */
 export interface JudgedAll {
   readonly elements: (VariableResult | null)[];
   readonly directions: Judged[];
   readonly findings: Finding[];
 }
 
-/** Compares an analytic gradient with differences: along directions, element by element, at ties, and by the Taylor test. */
+/**
+ * Compares an analytic gradient with finite differences: along directions, element by element, at ties, and by the
+ * Taylor test.
+ */
 export function judgeAll(
   differences: Differences,
   names: readonly string[],
@@ -224,14 +230,14 @@ export function judgeAll(
         check: "ties",
         severity: "error",
         message: `${shown} are equal; when they move together the derivative is ${judged.numeric}, ` +
-          `the gradient gives ${judged.analytic}`,
+          `but the gradient is ${judged.analytic}`,
       });
     }
     const moved = resample(differences, elements, random, options.resamples);
     if (moved.length > 0) {
       const message =
         `${listed(moved, names, shapes)} ${moved.length === 1 ? "lies on a kink and was" : "lie on kinks and were"} ` +
-        "judged a little beside";
+        "judged at a nearby point";
       findings.push({ check: "kink", severity: "info", message });
     }
     const edges = elements.flatMap((result, k) =>
@@ -250,7 +256,7 @@ export function judgeAll(
     findings.push({
       check: "missing gradient",
       severity: "error",
-      message: `no gradient reaches ${names[k]}, although the function changes with it: ${whyNoGradient(k)}`,
+      message: `no gradient reaches ${names[k]}, although the function depends on it: ${whyNoGradient(k)}`,
     });
   });
   if (taylor !== null) {
@@ -260,17 +266,17 @@ export function judgeAll(
     const found = `the remainder of the first-order Taylor expansion falls with the power ${
       taylor.toFixed(2)
     } of the step`;
-    const hint = wrong ? "" : "; a kink nearby does that too";
+    const hint = wrong ? "" : "; a nearby kink has the same effect";
     findings.push({
       check: "taylor",
       severity,
-      message: failed ? `${found}, a right gradient's falls with the power 2${hint}` : found,
+      message: failed ? `${found}, that of a right gradient falls with the power 2${hint}` : found,
     });
   }
   return { elements, directions, findings };
 }
 
-/** Elements as text, the first few by name. */
+/** Formats elements as text, the first few by name. */
 function listed(
   elements: readonly (readonly [variable: number, index: number])[],
   names: readonly string[],
@@ -280,7 +286,7 @@ function listed(
   return shown.join(", ") + (elements.length > shown.length ? ` and ${elements.length - shown.length} more` : "");
 }
 
-/** Why no gradient reaches a leaf, in the words of `grad`. */
+/** Explains why no gradient reaches a leaf, in the words of `grad`. */
 function whyNone(outputs: readonly Tensor[], variable: Tensor): string {
   for (const y of outputs) {
     try {
@@ -293,7 +299,10 @@ function whyNone(outputs: readonly Tensor[], variable: Tensor): string {
   return "its gradient is 0 everywhere";
 }
 
-/** What a vector-Jacobian product owes its cotangent: 0 for 0 where the derivative is finite, linearity, and the same result twice. */
+/**
+ * Checks what a vector-Jacobian product must satisfy: a zero cotangent gives 0 if the derivative is finite, it is
+ * linear, and it is deterministic.
+ */
 function cotangentFindings(
   problem: TapeProblem,
   differences: Differences,
@@ -317,7 +326,7 @@ function cotangentFindings(
   const mixed = gradientFor((k, i) => 2 * before[k][i] - 3 * other[k][i]);
   arrays.forEach((c, k) => c.set(before[k]));
 
-  /** The first element that breaks each rule. */
+  /** The first element that violates each rule. */
   const broken: Record<"determinism" | "zero cotangent" | "linearity", string | null> = {
     "determinism": null,
     "zero cotangent": null,
@@ -334,9 +343,9 @@ function cotangentFindings(
       if (a[i] !== g[i] && !Object.is(a[i], g[i])) {
         broken.determinism ??= `the gradient of ${element(i)} is ${g[i]} and then ${a[i]}`;
       }
-      // Zero times an infinite derivative is NaN, as IEEE has it.
+      // Zero times an infinite derivative is NaN, as in IEEE arithmetic.
       if (z[i] !== 0 && Number.isFinite(g[i])) {
-        broken["zero cotangent"] ??= `a cotangent of zeros gives the gradient ${z[i]} for ${element(i)}, expected 0`;
+        broken["zero cotangent"] ??= `for a cotangent of zeros the gradient of ${element(i)} is ${z[i]}, expected 0`;
       }
       const [two, three] = [2 * g[i], 3 * v[i]];
       if (Math.abs(m[i] - (two - three)) > LINEAR * (Math.abs(two) + Math.abs(three)) + floor) {
@@ -351,7 +360,10 @@ function cotangentFindings(
   );
 }
 
-/** The power of the step with which the remainder of the first-order Taylor expansion falls; `null` where it is only rounding. */
+/**
+ * The power of the step with which the remainder of the first-order Taylor expansion falls; `null` if the remainder is
+ * only rounding.
+ */
 function taylorRate(differences: Differences, line: Line): number | null {
   const slope = line.along(differences.analytic);
   const { epsilon } = differences.problem;
@@ -364,14 +376,14 @@ function taylorRate(differences: Differences, line: Line): number | null {
     previous = clear ? remainder : null;
   }
   line.move(0);
-  // Short steps say more than long ones.
+  // Short steps are more telling than long ones.
   const last = rates.at(-1);
   return last === undefined || !rates.every(Number.isFinite) ? null : last;
 }
 
 /**
- * At a tie there is no derivative by one of the tied elements, but there is one along which they move together. What is wrong on ties
- * only shows there.
+ * At a tie there is no derivative by one of the tied elements, but there is one along which they move together. Errors
+ * at ties only show there.
  */
 function tied(
   differences: Differences,
@@ -391,7 +403,10 @@ function tied(
     .filter(({ judged }) => judged.verdict === "ok" || judged.verdict === "wrong");
 }
 
-/** Moves elements on kinks away, one at a time, and judges them where there may be a derivative. Gives those that it judged. */
+/**
+ * Moves elements off kinks, one at a time, and judges them where a derivative may exist. Returns the elements that it
+ * judged.
+ */
 function resample(
   differences: Differences,
   elements: readonly (VariableResult | null)[],
@@ -406,7 +421,7 @@ function resample(
     const values = differences.problem.variables[k];
     const scale = scaleOf(values);
     result.verdicts.forEach((verdict, i) => {
-      // What is not a number at the point itself is not mended by a neighbour that is.
+      // A NaN at the point itself is not excused by a neighbour that is a number.
       if (verdict !== "kink" || !Number.isFinite(result.analytic[i]) || left-- <= 0) return;
       const here = values[i];
       for (let attempt = 0; attempt < attempts && result.verdicts[i] === "kink"; attempt++) {

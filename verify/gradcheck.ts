@@ -1,4 +1,4 @@
-/** Checks a gradient: everything that is looked at, in one report. */
+/** The gradient check: runs every test and collects the results in one report. */
 import type { Device } from "../core/device.ts";
 import { chosenDevice } from "../core/devices.ts";
 import { arrayOf, boolean, type Declared, describe, kind, oneOf, Signature, string, whole } from "../core/options.ts";
@@ -26,37 +26,42 @@ import { gradientsOf } from "./rounding.ts";
 import { reportText } from "./text.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
-/** A function whose gradient is checked: takes tensors, gives one or several. */
+/** A function whose gradient is checked: takes tensors, returns one or more. */
 // deno-lint-ignore no-explicit-any
 export type TensorFunction = (...tensors: any[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>;
 
 /** Options of {@link gradcheck}. */
 export interface GradcheckOptions {
-  /** What the report calls the function; its own name unless told. */
+  /** The name of the function in the report, default its own name. */
   readonly name?: string;
-  /** What the report calls the inputs; the names of the function's parameters unless told. */
+  /** The names of the inputs in the report, default the function's parameter names. */
   readonly names?: readonly string[];
-  /** `full` looks at each element, `fast` at some random directions, and at each element where one fails. By size unless told. */
+  /**
+   * `full` tests each element; `fast` tests a few random directions, and each element if one fails. Default: by size.
+   */
   readonly mode?: "full" | "fast";
-  /** 2 also differentiates the gradient, which a plain function cannot. 1 unless told. */
+  /**
+   * The order of the derivative, default 1; 2 also differentiates the gradient, which is not possible for a plain
+   * function.
+   */
   readonly order?: 1 | 2;
-  /** What cotangents and directions are drawn with; another one each time unless told. */
+  /** The seed of cotangents and directions, default random. */
   readonly seed?: number;
-  /** The device that is compared with the oracle: the one in use unless told, `"float64"` for none. */
+  /** The device to compare with the oracle, default the current one; `"float64"` for none. */
   readonly device?: DeviceChoice;
-  /** Random directions in fast mode, 2 unless told. */
+  /** The number of random directions in fast mode, default 2. */
   readonly directions?: number;
-  /** How often an element on a kink is moved away from it, 3 unless told. */
+  /** How many times an element on a kink is moved off it, default 3. */
   readonly resamples?: number;
-  /** How many of the worst elements the report lists, 10 unless told. */
+  /** How many of the worst elements the report lists, default 10. */
   readonly worst?: number;
-  /** Whether to look for the entry of the tape at which a wrong gradient departs; true unless told. */
+  /** Whether to locate the entry of the tape whose rule is wrong, default true. */
   readonly locate?: boolean;
-  /** What a plain function computes in, `float64` unless told. */
+  /** The precision that a plain function computes in, default `"float64"`. */
   readonly precision?: PlainPrecision;
 }
 
-/** The kinds of the options; those of {@link checkProperty} and of {@link check} include them. */
+/** The kinds of the options; those of {@link checkProperty} and {@link check} include them. */
 export const gradcheckKinds: Declared<GradcheckOptions> = {
   name: string,
   names: arrayOf(string, "strings"),
@@ -83,7 +88,7 @@ function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
   return counts;
 }
 
-/** What a function gave, checked: tensors. */
+/** Checks that a function's result is one or more tensors. */
 function tensorsOf(result: unknown): Tensor[] {
   const list = Array.isArray(result) ? result : [result];
   list.forEach((t, i) => {
@@ -92,14 +97,14 @@ function tensorsOf(result: unknown): Tensor[] {
     const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
     throw new UsageError(
       Array.isArray(result)
-        ? `gradcheck: the function must give tensors, element ${i} of what it gives is ${got}${copy}`
-        : `gradcheck: the function must give a tensor or an array of tensors, it gives ${got}${copy}`,
+        ? `gradcheck: the function must return tensors, got ${got}${copy} as element ${i}`
+        : `gradcheck: the function must return a tensor or an array of tensors, got ${got}${copy}`,
     );
   });
-  if (list.length === 0) throw new UsageError("gradcheck: the function gives no tensor at all");
+  if (list.length === 0) throw new UsageError("gradcheck: the function must return at least one tensor, got none");
   if (!list.some((t: Tensor) => t.dtype === "float")) {
     throw new UsageError(
-      `gradcheck: the function must give a tensor of dtype float, it gives ${
+      `gradcheck: the function must return a tensor of dtype float, got ${
         list.map((t: Tensor) => `${t.dtype} (made by "${t.op.name}")`).join(", ")
       }`,
     );
@@ -107,14 +112,14 @@ function tensorsOf(result: unknown): Tensor[] {
   return list;
 }
 
-/** A call of the function: the leaves that it got, what it gave, and the names of the inputs that it wrote to. */
+/** A call of the function: its leaves, its outputs, and the names of the inputs that it wrote to. */
 interface Call {
   readonly leaves: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly mutated: readonly string[];
 }
 
-/** Calls the function on leaves of its own. */
+/** Calls the function on fresh leaves. */
 async function recordCall(
   f: TensorFunction,
   inputs: readonly Input[],
@@ -136,12 +141,12 @@ async function recordCall(
   return { leaves, outputs, mutated };
 }
 
-/** A call as a tape. */
+/** The recording of a call. */
 function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[]): Recording {
   return { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) };
 }
 
-/** Whether two attributes are the same plain data. */
+/** Whether two attributes are equal plain data. */
 function sameData(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
@@ -150,9 +155,11 @@ function sameData(a: unknown, b: unknown): boolean {
   return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
 }
 
-/** How two calls with the same inputs differ; `null` where they do not. */
+/** Describes how two calls with the same inputs differ; `null` if they do not. */
 function difference(a: Call, b: Call): string | null {
-  if (a.outputs.length !== b.outputs.length) return `it gives ${a.outputs.length} tensors and then ${b.outputs.length}`;
+  if (a.outputs.length !== b.outputs.length) {
+    return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
+  }
   const twins = new Map<Tensor, Tensor>();
   const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
   for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
@@ -162,19 +169,19 @@ function difference(a: Call, b: Call): string | null {
       ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
         sameShape(first.shape, second.shape) && sameData(first.attributes, second.attributes)
       : known === second;
-    if (!same) return "it records another tape when it is called again";
+    if (!same) return "it records a different tape when called again";
     if (known !== undefined) continue;
     twins.set(first, second);
     if (first === second) continue;
     if (first.inputs.length === 0 && first.value && second.value && !sameValues(first.value, second.value)) {
-      return "a tensor that it makes has other values when it is called again";
+      return "a tensor that it creates has different values when called again";
     }
     for (let k = 0; k < first.inputs.length; k++) pairs.push([first.inputs[k], second.inputs[k]]);
   }
   return null;
 }
 
-/** An entry's number in the report. */
+/** Looks up an entry's number in the report. */
 type IdOf = (entry: Tensor) => number | undefined;
 
 function tapeOf(recording: Recording): { entries: Tensor[]; idOf: IdOf } {
@@ -184,7 +191,7 @@ function tapeOf(recording: Recording): { entries: Tensor[]; idOf: IdOf } {
   return { entries, idOf: (t) => ids.get(t) };
 }
 
-/** The results of one order, by element, for the report. */
+/** The results of one order as element reports. */
 function elementReports(
   order: 1 | 2,
   examined: Pick<Examined, "elements" | "directions">,
@@ -222,7 +229,7 @@ function elementReports(
   ];
 }
 
-/** The error of an element beside what is allowed. */
+/** The error of an element relative to its tolerance. */
 function relativeError({ error, estimate }: Pick<ElementReport, "error" | "estimate">): number {
   return error === 0 ? 0 : error / estimate;
 }
@@ -245,7 +252,7 @@ function inputReport(
   return { name, shape, counts: countsOf(result.verdicts), relative, verdicts: result.verdicts };
 }
 
-/** The worst of the elements: what is wrong before what is not, then by error beside what is allowed. */
+/** The worst elements: wrong ones first, then by error relative to tolerance. */
 function worstOf(elements: readonly ElementReport[], count: number): ElementReport[] {
   const rank: Readonly<Record<Verdict, number>> = { wrong: 0, noise: 1, kink: 2, untested: 3, ok: 4 };
   const keyed = elements.map((element) => {
@@ -256,7 +263,7 @@ function worstOf(elements: readonly ElementReport[], count: number): ElementRepo
   return keyed.slice(0, count).map(({ element }) => element);
 }
 
-/** What is put together to a report. */
+/** The parts that make up a report. */
 interface Parts {
   readonly name: string;
   readonly options: ResolvedOptions;
@@ -264,7 +271,7 @@ interface Parts {
   readonly device: string | null;
   readonly inputs: readonly InputReport[];
   readonly elements: readonly ElementReport[];
-  /** Elements that were not looked at, of all orders. */
+  /** The number of elements not examined, over all orders. */
   readonly untested: number;
   readonly findings: readonly Finding[];
   readonly blocked: boolean;
@@ -279,7 +286,7 @@ function reportOf(parts: Parts): GradcheckReport {
   counts.untested += untested;
   const wrong = counts.wrong > 0 ||
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
-  // A derivative that is NaN or infinite is never right, though rounding may leave nothing to compare it with.
+  // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
   const unsettled = blocked || (counts.ok === 0 && elements.length + untested > 0) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
     findings.some(({ severity }) => severity === "error");
@@ -315,17 +322,19 @@ function resolve(options: GradcheckOptions, inputs: readonly Input[]): ResolvedO
 }
 
 /**
- * Checks the gradient of a function at a point: against finite differences on the float64 oracle, element by element, each judged by the
- * differences' own error estimate; and whatever else a gradient owes.
+ * Checks the gradient of a function at a point. Compares it with finite differences on the float64 oracle, element by
+ * element, judging each by the differences' own error estimate, and tests the other properties of a gradient: shape,
+ * dtype, determinism, linearity in the cotangent.
  *
- * Decisions (comparisons, ranks, masks, rounding) are taken once at the point and held while inputs are perturbed. Kinks are recognised
- * and never called wrong or right. What this precision cannot decide is called `noise`, and what was not looked at `untested`.
+ * Decisions (comparisons, ranks, masks, rounding) are taken once at the point and held while inputs are perturbed.
+ * Kinks are recognised and called neither wrong nor right. Elements that this precision cannot decide are reported as
+ * `noise`, elements that were not examined as `untested`.
  *
- * @param f takes tensors and gives one or several; or `{ value, gradient }`, plain functions of arrays, for gradients written by hand
- * or in another library.
- * @param inputs one for each argument: tensors, nested or typed arrays, or what the arbitraries generate.
- * @returns the report; it never throws for a wrong gradient.
- * @throws UsageError where the call cannot be carried out: the function throws, gives no tensor, takes no number.
+ * @param f takes tensors and returns one or more; or `{ value, gradient }`, plain functions of arrays, for gradients
+ * written by hand or in another library.
+ * @param inputs one per argument: tensors, nested or typed arrays, or values generated by the arbitraries.
+ * @returns the report. A wrong gradient does not throw.
+ * @throws UsageError if the call cannot be carried out: the function throws, returns no tensor, or has no float input.
  *
  * @example
  * ```ts
@@ -352,7 +361,7 @@ export async function gradcheck(
   return await checkAt("gradcheck", f, inputs, options);
 }
 
-/** Carries out {@link gradcheck} for a caller that has checked the options. */
+/** Implements {@link gradcheck} for callers that have checked the options. */
 export async function checkAt(
   caller: string,
   f: TensorFunction | PlainFunction,
@@ -375,7 +384,7 @@ export async function checkAt(
     : await checkTape(name, f, read, resolved, await deviceOf(options.device), started);
 }
 
-/** The device to compare with the oracle; `null` where that is the oracle itself. */
+/** The device to compare with the oracle; `null` if it is the oracle itself. */
 async function deviceOf(choice: DeviceChoice | undefined): Promise<Device | null> {
   const device = await chosenDevice(choice);
   return device.name === "float64" ? null : device;
@@ -413,7 +422,7 @@ function checkPlain(
   });
 }
 
-/** Why there is nothing to examine, found without computing. */
+/** The reasons why there is nothing to examine, found without computing. */
 function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding[] {
   const findings: Finding[] = [];
   for (const { name, values } of inputs) {
@@ -431,7 +440,7 @@ function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding
     findings.push({
       check: "determinism",
       severity: "error",
-      message: `the function is not the same twice: ${changed}`,
+      message: `the function is not deterministic: ${changed}`,
     });
   }
   return findings;
@@ -480,8 +489,8 @@ async function checkTape(
       check: "search",
       severity: "info",
       message:
-        `${search.examined} of ${search.candidates} entries of the tape were examined alone, one of each kind among them, ` +
-        "and none is wrong by itself; the search ended there",
+        `${search.examined} of ${search.candidates} entries of the tape were examined alone, at least one of each kind, ` +
+        "and none is wrong by itself; the search stopped at its limit",
     });
   }
   if (device && orders.length > 0 && !orders[0].blocked) {
@@ -540,14 +549,14 @@ async function checkTape(
   });
 }
 
-/** The leaves whose gradient is wrong; all where it is not known of which. */
+/** The leaves whose gradient is wrong; all of them if it is not known which. */
 function wrongVariables(orders: readonly Examined[], at: number): readonly Tensor[] {
   const { variables } = orders[0];
   const wrong = variables.filter((_, k) => orders[at].elements[k]?.verdicts.includes("wrong"));
   return wrong.length > 0 ? wrong : variables;
 }
 
-/** Inputs that no output is made of. */
+/** Reports inputs that no output depends on. */
 function uninfluential({ leaves, names, history }: Recording, orders: readonly Examined[]): Finding[] {
   if (orders.length === 0) return [];
   const used = new Set(history);
@@ -555,14 +564,12 @@ function uninfluential({ leaves, names, history }: Recording, orders: readonly E
     t.dtype !== "float" || t.size === 0 || used.has(t) ? [] : [{
       check: "missing gradient",
       severity: "warning",
-      message: `nothing that the function gives is made of ${
-        names[i]
-      }; was its value read back, or another tensor used?`,
+      message: `no output of the function depends on ${names[i]}; was its value read back, or another tensor used?`,
     }]
   );
 }
 
-/** Compares the device with the oracle at the nearest point that float32 holds. */
+/** Compares the device with the oracle at the nearest point that float32 can represent. */
 async function deviceFindings(
   device: Device,
   f: TensorFunction,
@@ -584,7 +591,7 @@ async function deviceFindings(
   try {
     gradients = gradientsOf(rounded.outputs, variables, cotangents);
   } catch {
-    // The first order has said why.
+    // Reported with the first order.
     return [];
   }
   const own = exact ? idOf : tapeOf(rounded).idOf;
@@ -592,10 +599,10 @@ async function deviceFindings(
 }
 
 /**
- * Checks a gradient as {@link gradcheck} does, and throws unless it is right: for test suites.
+ * Checks a gradient as {@link gradcheck} does, and throws if it is not right: for test suites.
  *
  * @returns the report.
- * @throws with the report as text where the gradient is wrong or could not be checked.
+ * @throws if the gradient is wrong or could not be checked, with the report as text.
  *
  * @example
  * ```ts

@@ -1,20 +1,23 @@
-/** Pictures of inputs: each element's error, and the colours that it is shown in. */
+/** Heat maps of inputs: each element's error as a colour. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { numberText, plural, shapeText, VERDICTS } from "./advice.ts";
 import type { ElementReport, InputReport, Verdict } from "./report.ts";
 
-/** More columns or rows than this are not drawn: a cell then stands for several elements. */
+/** The largest map; beyond this, a cell stands for several elements. */
 const MOST = { columns: 112, rows: 64 };
-/** A vector is broken into rows of this length. */
+/** A long vector is broken into rows of this length. */
 const ROW = 56;
-/** The width of a picture without its margins, and the sizes that a cell may have. */
+/** The width of a picture without its margins, and the range of cell sizes. */
 const WIDTH = 900;
 const CELL = { least: 6, most: 20, marked: 9 };
-/** Where the colours change: errors in units of what is allowed. The middle one is the limit. */
+/** The thresholds between colours, as errors relative to tolerance. The middle one is the limit. */
 const THRESHOLDS = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
 
-/** The colours of errors from small to large, first on a light and then on a dark ground: blues are allowed, oranges are not. */
+/**
+ * The colours of errors from small to large, each for a light and a dark background: blues are within tolerance,
+ * oranges are not.
+ */
 export const HEAT: readonly (readonly [string, string])[] = [
   ["#e4eef8", "#1c2c40"],
   ["#bdd6ec", "#24476b"],
@@ -28,16 +31,16 @@ export const HEAT: readonly (readonly [string, string])[] = [
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
-/** How an input is laid out in two dimensions. */
+/** The two-dimensional layout of an input. */
 interface Fold {
   readonly rows: number;
   readonly columns: number;
-  /** The row-major positions of the elements that a cell stands for, one or several. */
+  /** The row-major positions of the one or more elements that a cell stands for. */
   elements(row: number, column: number): number[];
-  /** What the two directions are, in words. */
+  /** Labels of the two directions. */
   readonly across: string;
   readonly down: string;
-  /** Ticks: the cell, and what is written there. */
+  /** Ticks: the cell and its label. */
   readonly columnTicks: ReadonlyMap<number, string>;
   readonly rowTicks: ReadonlyMap<number, string>;
   /** Columns or rows before which a line separates one index of the outer axes from the next. */
@@ -46,7 +49,7 @@ interface Fold {
   readonly pooled: number;
 }
 
-/** At most about ten of the numbers below a count, evenly spaced. */
+/** About ten or fewer evenly spaced numbers below a count. */
 function ticksOf(count: number, text: (i: number) => string): Map<number, string> {
   const step = [1, 2, 5, 10, 20, 25, 50, 100].find((s) => count / s <= 12) ?? Math.ceil(count / 10);
   const found = new Map<number, string>();
@@ -54,7 +57,7 @@ function ticksOf(count: number, text: (i: number) => string): Map<number, string
   return found;
 }
 
-/** Ticks that are not too near to each other to be read, for cells of the given height. */
+/** Drops ticks that are too close together to be read at the given cell size. */
 function thinned(ticks: ReadonlyMap<number, string>, size: number): Map<number, string> {
   let last = -Infinity;
   return new Map([...ticks].filter(([i]) => (i - last) * size >= 12 && (last = i, true)));
@@ -70,7 +73,9 @@ export function indexAt(position: number, shape: readonly number[]): number[] {
   return index;
 }
 
-/** Lays a shape out: the last axis across and all others down, the other way round where that would be tall and thin. */
+/**
+ * Lays out a shape: the last axis across and all others down, or the other way round if that would be tall and thin.
+ */
 function fold(shape: readonly number[]): Fold {
   const size = shape.reduce((a, b) => a * b, 1);
   const vector = shape.length < 2;
@@ -144,28 +149,28 @@ function verdictsOf(input: InputReport, position: number, worst: readonly Elemen
   return verdicts;
 }
 
-/** The colours of a cell and of the mark on it, by the names of their properties. */
+/** The colours of a cell and of its mark, as CSS values. */
 function cellColours(relative: number | null, verdict: Verdict, marked: boolean): { fill: string; mark: string } {
   if (verdict === "untested") return { fill: "url(#untested)", mark: "" };
-  // How large the difference is says nothing where there is nothing to compare.
+  // If there is nothing to compare with, the size of the difference means nothing.
   if (verdict === "kink" || verdict === "noise") {
     return { fill: marked ? "var(--page)" : `var(--${verdict})`, mark: `var(--${verdict})` };
   }
   const over = THRESHOLDS.findIndex((limit) => relative !== null && relative <= limit);
   const size = over < 0 ? THRESHOLDS.length : over;
-  // What is wrong for another reason than its size, such as NaN, is not shown as allowed.
+  // An element that is wrong for a reason other than its size, such as NaN, is not coloured as within tolerance.
   const bin = verdict === "wrong" ? Math.max(size, HEAT.length / 2) : size;
   return { fill: `var(--heat-${bin})`, mark: bin < HEAT.length - 2 ? "var(--text)" : "var(--card)" };
 }
 
-/** Marks on cells: none relies on colour alone. */
+/** Marks on cells, so that no verdict relies on colour alone. */
 const SYMBOLS: Readonly<Partial<Record<Verdict, "times" | "triangle" | "asterisk">>> = {
   wrong: "times",
   kink: "triangle",
   noise: "asterisk",
 };
 
-/** What is drawn at one place. */
+/** One drawn cell. */
 interface Cell {
   readonly row: number;
   readonly column: number;
@@ -175,13 +180,13 @@ interface Cell {
   readonly title: string;
 }
 
-/** A picture, and what has to be said about it. */
+/** A picture and its caption. */
 export interface HeatMap {
   readonly svg: string;
   readonly caption: string;
 }
 
-/** The errors of an input as a picture, `null` where there is nothing to draw. */
+/** Draws the errors of an input; `null` if there is nothing to draw. */
 export function heatMap(input: InputReport, position: number, worst: readonly ElementReport[]): HeatMap | null {
   const verdicts = verdictsOf(input, position, worst);
   if (verdicts.every((verdict) => verdict === "untested")) return null;
@@ -192,7 +197,7 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
     for (let column = 0; column < layout.columns; column++) {
       const elements = layout.elements(row, column);
       if (elements.length === 0) continue;
-      // The worst of what the cell stands for.
+      // The worst of the elements that the cell stands for.
       const rank = (i: number) => VERDICTS.indexOf(verdicts[i]);
       const error = (i: number) => {
         const relative = input.relative[i];
@@ -202,7 +207,7 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
       const verdict = verdicts[at];
       const relative = input.relative[at];
       const place = shapeText(indexAt(at, input.shape));
-      const amount = relative === null ? "" : `, error ${numberText(relative, 3)} of what is allowed`;
+      const amount = relative === null ? "" : `, error ${numberText(relative, 3)} of the tolerance`;
       const others = elements.length > 1 ? ` (the worst of ${elements.length} elements)` : "";
       cells.push({
         row,
@@ -223,7 +228,7 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
     document: document as unknown as Document,
     ...margins,
     width: Math.max(160, layout.columns * size + margins.marginLeft + margins.marginRight),
-    // Not stretched: cells stay square, also where the labels need more width than the cells.
+    // Not stretched, so that cells stay square even if the labels need more width than the cells.
     inset: 0,
     height: layout.rows * size + margins.marginTop + margins.marginBottom,
     x: { domain: [0, Math.max(layout.columns, (160 - 88) / size)], axis: null },
@@ -270,13 +275,13 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
   return { svg: figure.outerHTML, caption };
 }
 
-/** The scale of the colours, with its unit. */
+/** The colour scale, with its unit. */
 export function heatLegend(): string {
-  // The types lack the document that the legend is made with.
+  // The type declarations lack the option for the document.
   const options = {
     document: document as unknown as Document,
     color: { type: "threshold" as const, domain: THRESHOLDS, range: HEAT.map((_, i) => `var(--heat-${i})`) },
-    label: "error, in units of what is allowed (1 is the limit)",
+    label: "error relative to the tolerance (1 is the limit)",
     tickFormat: (limit: number) => String(limit),
     width: 420,
   };

@@ -1,4 +1,4 @@
-/** Reports as one HTML page that needs nothing else: no network, no scripts. */
+/** Reports as a self-contained HTML page, without network access or scripts. */
 import {
   advice,
   countsText,
@@ -27,10 +27,10 @@ import {
 } from "./report.ts";
 import { UsageError } from "./usage.ts";
 
-/** What draws; loaded only for a page, since the libraries behind it are large. */
+/** The drawing modules, loaded only for a page because the libraries behind them are large. */
 type Drawing = typeof import("./heat_map.ts") & typeof import("./tape_diagram.ts");
 
-/** Signs besides the colours, which not everyone can tell apart. */
+/** Signs in addition to the colours, which not everyone can distinguish. */
 const SIGNS: Readonly<Record<Verdict | "undecided", string>> = {
   ok: "✓",
   wrong: "✕",
@@ -40,23 +40,24 @@ const SIGNS: Readonly<Record<Verdict | "undecided", string>> = {
   untested: "▨",
 };
 
-/** What the verdicts mean, for the legend. */
 const reportHtmlCall = new Signature("reportHtml(report)", undefined, UsageError);
 
+/** The meanings of the verdicts, for the legend. */
 const MEANINGS: Readonly<Record<Verdict, string>> = {
   ok: "agrees with the numeric derivative",
-  wrong: "differs from it by more than is allowed",
+  wrong: "differs from it by more than the tolerance",
   kink: "has no derivative: one-sided slopes disagree",
-  noise: "cannot be decided at this precision",
-  untested: "was not looked at, and does not count as passed",
+  noise: "cannot be decided in this precision",
+  untested: "was not examined, and does not count as passed",
 };
 
 /**
- * A report of one check or of a run as an HTML page: the verdict and what to do next, a heat map of each input's error, the worst
- * elements, the findings, and the tape as a diagram in which the first entry at which the gradient departs is marked.
+ * Formats the report of one check or of a run as an HTML page: the verdict and what to do next, a heat map of each
+ * input's errors, the worst elements, the findings, and a diagram of the tape that marks the first entry at which the
+ * gradient is wrong.
  *
- * @param report what `gradcheck`, `gpugrad check` or `gpugrad merge` gave.
- * @returns the page; it refers to nothing outside itself.
+ * @param report the report of `gradcheck`, `gpugrad check` or `gpugrad merge`.
+ * @returns the page, which refers to no external resource.
  *
  * @example
  * ```ts
@@ -128,7 +129,7 @@ ${
 </article>`;
 }
 
-/** Everything about one check. */
+/** The body of one check's report. */
 function reportBody(report: GradcheckReport, id: string, drawing: Drawing): string {
   const next = advice(report);
   return `<section class="summary">
@@ -138,7 +139,7 @@ ${countBar(report.counts)}
 ${next.length > 0 ? `<div class="next"><h3>What to do next</h3><ul>${list(next)}</ul></div>` : ""}
 </section>
 <section><h3>Inputs</h3>${inputsBody(report, drawing)}</section>
-<section><h3>${report.verdict === "wrong" ? "Worst elements" : "Elements nearest to their limits"}</h3>${
+<section><h3>${report.verdict === "wrong" ? "Worst elements" : "Elements closest to their tolerance"}</h3>${
     worstTable(report)
   }</section>
 <section><h3>Findings</h3>${findingsBody(report)}</section>
@@ -179,7 +180,7 @@ function inputsBody(report: GradcheckReport, drawing: Drawing): string {
     const nothing = input.relative.length === 0
       ? "It has no elements."
       : report.mode === "fast"
-      ? "No element was tested alone: directions through all inputs were; see the table."
+      ? "No single element was tested, only directions through all inputs; see the table."
       : "No element was tested.";
     return `<figure>${about}${map ? `<div class="scroll">${map.svg}</div>` : `<p>${nothing}</p>`}</figure>`;
   });
@@ -193,7 +194,7 @@ function inputsBody(report: GradcheckReport, drawing: Drawing): string {
 }
 
 function worstTable(report: GradcheckReport): string {
-  if (report.worst.length === 0) return "<p>None was tested.</p>";
+  if (report.worst.length === 0) return "<p>No element was tested.</p>";
   const orders = report.order === 2 || report.worst.some(({ order }) => order === 2);
   const rows = report.worst.map((element) => {
     const cells = [...pairText(element), numberText(element.error, 3), numberText(element.estimate, 3)];
@@ -210,7 +211,7 @@ function worstTable(report: GradcheckReport): string {
 }
 
 function findingsBody({ findings }: GradcheckReport): string {
-  if (findings.length === 0) return "<p>Nothing else was found.</p>";
+  if (findings.length === 0) return "<p>No findings.</p>";
   const rank = { error: 0, warning: 1, info: 2 };
   const sorted = [...findings].sort((a, b) => rank[a.severity] - rank[b.severity]);
   return `<ul class="findings">${
@@ -228,7 +229,7 @@ function tapeBody(report: GradcheckReport, id: string, drawing: Drawing): string
   if (!diagram) return "<p>The function was not recorded on the tape: its gradient is hand-written.</p>";
   const suspect = suspectOf(report);
   const mark = suspect
-    ? `<p><b class="mark"></b> The gradient comes from the outputs at the bottom, and departs first at <a href="#${id}-suspect"><code>${
+    ? `<p><b class="mark"></b> The gradient flows up from the outputs at the bottom, and first goes wrong at <a href="#${id}-suspect"><code>${
       escape(entryText(suspect))
     }</code></a>; what is dashed above receives it wrong.</p>`
     : "";
@@ -239,15 +240,15 @@ function tapeBody(report: GradcheckReport, id: string, drawing: Drawing): string
 function entryLine({ id, op, inputs, shape, dtype, input, suspect }: TapeEntryReport): string {
   const made = input === undefined ? `${op}(${inputs.map((i) => `%${i}`).join(", ")})` : `input ${input}`;
   const line = escape(`%${id} = ${made}: ${dtype} ${shapeText(shape)}`);
-  return suspect ? `<mark>${line}  the gradient departs here first</mark>` : line;
+  return suspect ? `<mark>${line}  the gradient is first wrong here</mark>` : line;
 }
 
-/** What SVGs of the page share. */
+/** Definitions shared by the page's SVGs. */
 const PATTERNS = `<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>
 <pattern id="untested" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="var(--card)"/><line x1="0" y1="0" x2="0" y2="6" stroke="var(--muted)" stroke-width="2"/></pattern>
 </defs></svg>`;
 
-/** Light and dark values of the page's colours: blue, orange, pink and yellow can be told apart by everyone. */
+/** Light and dark values of the page's colours: blue, orange, pink and yellow can be distinguished by everyone. */
 const COLOURS: Readonly<Record<string, readonly [string, string]>> = {
   page: ["#f7f7f5", "#14171b"],
   card: ["#ffffff", "#1c2127"],

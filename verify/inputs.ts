@@ -1,4 +1,4 @@
-/** What a function is checked at, and what it is called with. */
+/** Inputs of checked functions: reading them and making leaves of them. */
 import { leafOp } from "../core/op.ts";
 import { chosenDevice } from "../core/devices.ts";
 import { describe } from "../core/options.ts";
@@ -9,16 +9,16 @@ import { messageOf, UsageError } from "./usage.ts";
 /** The values of an input as plain data, as the arbitraries generate them. */
 export interface TensorData {
   readonly shape: readonly number[];
-  /** Row-major. */
+  /** The elements in row-major order. */
   readonly values: ArrayLike<number>;
-  /** `float` unless told. */
+  /** The dtype, default `"float"`. */
   readonly dtype?: DType;
 }
 
 /** An input of a checked function: a tensor, numbers nested in arrays, a typed array, or {@link TensorData}. */
 export type InputLike = Tensor | NestedData | TypedData | TensorData;
 
-/** An input, read. */
+/** An input that has been read. */
 export interface Input {
   readonly name: string;
   readonly shape: readonly number[];
@@ -30,7 +30,7 @@ function isData(input: unknown): input is TensorData {
   return typeof input === "object" && input !== null && "shape" in input && "values" in input;
 }
 
-/** The names of a function's parameters where its text shows them plainly. */
+/** The names of a function's parameters, if its source shows them plainly. */
 export function parameterNames(f: unknown): string[] {
   const text = String(f);
   const list = /^(?:async\s*)?(?:function\s*[\w$]*\s*)?\(([\w$,\s]*)\)/.exec(text) ??
@@ -71,18 +71,18 @@ export async function readInputs(
   return read;
 }
 
-/** The values of a tensor; those of one that is not computed yet come from the oracle. */
+/** The values of a tensor, computed on the oracle if it has none yet. */
 async function valuesOf(t: Tensor): Promise<ArrayLike<number>> {
   if (t.value) return t.value;
   return await t.data({ device: await chosenDevice("float64") });
 }
 
-/** A leaf with the values of an input. */
+/** Makes a leaf with the values of an input. */
 export function leafOf({ values, shape, dtype }: Pick<Input, "values" | "shape" | "dtype">): Tensor {
   return new Tensor(leafOp, [], {}, [...shape], dtype, values.slice());
 }
 
-/** The index of an element, from its place in row-major order. */
+/** The index of an element, from its row-major position. */
 export function indexOf(place: number, shape: readonly number[]): number[] {
   const index = new Array<number>(shape.length);
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -92,7 +92,7 @@ export function indexOf(place: number, shape: readonly number[]): number[] {
   return index;
 }
 
-/** An element as text: `x[0, 2]`. */
+/** Formats an element: `x[0, 2]`. */
 export function elementText(name: string, place: number, shape: readonly number[]): string {
   return shape.length === 0 ? name : `${name}[${indexOf(place, shape).join(", ")}]`;
 }

@@ -1,4 +1,4 @@
-/** Reports as JSON, and back. `report.schema.json` describes it. */
+/** Reports as JSON and back, in the format of `report.schema.json`. */
 import { describe, Signature } from "../core/options.ts";
 import { type GradcheckReport, reportOrThrow, type RunReport } from "./report.ts";
 import { UsageError } from "./usage.ts";
@@ -6,14 +6,14 @@ import { UsageError } from "./usage.ts";
 const reportJsonCall = new Signature("reportJson(report)", undefined, UsageError);
 const parseReportCall = new Signature("parseReport(text)", undefined, UsageError);
 
-/** Numbers that JSON lacks, by how they are written. */
+/** Numbers that JSON lacks, by their spelling. */
 const SPECIAL: ReadonlyMap<string, number> = new Map([["NaN", NaN], ["Infinity", Infinity], ["-Infinity", -Infinity]]);
-/** The names of fields that hold numbers which need not be finite. */
+/** The fields that hold numbers which may not be finite. */
 const NUMERIC = new Set(["analytic", "numeric", "error", "estimate", "margin", "relative"]);
 
 /**
- * A report as JSON text, as `report.schema.json` describes it. Numbers that JSON lacks are written as `"NaN"`, `"Infinity"` and
- * `"-Infinity"`.
+ * Formats a report as JSON text that conforms to `report.schema.json`. Numbers that JSON lacks are written as `"NaN"`,
+ * `"Infinity"` and `"-Infinity"`.
  *
  * @param report a report of one check or of a run.
  *
@@ -37,10 +37,10 @@ export function reportJson(report: GradcheckReport | RunReport): string {
 }
 
 /**
- * Reads a report of a run back from JSON text.
+ * Parses the JSON text of a run's report.
  *
- * @param text what {@link reportJson} wrote of a run.
- * @throws where it is not such a text, with the reason.
+ * @param text the output of {@link reportJson} for a run.
+ * @throws if the text is not such a report; the message says why.
  *
  * @example
  * ```ts

@@ -9,9 +9,9 @@ import { compute, historyOf } from "./oracle.ts";
 import type { Finding } from "./report.ts";
 import { rolesOf } from "./tape.ts";
 
-/** Entries that are looked at alone at most: a tape can be long. Each kind comes before another one of a kind. */
+/** The most entries that are examined alone, because a tape can be long. One entry of each kind comes first. */
 const MOST_ENTRIES = 400;
-/** Entries with more elements than this are looked at along directions. */
+/** Entries with more elements than this are examined along directions. */
 const FEW_ELEMENTS = 64;
 
 /** The values of entries at the point. */
@@ -19,7 +19,7 @@ function valuesAt(entries: readonly Tensor[]): Map<Tensor, Float64Array> {
   return new Map(compute(entries).map((values, i) => [entries[i], values]));
 }
 
-/** Records an entry alone, on leaves with the values that its inputs have. */
+/** Records an entry alone, on leaves with the values of its inputs. */
 function alone(entry: Tensor, values: ReadonlyMap<Tensor, Float64Array>): { leaves: Tensor[]; output: Tensor } {
   const leaves = entry.inputs.map((input) =>
     leafOf({ values: values.get(input)!, shape: input.shape, dtype: input.dtype })
@@ -27,22 +27,22 @@ function alone(entry: Tensor, values: ReadonlyMap<Tensor, Float64Array>): { leav
   return { leaves, output: record(opOf(entry), leaves, entry.attributes) };
 }
 
-/** What a search for the entry with a wrong rule found. */
+/** The result of a search for the entry with a wrong rule. */
 export interface Departure {
   readonly suspect: Tensor | null;
-  /** How many of how many entries were examined. */
+  /** The number of entries examined; `candidates` is the total. */
   readonly examined: number;
   readonly candidates: number;
 }
 
-/** The entries through whose values the outputs move with the variables; what only decides something is none. */
+/** The entries through whose values the outputs depend on the variables; decisions are not among them. */
 function between(outputs: readonly Tensor[], moving: ReadonlySet<Tensor>): Tensor[] {
   const found = new Set(outputs.filter((t) => moving.has(t)));
   for (const entry of found) for (const input of entry.inputs) if (moving.has(input)) found.add(input);
   return [...found].filter((t) => t.inputs.length > 0).sort((a, b) => a.id - b.id);
 }
 
-/** One entry of each kind (op, attributes, shapes) first, then the others. */
+/** Sorts entries so that one of each kind (op, attributes, shapes) comes first. */
 function eachKindFirst(entries: readonly Tensor[]): Tensor[] {
   const kinds = new Set<string>();
   const [first, others]: [Tensor[], Tensor[]] = [[], []];
@@ -55,7 +55,10 @@ function eachKindFirst(entries: readonly Tensor[]): Tensor[] {
   return [...first, ...others];
 }
 
-/** Looks for an entry whose rule is wrong by itself, by examining alone each entry through which the outputs move with the variables. */
+/**
+ * Searches for an entry whose rule is wrong by itself, by examining alone each entry through which the outputs depend
+ * on the variables.
+ */
 export function findDeparture(
   outputs: readonly Tensor[],
   variables: readonly Tensor[],
@@ -86,14 +89,14 @@ export function findDeparture(
   return { suspect: entries[at] ?? null, examined: at < 0 ? entries.length : at + 1, candidates };
 }
 
-/** The entry at which values that are not finite arise, and what is to be said about it. */
+/** The entry at which values that are not finite arise, and the message about it. */
 export interface Origin {
   readonly entry: Tensor;
   readonly check: "non-finite" | "domain";
   readonly message: string;
 }
 
-/** Follows values that are not finite back to where they arise; `null` where all are finite. */
+/** Follows values that are not finite back to their origin; `null` if all are finite. */
 export function originOf(outputs: readonly Tensor[], what: string): Origin | null {
   const values = valuesAt(historyOf(outputs));
   const place = (t: Tensor) => values.get(t)!.findIndex((x) => !Number.isFinite(x));
@@ -118,7 +121,7 @@ export function originOf(outputs: readonly Tensor[], what: string): Origin | nul
   return { entry, check: requires ? "domain" : "non-finite", message };
 }
 
-/** The finding for values of outputs or of gradients that are not finite; `null` where all are finite. */
+/** The finding for outputs or gradients that are not finite; `null` if all are finite. */
 export function nonFiniteFinding(
   { finite, gradients, names }: Examined,
   outputs: readonly Tensor[],

@@ -1,5 +1,5 @@
 /**
- * Verification of gradients: against finite differences that know their own error, on tapes of gpugrad and on plain functions.
+ * Verification of gradients against finite differences with error estimates, on gpugrad's tape and for plain functions.
  *
  * @module
  */

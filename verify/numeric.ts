@@ -1,49 +1,56 @@
 /**
  * Derivatives by finite differences, each with an estimate of its own error.
  *
- * An element is first looked at with two steps: central differences, extrapolated (Richardson), and the slopes to either side. Where they
- * do not agree with each other or with the analytic derivative, a ladder of steps over many orders of magnitude is climbed. It is read
- * without looking at the analytic derivative: a value counts where three neighbouring rungs agree (a plateau), never because one step
- * gives what was hoped for.
+ * An element is first tested with two steps: central differences, extrapolated (Richardson), and one-sided slopes. If
+ * these disagree with each other or with the analytic derivative, a ladder of steps over many orders of magnitude is
+ * computed. The ladder is read without regard to the analytic derivative: a value counts if three neighbouring rungs
+ * agree (a plateau), never because a single step matches the expected value.
  */
 import { largestOf } from "./arrays.ts";
 import type { Verdict } from "./report.ts";
 
-/** A function at a point, as finite differences need it. */
+/** A function at a point, as needed by finite differences. */
 export interface Problem {
-  /** The values of the variables; changed in place while they are perturbed. */
+  /** The values of the variables, perturbed in place. */
   readonly variables: readonly Float64Array[];
-  /** The weights of the outputs: what is differentiated is the weighted sum. */
+  /** The weights of the outputs: the derivative is that of the weighted sum. */
   readonly weights: readonly Float64Array[];
-  /** The distance from 1 to the next number in the precision that the function computes in. */
+  /** The distance from 1 to the next number in the function's precision. */
   readonly epsilon: number;
-  /** The size of what the outputs are computed from, where they themselves may be small because it cancels; `null` where it is unknown. */
+  /**
+   * The size of the numbers that the outputs are computed from, which may be small by cancellation; `null` if unknown.
+   */
   readonly terms: number | null;
   /** The nearest number that a variable can hold. */
   round(x: number): number;
-  /** Takes all decisions at the present values, and gives the analytic derivative there by each variable; valid until the next call. */
+  /**
+   * Takes all decisions at the current values and returns the analytic derivative by each variable; valid until the
+   * next call.
+   */
   settle(): readonly Float64Array[];
-  /** The outputs at the present values with the decisions of the last {@link settle}; valid until the next call. */
+  /** The outputs at the current values, with the decisions of the last {@link settle}; valid until the next call. */
   evaluate(): readonly Float64Array[];
   /**
-   * A bound on the rounding errors of the weighted sum that differ before and after a move away from the point of the last
-   * {@link settle}, which `move` makes; `null` where nothing is known but the outputs.
+   * A bound on those rounding errors of the weighted sum that change when `move` moves the values away from the point
+   * of the last {@link settle}; `null` if only the outputs are known.
    */
   rounding(move: () => void): number | null;
-  /** A bound on the rounding errors of a weighted sum of the analytic derivative; `null` where nothing is known but its values. */
+  /**
+   * A bound on the rounding errors of a weighted sum of the analytic derivative; `null` if only its values are known.
+   */
   gradientRounding(weights: readonly Float64Array[]): number | null;
 }
 
-/** A derivative, judged. */
+/** A derivative with its verdict. */
 export interface Judged {
   readonly analytic: number;
   readonly numeric: number;
-  /** How far `numeric` may be off. */
+  /** The error estimate of `numeric`. */
   readonly estimate: number;
   readonly verdict: Verdict;
 }
 
-/** What is known of the derivative by each element of a variable. */
+/** The results for each element of a variable. */
 export interface VariableResult {
   readonly analytic: Float64Array;
   readonly numeric: Float64Array;
@@ -53,31 +60,31 @@ export interface VariableResult {
 
 /** A line through the point, along which values move. */
 export interface Line {
-  /** The steps to take are fractions of this. */
+  /** The unit of the step sizes. */
   readonly size: number;
-  /** How far values may be moved to see more than their own size shows. */
+  /** How far values may be moved to see effects beyond the scale of their own size. */
   readonly reach: number;
-  /** Moves the values by `t` along the line, and gives by how much they moved in the end. */
+  /** Moves the values by `t` along the line and returns the distance moved after rounding. */
   move(t: number): number;
-  /** The derivative along the line that a gradient gives. */
+  /** The directional derivative along the line for a given gradient. */
   along(gradient: readonly Float64Array[]): number;
   /** The weights of that derivative's terms. */
   weights(): readonly Float64Array[];
-  /** The same if its terms had random signs: what is usual for a sum in which they may cancel. */
+  /** The same if the terms had random signs: the typical size of a sum in which they may cancel. */
   usual(gradient: readonly Float64Array[]): number;
 }
 
-/** What a precision can decide. */
+/** The resolution of a floating-point precision. */
 interface Precision {
   /** The smaller of the first two steps, relative to the element. */
   readonly step: number;
-  /** The ladder goes down to this. */
+  /** The smallest step of the ladder. */
   readonly smallest: number;
-  /** A derivative is decided where it is known to this part of itself... */
+  /** A derivative is decided if it is known to this fraction of itself... */
   readonly resolution: number;
-  /** ...or to this part of what is usual for its variable... */
+  /** ...or to this fraction of the typical derivative of its variable... */
   readonly fraction: number;
-  /** ...or where it is 0 as far as can be seen, to this part of what the terms of the sum are, relative to the element. */
+  /** ...or if it is 0 as far as can be seen, to this fraction of the sum's terms relative to the element. */
   readonly zero: number;
 }
 
@@ -86,41 +93,41 @@ const SINGLE: Precision = { step: 2 ** -6, smallest: 2 ** -20, resolution: 2e-2,
 
 /** Rounding errors of a weighted sum, in units of `epsilon` times its largest terms. */
 const ROUNDINGS = 8;
-/** The analytic derivative is rounded too: units of `epsilon` times itself. */
+/** Rounding errors of the analytic derivative, in units of `epsilon` times itself. */
 const ANALYTIC_ROUNDINGS = 64;
-/** Central differences with two steps must agree to this part of themselves before they are extrapolated. */
+/** Central differences with two steps must agree to this relative tolerance before they are extrapolated. */
 const AGREE = 0.01;
-/** The steps of the ladder differ by this factor. */
+/** The ratio between neighbouring steps of the ladder. */
 const RATIO = 4;
 const LONGEST_LADDER = 40;
-/** With this many of the shortest steps, slopes differ by rounding alone. */
+/** For this many of the shortest steps, slopes differ by rounding alone. */
 const SHORTEST = 4;
-/** Steps that look for any change at all grow by this factor. */
+/** The growth factor of the steps that search for any change. */
 const FAR = 256;
-/** A gap between the slopes to either side must exceed rounding this many times before it is one. */
+/** A gap between the one-sided slopes must exceed rounding by this factor to count. */
 const GAP = 20;
 
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer);
-/** Which half of a number holds the exponent. */
+/** Which half of a double holds the exponent. */
 const high = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
 
-/** The largest power of two that is not larger than a number, for steps that add without rounding: its exponent alone. */
+/** The largest power of two not larger than a number, for steps that add without rounding: its exponent alone. */
 function powerBelow(x: number): number {
   double[0] = x;
   words[high] &= 0x7ff00000;
   words[1 - high] = 0;
-  // Numbers so small that they have no exponent are as good as the smallest that has one.
+  // Subnormal numbers, which have no exponent, are replaced by the smallest normal one.
   return double[0] || 2 ** -1022;
 }
 
-/** The size of the values of a variable: the largest, or 1 where all are 0. */
+/** The scale of a variable's values: the largest magnitude, or 1 if all are 0. */
 export function scaleOf(values: Float64Array): number {
   const largest = largestOf(values);
   return largest > 0 ? powerBelow(largest) : 1;
 }
 
-/** What steps of an element are relative to: its own size, or that of its variable where it is 0. */
+/** The unit of an element's steps: its own size, or its variable's scale if it is 0. */
 export function sizeOf(x: number, scale: number): number {
   return x === 0 || !Number.isFinite(x) ? scale : powerBelow(x);
 }
@@ -129,11 +136,11 @@ export function sizeOf(x: number, scale: number): number {
 interface Rung {
   readonly step: number;
   readonly central: number;
-  /** How far the slopes to either side are apart. */
+  /** The distance between the one-sided slopes. */
   readonly gap: number;
   /** The steeper of them. */
   readonly slope: number;
-  /** What rounding may add to a slope. */
+  /** The largest error that rounding may add to a slope. */
   noise: number;
 }
 
@@ -143,25 +150,25 @@ interface Plateau {
   readonly estimate: number;
 }
 
-/** Differentiates a problem at a point. */
+/** Differentiates a problem numerically at a point. */
 export class Differences {
   readonly problem: Problem;
   readonly #precision: Precision;
   /** The analytic derivative at the point. */
   analytic: Float64Array[] = [];
   #outputs: Float64Array[] = [];
-  /** The sizes of the terms that changed in the last evaluation. */
+  /** The size of the terms that changed in the last evaluation. */
   #mass = 0;
-  /** The sizes of all terms at the point. */
+  /** The size of all terms at the point. */
   #total = 0;
-  /** Whether any output has changed since it was last set to false. */
+  /** Whether any output has changed since this was last reset. */
   #changed = false;
-  /** What the last look at a line gave. */
+  /** The result of the last test of a line. */
   #numeric = 0;
   #estimate = 0;
-  /** Whether any step of the last ladder changed anything. */
+  /** Whether any step of the last ladder changed an output. */
   #moved = false;
-  /** Whether the last ladder's noise is a bound rather than a guess from the outputs. */
+  /** Whether the last ladder's noise is a bound rather than an estimate from the outputs. */
   #roundingKnown = false;
 
   constructor(problem: Problem) {
@@ -170,7 +177,7 @@ export class Differences {
     this.settle();
   }
 
-  /** Makes the present values the point. */
+  /** Makes the current values the point. */
   settle(): void {
     this.analytic = this.problem.settle().map((values) => values.slice());
     this.#outputs = this.problem.evaluate().map((values) => values.slice());
@@ -186,12 +193,12 @@ export class Differences {
     return this.#outputs;
   }
 
-  /** The size of the terms of the weighted sum at the point, or of what they are computed from. */
+  /** The size of the terms of the weighted sum at the point, or of the numbers they are computed from. */
   get total(): number {
     return Math.max(this.#total, this.problem.terms ?? 0);
   }
 
-  /** By how much the weighted sum differs from its value at the point. Differences are taken before they are summed. */
+  /** The difference of the weighted sum from its value at the point. Differences are taken before they are summed. */
   #change(): number {
     const now = this.problem.evaluate();
     const { weights } = this.problem;
@@ -207,24 +214,27 @@ export class Differences {
         some = true;
       }
     }
-    // Where nothing changed, rounding may have swallowed the change.
+    // If nothing changed, rounding may have swallowed the change.
     this.#mass = some ? mass : this.#total;
     this.#changed ||= some;
     return change;
   }
 
-  /** The change of the weighted sum after a move; the values are moved back by the caller. */
+  /** The change of the weighted sum after a move; the caller moves the values back. */
   changeAt(line: Line, t: number): number {
     line.move(t);
     return this.#change();
   }
 
-  /** The size of the terms that the last change was made of; of all terms where nothing changed. */
+  /** The size of the terms that made up the last change, or of all terms if nothing changed. */
   get mass(): number {
     return this.#mass;
   }
 
-  /** Looks with two steps. Whether that decides that the derivative is right; then `numeric` and `estimate` are set. */
+  /**
+   * Tests a line with two steps. Returns whether this proves the derivative right, and if so sets `numeric` and
+   * `estimate`.
+   */
   #look(line: Line, analytic: number): boolean {
     const { epsilon } = this.problem;
     const h = this.#precision.step * line.size;
@@ -247,7 +257,7 @@ export class Differences {
     const numeric = (4 * fine - coarse) / 3;
     this.#numeric = numeric;
     this.#estimate = spread + noise + ANALYTIC_ROUNDINGS * epsilon * Math.abs(numeric);
-    // A function that is smooth here has slopes to either side whose gap is halved with the step.
+    // If the function is smooth here, the gap between its one-sided slopes halves with the step.
     const gap = Math.abs(changeUp / up - changeDown / down);
     const gapHalf = Math.abs(changeUpHalf / upHalf - changeDownHalf / downHalf);
     return Math.abs(analytic - numeric) <= this.#estimate &&
@@ -255,14 +265,14 @@ export class Differences {
       gapHalf <= 0.75 * gap + noise;
   }
 
-  /** Whether an error of this size is small: beside a derivative, beside what is usual, or beside what cancels to 0. */
+  /** Whether an error is small relative to the derivative, to typical derivatives, or to terms that cancel to 0. */
   #decided(estimate: number, derivative: number, usual: number, size: number): boolean {
     const { resolution, fraction, zero } = this.#precision;
     return estimate <= Math.max(resolution * derivative, fraction * usual) ||
       (this.problem.terms !== null && derivative <= estimate && estimate <= zero * (this.total / size));
   }
 
-  /** The ladder, the longest step first; rungs at which the function is not finite are `null`. */
+  /** Computes the ladder, longest step first; rungs at which the function is not finite are `null`. */
   #climb(line: Line): (Rung | null)[] {
     const { epsilon } = this.problem;
     const bottom = line.size * this.#precision.smallest;
@@ -288,12 +298,13 @@ export class Differences {
         noise: (ROUNDINGS * epsilon * mass + rounding) / step,
       };
       this.#moved ||= this.#changed;
-      // With rounding unknown, a step that changes nothing where longer ones did says nothing: it may stay on one stair of rounding.
+      // With rounding unknown, a step that changes nothing although longer ones did is uninformative: it may stay
+      // within one step of a rounding staircase.
       const silent = !this.#roundingKnown && this.#moved && !this.#changed;
       rungs.push(Number.isFinite(central) && !silent ? rung : null);
     }
     line.move(0);
-    // Rounding as it is seen: it may be more than the outputs let expect.
+    // The rounding observed, which may exceed the estimate from the outputs.
     const shortest = rungs.filter((rung) => rung !== null).slice(-SHORTEST);
     let seen = 0;
     for (let j = 0; j + 1 < shortest.length; j++) {
@@ -304,7 +315,7 @@ export class Differences {
     return rungs;
   }
 
-  /** Whether the outputs depend on the values at all: a step that changes nothing may have been swallowed by rounding. */
+  /** Whether the outputs depend on the values: a step that changes nothing may have been swallowed by rounding. */
   #changesFarAway(line: Line): boolean {
     this.#changed = false;
     for (let step = FAR * line.size; step < FAR ** 8 * line.size && !this.#changed; step *= FAR) {
@@ -314,19 +325,19 @@ export class Differences {
     return this.#changed;
   }
 
-  /** Whether the slopes to either side stay apart however short the step: smooth functions close the gap. */
+  /** Whether the one-sided slopes stay apart however short the step: for a smooth function the gap closes. */
   #isKink(rungs: readonly (Rung | null)[]): boolean {
     const known = rungs.filter((r) => r !== null);
     const last = known.findLastIndex((r) => r.gap > GAP * r.noise);
     if (last < 2) return false;
     const [a, b, c] = known.slice(last - 2, last + 1).map((r) => r.gap);
-    // The kink lies beside the point where a shorter step would still show the gap and does not.
+    // The kink lies next to the point, not at it, if a shorter step would still show the gap but does not.
     const shorter = known[last + 1];
     if (shorter && c > GAP * shorter.noise) return false;
     return [b / a, c / b].every((ratio) => ratio > 0.7 && ratio < 1.4);
   }
 
-  /** The plateaus of a ladder, the one with the longest steps first. */
+  /** The plateaus of a ladder, longest steps first. */
   #plateaus(rungs: readonly (Rung | null)[]): Plateau[] {
     const found: Plateau[] = [];
     const square = RATIO * RATIO;
@@ -342,7 +353,7 @@ export class Differences {
     return found;
   }
 
-  /** Judges the derivative along a line from a ladder of steps. `usual` is the size of derivatives beside it. */
+  /** Judges the derivative along a line from a ladder of steps. `usual` is the size of the neighbouring derivatives. */
   #ponder(line: Line, analytic: number, usual: number): Judged {
     const judged = this.#read(line, analytic, usual);
     if (judged.verdict === "wrong") return this.#doubt(judged, line, usual);
@@ -353,7 +364,7 @@ export class Differences {
     return again.verdict === "wrong" ? this.#doubt(again, larger, usual) : again;
   }
 
-  /** Before a derivative is called wrong: whether the rounding of the analytic one explains the difference. */
+  /** Before calling a derivative wrong, tests whether rounding of the analytic one explains the difference. */
   #doubt(judged: Judged, line: Line, usual: number): Judged {
     const { analytic, numeric } = judged;
     const rounding = this.problem.gradientRounding(line.weights());
@@ -389,8 +400,8 @@ export class Differences {
     const apart = (a: Plateau, b: Plateau) => Math.abs(a.value - b.value) > 2 * (a.estimate + b.estimate);
     const agrees = (p: Plateau) => Math.abs(analytic - p.value) <= p.estimate;
     if (!firm.some((p) => apart(p, chosen))) return judged(agrees(chosen) ? "ok" : "wrong", chosen);
-    // The function looks different at different scales. With rounding known, the derivative is what the shortest steps see; without,
-    // they may see nothing but the stairs that rounding makes.
+    // The function looks different at different scales. With rounding known, the derivative is the one of the shortest
+    // steps; without, they may see only the staircase of rounding.
     if (this.#roundingKnown) {
       const last = firm[firm.length - 1];
       const same = firm.slice(firm.findLastIndex((p) => apart(p, last)) + 1);

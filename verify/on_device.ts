@@ -1,4 +1,4 @@
-/** A device against the oracle: values and gradients in float32, and where they come apart. */
+/** Compares a device with the oracle: values and gradients in float32, and where they diverge. */
 import type { Device } from "../core/device.ts";
 import { accuracyOf, opOf } from "../core/op.ts";
 import { record } from "../core/record.ts";
@@ -15,16 +15,19 @@ import { toleranceOf } from "./tolerances.ts";
 
 /** The distance between 1 and the next float32. */
 const ULP = 2 ** -23;
-/** Half the distance between the smallest numbers of float32: nothing is more exact. */
+/** Half the smallest float32: the finest resolution. */
 const SMALLEST = 2 ** -150;
-/** Results of a whole tape may be off by this, relative to their largest element, before its entries are looked at one by one. */
+/**
+ * Results of a whole tape may be off by this, relative to their largest element, before its entries are compared one by
+ * one.
+ */
 const OFF = 32;
-/** The elements that are looked at alone where a result is further off. */
+/** The number of elements examined alone if a result is further off. */
 const FURTHEST = 64;
-/** A decision that is nearer to flipping than this may fall the other way in float32. */
+/** A decision whose margin is below this may fall the other way in float32. */
 const NEAR = 1e-5;
 
-/** Computes entries on a device, twice: the same values must come out. */
+/** Computes entries on a device, twice: the values must be the same. */
 async function computeOn(device: Device, outputs: readonly Tensor[]): Promise<[Values[], Values[]]> {
   const { entries, leaves } = neededEntries(outputs, "");
   const key = structuralKey(entries, leaves, outputs);
@@ -39,7 +42,10 @@ function same(a: number, b: number): boolean {
   return a === b || (Number.isNaN(a) && Number.isNaN(b));
 }
 
-/** How far values are off, in units in the last place of the largest expected one; infinitely where one alone is finite. */
+/**
+ * The error of values in units in the last place of the largest expected one; infinite if only one of the two is
+ * finite.
+ */
 function ulpsOff(actual: Values, expected: Float64Array): number {
   const unit = ULP * largestOf(expected);
   let worst = 0;
@@ -51,7 +57,9 @@ function ulpsOff(actual: Values, expected: Float64Array): number {
   return worst;
 }
 
-/** Compares outputs and gradients on a device with the oracle. The leaves must hold numbers that float32 has. */
+/**
+ * Compares outputs and gradients on a device with the oracle. The leaves must hold numbers that float32 can represent.
+ */
 export async function compareDevice(
   device: Device,
   outputs: readonly Tensor[],
@@ -76,7 +84,7 @@ export async function compareDevice(
       severity: "error",
       message: `${what(i)} is ${values[at]} and then ${again[i][at]} at ${
         elementText("", at, wanted[i].shape)
-      } on ${device.name}: not the same twice`,
+      } on ${device.name}: not deterministic`,
     });
   }
   const off = actual.map((values, i) => ulpsOff(values, expected[i]));
@@ -86,7 +94,7 @@ export async function compareDevice(
     `${what(worst)} on ${device.name} is within ${numberText(off[worst], 2)} units in the last place of its ` +
     "largest element";
   if (!(off[worst] > allowed)) {
-    return [...findings, { check: "device", severity: "info", message: `${text}, and everything else is nearer` }];
+    return [...findings, { check: "device", severity: "info", message: `${text}, and everything else is closer` }];
   }
   const culprit = await firstOff(device, wanted);
   if (culprit) {
@@ -101,12 +109,12 @@ export async function compareDevice(
     const message =
       `${
         what(worst)
-      } on ${device.name} is as near as float32 allows: what it is computed from cancels, and it is off by ` +
-      "no more than the rounding of that";
+      } on ${device.name} is as close as float32 allows: it results from cancellation, and its error is ` +
+      "no larger than the rounding of the terms";
     findings.push({ check: "device", severity: "info", message });
   } else {
     const why = margin !== null && margin < NEAR
-      ? "a decision is so near to flipping that float32 may take it the other way"
+      ? "a decision is so close to flipping that float32 may take it the other way"
       : "float32 rounding is amplified";
     findings.push({
       check: "device",
@@ -137,8 +145,8 @@ function attached(output: Tensor): Tensor {
 }
 
 /**
- * Whether the elements that are furthest off are so by no more than the rounding of the numbers that they are computed from. Units in the
- * last place say nothing of them: they are small because those numbers cancel.
+ * Whether the elements that are furthest off are so by no more than the rounding of the numbers that they are computed
+ * from. Units in the last place do not apply to these elements: they are small because those numbers cancel.
  */
 function isCancellation(output: Tensor, actual: Values, expected: Float64Array): boolean {
   const errorOf = (i: number) => same(actual[i], expected[i]) ? 0 : Math.abs(actual[i] - expected[i]) - SMALLEST;

@@ -1,23 +1,26 @@
-/** Plans on the oracle, run at once and as often as wanted. */
+/** Plans on the oracle, run synchronously and repeatedly. */
 import { asFloat64, type BoundPlan, compileForHost, float64Target, type HostPlan } from "../core/backends/float64.ts";
 import { makePlan } from "../core/plan/plan.ts";
 import { neededEntries, structuralKey } from "../core/realize.ts";
 import type { Tensor } from "../core/tensor.ts";
 
-/** Plans that are kept: the checks of a generated input need a handful, and inputs of the same shapes share them. */
+/**
+ * The number of plans kept: the checks of a generated input need a handful, and inputs of the same shapes share them.
+ */
 const KEPT = 256;
 
-/** What was made for a key lately. */
+/** A cache of recent values. */
 export class Recent<T> {
   readonly #kept = new Map<string, T>();
 
-  /** What was made for this key; made now where it was not, or is forgotten. `worth` says whether to remember it. */
+  /** Returns the value for a key, making it if it is missing. `worth` says whether to keep it. */
   get(key: string, make: () => T, worth: (value: T) => boolean = () => true): T {
     const known = this.#kept.get(key);
     if (known !== undefined) return known;
     const value = make();
     if (worth(value)) this.#kept.set(key, value);
-    // The oldest goes: keys are long, and moving them with each use would cost more than making one again now and then.
+    // The oldest goes first: keys are long, and reordering them on each use would cost more than the occasional
+    // rebuild.
     if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value!);
     return value;
   }
@@ -25,17 +28,17 @@ export class Recent<T> {
 
 const plans = new Recent<HostPlan>();
 
-/** No device has this name, so that values computed on one do not count: the oracle computes everything itself. */
+/** No device has this name, so values computed on a device are ignored: the oracle computes everything itself. */
 const NO_DEVICE = "";
 
-/** A tape as a list: the leaves, and what is computed from them, inputs first. */
+/** A tape as a list: the leaves, and the entries computed from them, inputs first. */
 export interface Layout {
   readonly places: readonly Tensor[];
-  /** The same for tapes of the same structure, whatever their values. */
+  /** Equal for tapes of the same structure, whatever their values. */
   readonly key: string;
 }
 
-/** Lays out what outputs are made of. */
+/** Lays out the entries that the outputs are computed from. */
 export function layoutOf(outputs: readonly Tensor[]): Layout {
   const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
   return { places: [...leaves, ...entries], key: structuralKey(entries, leaves, outputs) };
@@ -47,25 +50,28 @@ export interface Program {
   readonly leaves: readonly Tensor[];
 }
 
-/** The program that computes `outputs` from leaves and from `given` entries, whatever those are made of. */
+/** The program that computes `outputs` from leaves and from `given` entries, whatever those are computed from. */
 export function programOf(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): Program {
   const { entries, leaves } = neededEntries(outputs, NO_DEVICE, given);
   const key = structuralKey(entries, leaves, outputs);
   return { plan: plans.get(key, () => compileForHost(makePlan(outputs, leaves, float64Target))), leaves };
 }
 
-/** Prepares the computation of `outputs` from what the arrays of leaves and of `given` entries hold when it is run. */
+/**
+ * Prepares the computation of `outputs` from the arrays of leaves and of `given` entries; their contents are read at
+ * each run.
+ */
 export function prepare(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Array>): BoundPlan {
   const { plan, leaves } = programOf(outputs, given);
   return plan.bind(leaves.map((leaf) => given.get(leaf) ?? asFloat64(leaf.value!)));
 }
 
-/** Computes entries once, into arrays of their own. */
+/** Computes entries once, into new arrays. */
 export function compute(outputs: readonly Tensor[]): Float64Array[] {
   return prepare(outputs, new Map()).run().map((values) => values.slice());
 }
 
-/** The entries that outputs are made of, outputs included, inputs first. */
+/** The entries that outputs are computed from, outputs included, inputs first. */
 export function historyOf(outputs: readonly Tensor[]): Tensor[] {
   const { entries, leaves } = neededEntries(outputs, NO_DEVICE);
   return [...leaves, ...entries].sort((a, b) => a.id - b.id);

@@ -1,4 +1,4 @@
-/** Functions that do not run on the tape, with a gradient written by hand. */
+/** Checks of functions outside the tape, with hand-written gradients. */
 import { sameValues } from "./arrays.ts";
 import type { Input } from "./inputs.ts";
 import { Differences, type Problem } from "./numeric.ts";
@@ -10,12 +10,12 @@ import { messageOf, UsageError } from "./usage.ts";
 /** The precision that a plain function computes in. */
 export type PlainPrecision = "float32" | "float64";
 
-/** The arrays that a plain function gets: one for each input, row-major, in its own precision. */
+/** The arguments of a plain function: one array per input, row-major, in its own precision. */
 export type PlainArrays = readonly (Float32Array | Float64Array)[];
 
 /**
- * A function from arrays to a number, and its gradient: from the same arrays to one array for each. It is checked in first order. A
- * Hessian-vector product is checked as the gradient of the gradient's product with the vector:
+ * A function from arrays to a number, and its gradient: from the same arrays to one array per input. It is checked in
+ * first order. To check a Hessian-vector product, check it as the gradient of the product of gradient and vector:
  *
  * ```ts
  * import { strict as assert } from "node:assert";
@@ -38,13 +38,13 @@ export interface PlainFunction {
   gradient(arrays: PlainArrays): readonly ArrayLike<number>[];
 }
 
-/** Whether something is a plain function with its gradient. */
+/** Whether a value is a plain function with its gradient. */
 export function isPlain(f: unknown): f is PlainFunction {
   const { value, gradient } = (f ?? {}) as Partial<PlainFunction>;
   return typeof value === "function" && typeof gradient === "function";
 }
 
-/** A plain function as finite differences need it. */
+/** A plain function as a numeric problem. */
 class PlainProblem implements Problem {
   readonly variables: readonly Float64Array[];
   readonly weights = [Float64Array.of(1)];
@@ -64,7 +64,7 @@ class PlainProblem implements Problem {
     return this.#single ? Math.fround(x) : x;
   }
 
-  /** Copies: what the function does to its arguments must not reach the next call. */
+  /** Copies, so that writes to the arguments do not reach the next call. */
   arrays(): (Float32Array | Float64Array)[] {
     return this.variables.map((values) => (this.#single ? Float32Array.from(values) : values.slice()));
   }
@@ -87,7 +87,7 @@ class PlainProblem implements Problem {
   }
 }
 
-/** Calls a function of the caller's; what it throws is said to come from there. */
+/** Calls a function of the caller, and attributes its exceptions to it. */
 function call<T>(name: string, f: () => T): T {
   try {
     return f();
@@ -101,7 +101,7 @@ function sameArrays(a: readonly ArrayLike<number>[], b: readonly ArrayLike<numbe
   return a.every((values, k) => sameValues(values, b[k]));
 }
 
-/** What the first call of a plain function shows, before anything is compared. */
+/** Calls a plain function and checks the results' types, before anything is compared. */
 function tryOut(
   f: PlainFunction,
   problem: PlainProblem,
@@ -111,15 +111,15 @@ function tryOut(
   const given = problem.arrays();
   const value = call("value", () => f.value(given)) as unknown;
   if (typeof (value as { then?: unknown } | null)?.then === "function") {
-    throw new UsageError("gradcheck: value gives a promise; it must give its number at once (tfjs: dataSync)");
+    throw new UsageError("gradcheck: value must return a number synchronously (in tfjs, with dataSync), got a promise");
   }
   if (typeof value !== "number") {
-    throw new UsageError(`gradcheck: value must give a number, it gives a ${typeof value}`);
+    throw new UsageError(`gradcheck: value must return a number, got a ${typeof value}`);
   }
   const gradients = call("gradient", () => f.gradient(given)) as unknown;
   if (!Array.isArray(gradients) || gradients.length !== inputs.length) {
     throw new UsageError(
-      `gradcheck: gradient must give an array of ${inputs.length} arrays, one for each input, it gives ${
+      `gradcheck: gradient must return an array of ${inputs.length} arrays, one per input, got ${
         Array.isArray(gradients) ? `${gradients.length}` : `a ${typeof gradients}`
       }`,
     );
@@ -136,21 +136,25 @@ function tryOut(
   const repeated = f.value(problem.arrays());
   const usable = !findings.some(({ check }) => check === "shape");
   if (!Object.is(repeated, value)) {
-    const message = `the function gives ${value} and then ${repeated} for the same arrays`;
+    const message = `the function returns ${value} and then ${repeated} for the same arrays`;
     findings.push({ check: "determinism", severity: "error", message });
     return { findings, usable: false };
   }
   if (usable && !sameArrays(gradients, f.gradient(problem.arrays()))) {
-    findings.push({ check: "determinism", severity: "error", message: "the gradient is not the same twice" });
+    findings.push({
+      check: "determinism",
+      severity: "error",
+      message: "the gradient is not deterministic: it differs between two calls",
+    });
   }
   if (!Number.isFinite(value)) {
-    findings.push({ check: "non-finite", severity: "warning", message: `the function gives ${value}` });
+    findings.push({ check: "non-finite", severity: "warning", message: `the function returns ${value}` });
     return { findings, usable: false };
   }
   return { findings, usable };
 }
 
-/** Examines a plain function at a point; `judged` is `null` where there was nothing to compare. */
+/** Examines a plain function at a point; `judged` is `null` if there was nothing to compare. */
 export function examinePlain(
   f: PlainFunction,
   inputs: readonly Input[],

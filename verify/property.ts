@@ -1,4 +1,4 @@
-/** Checks gradients at generated inputs. */
+/** Gradient checks at generated inputs. */
 import fc from "fast-check";
 import { type Declared, describe, kind, Signature, whole } from "../core/options.ts";
 import { ARBITRARY, bounded, isArbitrary } from "./bounded.ts";
@@ -11,20 +11,20 @@ import type { CheckReport, GradcheckReport, Verdict } from "./report.ts";
 import { reportText } from "./text.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
-/** A generated call: the inputs to differentiate by, and what else the function is given. */
+/** A generated call: the inputs of differentiation and an optional context. */
 export interface Sample {
   readonly inputs: readonly InputLike[];
-  /** Comes after the inputs: options, targets, whatever is generated with them. */
+  /** Passed after the inputs: options, targets, or anything else generated with them. */
   readonly context?: unknown;
 }
 
 /** Options of {@link checkProperty}. */
 export interface PropertyOptions extends Omit<GradcheckOptions, "seed"> {
-  /** How many inputs to generate, 100 unless told; 1 with a path. */
+  /** The number of inputs to generate, default 100, or 1 with a path. */
   readonly runs?: number;
-  /** What inputs, cotangents and directions are drawn with; another one each time unless told. */
+  /** The seed of inputs, cotangents and directions, default random. */
   readonly seed?: number;
-  /** Which input to go to at once: of the replay of a failure, together with its seed. It is shrunk as it was then. */
+  /** The input to start from: the path of a failure's replay, used with its seed. It is shrunk as before. */
   readonly path?: string;
 }
 
@@ -49,7 +49,7 @@ const assertPropertyCall = new Signature<PropertyOptions>(
   UsageError,
 );
 
-/** Throws unless a call has something to check, and something that generates its inputs. */
+/** Throws if `f` cannot be checked or `arbitrary` cannot generate inputs. */
 export function checkSubject(call: Signature, f: unknown, arbitrary: unknown): void {
   if (typeof f !== "function" && !isPlain(f)) throw call.wrong("f", "a function or { value, gradient }", f);
   if (!isArbitrary(arbitrary)) throw call.wrong("arbitrary", ARBITRARY, arbitrary);
@@ -64,26 +64,26 @@ function asSample(generated: unknown): Sample {
     return generated as Sample;
   }
   throw new UsageError(
-    "checkProperty: the arbitrary must generate an array of inputs or { inputs, context }, it generates " +
+    "checkProperty: the arbitrary must generate an array of inputs or { inputs, context }, got " +
       describe(generated),
   );
 }
 
-/** The function with its context bound. */
+/** Binds the context to the function. */
 function bound(f: TensorFunction | PlainFunction, sample: Sample): TensorFunction | PlainFunction {
   if (typeof f !== "function" || !("context" in sample)) return f;
   return (...tensors) => f(...tensors, sample.context);
 }
 
 /**
- * Checks the gradient of a function at generated inputs, as {@link gradcheck} does at one. A failure is shrunk: the report is of the
- * simplest input found at which the gradient is wrong, and `replay` leads to it at once.
+ * Checks the gradient of a function at generated inputs, as {@link gradcheck} does at one. A failure is shrunk: the
+ * report is of the simplest input found at which the gradient is wrong, and `replay` reproduces it directly.
  *
- * @param f takes tensors and, where the arbitrary generates one, a context after them; or a plain function with its gradient.
- * @param arbitrary generates arrays of inputs, such as {@link tensors} does, or `{ inputs, context }`. A filter that lets nothing through
- * is found out by the random numbers that it takes; one on `fc.constant` takes none and does not return.
- * @returns the report; it never throws for a wrong gradient.
- * @throws UsageError where the function cannot be checked at all, or the arbitrary generates nothing.
+ * @param f takes tensors, followed by a context if the arbitrary generates one; or a plain function with its gradient.
+ * @param arbitrary generates arrays of inputs, as {@link tensors} does, or `{ inputs, context }`. A filter that rejects
+ * everything is detected by the random numbers that it consumes; one on `fc.constant` consumes none and never returns.
+ * @returns the report. A wrong gradient does not throw.
+ * @throws UsageError if the function cannot be checked, or the arbitrary generates nothing.
  *
  * @example
  * ```ts
@@ -132,10 +132,10 @@ export async function checkProperty(
       try {
         report = await at(generated, directions, { locate: false });
       } catch (error) {
-        // A precondition of fast-check that the function has: this input does not count.
+        // The function uses fast-check's `pre`: this input does not count.
         const { cause } = error as Error;
         if (fc.PreconditionFailure.isFailure(cause)) throw cause;
-        // Nothing that shrinking could explain.
+        // Not a failure that shrinking could explain.
         mistake = error;
         return true;
       }
@@ -156,7 +156,7 @@ export async function checkProperty(
   if (mistake !== null) throw mistake;
   if (result.failed && result.counterexample === null) {
     throw new UsageError(
-      `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were refused by a precondition`,
+      `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were rejected by a precondition`,
     );
   }
   if (result.failed) {
@@ -175,7 +175,7 @@ export async function checkProperty(
   return { name, verdict, runs: tried, counts, report: last, replay: null, error: null };
 }
 
-/** What fast-check gives; what it throws comes from the arbitrary, since the property itself throws nothing. */
+/** Runs fast-check. Exceptions come from the arbitrary, because the property itself never throws. */
 async function drawn<T>(check: () => Promise<T>): Promise<T> {
   try {
     return await check();
@@ -186,23 +186,23 @@ async function drawn<T>(check: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Where the way to a counterexample starts. The steps of shrinking come after that, up to a hundred; they need not be told, since
- * shrinking finds them again.
+ * The start of the path to a counterexample. The steps of shrinking follow it, up to a hundred; they can be left out,
+ * because shrinking finds them again.
  */
 function startOf(way: string, given = "0"): string {
   return way.split(":").slice(0, given.split(":").length).join(":");
 }
 
-/** The function itself shows its parameters; what binds the context does not. */
+/** The names of the inputs, read from the original function: the one with the context bound hides its parameters. */
 function namesOf(f: TensorFunction | PlainFunction): readonly string[] {
   return parameterNames(typeof f === "function" ? f : f.value);
 }
 
 /**
- * Checks as {@link checkProperty} does, and throws unless the gradient is right: for test suites.
+ * Checks as {@link checkProperty} does, and throws if the gradient is not right: for test suites.
  *
  * @returns the report.
- * @throws with the report as text, and what replays the failure.
+ * @throws with the report as text and the options that replay the failure.
  *
  * @example
  * ```ts

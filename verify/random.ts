@@ -1,6 +1,6 @@
-/** Random numbers that a seed repeats. */
+/** Seeded random numbers. */
 
-/** Random numbers in [0, 1) (mulberry32). */
+/** A generator of random numbers in [0, 1) (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -12,14 +12,15 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** A seed that nobody chose. */
+/** A random seed. */
 export function anySeed(): number {
   return Math.floor(Math.random() * 0x80000000);
 }
 
 /**
- * Fills an array with signed numbers of different sizes between 0.5 and 1.5. A sum with ones would hide what cancels, and what is right
- * for 1 alone. They have few bits, so that float32 holds them and multiples of them.
+ * Fills an array with signed numbers of different sizes between 0.5 and 1.5. A sum weighted with ones would hide terms
+ * that cancel and rules that are right for 1 alone. The numbers have few bits, so that float32 represents them and
+ * small multiples of them exactly.
  */
 export function fillSigned(values: Float64Array, random: () => number): Float64Array {
   for (let i = 0; i < values.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * How much rounding may add to numbers that a tape computes: a running error bound. Each value that is rounded is off by a few units in
- * its last place, and the derivative of the result by that value, its adjoint, says what becomes of it.
+ * A running error bound for the rounding of a tape's computations. Each rounded value is off by a few units in its last
+ * place, and its adjoint, the derivative of the result by that value, says how the error propagates.
  */
 import type { BoundPlan } from "../core/backends/float64.ts";
 import { neededEntries } from "../core/realize.ts";
@@ -15,7 +15,7 @@ import { isExact } from "./tolerances.ts";
 /** Rounding errors of a value, in units of its precision: functions and sums have several. */
 const ROUNDINGS = 4;
 
-/** The gradients of the sum of `<weight, output>`; zeros where an entry has no influence. */
+/** The gradients of the sum of `<weight, output>`; zeros for entries without influence. */
 export function gradientsOf(
   outputs: readonly Tensor[],
   entries: readonly Tensor[],
@@ -27,13 +27,13 @@ export function gradientsOf(
     .reduce((a, b) => a.map((g, i) => add(g, b[i])));
 }
 
-/** A value that is rounded: the size of what is rounded, and what an error of it adds to the result. */
+/** A rounded value: the size of the rounded number, and the effect of its error on the result. */
 interface Term {
   readonly size: Tensor;
   readonly adjoint: Tensor;
 }
 
-/** The rounded values among entries, with those within composite ops; exact ones are none. */
+/** The rounded values among entries, including those within composite ops; exact ones are left out. */
 function termsOf(entries: readonly Tensor[], adjoints: readonly Tensor[]): Term[] {
   return entries.flatMap((entry, k): Term[] => {
     const op = opOf(entry);
@@ -54,21 +54,21 @@ function termsOf(entries: readonly Tensor[], adjoints: readonly Tensor[]): Term[
   });
 }
 
-/** The rounding of a weighted sum of outputs, at the values that its leaves hold. */
+/** The rounding of a weighted sum of outputs, at the current values of its leaves. */
 export class Rounding {
   readonly #sizes: BoundPlan;
   readonly #adjoints: BoundPlan;
   readonly #epsilon: number;
-  /** At the point: the errors of single values as far as they reach the result, and which of them a move may change. */
+  /** At the point: each value's error as far as it reaches the result, and whether a move may change it. */
   readonly #errors: readonly Float64Array[];
   readonly #touched: readonly Uint8Array[];
 
   /**
-   * @param outputs what is summed up.
-   * @param weights leaves; their values may change.
-   * @param entries what is rounded on the way.
-   * @param given arrays that stand for entries.
-   * @throws where a rule fails.
+   * @param outputs the terms of the sum.
+   * @param weights leaves whose values may change.
+   * @param entries the entries that are rounded on the way.
+   * @param given arrays that replace entries.
+   * @throws if a rule fails.
    */
   constructor(
     outputs: readonly Tensor[],
@@ -85,7 +85,7 @@ export class Rounding {
     this.#touched = this.#sizes.results.map(({ length }) => new Uint8Array(length));
   }
 
-  /** Makes the present values the point, and gives the bound there. */
+  /** Makes the current values the point, and returns the bound there. */
   settle(): number {
     const sizes = this.#sizes.run();
     const adjoints = this.#adjoints.run();
@@ -102,8 +102,9 @@ export class Rounding {
   }
 
   /**
-   * The bound for what a move away from the point can change. Rounding may swallow a change at any value, so what depends on a variable
-   * is found by making it NaN, which nothing swallows; everything else is the same before and after.
+   * The bound on the change that a move away from the point can cause. Rounding may swallow a change at any value, so
+   * the entries that depend on a variable are found by making it NaN, which nothing swallows; all others are the same
+   * before and after.
    */
   moved(variables: readonly Float64Array[], move: () => void): number {
     const here = variables.map((values) => values.slice());

@@ -1,5 +1,6 @@
 /**
- * A function on the tape as finite differences need it: entries without derivative are held, the plan of the rest runs again and again.
+ * A function on the tape as a numeric problem: entries without derivative are held, and the plan of the rest runs
+ * repeatedly.
  */
 import { asFloat64, type BoundPlan, type HostPlan } from "../core/backends/float64.ts";
 import { isComparison, opOf } from "../core/op.ts";
@@ -13,22 +14,25 @@ import { historyOf, layoutOf, prepare, programOf, Recent } from "./oracle.ts";
 import { randomFrom } from "./random.ts";
 import { Rounding } from "./rounding.ts";
 
-/** Relative moves that tell decisions, which stay as they are, from values. */
+/** The relative size of moves that distinguish decisions, which do not change, from values. */
 const NUDGE = 2 ** -20;
-/** The second move is smaller by this: a value changes by as much less, a decision that flips does not. */
+/**
+ * The second move is smaller by this factor: the change of a value shrinks with it, that of a flipped decision does
+ * not.
+ */
 const NUDGES_APART = 16;
 
 /** How the entries of a tape depend on variables. */
 export interface Roles {
-  /** Those that depend on a variable, variables included. */
+  /** The entries that depend on a variable, variables included. */
   readonly dependent: ReadonlySet<Tensor>;
-  /** Of these, those that change with it: the others are decisions. */
+  /** Those of them that change with it; the others are decisions. */
   readonly moving: ReadonlySet<Tensor>;
-  /** Whether that was found from values rather than from the structure alone. */
+  /** Whether this was found from values rather than from the structure alone. */
   readonly tried: boolean;
 }
 
-/** Moves each variable by a random fraction of its elements' sizes, and gives back what undoes it. */
+/** Moves each variable by a random fraction of its elements' sizes, and returns a function that undoes it. */
 function nudge(variables: readonly Tensor[], by: number): () => void {
   const random = randomFrom(1);
   const before = variables.map((t) => (t.value as Float64Array).slice());
@@ -40,14 +44,15 @@ function nudge(variables: readonly Tensor[], by: number): () => void {
   return () => variables.forEach((t, k) => (t.value as Float64Array).set(before[k]));
 }
 
-/** Whether no gradient leaves an entry for the variables, although its value is a number that depends on them. */
+/** Whether the entry passes no gradient on to the variables, although its value is a number that depends on them. */
 function isCut(entry: Tensor, moving: ReadonlySet<Tensor>): boolean {
   return entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k));
 }
 
 /**
- * Finds the decisions. Entries of whole numbers and truth values are. An entry of numbers that passes no gradient on is one if small moves
- * leave it as it is, as `round` and `sign` do; if it moves with them, its derivative is missing and must not be held.
+ * Finds the decisions. Entries of dtype int and bool are decisions. A float entry that passes no gradient on is a
+ * decision if small moves leave it unchanged, as with `round` and `sign`; if it changes, its derivative is missing, and
+ * it must not be held.
  */
 export function rolesOf(history: readonly Tensor[], variables: readonly Tensor[]): Roles {
   const dependent = new Set<Tensor>(variables);
@@ -59,7 +64,7 @@ export function rolesOf(history: readonly Tensor[], variables: readonly Tensor[]
     for (const entry of history) {
       if (entry.dtype !== "float" || held.has(entry) || !entry.inputs.some((input) => moving.has(input))) continue;
       moving.add(entry);
-      // What only moves values moves with them; everything else is tried out.
+      // An entry that only rearranges values changes with them; all others are tried out.
       if (isCut(entry, moving) && opOf(entry).kernel.kind !== "movement") doubtful.push(entry);
     }
     return { moving, doubtful };
@@ -86,9 +91,9 @@ export function rolesOf(history: readonly Tensor[], variables: readonly Tensor[]
   return { dependent, moving: find(held).moving, tried: true };
 }
 
-/** What the analytic derivatives and the outputs of a function are computed from. */
+/** A function's outputs and analytic derivatives on the tape. */
 export interface TapeFunction {
-  /** The entries that the outputs are made of, inputs first. */
+  /** The entries that the outputs are computed from, inputs first. */
   readonly history: readonly Tensor[];
   /** Outputs of dtype float. */
   readonly outputs: readonly Tensor[];
@@ -98,32 +103,35 @@ export interface TapeFunction {
   readonly cotangents: readonly Tensor[];
   /** The weights of the outputs. */
   readonly weights: readonly Float64Array[];
-  /** The gradients of the weighted sum by the variables, entries of the same tape. */
+  /** The gradients of the weighted sum by the variables, as entries of the same tape. */
   readonly gradients: readonly Tensor[];
 }
 
-/** A program whose leaves are named by their places in a layout. */
+/** A program whose leaves are identified by their positions in a layout. */
 interface PlacedProgram {
   readonly plan: HostPlan;
   readonly leaves: readonly number[];
 }
 
-/** How a function is computed with its decisions held: the same for all tapes of a structure. Entries are named by their places. */
+/**
+ * How to compute a function with its decisions held, shared by all tapes of a structure. Entries are identified by
+ * position.
+ */
 interface Analysis {
   readonly moving: readonly number[];
-  /** Entries that moving ones are made of and that depend on no variable; computed once. */
+  /** Inputs of moving entries that do not depend on any variable; computed once. */
   readonly constants: readonly number[];
   readonly computeConstants: PlacedProgram;
-  /** Entries that moving ones are made of and that depend on variables without moving with them; computed at each point. */
+  /** Inputs of moving entries that depend on variables without moving with them; computed at each point. */
   readonly decisions: readonly number[];
-  /** Pairs of numbers whose comparison decides something: places among what is computed besides the decisions. */
+  /** Pairs of numbers whose comparison decides something: positions among the entries computed with the decisions. */
   readonly pairs: readonly (readonly [number, number])[];
   /** The shapes of those numbers. */
   readonly shapes: readonly Shape[];
   readonly decide: PlacedProgram;
   readonly compute: PlacedProgram;
   readonly differentiate: PlacedProgram;
-  /** Whether it holds for this structure, whatever the values. */
+  /** Whether the analysis holds for this structure, whatever the values. */
   readonly structural: boolean;
 }
 
@@ -149,7 +157,7 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   const operands = [...new Set(pairs.flat())];
 
   const numbers = new Map(places.map((t, i) => [t, i]));
-  // A variable without influence has no place.
+  // A variable without influence has no position.
   const placesOf = (tensors: Iterable<Tensor>) => [...tensors].flatMap((t) => numbers.get(t) ?? []);
   const given = new Set<Tensor>();
   const program = (wanted: readonly Tensor[]): PlacedProgram => {
@@ -174,7 +182,7 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   };
 }
 
-/** A bound of rounding, with the leaves that weigh what is summed up, and whether it is at the present point. */
+/** A bound on rounding, the leaves that weight the sum, and whether it is up to date for the current point. */
 interface Bound {
   readonly rounding: Rounding | null;
   readonly weights: readonly Tensor[];
@@ -190,13 +198,13 @@ export class TapeProblem implements Problem {
   readonly #fn: TapeFunction;
   readonly #places: readonly Tensor[];
   readonly #analysis: Analysis;
-  /** The arrays that stand for constants and decisions, by place. */
+  /** The arrays that replace constants and decisions, by position. */
   readonly #given = new Map<number, Float64Array>();
   readonly #decide: BoundPlan;
   readonly #compute: BoundPlan;
   readonly #differentiate: BoundPlan;
   readonly #comparisons: readonly Comparison[];
-  /** Rounding of the function and of its gradient, prepared where it is first asked for. */
+  /** The rounding of the function and of its gradient, prepared on first use. */
   #function: Bound | null = null;
   #gradient: Bound | null = null;
 
@@ -229,12 +237,12 @@ export class TapeProblem implements Problem {
     return plan.bind(leaves.map((place) => this.#given.get(place) ?? asFloat64(this.#places[place].value!)));
   }
 
-  /** Takes the decisions once where all values are a little different, to see what is compared with itself. */
+  /** Takes the decisions once with all values slightly moved, to detect comparisons of a number with itself. */
   #compare({ pairs, decisions, shapes }: Analysis): Comparison[] {
     if (pairs.length === 0) return [];
     const undo = nudge(this.#fn.variables, NUDGE);
     const here = this.#decide.run().slice(decisions.length);
-    // Before the move is undone: what is compared may be a variable itself.
+    // Before the move is undone, because an operand may be a variable itself.
     const moved = here.map((values) => values.slice());
     undo();
     return pairs.map(([a, b]) => ({
@@ -259,7 +267,7 @@ export class TapeProblem implements Problem {
     return this.#differentiate.run();
   }
 
-  /** The gradients with the present cotangents, at the point of the last {@link settle}. */
+  /** The gradients for the current cotangents, at the point of the last {@link settle}. */
   gradients(): readonly Float64Array[] {
     return this.#differentiate.run();
   }
@@ -301,7 +309,7 @@ export class TapeProblem implements Problem {
     return rounding?.settle() ?? null;
   }
 
-  /** Prepares a bound; `null` in place of one where a rule fails. */
+  /** Prepares a bound; its part is `null` if a rule fails. */
   #roundingOf(
     of: () => { outputs: readonly Tensor[]; weights: readonly Tensor[]; entries: readonly Tensor[] },
   ): Bound {
@@ -314,14 +322,14 @@ export class TapeProblem implements Problem {
     }
   }
 
-  /** How far the nearest comparison is from its other result, relative to what is compared; `null` where nothing is. */
+  /** The relative distance of the nearest comparison from its other result; `null` if there is no comparison. */
   margin(): number | null {
     const margin = this.#comparisons.reduce((least, comparison) => Math.min(least, marginOf(comparison)), Infinity);
     return margin === Infinity ? null : margin;
   }
 }
 
-/** Two tensors whose elements are compared: their values at the present point, and where all values were a little different. */
+/** The operands of a comparison: their values at the current point, and with all values slightly moved. */
 interface Comparison {
   readonly shapes: readonly [Shape, Shape];
   readonly values: readonly [Float64Array, Float64Array];
@@ -347,27 +355,27 @@ function comparedBy(
   return [...pairs.values()];
 }
 
-/** For each element of the common shape, the place of the element of an operand. */
+/** For each element of the common shape, the position of the operand's element. */
 function stridesWithin(shape: Shape, common: Shape): number[] {
   const strides = stridesOf(shape);
   const offset = common.length - shape.length;
   return common.map((_, axis) => (axis < offset || shape[axis - offset] === 1 ? 0 : strides[axis - offset]));
 }
 
-/** The smallest relative distance between numbers that are compared and move; what is compared with itself never flips. */
+/** The smallest relative distance between compared numbers that move; a number compared with itself never flips. */
 function marginOf({ shapes, values: [va, vb], moved: [ma, mb] }: Comparison): number {
   const common = broadcastShapes(shapes)!;
   const [sa, sb] = shapes.map((shape) => stridesWithin(shape, common));
   const last = common.length - 1;
   let margin = Infinity;
-  /** Compares along the last axis; the loop that counts. */
+  /** Compares along the last axis: the inner loop. */
   const row = (i: number, j: number): void => {
     const [stepA, stepB, count] = last < 0 ? [0, 0, 1] : [sa[last], sb[last], common[last]];
     for (let n = 0; n < count; n++, i += stepA, j += stepB) {
       const a = va[i], b = vb[j];
       const distance = Math.abs(a - b);
       const size = Math.max(Math.abs(a), Math.abs(b));
-      // Most are far apart: no quotient for them.
+      // Most are far apart and need no division.
       if ((distance >= margin * size && size > 0) || a - b === ma[i] - mb[j]) continue;
       margin = size === 0 ? 0 : distance / size;
     }

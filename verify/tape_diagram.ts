@@ -4,18 +4,18 @@ import { entryText, plural, shapeText } from "./advice.ts";
 import { escape } from "./escape.ts";
 import type { TapeEntryReport } from "./report.ts";
 
-/** A longer tape is not drawn whole: only this many entries around the one that matters. */
+/** The longest tape drawn whole; of a longer one, only this many entries around the one that matters are drawn. */
 const MOST = { whole: 48, part: 24 };
-/** The width of a character and the height of a line of labels, and the space around them. */
+/** The width of a character and the height of a line in labels, and the padding around them. */
 const TEXT = { character: 7.3, line: 16, x: 12, y: 8 };
 
-/** A drawing of a tape, and what has to be said about it. */
+/** A diagram and its caption. */
 export interface TapeDiagram {
   readonly svg: string;
   readonly caption: string;
 }
 
-/** The entries that others are made of, transitively, by their ids. */
+/** The ids of the entries that an entry depends on, transitively. */
 function upstream(from: TapeEntryReport, byId: ReadonlyMap<number, TapeEntryReport>): Set<number> {
   const found = new Set<number>();
   const stack = [...from.inputs];
@@ -27,7 +27,7 @@ function upstream(from: TapeEntryReport, byId: ReadonlyMap<number, TapeEntryRepo
   return found;
 }
 
-/** The entries nearest to some, counted along edges of either direction. */
+/** The entries nearest to the given ones, counted along edges in either direction. */
 function around(centre: readonly number[], inputs: ReadonlyMap<number, readonly number[]>, most: number): Set<number> {
   const neighbours = new Map<number, number[]>([...inputs.keys()].map((id) => [id, []]));
   for (const [id, list] of inputs) {
@@ -37,7 +37,7 @@ function around(centre: readonly number[], inputs: ReadonlyMap<number, readonly 
     }
   }
   const found = new Set(centre.slice(0, most));
-  // A set that grows while it is walked through: nearest first.
+  // The set grows during iteration, so that the nearest come first.
   for (const id of found) {
     for (const other of neighbours.get(id)!) {
       if (found.size >= most) return found;
@@ -47,12 +47,12 @@ function around(centre: readonly number[], inputs: ReadonlyMap<number, readonly 
   return found;
 }
 
-/** Draws a tape; `prefix` keeps the ids of several drawings on a page apart. */
+/** Draws a tape; `prefix` keeps the ids of several diagrams on a page apart. */
 export function tapeDiagram(tape: readonly TapeEntryReport[], prefix: string): TapeDiagram | null {
   if (tape.length === 0) return null;
   const byId = new Map(tape.map((entry) => [entry.id, entry]));
   const isConstant = (e: TapeEntryReport) => e.inputs.length === 0 && e.input === undefined;
-  // Constants would be half of the picture and say nothing.
+  // Constants would be half of the diagram without being informative.
   const drawable = tape.filter((e) => !isConstant(e) || tape.length === 1);
   const constants = tape.length - drawable.length;
   const inputs = new Map(drawable.map((e) => [e.id, e.inputs.filter((id) => drawable.some((d) => d.id === id))]));
@@ -86,7 +86,7 @@ export function tapeDiagram(tape: readonly TapeEntryReport[], prefix: string): T
       ? "output"
       : "entry";
     const lines = [entry.input ?? entry.op, `%${entry.id} ${shapeText(entry.shape)}`];
-    if (entry.suspect) lines.push("departs here first");
+    if (entry.suspect) lines.push("first wrong here");
     const inputText = entry.inputs.map((i) => `%${i}`).join(", ");
     const title = `${entryText(entry)} ${entry.dtype}${inputText && ` of ${inputText}`}`;
     addNode(String(entry.id), lines, affected.has(entry.id) ? `${kind} affected` : kind, title);
@@ -155,7 +155,7 @@ function captionOf(total: number, shown: number, constants: number, whole: boole
     parts.push(
       `Only the ${shown} nearest to ${
         suspect ? "the suspect" : "the outputs"
-      } are drawn, +n stands for others; the list below has all.`,
+      } are drawn, +n stands for the others; the list below is complete.`,
     );
   }
   return parts.join(" ");
@@ -165,7 +165,9 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** A smooth line through the points of an edge: straight to the middle of the first piece, then bent at each point. */
+/**
+ * A smooth curve through the points of an edge: straight to the middle of the first segment, then bent at each point.
+ */
 function curve(points: readonly { x: number; y: number }[]): string {
   const at = ({ x, y }: { x: number; y: number }) => `${round(x)} ${round(y)}`;
   const middle = (i: number) => ({ x: (points[i].x + points[i + 1].x) / 2, y: (points[i].y + points[i + 1].y) / 2 });

@@ -15,14 +15,14 @@ import { callable, Signature, whole } from "../core/options.ts";
 import { type GradcheckReport, reportOrThrow, type RunReport, type Verdict } from "./report.ts";
 import { UsageError } from "./usage.ts";
 
-/** Styles that a text uses; `styleText` of `node:util` knows them all. */
+/** The text styles in use, all known to `styleText` of `node:util`. */
 export type TextStyle = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
-/** How a report is written. */
+/** Options of {@link reportText} and {@link runText}. */
 export interface TextOptions {
-  /** Colours a piece of text, such as `styleText` of `node:util`; plain without it. */
+  /** Styles a piece of text, as `styleText` of `node:util` does; default plain text. */
   readonly style?: (style: TextStyle, text: string) => string;
-  /** The number of worst elements that are listed at most; 10 unless told. */
+  /** The most elements to list, default 10. */
   readonly worst?: number;
 }
 
@@ -42,7 +42,7 @@ const STYLES: Readonly<Record<Verdict | "undecided" | "error" | "warning" | "inf
   info: "dim",
 };
 
-/** Pads columns: the first to the left, the others to the right. */
+/** Aligns columns: the first `left` to the left, the others to the right. */
 function columns(rows: readonly (readonly string[])[], left: number): string[] {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   return rows.map((row) =>
@@ -52,9 +52,9 @@ function columns(rows: readonly (readonly string[])[], left: number): string[] {
 }
 
 /**
- * A report as text: the verdict, the worst elements with both numbers, the findings and what to do next.
+ * Formats a report as text: the verdict, the worst elements with both numbers, the findings and what to do next.
  *
- * @param report what `gradcheck` gave.
+ * @param report the report of `gradcheck`.
  * @param options colours, and how many elements to list.
  *
  * @example
@@ -81,7 +81,7 @@ export function reportText(report: GradcheckReport, options: TextOptions = {}): 
     lines.push(style("dim", `  input ${name} ${shapeText(shape)}: ${countsText(counts)}`));
   }
   const open = report.worst.filter(({ verdict }) => verdict !== "ok");
-  // Beside elements that are not right, those that are tell nothing.
+  // If some elements are not right, those that are right are of no interest.
   const shown = (open.length > 0 ? open : report.worst).slice(0, options.worst ?? 10);
   if (shown.length > 0) {
     const [heading, ...rows] = columns([
@@ -116,9 +116,10 @@ export function reportText(report: GradcheckReport, options: TextOptions = {}): 
 }
 
 /**
- * A run of several checks as text: a line for each, the report of each that is not right, and what replays it.
+ * Formats a run of several checks as text: a line per check, the report of each that is not right, and the command that
+ * replays it.
  *
- * @param run what `gpugrad check` or `gpugrad merge` found.
+ * @param run the report of `gpugrad check` or `gpugrad merge`.
  * @param options colours, and how many elements to list.
  *
  * @example

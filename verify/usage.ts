@@ -1,8 +1,8 @@
-/** What is wrong with a call rather than with a gradient. */
+/** Errors of use, as opposed to wrong gradients. */
 
 /**
- * An error of use: the call cannot be carried out, and the message says why and what to do. It is not about a gradient; those are
- * reported, never thrown.
+ * Thrown if a call cannot be carried out; the message says why and what to do. Wrong gradients are reported, not
+ * thrown.
  *
  * @example
  * ```ts
@@ -16,7 +16,7 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
 
-/** What was thrown, in words: anything can be. */
+/** The message of a thrown value, which can be anything. */
 export function messageOf(thrown: unknown): string {
   // Not instanceof: errors of another realm have a message too.
   const { message } = (thrown ?? {}) as { message?: unknown };

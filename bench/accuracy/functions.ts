@@ -52,7 +52,7 @@ import { modules, recordOf } from "../../tests/ops/registry.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { isExact } from "../../verify/tolerances.ts";
 
-/** The largest finite number of float32, and the smallest that is not subnormal. */
+/** The largest finite float32, and the smallest that is not subnormal. */
 export const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 export const SMALLEST_NORMAL = 2 ** -126;
 
@@ -64,7 +64,7 @@ export interface Sample {
   readonly beyond: boolean;
 }
 
-/** A function to measure. */
+/** A measured function. */
 export interface Measured {
   readonly name: string;
   /** How exactly it is said to be computed; `null` for what is made of several ops. */
@@ -97,7 +97,7 @@ function floatOf(word: number): number {
   return bits[0];
 }
 
-/** Numbers between two, as dense as float32 is. Of both signs where it is asked for. */
+/** Numbers between two bounds, distributed as densely as float32 numbers are; of both signs by default. */
 function spread(from: number, to: number, points: number, signs = true, seed = 1): Float32Array {
   const random = randomFrom(seed);
   const [low, high] = [wordOf(from), wordOf(to)];
@@ -107,7 +107,7 @@ function spread(from: number, to: number, points: number, signs = true, seed = 1
   });
 }
 
-/** Numbers between two, evenly. */
+/** Evenly distributed numbers between two bounds. */
 function even(from: number, to: number, points: number, seed = 2): Float32Array {
   const random = randomFrom(seed);
   return Float32Array.from({ length: points }, (_, i) => from + ((i + random()) / points) * (to - from));
@@ -128,7 +128,7 @@ function joined(...parts: Float32Array[]): Float32Array {
 
 type Ranges = Record<string, (points: number) => Float32Array | Float32Array[]>;
 
-/** Marks a range for which no tolerance is meant. */
+/** Marks a range to which no tolerance applies. */
 const BEYOND = "!";
 
 function samplesOf(ranges: Ranges): Measured["samples"] {
@@ -173,7 +173,7 @@ const pairs: Ranges = {
   "all": (n) => [spread(SMALLEST_NORMAL, LARGEST, n), shuffled(spread(SMALLEST_NORMAL, LARGEST, n, true, 3), 4)],
 };
 
-/** Around multiples of a quarter turn, where sin and cos are nearly 0 or flat. */
+/** Numbers around multiples of a quarter turn, where sin and cos are nearly 0 or flat. */
 function quarters(most: number, points: number): Float32Array {
   const count = Math.floor(Math.min(most / (Math.PI / 2), points / 4));
   return Float32Array.from({ length: 2 * count }, (_, i) => {
@@ -181,7 +181,7 @@ function quarters(most: number, points: number): Float32Array {
     return (i % 2 ? -k : k) * (Math.PI / 2);
   });
 }
-/** What is left of a multiple of pi there is in good part the error of taking it off. */
+/** Near a multiple of pi, much of the remainder is the error of subtracting it. */
 const NEAR_MULTIPLE = 2 ** -16;
 const turns: Ranges = {
   ...nearZero,
@@ -191,7 +191,7 @@ const turns: Ranges = {
   [`${BEYOND}from 102,000`]: (n) => spread(102_000, LARGEST, n),
 };
 
-/** Bases and exponents of powers from 2^-size to 2^size. The logarithms of bases lie between two. */
+/** Bases and exponents of powers from 2^-size to 2^size. The logarithms of the bases lie between two bounds. */
 function powers(size: number, low: number, high: number, points: number): Float32Array[] {
   const random = randomFrom(size);
   const base = Float32Array.from(
@@ -208,7 +208,7 @@ function smallPowers(points: number): Float32Array[] {
   return [base, Float32Array.from(base, (a) => a < 0 ? Math.floor(random() * 9) - 4 : random() * 8 - 4)];
 }
 
-/** Rows of eight. */
+/** A function of rows of eight. */
 function rows(
   name: string,
   apply: Measured["apply"],
@@ -359,29 +359,29 @@ export const composites: readonly Measured[] = [
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-/** A special case: inputs and what JavaScript makes of them. */
+/** A special case: inputs and the result in JavaScript. */
 export interface Special {
   readonly name: string;
   apply(): Tensor;
   readonly expected: readonly number[];
-  /** What it may come to instead: where subnormals are 0, or the sign of a 0 is lost. */
+  /** Permitted alternatives: if subnormals are flushed to 0, or the sign of a 0 is lost. */
   readonly instead?: readonly (readonly number[])[];
-  /** Or where it may lie instead. */
+  /** A permitted interval instead. */
   readonly between?: readonly [number, number];
-  /** Whether that is so on all devices, and not on GPUs alone. */
+  /** Whether the alternatives are permitted on all devices, not only on GPUs. */
   readonly everywhere?: boolean;
 }
 
 const TINY = 2 ** -140;
 const odd = () => tensor([nan, -inf, -1, 0, 1, inf]);
 const truth = (x: Tensor) => cast(x, "int");
-/** Both operands are one tensor. */
+/** Applies a function with one tensor as both operands. */
 const itself = (f: (x: Tensor, y: Tensor) => Tensor) => {
   const x = odd();
   return f(x, x);
 };
 
-/** Values at the edges. */
+/** Special values. */
 export const specials: readonly Special[] = [
   {
     name: "maximum with NaN",
@@ -433,13 +433,13 @@ export const specials: readonly Special[] = [
   },
   { name: "x / 0", apply: () => div(tensor([1, -1, 0, nan]), 0), expected: [inf, -inf, nan, nan] },
   {
-    name: "x / 0 that is computed",
+    name: "x / 0, with 0 computed",
     apply: () => div(tensor([1, -1, 0, 1]), tensor([0, 0, 0, -0])),
     expected: [inf, -inf, nan, -inf],
   },
   { name: "x + y of infinities", apply: () => add(odd(), -inf), expected: [nan, -inf, -inf, -inf, -inf, nan] },
   { name: "x × 0", apply: () => mul(odd(), 0), expected: [nan, nan, -0, 0, 0, nan] },
-  { name: "x × 0 that is computed", apply: () => mul(odd(), tensor([0])), expected: [nan, nan, -0, 0, 0, nan] },
+  { name: "x × 0, with 0 computed", apply: () => mul(odd(), tensor([0])), expected: [nan, nan, -0, 0, 0, nan] },
   { name: "x - x", apply: () => sub(odd(), odd()), expected: [nan, nan, 0, 0, 0, nan] },
   { name: "x - x of one tensor", apply: () => itself(sub), expected: [nan, nan, 0, 0, 0, nan] },
   { name: "x + (-x)", apply: () => itself((x) => add(x, neg(x))), expected: [nan, nan, 0, 0, 0, nan] },
@@ -447,7 +447,7 @@ export const specials: readonly Special[] = [
   { name: "0 / x", apply: () => div(0, odd()), expected: [nan, -0, -0, nan, 0, 0] },
   { name: "x × y - x × y", apply: () => itself((x) => sub(square(x), mul(x, x))), expected: [nan, nan, 0, 0, 0, nan] },
   {
-    name: "a + b + 1e-9 where a = -b",
+    name: "a + b + 1e-9 with a = -b",
     apply: () => add(add(tensor([3, 2 ** 80]), tensor([-3, -(2 ** 80)])), 1e-9),
     expected: [1e-9, 1e-9],
   },
@@ -461,12 +461,12 @@ export const specials: readonly Special[] = [
   { name: "x × truth", apply: () => mul(odd(), greater(odd(), 0)), expected: [nan, nan, -0, 0, 1, inf] },
   { name: "not (x < 0)", apply: () => truth(logicalNot(less(odd(), 0))), expected: [1, 0, 0, 1, 1, 1] },
   {
-    name: "the lesser by where",
+    name: "minimum by where",
     apply: () => where(less(odd(), tensor([0])), odd(), tensor([0])),
     expected: [0, -inf, -1, 0, 0, 0],
   },
-  { name: "the mean of nothing", apply: () => mean(tensor([], [0])), expected: [nan] },
-  { name: "the sum of infinities", apply: () => sum(tensor([[inf, -inf], [inf, 1]]), 1), expected: [nan, inf] },
+  { name: "mean of an empty array", apply: () => mean(tensor([], [0])), expected: [nan] },
+  { name: "sum of infinities", apply: () => sum(tensor([[inf, -inf], [inf, 1]]), 1), expected: [nan, inf] },
   {
     name: "IoU with an inverted box",
     apply: () => iouMatrix(tensor([[0, 0, 0.5, 0.5]]), tensor([[0.5, 0, 0, 0.5]])),
@@ -495,7 +495,7 @@ export const specials: readonly Special[] = [
   },
   { name: "-0 = 0", apply: () => truth(equal(tensor([-0, 0]), tensor([0, -0]))), expected: [1, 1] },
   {
-    name: "halves go to the even number",
+    name: "halves round to even",
     apply: () => round(tensor([-2.5, -1.5, 0.5, 1.5, 2.5, 8388607.5])),
     expected: [-2, -2, 0, 2, 2, 8388608],
   },
@@ -521,7 +521,7 @@ export const specials: readonly Special[] = [
     instead: [[0]],
   },
   { name: "sqrt of a subnormal", apply: () => sqrt(tensor([TINY])), expected: [2 ** -70], instead: [[0]] },
-  // Some drivers keep subnormals, but read no exponent below that of the smallest normal number out of them.
+  // Some drivers keep subnormals, but never read an exponent below that of the smallest normal number from them.
   {
     name: "log of a subnormal",
     apply: () => log(tensor([TINY])),

@@ -13,25 +13,25 @@ import {
   specials,
 } from "./functions.ts";
 
-/** How exactly results from one range of inputs are. */
+/** The accuracy of results from one range of inputs. */
 export interface Figures {
   readonly range: string;
   readonly beyond: boolean;
   readonly count: number;
-  /** The largest error and the root of the mean square, in units in the last place of the right result. */
+  /** The largest error and the root mean square, in units in the last place of the exact result. */
   readonly largest: number;
   readonly usual: number;
   /** The largest error in units of 2^-23 of the right result, as accuracies are stated. */
   readonly relative: number;
   readonly absolute: number;
-  /** The inputs of the largest error, what they gave and what is right. */
+  /** The inputs of the largest error, the actual and the exact result. */
   readonly worst: readonly string[];
-  /** How many results differ by more than rounding: finite where they should not be, or the other way round. */
+  /** The number of results that differ by more than rounding: finite when they should not be, or vice versa. */
   readonly wrong: number;
-  /** How many of these are NaN. */
+  /** The number of these that are NaN. */
   readonly nan: number;
   readonly wrongAt: readonly string[];
-  /** Results that are subnormal, which count for nothing above. */
+  /** Subnormal results, which are not included in the figures above. */
   readonly subnormal: { readonly kept: number; readonly flushed: number; readonly wrong: number };
 }
 
@@ -50,7 +50,7 @@ export interface DeviceFigures {
   readonly description: string;
   readonly executor: string | null;
   readonly functions: readonly FunctionFigures[];
-  /** What special cases gave, and what is right. */
+  /** Actual and expected results of special cases. */
   readonly specials: readonly { readonly name: string; readonly got: string[]; readonly expected: string[] }[];
 }
 
@@ -62,20 +62,20 @@ export interface RuntimeFigures {
 const double = new Float64Array(1);
 const halves = new Uint32Array(double.buffer);
 
-/** The distance between neighbouring float32 numbers at the size of a number. */
+/** The distance between neighbouring float32 numbers at the magnitude of a number. */
 export function ulpOf(x: number): number {
   double[0] = x;
   const exponent = ((halves[1] >>> 20) & 0x7ff) - 1023;
   return 2 ** (Math.max(exponent, -126) - 23);
 }
 
-/** Results this near to the limits of float32 may fall on either side. */
+/** Results this close to the limits of float32 may fall on either side. */
 const MARGIN = 2 ** -18;
-/** A subnormal result counts as kept where it is off by no more than this part of itself, or by a few of the smallest numbers. */
+/** A subnormal result counts as kept if its error is at most this fraction of it, or a few of the smallest numbers. */
 const KEPT = 2 ** -10;
 const KEPT_STEPS = 8;
 
-/** A number as text that tells the zeros apart. */
+/** Formats a number so that 0 and -0 differ. */
 export function text(x: number): string {
   return Object.is(x, -0) ? "-0" : String(x);
 }
@@ -146,7 +146,7 @@ function figuresOf(
   };
 }
 
-/** Measures one function on one device, all ranges in one plan. */
+/** Measures one function on one device, with all ranges in one plan. */
 export async function measureFunction(
   device: string,
   measured: Measured,
@@ -182,12 +182,12 @@ async function valuesOn(device: string, y: Tensor): Promise<Float32Array> {
   return Float32Array.from(y.value!);
 }
 
-/** What a special case comes to on a device. */
+/** Computes a special case on a device. */
 export async function measureSpecial(device: string, special: Special): Promise<number[]> {
   return [...await valuesOn(device, special.apply())];
 }
 
-/** Measures every device of this runtime but the oracle. */
+/** Measures every device of this runtime except the oracle. */
 export async function measure(points: number): Promise<RuntimeFigures> {
   const devices: DeviceFigures[] = [];
   const missing: { device: string; reason: string }[] = [];

@@ -1,4 +1,4 @@
-/** What was measured, as tables. */
+/** Formats measurements as tables. */
 import { toleranceOf } from "../../verify/tolerances.ts";
 import type { DeviceFigures, Figures, FunctionFigures, RuntimeFigures } from "./measure.ts";
 
@@ -8,10 +8,10 @@ export interface MeasuredRuntime {
   readonly figures: RuntimeFigures;
 }
 
-/** A device, or several that came to the same figures. */
+/** A device, or several with the same figures. */
 interface Column {
   readonly device: DeviceFigures;
-  /** The runtimes of each. */
+  /** The runtimes of each device. */
   readonly devices: Map<string, string[]>;
   readonly cells: string;
 }
@@ -22,7 +22,7 @@ function number(x: number): string {
   return x >= 100 ? x.toFixed(0) : x.toPrecision(2);
 }
 
-/** The ranges of a function together, or the one. */
+/** One cell for the ranges of a function. */
 function cell(ranges: readonly Figures[]): string {
   const count = ranges.reduce((n, r) => n + r.count, 0);
   const largest = Math.max(...ranges.map((r) => r.largest));
@@ -32,7 +32,7 @@ function cell(ranges: readonly Figures[]): string {
   return largest === 0 ? "exact" : `${number(largest)} / ${number(usual)}`;
 }
 
-/** Rows of a group: a name and what each device gives. What is beyond a function's tolerance has rows of its own. */
+/** The rows of a group: a name and a cell per device. Ranges beyond a function's tolerance get their own rows. */
 function rowsOf(functions: readonly FunctionFigures[], group: FunctionFigures["group"]): [string, string][] {
   return functions.filter((f) => f.group === group).flatMap(({ name, byRange, ranges }): [string, string][] => {
     const apart = byRange ? ranges : ranges.filter((r) => r.beyond);
@@ -44,7 +44,7 @@ function rowsOf(functions: readonly FunctionFigures[], group: FunctionFigures["g
   });
 }
 
-/** The largest absolute errors of what crosses 0 again and again. */
+/** The largest absolute errors of functions that cross 0 repeatedly. */
 function absoluteRows(functions: readonly FunctionFigures[]): [string, string][] {
   return functions.filter(({ oscillates }) => oscillates).flatMap(({ name, ranges }) =>
     ranges.map(({ range, absolute, wrong, nan, count }): [string, string] => [
@@ -65,12 +65,12 @@ function subnormalCell(functions: readonly FunctionFigures[]): string {
     }
   }
   const all = kept + flushed + wrong;
-  if (wrong === 0 && kept >= 0.95 * all) return kept === all ? "kept" : "kept, but for the very smallest";
+  if (wrong === 0 && kept >= 0.95 * all) return kept === all ? "kept" : "kept, except the very smallest";
   if (wrong === 0 && kept === 0) return "0";
   return `${kept} kept, ${flushed} are 0, ${wrong} wrong`;
 }
 
-/** A special case of a device: what differs from what is right. */
+/** A special case on a device: how it differs from the expected result. */
 function specialCell({ got, expected }: DeviceFigures["specials"][number]): string {
   return got.every((x, i) => x === expected[i]) ? "=" : got.map(short).join(", ");
 }
@@ -84,7 +84,7 @@ function short(value: string): string {
 
 const ORDER = ["cpu", "webasm", "headlessgl", "webgl", "webgl2", "webgpu"];
 
-/** The devices, with those joined whose figures are the same as far as they are shown. */
+/** The devices, joined if all displayed figures are the same. */
 function columnsOf(measured: readonly MeasuredRuntime[]): Column[] {
   const columns: Column[] = [];
   for (const { runtime, figures } of measured) {
@@ -141,25 +141,25 @@ export function write(measured: readonly MeasuredRuntime[], gpujs: string, point
   const exactNames = exact.filter((row) => !inexact.includes(row)).map(([name]) => name);
   return [
     `Measured on ${date} with gpu.js ${gpujs}, ${versions}, at ${points} points or more in each range. Devices of several runtimes ` +
-    "that came to the same are one column.",
+    "with the same figures share a column.",
     table(
-      ["device", "what computes"],
+      ["device", "driver"],
       columns.map(({ device }, i) => [names[i], device.description]),
     ),
-    "The largest error / the root of the mean square, in units in the last place of the right result. A float32 that is rounded once " +
-    "is off by half a unit at most.",
+    "The largest error / the root mean square, in units in the last place of the exact result. The error of a float32 that is rounded " +
+    "once is at most half a unit.",
     table(["function", ...names], body([...inexact, ...grouped((f) => rowsOf(f, "rounded"))])),
-    ...(exactNames.length > 0 ? [`Exact on all of them: ${exactNames.join(", ")}.`] : []),
-    "`sin` and `cos` once more, the largest absolute error:",
+    ...(exactNames.length > 0 ? [`Exact on all devices: ${exactNames.join(", ")}.`] : []),
+    "The largest absolute error of `sin` and `cos`:",
     table(["function", ...names], body(grouped(absoluteRows))),
-    "Of several ops; `logSumExp`, `logSoftmax` and the losses in units in the last place of their largest input:",
+    "Functions of several ops; `logSumExp`, `logSoftmax` and the losses in units in the last place of their largest input:",
     table(["function", ...names], body(grouped((f) => rowsOf(f, "composite")))),
-    "Results that are subnormal, and special cases that do not give what JavaScript gives on all of them (= where they do):",
-    table(["case", "right", ...names], [
+    "Subnormal results, and special cases in which some device differs from JavaScript (= if it agrees):",
+    table(["case", "expected", ...names], [
       ["subnormal results", "", ...columns.map(({ device }) => subnormalCell(device.functions))],
       ...differing,
     ]),
-    `The same everywhere: ${agreed.map(([name]) => name.replaceAll("|", "\\|")).join("; ")}.`,
+    `The same on all devices: ${agreed.map(([name]) => name.replaceAll("|", "\\|")).join("; ")}.`,
   ].join("\n\n");
 }
 

@@ -1,4 +1,4 @@
-/** Measures the devices of the runtime that runs this, and writes what it found to a file: `run.ts <file> <points>`. */
+/** Measures the devices of the current runtime and writes the results to a file: `run.ts <file> <points>`. */
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { measure } from "./measure.ts";

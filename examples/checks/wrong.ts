@@ -1,14 +1,14 @@
 /**
- * Gradients that are wrong, each in a way that is easy to overlook:
+ * Wrong gradients, each with a mistake that is easy to overlook:
  *
  *     gpugrad check examples/checks/wrong.ts --html wrong.html
  *
- * says which inputs, which elements and by how much, and ends with exit code 1.
+ * reports which elements of which inputs are wrong and by how much, and exits with code 1.
  */
 import { detach, exp, log, mean, mul, neg, sigmoid, sub, type Tensor } from "gpugrad";
 import { check, type PlainArrays, shapes, tensors } from "gpugrad/verify";
 
-/** The focal loss of positives: the weight was meant to be held, but then it is not the loss's gradient any more. */
+/** The focal loss of positives: the weight is held constant, so this is no longer the gradient of the loss. */
 function focal(scores: Tensor): Tensor {
   const probability = sigmoid(scores);
   const weight = detach(sub(1, probability));
@@ -17,10 +17,10 @@ function focal(scores: Tensor): Tensor {
 
 export const focalLoss = check(focal, tensors(shapes({ minAxis: 1 }).map((shape) => [shape])));
 
-/** A right one beside them: only what is wrong is called so. */
+/** A right one among them: only wrong gradients are reported as wrong. */
 export const exponential = check((x: Tensor) => mean(exp(x)), tensors([[3, 2]]), { runs: 20 });
 
-/** The mean of squared errors as a function of plain arrays, with a gradient written by hand. Its 2 is missing. */
+/** The mean of squared errors as a function of plain arrays, with a hand-written gradient that lacks a factor of 2. */
 const meanSquaredError = {
   value([prediction, target]: PlainArrays): number {
     let sum = 0;

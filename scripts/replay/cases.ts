@@ -1,4 +1,4 @@
-/** What is replayed: cases as plain data, drawn from fixed seeds, and how a version of gpugrad records them. */
+/** The cases to replay: plain data, drawn from fixed seeds, and how a version of gpugrad records them. */
 import fc from "fast-check";
 import type { Entry } from "../../core/op.ts";
 import { registry } from "../../tests/ops/registry.ts";
@@ -8,18 +8,18 @@ import { type Program, programs, record } from "../../tests/ops/programs.ts";
 import { randomFrom } from "../../verify/random.ts";
 import type { Api, Tree } from "./tree.ts";
 
-/** A case: a stable name, and the tensors that are asked for in one plan. */
+/** A case: a stable name, and the tensors that are requested in one plan. */
 export interface ReplayCase {
   readonly name: string;
   /** Records it with the version of gpugrad that it was made for. */
   record(): readonly Tensor[];
 }
 
-/** Cases of each op. */
+/** The number of cases per op. */
 const CASES_EACH = 4;
-/** Programs of each kind. */
+/** The number of programs of each kind. */
 const PROGRAMS_EACH = 100;
-/** Of everything that is drawn. */
+/** The seed of all generated data. */
 const SEED = 1;
 
 /** All cases for a version. */
@@ -29,13 +29,19 @@ export function* casesFor(tree: Tree): Generator<ReplayCase> {
   yield* programCases(tree);
 }
 
-/** Draws when a case is first recorded: few may be asked for, and an op of another version may have a domain that fails here. */
+/**
+ * Draws when a case is first recorded: few may be requested, and an op of another version may have a domain that fails
+ * here.
+ */
 function lazily<T>(arbitrary: fc.Arbitrary<T>, count: number): (i: number) => T {
   let drawn: T[] | null = null;
   return (i) => (drawn ??= fc.sample(arbitrary, { seed: SEED, numRuns: count }))[i];
 }
 
-/** Cases are drawn from the domains of this version, so that both versions get the same; the other one's serve for ops of its own. */
+/**
+ * Cases are drawn from the domains of this version, so that both versions get the same; ops that only the other version
+ * has use its domains.
+ */
 function* opCases({ api, ops }: Tree): Generator<ReplayCase> {
   for (const [name, entry] of ops) {
     const draw = lazily(caseOf(registry().get(name) ?? entry), CASES_EACH);
@@ -59,7 +65,7 @@ function recordOp(api: Api, entry: Entry, drawn: DrawnCase, order: number): read
   return results;
 }
 
-/** A number made of tensors, with a weight for each element, so that no gradient is trivial. */
+/** A weighted sum of tensors with a weight per element, so that no gradient is trivial. */
 function weightedSum({ add, mul, sum, tensor }: Api, tensors: readonly Tensor[], seed: number): Tensor {
   const random = randomFrom(seed);
   return tensors
@@ -83,7 +89,7 @@ function recordProgram({ tensor }: Api, ops: Tree["ops"], program: Program) {
   return { leaves, outputs: record(program, leaves, ops) };
 }
 
-/** The gradients by all leaves; none for a program that ends in comparisons alone. */
+/** The gradients by all leaves; none for a program that ends only in comparisons. */
 function programGradients(api: Api, ops: Tree["ops"], program: Program): readonly Tensor[] {
   const { outputs, leaves } = recordProgram(api, ops, program);
   const floats = outputs.filter((t) => t.dtype === "float");
@@ -91,7 +97,7 @@ function programGradients(api: Api, ops: Tree["ops"], program: Program): readonl
   return api.grad(weightedSum(api, floats, program.seed), leaves, undefined, { allowUnused: true });
 }
 
-/** Foreground classes of the SSD cases, and targets of an image. */
+/** Foreground classes of the SSD cases, and targets per image. */
 const CLASSES = 80;
 const TARGETS_EACH = 8;
 

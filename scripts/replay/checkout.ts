@@ -1,4 +1,4 @@
-/** Another commit in a temporary folder, with this one's node_modules. */
+/** Checks out another commit into a temporary folder, with the current node_modules. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,13 +7,13 @@ import { join } from "node:path";
 /** A folder that holds a version of the sources. */
 export interface Checkout {
   readonly folder: string;
-  /** The commit, or the folder as it was given. */
+  /** The commit, or the folder as given. */
   readonly label: string;
-  /** Removes it; may be called twice. */
+  /** Removes the folder; may be called twice. */
   remove(): void;
 }
 
-/** A mistake in how the command was called: its message is all that is printed. */
+/** A usage error: only its message is printed. */
 export class ReplayError extends Error {}
 
 function git(root: string, ...args: string[]): string {
@@ -35,7 +35,7 @@ function commitOf(root: string, revision: string): string {
   }
 }
 
-/** Checks a commit out. A folder that holds sources is taken as it is. */
+/** Checks out a commit. A folder that holds sources is used as it is. */
 export function checkOut(root: string, revision: string): Checkout {
   if (existsSync(join(revision, "mod.ts"))) return { folder: revision, label: revision, remove: () => {} };
   const commit = commitOf(root, revision);
@@ -44,7 +44,7 @@ export function checkOut(root: string, revision: string): Checkout {
   const modules = join(folder, "node_modules");
   const remove = () => {
     if (!existsSync(parent)) return;
-    // The link goes first, so that nothing that removes folders can follow it.
+    // The link is removed first, so that nothing that deletes folders can follow it.
     if (existsSync(modules)) unlinkSync(modules);
     spawnSync("git", ["-C", root, "worktree", "remove", "--force", folder]);
     rmSync(parent, { recursive: true, force: true });

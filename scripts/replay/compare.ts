@@ -1,8 +1,8 @@
-/** What changed between two dumps, kernel by kernel; the same change in many places is one change. */
+/** Compares two dumps kernel by kernel; the same change in many places is reported once. */
 import type { Dump, Texts } from "./dump.ts";
 import { difference, type Hunk, hunksBetween, shapeOf } from "./hunks.ts";
 
-/** How many kernels of a target are what they were. */
+/** How many kernels of a target are unchanged, changed, new and gone. */
 export interface Tally {
   same: number;
   changed: number;
@@ -10,10 +10,10 @@ export interface Tally {
   gone: number;
 }
 
-/** What a change is about: a kernel, the order of a plan with its leaves and results, or a case that one side cannot plan. */
+/** The subject of a change: a kernel, a plan (its order, leaves and results), or a case that one side cannot plan. */
 export type Subject = "kernel" | "plan" | "case";
 
-/** Where a change is. */
+/** The place of a change. */
 export interface Place {
   readonly name: string;
   readonly target: string;
@@ -27,15 +27,15 @@ export interface Change {
   readonly subject: Subject;
   /** The difference in the first place. */
   readonly hunks: readonly Hunk[];
-  /** What is to be said besides: why there is no plan, or that names alone changed. */
+  /** A remark: why there is no plan, or that only names changed. */
   readonly note: string;
   readonly places: Place[];
 }
 
-/** The differences of two dumps. */
+/** The differences between two dumps. */
 export interface Comparison {
   readonly tallies: ReadonlyMap<string, Tally>;
-  /** The most frequent first. */
+  /** Most frequent first. */
   readonly changes: readonly Change[];
 }
 
@@ -43,7 +43,7 @@ const NAMES_ALONE = "the names of variables alone";
 
 type Found = Omit<Change, "places"> & { readonly label?: string };
 
-/** Compares what kernels were with what they are. */
+/** Compares two dumps. */
 export function compare(before: Dump, after: Dump): Comparison {
   const tallies = new Map<string, Tally>();
   const changes = new Map<string, Change>();
@@ -54,7 +54,7 @@ export function compare(before: Dump, after: Dump): Comparison {
       tallies.set(target, tally);
       for (const { label = "", ...change } of comparePlans(old[target], now[target], tally)) {
         const { kind, subject, note, hunks } = change;
-        // Names are numbered otherwise in many ways, of which none matters.
+        // Renumbered names differ in many ways, none of which matters.
         const key = [kind, subject, note, note === NAMES_ALONE ? "" : shapeOf(hunks)].join("\n");
         const known = changes.get(key) ?? { ...change, places: [] };
         known.places.push({ name, target, label });
@@ -102,7 +102,7 @@ function compareTexts(before: string | undefined, after: string | undefined): Om
   return { kind: "changed", note: namesAlone ? NAMES_ALONE : "", hunks };
 }
 
-/** A case that has no plan on one side, or on both. */
+/** A case without a plan on one side or on both. */
 function compareFailures(before: Texts, after: Texts, tally: Tally): Found[] {
   if (before.error === after.error) return [];
   const kernels = (texts: Texts) => Object.keys(texts).length - 1;

@@ -1,23 +1,23 @@
-/** Plans every case with the version of gpugrad in a folder; `replay.ts` starts it with `dump_process.ts`. */
+/** Plans every case with the version of gpugrad in a folder; run by `replay.ts` through `dump_process.ts`. */
 import picomatch from "picomatch";
 import type { Tensor } from "../../mod.ts";
 import { casesFor } from "./cases.ts";
 import { textsOf, type Tree } from "./tree.ts";
 
-/** The texts of a plan by their labels, or under `error` why there is none. */
+/** The texts of a plan by label, or the reason under `error` why there is none. */
 export type Texts = Readonly<Record<string, string>>;
 
 /** All texts: by case, then by target. */
 export type Dump = Readonly<Record<string, Readonly<Record<string, Texts>>>>;
 
-/** What is left out of a dump. */
+/** Selects the cases and targets of a dump. */
 export interface Filter {
-  /** A glob over names of cases, or a part of a name. */
+  /** A glob over case names, or a part of a name. */
   readonly only?: string;
   readonly targets: readonly string[];
 }
 
-/** Plans the cases that pass a filter. */
+/** Plans the selected cases. */
 export function dump(tree: Tree, { only, targets }: Filter): Dump {
   const matches = only === undefined ? () => true : matcher(only);
   const all: Record<string, Record<string, Texts>> = {};

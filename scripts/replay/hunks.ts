@@ -1,4 +1,4 @@
-/** The difference between two texts of a kernel, so that one sees what changed and not that later variables are numbered otherwise. */
+/** Differences between two texts of a kernel that show what changed, and not that later variables are renumbered. */
 import { diffArrays, structuredPatch } from "diff";
 
 /** A part of a unified diff: lines that begin with a space, `-` or `+`. */
@@ -9,20 +9,20 @@ export interface Hunk {
 
 /** A variable of a kernel: a letter and a number. */
 const VARIABLE = /\b(?:old_)?[a-z]\d+\b/g;
-/** Where a variable is declared: in a statement, or as a parameter. */
+/** A declaration of a variable: in a statement, or as a parameter. */
 const DECLARATION = /(?:\b(?:const|let) |^)([a-z]\d+) = /gm;
-/** A whole number that is part of no name and no decimal fraction: sizes, strides and bounds. */
+/** A whole number that is not part of a name or a decimal fraction: sizes, strides and bounds. */
 const WHOLE = /(?<![\w.])\d+(?![\w.])/g;
 const VARIABLE_OR_WHOLE = new RegExp(`${VARIABLE.source}|${WHOLE.source}`, "g");
 
-/** How two texts differ. */
+/** The difference between two texts. */
 export interface Difference {
   readonly hunks: readonly Hunk[];
-  /** Whether the texts are the same but for the names of variables. */
+  /** Whether the texts differ only in the names of variables. */
   readonly namesAlone: boolean;
 }
 
-/** The unified diff of two texts, in the names of the second one where more than names changed. */
+/** The unified diff of two texts, in the names of the second if more than names changed. */
 export function difference(before: string, after: string): Difference {
   const hunks = hunksBetween(renamed(before, after), after);
   if (hunks.length > 0) return { hunks, namesAlone: false };
@@ -42,13 +42,13 @@ function ended(text: string): string {
   return text === "" ? "" : `${text}\n`;
 }
 
-/** A text with its variables named as those of another text that stand in their place. */
+/** Renames the variables of a text to their counterparts in another text. */
 function renamed(before: string, after: string): string {
   const names = new Map<string, string>();
   const taken = new Set<string>();
   for (const [old, now] of counterparts(before.split("\n"), after.split("\n"))) {
     const [from, to] = [declared(old), declared(now)];
-    // What takes another's place with more or fewer variables has none that could be called the same.
+    // A replacement with more or fewer variables has no counterparts.
     if (from.length !== to.length) continue;
     from.forEach((name, i) => {
       if (taken.has(to[i]) || name[0] !== to[i][0]) return;
@@ -60,7 +60,7 @@ function renamed(before: string, after: string): string {
   return before.replace(VARIABLE, (name) => names.get(name) ?? (used.has(name) ? `old_${name}` : name));
 }
 
-/** Pieces of two texts that are the same but for the names of variables, and pieces that took the place of others. */
+/** Pieces of two texts that are the same but for the names of variables, and pieces that replace others. */
 function* counterparts(before: readonly string[], after: readonly string[]): Generator<readonly [string, string]> {
   const masked = (line: string) => line.replace(VARIABLE, (name) => name[0]);
   let i = 0, k = 0;
@@ -83,14 +83,14 @@ function declared(text: string): string[] {
 }
 
 /**
- * What changed, whatever variables are called, whatever sizes there are and however often it changed: the same for the same change.
+ * Normalises a change, regardless of variable names, sizes and repetition: equal for equal changes.
  */
 export function shapeOf(hunks: readonly Hunk[]): string {
   const shapes = new Set(hunks.flatMap(({ lines }) => replacements(lines)).map(shapeOfLines));
   return [...shapes].sort().join("\n");
 }
 
-/** The lines of each replacement: one line for one where as many came as went, else all that stand together. */
+/** The lines of each replacement: line by line if the counts match, otherwise as a block. */
 function replacements(lines: readonly string[]): string[][] {
   const found: string[][] = [];
   for (let i = 0; i < lines.length; i++) {

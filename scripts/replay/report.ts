@@ -1,8 +1,8 @@
-/** A comparison as text: each change once, with where it is, then how many kernels of each target changed. */
+/** Formats a comparison: each change once, with its places, then the number of changed kernels of each target. */
 import { styleText } from "node:util";
 import type { Change, Comparison, Place } from "./compare.ts";
 
-/** How a comparison is written. */
+/** Options of the report. */
 export interface ReportOptions {
   readonly colours: boolean;
   /** Shows all changes and all cases. */
@@ -12,19 +12,21 @@ export interface ReportOptions {
 type Style = Parameters<typeof styleText>[0];
 type Paint = (style: Style, text: string) => string;
 
-/** Changes and cases that are shown where not all are asked for. */
+/** The most changes and cases shown without `verbose`. */
 const MOST_CHANGES = 40;
 const MOST_CASES = 6;
-/** Lines of a difference that are shown then. */
+/** The most lines of a difference shown without `verbose`. */
 const MOST_LINES = 60;
 
-/** Writes a comparison down. */
+/** Formats a comparison. */
 export function reportText({ tallies, changes }: Comparison, { colours, verbose }: ReportOptions): string {
   const paint: Paint = colours ? styleText : (_, text) => text;
   const shown = verbose ? changes : changes.slice(0, MOST_CHANGES);
   const parts = shown.map((change) => changeText(change, paint, verbose));
   const rest = changes.length - shown.length;
-  if (rest > 0) parts.push(`... and ${rest} further changes: --verbose shows them, --only and --target narrow down\n`);
+  if (rest > 0) {
+    parts.push(`... and ${rest} further changes: --verbose shows them, --only and --target narrow them down\n`);
+  }
   const width = Math.max(0, ...[...tallies.keys()].map((target) => target.length));
   for (const [target, tally] of tallies) {
     const name = `${target}:`.padEnd(width + 1);
@@ -58,12 +60,12 @@ function lineText(line: string, paint: Paint): string {
   return line[0] in STYLES ? paint(STYLES[line[0]], line) : line;
 }
 
-/** One of a kind has no plural. */
+/** A count of one has no plural. */
 function plural(text: string): string {
   return text.replace(/\b1 (\w+)s\b/g, "1 $1");
 }
 
-/** The cases and in brackets their targets. */
+/** The cases, with their targets in brackets. */
 function placesText(places: readonly Place[], most: number): string {
   const targets = new Map<string, Set<string>>();
   for (const { name, target } of places) {

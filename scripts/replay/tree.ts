@@ -1,6 +1,7 @@
 /**
- * The part of the replay that touches the compiler's internals, so that it can be pointed at another commit's. Where an internal
- * function moves or changes, its new shape is added here next to the old one: a commit before the change can then still be replayed.
+ * The part of the replay that touches the compiler's internals, so that it can be applied to another commit. If an
+ * internal function moves or changes, its new form is added here next to the old one, so that commits before the change
+ * can still be replayed.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -9,10 +10,10 @@ import type { Entry } from "../../core/op.ts";
 import type { Plan, Source } from "../../core/plan/plan.ts";
 import type { Tensor } from "../../mod.ts";
 
-/** What the cases are recorded with: the public API. */
+/** The API that cases are recorded with: the public one. */
 export type Api = typeof import("../../mod.ts");
 
-/** The targets, in the order in which they are reported. */
+/** The targets, in reporting order. */
 export const TARGETS = ["float64", "cpu", "webasm", "headlessgl", "webgl", "webgl2", "webgpu"] as const;
 
 /** A version of the compiler. */
@@ -20,7 +21,7 @@ export interface Tree {
   readonly api: Api;
   /** The registry. */
   readonly ops: ReadonlyMap<string, Entry>;
-  /** Plans for a target by its name; needs no device. */
+  /** Plans for a target given by name; needs no device. */
   plan(outputs: readonly Tensor[], target: string): Plan;
 }
 
@@ -36,7 +37,7 @@ async function find<T>(folder: string, what: string, places: readonly (readonly 
   throw new Error(`replay: cannot find ${what} in ${folder}; scripts/replay/tree.ts knows it as ${known}`);
 }
 
-/** Loads the compiler and the ops that lie in a folder. */
+/** Loads the compiler and the ops in a folder. */
 export async function loadTree(folder: string): Promise<Tree> {
   const mod = join(folder, "mod.ts");
   if (!existsSync(mod)) throw new Error(`replay: there is no mod.ts in ${folder}`);
@@ -69,7 +70,7 @@ async function findPlanner(folder: string): Promise<Tree["plan"]> {
   return (outputs, target) => makePlan(outputs, neededEntries(outputs, "").leaves, targetFor(target));
 }
 
-/** The text of each kernel of a plan by its label, and under `plan` what it starts from, the order, and the results. */
+/** The text of each kernel of a plan by label, and under `plan` its leaves, its order and its results. */
 export function textsOf(plan: Plan): Record<string, string> {
   const labels = labelsOf(plan.steps.map(({ name, shape }) => `${name} [${shape.join(", ")}]`));
   const sourceText = (source: Source): string =>
@@ -93,7 +94,7 @@ export function textsOf(plan: Plan): Record<string, string> {
   return texts;
 }
 
-/** Names that stay the same when a kernel is added elsewhere: what is there several times is numbered. */
+/** Stable names, which stay the same when a kernel is added elsewhere: duplicates are numbered. */
 function labelsOf(names: readonly string[]): string[] {
   const seen = new Map<string, number>();
   return names.map((name) => {

@@ -15,7 +15,7 @@ import {
 } from "../../core/affine.ts";
 import { checkProperty } from "../support/property.ts";
 
-/** An expression as it is written, and the same in index algebra. */
+/** An expression in plain arithmetic, and the same in index algebra. */
 interface Expression {
   text: string;
   index: Index;
@@ -30,7 +30,7 @@ interface Variable {
 
 const floor = (a: number, n: number) => Math.floor(a / n);
 
-/** The value of an index expression, by the definition of its parts. */
+/** The value of an index expression, by definition. */
 function valueOf(index: Index, values: readonly number[]): number {
   let sum = index.base;
   for (const { atom, coefficient } of index.terms) sum += coefficient * valueOfAtom(atom, values);
@@ -44,7 +44,7 @@ function valueOfAtom(atom: Atom, values: readonly number[]): number {
   return atom.kind === "quotient" ? quotient : of - atom.by * quotient;
 }
 
-/** Ranges of variables, values inside them, and an expression over them. */
+/** Ranges of variables, values within them, and an expression over them. */
 const cases = fc.gen().map((g) => {
   const int = (min: number, max: number) => g(fc.integer, { min, max });
   const variables: Variable[] = Array.from({ length: int(1, 3) }, () => {
@@ -102,10 +102,10 @@ const cases = fc.gen().map((g) => {
   return { expression, variables, points, toString: () => `${expression.text} with ${JSON.stringify(variables)}` };
 });
 
-test("an index expression has the value of the arithmetic that it was built with", async () => {
+test("an index expression has the value of the arithmetic it was built from", async () => {
   await checkProperty(cases, ({ expression, points }) => {
     for (const values of points) {
-      // Adding 0 makes one zero of the two.
+      // Adding 0 turns -0 into 0.
       assert.equal(valueOf(expression.index, values) + 0, expression.evaluate(values) + 0, expression.text);
     }
   }, { runs: 800 });
@@ -135,12 +135,12 @@ test("an index expression is as deep as the variables that it reads", async () =
 
 test("expressions with the same key have the same value", async () => {
   await checkProperty(fc.tuple(cases, cases), ([a, b]) => {
-    // Variables of the two may differ in their ranges, so that only expressions over the same ones compare.
+    // The ranges of variables may differ between the two, so only expressions over the same variables are compared.
     if (JSON.stringify(a.variables) !== JSON.stringify(b.variables)) return;
     if (a.expression.index.key !== b.expression.index.key) return;
     for (const values of a.points) assert.equal(a.expression.evaluate(values), b.expression.evaluate(values));
   }, { runs: 300 });
-  // A key names what an expression is, whatever order it was put together in.
+  // A key identifies an expression, whatever the order in which it was built.
   const [x, y] = [variable("v0", 0, 9, 0), variable("v1", 0, 9, 1)];
   assert.equal(add(x, scale(y, 3)).key, add(scale(y, 3), x).key);
   assert.equal(add(add(x, y), scale(y, -1)).key, x.key);
@@ -148,7 +148,7 @@ test("expressions with the same key have the same value", async () => {
 
 const shapes = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 4 });
 
-test("a position and its coordinates turn into each other without a division left", async () => {
+test("a position and its coordinates convert into each other without any division left", async () => {
   await checkProperty(shapes, (shape) => {
     const axes = shape.map((n, i) => variable(`v${i}`, 0, n - 1, 0));
     const flat = flatten(axes, shape);
@@ -159,7 +159,7 @@ test("a position and its coordinates turn into each other without a division lef
   });
 });
 
-test("coordinates are those of plain arithmetic", async () => {
+test("coordinates match plain arithmetic", async () => {
   await checkProperty(shapes, (shape) => {
     const size = shape.reduce((a, b) => a * b, 1);
     const index = unflatten(variable("v0", 0, size - 1, 0), shape);
@@ -176,7 +176,7 @@ test("coordinates are those of plain arithmetic", async () => {
   });
 });
 
-test("a chain of reshapes and their inverses leaves the index as it was", async () => {
+test("a chain of reshapes and their inverses leaves the index unchanged", async () => {
   const chain = fc.tuple(fc.integer({ min: 1, max: 60 }), fc.array(fc.nat(1000), { maxLength: 4 }));
   await checkProperty(chain, ([size, choices]) => {
     const position = variable("v0", 0, size - 1, 0);

@@ -1,4 +1,4 @@
-/** What `auto` does when the device that it chose goes away. */
+/** `auto` when the device that it chose is lost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Device } from "../../core/device.ts";
@@ -12,7 +12,7 @@ const devices = await devicesUnderTest();
 const gpu = devices.find((d) => d.gpu && d.available)?.device;
 const missing = gpu ? undefined : "no GPU device works here";
 
-/** Lets the host look slow in trials, so that `auto` takes a GPU that is a software driver. */
+/** Makes the host look slow in trials, so that `auto` takes a GPU that is a software driver. */
 async function withSlowHost<T>(run: () => Promise<T>): Promise<T> {
   const { prototype } = Device;
   const original = prototype.run;
@@ -29,7 +29,7 @@ async function withSlowHost<T>(run: () => Promise<T>): Promise<T> {
 }
 
 test(
-  ...skip("auto starts a device that was lost again, or goes on with the next one and says so", missing),
+  ...skip("auto restarts a lost device, or falls back to the next one and says so", missing),
   async () => {
     await withSlowHost(async () => {
       const first = await useDevice("auto");
@@ -65,7 +65,7 @@ test(
       assert.deepEqual(
         await mul(tensor([1, 2]), tensor(5)).toArray({ device: gpu! }),
         [5, 10],
-        "it starts when it can",
+        "it restarts when possible",
       );
     });
   },

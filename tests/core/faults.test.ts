@@ -1,4 +1,7 @@
-/** Devices that go away, workers that die, memory that is refused, kernels that do not compile: an error says so, and the next call is right. */
+/**
+ * Lost devices, dying workers, failed allocations, kernels that do not compile: the error says so, and the next call is
+ * correct.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Device } from "../../core/device.ts";
@@ -12,16 +15,19 @@ const workers: AnyWorker[] = [];
 watchWorkers((worker) => workers.push(worker));
 const devices = await devicesUnderTest();
 
-/** How a worker can end: a message that it cannot handle throws in it; only Node and Deno tell of one that is terminated. */
+/**
+ * How a worker can end: by throwing on a message that it cannot handle, or by termination, which only Node and Deno
+ * report.
+ */
 const deaths: [string, (worker: AnyWorker) => void][] = [
   ["throws", (worker) => worker.postMessage({ type: "run", id: "no such entry" })],
 ];
 if (runtime() === "node" || runtime() === "deno") deaths.push(["is terminated", (worker) => void worker.terminate()]);
 
-/** Many elements, so that threads share the work. */
+/** Enough elements that threads share the work. */
 const SIZE = 1 << 16;
 
-/** The same structure each time, so that it meets the plan that a fault has hit. */
+/** The same structure each time, so that it reuses the plan that the fault has hit. */
 async function compute(device: string | Device, factor: number, size = SIZE): Promise<void> {
   const x = tensor(Float32Array.from({ length: size }, (_, i) => i % 5));
   const y = mul(x, tensor(factor));
@@ -30,7 +36,7 @@ async function compute(device: string | Device, factor: number, size = SIZE): Pr
   assert.equal(wrong, -1, `element ${wrong} is ${y.value![wrong]}`);
 }
 
-/** Makes the device's next allocations fail; gives what ends that. */
+/** Makes the device's next allocations fail; returns a function that undoes it. */
 async function refuseMemory(device: string): Promise<() => void> {
   if (device === "webasm") {
     const { Memory } = WebAssembly;
@@ -57,7 +63,7 @@ async function refuseMemory(device: string): Promise<() => void> {
 
 for (const { device, on, gpu } of devices) {
   if (gpu) {
-    test(...on("a device that is lost between calls says so, and the next call starts it anew"), async () => {
+    test(...on("a device lost between calls rejects, and the next call restarts it"), async () => {
       const used = await useDevice(device);
       await used.dispose();
       await compute(device, 2);
@@ -74,7 +80,7 @@ for (const { device, on, gpu } of devices) {
       await compute(device, 4);
     });
 
-    test(...on("calls under way when a device is lost reject or are right, and later ones are right"), async () => {
+    test(...on("calls in flight when a device is lost reject or are correct, and later ones are correct"), async () => {
       await compute(device, 2);
       const calls = [3, 4, 5].map((factor) => compute(device, factor).then(() => null, (error: unknown) => error));
       await takeAway(device, contexts);
@@ -86,7 +92,7 @@ for (const { device, on, gpu } of devices) {
     });
   }
 
-  test(...on("a kernel that does not compile rejects, and says on which device"), async () => {
+  test(...on("a kernel that does not compile rejects and names the device"), async () => {
     const used = await useDevice(device);
     const bad = {
       leaves: [],
@@ -123,7 +129,7 @@ for (const { device, on, gpu } of devices) {
   });
 
   if (device === "float64" || device === "cpu") continue;
-  test(...on("memory that is refused rejects, and the next call is right"), async () => {
+  test(...on("a failed allocation rejects, and the next call is correct"), async () => {
     await compute(device, 2);
     const restore = await refuseMemory(device);
     try {
@@ -141,7 +147,7 @@ for (const { device, on, gpu } of devices) {
 
   if (device !== "webasm" || !threadsWork()) continue;
   for (const [how, kill] of deaths) {
-    test(...on(`a worker that ${how} rejects the call, and the next one is right`), async () => {
+    test(...on(`a worker that ${how} rejects the call, and the next one is correct`), async () => {
       const used = await useDevice(device);
       await used.dispose();
       workers.length = 0;
@@ -156,7 +162,7 @@ for (const { device, on, gpu } of devices) {
   }
 }
 
-test("two devices in one program do not disturb each other", async () => {
+test("two devices in one program do not interfere", async () => {
   const names = devices.filter(({ available }) => available).map(({ device }) => device);
   assert.ok(names.length >= 3, names.join());
   await Promise.all(

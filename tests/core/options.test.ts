@@ -1,4 +1,4 @@
-/** How calls are checked, whatever the function. */
+/** Checks of calls, independent of the function. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -24,7 +24,7 @@ const call = new Signature<Options>("f(x, axis, options)", {
 });
 const options = (value: unknown) => () => call.check([1, 0, value]);
 
-test("options that exist, or none at all, pass", () => {
+test("known options, or none, pass", () => {
   call.check([]);
   call.check([1, 0, undefined]);
   for (const good of [{}, { keepDims: false, reduction: "none" }, { iouThreshold: undefined }, Object.create(null)]) {
@@ -32,7 +32,7 @@ test("options that exist, or none at all, pass", () => {
   }
 });
 
-test("what stands in place of options is refused, with the call", () => {
+test("anything else in place of options is refused, with the call", () => {
   assert.throws(
     options(null),
     /^Error: f: expected options to be an object of options, got null; write f\(x, axis, \{ keepDims: /,
@@ -52,7 +52,7 @@ test("a value of another kind is refused", () => {
   assert.throws(options({ keepDims: 0 }), /expected keepDims to be true or false, got 0/);
 });
 
-test("an option that does not exist is refused, with the nearest or with those that exist", () => {
+test("an unknown option is refused, with the closest match or a list of all", () => {
   const known = /f: there is no option "eps"; the options are "keepDims", .* and "reduction"/;
   assert.throws(options({ eps: 1 }), known);
   for (
@@ -70,7 +70,7 @@ test("an option that does not exist is refused, with the nearest or with those t
   }
 });
 
-test("a name with one letter changed, in another case or with underscores is recognised", async () => {
+test("a name with a typo, in another case or with underscores is recognised", async () => {
   const snake = (name: string) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
   const edited = fc.tuple(fc.constantFrom(...names), fc.nat(), fc.constantFrom("swap", "drop", "double"), fc.boolean());
   await checkProperty(edited, ([name, at, how, snaked]) => {
@@ -84,7 +84,7 @@ test("a name with one letter changed, in another case or with underscores is rec
   });
 });
 
-test("arguments that nobody reads are refused, but for what map and reduce add", () => {
+test("surplus arguments are refused, except those added by map and reduce", () => {
   const one = new Signature("exp(x)");
   const two = new Signature("add(a, b)");
   assert.throws(() => one.check([1, 2]), /exp: expected one argument, exp\(x\), got 2, with 2 as number 2/);
@@ -97,7 +97,7 @@ test("arguments that nobody reads are refused, but for what map and reduce add",
   assert.throws(() => one.check([1, 0, [2]]), /expected one argument/);
 });
 
-test("errors have the class that was asked for, and the name without new", () => {
+test("errors have the given class, and the name without new", () => {
   const made = new Signature<{ size?: number }>("new Box(at, options)", { size: whole(1, 8) }, RangeError);
   assert.throws(() => made.check([0, { size: 9 }]), {
     name: "RangeError",
@@ -106,7 +106,7 @@ test("errors have the class that was asked for, and the name without new", () =>
   assert.throws(() => made.check([0, 3]), /write new Box\(at, \{ size: 3 \}\)/);
 });
 
-test("values are described in few words", () => {
+test("values are described briefly", () => {
   const words: [value: unknown, words: string][] = [
     [-0, "-0"],
     [NaN, "NaN"],

@@ -32,7 +32,7 @@ import { devicesUnderTest } from "../support/devices.ts";
 
 const devices = await devicesUnderTest();
 
-/** The loss of a small fit, its gradients included. */
+/** The loss of a small fit, including its gradients. */
 function fit(xs: readonly number[], ys: readonly number[]): Tensor[] {
   const [x, y] = [tensor([...xs]), tensor([...ys])];
   const w = tensor([0.5, -1]);
@@ -54,7 +54,7 @@ for (const { device: name, on } of devices) {
     assert.deepEqual([...await dw.data()], [2 * (-4 + 7.5 + 6), 2 * 1.5]);
   });
 
-  test(...on("another structure is compiled: shape, dtype, attributes, constants and topology count"), async () => {
+  test(...on("a new structure is compiled: shape, dtype, attributes, constants and topology count"), async () => {
     const device = await useDevice(name);
     const [a, b] = [tensor([1, 2, 3, 4]), tensor([5, 6, 7, 8])];
     const i = tensor(new Int32Array([1, 2, 3, 4]));
@@ -110,7 +110,7 @@ for (const { device: name, on } of devices) {
     }
   });
 
-  test(...on("two ops of one name are two structures"), async () => {
+  test(...on("two ops with the same name are two structures"), async () => {
     const made = (code: string): Op => ({
       name: "twin",
       infer: ([t]) => ({ shape: t.shape, dtype: "float" }),
@@ -134,7 +134,7 @@ for (const { device: name, on } of devices) {
         assert.equal(await sum(exp(zeros([n]))).item(), n);
         assert.ok(device.cached.plans <= 3, `${device.cached.plans} plans`);
       }
-      // The last one used stays, the first is gone.
+      // The most recently used stays, the first is gone.
       const before = device.compiled;
       assert.equal(await sum(exp(zeros([10]))).item(), 10);
       assert.equal(device.compiled, before);
@@ -148,7 +148,7 @@ for (const { device: name, on } of devices) {
     }
   });
 
-  test(...on("a plan that is used stays in the cache, the least recently used goes"), async () => {
+  test(...on("a plan in use stays in the cache, the least recently used is evicted"), async () => {
     const device = await useDevice(name);
     await device.dispose();
     const { cachePlans } = device;
@@ -158,7 +158,7 @@ for (const { device: name, on } of devices) {
       await use(1);
       await use(2);
       await use(1);
-      await use(3); // 2 goes
+      await use(3); // evicts 2
       const before = device.compiled;
       await use(1);
       assert.equal(device.compiled, before);
@@ -169,7 +169,7 @@ for (const { device: name, on } of devices) {
     }
   });
 
-  test(...on("a device that was disposed of compiles anew"), async () => {
+  test(...on("a disposed device compiles again"), async () => {
     const device = await useDevice(name);
     const once = () => add(tensor([1, 2, 3]), tensor([1, 1, 1])).toArray();
     assert.deepEqual(await once(), [2, 3, 4]);
@@ -178,12 +178,12 @@ for (const { device: name, on } of devices) {
     assert.deepEqual(await once(), [2, 3, 4]);
   });
 
-  test(...on("calls at the same time give each its own result"), async () => {
+  test(...on("concurrent calls each return their own result"), async () => {
     const device = await useDevice(name);
     await device.dispose();
     const { cachePlans } = device;
     try {
-      device.cachePlans = 2; // plans are thrown out while others run
+      device.cachePlans = 2; // plans are evicted while others run
       const calls = Array.from({ length: 40 }, async (_, i) => {
         const n = 1 + (i % 4);
         const x = tensor(Array.from({ length: n }, () => i));
@@ -199,7 +199,7 @@ for (const { device: name, on } of devices) {
     }
   });
 
-  test(...on("calls of one compiled function at the same time do not mix their inputs"), async () => {
+  test(...on("concurrent calls of one compiled function do not mix their inputs"), async () => {
     await useDevice(name);
     const f = compile((x: Tensor, y: Tensor) => [add(x, y), mul(x, y)]);
     await Promise.all(Array.from({ length: 25 }, async (_, i) => {
@@ -226,7 +226,7 @@ for (const { device: name, on } of devices) {
     assert.deepEqual(await add(sum(empty, 0), tensor([1, 2, 3])).toArray(), [1, 2, 3]);
   });
 
-  test(...on("realize takes leaves, the same tensor twice, and nothing"), async () => {
+  test(...on("realize accepts leaves, duplicates, and no tensors"), async () => {
     const x = tensor([1, 2]);
     const y = add(x, 1);
     await realize([], { device: name });
@@ -253,7 +253,7 @@ for (const { device: name, on } of devices) {
   });
 
   test(
-    ...on("a compiled function gives what the function gives: a tensor, or several, with shape and dtype"),
+    ...on("a compiled function returns what the function returns: one or more tensors, with shape and dtype"),
     async () => {
       await useDevice(name);
       const captured = tensor([10, 20]);
@@ -265,7 +265,7 @@ for (const { device: name, on } of devices) {
         1,
       ]]);
       for (const t of results) assert.equal(t.inputs.length, 0);
-      // Results are leaves that further ops take.
+      // Results are leaves that further ops accept.
       assert.deepEqual(await mul(results[3], 2).toArray(), [22, 44]);
     },
   );
@@ -293,7 +293,7 @@ for (const { device: name, on } of devices) {
     assert.match(String(device), new RegExp(name));
   });
 
-  test(...on("no element and all elements of a condition"), async () => {
+  test(...on("a condition that is false, or true, for all elements"), async () => {
     await useDevice(name);
     const x = tensor([-1, 0, 4]);
     const y = where(greater(x, 0), log(x), 0);
@@ -302,18 +302,18 @@ for (const { device: name, on } of devices) {
   });
 }
 
-test("the precision of a value is that of the device that computed it, and each device computes its own [float64]", async () => {
+test("a value has the precision of the device that computed it, and each device computes its own [float64]", async () => {
   const third = div(tensor(1), 3);
   await realize([third], { device: "cpu" });
   assert.equal(await third.item({ device: "cpu" }), Math.fround(1 / 3));
   assert.equal(await third.item({ device: "float64" }), 1 / 3);
-  // What is made of it on the oracle does not see the float32 value.
+  // Tensors computed from it on the oracle do not see the float32 value.
   const again = div(tensor(1), 3);
   await realize([again], { device: "cpu" });
   assert.equal(await mul(again, 3).item({ device: "float64" }), 1);
 });
 
-test("useDevice makes a device the default and gives it", async () => {
+test("useDevice makes a device the default and returns it", async () => {
   const first = await useDevice("float64");
   assert.equal(first.name, "float64");
   assert.equal(await useDevice("float64"), first);
@@ -324,7 +324,7 @@ test("useDevice makes a device the default and gives it", async () => {
   assert.equal(await div(tensor(1), 3).item({ device: first }), 1 / 3);
 });
 
-test("auto takes a device that works, and says why it passed over the others", async () => {
+test("auto takes a working device, and reports why it passed over the others", async () => {
   const best = await useDevice("auto");
   const known = await availableDevices();
   assert.ok(known.find(({ name }) => name === best.name)!.available);
@@ -338,7 +338,7 @@ test("auto takes a device that works, and says why it passed over the others", a
   assert.equal((await useDevice("float64")).passedOver.length, 0);
 });
 
-test("an unknown device is an error that lists the devices, and the default stays", async () => {
+test("an unknown device throws, listing the devices, and keeps the default", async () => {
   const before = await useDevice("float64");
   await assert.rejects(useDevice("abacus"), /useDevice: expected name to be "auto".*"float64".*got "abacus"/);
   assert.equal(await div(tensor(1), 3).item(), 1 / 3);
@@ -346,7 +346,7 @@ test("an unknown device is an error that lists the devices, and the default stay
   assert.equal(await useDevice("float64"), before);
 });
 
-test("availableDevices says of each device what it is, or why it does not work", async () => {
+test("availableDevices describes each device, or why it does not work", async () => {
   const known = await availableDevices();
   assert.deepEqual(known.map(({ name }) => name), [
     "webgpu",
@@ -363,7 +363,7 @@ test("availableDevices says of each device what it is, or why it does not work",
   }
 });
 
-test("compile refuses what is no tensor", async () => {
+test("compile refuses anything but tensors", async () => {
   const f = compile((x: Tensor) => exp(x));
   await assert.rejects(f(1 as unknown as Tensor), /compile: expected arguments\[0\] to be a tensor, got 1/);
 });

@@ -1,4 +1,4 @@
-/** What is changed of the environment for gpu.js is there while it is needed, and as before afterwards. */
+/** Changes of the environment for gpu.js are in place while needed, and undone afterwards. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -16,7 +16,7 @@ import { skip } from "../support/skip.ts";
 const here = runtime();
 const globals = globalThis as { Worker?: unknown; navigator?: { gpu?: unknown } };
 
-test("gpu.js sees no Worker in Deno while it is loaded, and everybody else does before and after", async () => {
+test("gpu.js sees no Worker in Deno while it loads; before and after, it is there", async () => {
   const before = Object.getOwnPropertyDescriptor(globals, "Worker");
   const seen = await importGpuJs(() => Promise.resolve(typeof globals.Worker));
   assert.equal(
@@ -28,7 +28,7 @@ test("gpu.js sees no Worker in Deno while it is loaded, and everybody else does 
   assert.deepEqual(Object.getOwnPropertyDescriptor(globals, "Worker"), before);
 });
 
-test("in Bun addresses of workers are revoked once all calls are done, elsewhere at once", async () => {
+test("worker URLs are revoked immediately, in Bun only after all calls are done", async () => {
   const original = URL.revokeObjectURL;
   const revoked: string[] = [];
   const spy = (url: string) => void revoked.push(url);
@@ -67,19 +67,23 @@ test(
     );
     same();
     const gpu = {};
-    assert.equal(await withWebGpu(call, () => Promise.resolve({ create: () => gpu })), gpu, "a failure is tried again");
+    assert.equal(
+      await withWebGpu(call, () => Promise.resolve({ create: () => gpu })),
+      gpu,
+      "a failed attempt is retried",
+    );
     same();
     await assert.rejects(withWebGpu(() => Promise.reject(new Error("no adapter"))), /no adapter/);
     same();
   },
 );
 
-test("threads work everywhere but on pages that are not isolated", () => {
+test("threads work everywhere except on pages that are not isolated", () => {
   const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated;
   assert.equal(threadsWork(), here === "browser" ? isolated : true);
 });
 
-test("who misses a device is told what it needs", async () => {
+test("a missing device says what it needs", async () => {
   for (const { name, available, reason } of await availableDevices()) {
     if (available) continue;
     if (homesOf(name)!.includes(here)) assert.ok(reason!.endsWith(needsOf(name)!), reason);

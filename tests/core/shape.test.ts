@@ -15,7 +15,7 @@ import { checkProperty } from "../support/property.ts";
 
 const shapes = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 });
 
-/** Two or three shapes that fit together, with what they broadcast to. */
+/** Two or three compatible shapes, with their broadcast shape. */
 const fitting = fc.tuple(
   shapes,
   fc.array(fc.tuple(fc.nat(4), fc.array(fc.boolean(), { minLength: 4, maxLength: 4 })), {
@@ -53,7 +53,7 @@ test("strides count the elements of a shape in row-major order", async () => {
   });
 });
 
-test("shapes broadcast to the larger of each pair of axes, aligned at the end", async () => {
+test("shapes broadcast to the larger of each pair of axes, aligned at the last axis", async () => {
   await checkProperty(fitting, ({ full, parts }) => {
     const rank = Math.max(...parts.map((p) => p.length));
     const expected = full.slice(full.length - rank).map((n, i) => {
@@ -61,7 +61,7 @@ test("shapes broadcast to the larger of each pair of axes, aligned at the end", 
       return present ? n : 1;
     });
     assert.deepEqual(broadcastShapes(parts), expected);
-    // The order of the shapes does not matter, and nor does repeating one.
+    // Neither the order of the shapes nor repetition matters.
     assert.deepEqual(broadcastShapes([...parts].reverse()), expected);
     assert.deepEqual(broadcastShapes([...parts, parts[0]]), expected);
   });
@@ -99,7 +99,7 @@ test("the axes of a broadcast are those that were added and those that were stre
   });
 });
 
-test("an axis counts from the front, or from the end where it is negative", async () => {
+test("an axis counts from the front, or from the end if it is negative", async () => {
   await checkProperty(fc.tuple(fc.integer({ min: -6, max: 6 }), fc.nat(4)), ([axis, rank]) => {
     const axes = Array.from({ length: rank }, (_, i) => i);
     assert.equal(normalizeAxis(axis, rank), axes.at(axis) ?? null);
@@ -115,7 +115,7 @@ test("dropping axes keeps the others in order", () => {
   assert.deepEqual(dropAxes([2, 3], [0, 1]), []);
 });
 
-test("shapes are the same where every axis is", () => {
+test("shapes are equal if every axis is", () => {
   assert.equal(sameShape([], []), true);
   assert.equal(sameShape([2, 0], [2, 0]), true);
   assert.equal(sameShape([2], [2, 1]), false);

@@ -26,6 +26,7 @@ import {
   zeros,
 } from "../../mod.ts";
 import { assertClose } from "../ops/compare.ts";
+import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { garbageCollector } from "../support/garbage.ts";
 import { checkProperty } from "../support/property.ts";
@@ -38,13 +39,13 @@ const START = [1, -2, 3];
 const inputs = Array.from({ length: 6 }, (_, i) => [Math.sin(i), Math.cos(3 * i), 1]);
 const targets = inputs.map(([a, b]) => [a - 2 * b]);
 
-/** A loop: what one step records, and the loss to read. */
+/** A training loop: the recording of one step, and the loss to read. */
 interface Loop {
-  /** Records a step, reading what it reads; gives the loss and the parameters after it. */
+  /** Records a step, reading values as the loop does; returns the loss and the parameters after the step. */
   step(): Promise<{ loss: number; w: Tensor }>;
 }
 
-/** Fits `w` to minimize the sum of its squares. */
+/** Fits `w` to minimise the sum of its squares. */
 const loops: Record<string, () => Loop> = {
   "a loop that reads its loss"() {
     let w = tensor(START);
@@ -113,7 +114,7 @@ function plainLosses(steps: number): number[] {
   });
 }
 
-/** Momentum, with parameters made before or after what remembers the gradients. */
+/** Momentum, with parameters recorded before or after the velocity. */
 function momentum(first: "w" | "v", memory = () => tensor([0, 0, 0])): Loop {
   const made = [tensor(START), memory()];
   let [w, v] = first === "w" ? made : [tensor(START), made[1]];
@@ -138,7 +139,7 @@ function plainMomentum(steps: number): number[] {
   });
 }
 
-/** A regression whose data is held; `after` is applied to the parameters of each step. */
+/** A regression on constant data; `after` is applied to the parameters of each step. */
 function regression(after: (w: Tensor) => Tensor, data = { x: tensor(inputs), y: tensor(targets) }): Loop {
   let w = tensor(START.map((x) => [x]));
   return {
@@ -170,8 +171,8 @@ const all: Record<string, { make: () => Loop; losses: (steps: number) => number[
   "a regression that detaches": { make: () => regression((w) => detach(w)), losses: plainRegression },
 };
 
-for (const { device: name, on, single } of devices) {
-  for (const [loop, { make, losses }] of Object.entries(all)) {
+for (const { device: name, on, single, extent } of devices) {
+  for (const [loop, { make, losses }] of sampleOf(extent, Object.entries(all))) {
     test(...on(`${loop} costs the same in every step and compiles nothing after the third`), async () => {
       const device = await useDevice(name);
       const { step } = make();
@@ -192,7 +193,7 @@ for (const { device: name, on, single } of devices) {
     });
   }
 
-  test(...on("a rate that changes in each step is compiled once as an argument"), async () => {
+  test(...on("a rate that changes every step is compiled once, as an argument"), async () => {
     const device = await useDevice(name);
     let w = tensor([1, 2]);
     let plain = [1, 2];
@@ -211,7 +212,7 @@ for (const { device: name, on, single } of devices) {
     assert.equal(device.compiled, compiled);
   });
 
-  test(...on("numbers as arguments give what numbers that are compiled in give"), async () => {
+  test(...on("numbers passed as arguments compute the same as numbers compiled in"), async () => {
     const special = [NaN, Infinity, -Infinity, 0, -0, 1, -1, 2 ** -130, 3.4e38, 1 / 3];
     const number = fc.oneof(fc.constantFrom(...special), fc.float({ noNaN: true }));
     const x = tensor([-2, -0.5, 0, 1.5, 1e10]);
@@ -219,7 +220,7 @@ for (const { device: name, on, single } of devices) {
       const bounds = [b, c].map((n) => (Number.isNaN(n) ? 0 : n)).sort((p, q) => p - q);
       return [add(mul(x, a), b), div(a, x), where(greater(x, b), c, x), clamp(x, bounds[0], bounds[1]), full([2], c)];
     };
-    // A recording has its numbers compiled in.
+    // A compiled recording has its numbers compiled in.
     await checkProperty(fc.tuple(number, number, number), async ([a, b, c]) => {
       const outputs = f(a, b, c);
       await realize(outputs, { device: name });
@@ -231,11 +232,11 @@ for (const { device: name, on, single } of devices) {
           assert.ok(Object.is(actual[k], right[k]) || close, `output ${i}[${k}] is ${actual[k]}, not ${right[k]}`);
         }
       }
-    }, { runs: 12, timeMs: 1500 });
+    }, { runs: 12, extent });
   });
 }
 
-test("a value that is kept is computed anew on another device, and stays on the first [float64]", async () => {
+test("a kept value is recomputed on another device, and stays on the first [float64]", async () => {
   const third = div(tensor(1), 3);
   const w = mul(third, 1);
   await sum(tensor([1])).item({ device: "cpu" });
@@ -249,7 +250,7 @@ test("a value that is kept is computed anew on another device, and stays on the 
   assert.notEqual(kept, null);
 });
 
-test("what is older than a target is not visited by the gradient walk [float64]", async () => {
+test("entries older than a target are not visited by the gradient walk [float64]", async () => {
   await useDevice("float64");
   let w = tensor(START);
   const visited: number[] = [];
@@ -267,7 +268,7 @@ test("what is older than a target is not visited by the gradient walk [float64]"
   assert.equal(new Set(visited.slice(1)).size, 1, String(visited));
 });
 
-test("backward visits nothing through which no gradient flows to what it adds up [float64]", () => {
+test("backward visits only entries on a path to a leaf that requires a gradient [float64]", () => {
   let old = tensor([1]);
   for (let i = 0; i < 100; i++) old = add(old, 1);
   const w = detach(old, { requiresGrad: true });
@@ -286,9 +287,10 @@ const collected = (text: string) => skip(text, collect ? undefined : "the garbag
 
 for (const [loop, { make }] of Object.entries(all)) {
   if (loop === "a regression that never detaches") continue;
-  test(...collected(`${loop}: parameters that the program lets go of are collected [float64]`), async () => {
+  test(...collected(`${loop}: released parameters are garbage-collected [float64]`), async () => {
     await useDevice("float64");
-    // A collector that looks at the stack may take an old value for held, and with it all that was made of it: not each time.
+    // A collector that scans the stack may consider an old value held, and with it everything computed from it, but not
+    // each time.
     let alive = Infinity;
     for (let attempt = 0; attempt < 5 && alive > 60; attempt++) {
       const { step } = make();
@@ -302,7 +304,7 @@ for (const [loop, { make }] of Object.entries(all)) {
   });
 }
 
-test(...collected("what the program holds can be differentiated by after any number of steps [float64]"), async () => {
+test(...collected("gradients by tensors that the program holds work after any number of steps [float64]"), async () => {
   await useDevice("float64");
   const rate = tensor(RATE);
   const start = tensor(START);
@@ -319,7 +321,7 @@ test(...collected("what the program holds can be differentiated by after any num
     if (i % 10 === 9) await collect!();
   }
   const [byRate, byStart, byMiddle, bySlope] = grad(loss, [rate, start, middle!, gradient!]);
-  // The last loss is that of the start, shrunk by 1 - 2 rate in each of 39 steps; `middle` is what 16 steps gave.
+  // The last loss is that of the start, shrunk by 1 - 2 rate in each of 39 steps; `middle` is the result of 16 steps.
   const squares = START.reduce((total, x) => total + x * x, 0);
   const shrink = 1 - 2 * RATE;
   const close = (actual: ArrayLike<number>, expected: number[]) =>
@@ -331,7 +333,7 @@ test(...collected("what the program holds can be differentiated by after any num
 });
 
 test(
-  ...collected("parameters that are held alone, without what they were made of, can still be read [float64]"),
+  ...collected("parameters held without the tensors they were computed from can still be read [float64]"),
   async () => {
     await useDevice("float64");
     const { step } = loops["a loop that reads its loss"]();

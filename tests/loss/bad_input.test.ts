@@ -17,13 +17,13 @@ const criterion = new SSDLoss(boxes);
 const good = [0, 1, 0.5, 0.5, 0.25, 0.25];
 const forward = (targets: Targets) => criterion.forward([zeros([2, 4, 3]), zeros([2, 3, 3])], targets);
 
-/** A target that is wrong in one column. */
+/** A target with one wrong column. */
 const wrong = (column: number, value: number) => good.map((x, k) => (k === column ? value : x));
 
 const rows: [what: string, row: number[], message: RegExp][] = [
   ["a width of 0", wrong(4, 0), /expected w to be finite and above 0, got 0 in row 1 of targets/],
   ["a negative height", wrong(5, -0.5), /expected h to be finite and above 0, got -0.5 in row 1/],
-  ["a width that float32 takes for 0", wrong(4, 1e-60), /expected w to be finite and above 0, got 1e-60 in row 1/],
+  ["a width that float32 rounds to 0", wrong(4, 1e-60), /expected w to be finite and above 0, got 1e-60 in row 1/],
   ["an infinite width", wrong(4, Infinity), /expected w to be finite and above 0, got Infinity in row 1/],
   ["a height that is NaN", wrong(5, NaN), /expected h to be finite and above 0, got NaN in row 1/],
   ["a centre that is NaN", wrong(2, NaN), /expected cx to be finite, got NaN in row 1/],
@@ -48,7 +48,7 @@ for (const [what, row, message] of rows) {
   });
 }
 
-test("matchDefaultBoxes refuses what forward refuses, but knows no number of classes", () => {
+test("matchDefaultBoxes refuses the same targets as forward, but has no number of classes", () => {
   assert.throws(() => criterion.matchDefaultBoxes([wrong(4, 0)]), /matchDefaultBoxes: expected w .* row 0/);
   assert.throws(
     () => criterion.matchDefaultBoxes([good], 0),
@@ -57,12 +57,12 @@ test("matchDefaultBoxes refuses what forward refuses, but knows no number of cla
   assert.deepEqual(criterion.matchDefaultBoxes([wrong(1, 1000)]).label.shape, [1, 3]);
 });
 
-test("rows of images outside the batch are ignored, whatever they hold", async () => {
+test("rows of images outside the batch are ignored, whatever they contain", async () => {
   const { loss } = forward([[2, 99, NaN, 0, -1, 0], [-1, 0.5, 0, 0, 0, 0]]);
   assert.equal(await loss.item({ device: "float64" }), 0);
 });
 
-test("no targets at all is a valid batch, in any form", async () => {
+test("an empty list of targets is valid, in any form", async () => {
   for (const none of [[], new Float32Array(0), zeros([0, 6])]) {
     const { loss } = forward(none);
     assert.equal(await loss.item({ device: "float64" }), 0);
@@ -108,7 +108,7 @@ for (const [what, locations, logits, message] of predictions) {
   });
 }
 
-test("predictions may come nested, and nothing else may", () => {
+test("predictions may be nested; anything else is refused", () => {
   const pair = [zeros([1, 4, 3]), zeros([1, 3, 3])] as const;
   assert.deepEqual(criterion.forward(["decoded boxes", pair], [good]).loss.shape, []);
   for (const other of [undefined, pair[0], [pair[0]], [pair[0], 1], [pair, pair[0]]]) {
@@ -132,7 +132,7 @@ test("options out of range are refused", () => {
   );
 });
 
-test("labels of hard mining are checked where they are known", () => {
+test("labels of hard mining are checked if their values are known", () => {
   const mining = new HardMiningCrossEntropyLoss();
   const logits = zeros([2, 3, 2]);
   const labels = (values: number[]) => tensor(Int32Array.from(values), [2, 2]);

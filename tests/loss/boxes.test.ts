@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { grad, type IouKind, iouMatrix, mul, realize, sum, tensor } from "../../mod.ts";
+import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertClose } from "../ops/compare.ts";
@@ -10,13 +11,13 @@ import { allClose, close } from "./support.ts";
 
 const KINDS: readonly IouKind[] = ["iou", "giou", "diou", "ciou"];
 
-/** The weight of CIoU's aspect term, and the term. */
+/** The aspect term of CIoU and its weight. */
 function aspectOf(a: number[], b: number[]): { aspect: number; weight: number } {
   const aspect = 4 / Math.PI ** 2 * (Math.atan2(b[2], b[3]) - Math.atan2(a[2], a[3])) ** 2;
   return { aspect, weight: aspect / (1 + 1e-9 - iou(a, b) + aspect) };
 }
 
-/** The measure of two boxes given by centre and size, from its definition; the weight of CIoU's aspect term may be given. */
+/** The overlap of two boxes given by centre and size, by definition; the weight of CIoU's aspect term may be given. */
 function overlap(a: number[], b: number[], kind: IouKind, weight = aspectOf(a, b).weight): number {
   const plain = iou(a, b);
   if (kind === "iou") return plain;
@@ -38,10 +39,10 @@ const box = fc.tuple(coordinate(0, 1), coordinate(0, 1), coordinate(0.01, 1), co
 const corners = ([cx, cy, w, h]: number[]) => [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2];
 const boxesOf = (n: number) => fc.array(box, { minLength: n, maxLength: n });
 
-for (const { device, on } of await devicesUnderTest()) {
+for (const { device, on, extent } of await devicesUnderTest()) {
   const tolerance = device === "float64" ? 1e-12 : 1e-5;
 
-  test(...on("every measure is that of its definition, in both formats"), async () => {
+  test(...on("every measure matches its definition, in both formats"), async () => {
     await checkProperty(fc.tuple(boxesOf(3), boxesOf(4)), async ([a, b]) => {
       for (const kind of KINDS) {
         const expected = a.flatMap((p) => b.map((q) => overlap(p, q, kind)));
@@ -51,7 +52,7 @@ for (const { device, on } of await devicesUnderTest()) {
         const cornered = iouMatrix(tensor(a.map(corners)), tensor(b.map(corners)), { kind });
         allClose(await cornered.data({ device }), expected, tolerance, `${kind}, xyxy`, 1);
       }
-    }, { runs: 25 });
+    }, { runs: 25, extent });
   });
 }
 
@@ -66,13 +67,13 @@ for (const { device, on } of await devicesUnderTest()) {
   });
 }
 
-/** Boxes of every kind: inverted ones and points, areas that cancel, what overflows and what is not finite. */
+/** Boxes of every kind: inverted, points, areas that cancel, overflowing and not finite. */
 const anyBox = fc.tuple(
   ...[0, 1].map(() => fc.constantFrom(0, 0.25, 0.5, -1, 2 ** 70)),
   ...[0, 1].map(() => fc.constantFrom(0, 0.5, -0.5, 1, -1, 2 ** 70, -(2 ** 70), Infinity, NaN)),
 ).map((b) => [...b]);
 
-/** GIoU and DIoU of two boxes given by centre and size, each operation rounded. */
+/** GIoU and DIoU of two boxes given by centre and size, with each operation rounded. */
 function roundedOverlap(a: number[], b: number[], kind: IouKind, r: (x: number) => number): number {
   const edges = (box: number[], k: number) => [r(box[k] - r(box[k + 2] / 2)), r(box[k] + r(box[k + 2] / 2))];
   const [enclosing, doubled] = [[0, 0], [0, 0]];
@@ -95,12 +96,12 @@ function roundedOverlap(a: number[], b: number[], kind: IouKind, r: (x: number) 
   return r(plain - r(r(squares(doubled) / 4) / r(squares(enclosing) + r(1e-9))));
 }
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
-  test(...on("boxes that are inverted, empty or not finite come to what their definition says"), async () => {
+for (const { device, on, single, extent } of await devicesUnderTest()) {
+  test(...on("inverted, empty and non-finite boxes follow the definition"), async () => {
     const round = single ? Math.fround : (x: number) => x;
     const several = fc.array(anyBox, { minLength: 12, maxLength: 12 });
     await checkProperty(fc.tuple(several, several), async ([a, b]) => {
-      // Areas that cancel, and an inverted box over the one that it is.
+      // Areas that cancel, and an inverted box over its regular counterpart.
       a[0] = [0.5, 0.5, 0.5, 0.5];
       b[0] = [0.5, 0.5, -0.5, 0.5];
       for (const kind of ["iou", "giou", "diou"] as const) {
@@ -110,7 +111,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
         const actual = await iouMatrix(tensor(a), tensor(b), { format: "cxcywh", kind }).data({ device });
         assertClose(actual, expected, (e) => 1e-5 * Math.max(1, Math.abs(e)), `${kind} of ${text(a)} and ${text(b)}`);
       }
-    }, { runs: gpu ? 4 : 20 });
+    }, { runs: 20, extent });
   });
 }
 
@@ -130,13 +131,13 @@ test("boxes without an area overlap nothing, and nothing divides by 0 [float64]"
   assert.equal(await matrix.item({ device: "float64" }), 0);
 });
 
-/** Boxes that lack an extent, or both, among others that touch, contain or miss them. */
+/** Boxes that lack one extent or both, among others that touch, contain or miss them. */
 const degenerate = [[30, 75, 0, 0], [30, 75, 4, 0], [30, 75, 0, 4], [30, 75, 4, 2], [90, 10, 0, 0], [32, 75, 4, 0]];
 
-for (const { device, on, gpu } of await devicesUnderTest()) {
+for (const { device, on, extent } of await devicesUnderTest()) {
   test(...on("boxes without width, height or either have finite measures and gradients"), async () => {
     // The last kind has all the parts of the others; drivers take long to compile each.
-    for (const kind of gpu ? KINDS.slice(-1) : KINDS) {
+    for (const kind of isSampled(extent) ? KINDS.slice(-1) : KINDS) {
       const a = tensor(degenerate);
       const measure = iouMatrix(a, tensor(degenerate), { format: "cxcywh", kind });
       const slope = grad(sum(measure), a);
@@ -146,7 +147,7 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
   });
 }
 
-test("the aspect term of a box without height has a slope by its height [float64]", async () => {
+test("the aspect term of a box without height is differentiable by its height [float64]", async () => {
   const target = [30, 75, 4, 2];
   for (const [k, flat] of [[3, [30, 75, 4, 0]], [2, [30, 75, 0, 4]]] as const) {
     const point = tensor([[...flat]]);
@@ -154,7 +155,7 @@ test("the aspect term of a box without height has a slope by its height [float64
     const slope = (await grad(measure, point).data({ device: "float64" }))[k];
     const { weight } = aspectOf([...flat], target);
     const at = (size: number) => overlap(flat.map((x, i) => (i === k ? size : x)), target, "ciou", weight);
-    // Sizes below 0 are no boxes: a difference to one side, of second order.
+    // Sizes below 0 are invalid, hence a one-sided difference of second order.
     const step = 1e-5;
     close(slope, (4 * at(step) - 3 * at(0) - at(2 * step)) / (2 * step), 1e-5, `${flat}`, 1);
   }
@@ -180,7 +181,7 @@ test("gradients of every measure agree with central differences [float64]", asyn
         const moved = (by: number) => p.map((x, k) => x + by * direction[i * 4 + k]);
         p.forEach((_, k) => (analytic += slope[i * 4 + k] * direction[i * 4 + k]));
         b.forEach((q, j) => {
-          // The weight of CIoU's aspect term is a constant to the gradient.
+          // The weight of CIoU's aspect term is held constant in the gradient.
           const { weight } = aspectOf(p, q);
           const rise = overlap(moved(step), q, kind, weight) - overlap(moved(-step), q, kind, weight);
           numeric += cotangent[i * 2 + j] * rise / (2 * step);

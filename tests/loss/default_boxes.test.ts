@@ -34,19 +34,19 @@ const sizes = [[0.1, 0.1], [0.2, 0.2], [0.2, 0.05], [0.05, 0.2]];
 const centres = [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]];
 const last = [[0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.6, 0.6]];
 
-test("a level has one size after the other, each row by row", () => {
+test("a level lists one size after the other, each in row-major order", () => {
   const boxes = new DefaultBoxes(layout);
   const expected = [...sizes.flatMap(([w, h]) => centres.map(([cx, cy]) => [cx, cy, w, h])), ...last];
   allClose(rowsOf(boxes).flat(), expected.flat(), 1e-15, "cxcywh");
 });
 
-test("cell-major has one cell after the other, each with all sizes", () => {
+test("cell-major lists one cell after the other, each with all sizes", () => {
   const boxes = new DefaultBoxes({ ...layout, order: "cell-major" });
   const expected = [...centres.flatMap(([cx, cy]) => sizes.map(([w, h]) => [cx, cy, w, h])), ...last];
   allClose(rowsOf(boxes).flat(), expected.flat(), 1e-15, "cxcywh");
 });
 
-test("steps put centres where Caffe has them", () => {
+test("steps place centres as Caffe does", () => {
   const boxes = new DefaultBoxes({ ...layout, steps: [40, 100] });
   assert.deepEqual(rowsOf(boxes).slice(0, 2).map(([cx]) => cx), [0.2, 0.6]);
 });
@@ -60,7 +60,7 @@ test("centre and size are clamped, corners are not", () => {
   allClose(corners, [0.95, 0.45, 1.05, 0.55], 1e-15, "xyxy");
 });
 
-test("a network's own boxes are taken as they are, in any form", () => {
+test("a network's own boxes are used unchanged, in any form", () => {
   const rows = [[-0.1, 0.5, 1.5, 0.25], [0.5, 0.5, 0.1, 0.1]];
   for (const form of [rows, Float64Array.from(rows.flat()), tensor(rows)]) {
     const boxes = DefaultBoxes.from(form, { scaleXy: 1, scaleWh: 0.5 });
@@ -70,7 +70,7 @@ test("a network's own boxes are taken as they are, in any form", () => {
   }
 });
 
-test("decode undoes encode [float64]", async () => {
+test("decode inverts encode [float64]", async () => {
   const boxes = new DefaultBoxes(layout);
   const n = boxes.count;
   const drawn = Float64Array.from({ length: 2 * 4 * n }, (_, i) => 0.1 + 0.8 * ((i * 7919) % 101) / 101);

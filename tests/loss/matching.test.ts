@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, SSDLoss } from "../../mod.ts";
-import { devicesUnderTest } from "../support/devices.ts";
 import { iou } from "./reference.ts";
+import { devicesOfLoss } from "./support.ts";
 
-// Three default boxes; the last two are the same.
+// Three default boxes; the last two are identical.
 const rows = [[0.25, 0.5, 0.5, 1], [0.75, 0.5, 0.25, 0.5], [0.75, 0.5, 0.25, 0.5]];
 const boxes = DefaultBoxes.from(rows);
 
@@ -16,10 +16,10 @@ async function match(targets: number[][], device: string, iouThreshold = 0.5, ba
   return { target: matched, label: await label.toArray({ device }) as number[][] };
 }
 
-for (const { device, on } of await devicesUnderTest()) {
+for (const { device, on } of await devicesOfLoss()) {
   const r = device === "float64" ? (x: number) => x : Math.fround;
 
-  test(...on("a target's best default box is matched however little it overlaps"), async () => {
+  test(...on("a target's best default box is matched, however small the overlap"), async () => {
     assert.deepEqual(await match([[0, 6, 0.1, 0.1, 0.01, 0.01]], device), {
       target: [[0, -1, -1]],
       label: [[7, 0, 0]],
@@ -42,7 +42,7 @@ for (const { device, on } of await devicesUnderTest()) {
     },
   );
 
-  test(...on("of two targets that want one default box the later wins, and the other may end with none"), async () => {
+  test(...on("if two targets share a best default box the later wins, and the other may end with none"), async () => {
     const near = [0, 1, 0.25, 0.5, 0.5, 0.9], nearer = [0, 2, 0.25, 0.5, 0.5, 0.95];
     assert.deepEqual((await match([near, nearer], device)).target, [[1, -1, -1]]);
     assert.deepEqual((await match([nearer, near], device)).target, [[1, -1, -1]]);
@@ -57,8 +57,8 @@ for (const { device, on } of await devicesUnderTest()) {
     ]]);
   });
 
-  test(...on("an overlap of exactly the threshold does not match, a larger one does"), async () => {
-    // Box 1 is forced; whether box 2, which is the same, is matched too is for the threshold to say.
+  test(...on("an overlap equal to the threshold does not match, a larger one does"), async () => {
+    // Box 1 is forced; whether box 2, which is identical, is matched too depends on the threshold.
     const box = [0.75, 0.5, 0.25, 0.375];
     const overlap = iou(box.map(r), rows[1].map(r), r);
     assert.deepEqual((await match([[0, 0, ...box]], device, overlap)).target, [[-1, 0, -1]]);
@@ -73,7 +73,7 @@ for (const { device, on } of await devicesUnderTest()) {
   });
 }
 
-test("the batch is as large as the highest image index unless told", () => {
+test("the default batch size is the highest image index plus 1", () => {
   const criterion = new SSDLoss(boxes);
   assert.deepEqual(criterion.matchDefaultBoxes([[3, 0, ...rows[0]]]).target.shape, [4, 3]);
   assert.deepEqual(criterion.matchDefaultBoxes([]).target.shape, [1, 3]);

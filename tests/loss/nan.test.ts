@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, grad, realize, SSDLoss, tensor } from "../../mod.ts";
-import { devicesUnderTest } from "../support/devices.ts";
+import { devicesOfLoss } from "./support.ts";
 
 // Four default boxes, one class, one target: box 1 is positive. With a ratio of 1, box 3, the hardest background, is mined.
 const boxes = DefaultBoxes.from([[0.2, 0.2, 0.2, 0.2], [0.5, 0.5, 0.4, 0.4], [0.8, 0.2, 0.2, 0.2], [
@@ -40,7 +40,7 @@ async function run(loc: number[], classes: number[], device: string): Promise<Ou
 
 const put = (values: number[], at: number, value: number) => values.map((x, i) => (i === at ? value : x));
 
-for (const { device, on } of await devicesUnderTest()) {
+for (const { device, on } of await devicesOfLoss()) {
   for (const value of [NaN, Infinity, -Infinity]) {
     test(...on(`${value} in locations that do not count changes nothing`), async () => {
       const clean = await run(locations, logits, device);
@@ -52,8 +52,8 @@ for (const { device, on } of await devicesUnderTest()) {
     });
   }
 
-  test(...on("a background is out of reach where it is not mined, whatever is next to it"), async () => {
-    // Certain of the background: the easiest there is.
+  test(...on("a negative that is not mined has no gradient, whatever is next to it"), async () => {
+    // Certain of the background: the easiest possible.
     const clean = await run(locations, logits, device);
     const certain = await run(locations, put(logits, 2, Infinity), device);
     assert.ok(Number.isNaN(certain.total), "Infinity - Infinity is NaN, and NaN is the hardest");
@@ -89,7 +89,7 @@ for (const { device, on } of await devicesUnderTest()) {
   });
 
   test(...on("NaN in logits that count is visible"), async () => {
-    // The positive, the mined background, and any other background: NaN ranks as the hardest.
+    // The positive, the mined negative, and any other negative: NaN ranks as the hardest.
     for (const box of [1, 3, 0, 2]) {
       for (let c = 0; c < 2; c++) {
         const { total, components, logits: gradient, locations: other } = await run(

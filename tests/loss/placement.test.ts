@@ -1,4 +1,4 @@
-/** Targets that are not centre and size relative to the image: which are refused, and that right ones never are. */
+/** Targets that are not centre and size relative to the image: which are refused, and that valid ones never are. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -10,7 +10,7 @@ const criterion = new SSDLoss(DefaultBoxes.from([[0.5, 0.5, 1, 1]]));
 type Box = readonly number[];
 const match = (boxes: readonly Box[]) => criterion.matchDefaultBoxes(boxes.map((box) => [0, 0, ...box]));
 
-/** What is said while something runs. */
+/** The warnings logged while a function runs. */
 async function warningsOf(run: () => unknown): Promise<string[]> {
   const said: string[] = [];
   const { warn } = console;
@@ -31,7 +31,7 @@ const corners = fc.tuple(span, span).map(([[x1, x2], [y1, y2]]) => [x1, y1, x2, 
 const centred = ([x1, y1, x2, y2]: Box) => [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1];
 const boxes = (box: fc.Arbitrary<Box>) => fc.array(box, { minLength: 1, maxLength: 12 });
 
-/** A quarter of the width and of the height at most sticks out on each side. */
+/** At most a quarter of the width and of the height sticks out on each side. */
 const border = fc.tuple(unit(0.01, 1.5), unit(0.01, 1.5), unit(0, 1), unit(0, 1)).map(([w, h, x, y]) => {
   const centre = (length: number, at: number) => length / 4 + at * (1 - length / 2);
   return [centre(w, x), centre(h, y), w, h];
@@ -42,13 +42,13 @@ test("no box within the image is refused, and none that sticks out by less than 
   await checkProperty(any, (drawn) => assert.ok(match(drawn)), { runs: 300 });
 });
 
-test("a box that is cut by the border is accepted beside one that does not read as corners", async () => {
+test("a box that the border cuts is accepted along with one that does not read as corners", async () => {
   const cut = fc.tuple(unit(0, 1), unit(0, 1), unit(0.01, 2), unit(0.01, 2));
   const flat = [0.7, 0.7, 0.2, 0.2];
   await checkProperty(boxes(cut), (drawn) => assert.ok(match([...drawn, flat])), { runs: 200 });
 });
 
-test("corners are warned of where one of them reads as a box that sticks out by more than a quarter", async () => {
+test("corners log a warning if one of them reads as a box that sticks out by more than a quarter", async () => {
   // x1 < x2 / 4 or x1 > 1 - x2 / 4: near the left, or small and near the right.
   const telling = fc.tuple(unit(0.1, 1), unit(0, 0.24), span, fc.boolean()).map(([x2, part, [y1, y2], turned]) =>
     turned ? [y1, part * x2, y2, x2] : [part * x2, y1, x2, y2]
@@ -68,7 +68,7 @@ test("corners are warned of where one of them reads as a box that sticks out by 
   assert.equal(said.length, 1);
   assert.match(
     said[0],
-    /SSDLoss.matchDefaultBoxes: .* all read as corners .* \[0\.05, 0\.1, 0\.9, 0\.8\] in row 1 has more/,
+    /SSDLoss.matchDefaultBoxes: .* all of these read as corners .* \[0\.05, 0\.1, 0\.9, 0\.8\] in row 1 has more/,
   );
 });
 
@@ -84,7 +84,7 @@ test("boxes in pixels are refused, with their row", async () => {
   }, { runs: 200 });
 });
 
-test("a box outside of the image is refused on each side, and where rounding may have put it there is not", () => {
+test("a box outside the image is refused on each side, but not if it may be there by rounding", () => {
   for (const [cx, cy] of [[-0.2, 0.5], [1.2, 0.5], [0.5, -0.2], [0.5, 1.2]]) {
     assert.throws(
       () => match([[cx, cy, 0.2, 0.2]]),
@@ -105,9 +105,9 @@ test("default boxes in pixels are refused, with their row", () => {
   );
 });
 
-test("an image index that no batch has is refused before anything is allocated", () => {
+test("an impossible image index is refused before anything is allocated", () => {
   const at = (image: number) => () => criterion.matchDefaultBoxes([[image, 0, 0.5, 0.5, 0.5, 0.5]]);
-  assert.throws(at(1e9), /expected the image index to be the place in the batch, below 65536, got 1000000000 in row 0/);
+  assert.throws(at(1e9), /expected the image index within the batch to be below 65536, got 1000000000 in row 0/);
   assert.throws(at(65536), /below 65536, got 65536 in row 0/);
   assert.deepEqual(at(65535)().target.shape, [65536, 1]);
   const many = new SSDLoss(new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]));
@@ -117,14 +117,14 @@ test("an image index that no batch has is refused before anything is allocated",
   );
 });
 
-test("rows of images outside of the batch are told of once, with the first of them", async () => {
+test("rows of images outside the batch log one warning, naming the first", async () => {
   const said = await warningsOf(() => {
     const box = [0, 0.5, 0.5, 0.5, 0.5];
     for (let i = 0; i < 3; i++) criterion.matchDefaultBoxes([[0, ...box], [1, ...box], [2, ...box]], 1);
     criterion.matchDefaultBoxes([[-1, ...box]], 1);
   });
   assert.deepEqual(said, [
-    "SSDLoss.matchDefaultBoxes: row 1 of targets is of image 1, outside of the batch of 1, and is ignored, as all such rows are. " +
-    "Images count from 0. This is said once.",
+    "SSDLoss.matchDefaultBoxes: ignored row 1 of targets and all others like it: it is of image 1, outside the batch of 1. " +
+    "Image indices count from 0. Shown once per process.",
   ]);
 });

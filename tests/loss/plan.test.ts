@@ -3,11 +3,12 @@ import { test } from "node:test";
 import { DefaultBoxes, grad, inspect, realize, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { predictions } from "./golden/predictions.mjs";
+import { devicesOfLoss } from "./support.ts";
 
 const ssd300 = new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]);
 const tiny = new DefaultBoxes({ figSize: 300, featSizes: [3, 1], scales: [90, 200, 280], aspectRatios: [[2], [2]] });
 
-/** Loss, components and both gradients for a number of targets in each image. */
+/** Loss, components and both gradients for a given number of targets in each image. */
 function record(boxes: DefaultBoxes, batch: number, numClasses: number, each: number, seed = 1): Tensor[] {
   const n = boxes.count;
   const locations = tensor(predictions(seed, batch * 4 * n, 2), [batch, 4, n]);
@@ -20,7 +21,7 @@ function record(boxes: DefaultBoxes, batch: number, numClasses: number, each: nu
   return [loss, components, ...grad(loss, [locations, logits])];
 }
 
-/** Loss, components and both gradients of a batch of SSD300; by the cpu, which decides as float32 does, and not by the oracle. */
+/** Loss, components and both gradients of a batch of SSD300, on cpu, which decides in float32, unlike the oracle. */
 let reference: Promise<Float64Array[]> | null = null;
 
 function ofReference(): Promise<Float64Array[]> {
@@ -33,7 +34,7 @@ function ofReference(): Promise<Float64Array[]> {
 
 for (const { device, on, gpu } of await devicesUnderTest()) {
   if (gpu || device === "webasm") {
-    test(...on("a batch of eight images of SSD300 fits, and is what the cpu computes"), async () => {
+    test(...on("a batch of eight images of SSD300 fits, and agrees with cpu"), async () => {
       const results = record(ssd300, 8, 80, 8);
       await realize(results, { device });
       (await ofReference()).forEach((expected, i) => {
@@ -47,7 +48,7 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
     });
   }
 
-  test(...on("the loss and both gradients are one plan that runs on any GPU"), async () => {
+  test(...on("the loss and both gradients form one plan that runs on any GPU"), async () => {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
       const { steps } = await inspect(record(boxes, batch, classes, each), { device });
       const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
@@ -58,7 +59,9 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
       }
     }
   });
+}
 
+for (const { device, on } of await devicesOfLoss()) {
   test(...on("other values, and other numbers of targets up to a power of two, compile nothing"), async () => {
     const used = await useDevice(device);
     await realize(record(tiny, 2, 3, 3));

@@ -2,23 +2,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { HardMiningCrossEntropyLoss, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
-import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { decide, evaluate, hardMiningLoss, inSingle, miningMargin } from "./reference.ts";
 import { type DrawnScene, scenes } from "./scenes.ts";
-import { allClose, close, optionsOf, runLoss } from "./support.ts";
+import { allClose, close, devicesOfLoss, optionsOf, runLoss } from "./support.ts";
 
-/** The tolerance relative to values or to 1, and how close two cross-entropies must be for rounding to rank them. */
+/**
+ * The tolerance relative to values or to 1, and the difference of cross-entropies below which rounding may rank them.
+ */
 const SETTINGS = {
   double: { tolerance: 1e-10, margin: 1e-12 },
   single: { tolerance: 2e-5, margin: 1e-4 },
 };
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
+for (const { device, on, single, extent } of await devicesOfLoss()) {
   const { tolerance, margin } = single ? SETTINGS.single : SETTINGS.double;
-  const runs = gpu ? 6 : single ? 40 : 150;
+  const runs = single ? 40 : 150;
 
-  test(...on("matching, mining, both parts, the total and the gradients are the reference's"), async () => {
+  test(...on("matching, mining, both parts, the total and the gradients agree with the reference"), async () => {
     await checkProperty(scenes, async (scene) => {
       const run = await runLoss(scene, device, scene.defaultBoxes);
       const seen = single ? inSingle(scene) : scene;
@@ -30,15 +31,15 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
       close(run.components[0], expected.smoothL1, tolerance, "smooth_l1", 1);
       close(run.components[2], run.total, tolerance, "the component Loss");
       allClose(run.gradLocations, expected.gradLocations, tolerance, "gradient of the locations", 1);
-      // Where rounding decides which default box is mined, either is right.
+      // If rounding decides which default box is mined, either is right.
       if (decisions.some((d, image) => miningMargin(seen, image, d) < margin)) return;
       close(run.components[1], expected.closs, tolerance, "closs", 1);
       close(run.total, expected.total, tolerance, "total", 1);
       allClose(run.gradLogits, expected.gradLogits, tolerance, "gradient of the logits", 1);
-    }, { runs });
+    }, { runs, extent });
   });
 
-  test(...on("hard mining cross-entropy of each image is the reference's, whatever the labels"), async () => {
+  test(...on("hard mining cross-entropy of each image agrees with the reference, whatever the labels"), async () => {
     const drawn = scenes.chain((scene) => {
       const label = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(scene.numClasses));
       const count = scene.batch * scene.boxes.length;
@@ -59,7 +60,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
         const expected = hardMiningLoss(seen, image, own, { single });
         if (expected.margin > margin) close(actual[image], expected.closs, tolerance, `image ${image}`, 1);
       }
-    }, { runs: Math.ceil(runs / 3) });
+    }, { runs: Math.ceil(runs / 3), extent });
   });
 }
 

@@ -1,6 +1,6 @@
-// The SSD loss once more, as plain loops over numbers and without gpugrad: what the tests compare with.
+// The reference of the tests: the SSD loss as plain loops over numbers, without gpugrad.
 
-/** Everything that the loss depends on. */
+/** All inputs of the loss. */
 export interface Scene {
   /** cx, cy, w, h of each default box. */
   boxes: readonly (readonly number[])[];
@@ -19,17 +19,17 @@ export interface Scene {
   targets: readonly (readonly number[])[];
 }
 
-/** What was decided for one image; each list has an entry for each default box. */
+/** The decisions about one image; each list has an entry for each default box. */
 export interface Decisions {
   /** The row of the target, -1 for none. */
   target: number[];
-  /** The target's label and 1, 0 for background. */
+  /** The target's label + 1, or 0 for background. */
   label: number[];
-  /** How often the cross-entropy counts: 0, 1, or 2 for positives that are also mined. */
+  /** How many times the cross-entropy counts: 0, 1, or 2 for positives that are also mined. */
   weight: number[];
 }
 
-/** The value of the loss and its gradients for given decisions. */
+/** The value of the loss and its gradients, given decisions. */
 export interface Values {
   total: number;
   smoothL1: number;
@@ -41,11 +41,11 @@ export interface Values {
   gradLogits: Float64Array;
 }
 
-/** Rounds each result of arithmetic: to float32, or not at all. */
+/** Rounds each result of arithmetic to float32, or not at all. */
 type Round = (x: number) => number;
 const exact: Round = (x) => x;
 
-/** IoU of two boxes given by centre and size, each operation rounded, in the order that decides ties. */
+/** IoU of two boxes given by centre and size, with each operation rounded, in the order that decides ties. */
 export function iou(a: readonly number[], b: readonly number[], r: Round = exact): number {
   const edges = (box: readonly number[], axis: number): [number, number] => {
     const half = r(r(box[axis + 2]) / 2);
@@ -102,7 +102,7 @@ export function crossEntropies(scene: Scene, image: number, label: readonly numb
   });
 }
 
-/** Marks the default boxes that are mined: 1 or 0 each. */
+/** Marks the mined default boxes: 1 or 0 each. */
 export function mine(scene: Scene, image: number, label: readonly number[], r: Round = exact): number[] {
   const hardness = crossEntropies(scene, image, label).map((value, i) => (label[i] > 0 ? 0 : value));
   const positives = label.filter((c) => c > 0).length;
@@ -114,8 +114,8 @@ export function mine(scene: Scene, image: number, label: readonly number[], r: R
 }
 
 /**
- * How far the hardest default box that is not mined is from the easiest that is: Infinity where all or none are. Below the
- * precision of a device, rounding decides which is mined.
+ * The distance between the hardest default box that is not mined and the easiest that is; Infinity if all or none are
+ * mined. Below the precision of a device, rounding decides which is mined.
  */
 export function miningMargin(
   scene: Scene,
@@ -123,7 +123,7 @@ export function miningMargin(
   { label, weight }: Pick<Decisions, "label" | "weight">,
 ): number {
   const losses = crossEntropies(scene, image, label);
-  // Equal logits give equal values in any arithmetic, and positives are 0 in any: such ties are no matter of rounding.
+  // Equal logits give equal values in any arithmetic, and positives are always 0: such ties do not depend on rounding.
   const kind = label.map((c, i) => (c > 0 ? "positive" : classifierOf(scene, image, i).logits.join()));
   const hardness = label.map((c, i) => (c > 0 ? 0 : losses[i]));
   const mined = label.map((c, i) => weight[i] - (c > 0 ? 1 : 0) > 0);
@@ -147,7 +147,7 @@ export function decide(scene: Scene, { single = false } = {}): Decisions[] {
   });
 }
 
-/** Loss and gradients for decisions that are held fixed. */
+/** Loss and gradients for fixed decisions. */
 export function evaluate(scene: Scene, decisions: readonly Decisions[]): Values {
   const { batch, alpha, boxes } = scene;
   const n = boxes.length, classes = scene.numClasses + 1;
@@ -197,7 +197,7 @@ export function evaluate(scene: Scene, decisions: readonly Decisions[]): Values 
   };
 }
 
-/** The scene as float32 sees it. */
+/** The scene rounded to float32. */
 export function inSingle(scene: Scene): Scene {
   return {
     ...scene,
@@ -208,7 +208,7 @@ export function inSingle(scene: Scene): Scene {
   };
 }
 
-/** What counts of an image's cross-entropies for given labels, and how near rounding is to mining others. */
+/** The cross-entropies of an image that count for given labels, and how close rounding is to mining others. */
 export function hardMiningLoss(
   scene: Scene,
   image: number,

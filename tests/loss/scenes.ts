@@ -1,10 +1,11 @@
-// Generated detection scenes: default boxes, targets and predictions. Few layouts, so that few plans are compiled.
+// Generated detection scenes: default boxes, targets and predictions. There are few layouts, so that few plans are
+// compiled.
 import fc from "fast-check";
 import { DefaultBoxes } from "../../mod.ts";
 import { predictions } from "./golden/predictions.mjs";
 import type { Scene } from "./reference.ts";
 
-/** A set of default boxes with the settings of the loss that go with it. */
+/** A set of default boxes with the settings of the loss. */
 interface Setting {
   boxes: DefaultBoxes;
   batch: number;
@@ -27,7 +28,7 @@ const cellMajor = new DefaultBoxes({
   aspectRatios: [[2], [2]],
   order: "cell-major",
 });
-/** Fewer boxes than targets; the last two are the same box. */
+/** Fewer boxes than targets; the last two are identical. */
 const few = DefaultBoxes.from([[0.25, 0.5, 0.5, 1], [0.75, 0.5, 0.25, 0.5], [0.75, 0.5, 0.25, 0.5]]);
 
 const SETTINGS: readonly Setting[] = [
@@ -37,7 +38,7 @@ const SETTINGS: readonly Setting[] = [
   { boxes: small, batch: 1, numClasses: 2, alpha: 1, iouThreshold: 0.125, negPosRatio: 0.5 },
 ];
 
-/** A number of 1/64: sums and products of few of them are exact, so overlaps tie. */
+/** A multiple of 1/64: small sums and products of these are exact, so overlaps tie. */
 const gridNumber = (min: number, max: number) =>
   fc.integer({ min: Math.ceil(min * 64), max: Math.floor(max * 64) }).map((n) => n / 64);
 
@@ -48,17 +49,17 @@ const anyBox = fc.tuple(
   fc.double({ min: 0.02, max: 0.9, noNaN: true }),
 );
 const gridBox = fc.tuple(gridNumber(0, 1), gridNumber(0, 1), gridNumber(1 / 64, 1), gridNumber(1 / 64, 1));
-/** Inside several default boxes of one size: their overlaps tie but for rounding. */
+/** Inside several default boxes of one size: their overlaps tie except for rounding. */
 const tinyBox = fc.tuple(
   gridNumber(0.25, 0.75),
   gridNumber(0.25, 0.75),
   gridNumber(1 / 64, 1 / 16),
   gridNumber(1 / 64, 1 / 16),
 );
-/** Just outside the image, as far as rounding may put a box: overlaps next to nothing. */
+/** Just outside the image, within the margin allowed for rounding: overlaps next to nothing. */
 const farBox: fc.Arbitrary<number[]> = fc.constant([-0.004, -0.004, 0.004, 0.004]);
 
-/** At most a quarter of the width and of the height sticks out of the image on a side, as no batch is refused for. */
+/** At most a quarter of the width and of the height sticks out of the image on a side, which is never reported. */
 const within = ([cx, cy, w, h]: number[]): number[] => {
   const inside = (centre: number, length: number) => Math.min(1 - length / 4, Math.max(length / 4, centre));
   return [inside(cx, w), inside(cy, h), w, h];
@@ -91,7 +92,7 @@ function boxesOfImage(defaults: readonly number[][]): fc.Arbitrary<number[][]> {
   );
 }
 
-/** Logits: all different, a few columns repeated (so that cross-entropies tie), all equal, or far apart. */
+/** Logits: all different, with repeated columns (so that cross-entropies tie), all equal, or far apart. */
 function logitsOf(classes: number, boxes: number, batch: number): fc.Arbitrary<Float32Array> {
   const seed = fc.integer({ min: 1, max: 1e6 });
   return fc.tuple(seed, fc.constantFrom("any", "any", "columns", "equal", "large")).map(([s, kind]) => {
@@ -106,7 +107,7 @@ function logitsOf(classes: number, boxes: number, batch: number): fc.Arbitrary<F
   });
 }
 
-/** A scene, and the default boxes as gpugrad has them. */
+/** A scene, with the default boxes as made by gpugrad. */
 export interface DrawnScene extends Scene {
   defaultBoxes: DefaultBoxes;
 }
@@ -128,7 +129,7 @@ export const scenes: fc.Arbitrary<DrawnScene> = fc.constantFrom(...SETTINGS).cha
     );
   const rows = fc.tuple(...Array.from({ length: batch }, (_, b) => image(b))).map((images) => images.flat());
   const shuffled = fc.tuple(rows, fc.boolean(), fc.integer({ min: 1, max: 1e6 })).map(([all, shuffle, seed]) => {
-    // Targets of different images may alternate; a row of an image outside the batch does nothing.
+    // Targets of different images may alternate; a row of an image outside the batch is ignored.
     if (!shuffle) return all;
     const keys = predictions(seed, all.length, 1);
     const order = all.map((_, i) => i).sort((i, j) => keys[i] - keys[j]);

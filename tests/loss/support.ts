@@ -1,14 +1,21 @@
-// What the tests of the loss share: running it, and comparing numbers.
+// Helpers for tests of the loss: running it, and comparing numbers.
 import assert from "node:assert/strict";
 import { DefaultBoxes, grad, realize, SSDLoss, type SSDLossOptions, tensor } from "../../mod.ts";
+import { isSampled } from "../support/cells.ts";
+import { devicesUnderTest, type DeviceUnderTest } from "../support/devices.ts";
 import type { Scene } from "./reference.ts";
 
-/** The options of the loss among what a scene has. */
+/** The devices that plans of the loss over few boxes are tried on. */
+export async function devicesOfLoss(): Promise<DeviceUnderTest[]> {
+  return (await devicesUnderTest()).filter(({ extent }) => extent !== "least" || !isSampled(extent));
+}
+
+/** The options of the loss among the fields of a scene. */
 export function optionsOf({ alpha, iouThreshold, negPosRatio }: Scene): SSDLossOptions {
   return { alpha, iouThreshold, negPosRatio };
 }
 
-/** What the loss gives, as numbers. */
+/** The result of the loss, as numbers. */
 export interface Run {
   total: number;
   components: number[];
@@ -43,14 +50,14 @@ export async function runLoss(scene: Scene, device: string, boxes?: DefaultBoxes
   };
 }
 
-/** Requires that two numbers agree to a fraction of the larger, or of `scale` where that is larger. */
+/** Asserts that two numbers agree to a fraction of the larger, or of `scale` if that is larger. */
 export function close(actual: number, expected: number, tolerance: number, what: string, scale = 0): void {
   const bound = tolerance * Math.max(Math.abs(actual), Math.abs(expected), scale);
   if (Object.is(actual, expected) || Math.abs(actual - expected) <= bound) return;
   assert.fail(`${what}: expected ${expected}, got ${actual}, off by ${Math.abs(actual - expected)}, allowed ${bound}`);
 }
 
-/** Requires that two arrays agree, each element to a fraction of itself or of `scale`. */
+/** Asserts that two arrays agree, each element to a fraction of itself or of `scale`. */
 export function allClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,

@@ -1,6 +1,7 @@
 /**
- * What is absent and what is 0. A branch that was not selected has no influence: no derivative in it, infinite or undefined, reaches a
- * gradient of any order, and nothing is computed for it. A cotangent that was computed silences nothing: IEEE arithmetic decides.
+ * Absent versus zero. A branch that was not selected has no influence: no derivative in it, infinite or undefined,
+ * reaches a gradient of any order, and nothing is computed for it. A cotangent that was computed masks nothing: IEEE
+ * arithmetic decides.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -61,7 +62,7 @@ import { assertClose, assertSame } from "./compare.ts";
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-/** A function with its value and its derivative by the formula of its rule, from input and output. */
+/** A function with its value and its derivative, from input and output, according to its rule. */
 interface Link {
   readonly op: (x: Tensor) => Tensor;
   readonly value: (x: number) => number;
@@ -84,7 +85,7 @@ const links: Record<string, Link> = {
   "times 0": { op: (x) => mul(x, 0), value: (x) => x * 0, slope: () => 0 },
 };
 
-/** Movements that keep a vector's elements, in another shape or order. */
+/** Movement ops that keep a vector's elements, in another shape or order. */
 const movements: Record<string, (x: Tensor) => Tensor> = {
   nothing: (x) => x,
   reshape: (x) => reshape(x, [1, ...x.shape, 1]),
@@ -104,7 +105,7 @@ const points = [0, -0, 1e-300, 1e-9, 0.5, 1, -1, 2, 750, -750, 1e200, inf, -inf,
 const name = fc.constantFrom(...Object.keys(links));
 const movement = fc.constantFrom(...Object.keys(movements));
 
-test("derivatives of chains multiply as IEEE has it, infinities and NaN included [float64]", async () => {
+test("derivatives of chains multiply by IEEE rules, including infinities and NaN [float64]", async () => {
   const arbitrary = fc.record({ chain: fc.array(name, { minLength: 1, maxLength: 5 }), x: fc.constantFrom(...points) });
   await checkProperty(arbitrary, async ({ chain, x }) => {
     const trace = [x];
@@ -119,12 +120,12 @@ test("derivatives of chains multiply as IEEE has it, infinities and NaN included
   }, { runs: 300 });
 });
 
-/** A chain of functions with movements between them. */
+/** A chain of functions with movement ops between them. */
 function chained(x: Tensor, chain: readonly string[], moves: readonly string[]): Tensor {
   return chain.reduce((t, link, i) => links[link].op(movements[moves[i % moves.length]](t)), x);
 }
 
-test("where silences the branch it does not take, whatever is in it, at orders 1 to 3 [float64]", async () => {
+test("where blocks the branch it does not take, whatever it contains, at orders 1 to 3 [float64]", async () => {
   const arbitrary = fc.record({
     chain: fc.array(name, { minLength: 1, maxLength: 3 }),
     moves: fc.array(movement, { minLength: 1, maxLength: 3 }),
@@ -149,7 +150,7 @@ test("where silences the branch it does not take, whatever is in it, at orders 1
   }, { runs: 25 });
 });
 
-test("where changes nothing in the branch that it takes, at orders 1 and 2 [float64]", async () => {
+test("where leaves the branch it takes unchanged, at orders 1 and 2 [float64]", async () => {
   const arbitrary = fc.record({
     chain: fc.array(name, { minLength: 1, maxLength: 3 }),
     moves: fc.array(movement, { minLength: 1, maxLength: 2 }),
@@ -184,12 +185,12 @@ const met: Record<string, { f: (...x: Tensor[]) => Tensor; at: number[][]; expec
   },
   "atan(w / h) by h at 0": { f: (h) => atan(div(2, h)), at: [[0, 2]], expected: [nan, -0.25] },
   "0 * log(x) at 0": { f: (x) => mul(log(x), 0), at: [[0, 1]], expected: [nan, 0] },
-  // A convention at a kink is a computed zero, too.
+  // A convention at a kink is a computed zero too.
   "relu(sqrt(x)) at 0": { f: (x) => relu(sqrt(x)), at: [[0, 4]], expected: [nan, 0.25] },
   "abs(sqrt(x)) at 0": { f: (x) => abs(sqrt(x)), at: [[0, 4]], expected: [nan, 0.25] },
-  // Infinite derivatives show as what they are.
+  // Infinite derivatives remain visible.
   "sqrt(x) at 0": { f: sqrt, at: [[0, 4]], expected: [inf, 0.25] },
-  // What was not selected is absent.
+  // Elements that were not selected are absent.
   "relu(log(x)) at 0": { f: (x) => relu(log(x)), at: [[0, Math.E]], expected: [0, 1 / Math.E] },
   "clamp(1 / x) at 0": { f: (x) => clamp(div(1, x), -3, 3), at: [[0, 2]], expected: [0, -0.25] },
   "maximum(log(x), -5) at 0": { f: (x) => maximum(log(x), -5), at: [[0, 2]], expected: [0, 0.5] },
@@ -219,8 +220,8 @@ const met: Record<string, { f: (...x: Tensor[]) => Tensor; at: number[][]; expec
   },
   "topK of sqrt(x) without the 0": { f: (x) => topK(sqrt(x), 1).values, at: [[0, 4]], expected: [0, 0.25] },
   "the largest of sorted log(x)": { f: (x) => slice(sort(log(x)), [-1]), at: [[0, 2]], expected: [0, 0.5] },
-  // Softmaxes of nothing that counts.
-  "logSumExp of nothing but minus infinities": { f: (x) => logSumExp(x), at: [[-inf, -inf]], expected: [0, 0] },
+  // Softmaxes in which nothing counts.
+  "logSumExp of only minus infinities": { f: (x) => logSumExp(x), at: [[-inf, -inf]], expected: [0, 0] },
   "logSumExp of masked rows": {
     f: (x) => logSumExp(where(tensor([false, true]), x, -inf)),
     at: [[5, 5]],
@@ -243,7 +244,7 @@ const met: Record<string, { f: (...x: Tensor[]) => Tensor; at: number[][]; expec
 };
 
 for (const { device, on, single } of await devicesUnderTest()) {
-  test(...on("zeros that were computed, and what is absent"), async () => {
+  test(...on("computed zeros and absent elements"), async () => {
     const slopes = Object.entries(met).map(([what, { f, at, expected }]) => {
       const leaves = at.map((values) => tensor(values));
       return { what, expected, slope: grad(sum(f(...leaves)), leaves[0]) };
@@ -257,11 +258,13 @@ for (const { device, on, single } of await devicesUnderTest()) {
   });
 }
 
-// Work that is skipped
+// Skipped work
 
 const counter = globalThis as { evaluated?: number; countEvaluation?: () => number };
 
-/** The identity, as costly as a call, which counts the elements that it is evaluated for; its derivative is one more of the kind. */
+/**
+ * The identity, with the cost of a call, which counts its evaluations per element; its derivative is of the same kind.
+ */
 function counting(label: string): (x: Tensor) => Tensor {
   const op: Op = {
     name: label,
@@ -277,7 +280,7 @@ function counting(label: string): (x: Tensor) => Tensor {
   return counted;
 }
 
-test("derivatives are computed where a condition selects alone, through movement, broadcasting and sums [float64]", async () => {
+test("derivatives are computed only where a condition selects, through movement, broadcasting and sums [float64]", async () => {
   counter.countEvaluation = () => {
     counter.evaluated = (counter.evaluated ?? 0) + 1;
     return 0;
@@ -301,7 +304,7 @@ test("derivatives are computed where a condition selects alone, through movement
     await realize([slope], { device: "float64" });
     assert.equal(counter.evaluated, 2, what);
   }
-  // Without a condition each element is computed.
+  // Without a condition, every element is computed.
   const free = grad(sum(mul(f(x), tensor([1, 0, 0, 1, 0, 0, 0, 0]))), x);
   counter.evaluated = 0;
   await realize([free], { device: "float64" });

@@ -1,6 +1,7 @@
 /**
- * How exactly each device computes: a coarse sample of what `npm run accuracy` measures. Over its whole range each function is within its
- * tolerance, and special cases come to what JavaScript makes of them, or to what docs/backends.md says instead.
+ * The accuracy of each device: a coarse sample of the measurements of `npm run accuracy`. Each function is within its
+ * tolerance over its whole range, and special cases have JavaScript's result, or the alternative listed in
+ * docs/backends.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,12 +17,12 @@ import { type Figures, measureFunction, measureSpecial, text } from "../../bench
 import { toleranceOf } from "../../verify/tolerances.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 
-/** For each range. */
+/** The number of points per range. */
 const POINTS = 600;
 
-/** What is made of several ops has no tolerance of its own; units in the last place of the largest input or of 1. */
+/** Composites have no tolerance of their own; in units in the last place of the largest input or of 1. */
 const COMPOSITE = 8;
-/** A softmax is off by as many units as its exponents have, which are differences of its inputs. */
+/** A softmax is off by as many units as its exponents, which are differences of its inputs. */
 const softmaxUlps = (range: string): number => (range === "to 2" ? 8 : 80);
 
 function describe({ range, worst, wrong, wrongAt }: Figures): string {
@@ -44,7 +45,7 @@ function same(actual: readonly number[], expected: readonly number[]): boolean {
   return actual.length === expected.length && actual.every((x, i) => Object.is(x, Math.fround(expected[i])));
 }
 
-/** Why a special case is not what is said; null where it is. */
+/** How a special case differs from the documented results; null if it does not. */
 async function problemOf(special: Special, device: string, gpu: boolean): Promise<string | null> {
   const { name, expected, instead = [], between: [low, high] = [0, -1], everywhere } = special;
   const actual = await measureSpecial(device, special);
@@ -57,13 +58,13 @@ async function problemOf(special: Special, device: string, gpu: boolean): Promis
 for (const { device, on, single, gpu } of await devicesUnderTest()) {
   if (!single) continue;
   for (const measured of [...exactFunctions, ...roundedFunctions, ...composites]) {
-    test(...on(`${measured.name} is as exact over its whole range as is said`), async () => {
+    test(...on(`${measured.name} is within its tolerance over its whole range`), async () => {
       const figures = await measureFunction(device, measured, POINTS, (sample) => !sample.beyond);
       for (const part of figures) assertWithin(part, tolerated(measured, part.range, device));
     });
   }
 
-  test(...on("special cases come to what JavaScript makes of them, or to what is said instead"), async () => {
+  test(...on("special cases have JavaScript's result or a documented alternative"), async () => {
     const problems: (string | null)[] = [];
     for (const special of specials) problems.push(await problemOf(special, device, gpu));
     assert.deepEqual(problems.filter((problem) => problem !== null), []);

@@ -1,4 +1,4 @@
-/** What stands for a tensor, for indices, for an axis; what is printed of a tensor and read from it. */
+/** Values accepted for tensors, indices and axes; printing and reading tensors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -44,7 +44,7 @@ await useDevice("float64");
 
 const same = async (actual: Tensor, expected: unknown) => assert.deepEqual(await actual.toArray(), expected);
 
-test("arrays of numbers and typed arrays stand for tensors [float64]", async () => {
+test("arrays of numbers and typed arrays are accepted as tensors [float64]", async () => {
   await same(reshape([1, 2, 3, 4], [2, 2]), [[1, 2], [3, 4]]);
   await same(add(new Float32Array([1, 2]), [new Float64Array([10, 20])]), [[11, 22]]);
   await same(transpose([[1, 2]]), [[1], [2]]);
@@ -64,7 +64,7 @@ test("arrays of numbers and typed arrays stand for tensors [float64]", async () 
   await same(grad(sum(x), x, 3), [3, 3]);
 });
 
-test("numbers are ints where indices are wanted [float64]", async () => {
+test("numbers are ints if indices are expected [float64]", async () => {
   await same(take([5, 6, 7], [2, 0]), [7, 5]);
   await same(take([5, 6, 7], 1), 6);
   await same(gather([[1, 2]], [[1]], 1), [[2]]);
@@ -100,7 +100,7 @@ test("typed arrays are float or int by their class, alone and as rows [float64]"
   assert.deepEqual(tensor([new Int8Array(0), new Int8Array(0)]).shape, [2, 0]);
 });
 
-test("half-precision arrays are recognised by their tag, where the runtime has none", () => {
+test("half-precision arrays are recognised by their tag, even if the runtime lacks the class", () => {
   class Float16Array extends Uint16Array {
     override get [Symbol.toStringTag]() {
       return "Float16Array" as "Uint16Array";
@@ -109,7 +109,7 @@ test("half-precision arrays are recognised by their tag, where the runtime has n
   assert.equal(tensor(Float16Array.from([1, 2])).dtype, "float");
 });
 
-test("an axis of -0 is axis 0, also in the structure [float64]", async () => {
+test("an axis of -0 is axis 0, in the structure too [float64]", async () => {
   const x = tensor([[1, 2], [3, 4]]);
   assert.deepEqual(sum(x, -0).attributes, sum(x, 0).attributes);
   assert.ok(Object.is((gather(x, [[0, 0]], -0).attributes as { axis: number }).axis, 0));
@@ -119,13 +119,13 @@ test("an axis of -0 is axis 0, also in the structure [float64]", async () => {
   await same(arange(-0, 2), [0, 1]);
 });
 
-test("map and reduce of arrays take ops as they are [float64]", async () => {
+test("map and reduce of arrays accept ops directly [float64]", async () => {
   const xs = [tensor([1, 2]), tensor([3, 4])];
   await same(stack(xs.map(square)), [[1, 4], [9, 16]]);
   await same(xs.reduce(add), [4, 6]);
 });
 
-test("what a dtype holds is read as it is, by every reader [float64]", async () => {
+test("values that a dtype holds are read unchanged, by every reader [float64]", async () => {
   const values = fc.array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { minLength: 1, maxLength: 5 });
   await checkProperty(values, async (list) => {
     const x = cast(tensor(list), "int");
@@ -138,7 +138,7 @@ test("what a dtype holds is read as it is, by every reader [float64]", async () 
   assert.ok(Object.is(await tensor(-0).item(), -0));
 });
 
-test("what a dtype cannot hold is read by nothing, and shown for what it is [float64]", async () => {
+test("values that a dtype cannot hold cannot be read, and are shown as they are [float64]", async () => {
   const number = fc.oneof(
     fc.double().filter((v) => Math.trunc(v) > 2 ** 31 - 1 || Math.trunc(v) < -(2 ** 31)),
     fc.constantFrom(NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31) - 1, 1e10),
@@ -160,17 +160,17 @@ test("tensors can be printed", () => {
   const text = "Tensor([2], float, leaf, [1, 2])";
   assert.equal(`${x}`, text);
   assert.equal(String(x), text);
-  // What Node's and Bun's consoles call.
+  // Called by the consoles of Node and Bun.
   assert.equal((x as unknown as Record<symbol, () => string>)[Symbol.for("nodejs.util.inspect.custom")](), text);
   console.log({ x: [x] });
   assert.equal(fc.stringify([x]).includes("Tensor"), true);
-  // Printers of test frameworks call it so, and console.log may not throw.
+  // Printers of test frameworks call it this way, and console.log must not throw.
   assert.equal(x.toJSON(), text);
   assert.throws(() => assert.deepEqual(x, tensor([1, 3])), assert.AssertionError);
   assert.notEqual(x, tensor([1, 2]));
 });
 
-test("positions are exact up to the last that a device can store [float64]", async () => {
+test("positions are exact up to the last one that a device can store [float64]", async () => {
   const n = 2 ** 24 + 2;
   const last = pad([1], [[n - 1, 0]]);
   assert.equal(await argmax(last).item(), n - 1);
@@ -178,7 +178,7 @@ test("positions are exact up to the last that a device can store [float64]", asy
   await assert.rejects(argmax(last).item({ device: "cpu" }), /argmax: expected at most 16777217 elements/);
 });
 
-test("gradients of what was given as numbers reach what was given as tensors [float64]", async () => {
+test("mixed arguments of numbers and tensors have gradients by the tensors [float64]", async () => {
   const x = tensor([1, 2], [2], { requiresGrad: true });
   backward(sum(mul(where([true, false], x, [5, 6]), [3, 4])));
   await same(x.grad!, [3, 0]);

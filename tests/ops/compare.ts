@@ -1,12 +1,12 @@
-/** Comparing arrays of numbers: exactly, or within a tolerance for each element. */
+/** Comparison of arrays of numbers: exactly, or within a tolerance per element. */
 import assert from "node:assert/strict";
 
-/** Whether two numbers are the same; both zeros are, and NaN is NaN. */
+/** Whether two numbers are the same; 0 equals -0, and NaN equals NaN. */
 function same(a: number, b: number): boolean {
   return a === b || (Number.isNaN(a) && Number.isNaN(b));
 }
 
-/** Requires arrays to agree element by element. What is not finite must agree exactly. */
+/** Asserts that arrays agree element by element. Values that are not finite must agree exactly. */
 export function assertClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
@@ -26,7 +26,7 @@ export function assertClose(
   }
 }
 
-/** Requires arrays to be the same. */
+/** Asserts that arrays are the same. */
 export function assertSame(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
   assertClose(actual, expected, () => 0, what);
 }

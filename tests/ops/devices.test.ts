@@ -10,12 +10,12 @@ import { toleranceOf } from "../../verify/tolerances.ts";
 import { referenceOf } from "./reference.ts";
 
 const ULP = 2 ** -23;
-/** Half the distance between the smallest numbers of float32: nothing is more exact. */
+/** Half the smallest float32: the finest resolution. */
 const SMALLEST = 2 ** -150;
 /** Gradients are whole graphs of ops; relative to the largest element. */
 const GRADIENT_ULPS = 64;
 
-/** The sizes of the terms that results are sums of. */
+/** The magnitudes of the terms that results are sums of. */
 function magnitudes(drawn: DrawnCase): readonly number[] {
   const inputs = drawn.inputs.map((x) => ({
     shape: x.shape,
@@ -29,12 +29,12 @@ async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<Arr
   return tensors.map((t) => t.value!.slice());
 }
 
-/** Compiled plans pile up, and in Bun each makes the next one slower. */
+/** Compiled plans pile up, and in Bun each slows down the next. */
 async function forgetPlans(device: string): Promise<void> {
   await (await useDevice(device)).dispose();
 }
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
+for (const { device, on, single, extent } of await devicesUnderTest()) {
   if (!single) continue;
   for (const entry of registry().values()) {
     test(...on(`${entry.name} agrees with the oracle`), async () => {
@@ -51,7 +51,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
           (e) => ulps * ULP * Math.max(Math.abs(e), least) + (ulps > 0 ? SMALLEST : 0),
           describeCase(drawn),
         );
-      }, { runs: gpu ? 6 : 15 });
+      }, { runs: 15, extent });
     });
 
     if (!entry.differentiable) continue;
@@ -69,7 +69,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
           const allowed = GRADIENT_ULPS * ULP * Math.max(1, largestOf(values));
           assertClose(actual[i], values, () => allowed, `gradient ${i} of ${describeCase(drawn)}`);
         });
-      }, { runs: gpu ? 4 : 10 });
+      }, { runs: 10, extent });
     });
   }
 }

@@ -1,6 +1,7 @@
 /**
- * From the domain in an op's record to inputs: fast-check stands behind the record's `Draw`, so that a failure shrinks, and each
- * input is drawn as a leaf and the views (transposed, broadcast, sliced, flipped, reshaped) through which the op reads it.
+ * Draws inputs from the domain in an op's record: fast-check implements the record's `Draw`, so that a failure shrinks,
+ * and each input is drawn as a leaf and the views (transposed, broadcast, sliced, flipped, reshaped) through which the
+ * op reads it.
  */
 import fc from "fast-check";
 import type { Draw, Entry, InputSpec } from "../../core/op.ts";
@@ -37,25 +38,27 @@ export interface DrawnCase {
   readonly op: string;
   readonly attributes: Attributes;
   readonly inputs: readonly DrawnInput[];
-  /** Where further random numbers of the case start (cotangents). */
+  /** The seed of further random numbers of the case (cotangents). */
   readonly seed: number;
 }
 
-/** How to draw. */
+/** Options of drawing. */
 export interface DrawOptions {
-  /** Whether values that the record wants distinct may be equal after all: ties matter to results, if not to derivatives. */
+  /**
+   * Whether values that the record wants distinct may be equal anyway: ties matter for results, if not for derivatives.
+   */
   readonly ties?: boolean;
 }
 
 const SEEDS = { min: 0, max: 0x7fffffff };
-/** How far from a value that it must avoid a drawn one stays. */
+/** The distance that a drawn value keeps from values to avoid. */
 const CLEARANCE = 0.05;
 
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-/** Draws the way from a leaf to an input of this shape: mostly none. */
+/** Draws the views from a leaf to an input of this shape: mostly none. */
 function drawViews(
   draw: Draw,
   shape: readonly number[],
@@ -111,7 +114,7 @@ function drawValues(draw: Draw, spec: InputSpec, count: number, taken: number[],
   }
   const allowed = (x: number) => x >= min && x <= max && avoid.every((a) => Math.abs(x - a) >= CLEARANCE);
   if (distinct) return distinctValues(min, max, allowed, count, taken, random);
-  // Coarse values meet in ties, fine ones do not.
+  // Coarse values produce ties, fine ones do not.
   const grain = draw.pick([0.5, 0.125, 0]);
   return Array.from({ length: count }, () => {
     for (let attempt = 0; attempt < 100; attempt++) {
@@ -123,7 +126,7 @@ function drawValues(draw: Draw, spec: InputSpec, count: number, taken: number[],
   });
 }
 
-/** Values in random order no two of which are close, nor to those that are taken. */
+/** Values in random order, no two of which are close to each other or to those taken. */
 function distinctValues(
   min: number,
   max: number,
@@ -173,7 +176,7 @@ export function caseOf(entry: Entry, { ties = false }: DrawOptions = {}): fc.Arb
   });
 }
 
-/** What records a case: the functions of `mod.ts`, or of another version of it. */
+/** The API that records a case: the functions of `mod.ts`, or of another version of it. */
 export interface Recorder {
   tensor(values: number[], shape: number[], options: { dtype: DType }): Tensor;
   broadcastTo(x: Tensor, shape: number[]): Tensor;
@@ -190,7 +193,7 @@ export function leavesOf(drawn: DrawnCase, { tensor }: Recorder = here): Tensor[
   return drawn.inputs.map(({ leaf, dtype }) => tensor([...leaf.values], [...leaf.shape], { dtype }));
 }
 
-/** The inputs of a case, made of its leaves. */
+/** The inputs of a case, computed from its leaves. */
 export function inputsFrom(drawn: DrawnCase, leaves: readonly Tensor[], recorder: Recorder = here): Tensor[] {
   return drawn.inputs.map(({ views }, i) => views.reduce((x, view) => viewOf(x, view, recorder), leaves[i]));
 }
@@ -217,7 +220,7 @@ function viewOf(x: Tensor, view: View, { broadcastTo, flip, reshape, slice, tran
   }
 }
 
-/** The position in the leaf of each element of an input, row-major. */
+/** The position in the leaf of each element of an input, in row-major order. */
 export function positionsOf(input: DrawnInput): number[] {
   let positions = input.leaf.values.map((_, i) => i);
   for (const view of input.views) {
@@ -262,12 +265,12 @@ export function positionsOf(input: DrawnInput): number[] {
   return positions;
 }
 
-/** The values of an input, row-major, as plain numbers. */
+/** The values of an input in row-major order, as plain numbers. */
 export function valuesOf(input: DrawnInput): number[] {
   return positionsOf(input).map((at) => input.leaf.values[at]);
 }
 
-/** A case in a line. */
+/** Formats a case in a line. */
 export function describeCase(drawn: DrawnCase): string {
   const inputs = drawn.inputs.map((input) => {
     const views = input.views.map((v) => `${v.kind} of [${v.from.join(", ")}]`).reverse().join(", ");

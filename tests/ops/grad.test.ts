@@ -84,13 +84,13 @@ test("the gradient of an entry by itself is the cotangent [float64]", async () =
   assertSame(await grad(y, y, tensor([3, -4])).data(), [3, -4], "entry");
 });
 
-test("an entry that is used several times adds up its gradients [float64]", async () => {
+test("an entry that is used several times sums its gradients [float64]", async () => {
   const x = tensor([1, 2, 3]);
   const y = add(add(mul(x, 2), mul(x, x)), sum(x));
   near(await grad(sum(y), x).data(), [1, 2, 3].map((v) => 2 + 2 * v + 3));
 });
 
-test("what was broadcast is summed in the gradient [float64]", async () => {
+test("a broadcast input sums its gradient [float64]", async () => {
   const [scalar, row, column] = [tensor(2), tensor([1, 2, 3]), tensor([[1], [2]])];
   const cotangent = tensor([[1, 2, 3], [4, 5, 6]]);
   const [dScalar, dRow, dColumn] = grad(mul(scalar, add(row, column)), [scalar, row, column], cotangent);
@@ -128,7 +128,7 @@ test("max and min share the gradient evenly among ties [float64]", async () => {
   near(await grad(max(x, 0), x, tensor([1, 1, 1])).data(), [1, 0, 1, 0, 1, 0]);
 });
 
-test("maximum and minimum share the gradient evenly where both are equal [float64]", async () => {
+test("maximum and minimum share the gradient evenly at equality [float64]", async () => {
   const [a, b] = [tensor([1, 2, 3]), tensor([1, 3, 2])];
   for (const [op, da, db] of [[maximum, [2, 0, 4], [2, 4, 0]], [minimum, [2, 4, 0], [2, 0, 4]]] as const) {
     const [ga, gb] = grad(op(a, b), [a, b], tensor([4, 4, 4]));
@@ -162,19 +162,19 @@ test("a power is differentiable where its base or its exponent is 0 [float64]", 
   assertSame(await grad(sum(first), x).data(), [-12, 0, 18], "twice");
 });
 
-test("sort and topK give the gradient to the lower index among ties [float64]", async () => {
+test("sort and topK assign the gradient to the lower index among ties [float64]", async () => {
   const x = tensor([2, 5, 5, 1]);
   assertSame(await grad(sort(x, 0), x, tensor([1, 2, 3, 4])).data(), [2, 3, 4, 1], "sort");
   assertSame(await grad(topK(x, 2).values, x, tensor([10, 20])).data(), [0, 10, 20, 0], "topK");
   assertSame(await grad(topK(x, 1).values, x, tensor([10])).data(), [0, 10, 0, 0], "topK, one of two");
 });
 
-test("the gradient of a product is right where factors are 0, at both orders [float64]", async () => {
+test("the gradient of a product with zero factors is right, at both orders [float64]", async () => {
   const x = tensor([[2, 0, 3], [0, 0, 5], [1, 2, 4]]);
   const c = tensor([1, 1, 1]);
   const first = grad(prod(x, 1), x, c);
   near(await first.data(), [0, 6, 0, 0, 0, 0, 8, 4, 2]);
-  // For each row the derivative of the sum of its gradient: the sums of products without two factors.
+  // For each row, the derivative of the sum of its gradient: sums of products without two of the factors.
   const second = grad(sum(first), x);
   near(await second.data(), [3, 5, 2, 5, 5, 0, 6, 5, 3]);
 });
@@ -213,19 +213,19 @@ for (const [name, f] of Object.entries(poles)) {
   }
 }
 
-test("where gives the branch that was taken its gradient, infinite or not [float64]", async () => {
+test("where passes the gradient to the branch that was taken, infinite or not [float64]", async () => {
   const x = tensor([0, 4]);
   assertSame(await grad(sum(where(greater(x, -1), sqrt(x), 7)), x).data(), [Infinity, 0.25], "taken");
 });
 
-test("where sums the gradient of a branch that was broadcast [float64]", async () => {
+test("where sums the gradient of a broadcast branch [float64]", async () => {
   const [a, b] = [tensor([1, 2, 3]), tensor(5)];
   const [da, db] = grad(where(tensor([true, false, false]), a, b), [a, b], tensor([10, 20, 30]));
   assertSame(await da.data(), [10, 0, 0], "a");
   assertSame(await db.data(), [50], "b");
 });
 
-test("NaN in a place that counts reaches the gradient [float64]", async () => {
+test("NaN in an element that counts reaches the gradient [float64]", async () => {
   const x = tensor([NaN, 2]);
   assertSame(await grad(sum(square(x)), x).data(), [NaN, 4], "square");
 });
@@ -249,7 +249,7 @@ test("an input behind an op without derivative is an error that names the op [fl
   assert.throws(() => grad(sum(detach(x)), x), /"detach"/);
   assert.throws(() => grad(sum(exp(floor(mul(x, 2)))), x), /"floor"/, "with ops before and after it");
   assert.throws(() => grad(sum(where(greater(x, 2), 1.5, 2.5)), x), /"greater"/);
-  // Both paths are named where there are two.
+  // If there are two paths, both are named.
   assert.throws(
     () => grad(sum(add(floor(x), detach(x))), x),
     (error: Error) => /"floor"/.test(error.message) && /"detach"/.test(error.message),
@@ -262,7 +262,7 @@ test("one path with a derivative is enough [float64]", async () => {
   assertSame(await grad(sum(mul(detach(x), x)), x).data(), [1.5, 2.5], "detach");
 });
 
-test("allowUnused gives zeros of the input's shape [float64]", async () => {
+test("allowUnused returns zeros of the input's shape [float64]", async () => {
   const [x, other, cut] = [tensor([1, 2]), tensor([[1, 2, 3]]), tensor(4)];
   const [dx, dOther, dCut] = grad(sum(mul(x, floor(cut))), [x, other, cut], undefined, { allowUnused: true });
   assertSame(await dx.data(), [4, 4], "x");
@@ -271,7 +271,7 @@ test("allowUnused gives zeros of the input's shape [float64]", async () => {
   assertSame(await dCut.data(), [0], "cut");
 });
 
-test("gradients of what is no float and for wrong cotangents are errors [float64]", () => {
+test("gradients of non-float tensors and for wrong cotangents are errors [float64]", () => {
   const x = tensor([1, 2]);
   const indices = tensor(new Int32Array([1]));
   assert.throws(() => grad(argmax(x, 0), x), /grad: expected y of dtype float, got int \(made by "argmax"\)/);
@@ -295,13 +295,13 @@ test("backward adds to the gradient of each leaf that requires one [float64]", a
   assert.equal(plain.grad, null);
   backward(sum(square(a)));
   assertSame(await a.grad!.data(), [17, 28], "a, twice");
-  assertSame(await b.grad!.data(), [5, 12], "b is left as it was");
+  assertSame(await b.grad!.data(), [5, 12], "b is unchanged");
   a.grad = null;
   backward(mul(a, 2), tensor([1, 10]));
   assertSame(await a.grad!.data(), [2, 20], "a, anew");
 });
 
-test("backward throws where no leaf gets a gradient [float64]", () => {
+test("backward throws if no leaf gets a gradient [float64]", () => {
   assert.throws(() => backward(sum(tensor([1, 2]))), /backward: .*"sum".*requiresGrad/);
   const x = tensor([1, 2], [2], { requiresGrad: true });
   assert.throws(() => backward(sum(floor(x))), /backward: no gradient reaches .*"floor"/);
@@ -310,7 +310,7 @@ test("backward throws where no leaf gets a gradient [float64]", () => {
 
 // detach
 
-test("detach keeps values and ends gradients, computed or not [float64]", async () => {
+test("detach keeps values and stops gradients, computed or not [float64]", async () => {
   for (const computed of [false, true]) {
     const x = tensor([1, 2]);
     const y = exp(x);
@@ -335,7 +335,7 @@ test("detach inside a compiled function sees each call's values [float64]", asyn
   assertSame(await (await f(tensor([3, 4]))).data(), [3, 4], "second");
 });
 
-test("detach records the same entry whether or not its input was read, and takes a value that is there [float64]", async () => {
+test("detach records the same entry whether or not its input was read, and reuses an existing value [float64]", async () => {
   const made = async (read: boolean) => {
     const y = exp(tensor([0, 1]));
     if (read) await y.data();
@@ -351,7 +351,7 @@ test("detach records the same entry whether or not its input was read, and takes
   await made(true);
 });
 
-test("a debug print does not change what is checked [float64]", async () => {
+test("a debug print does not change the check [float64]", async () => {
   for (const prints of [0, 1, 2]) {
     const report = await gradcheck(async (x: Tensor) => {
       const p = exp(x);
@@ -365,7 +365,7 @@ test("a debug print does not change what is checked [float64]", async () => {
   }
 });
 
-test("detach makes what backward adds up a gradient for [float64]", async () => {
+test("backward accumulates a gradient in the result of detach with requiresGrad [float64]", async () => {
   const x = tensor([1, 2], [2], { requiresGrad: true });
   const y = detach(mul(x, 3), { requiresGrad: true });
   backward(sum(square(y)));
@@ -374,7 +374,7 @@ test("detach makes what backward adds up a gradient for [float64]", async () => 
   assert.throws(() => detach(greater(x, 0), { requiresGrad: true }), /detach: expected dtype float.*got bool/);
 });
 
-test("a gradient through movement goes back where elements came from [float64]", async () => {
+test("a gradient through movement returns to where elements came from [float64]", async () => {
   const x = tensor([[1, 2, 3], [4, 5, 6]]);
   const y = concat([broadcastTo(sum(x, 0), [2, 3]), relu(x)], 1);
   assert.deepEqual([...y.shape], [2, 6]);

@@ -1,4 +1,6 @@
-/** Derivatives of first and second order of everything that is registered, at generated inputs, against finite differences. */
+/**
+ * Derivatives of first and second order of every registered op, at generated inputs, compared with finite differences.
+ */
 import { test } from "node:test";
 import { registry } from "./registry.ts";
 import { type Tensor, useDevice } from "../../mod.ts";

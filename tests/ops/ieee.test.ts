@@ -1,6 +1,6 @@
 /**
- * Arithmetic is what IEEE 754 says, each operation rounded as it is written, also where a compiler that takes floats for real numbers
- * would put something else in its place.
+ * Arithmetic follows IEEE 754, with each operation rounded as written, even with compilers that treat floats as real
+ * numbers and would substitute other expressions.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { checkProperty } from "../support/property.ts";
 import { assertSame } from "./compare.ts";
 import { differences, type Expression, expressions, rewritten, type Rules, tensorOf } from "./ieee.ts";
 
-/** WGSL allows quotients 2.5 units in the last place. */
+/** WGSL allows quotients an error of 2.5 units in the last place. */
 const QUOTIENT_ULPS = 3;
 
 const rulesOf = ({ single, gpu }: DeviceUnderTest): Rules => ({
@@ -19,7 +19,7 @@ const rulesOf = ({ single, gpu }: DeviceUnderTest): Rules => ({
   quotient: gpu ? QUOTIENT_ULPS : 0,
 });
 
-/** A kernel costs more than what it computes, so several expressions share one; each is in a branch of its own. */
+/** A kernel costs more than its computation, so several expressions share one, each in its own branch. */
 const TOGETHER = 24;
 
 async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
@@ -42,20 +42,20 @@ async function differencesOn(of: DeviceUnderTest, all: readonly Expression[]): P
 }
 
 for (const of of await devicesUnderTest()) {
-  const { device, on, gpu } = of;
-  test(...on("what compilers have rules for is computed as it is written"), async () => {
+  const { device, on, extent } = of;
+  test(...on("expressions that compilers rewrite are computed as written"), async () => {
     assert.deepEqual(await differencesOn(of, rewritten), []);
   });
 
-  test(...on("random expressions are computed as they are written"), async () => {
+  test(...on("random expressions are computed as written"), async () => {
     await checkProperty(
       fc.array(expressions, { minLength: TOGETHER, maxLength: TOGETHER }),
       async (several) => assert.deepEqual(await differencesOn(of, several), []),
-      { runs: gpu ? 3 : 6 },
+      { runs: 6, extent },
     );
   });
 
-  test(...on("the mean of nothing is NaN"), async () => {
+  test(...on("the mean of an empty array is NaN"), async () => {
     const nothing = tensor([], [0]);
     const none = tensor([false, false]);
     const values = await valuesOn(device, [

@@ -1,4 +1,4 @@
-/** Expressions over special numbers: as tensors, and as plain numbers that are rounded after each operation. */
+/** Expressions over special numbers: as tensors, and as plain numbers rounded after each operation. */
 import fc from "fast-check";
 import {
   add,
@@ -29,13 +29,13 @@ import {
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-/** What is not finite, zeros, what vanishes or overflows in products, ordinary numbers; each with its negative. */
+/** Infinities and NaN, zeros, numbers whose products vanish or overflow, ordinary numbers; each with its negative. */
 const special = [nan, ...[0, inf, 2 ** -60, 2 ** 80, 1, 3, 0.1].flatMap((x) => [x, -x])];
 const size = special.length ** 2;
 const names = ["x", "y", "z"] as const;
 type Variable = (typeof names)[number];
 
-/** Every pair of special numbers, and a third one. */
+/** Every pair of special numbers, with a third one. */
 const columns: Readonly<Record<Variable, Float32Array>> = {
   x: Float32Array.from({ length: size }, (_, i) => special[i % special.length]),
   y: Float32Array.from({ length: size }, (_, i) => special[Math.floor(i / special.length)]),
@@ -51,7 +51,7 @@ const comparisons = {
   notEqual: [notEqual, (a: number, b: number) => a !== b],
 } as const;
 
-/** In doubles; of two float32, that rounded once more is the float32 result. */
+/** Computed in doubles; rounding the double result of two float32 operands again yields the float32 result. */
 const operations = {
   add: [add, (a: number, b: number) => a + b],
   sub: [sub, (a: number, b: number) => a - b],
@@ -126,18 +126,18 @@ function operand(e: Expression): Operand {
   }
 }
 
-/** An expression as a tensor of one element for each row of special numbers. */
+/** An expression as a tensor with one element per row of special numbers. */
 export function tensorOf(e: Expression): Tensor {
   return full(operand(e));
 }
 
-/** What a value must be: between two numbers, which are one where every operation is exact; null where nothing can be said. */
+/** Bounds of a value, equal if every operation is exact; null if nothing can be said. */
 type Range = readonly [low: number, high: number] | null;
 
-/** How a device computes. */
+/** The arithmetic of a device. */
 export interface Rules {
   round(x: number): number;
-  /** By how many units in the last place quotients may be off. */
+  /** The error allowed for quotients, in units in the last place. */
   readonly quotient: number;
 }
 
@@ -145,7 +145,7 @@ const SMALLEST_NORMAL = 2 ** -126;
 
 function rounded(values: readonly number[], rules: Rules, slack = 0): Range {
   const single = values.map(rules.round);
-  // Subnormals may be 0.
+  // Subnormals may be flushed to 0.
   if (single.some((v) => v !== 0 && Math.abs(v) < SMALLEST_NORMAL)) return null;
   if (single.every(Number.isNaN)) return [nan, nan];
   if (single.some(Number.isNaN)) return null;
@@ -157,7 +157,7 @@ function rounded(values: readonly number[], rules: Rules, slack = 0): Range {
     Math.min(...single.map((v) => v - Math.abs(v) * off)),
     Math.max(...single.map((v) => v + Math.abs(v) * off)),
   ];
-  // What may overflow or not, or have either sign, is not worth following.
+  // Results that may overflow or not, or have either sign, are not followed further.
   return range[1] >= 2 ** 127 || range[0] <= -(2 ** 127) || range[0] * range[1] <= 0 ? null : [range[0], range[1]];
 }
 
@@ -185,7 +185,7 @@ function isZero(range: Range): boolean {
   return range !== null && range[0] === 0;
 }
 
-/** What an expression must come to in a row. */
+/** The expected result of an expression in a row. */
 export function rangeOf(e: Expression, row: number, rules: Rules): Range {
   if (typeof e === "number") return rounded([e], rules);
   if (typeof e === "string") return rounded([columns[e][row]], rules);
@@ -206,7 +206,7 @@ export function rangeOf(e: Expression, row: number, rules: Rules): Range {
     }
     default: {
       const [a, b] = [rangeOf(e[1], row, rules), rangeOf(e[2], row, rules)];
-      // Which of two zeros is the larger, and whether a sum starts from 0, is left open.
+      // The order of 0 and -0, and whether a sum starts from 0, are left open.
       if (e[0] !== "add" && e[0] !== "sub" && e[0] !== "mul" && e[0] !== "div" && isZero(a) && isZero(b)) return null;
       if (!a || !b) return null;
       const compute = operations[e[0]][1];
@@ -215,7 +215,7 @@ export function rangeOf(e: Expression, row: number, rules: Rules): Range {
   }
 }
 
-/** The rows in which a result is not what it must be, in words. */
+/** The rows with a wrong result, in words. */
 export function differences(e: Expression, actual: ArrayLike<number>, rules: Rules): string[] {
   const found: string[] = [];
   for (let row = 0; row < size; row++) {
@@ -237,7 +237,7 @@ function text(x: number): string {
   return Object.is(x, -0) ? "-0" : String(x);
 }
 
-/** An expression as text. */
+/** Formats an expression. */
 export function describe(e: Expression | Condition): string {
   if (typeof e === "number") return text(e);
   if (typeof e === "string") return e;
@@ -245,7 +245,7 @@ export function describe(e: Expression | Condition): string {
   return `${op}(${(args as Expression[]).map(describe).join(", ")})`;
 }
 
-/** Numbers that compilers have rules for, and one that changes nothing beside what cancels. */
+/** Numbers that compilers have rules for, and one that vanishes next to terms that cancel. */
 const numbers = [0, -0, 1, -1, 2, 0.5, 1e-9, 3, inf, nan];
 
 /** Random expressions. */
@@ -274,7 +274,7 @@ const difference: Expression = ["sub", "x", "y"];
 const compared: readonly Condition[] = (Object.keys(comparisons) as Comparison[]).map((op) => [op, "x", "y"]);
 const negated = compared.map((c): Condition => ["not", c]);
 
-/** What compilers that take floats for real numbers have rules for. */
+/** Expressions that compilers rewrite if they treat floats as real numbers. */
 export const rewritten: readonly Expression[] = [
   ...(Object.keys(operations) as Binary[]).flatMap((
     op,

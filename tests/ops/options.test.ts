@@ -1,4 +1,7 @@
-/** What the public functions accept beyond what the registry draws: options, defaults, axes from the end, numbers, dtypes. */
+/**
+ * Arguments of the public functions beyond those drawn from the registry: options, defaults, axes from the end,
+ * numbers, dtypes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -88,13 +91,13 @@ test("keepDims keeps the reduced axes with length 1 [float64]", async () => {
   assert.deepEqual([...logSumExp(x, 0, keep).shape], [1, 3]);
 });
 
-test("argmax without an axis counts positions row by row [float64]", async () => {
+test("argmax without an axis counts positions in row-major order [float64]", async () => {
   await same(argmax(x), 5);
   await same(argmax(x, 0), [1, 0, 1]);
   await same(argmax(x, -1), [1, 2]);
 });
 
-test("reductions of nothing give what adds nothing [float64]", async () => {
+test("reductions of an empty array return the identity [float64]", async () => {
   const empty = tensor([], [2, 0]);
   await same(sum(empty, 1), [0, 0]);
   await same(prod(empty, 1), [1, 1]);
@@ -120,7 +123,7 @@ function pythonSlice<T>(list: readonly T[], start: number | null, end: number | 
   return out;
 }
 
-test("slice takes bounds, steps and indices as Python does [float64]", async () => {
+test("slice accepts bounds, steps and indices as in Python [float64]", async () => {
   const bound = fc.option(fc.integer({ min: -8, max: 8 }));
   const step = fc.integer({ min: -3, max: 3 }).filter((s) => s !== 0);
   await checkProperty(fc.tuple(fc.integer({ min: 0, max: 6 }), bound, bound, step), async ([n, start, end, by]) => {
@@ -154,7 +157,7 @@ test("the defaults of movement ops [float64]", async () => {
   await same(broadcastTo(tensor(1), [2, 2]), [[1, 1], [1, 1]]);
 });
 
-test("ordering goes by the last axis unless told [float64]", async () => {
+test("ordering defaults to the last axis [float64]", async () => {
   await same(sort(x), [[1, 2, 5], [3, 4, 6]]);
   await same(sort(x, 0, { descending: true }), [[4, 5, 6], [1, 3, 2]]);
   await same(argsort(x), [[0, 2, 1], [1, 0, 2]]);
@@ -168,7 +171,7 @@ test("ordering goes by the last axis unless told [float64]", async () => {
   await same(column.indices, [[1, 0, 1]]);
 });
 
-test("order is stable: the lower index first among equals, up and down [float64]", async () => {
+test("order is stable: the lower index first among equals, ascending and descending [float64]", async () => {
   const ties = tensor([2, 1, 2, 1, 2]);
   await same(argsort(ties), [1, 3, 0, 2, 4]);
   await same(argsort(ties, 0, { descending: true }), [0, 2, 4, 1, 3]);
@@ -177,7 +180,7 @@ test("order is stable: the lower index first among equals, up and down [float64]
   await same(topKMask(ties, 2), [true, false, true, false, false]);
 });
 
-test("topKMask takes a tensor of counts, one for each row [float64]", async () => {
+test("topKMask accepts a tensor of counts, one per row [float64]", async () => {
   await same(topKMask(x, tensor(new Int32Array([0, 2]), [2, 1])), [[false, false, false], [true, false, true]]);
   const wide = tensor(Array.from({ length: 600 }, (_, i) => (i * 7) % 300), [2, 300]);
   const mask = topKMask(wide, tensor(new Int32Array([3, 299]), [2, 1]));
@@ -212,7 +215,7 @@ test("matmul multiplies matrices, vectors and batches [float64]", async () => {
   await same(matmul(stack([x, x], 0), w), [[[5, 9], [16, 15]], [[5, 9], [16, 15]]]);
 });
 
-test("numbers, booleans and nested arrays stand for tensors [float64]", async () => {
+test("numbers, booleans and nested arrays are accepted as tensors [float64]", async () => {
   await same(add(1, x), [[2, 6, 3], [5, 4, 7]]);
   await same(sub(10, [1, 2]), [9, 8]);
   await same(mul([[1], [2]], [1, 2, 3]), [[1, 2, 3], [2, 4, 6]]);
@@ -225,7 +228,7 @@ test("numbers, booleans and nested arrays stand for tensors [float64]", async ()
   await same(scatterAdd(tensor([1, 1]), ints(1, 1), 2, 0), [1, 5]);
 });
 
-test("dtypes: what each combination gives [float64]", () => {
+test("the result dtype of each combination of dtypes [float64]", () => {
   const [f, i, b] = [tensor([1.5, 2]), ints(3, 4), tensor([true, false])];
   const table: [Tensor, string][] = [
     [add(i, i), "int"],
@@ -271,7 +274,7 @@ test("dtypes: what each combination gives [float64]", () => {
   table.forEach(([t, dtype], n) => assert.equal(t.dtype, dtype, `row ${n}, made by "${t.op.name}"`));
 });
 
-test("casts cut towards zero, and what is not 0 is true [float64]", async () => {
+test("casts truncate towards zero, and nonzero values are true [float64]", async () => {
   assert.deepEqual([...await cast(tensor([-1.7, -0.2, 0.2, 1.7]), "int").data()], [-1, 0, 0, 1]);
   await same(cast(tensor([-0.5, 0, 2]), "bool"), [true, false, true]);
   await same(cast(tensor([true, false]), "float"), [1, 0]);

@@ -1,4 +1,7 @@
-/** One order everywhere: NaN above infinity, the lower index first among equals. Against a plain sort, on every backend. */
+/**
+ * One order everywhere: NaN above infinity, the lower index first among equals. Compared with a plain sort, on every
+ * backend.
+ */
 import { test } from "node:test";
 import fc from "fast-check";
 import { argmax, argmin, argsort, cast, rank, realize, sort, tensor, topK, topKMask } from "../../mod.ts";
@@ -6,22 +9,22 @@ import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertSame } from "./compare.ts";
 
-/** Few values, so that ties are common, and the largest finite float32, which is not infinity. */
+/** Few distinct values, so that ties are common, and the largest finite float32, which is not infinity. */
 const special = fc.constantFrom(NaN, Infinity, -Infinity, 0, -0, 1, -1, 3.4028234663852886e38, 2);
 const row = fc.oneof(
   { weight: 4, arbitrary: fc.array(special, { minLength: 1, maxLength: 9 }) },
-  // Beyond 256 elements nothing is ranked by counting all pairs.
+  // Beyond 256 elements, ranking does not count all pairs.
   { weight: 1, arbitrary: fc.array(special, { minLength: 257, maxLength: 300 }) },
 );
 
-/** The indices in order. */
+/** The indices in sorted order. */
 function ordered(x: readonly number[], descending: boolean): number[] {
   const compare = (a: number, b: number) =>
     Number.isNaN(a) || Number.isNaN(b) ? Number(Number.isNaN(a)) - Number(Number.isNaN(b)) : a < b ? -1 : Number(a > b);
   return x.map((_, i) => i).sort((i, j) => (descending ? -1 : 1) * compare(x[i], x[j]) || i - j);
 }
 
-for (const { device, on, gpu } of await devicesUnderTest()) {
+for (const { device, on, extent } of await devicesUnderTest()) {
   test(...on("rank, argsort, sort, topK, topKMask, argmax and argmin share one order"), async () => {
     await checkProperty(fc.tuple(row, fc.nat({ max: 300 })), async ([x, some]) => {
       const k = some % (x.length + 1);
@@ -43,6 +46,6 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
       ]);
       await realize([...expected.keys()], { device });
       for (const [actual, right] of expected) assertSame(actual.value!, right, `${actual.op.name} of ${x}`);
-    }, { runs: gpu ? 6 : 40 });
+    }, { runs: 40, extent });
   });
 }

@@ -8,7 +8,7 @@ import { assertClose, assertSame, largestOf } from "./compare.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { describeProgram, interpret, type Program, programs, record, tensorsOf } from "./programs.ts";
 
-for (const { device, on, gpu } of await devicesUnderTest()) {
+for (const { device, on, extent } of await devicesUnderTest()) {
   test(...on("programs over whole numbers agree with plain loops"), async () => {
     await (await useDevice(device)).dispose();
     await checkProperty(programs("exact"), async (program) => {
@@ -19,7 +19,7 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
         assert.deepEqual([...outputs[i].shape], [...shape], describeProgram(program));
         assertSame(outputs[i].value!, data, `v${program.outputs[i]} of\n${describeProgram(program)}`);
       });
-    }, { runs: device === "float64" ? 400 : gpu ? 25 : 100, timeMs: 30_000 });
+    }, { runs: device === "float64" ? 400 : 100, extent });
   });
 
   if (device === "float64") continue;
@@ -34,15 +34,15 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
       const expected = gradients.map((t) => t.value!.slice());
       await realize(gradients, { device });
       expected.forEach((values, i) => {
-        // Sums of hundreds of terms cancel: this is about right and wrong, not about rounding.
+        // Sums of hundreds of terms cancel: this test is about correctness, not rounding.
         const allowed = 1e-4 * Math.max(1, largestOf(values));
         assertClose(gradients[i].value!, values, () => allowed, `by v${i} of\n${describeProgram(program)}`);
       });
-    }, { runs: gpu ? 20 : 60, timeMs: 30_000 });
+    }, { runs: 60, extent });
   });
 }
 
-/** A number made of the outputs that are floats. */
+/** A number computed from the float outputs. */
 function lossOf(program: Program, outputs: readonly Tensor[]): Tensor | null {
   const random = randomFrom(program.seed);
   const parts = outputs.filter((t) => t.dtype === "float").map((t) =>

@@ -1,4 +1,4 @@
-/** Random programs: many ops put together, as plain data, so that what is fused, shared and cut between them is tried too. */
+/** Random programs of many ops, as plain data, to test what is fused, shared and split between them. */
 import fc from "fast-check";
 import type { Entry } from "../../core/op.ts";
 import { registry } from "./registry.ts";
@@ -14,18 +14,18 @@ export interface ProgramLeaf {
   readonly values: readonly number[];
 }
 
-/** One op; inputs are numbers of values: leaves first, then steps. */
+/** One op; inputs are indices of values: leaves first, then steps. */
 export interface ProgramStep {
   readonly op: string;
   readonly inputs: readonly number[];
   readonly attributes: Attributes;
 }
 
-/** A program: what it reads, what it does, what it gives. */
+/** A program: its leaves, its steps and its outputs. */
 export interface Program {
   readonly leaves: readonly ProgramLeaf[];
   readonly steps: readonly ProgramStep[];
-  /** Numbers of the values that are asked for. */
+  /** The indices of the requested values. */
   readonly outputs: readonly number[];
   readonly seed: number;
 }
@@ -35,7 +35,7 @@ interface Known {
   readonly dtype: DType;
 }
 
-/** Values of programs have at most so many elements. */
+/** The most elements of a value. */
 const LARGEST = 3000;
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
@@ -52,8 +52,8 @@ function broadcast(a: readonly number[], b: readonly number[]): number[] | null 
 }
 
 /**
- * Programs. `exact` ones keep to whole numbers between -8 and 8, which every backend computes exactly; the others are smooth, so
- * that their derivatives can be compared with differences.
+ * Generates programs. `exact` programs use whole numbers between -8 and 8, which every backend computes exactly; the
+ * others are smooth, so that their derivatives can be compared with differences.
  */
 export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<Program> {
   return fc.gen().map((g) => {
@@ -80,7 +80,7 @@ export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<P
       known.push({ shape, dtype });
       return known.length - 1;
     };
-    /** A value of some kind, the later ones more often. */
+    /** A value of a given kind, later ones more often. */
     const choose = (fits: (k: Known) => boolean): number | null => {
       const all = known.map((_, i) => i).filter((i) => fits(known[i]));
       if (all.length === 0) return null;
@@ -88,7 +88,7 @@ export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<P
     };
     const float = (k: Known) => k.dtype === "float";
     const limit = (i: number) => (kind === "exact" ? step("clamp", [i], { min: -8, max: 8 }, known[i].shape) : i);
-    /** Two values that broadcast together, in either order, and the shape they broadcast to. */
+    /** Two values that broadcast together, in either order, and their broadcast shape. */
     const pair = (): [number, number, number[]] => {
       const a = choose(float)!;
       const b = choose((k) => {
@@ -135,7 +135,7 @@ export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<P
         const kept = shape.filter((_, i) => !axes.includes(i));
         const op = kind === "exact" ? pick(["sum", "max", "min"]) : pick(["sum", "mean", "logSumExp"]);
         const reduced = limit(step(op, [x], { axes }, kept));
-        // What is reduced often goes back over what it came from.
+        // A reduction is often broadcast back over its input.
         if (bool()) {
           limit(
             step(
@@ -234,7 +234,7 @@ export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<P
     };
 
     const base = Array.from({ length: int(1, 3) }, () => pick([2, 3, 1, 4, 5]));
-    // Now and then an axis that is reduced in stages.
+    // Occasionally an axis that is reduced in stages.
     if (kind === "exact" && int(0, 5) === 0) base.splice(0, base.length, pick([600, 521]), pick([1, 2, 3]));
     leaf(base);
     leaf(base.map((n) => (int(0, 2) === 0 ? 1 : n)));
@@ -271,7 +271,7 @@ export function tensorsOf(program: Program): Tensor[] {
   return program.leaves.map(({ shape, values }) => tensor([...values], [...shape]));
 }
 
-/** Runs a program in plain loops. */
+/** Runs a program with plain loops. */
 export function interpret(program: Program): Plain[] {
   const values: Plain[] = program.leaves.map(({ shape, values }) => ({ shape, data: values }));
   for (const { op, inputs, attributes } of program.steps) {
@@ -280,7 +280,7 @@ export function interpret(program: Program): Plain[] {
   return program.outputs.map((i) => values[i]);
 }
 
-/** A program as one line a step. */
+/** Formats a program, one line per step. */
 export function describeProgram(program: Program): string {
   const leaves = program.leaves.map(({ shape }, i) => `v${i} = leaf [${shape.join(", ")}]`);
   const steps = program.steps.map(({ op, inputs, attributes }, i) =>

@@ -5,7 +5,7 @@
  */
 import { registry } from "./registry.ts";
 
-/** An array of numbers with a shape; row-major. */
+/** An array of numbers with a shape, in row-major order. */
 export interface Plain {
   readonly shape: readonly number[];
   readonly data: readonly number[];
@@ -13,10 +13,10 @@ export interface Plain {
 
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** What an op computes. */
+/** The reference of an op. */
 export type Reference = (inputs: readonly Plain[], attributes: Attributes) => Plain;
 
-/** Makes an array element by element. */
+/** Builds an array element by element. */
 function build(shape: readonly number[], element: (at: number[]) => number): Plain {
   const data: number[] = [];
   const at: number[] = new Array(shape.length).fill(0);
@@ -28,14 +28,14 @@ function build(shape: readonly number[], element: (at: number[]) => number): Pla
   return { shape, data };
 }
 
-/** The element at some coordinates. */
+/** The element at the given coordinates. */
 function get(x: Plain, at: readonly number[]): number {
   let flat = 0;
   for (let i = 0; i < x.shape.length; i++) flat = flat * x.shape[i] + at[i];
   return x.data[flat];
 }
 
-/** The element that stands at some coordinates of the array that `x` is broadcast to. */
+/** The element at the given coordinates of the array that `x` is broadcast to. */
 function getBroadcast(x: Plain, at: readonly number[]): number {
   const offset = at.length - x.shape.length;
   return get(x, x.shape.map((n, i) => (n === 1 ? 0 : at[i + offset])));
@@ -61,7 +61,7 @@ function numbers(value: unknown): number[] {
   return (Array.isArray(value) ? value : [value]) as number[];
 }
 
-/** The axes that attributes name, counted from the front; all where they name none. */
+/** The axes named by attributes, counted from the front; all if they name none. */
 function axesOf(rank: number, attributes: Attributes): number[] {
   const given = attributes.axes ?? attributes.axis;
   if (given === undefined || given === null) return Array.from({ length: rank }, (_, i) => i);
@@ -101,7 +101,7 @@ function logSumExp(xs: readonly number[]): number {
   return top + Math.log(total(xs.map((x) => Math.exp(x - top))));
 }
 
-/** A function from the elements along one axis to as many, or another number of, elements. */
+/** A function from the elements along one axis to the same or another number of elements. */
 function along(f: (line: number[], attributes: Attributes) => number[], axisOf = oneAxis): Reference {
   return ([x], attributes) => {
     const axis = axisOf(x.shape.length, attributes);
@@ -120,7 +120,7 @@ function along(f: (line: number[], attributes: Attributes) => number[], axisOf =
   };
 }
 
-/** Positions in the order of their elements; equal elements keep the order of their positions. */
+/** Positions in the order of their elements; equal elements keep their order. */
 function order(line: readonly number[], descending: boolean): number[] {
   const left = line.map((_, i) => i);
   const sorted: number[] = [];
@@ -135,14 +135,14 @@ function order(line: readonly number[], descending: boolean): number[] {
   return sorted;
 }
 
-/** Where each element stands in the order. */
+/** The rank of each element. */
 function ranks(line: readonly number[], descending: boolean): number[] {
   const rank = new Array<number>(line.length);
   order(line, descending).forEach((position, i) => (rank[position] = i));
   return rank;
 }
 
-/** Where in the input each element of the output comes from; `fill` where that is outside. */
+/** The input position of each output element; `fill` if it is outside. */
 function movement(
   shapeOf: (shape: readonly number[], attributes: Attributes) => number[],
   source: (at: number[], shape: readonly number[], attributes: Attributes) => number[],
@@ -161,7 +161,7 @@ const sameData =
     data: x.data,
   });
 
-/** The mean, the sum, or the elements as they are. */
+/** The mean, the sum, or the elements themselves. */
 function reduced(losses: Plain, attributes: Attributes): Plain {
   const reduction = attributes.reduction ?? "mean";
   if (reduction === "none") return losses;
@@ -219,7 +219,7 @@ function scatterAdd(base: Plain, indices: Plain, updates: Plain, axis: number): 
   return { shape: base.shape, data: out };
 }
 
-/** The negative logarithm of the softmax at the label. `labels` lacks the axis of the classes. */
+/** The negative logarithm of the softmax at the label. `labels` lacks the class axis. */
 function crossEntropy(logits: Plain, labels: Plain, axis: number): Plain {
   return build(labels.shape, (at) => {
     const line = Array.from(

@@ -1,4 +1,4 @@
-/** Values at the edges: halves, zeros, infinities, NaN, ties, indices that turn out to lie outside. On every backend. */
+/** Special values: halves, zeros, infinities, NaN, ties, indices that turn out to be out of range. On every backend. */
 import { test } from "node:test";
 import {
   abs,
@@ -58,13 +58,13 @@ const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const whole = tensor([-2, -1.5, -0.5, 0, 0.5, 1.5, 2.5, 1e7, -inf, inf]);
 const odd = tensor([nan, -inf, -1, 0, 1, inf]);
 const ties = tensor([1, 3, 3, nan, 3]);
-/** Indices that are only known once they are computed. */
+/** Indices that are only known once computed. */
 const computed = (...values: number[]) => cast(mul(tensor(values), 1), "int");
 
 const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
   "floor": [() => floor(whole), [-2, -2, -1, 0, 0, 1, 2, 1e7, -inf, inf]],
   "ceil": [() => ceil(whole), [-2, -1, 0, 0, 1, 2, 3, 1e7, -inf, inf]],
-  "round sends halves to the even neighbour": [() => round(tensor([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4, 2.6, 1e7])), [
+  "round rounds halves to even": [() => round(tensor([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4, 2.6, 1e7])), [
     -2,
     -2,
     0,
@@ -85,7 +85,7 @@ const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
   "clamp": [() => clamp(odd, -0.5, 0.5), [nan, -0.5, -0.5, 0, 0.5, 0.5]],
   "clamp to one value": [() => clamp(tensor([-1, 5, 9]), 5, 5), [5, 5, 5]],
   "division by 0": [() => div(tensor([1, -1, 0]), 0), [inf, -inf, nan]],
-  "division by 0 that is computed": [() => div(tensor([1, -1, 0, 1]), tensor([0, 0, 0, -0])), [inf, -inf, nan, -inf]],
+  "division by a computed 0": [() => div(tensor([1, -1, 0, 1]), tensor([0, 0, 0, -0])), [inf, -inf, nan, -inf]],
   "sqrt": [() => sqrt(odd), [nan, nan, nan, 0, 1, inf]],
   "tanh of NaN and infinities": [() => where(equal(abs(odd), 1), 7, tanh(odd)), [nan, -1, 7, 0, 7, 1]],
   "log1p of NaN and infinities": [() => log1p(tensor([nan, -inf, -1, inf])), [nan, nan, -inf, inf]],
@@ -100,22 +100,22 @@ const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
     [-1, 5, 11],
   ],
   "a power of 0": [() => pow(tensor([0, 0, 2, -2]), tensor([0, 2, 0, 3])), [1, 0, 1, -8]],
-  "maximum is NaN where either is": [() => maximum(odd, 0), [nan, 0, 0, 0, 1, inf]],
-  "minimum is NaN where either is": [() => minimum(0, odd), [nan, -inf, -1, 0, 0, 0]],
+  "maximum is NaN if either operand is": [() => maximum(odd, 0), [nan, 0, 0, 0, 1, inf]],
+  "minimum is NaN if either operand is": [() => minimum(0, odd), [nan, -inf, -1, 0, 0, 0]],
   "equal": [() => cast(equal(odd, odd), "int"), [0, 1, 1, 1, 1, 1]],
   "notEqual": [() => cast(notEqual(odd, odd), "int"), [1, 0, 0, 0, 0, 0]],
   "less": [() => cast(less(odd, 0), "int"), [0, 1, 1, 0, 0, 0]],
   "lessEqual": [() => cast(lessEqual(odd, 0), "int"), [0, 1, 1, 1, 0, 0]],
   "greater": [() => cast(greater(odd, 0), "int"), [0, 0, 0, 0, 1, 1]],
   "greaterEqual": [() => cast(greaterEqual(odd, 0), "int"), [0, 0, 0, 1, 1, 1]],
-  "the zeros are equal": [() => cast(equal(tensor([0, -0]), tensor([-0, 0])), "int"), [1, 1]],
-  "where does not mix in what it does not take": [
+  "0 and -0 are equal": [() => cast(equal(tensor([0, -0]), tensor([-0, 0])), "int"), [1, 1]],
+  "where does not mix in the branch it does not take": [
     () => where(tensor([true, false]), tensor([1, nan]), tensor([inf, 2])),
     [1, 2],
   ],
   "where of an expensive branch": [() => where(greater(odd, 0), log(log(odd)), 7), [7, 7, 7, 7, -inf, inf]],
-  "max is NaN where there is one": [() => max(ties), [nan]],
-  "min is NaN where there is one": [() => min(ties), [nan]],
+  "max is NaN if an element is": [() => max(ties), [nan]],
+  "min is NaN if an element is": [() => min(ties), [nan]],
   "max of infinities": [() => max(tensor([[-inf, -inf], [inf, 1]]), 1), [-inf, inf]],
   "argmax takes the lowest of equals": [() => argmax(tensor([1, 3, 3, 2])), [1]],
   "argmin takes the lowest of equals": [() => argmin(tensor([2, 1, 3, 1])), [1]],
@@ -123,8 +123,8 @@ const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
   "argmax takes NaN before infinity": [() => argmax(tensor([1, inf, nan, nan])), [2]],
   "argmin takes NaN, the first one": [() => argmin(ties), [3]],
   "argmin takes NaN before minus infinity": [() => argmin(tensor([-inf, 1, nan, nan])), [2]],
-  "argmax where all are minus infinity": [() => argmax(tensor([-inf, -inf])), [0]],
-  "argmin where all are infinite": [() => argmin(tensor([inf, inf, inf])), [0]],
+  "argmax of only minus infinities": [() => argmax(tensor([-inf, -inf])), [0]],
+  "argmin of only infinities": [() => argmin(tensor([inf, inf, inf])), [0]],
   "argmax of one": [() => argmax(tensor([[5], [6]]), 1), [0, 0]],
   "prod with 0": [() => prod(tensor([[2, 0, 3], [4, 5, 6]]), 1), [0, 120]],
   "sum with infinities": [() => sum(tensor([[inf, 1], [inf, -inf]]), 1), [inf, nan]],
@@ -166,7 +166,7 @@ const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
 
 const range = Float32Array.from({ length: 20_001 }, (_, i) => -87 + (i * 175) / 20_000);
 
-/** What is rounded: the value, and how far off relative to it a float32 may be. */
+/** Rounded results: the value, and the relative error allowed in float32. */
 const rounded: Record<string, [build: () => Tensor, expected: number[], relative: number]> = {
   "exp near its limits": [
     () => exp(tensor([88, -87, -10, 1e-6, 20])),

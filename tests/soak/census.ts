@@ -1,11 +1,14 @@
-/** Counts what a program holds: heap, array buffers, WebAssembly memory, workers, buffers or textures of a GPU. */
+/**
+ * Counts the resources that a program holds: heap, array buffers, WebAssembly memory, workers, buffers or textures of a
+ * GPU.
+ */
 import process from "node:process";
 import { type Constructor, type Context, gpuJs, watching, watchWorkers } from "../support/gpujs.ts";
 
-/** What is held, by kind; what cannot be seen in a runtime is not there. */
+/** Resources by kind; kinds that a runtime cannot observe are missing. */
 export type Census = Readonly<Record<string, number>>;
 
-/** Counts bytes of WebAssembly memories until the garbage collector has taken them. */
+/** Counts bytes of WebAssembly memories until they are garbage-collected. */
 function countWasm(): () => number {
   let bytes = 0;
   const registry = new FinalizationRegistry<number>((size) => (bytes -= size));
@@ -18,7 +21,7 @@ function countWasm(): () => number {
   return () => bytes;
 }
 
-/** Counts workers that were started and not ended. */
+/** Counts workers that were started and have not ended. */
 function countWorkers(): () => number {
   let alive = 0;
   watchWorkers((worker) => {
@@ -34,7 +37,7 @@ function countWorkers(): () => number {
   return () => alive;
 }
 
-/** Counts buffers of the WebGPU device that were made and not destroyed. */
+/** Counts buffers of the WebGPU device that were created and not destroyed. */
 async function countBuffers(): Promise<() => number> {
   let alive = 0;
   const { device } = await (await gpuJs()).WebGPUContext.acquire();
@@ -54,9 +57,9 @@ async function countBuffers(): Promise<() => number> {
   return () => alive;
 }
 
-/** Counts textures of GL contexts that were made and not deleted. */
+/** Counts textures of GL contexts that were created and not deleted. */
 function countTextures(contexts: readonly Context[]): () => number {
-  // One that is deleted twice counts once.
+  // A texture deleted twice counts once.
   const alive = new Set<unknown>();
   for (const context of contexts) {
     const { createTexture: create, deleteTexture: remove } = context;
@@ -73,20 +76,20 @@ function countTextures(contexts: readonly Context[]): () => number {
   return () => alive.size;
 }
 
-/** The engine's garbage collector, where the runner has asked for it. */
+/** The engine's garbage collector, if the runner exposes it. */
 function collector(): (() => void) | null {
   const { gc, Bun } = globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } };
   return gc ?? (Bun ? () => Bun.gc(true) : null);
 }
 
-/** Starts to count; the census collects garbage first. `contexts` are those that were caught. */
+/** Starts counting; the census collects garbage first. `contexts` are the GL contexts that were intercepted. */
 export async function startCensus(device: string, contexts: readonly Context[]): Promise<() => Promise<Census>> {
   const counts: Record<string, () => number> = { "bytes of WebAssembly": countWasm(), "workers": countWorkers() };
   if (device === "webgpu") counts["buffers of the GPU"] = await countBuffers();
   else if (/gl2?$/.test(device)) counts["textures of the GPU"] = countTextures(contexts);
   const collect = collector();
   return async () => {
-    // Finalizers run in tasks of their own, and free more.
+    // Finalizers run in separate tasks, and free more.
     for (let i = 0; i < 3; i++) {
       collect?.();
       await new Promise((done) => setTimeout(done, 5));
@@ -105,16 +108,16 @@ export async function startCensus(device: string, contexts: readonly Context[]):
   };
 }
 
-/** Growth that is noise: a share of what was there, and bytes or numbers beside it. */
+/** Growth that counts as noise: a fraction of the initial amount plus a constant. */
 const SLACK: Readonly<Record<string, readonly [share: number, beside: number]>> = {
   "bytes of the heap": [0.1, 6 << 20],
   "bytes of array buffers": [0.25, 32 << 20],
-  // Allocators give memory back late, or never.
+  // Allocators return memory late, or never.
   "bytes of the process": [0.15, 96 << 20],
   "bytes of WebAssembly": [0.25, 64 << 20],
 };
 
-/** What the last quarter of the samples holds more of than the second quarter. */
+/** The growth from the second to the last quarter of the samples. */
 export function growth(samples: readonly Census[]): string[] {
   const quarter = Math.floor(samples.length / 4);
   if (quarter < 2) return [`${samples.length} samples are too few to tell whether memory grows`];

@@ -1,4 +1,4 @@
-// Assertions must judge alike in every runtime, and browsers have those of a package.
+// Assertions must behave the same in every runtime; browsers use those of a package.
 import assert, { AssertionError } from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,21 +1,24 @@
 /** The devices that tests run on. */
 import { homesOf, runtime } from "../../core/runtime.ts";
 import { availableDevices } from "../../mod.ts";
+import { type Extent, extentOf } from "./cells.ts";
 import { skip } from "./skip.ts";
 
-/** A device that tests run on, or would. */
+/** A device that tests run on, or are skipped on. */
 export interface DeviceUnderTest {
   readonly device: string;
   readonly available: boolean;
-  /** The name and the options of a test on it; skipped where the device is missing. */
+  /** The name and the options of a test on it; the test is skipped if the device is missing. */
   on(text: string): ReturnType<typeof skip>;
   /** Whether it computes in float32. */
   readonly single: boolean;
-  /** Whether it is a GPU: a plan costs so much there that properties draw fewer inputs, and quotients may be off in the last place. */
+  /** Whether it is a GPU: quotients may be off in the last place. */
   readonly gpu: boolean;
+  /** How much is tried on it here. */
+  readonly extent: Extent;
 }
 
-/** The devices that this runtime can have: where a driver is missing its tests are skipped, with the reason. */
+/** The devices that this runtime can have; if a driver is missing, the tests are skipped with the reason. */
 export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
   return (await availableDevices()).filter(({ name }) => homesOf(name)?.includes(runtime()) ?? true).map(
     ({ name, available, reason }) => ({
@@ -24,6 +27,7 @@ export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
       on: (text) => skip(`${text} [${name}]`, reason),
       single: name !== "float64",
       gpu: homesOf(name) !== null,
+      extent: extentOf(name),
     }),
   );
 }

@@ -1,12 +1,12 @@
-/** The garbage collector, where a program can call it. */
+/** The garbage collector, if a program can call it. */
 import { runtime } from "../../core/runtime.ts";
 
-/** What collects everything that can be, or `null` where nothing does. */
+/** Collects all garbage; `null` if the runtime has no way to do so. */
 export function garbageCollector(): (() => Promise<void>) | null {
   const gc = find();
   if (!gc) return null;
   return async () => {
-    // A reference that was followed in a task keeps its target until the task ends.
+    // Dereferencing a WeakRef keeps its target alive until the task ends.
     for (let i = 0; i < 3; i++) {
       await new Promise((done) => setTimeout(done, 0));
       gc();

@@ -1,4 +1,4 @@
-/** What tests of faults get hold of inside gpu.js: contexts, the WebGPU device, workers. */
+/** Intercepts gpu.js's resources for tests of faults: contexts, the WebGPU device, workers. */
 import process from "node:process";
 import { importGpuJs } from "../../core/runtime.ts";
 
@@ -30,7 +30,7 @@ export async function gpuJs(): Promise<GpuJs> {
   return module.WebGPUContext ? module : module.default!;
 }
 
-/** Collects the GL contexts that are made from now on. */
+/** Collects the GL contexts created from now on. */
 export async function catchContexts(): Promise<Context[]> {
   const caught: Context[] = [];
   const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
@@ -46,7 +46,7 @@ export async function catchContexts(): Promise<Context[]> {
   return caught;
 }
 
-/** Takes a device away: the WebGPU device, or the newest of the GL contexts that were caught. */
+/** Makes a device lost: the WebGPU device, or the newest of the collected GL contexts. */
 export async function takeAway(device: string, contexts: readonly Context[]): Promise<void> {
   if (device === "webgpu") return (await (await gpuJs()).WebGPUContext.acquire()).device.destroy();
   const context = contexts.at(-1)!;
@@ -55,7 +55,7 @@ export async function takeAway(device: string, contexts: readonly Context[]): Pr
   else context.getExtension("STACKGL_destroy_context")!.destroy!();
 }
 
-/** Keeps a device from starting again; gives what ends that. */
+/** Keeps a device from restarting; returns a function that undoes it. */
 export async function breakStart(device: string): Promise<() => void> {
   if (device === "webgpu") {
     const { gpu } = navigator as unknown as { gpu: { requestAdapter(): Promise<unknown> } };
@@ -71,10 +71,10 @@ export async function breakStart(device: string): Promise<() => void> {
   return () => (prototype.initContext = make);
 }
 
-/** A class, as far as what puts itself in its place needs to know it. */
+/** A class, as far as its replacement needs to know it. */
 export type Constructor<T> = new (...args: unknown[]) => T;
 
-/** A class that tells of each new instance, to put in the place of another. */
+/** A replacement of a class that reports each new instance. */
 export function watching<T extends object>(original: Constructor<T>, made: (instance: T) => void): Constructor<T> {
   return new Proxy(original, {
     construct(target, args, newTarget) {
@@ -90,7 +90,7 @@ export interface AnyWorker {
   terminate(): unknown;
 }
 
-/** Tells of the workers that are started from now on. */
+/** Reports the workers started from now on. */
 export function watchWorkers(made: (worker: AnyWorker) => void): void {
   const globals = globalThis as { Worker?: Constructor<AnyWorker> };
   if (globals.Worker) globals.Worker = watching(globals.Worker, made);

@@ -1,4 +1,4 @@
-// What test files rely on of `node:test`, in whichever form each runtime has it.
+// The behaviour of `node:test` that test files rely on, in each runtime's implementation.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it, test } from "node:test";
 
@@ -7,7 +7,7 @@ await Promise.resolve();
 
 before(() => void log.push("before"));
 
-test("tests run in order, after what the file waits for", { timeout: 10_000 }, async () => {
+test("tests run in order, after the file's top-level awaits", { timeout: 10_000 }, async () => {
   assert.deepEqual(log, ["before"]);
   await new Promise((done) => setTimeout(done, 5));
   log.push("first");
@@ -32,6 +32,6 @@ describe("a suite", () => {
   });
 });
 
-test("what a suite opens it closes before the next test", () => {
+test("a suite runs its after hooks before the next test", () => {
   assert.deepEqual(log.slice(-2), ["after a test", "after the suite"]);
 });

@@ -1,6 +1,6 @@
 /**
- * The name and the options of a test that can only run where something is there, such as a GPU. The reason of a skip goes into
- * the name too, because the reports of Deno and Bun drop it.
+ * The name and the options of a test that has a requirement, such as a GPU. The reason for skipping goes into the name
+ * too, because the reports of Deno and Bun drop it.
  *
  * ```ts
  * test(...skip("exp agrees with the oracle [webgpu]", device.available ? undefined : device.reason), async () => {});

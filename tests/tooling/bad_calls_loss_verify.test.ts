@@ -1,4 +1,4 @@
-/** Every public function of `loss/` and `verify/` is called badly, and has to say what is wrong with the call. */
+/** Calls every public function of `loss/` and `verify/` with bad arguments; the error must say what is wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as gpugrad from "../../mod.ts";
@@ -10,7 +10,7 @@ const { DefaultBoxes, HardMiningCrossEntropyLoss, SSDLoss, iouMatrix, tensor, ze
 // deno-lint-ignore no-explicit-any
 const v = verify as any;
 
-/** A call, and what its error says after the name of the function. */
+/** A call, and its error message after the name of the function. */
 type Row = readonly [call: () => unknown, says: RegExp];
 
 const boxes = DefaultBoxes.from([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.5, 0.5, 1, 1]]);
@@ -24,12 +24,12 @@ const any = verify.tensors([[2]]);
 const report = await verify.gradcheck(f, [[1]], { device: "float64" });
 const run = { version: 1, file: "checks.js", seed: 1, shard: null, checks: [] };
 
-/** What is no object of options, for all functions that take some. */
+/** Bad option objects, for all functions with options. */
 function noOptions(call: (options: unknown) => unknown, name = "options"): Row[] {
   const says = new RegExp(`expected ${name} to be an object of options, got `);
   return [null, 5, [1], true].map((value) => [() => call(value), says]);
 }
-/** What is no report. */
+/** Values that are not a report. */
 const noReports = (call: (report: unknown) => unknown, name: string): Row[] =>
   [undefined, null, 3, "report", [], {}, tensor([1]), f, { checks: 3 }, Promise.resolve(report)]
     .map((value) => [() => call(value), new RegExp(`expected ${name} to be a report of .*, got `)]);
@@ -205,7 +205,7 @@ const rows: Record<string, readonly Row[]> = {
     ...options((value) => v.gradcheck(f, [[1]], value)),
     [() => v.gradcheck(3, [[1]]), /expected f to be a function or \{ value, gradient \}, got 3/],
     [() => v.gradcheck(f, 1), /expected inputs to be an array .*, got 1/],
-    [() => v.gradcheck(() => 1, [[1]]), /must give a tensor or an array of tensors, it gives 1/],
+    [() => v.gradcheck(() => 1, [[1]]), /must return a tensor or an array of tensors, got 1/],
   ],
   assertGradients: [
     ...options((value) => v.assertGradients(f, [[1]], value)),

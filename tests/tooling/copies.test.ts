@@ -1,4 +1,6 @@
-/** What another copy of a package, or another realm, made: taken where it does the same, refused by name where it cannot. */
+/**
+ * Values from another copy of a package, or another realm: accepted if they behave the same, otherwise refused by name.
+ */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,7 +16,7 @@ import { root } from "../support/source.ts";
 
 const other: typeof fc = createRequire(import.meta.url)("fast-check").default;
 
-test("arbitraries of fast-check's CommonJS copy are taken, and shrink", async () => {
+test("arbitraries of fast-check's CommonJS copy are accepted, and shrink", async () => {
   const shapes = other.array(other.integer({ min: 1, max: 3 }), { maxLength: 2 }).map((shape) => [shape]);
   await assertProperty((x) => sum(exp(x)), tensors(shapes), { runs: 5, device: "float64" });
   const inputs = other.array(other.integer({ min: -2, max: 2 }), { minLength: 1, maxLength: 4 }).map((x) => [x]);
@@ -23,12 +25,12 @@ test("arbitraries of fast-check's CommonJS copy are taken, and shrink", async ()
   const one = other.integer({ min: 1, max: 100 }).map((x) => [[x]]);
   const { verdict, report } = await checkProperty(wrong, one, { runs: 5, seed: 1 });
   assert.equal(verdict, "wrong");
-  // The least value at which 2 x is not 1.
+  // The smallest value at which 2 x is not 1.
   assert.equal(report?.worst[0].numeric.toFixed(3), "2.000");
   assert.ok(check((x) => exp(x), inputs));
 });
 
-test("arrays of another realm are taken", async () => {
+test("arrays of another realm are accepted", async () => {
   const boxes = runInNewContext("[[0, 0, 2, 2]]");
   assert.ok(Math.abs(await iouMatrix(boxes, boxes).item({ device: "float64" }) - 1) < 1e-6);
   assert.equal((await gradcheck((x) => exp(x), runInNewContext("[[1, 2]]"), { device: "float64" })).verdict, "ok");
@@ -47,7 +49,7 @@ test("a tensor of another copy of gpugrad is refused as such", async () => {
     }
     await assert.rejects(
       gradcheck(() => tensor([1]), [[1]]),
-      /must give a tensor.*, it gives a tensor of shape .* of another copy/,
+      /must return a tensor.*, got a tensor of shape .* of another copy/,
     );
   } finally {
     rmSync(copy, { recursive: true, force: true });

@@ -6,17 +6,18 @@ import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import { readText, root } from "../support/source.ts";
+import { skip } from "../support/skip.ts";
 
-// Reads the public API and its examples with the TypeScript compiler, then runs each example as a module of its own.
+// Reads the public API and its examples with the TypeScript compiler, then runs each example as a separate module.
 
-/** What one can import, by the names that examples import it by. */
+/** The importable modules, by the names used in examples. */
 const ENTRIES: Readonly<Record<string, string>> = { "gpugrad": "mod.ts", "gpugrad/verify": "verify/mod.ts" };
 
 /** A public name. */
 interface Export {
   name: string;
   symbol: ts.Symbol;
-  /** Whether one can call it or construct it. */
+  /** Whether it can be called or constructed. */
   callable: boolean;
   examples: string[];
 }
@@ -100,16 +101,19 @@ test("every public function and class has an example", () => {
   assert.deepEqual(without.map(({ name }) => name), []);
 });
 
-test("every example type-checks", () => {
-  const options = { ...settings.options, noUnusedLocals: false };
-  const checked = ts.createProgram(examples.map(({ path }) => path), options, undefined, program);
-  const problems = examples.flatMap(({ name, path }) => {
-    const file = checked.getSourceFile(path);
-    const found = [...checked.getSyntacticDiagnostics(file), ...checked.getSemanticDiagnostics(file)];
-    return found.map(({ messageText }) => `${name}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`);
-  });
-  assert.deepEqual(problems, []);
-});
+test(
+  ...skip("every example type-checks", runtime === "node" ? undefined : "under Node, which has the same compiler"),
+  () => {
+    const options = { ...settings.options, noUnusedLocals: false };
+    const checked = ts.createProgram(examples.map(({ path }) => path), options, undefined, program);
+    const problems = examples.flatMap(({ name, path }) => {
+      const file = checked.getSourceFile(path);
+      const found = [...checked.getSyntacticDiagnostics(file), ...checked.getSemanticDiagnostics(file)];
+      return found.map(({ messageText }) => `${name}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`);
+    });
+    assert.deepEqual(problems, []);
+  },
+);
 
 for (const { name, path } of examples) {
   test(`the example of ${name} runs`, async () => {

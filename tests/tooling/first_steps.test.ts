@@ -1,6 +1,6 @@
 /**
- * What somebody who has just installed the package does: each line of the README and of the command's help, in a folder with
- * nothing else in it, under each Node, Deno and Bun, with the package as npm packs it.
+ * The first steps after installation: each command of the README and of the command's help, in a folder with nothing
+ * else in it, under each Node, Deno and Bun, with the package as npm packs it.
  */
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
@@ -28,22 +28,22 @@ const onlyNode = "Bun" in globalThis || "Deno" in globalThis
   ? "under Node, where it starts each runtime itself"
   : undefined;
 
-/** The Nodes, by their major version: that which runs the tests, and those in `nodes/`. */
+/** The Nodes, by major version: the one that runs the tests, and those in `nodes/`. */
 const nodes = [20, 22, 24].map((major) => {
   const own = Number(process.versions.node?.split(".")[0]) === major;
   const binary = own
     ? process.execPath
     : join(root, "tests", "tooling", "nodes", "node_modules", `node${major}`, "bin", "node");
-  return { major, binary, reason: existsSync(binary) ? undefined : "npm ci --prefix tests/tooling/nodes brings it" };
+  return { major, binary, reason: existsSync(binary) ? undefined : "npm ci --prefix tests/tooling/nodes installs it" };
 });
 
-/** The environment of somebody who runs none of this through npm, with a runtime before all others. */
+/** An environment without npm's variables, with the given runtime first in the path. */
 function environment(binary: string): Record<string, string | undefined> {
   const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|INIT_CWD$)/.test(name));
   return {
     ...Object.fromEntries(own),
     PATH: [dirname(binary), join(modules, ".bin"), process.env.PATH].join(delimiter),
-    // Nothing may be asked of a registry: what is installed has to do.
+    // The registry must not be asked: the installed packages have to do.
     npm_config_offline: "true",
     npm_config_update_notifier: "false",
     DENO_NO_UPDATE_CHECK: "1",
@@ -75,7 +75,9 @@ function pack(): string {
   return join(stage, "package");
 }
 
-/** The folder: a package.json as `npm init` writes it, the package as npm installs it, and the programs of the README. */
+/**
+ * The folder: a package.json as written by `npm init`, the package as installed by npm, and the programs of the README.
+ */
 const folder = join(parent, "folder");
 const modules = join(folder, "node_modules");
 const [example, checks] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
@@ -99,7 +101,7 @@ before(() => {
   writeFileSync(join(folder, "losses.ts"), checks);
 });
 
-/** Runs a line as a shell would, without quotes. */
+/** Runs a line as a shell would, without support for quotes. */
 function run(line: string, binary = process.execPath): Promise<Outcome> {
   const [command, ...args] = line.split(" ");
   const options = { cwd: folder, env: environment(binary) };
@@ -110,7 +112,7 @@ function run(line: string, binary = process.execPath): Promise<Outcome> {
   });
 }
 
-/** Runs a line that has to succeed. */
+/** Runs a line that must succeed. */
 async function succeed(line: string, binary = process.execPath): Promise<string> {
   const { code, stdout, stderr } = await run(line, binary);
   assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
@@ -118,9 +120,9 @@ async function succeed(line: string, binary = process.execPath): Promise<string>
   return stdout;
 }
 
-/** What the command prints where the gradient of the README, or that of its help, is right. */
+/** The output of the command if the gradient of the README, or that of its help, is right. */
 const right = /^ok +sumOfSquares [^\n]*\n.*: 1 check: 1 ok, /;
-/** What the README's program prints: the loss, three slopes, three curvatures. */
+/** The output of the README's program: the loss, three slopes, three curvatures. */
 const computed = /^[\d.]+ \[[^\]]*\] \[[^\]]*\]\s*$/;
 
 for (const { major, binary, reason } of nodes) {
@@ -139,7 +141,7 @@ for (const { major, binary, reason } of nodes) {
   });
 }
 
-test(...skip("Node: what the help shows", onlyNode), async () => {
+test(...skip("Node: the commands of the help", onlyNode), async () => {
   const version = await succeed("gpugrad --version");
   assert.equal(version, `${npm.version}\n`);
   assert.match(await succeed("gpugrad devices"), /^ +cpu +available: [^]*The default is /m);
@@ -169,11 +171,11 @@ test(...skip("Bun: the README's program and its gradient check", onlyNode), asyn
   assert.match(await succeed("bunx --bun gpugrad check losses.ts", binary), right);
 });
 
-test(...skip("no line of the README or of the help is left out here", onlyNode), async () => {
+test(...skip("every command of the README and of the help is tried here", onlyNode), async () => {
   const helps = await Promise.all(["", "check ", "merge ", "devices "].map((of) => succeed(`gpugrad ${of}--help`)));
   const shown = [readText("README.md"), ...helps].join("\n")
     .matchAll(/(?:npx )?gpugrad (?:check|merge|devices)\b[^`'\n]*|(?:deno run|bunx --bun) [^`'\n]*/g);
-  // A line that is new or changed is to be tried above.
+  // A new or changed line must be tried above.
   assert.deepEqual([...new Set([...shown].map(([line]) => line.trim()))].sort(), [
     "bunx --bun gpugrad check FILE",
     "deno run -A npm:gpugrad check FILE",

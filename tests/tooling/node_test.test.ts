@@ -1,4 +1,4 @@
-// What the browser's `node:test` makes of tests that fail: the tests that pass are in tests/support/node_test.test.ts.
+// The browser's `node:test` with failing tests; passing tests are in tests/support/node_test.test.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as shim from "../support/browser/node_test.ts";
@@ -37,7 +37,7 @@ shim.describe("a suite", () => {
   });
 });
 
-test("what fails is reported, with its cause, and what is not wanted is not", async () => {
+test("failures are reported with their cause, and tests that are filtered out are not", async () => {
   const found: [string, string, string][] = [];
   await shim.runTests((name) => name !== "is left out", nothing, ({ name, status, detail }) => {
     found.push([name, status, detail.split("\n")[0]]);

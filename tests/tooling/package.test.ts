@@ -12,7 +12,7 @@ test("package.json and deno.json agree on name, version and license", () => {
   assert.equal(deno.license, npm.license);
 });
 
-test("package.json exports the build of what deno.json exports", () => {
+test("package.json exports the builds of deno.json's exports", () => {
   const { "./cli": command, ...entries } = deno.exports as Record<string, string>;
   const built = (source: string) => source.replace(/^\.\/(.*)\.ts$/, "./dist/$1");
   assert.deepEqual(npm.exports, {
@@ -24,7 +24,7 @@ test("package.json exports the build of what deno.json exports", () => {
     "./report.schema.json": "./verify/report.schema.json",
     "./package.json": "./package.json",
   });
-  // JSR has no commands: there the command is an entry.
+  // JSR has no commands, so the command is an entry point there.
   assert.equal(npm.bin.gpugrad, `${built(command)}.js`);
 });
 
@@ -53,7 +53,7 @@ test("only core/runtime.ts touches the globals of a runtime", () => {
   assert.deepEqual(found, []);
 });
 
-test("what npm publishes includes all that it exports", () => {
+test("the published files include all exports", () => {
   const inFiles = (path: string) =>
     npm.files.some((file: string) => path === `./${file}` || path.startsWith(`./${file}/`));
   const paths = Object.values<string | Record<string, string>>(npm.exports).flatMap((entry) =>
@@ -62,7 +62,7 @@ test("what npm publishes includes all that it exports", () => {
   assert.deepEqual([...paths, npm.bin.gpugrad].filter((path) => path !== "./package.json" && !inFiles(path)), []);
 });
 
-test("the command says the version of the package", async () => {
+test("the command prints the version of the package", async () => {
   const { version } = await import("../../bin/version.ts");
   assert.equal(version, npm.version);
 });

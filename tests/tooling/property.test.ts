@@ -13,7 +13,7 @@ async function failureOf(check: Promise<void>): Promise<string> {
 
 const small = (n: number) => assert.ok(n < 1000, `${n} is not small`);
 
-test("a property that fails prints a line that replays it", async () => {
+test("a failing property prints a command that replays it", async () => {
   const message = await failureOf(checkProperty(fc.nat(), small));
   const [, seed, path] = message.match(/Replay: GPUGRAD_SEED=(\S+) GPUGRAD_PATH=(\S+) npm test/) ?? [];
   assert.match(message, /1000 is not small/);
@@ -31,14 +31,29 @@ test("a property that fails prints a line that replays it", async () => {
   }
 });
 
-test("a property fails where its predicate returns false", async () => {
+test("a property fails if its predicate returns false", async () => {
   assert.match(await failureOf(checkProperty(fc.nat(), (n) => n < 5)), /Counterexample: \[5\]/);
 });
 
-test("a property is tried as often as it says, or until its time is up", async () => {
+test("a property draws the given number of inputs, and fewer in cells that sample", async () => {
   const factor = Number(process.env.GPUGRAD_RUNS ?? 1);
-  let tried = 0;
-  await checkProperty(fc.nat(), () => void tried++, { runs: 7 });
-  assert.equal(tried, 7 * factor);
-  await checkProperty(fc.nat(), () => new Promise((done) => setTimeout(done, 5)), { runs: 1e6, timeMs: 30 });
+  for (
+    const [extent, runs, expected] of [
+      ["full", 7, 7],
+      ["some", 100, 20],
+      ["some", 6, 4],
+      ["few", 40, 3],
+      ["few", 9, 2],
+      ["least", 9, 1],
+      [
+        "few",
+        1,
+        1,
+      ],
+    ] as const
+  ) {
+    let tried = 0;
+    await checkProperty(fc.nat(), () => void tried++, { runs, extent });
+    assert.equal(tried, expected * factor, `${extent} of ${runs}`);
+  }
 });

@@ -14,7 +14,7 @@ import { checkProperty } from "../support/property.ts";
 import { skip } from "../support/skip.ts";
 import { root } from "../support/source.ts";
 
-/** A statement of a generated kernel: the operands are numbers of earlier values, the parameters 0 and 1 first. */
+/** A statement of a generated kernel: operands are indices of earlier values, starting with the parameters 0 and 1. */
 interface Statement {
   readonly operands: readonly [number, number];
   readonly factor: number;
@@ -36,12 +36,12 @@ function kernelText(list: readonly Statement[], first = 0): string {
   return ["a0 = leaf 0", "a1 = leaf 1", ...lines, `  return ${names.at(-1)};`].join("\n");
 }
 
-/** What a kernel returns, by running it. */
+/** The result of a kernel, by running it. */
 function run(text: string): number {
   return new Function(text.replace("a0 = leaf 0", "const a0 = 0.37;").replace("a1 = leaf 1", "const a1 = 1.61;"))();
 }
 
-test("kernels are said to differ in names alone only where they compute the same", async () => {
+test("kernels are reported to differ only in names only if they compute the same", async () => {
   const pairs = fc.tuple(statements, statements, fc.nat(9), fc.nat(3)).map(([before, other, at, edit]) => {
     const k = at % before.length;
     const { operands: [x, y], factor } = before[k];
@@ -57,11 +57,11 @@ test("kernels are said to differ in names alone only where they compute the same
     const [old, now] = [kernelText(before), kernelText(edited, first)];
     const { namesAlone } = difference(old, now);
     if (namesAlone) assert.equal(run(now), run(old), `${old}\n\n${now}`);
-    assert.ok(namesAlone || kernelText(edited) !== kernelText(before), "a renumbered kernel differs in names alone");
+    assert.ok(namesAlone || kernelText(edited) !== kernelText(before), "a renumbered kernel differs only in names");
   }, { runs: 300 });
 });
 
-test("a variable that hides another one is not taken for it", () => {
+test("a variable that shadows another one is not confused with it", () => {
   const text = (inner: string) =>
     `  for (let i0 = 0; i0 < 3; i0++) {\n  for (let ${inner} = 0; ${inner} < 3; ${inner}++) {`;
   const apart = `${text("i1")}\n  s = i0 * 3 + i1;`, hidden = `${text("i0")}\n  s = i0 * 3 + i0;`;
@@ -69,7 +69,7 @@ test("a variable that hides another one is not taken for it", () => {
   assert.equal(difference(hidden, apart).namesAlone, false);
 });
 
-test("a value that comes or goes is the only line of its difference, whatever is numbered otherwise", async () => {
+test("an added or removed value is the only line of its difference, however others are renumbered", async () => {
   await checkProperty(fc.tuple(statements, fc.nat(9)), ([list, at]) => {
     const few = kernelText(list);
     const lines = kernelText(list, 1).split("\n");
@@ -78,7 +78,7 @@ test("a value that comes or goes is the only line of its difference, whatever is
     const changed = (old: string, now: string) =>
       difference(old, now).hunks.flatMap(({ lines }) => lines).filter((line) => !line.startsWith(" "));
     assert.deepEqual(changed(few, more), ["+  const v0 = Math.sqrt(a0);"]);
-    // What is gone keeps its name, unless another variable has it now.
+    // A removed variable keeps its name, unless another variable has it now.
     assert.deepEqual(changed(more, few), ["-  const old_v0 = Math.sqrt(a0);"]);
   }, { runs: 100 });
 });
@@ -96,7 +96,7 @@ function dumpOf(cases: Readonly<Record<string, { size: number; factor: string }>
   );
 }
 
-test("the same change in several cases and targets is one change, and nothing else is", () => {
+test("only the same change in several cases and targets is reported as one", () => {
   const before = dumpOf({
     kept: { size: 3, factor: "0.5" },
     small: { size: 3, factor: "0.5" },
@@ -137,7 +137,7 @@ const missing = "Bun" in globalThis || "Deno" in globalThis
   : undefined;
 
 test(
-  ...skip("a commit is compared with the sources: 0 where no kernel differs, 1 with the case where one does", missing),
+  ...skip("comparing a commit with the sources exits with 0 if no kernel differs, or 1 naming the case", missing),
   () => {
     const folder = mkdtempSync(join(tmpdir(), "gpugrad-replay-test-"));
     const git = (...args: string[]) =>
@@ -186,7 +186,7 @@ test(
       assert.match(changed.stdout, /^changed: .*\nin op\/tanh\/0\/value \[cpu\]/m);
       assert.match(changed.stdout, /^-.*Math\.tanh\(.*\n\+.*Math\.sin\(/m);
       assert.equal(changed.status, 1, changed.stderr);
-      assert.equal(git("worktree", "list").trim().split("\n").length, 1, "the temporary worktree is gone");
+      assert.equal(git("worktree", "list").trim().split("\n").length, 1, "the temporary worktree is removed");
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -7,14 +7,14 @@ test("a backend without a runtime is required in each runtime", () => {
   for (const runtime of RUNTIMES) assert.deepEqual(requiredIn(runtime, requirements), ["cpu", "webasm"]);
 });
 
-test("a backend after a runtime is required there alone", () => {
+test("a backend after a runtime is required only there", () => {
   const requirements = parseRequirements("cpu,node:headlessgl,chromium:webgl,chromium:cpu");
   assert.deepEqual(requiredIn("node", requirements), ["cpu", "headlessgl"]);
   assert.deepEqual(requiredIn("chromium", requirements), ["cpu", "webgl"]);
   assert.deepEqual(requiredIn("bun", requirements), ["cpu"]);
 });
 
-test("nothing is required where nothing is given", () => {
+test("an empty list requires nothing", () => {
   assert.deepEqual(parseRequirements(""), []);
   assert.deepEqual(parseRequirements(" "), []);
 });

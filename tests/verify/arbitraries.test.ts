@@ -16,7 +16,7 @@ import {
 import { checkProperty } from "../support/property.ts";
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-/** What holds of some generated values. */
+/** Asserts that a predicate holds for some generated values. */
 const some = <T>(arbitrary: fc.Arbitrary<T>, holds: (value: T) => boolean) =>
   assert.ok(fc.sample(arbitrary, { numRuns: 300, seed: 1 }).some(holds));
 
@@ -31,7 +31,7 @@ test("shapes keep their bounds; axes of 0 and 1 are among them", async () => {
   some(shapes(), (shape) => shape.length === 0);
 });
 
-test("broadcastable shapes broadcast, and are not all the same", async () => {
+test("broadcastable shapes broadcast, and are not all equal", async () => {
   await checkProperty(broadcastableShapes(3), (list) => {
     assert.equal(list.length, 3);
     assert.ok(broadcastShapes(list));
@@ -40,7 +40,7 @@ test("broadcastable shapes broadcast, and are not all the same", async () => {
   some(broadcastableShapes(2), ([a, b]) => a.length === b.length && a.some((n, i) => n === 1 && b[i] > 1));
 });
 
-test("tensors keep to their domain, and float32 holds them", async () => {
+test("tensors stay within their domain, and are exact in float32", async () => {
   const domain = { min: -1, max: 4, avoid: [0, 2], clearance: 0.1 };
   await checkProperty(tensors(broadcastableShapes(2), domain), (list) => {
     for (const { shape, values, dtype } of list) {
@@ -57,7 +57,7 @@ test("tensors keep to their domain, and float32 holds them", async () => {
   });
 });
 
-test("distinct values keep clear of each other, in all tensors together", async () => {
+test("distinct values keep a distance from each other, across all tensors", async () => {
   for (const shape of [[3], [5, 20]]) {
     await checkProperty(tensors([shape, shape], { distinct: true, min: 0, max: 1 }), (list) => {
       const all = list.flatMap(({ values }) => Array.from(values)).sort((a, b) => a - b);
@@ -70,7 +70,7 @@ test("distinct values keep clear of each other, in all tensors together", async 
   );
 });
 
-test("tensors take a domain each, and other dtypes", async () => {
+test("tensors accept a domain each, and other dtypes", async () => {
   const mixed = tensors([[2], [3], [2]], [{ min: 5, max: 6 }, { dtype: "int", min: 0, max: 3 }, { dtype: "bool" }]);
   await checkProperty(mixed, ([a, b, c]) => {
     assert.ok(Array.from(a.values).every((x) => x >= 5 && x <= 6));
@@ -88,7 +88,7 @@ test("tensors take a domain each, and other dtypes", async () => {
   assert.throws(() => fc.sample(tensors([[1], [2]], [{}])), /options for each of the 2 tensors, got 1/);
 });
 
-test("what little a domain holds is drawn at once", async () => {
+test("a domain of few values is drawn without delay", async () => {
   const narrow = { min: -1, max: 1, avoid: [-1, 1], clearance: 0.9999 };
   await checkProperty(tensors([[40]], narrow), ([{ values }]) => {
     assert.ok(Array.from(values).every((x) => Math.abs(x) <= 2e-4));
@@ -112,7 +112,7 @@ test("permutations and indices", async () => {
   });
 });
 
-test("detection scenes and layouts are what the loss takes", async () => {
+test("detection scenes and layouts are accepted by the loss", async () => {
   await checkProperty(fc.tuple(detectionScenes(), defaultBoxLayouts()), ([{ batch, classes, targets }, layout]) => {
     const boxes = new DefaultBoxes(layout);
     const predictions = [zeros([batch, 4, boxes.count]), zeros([batch, classes + 1, boxes.count])] as const;
@@ -125,7 +125,7 @@ test("detection scenes and layouts are what the loss takes", async () => {
   some(defaultBoxLayouts(), ({ order }) => order === "cell-major");
 });
 
-test("a record's decisions are taken by fast-check", async () => {
+test("a record's random choices are made by fast-check", async () => {
   const drawn = fc.gen().map((g) => {
     const draw = drawFrom(g);
     return {

@@ -7,10 +7,11 @@ import { after, describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseReport } from "../../verify/json.ts";
 import type { RunReport } from "../../verify/report.ts";
+import { extentOf, sampleOf } from "../support/cells.ts";
 import { readJson, root } from "../support/source.ts";
 import { counts, run as sampleRun } from "./reports.ts";
 
-// Runs the command in a process of its own, in the runtime that runs the tests.
+// Runs the command in a separate process, in the runtime of the tests.
 
 const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 const before = { node: ["--import", "tsx"], deno: ["run", "--allow-all", "--no-check"], bun: [] }[runtime];
@@ -34,7 +35,7 @@ function gpugrad(...args: string[]): Promise<Outcome> {
   });
 }
 
-/** A path in the folder of these tests, with the file's content if it is given. */
+/** A path in the temporary folder of these tests; writes the file if content is given. */
 function file(name: string, content?: string): string {
   if (content !== undefined) writeFileSync(join(root, folder, name), content);
   return `${folder}/${name}`;
@@ -42,7 +43,7 @@ function file(name: string, content?: string): string {
 
 const text = (path: string) => readFileSync(join(root, path), "utf8");
 
-/** A report without what differs from run to run. */
+/** A report without the parts that differ between runs. */
 function repeatable(run: RunReport): RunReport {
   const checks = run.checks.map((c) => ({ ...c, report: c.report && { ...c.report, milliseconds: 0 } }));
   return { ...run, checks };
@@ -51,7 +52,7 @@ function repeatable(run: RunReport): RunReport {
 const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(readJson("verify/report.schema.json"));
 
 describe("gpugrad", () => {
-  test("says how it is called", async () => {
+  test("prints its usage", async () => {
     const general = await gpugrad("--help");
     assert.equal(general.code, 0);
     for (const name of ["check", "merge", "devices"]) assert.match(general.stdout, new RegExp(`^  ${name}`, "m"));
@@ -74,14 +75,14 @@ describe("gpugrad", () => {
 });
 
 describe("gpugrad check", () => {
-  test("of right gradients ends with 0, and writes JSON and a page", async () => {
+  test("exits with 0 for right gradients, and writes JSON and a page", async () => {
     const [json, html] = [file("right.json"), file("right.html")];
     const { code, stdout, stderr } = await gpugrad(
       ...["check", "examples/checks/right.ts", "--runs", "12", "--seed", "5", "--json", json, "--html", html],
     );
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /ok \d|: \d+ checks?: \d+ ok, 0 wrong, 0 undecided \(seed 5\)\n$/);
-    // Plain lines, not a bar, where there is no terminal.
+    // Plain lines instead of a bar, because this is not a terminal.
     assert.match(stderr, /: 12 runs, [\d.]+ s\n/);
     const report = JSON.parse(text(json));
     validate(report);
@@ -90,7 +91,7 @@ describe("gpugrad check", () => {
     assert.match(text(html), /^<!doctype html>/);
   });
 
-  test("of a wrong gradient ends with 1, says what is wrong, and what replays it", async () => {
+  test("exits with 1 for a wrong gradient, and says what is wrong and how to replay it", async () => {
     const json = file("wrong.json");
     const { code, stdout } = await gpugrad("check", "examples/checks/wrong.ts", "--seed", "-5", "--json", json);
     assert.equal(code, 1);
@@ -108,7 +109,7 @@ describe("gpugrad check", () => {
     assert.equal(second.runs, 1);
   });
 
-  test("of a gradient that is wrong at order 2 only: --order finds it, and the replay says so", async () => {
+  test("finds a gradient that is wrong only at order 2 with --order, and repeats it in the replay", async () => {
     const path = file(
       "second.ts",
       'import { record } from "../../core/record.ts";\nimport { detach, mul } from "gpugrad";\n' +
@@ -130,7 +131,7 @@ describe("gpugrad check", () => {
     assert.ok(replayed.stdout.includes(line), "the replay prints itself");
   });
 
-  test("of a function with kinks ends with 0, and does not count them as right", async () => {
+  test("exits with 0 for a function with kinks, and does not count them as right", async () => {
     const json = file("kinks.json");
     const { code, stdout } = await gpugrad(
       "check",
@@ -148,22 +149,25 @@ describe("gpugrad check", () => {
     assert.match(stdout, /\d+ kink/);
   });
 
-  test("in shards, merged, is one run", async () => {
+  test("equals a single run if its shards are merged", async () => {
     const run = (...args: string[]) =>
       gpugrad(
         "check",
         "examples/checks/wrong.ts",
         "--seed",
         "11",
+        // Two blocks of each check.
         "--runs",
-        "30",
+        "12",
+        "--device",
+        "cpu",
         ...args,
         "--html",
         file("unused.html"),
       );
     await run("--json", file("whole.json"));
-    const parts = [1, 2, 3].map((i) => file(`part${i}.json`));
-    for (const [i, part] of parts.entries()) await run("--shard", `${i + 1}/3`, "--json", part);
+    const parts = [1, 2].map((i) => file(`part${i}.json`));
+    for (const [i, part] of parts.entries()) await run("--shard", `${i + 1}/2`, "--json", part);
     const merged = await gpugrad(
       "merge",
       ...parts.toReversed(),
@@ -177,14 +181,14 @@ describe("gpugrad check", () => {
     assert.deepEqual(b, a);
     const lacking = await gpugrad("merge", ...parts.slice(1));
     assert.equal(lacking.code, 2);
-    assert.match(lacking.stderr, /shard 1 of 3 is missing/);
+    assert.match(lacking.stderr, /shard 1 of 2 is missing/);
   });
 
   const MISTAKES: Record<string, [args: () => string[], said: RegExp]> = {
     "no command": [() => ["frobnicate"], /expected a command: check, merge, devices; got "frobnicate"/],
     "an unknown option": [() => ["check", "x.ts", "--fast"], /--fast/],
     "no file": [() => ["check"], /expected one file, got 0/],
-    "a file that is not there": [() => ["check", "missing.ts"], /there is no file missing\.ts/],
+    "a missing file": [() => ["check", "missing.ts"], /there is no file missing\.ts/],
     "a file without checks": [
       () => ["check", file("none.mjs", "export const loss = (x) => x;\n")],
       /exports loss, but no check[^]*export const sumOfSquares = check/,
@@ -193,25 +197,25 @@ describe("gpugrad check", () => {
       () => ["check", file("broken.mjs", "throw new Error('half done');\n")],
       /broken\.mjs cannot be loaded: half done/,
     ],
-    "an order that there is not": [() => ["check", "x.ts", "--order", "3"], /--order: expected 1 or 2, got "3"/],
-    "runs that are no number": [
+    "an invalid order": [() => ["check", "x.ts", "--order", "3"], /--order: expected 1 or 2, got "3"/],
+    "a number of runs that is not a number": [
       () => ["check", "x.ts", "--runs", "many"],
-      /--runs: expected a whole number, at least 1/,
+      /--runs: expected a whole number of at least 1/,
     ],
-    "a shard that there is not": [() => ["check", "x.ts", "--seed=1", "--shard", "3/2"], /--shard: expected I\/N/],
+    "an invalid shard": [() => ["check", "x.ts", "--seed=1", "--shard", "3/2"], /--shard: expected I\/N/],
     "a shard without a seed": [() => ["check", "x.ts", "--shard", "1/2"], /--shard: needs --seed/],
-    "a check that there is not": [
+    "an unknown check": [
       () => ["check", "examples/checks/right.ts", "--only", "left"],
       /has no check left; it has /,
     ],
-    "a device that there is not": [
+    "an unknown device": [
       () => ["check", "examples/checks/right.ts", "--device", "abacus"],
       /abacus/,
     ],
-    "a report that is none": [() => ["merge", file("odd.json", "{}")], /odd\.json: not a report/],
+    "a file that is not a report": [() => ["merge", file("odd.json", "{}")], /odd\.json: not a report/],
   };
-  for (const [name, [args, said]] of Object.entries(MISTAKES)) {
-    test(`explains ${name}, and ends with 2`, async () => {
+  for (const [name, [args, said]] of sampleOf(extentOf(), Object.entries(MISTAKES))) {
+    test(`explains ${name}, and exits with 2`, async () => {
       const { code, stdout, stderr } = await gpugrad(...args());
       assert.match(stdout + stderr, said);
       assert.equal(code, 2);
@@ -219,14 +223,14 @@ describe("gpugrad check", () => {
     });
   }
 
-  /** Functions that cannot be used, each with the exit code and what is said. */
+  /** Functions that cannot be checked, each with the exit code and the message. */
   const USELESS: Record<string, [source: string, code: number, said: RegExp]> = {
     noTensor: [
       "() => 3, two",
       2,
-      /undecided +noTensor .*\n.*must give a tensor or an array of tensors, it gives 3/,
+      /undecided +noTensor .*\n.*must return a tensor or an array of tensors, got 3/,
     ],
-    random: ["(x) => mul(x, tensor(calls++)), two", 2, /not the same twice[^]*Make the function repeatable/],
+    random: ["(x) => mul(x, tensor(calls++)), two", 2, /not deterministic[^]*Make the function deterministic/],
     mutates: [
       "(x) => (x.value[0] = 7, exp(x)), two",
       1,
@@ -237,13 +241,13 @@ describe("gpugrad check", () => {
       2,
       /throws for x float \[2\], y float \[3\]: add: expected shapes/,
     ],
-    empty: ["(x) => exp(x), two.filter(() => false)", 2, /generates nothing to check: a filter of it has refused/],
-    refused: ["(x) => (fc.pre(false), x), two", 2, /generates nothing to check: \d+ inputs were refused/],
+    empty: ["(x) => exp(x), two.filter(() => false)", 2, /generates nothing to check: one of its filters rejected/],
+    refused: ["(x) => (fc.pre(false), x), two", 2, /generates nothing to check: \d+ inputs were rejected/],
     second: ["{ value: ([x]) => x[0], gradient: () => [[1, 0]] }, two, { order: 2 }", 2, /is checked in order 1/],
     domain: ["(x) => log(x), tensors([[2]], { max: -1 })", 2, /log\[0\] = NaN.*its input must be above 0/],
   };
-  for (const [name, [source, code, said]] of Object.entries(USELESS)) {
-    test(`explains a function that cannot be used, and ends with ${code}: ${name}`, async () => {
+  for (const [name, [source, code, said]] of sampleOf(extentOf(), Object.entries(USELESS))) {
+    test(`explains a function that cannot be checked, and exits with ${code}: ${name}`, async () => {
       const path = file(
         `${name}.mjs`,
         'import fc from "fast-check";\nimport { add, exp, log, mul, tensor } from "gpugrad";\n' +
@@ -257,7 +261,7 @@ describe("gpugrad check", () => {
     });
   }
 
-  test("explains a check that the file declares of no function, and ends with 2", async () => {
+  test("explains a check declared without a function, and exits with 2", async () => {
     const path = file(
       "undefined.mjs",
       'import { check, tensors } from "gpugrad/verify";\nexport const none = check(undefined, tensors([[2]]));\n',
@@ -270,7 +274,7 @@ describe("gpugrad check", () => {
     assert.equal(code, 2);
   });
 
-  test("explains an empty domain that the file itself declares, and ends with 2", async () => {
+  test("explains an empty domain declared in the file, and exits with 2", async () => {
     const path = file(
       "declared.mjs",
       'import { exp } from "gpugrad";\nimport { check, tensors } from "gpugrad/verify";\n' +
@@ -283,7 +287,7 @@ describe("gpugrad check", () => {
 });
 
 describe("gpugrad merge", () => {
-  test("ends as the worst verdict asks", async () => {
+  test("exits with the code of the worst verdict", async () => {
     const [ok, , undecided] = sampleRun().checks;
     const nothing = { ...ok, name: "x", counts: counts() };
     for (const [code, checks] of [[0, [nothing]], [2, [nothing, undecided]], [1, sampleRun().checks]] as const) {

@@ -1,4 +1,4 @@
-/** Functions whose gradient is right and that finite differences find hard: none may be called wrong. */
+/** Functions with correct gradients that are hard for finite differences: none may be called wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -51,7 +51,7 @@ interface Right {
   readonly f: TensorFunction | PlainFunction;
   readonly at: readonly InputLike[];
   readonly options?: GradcheckOptions;
-  /** How many elements may be called noise, where rounding leaves nothing to see. */
+  /** The number of elements that may be called noise, if rounding leaves nothing to see. */
   readonly noise?: number;
 }
 
@@ -60,18 +60,18 @@ const centred = (x: Tensor) => sub(x, mean(x));
 
 const right: Readonly<Record<string, Right>> = {
   "abs at 0": { f: (x) => abs(x), at: [[-1, 0, 2]] },
-  "abs where all is 0": { f: (x) => sum(abs(x)), at: [[0, 0, 0]] },
+  "abs of zeros": { f: (x) => sum(abs(x)), at: [[0, 0, 0]] },
   "relu at 0": { f: (x) => relu(x), at: [[-1, 0, 2]] },
   "max of equal elements": { f: (x) => max(x), at: [[1, 3, 3, 2]] },
   "min over rows with ties": { f: (x) => min(x, 1), at: [[[1, 1, 3], [0, 0, 0]]] },
   "maximum of equal tensors": { f: (x, y) => maximum(x, y), at: [[1, 2, 3], [1, 2, 4]] },
   "clamp on its bounds": { f: (x) => clamp(x, -1, 2), at: [[-1, 0.5, 2, 3]] },
-  "smooth L1 where its second derivative jumps": {
+  "smooth L1 at the jump of its second derivative": {
     f: (x) => smoothL1(x, 0, { reduction: "sum" }),
     at: [[-1, 0, 1, 2]],
   },
-  "a kink just beside": { f: (x) => abs(x), at: [[1e-7, -1e-9, 1]] },
-  "a kink beside one": { f: (x) => abs(sub(x, 1)), at: [[1 + 1e-9, 1 - 1e-6, 1]] },
+  "kinks close to 0": { f: (x) => abs(x), at: [[1e-7, -1e-9, 1]] },
+  "kinks close to 1": { f: (x) => abs(sub(x, 1)), at: [[1 + 1e-9, 1 - 1e-6, 1]] },
   "kinks that cancel": { f: (x) => sub(abs(x), abs(x)), at: [[0, 1]] },
   "squares from 1e-8 to 1e8": { f: (x) => square(x), at: [scales] },
   "a sum of squares from 1e-8 to 1e8": { f: (x) => sum(square(x)), at: [scales] },
@@ -114,7 +114,7 @@ const right: Readonly<Record<string, Right>> = {
     ]]],
     noise: 12,
   },
-  "hard mining of sure classes, beside an input without influence": {
+  "hard mining of certain classes, with an input without influence": {
     f: (x, _) =>
       new HardMiningCrossEntropyLoss({ negPosRatio: 3 }).forward(x, tensor(new Int32Array([1, 0, 0, 0]), [1, 4])),
     at: [[[[90, 1, 40, -35], [0, 13, 61, 0], [1, 50, 0, 2]]], [7]],

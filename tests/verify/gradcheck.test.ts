@@ -1,4 +1,4 @@
-/** What a check looks at besides the elements, and how it explains what it cannot look at. */
+/** The tests of a gradient check other than those of elements, and its explanations if it cannot check. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -94,13 +94,13 @@ test("a report counts every element, lists the worst and shows the tape [float64
   assert.equal(report.margin, null);
 });
 
-test("the same seed gives the same report, another one other numbers [float64]", async () => {
+test("the same seed yields the same report, another seed other numbers [float64]", async () => {
   const at = async (seed: number) => (await check((x) => sin(x), [[1, 2]], { seed })).worst.map((e) => e.analytic);
   assert.deepEqual(await at(7), await at(7));
   assert.notDeepEqual(await at(7), await at(8));
 });
 
-test("fast mode looks along directions, and at elements only where one fails [float64]", async () => {
+test("fast mode tests directions, and elements only if a direction fails [float64]", async () => {
   const right = await check((x) => exp(x), [[1, 2, 3]], { mode: "fast", directions: 3 });
   assert.equal(right.verdict, "ok");
   assert.deepEqual(right.counts, { ok: 3, wrong: 0, kink: 0, noise: 0, untested: 3 });
@@ -120,7 +120,7 @@ test("fast mode looks along directions, and at elements only where one fails [fl
   assert.equal(wrong.counts.untested, 0);
 });
 
-test("large inputs are checked in fast mode unless told [float64]", async () => {
+test("large inputs are checked in fast mode by default [float64]", async () => {
   const many = new Float64Array(2000).fill(0.5);
   assert.equal((await check((x) => exp(x), [many])).mode, "fast");
   const full = await check((x) => exp(x), [many], { mode: "full" });
@@ -129,7 +129,7 @@ test("large inputs are checked in fast mode unless told [float64]", async () => 
 
 test("decisions are held, and the nearest one's distance from flipping is the margin [float64]", async () => {
   const f = (x: Tensor) => where(greater(x, 1), square(x), mul(x, 5));
-  // Without holding the decision the function would jump here.
+  // If the decision were not held, the function would jump here.
   const report = await check(f, [[1 + 1e-6, 0.5, 3]], { order: 2 });
   assert.equal(report.verdict, "ok", reportText(report));
   assert.ok(Math.abs(report.margin! - 1e-6) < 1e-8, String(report.margin));
@@ -138,7 +138,7 @@ test("decisions are held, and the nearest one's distance from flipping is the ma
   assert.ok(masked.margin! < 1e-6, String(masked.margin));
 });
 
-test("what is compared with itself has no margin [float64]", async () => {
+test("a comparison of a value with itself has no margin [float64]", async () => {
   assert.equal((await check((x) => where(less(x, x), x, mul(x, 2)), [[1, 2]])).margin, null);
 });
 
@@ -149,7 +149,7 @@ test("rounding is a decision; a value without gradient is not [float64]", async 
   assert.equal(cut.tape.find(({ suspect }) => suspect)?.op, "detach");
 });
 
-test("an element on a kink is judged beside it, or called a kink [float64]", async () => {
+test("an element on a kink is judged at a nearby point, or called a kink [float64]", async () => {
   const beside = await check((x) => abs(x), [[0, 1]]);
   assert.equal(beside.counts.ok, 2);
   assert.match(findingOf(beside, "kink").message, /x\[0\] lies on a kink/);
@@ -168,7 +168,7 @@ test("a missing gradient is explained [float64]", async () => {
   assert.equal(unused.verdict, "ok");
 });
 
-test("a cotangent of zeros and linearity are looked at [float64]", async () => {
+test("a zero cotangent and linearity are tested [float64]", async () => {
   const ignores = await check(exponential(({ output }) => mul(output, 1)), [[1, 2]]);
   assert.match(findingOf(ignores, "zero cotangent").message, /x\[0\]/);
   const squares = await check(exponential(({ cotangent, output }) => mul(square(cotangent), output)), [[1, 2]]);
@@ -182,7 +182,7 @@ test("a tested element whose error is not finite is not shown as untested [float
   assert.deepEqual([verdict, x.verdicts, x.relative], ["wrong", ["wrong", "wrong"], [NaN, NaN]]);
 });
 
-test("what is wrong on ties only is found, and says what to do [float64]", async () => {
+test("an error only at ties is found, with advice [float64]", async () => {
   const op: Op = {
     name: "planted",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
@@ -195,10 +195,10 @@ test("what is wrong on ties only is found, and says what to do [float64]", async
   const report = await check((x, y) => record(op, [x, y]), [[1, 2], [1, 0]]);
   assert.equal(report.verdict, "wrong");
   assert.match(findingOf(report, "ties").message, /x\[0\], y\[0\] are equal/);
-  assert.match(reportText(report), /Next:.*Share the gradient among equal elements/s);
+  assert.match(reportText(report), /Next:.*Split the gradient among equal elements/s);
 });
 
-test("the suspect is found however long the tape is, and a search that is cut says so [float64]", async () => {
+test("the suspect is found however long the tape, and a search that stops at its limit says so [float64]", async () => {
   const long = (x: Tensor, steps: number) => {
     for (let i = 0; i < steps; i++) x = i % 2 === 0 ? mul(x, 0.8) : mul(1.25, x);
     return x;
@@ -208,7 +208,7 @@ test("the suspect is found however long the tape is, and a search that is cut sa
   assert.equal(late.tape.find(({ suspect }) => suspect)?.op, "planted");
   assert.ok(!late.findings.some(({ check }) => check === "search"));
 
-  // The same op hundreds of times, wrong for the last one's input only.
+  // The same op hundreds of times, wrong only for the input of the last one.
   const rare = exponential(({ cotangent, inputs: [x], output }) =>
     mul(mul(cotangent, output), where(greater(x, 2), 1.01, 1))
   );
@@ -222,7 +222,7 @@ test("the suspect is found however long the tape is, and a search that is cut sa
   assert.match(findingOf(hidden, "search").message, /^400 of 46\d entries/);
 });
 
-test("what only decides is no suspect [float64]", async () => {
+test("an entry that only decides is not a suspect [float64]", async () => {
   const wrong = exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1.01));
   const report = await check((x) => mul(wrong(x), cast(topKMask(detach(x), 2), "float")), [[3, 1, 2]]);
   assert.equal(report.tape.find(({ suspect }) => suspect)?.op, "planted", reportText(report));
@@ -235,7 +235,7 @@ test("a gradient of another dtype is wrong [float64]", async () => {
   assert.equal(report.counts.untested, 2);
 });
 
-test("a gradient that is not the same twice is found out [float64]", async () => {
+test("a gradient that is not deterministic is detected [float64]", async () => {
   const dice: Op = {
     name: "dice",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
@@ -248,7 +248,7 @@ test("a gradient that is not the same twice is found out [float64]", async () =>
   assert.match(message, /the gradient of x\[0\] is .* and then /);
 });
 
-test("a device that is not the same twice is found out [cpu]", async () => {
+test("a device that is not deterministic is detected [cpu]", async () => {
   const dice: Op = {
     name: "dice",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
@@ -260,10 +260,10 @@ test("a device that is not the same twice is found out [cpu]", async () => {
     vjp: [({ cotangent }) => cotangent],
   };
   const report = await check((x) => record(dice, [x]), [[1, 2]], { device: "cpu" });
-  assert.match(findingOf(report, "determinism").message, /the output is .* on cpu: not the same twice/);
+  assert.match(findingOf(report, "determinism").message, /the output is .* on cpu: not deterministic/);
 });
 
-test("long sums are the same twice, bit for bit [webasm]", async () => {
+test("long sums are deterministic, bit for bit [webasm]", async () => {
   const many = Float64Array.from({ length: 40000 }, (_, i) => Math.sin(i));
   const report = await check((x) => sum(mul(exp(x), x)), [tensor(many, [200, 200])], { device: "webasm" });
   assert.equal(report.verdict, "ok", reportText(report));
@@ -278,7 +278,7 @@ test("a gradient that cannot be recorded is wrong, and says why [float64]", asyn
   assert.equal(report.counts.untested, 2);
 });
 
-test("values that are not finite are traced to where they arise [float64]", async () => {
+test("values that are not finite are traced to their origin [float64]", async () => {
   const domain = await check((x) => add(exp(log(x)), 1), [[1, -1]]);
   assert.equal(domain.verdict, "undecided");
   const { message, entry } = findingOf(domain, "domain");
@@ -309,7 +309,7 @@ test("the Taylor test tells right from wrong without a tolerance [float64]", asy
   assert.equal(findingOf(wrong, "taylor").severity, "error");
 });
 
-test("a function that writes to its inputs, or is random, is found out [float64]", async () => {
+test("a function that writes to its inputs, or is random, is detected [float64]", async () => {
   const writes = await check((x: Tensor) => {
     x.value![0] = 7;
     return exp(x);
@@ -323,7 +323,7 @@ test("a function that writes to its inputs, or is random, is found out [float64]
   assert.equal(random.counts.untested, 2);
 });
 
-test("the caller's tensors stay as they are [float64]", async () => {
+test("the caller's tensors are unchanged [float64]", async () => {
   const x = tensor([1, 2, 3]);
   await check((t: Tensor) => {
     t.value!.fill(0);
@@ -342,26 +342,26 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
     assert.match(findingOf(report, "device").message, /units in the last place of its largest element/);
   });
 
-  test(...on("what float32 cannot hold is not held against a device"), async () => {
+  test(...on("errors that float32 cannot avoid are not blamed on a device"), async () => {
     const target = tensor([0.1, 0.7, 2.3]);
     const near = Float64Array.from([0.1, 0.7, 2.3], (x) => Math.fround(Math.log(Math.fround(x))));
     const cancelling: Record<string, TensorFunction> = {
       "nothing is left of x": (x) => sub(add(x, 1e8), 1e8),
-      "a difference of what is nearly equal, and its gradient": (x) => sum(square(sub(x, log(target)))),
+      "a difference of nearly equal numbers, and its gradient": (x) => sum(square(sub(x, log(target)))),
       "a factor that is held": (x) => mul(detach(sub(x, log(target))), x),
     };
     for (const [name, f] of Object.entries(cancelling)) {
       const report = await check(f, [near], { device, locate: false });
       const { severity, message } = findingOf(report, "device");
       assert.equal(severity, "info", `${name}\n${reportText(report)}`);
-      // Compilers of shaders put constants together, and x + 1e8 - 1e8 is x then.
-      if (!gpu) assert.match(message, /as near as float32 allows/, name);
+      // Shader compilers fold constants, and then x + 1e8 - 1e8 is x.
+      if (!gpu) assert.match(message, /as close as float32 allows/, name);
     }
   });
 
   if (gpu) continue;
   test(...on("a decision that falls the other way on a device is a warning"), async () => {
-    // Values are off by more than their parts can explain.
+    // The values are off by more than their terms can explain.
     const flips = await check(
       (x) => where(greater(add(x, 1e8), 1e8), mul(x, 5), x),
       [[0.25, 1.75]],
@@ -436,25 +436,28 @@ test("the SSD loss is checked in second order, with its hard mining held [float6
 
 const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> = {
   "no function": [() => gradcheck(3 as never, [[1]]), /expected f to be a function or \{ value, gradient \}, got 3/],
-  "inputs that are no array": [
+  "inputs that are not an array": [
     () => gradcheck((x) => exp(x), 1 as never),
     /expected inputs to be an array with one entry for each argument .*, got 1/,
   ],
-  "an input that is no tensor": [
+  "an input that is not a tensor": [
     () => gradcheck((x) => exp(x), [["a"] as never]),
     /x cannot be read as a tensor.*got "a" as data\[0\]/,
   ],
   "ragged nesting": [() => gradcheck((x) => exp(x), [[[1], [1, 2]]]), /x cannot be read as a tensor/],
   "nothing to differentiate by": [() => gradcheck((x) => x, [new Int32Array([1])]), /no input is of dtype float/],
-  "a function that gives no tensor": [() => gradcheck(() => 1 as never, [[1]]), /must give a tensor.*it gives 1/],
-  "a list with something else in it": [
+  "a function that returns a number": [() => gradcheck(() => 1 as never, [[1]]), /must return a tensor.*got 1/],
+  "a list that contains something else": [
     () => gradcheck((x) => [x, 1] as never, [[1]]),
-    /element 1 of what it gives is 1/,
+    /got 1 as element 1/,
   ],
-  "a function that gives nothing": [() => gradcheck(() => [], [[1]]), /gives no tensor at all/],
-  "only truth values": [
+  "a function that returns an empty list": [
+    () => gradcheck(() => [], [[1]]),
+    /must return at least one tensor, got none/,
+  ],
+  "only bool outputs": [
     () => gradcheck((x) => greater(x, 0), [[1]]),
-    /dtype float, it gives bool \(made by "greater"\)/,
+    /dtype float, got bool \(made by "greater"\)/,
   ],
   "a function that throws": [
     () => gradcheck((x, y) => add(x, y), [[1, 2], [1, 2, 3]]),
@@ -473,17 +476,17 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
     () => gradcheck({ value: () => 0, gradient: () => [[0]] }, [[1]], { order: 2 }),
     /order 2 differentiates the gradient, which takes a function on the tape/,
   ],
-  "a value that is no number": [
+  "a value that is not a number": [
     () => gradcheck({ value: () => "a" as never, gradient: () => [[0]] }, [[1]]),
-    /value must give a number, it gives a string/,
+    /value must return a number, got a string/,
   ],
   "a value that is a promise": [
     () => gradcheck({ value: () => Promise.resolve(1) as never, gradient: () => [[0]] }, [[1]]),
-    /at once/,
+    /synchronously/,
   ],
-  "a gradient that is no list": [
+  "a gradient that is not a list": [
     () => gradcheck({ value: () => 0, gradient: () => 1 as never }, [[1]]),
-    /gradient must give an array of 1 arrays.*a number/,
+    /gradient must return an array of 1 arrays.*a number/,
   ],
   "a plain function that throws": [
     () =>
@@ -498,7 +501,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
 };
 
 for (const [name, [run, message]] of Object.entries(mistakes)) {
-  test(`a mistake of use is explained: ${name} [float64]`, async () => {
+  test(`a usage error is explained: ${name} [float64]`, async () => {
     await assertExplained(run(), message);
   });
 }

@@ -14,7 +14,7 @@ function textOf(element: Element | null): string {
   return element.textContent!.replace(/\s+/g, " ").trim();
 }
 
-/** What hovering over the cells of an input's picture shows. */
+/** The tooltips of the cells of an input's picture. */
 function cells(document: Document, input: number): string[] {
   const figure = [...document.querySelectorAll("figure")][input];
   return [...figure.querySelectorAll("rect title")].map((title) => title.textContent!);
@@ -22,7 +22,7 @@ function cells(document: Document, input: number): string[] {
 
 describe("the page", () => {
   for (const [name, make] of [...Object.entries(reports), ["run", run] as const]) {
-    test(`of ${name} needs nothing but itself`, async () => {
+    test(`of ${name} is self-contained`, async () => {
       const text = await reportHtml(make());
       assert.match(text, /^<!doctype html>\n/);
       assert.doesNotMatch(text, /<script|<link|<img|<iframe|@import|\bsrc=|\bon\w+="/i);
@@ -36,12 +36,12 @@ describe("the page", () => {
     });
   }
 
-  test("says the verdict, the counts, the worst elements, the findings and what to do next", async () => {
+  test("shows the verdict, the counts, the worst elements, the findings and what to do next", async () => {
     const document = await page(failing());
     assert.match(textOf(document.querySelector(".lead")), /✕ wrong The gradient is wrong: \d+ elements of 894 tested/);
     assert.match(textOf(document.querySelector(".counts")), /untested2△ kink2/);
     assert.match(textOf(document.querySelector("tbody tr")), /locations\[1, 0, 12\]0\.4100210\.8200430\.41/);
-    assert.match(textOf(document.querySelector(".findings .error")), /linearity Twice the cotangent/);
+    assert.match(textOf(document.querySelector(".findings .error")), /linearity For twice the cotangent/);
     assert.match(textOf(document.querySelector(".next")), /entry %8 = square/);
   });
 
@@ -54,12 +54,12 @@ describe("the page", () => {
     for (const verdict of ["ok", "wrong", "kink", "noise", "untested"] as const) {
       assert.equal(of(verdict), counts[verdict]);
     }
-    // Marks besides the colours.
+    // Marks in addition to the colours.
     const marks = [...document.querySelectorAll("figure")][0].querySelectorAll("g[aria-label=dot] path");
     assert.equal(marks.length, counts.wrong + counts.kink + counts.noise);
   });
 
-  test("shows the worst of a group where there are too many elements for a cell each", async () => {
+  test("shows the worst of a group if there are too many elements for a cell each", async () => {
     const document = await page(large(300));
     assert.match(textOf(document.querySelector("figcaption")), /the worst of up to 78 neighbouring elements/);
     const titles = cells(document, 0);
@@ -86,7 +86,7 @@ describe("the page", () => {
     });
   }
 
-  test("draws no picture where no element was tested, and says so", async () => {
+  test("draws no picture if no element was tested, and says so", async () => {
     assert.match(textOf((await page(fast())).querySelector("figure")), /directions through all inputs/);
     const document = await page(untested());
     assert.match(textOf([...document.querySelectorAll("figure")][0]), /It has no elements/);
@@ -94,14 +94,14 @@ describe("the page", () => {
     assert.equal(document.querySelector(".legend"), null);
   });
 
-  test("does not show as allowed what is not finite", async () => {
+  test("does not colour errors that are not finite as within tolerance", async () => {
     const document = await page(notFinite());
     const rects = [...document.querySelectorAll("figure rect")].filter((rect) => rect.querySelector("title"));
     const fills = rects.map((rect) => Number(rect.getAttribute("fill")!.match(/heat-(\d)/)![1]));
     assert.ok(fills[0] < 4 && fills[1] >= 4 && fills[2] >= 4);
   });
 
-  test("takes names as text", async () => {
+  test("treats names as text", async () => {
     const text = await reportHtml(notFinite());
     assert.doesNotMatch(text, /<b>sqrt|<x>/);
     assert.match(textOf(parseHTML(text).document.querySelector("h1") as unknown as Element), /log & <b>sqrt<\/b>/);
@@ -111,10 +111,10 @@ describe("the page", () => {
 describe("the tape's diagram", () => {
   const nodes = (document: Document) => [...document.querySelectorAll("svg.tape .node")];
 
-  test("marks the first entry at which the gradient departs", async () => {
+  test("marks the first entry at which the gradient is wrong", async () => {
     const document = await page(failing());
-    assert.match(textOf(document.querySelector("#r-suspect")), /square.*departs here first/);
-    // What the wrong gradient reaches: the difference and the input.
+    assert.match(textOf(document.querySelector("#r-suspect")), /square.*first wrong here/);
+    // The entries that the wrong gradient reaches: the difference and the input.
     const affected = nodes(document).filter((node) => node.classList.contains("affected"));
     assert.deepEqual(affected.map((node) => textOf(node.querySelector("text"))).sort(), ["locations", "sub"]);
     assert.equal(nodes(document).length, 14);
@@ -124,14 +124,14 @@ describe("the tape's diagram", () => {
     );
   });
 
-  test("marks nothing where all is right", async () => {
+  test("marks nothing if everything is right", async () => {
     const document = await page(passing());
     assert.equal(document.querySelector(".suspect"), null);
     assert.equal(document.querySelectorAll("svg.tape .affected").length, 0);
   });
 
   for (const suspect of [undefined, 1, 300, 450]) {
-    test(`of a long tape shows what is near ${suspect === undefined ? "the outputs" : `entry ${suspect}`}`, async () => {
+    test(`of a long tape shows the entries near ${suspect === undefined ? "the outputs" : `entry ${suspect}`}`, async () => {
       const document = await page(large(suspect));
       const drawn = nodes(document).filter((node) => !node.classList.contains("hidden"));
       assert.equal(drawn.length, 24);
@@ -143,13 +143,13 @@ describe("the tape's diagram", () => {
     });
   }
 
-  test("has room for inputs that are used twice, and for tapes of one entry", async () => {
+  test("handles inputs that are used twice, and tapes of one entry", async () => {
     const twice = longTape(4).map((entry) => entry.id === 4 ? { ...entry, inputs: [3, 3] } : entry);
     assert.equal(nodes(await page({ ...passing(), tape: twice })).length, 4);
     assert.equal(nodes(await page({ ...passing(), tape: longTape(1) })).length, 1);
   });
 
-  test("is not there where the gradient is hand-written", async () => {
+  test("is omitted if the gradient is hand-written", async () => {
     assert.match(textOf((await page({ ...passing(), tape: [] })).body), /hand-written/);
   });
 });

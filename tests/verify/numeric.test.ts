@@ -1,15 +1,15 @@
-/** The numeric derivatives themselves: how near they come, and that their own estimates hold. */
+/** The numeric derivatives: their accuracy, and the validity of their error estimates. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Differences, type Judged, type Problem } from "../../verify/numeric.ts";
 import { checkProperty } from "../support/property.ts";
 
-/** A function of one number, with what is claimed to be its derivative. */
+/** A function of one number, with its claimed derivative. */
 interface Curve {
   readonly f: (x: number) => number;
   readonly slope: (x: number) => number;
-  /** The rounding of the function beyond that of its value, where it is known. */
+  /** The rounding of the function beyond that of its value, if known. */
   readonly rounding?: number;
   readonly single?: boolean;
 }
@@ -62,14 +62,14 @@ for (const [name, curve] of Object.entries(curves)) {
       const right = curve.slope(x);
       assert.equal(verdict, "ok", `${numeric} +- ${estimate}, ${right} is right`);
       assert.ok(Math.abs(numeric - right) <= estimate);
-      assert.ok(estimate <= 1e-4 * Math.max(1, Math.abs(right)), `${estimate} is not small beside ${right}`);
+      assert.ok(estimate <= 1e-4 * Math.max(1, Math.abs(right)), `${estimate} is not small relative to ${right}`);
     }, { runs: 200 });
   });
 
   test(`a derivative of ${name} that is off by a thousandth is wrong [float64]`, async () => {
     const off = { ...curve, slope: (x: number) => 1.001 * curve.slope(x) };
     await checkProperty(numbers, (x) => {
-      // At a slope of nothing a thousandth is nothing, too.
+      // For a slope of 0, a thousandth is 0 too.
       fc.pre(Math.abs(curve.slope(x)) > 1e-3);
       assert.equal(judge(off, x).verdict, "wrong");
     }, { runs: 200 });
@@ -85,13 +85,13 @@ test("powers are right over 16 orders of magnitude [float64]", async () => {
   }, { runs: 200 });
 });
 
-test("steps are divided by what they really are [float64]", () => {
+test("differences are divided by the actual step [float64]", () => {
   // 1/3 plus a power of two is rounded; the slope must not be.
   const { numeric } = judge({ f: (x) => x, slope: () => 1 }, 1 / 3);
   assert.ok(Math.abs(numeric - 1) < 1e-13, String(numeric));
 });
 
-test("a kink is one at the point alone, however near it lies [float64]", () => {
+test("a kink counts only at the point itself, however close it lies [float64]", () => {
   const hinge = (at: number): Curve => ({ f: (x) => Math.abs(x - at), slope: (x) => Math.sign(x - at) });
   assert.equal(judge(hinge(1), 1).verdict, "kink");
   assert.equal(judge(hinge(0), 0).verdict, "kink");
@@ -100,13 +100,13 @@ test("a kink is one at the point alone, however near it lies [float64]", () => {
   }
 });
 
-test("a jump of the second derivative is no kink of the first order [float64]", () => {
+test("a jump of the second derivative is not a kink in first order [float64]", () => {
   const f = (x: number) => (Math.abs(x) < 1 ? x * x / 2 : Math.abs(x) - 0.5);
   assert.equal(judge({ f, slope: (x) => Math.max(-1, Math.min(1, x)) }, 1).verdict, "ok");
 });
 
-test("what rounding hides is noise, not right and not wrong [float64]", () => {
-  // Stairs of 2^-10: no step sees a slope of 1 well, and short ones see none.
+test("a derivative hidden by rounding is noise, neither right nor wrong [float64]", () => {
+  // A staircase with steps of 2^-10: no step shows a slope of 1 well, and short ones show none.
   const stairs = (x: number) => Math.round(x * 1024) / 1024 + 1e-3 * Math.sin(1e5 * x);
   for (const slope of [1, 0]) {
     assert.notEqual(judge({ f: stairs, slope: () => slope }, 0.3).verdict, "ok", String(slope));
@@ -115,8 +115,8 @@ test("what rounding hides is noise, not right and not wrong [float64]", () => {
   assert.equal(swallowed.verdict, "noise");
 });
 
-test("steps that agree by chance are no plateau [float64]", () => {
-  // At steps of 2^-12 and 2^-11 times the size the oscillation shows the slope 0, the real one is its own.
+test("steps that agree by chance do not form a plateau [float64]", () => {
+  // At steps of 2^-12 and 2^-11 times the size, the oscillation shows the slope 0; the real slope is its own.
   const k = Math.PI * 2 ** 13;
   const curve: Curve = { f: (x) => Math.sin(k * (x - 1)) / k, slope: () => 0, rounding: 2 ** -66 };
   assert.equal(judge(curve, 1).verdict, "wrong");
@@ -128,7 +128,7 @@ test("a function that does not depend on its variable has derivative 0 [float64]
   assert.equal(judge({ f: () => 7, slope: () => 1 }, 1).verdict, "wrong");
 });
 
-test("an infinite or undefined derivative is wrong where the function is smooth, open where it ends [float64]", () => {
+test("an infinite or undefined derivative is wrong if the function is smooth, undecided at the end of its domain [float64]", () => {
   assert.equal(judge({ f: (x) => x * x, slope: () => NaN }, 2).verdict, "wrong");
   assert.equal(judge({ f: (x) => x * x, slope: () => Infinity }, 2).verdict, "wrong");
   assert.equal(judge({ f: Math.sqrt, slope: () => Infinity }, 0).verdict, "noise");
@@ -141,6 +141,6 @@ test("float32 decides what it can [float64]", async () => {
     assert.equal(judge(square, x).verdict, "ok");
     assert.equal(judge({ ...square, slope: (t) => 2.2 * t }, x).verdict, "wrong");
   });
-  // A hundredth above what float32 holds of 1e6: nothing can be said of the slope.
+  // A hundredth above float32's resolution at 1e6: nothing can be said about the slope.
   assert.equal(judge({ f: (x) => Math.fround(1e6 + x), slope: () => 1, single: true }, 0.01).verdict, "noise");
 });

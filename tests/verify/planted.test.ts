@@ -20,7 +20,7 @@ for (const [name, { f, inputs, op, smallest, options }] of Object.entries(plante
     assert.equal(suspect, op, text);
     const elements = check.report!.inputs.slice(0, f.length).reduce((sum, { relative }) => sum + relative.length, 0);
     assert.ok(elements <= smallest, `${elements} elements, ${smallest} suffice\n${text}`);
-    // The replay leads to the same failure at once.
+    // The replay leads to the same failure directly.
     const again = await checkProperty(f, inputs, { ...options, ...check.replay!, name });
     assert.equal(again.verdict, "wrong");
     assert.equal(again.runs, 1);

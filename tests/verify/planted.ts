@@ -1,4 +1,7 @@
-/** Functions with an error in their gradient, each of a kind that harnesses are known to miss, and inputs that can show it. */
+/**
+ * Functions with an error in their gradient, each of a kind that other checkers are known to miss, and inputs that can
+ * show it.
+ */
 import type fc from "fast-check";
 import type { ElementwiseKernel, Op } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
@@ -31,14 +34,14 @@ type Rule = NonNullable<NonNullable<Op["vjp"]>[number]>;
 export interface Planted {
   readonly f: (...tensors: Tensor[]) => Tensor;
   readonly inputs: fc.Arbitrary<readonly InputLike[]>;
-  /** The op whose rule is wrong: the report must name it. */
+  /** The op whose rule is wrong, which the report must name. */
   readonly op: string;
-  /** Elements of all inputs together that suffice to show it: the shrunk failure has no more. */
+  /** The number of elements, of all inputs together, that suffice to show it: the shrunk failure has no more. */
   readonly smallest: number;
   readonly options?: GradcheckOptions;
 }
 
-/** An op of the inputs' common shape. */
+/** An op with the inputs' common shape. */
 function elementwise(name: string, expression: ElementwiseKernel["expression"], vjp: Op["vjp"]): Op {
   return {
     name,
@@ -51,7 +54,7 @@ function elementwise(name: string, expression: ElementwiseKernel["expression"], 
   };
 }
 
-/** The exponential with a rule of one's own. */
+/** The exponential with a custom rule. */
 function exponential(rule: Rule): (x: Tensor) => Tensor {
   const op = elementwise("planted", ([x], _, lower) => lower.call("exp", x), [rule]);
   return (x) => record(op, [x]);
@@ -60,7 +63,7 @@ function exponential(rule: Rule): (x: Tensor) => Tensor {
 const any = tensors(shapes({ maxRank: 2 }).map((shape) => [shape]), { min: -2, max: 2 });
 const right: Rule = ({ cotangent, output }) => mul(cotangent, output);
 
-/** The product of two, and what becomes of the second one's gradient. */
+/** The product of two inputs, with a custom gradient of the second one. */
 function product(second: Rule | null): (x: Tensor, y: Tensor) => Tensor {
   const op = elementwise("planted", ([a, b]) => `(${a} * ${b})`, [
     ({ cotangent, inputs: [, b] }) => mul(cotangent, b),
@@ -70,7 +73,7 @@ function product(second: Rule | null): (x: Tensor, y: Tensor) => Tensor {
 }
 const pairs = tensors(shapes({ maxRank: 2 }).map((shape) => [shape, shape]));
 
-/** The sum of the last axis, added to a vector; each with a rule of one's own. */
+/** The sum over the last axis, added to a vector; each with a custom rule. */
 function addTotal(rules: [Rule, Rule]): (x: Tensor, y: Tensor) => Tensor {
   const op: Op = {
     name: "planted",
@@ -89,7 +92,7 @@ const rows = tensors(
 /** A table and a row that is added to each of its rows. */
 const addRow = elementwise("planted", ([a, b]) => `(${a} + ${b})`, [
   ({ cotangent }) => cotangent,
-  // The first row's cotangent, where the sum over all rows is right.
+  // The first row's cotangent; the sum over all rows would be right.
   ({ cotangent, inputs: [, row] }) => reshape(slice(cotangent, [[0, 1], null]), row.shape),
 ]);
 
@@ -97,27 +100,27 @@ const rotated: Op = {
   name: "planted",
   infer: ([x]) => ({ shape: [x.shape[1], x.shape[2], x.shape[0]], dtype: "float" }),
   kernel: { kind: "movement", source: (out) => [out[2], out[0], out[1]] },
-  // [2, 0, 1] undoes it.
+  // The permutation [2, 0, 1] would undo it.
   vjp: [({ cotangent }) => transpose(cotangent, [1, 2, 0])],
 };
 const cubes = tensors(shapes({ minRank: 1, maxRank: 1, minAxis: 1, maxAxis: 3 }).map(([n]) => [[n, n, n]]));
 
 const larger = elementwise("planted", ([a, b]) => `Math.max(${a}, ${b})`, [
-  // Both get all of it where they are equal.
+  // At equality, both get the whole gradient.
   ({ cotangent, inputs: [a, b] }) => where(less(a, b), 0, cotangent),
   ({ cotangent, inputs: [a, b] }) => where(greater(a, b), 0, cotangent),
 ]);
 const tied = tensors(shapes({ maxRank: 1, minAxis: 1 }).map((shape) => [shape, shape]))
   .map((list) => list.map((t) => ({ ...t, values: Array.from(t.values, Math.round) })));
 
-/** The host's float32 rounds each operation: a kernel can tell by that. */
+/** Whether float32 is rounded after each operation, as on the host: a kernel can detect this. */
 const slope = elementwise(
   "planted",
   ([x], _, lower) => (lower.round("x") === "x" ? lower.call("exp", x) : `(${lower.call("exp", x)} * 1.001)`),
   [right],
 );
 
-/** One for each kind of error. */
+/** One per kind of error. */
 export const planted: Readonly<Record<string, Planted>> = {
   "a factor of 1.001": {
     f: exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1.001)),
@@ -175,8 +178,8 @@ export const planted: Readonly<Record<string, Planted>> = {
     smallest: 1,
     options: { order: 2 },
   },
-  "wrong on ties only": { f: (x, y) => record(larger, [x, y]), inputs: tied, op: "planted", smallest: 2 },
-  "wrong on one backend only": {
+  "wrong only at ties": { f: (x, y) => record(larger, [x, y]), inputs: tied, op: "planted", smallest: 2 },
+  "wrong only on one backend": {
     f: (x) => record(slope, [x]),
     inputs: any,
     op: "planted",

@@ -10,7 +10,7 @@ await useDevice("float64");
 const any = tensors(shapes().map((shape) => [shape]));
 const half = (x: Tensor) => sum(mul(detach(x), x));
 
-test("a right gradient is checked as often as it says [float64]", async () => {
+test("a right gradient is checked the given number of times [float64]", async () => {
   const check = await checkProperty((x) => sum(exp(x)), any, { runs: 30, seed: 1, order: 2 });
   assert.deepEqual([check.verdict, check.runs, check.replay, check.error], ["ok", 30, null, null]);
   assert.ok(check.counts.ok > 30);
@@ -23,7 +23,7 @@ test("the same seed checks the same inputs [float64]", async () => {
   assert.equal(await at(5), await at(5));
 });
 
-test("a wrong one is shrunk, and replayed at once [float64]", async () => {
+test("a wrong gradient is shrunk, and replayed directly [float64]", async () => {
   const check = await checkProperty(half, any, { seed: 1 });
   assert.equal(check.verdict, "wrong");
   assert.equal(check.report!.inputs[0].relative.length, 1, reportText(check.report!));
@@ -34,7 +34,7 @@ test("a wrong one is shrunk, and replayed at once [float64]", async () => {
 });
 
 test("a replay is short, and shrinks to the same failure [float64]", async () => {
-  // Many elements and one that matters: a long way to shrink.
+  // Many elements, only one of which matters: a long way to shrink.
   const f = (x: Tensor) => sum(where(greater(x, 2.9), mul(detach(x), x), exp(x)));
   const many = tensors(shapes({ minAxis: 2, minRank: 2 }).map((shape) => [shape]));
   let longest = 0;
@@ -46,14 +46,14 @@ test("a replay is short, and shrinks to the same failure [float64]", async () =>
     const again = await checkProperty(f, many, replay!);
     assert.deepEqual([again.verdict, again.runs, again.replay], ["wrong", 1, replay]);
     assert.deepEqual({ ...again.report, milliseconds: 0 }, { ...report, milliseconds: 0 });
-    // The steps of shrinking are understood, too.
+    // A path with the steps of shrinking is accepted too.
     const further = await checkProperty(f, many, { seed, path: `${replay!.path}:0` });
     assert.match(further.replay?.path ?? `${replay!.path}:0`, new RegExp(`^${replay!.path}:\\d+$`));
   }
   assert.ok(longest > 0);
 });
 
-test("a replay of what has been mended is right after one run [float64]", async () => {
+test("a replay of a fixed failure is right after one run [float64]", async () => {
   const { replay } = await checkProperty(half, any, { seed: 1 });
   const mended = await checkProperty((x) => sum(mul(x, x)), any, replay!);
   assert.deepEqual([mended.verdict, mended.runs], ["ok", 1]);
@@ -91,14 +91,14 @@ test("plain functions are checked at generated inputs too [float64]", async () =
   assert.equal(check.report!.inputs[0].relative.length, 1);
 });
 
-test("where nothing could be checked, the check is undecided [float64]", async () => {
+test("if nothing could be checked, the check is undecided [float64]", async () => {
   const outside = await checkProperty((x) => log(x), tensors([[2]], { min: -3, max: -1 }), { runs: 5, seed: 1 });
   assert.equal(outside.verdict, "undecided");
   const kinks = await checkProperty((x) => abs(x), tensors([[2]], { min: 0, max: 0 }), { runs: 5, resamples: 0 });
   assert.deepEqual([kinks.verdict, kinks.counts.kink], ["undecided", 10]);
 });
 
-test("assertProperty throws with the report and what replays it [float64]", async () => {
+test("assertProperty throws with the report and the options that replay it [float64]", async () => {
   assert.equal((await assertProperty((x) => exp(x), any, { runs: 5 })).verdict, "ok");
   await assert.rejects(
     assertProperty(half, any, { seed: 3 }),
@@ -113,14 +113,14 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "an arbitrary of something else": [
     () => checkProperty((x) => exp(x), fc.constant(3) as never),
-    /must generate an array of inputs or \{ inputs, context \}, it generates 3/,
+    /must generate an array of inputs or \{ inputs, context \}, got 3/,
   ],
   "no function": [
     () => checkProperty(undefined as never, any),
     /expected f to be a function or \{ value, gradient \}.*undefined/,
   ],
   "no runs": [() => checkProperty((x) => exp(x), any, { runs: 0 }), /runs to be a whole number from 1, got 0/],
-  "a path that is none": [
+  "an invalid path": [
     () => checkProperty((x) => exp(x), any, { path: "a:b" }),
     /expected path to be a path such as .*"a:b"/,
   ],
@@ -141,19 +141,19 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
       }, any),
     /the function throws for .*: a word/,
   ],
-  "a function that gives no tensor": [
+  "a function that returns no tensor": [
     () => checkProperty(() => null as never, any),
-    /must give a tensor.*it gives null/,
+    /must return a tensor.*got null/,
   ],
 };
 
 for (const [name, [run, message]] of Object.entries(mistakes)) {
-  test(`a mistake of use is explained: ${name} [float64]`, async () => {
+  test(`a usage error is explained: ${name} [float64]`, async () => {
     await assertExplained(run(), message);
   });
 }
 
-test("an empty domain is explained: preconditions that refuse everything [float64]", async () => {
+test("an empty domain is explained: preconditions that reject everything [float64]", async () => {
   const refused = (_: Tensor): Tensor => {
     fc.pre(false);
     throw new Error("not reached");
@@ -167,7 +167,7 @@ test("an empty domain is explained: preconditions that refuse everything [float6
 
 for (
   const [name, arbitrary] of Object.entries({
-    "a filter that lets nothing through": tensors([[2]]).filter(() => false),
+    "a filter that rejects everything": tensors([[2]]).filter(() => false),
     "the same deep inside": fc.integer({ min: 1, max: 3 }).chain((n) =>
       fc.tuple(fc.constant(n), fc.double({ noNaN: true }).filter((x) => x > 5 && x < 4))
     ).map(([n, x]) => [new Float64Array(n).fill(x)]),
@@ -177,13 +177,13 @@ for (
   test(`an empty domain is explained: ${name} [float64]`, async () => {
     await assert.rejects(checkProperty((x) => exp(x), arbitrary, { runs: 5, seed: 1 }), (error) => {
       assert.ok(error instanceof UsageError, String(error));
-      assert.match(error.message, /generates nothing to check: a filter of it has refused everything/);
+      assert.match(error.message, /generates nothing to check: one of its filters rejected everything/);
       return true;
     });
   });
 }
 
-test("a filter that lets a little through is patiently drawn from [float64]", async () => {
+test("a filter that accepts little is given enough draws [float64]", async () => {
   const rare = fc.integer({ min: 0, max: 10000 }).filter((n) => n === 7).map((n) => [[n]]);
   assert.equal((await checkProperty((x) => exp(x), rare, { runs: 3, seed: 1 })).runs, 3);
 });

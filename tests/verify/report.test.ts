@@ -11,27 +11,27 @@ import { readJson } from "../support/source.ts";
 import { counts, failing, fast, notFinite, passing, reports, run, slightlyWrong, untested } from "./reports.ts";
 
 describe("the text of a report", () => {
-  test("says the input, the index, both numbers, the error, its estimate and what to do next", () => {
+  test("shows the input, the index, both numbers, the error, its estimate and what to do next", () => {
     const text = reportText(failing());
     assert.match(text, /^wrong {2}SSD loss\n {2}The gradient is wrong: \d+ elements of 894 tested and 1 finding/);
     assert.match(text, /locations\[1, 0, 12\] +1 +0\.410021 +0\.820043 +0\.41 +2\.46e-11 +wrong/);
-    assert.match(text, /error: linearity: Twice the cotangent .*\(entry %8\)/);
-    assert.match(text, /Next:\n.*0\.5 times what it should be.*\n.*entry %8 = square .*vjp/);
+    assert.match(text, /error: linearity: For twice the cotangent .*\(entry %8\)/);
+    assert.match(text, /Next:\n.*0\.5 times the expected value.*\n.*entry %8 = square .*vjp/);
   });
 
-  test("shows as many digits as it takes to see a difference", () => {
+  test("shows enough digits to see a difference", () => {
     assert.match(reportText(slightlyWrong()), /2\.721004 +2\.718285/);
     assert.match(reportText(passing()), /-0\.13402557431 +-0\.13402557425/);
   });
 
-  test("lists no more elements than asked for, and says how many are left", () => {
+  test("lists at most the requested number of elements, and says how many are left", () => {
     const text = reportText(failing(), { worst: 1 });
     assert.match(text, /locations\[1, 0, 12\]/);
     assert.doesNotMatch(text, /locations\[1, 0, 3\]/);
     assert.match(text, /and \d+ more that are wrong/);
   });
 
-  test("never counts an element as passed that was not tested", () => {
+  test("never counts an untested element as passed", () => {
     assert.match(reportText(fast()), /3 are right|3 of 27 are right/);
     assert.match(reportText(fast()), /3 ok, 24 untested of 27/);
     assert.match(reportText(fast()), /direction 1 through all inputs/);
@@ -41,7 +41,7 @@ describe("the text of a report", () => {
     );
   });
 
-  test("says how long it took, in the unit that fits", () => {
+  test("shows its duration in a suitable unit", () => {
     assert.match(reportText({ ...passing(), milliseconds: 12.34 }), /; 12\.3 ms\n/);
     assert.match(reportText({ ...passing(), milliseconds: 3730 }), /; 3\.73 s\n/);
   });
@@ -53,7 +53,7 @@ describe("the text of a report", () => {
     assert.match(text, /Only the second order is wrong/);
   });
 
-  test("is plain unless it is given colours", () => {
+  test("is plain without colours", () => {
     for (const make of Object.values(reports)) {
       const plain = reportText(make());
       // deno-lint-ignore no-control-regex
@@ -72,7 +72,7 @@ describe("the text of a report", () => {
       text,
       /Replay: gpugrad check examples\/losses\.ts --only 'focal loss' --seed=-337936031 --path 0:1:0:5\n/,
     );
-    assert.match(text, /undecided +random.*\n {2}random: the function gives different results/);
+    assert.match(text, /undecided +random.*\n {2}random: the function returns different results/);
     assert.match(text, /examples\/losses\.ts: 3 checks: 1 ok, 1 wrong, 1 undecided \(seed 42\)$/);
     assert.match(runText({ ...run(), shard: { index: 2, count: 3 } }), /shard 2 of 3: not all runs/);
   });
@@ -90,10 +90,10 @@ describe("advice", () => {
     });
     assert.match(advice(wrong(-1))[0], /wrong sign/);
     assert.match(advice(wrong(1.001))[0], /1\.001 times/);
-    assert.match(advice(wrong(0))[0], /gives 0 at each/);
+    assert.match(advice(wrong(0))[0], /is 0 at each/);
   });
 
-  test("has nothing to say where all is right", () => {
+  test("is empty if everything is right", () => {
     assert.deepEqual(advice(passing()), []);
   });
 });
@@ -105,12 +105,12 @@ test("numbers are short and keep their digits", () => {
   assert.equal(numberText(100000), "100000");
 });
 
-test("what replays a failure survives a shell", () => {
+test("the replay command is quoted for a shell", () => {
   const [, check] = run().checks;
   assert.match(replayCommand("it's.ts", check)!, /^gpugrad check 'it'\\''s\.ts' /);
 });
 
-test("what replays a failure says the order, and the device where it is to blame", () => {
+test("the replay command includes the order, and the device if it is the cause", () => {
   const [, check] = run().checks;
   assert.doesNotMatch(replayCommand("f.ts", check)!, /--order|--device/);
   const finding = { check: "device", severity: "error" as const, message: "exp[0] is 1 on cpu" };
@@ -123,13 +123,13 @@ describe("the JSON of a report", () => {
     .compile(readJson("verify/report.schema.json"));
 
   for (const [name, make] of [...Object.entries(reports), ["run", run] as const]) {
-    test(`of ${name} is as the schema says`, () => {
+    test(`of ${name} conforms to the schema`, () => {
       validate(JSON.parse(reportJson(make())));
       assert.deepEqual(validate.errors, null);
     });
   }
 
-  test("the schema refuses what is not a report", () => {
+  test("the schema rejects anything but a report", () => {
     const { counts: _, ...lacking } = passing();
     for (
       const wrong of [{}, lacking, { ...passing(), verdict: "fine" }, { ...passing(), passed: true }, {
@@ -141,7 +141,7 @@ describe("the JSON of a report", () => {
     }
   });
 
-  test("is read back as it was, numbers included that JSON lacks", () => {
+  test("round-trips, including numbers that JSON lacks", () => {
     const all: RunReport = {
       ...run(),
       checks: Object.entries(reports).map(([name, make]) => ({ ...run().checks[0], name, report: make() })),
@@ -156,7 +156,7 @@ describe("the JSON of a report", () => {
     assert.ok(text.split("\n").length < 400);
   });
 
-  test("something else is refused with a reason", () => {
+  test("other text is refused with a reason", () => {
     assert.throws(() => parseReport("no"), /not a report: not JSON/);
     assert.throws(() => parseReport(reportJson(passing())), /no list of checks/);
     assert.throws(() => parseReport('{"version":2,"checks":[]}'), /expected version 1, got 2/);
@@ -166,7 +166,7 @@ describe("the JSON of a report", () => {
 describe("shards", () => {
   const CHECKS = [{ name: "a", runs: 35 }, { name: "b", runs: 5 }, { name: "c", runs: 100 }];
 
-  test("share out every block once, with the same seeds as one run", () => {
+  test("distribute every block once, with the same seeds as a single run", () => {
     const whole = [...shareOut(CHECKS, 7, null).values()].flat();
     assert.equal(whole.reduce((sum, { runs }) => sum + runs, 0), 140);
     assert.equal(new Set(whole.map(({ seed }) => seed)).size, whole.length);
@@ -209,7 +209,7 @@ describe("shards", () => {
     "all right": {},
     "one wrong": { c4: "wrong" },
     "several wrong": { a1: "wrong", c7: "wrong", c5: "wrong", c6: "wrong" },
-    "an error before what is wrong": { c3: "error", c4: "wrong", c2: "undecided" },
+    "an error before a wrong block": { c3: "error", c4: "wrong", c2: "undecided" },
     "undecided, then wrong": { a0: "undecided", a2: "undecided", c1: "undecided", c9: "wrong" },
     "undecided twice": { c1: "undecided", c3: "undecided", c8: "undecided" },
   };
@@ -228,7 +228,7 @@ describe("shards", () => {
     const part = (index: number, count: number) => runOf({}, { index, count });
     const [one, two] = [await part(1, 2), await part(2, 2)];
     assert.throws(() => mergeRuns([one]), /shard 2 of 2 is missing/);
-    assert.throws(() => mergeRuns([one, one]), /shard 1 of 2 is there twice/);
+    assert.throws(() => mergeRuns([one, one]), /shard 1 of 2 is given twice/);
     assert.throws(() => mergeRuns([one, { ...two, seed: 8 }]), /the seeds 7 and 8/);
     const other = await part(2, 3);
     assert.throws(() => mergeRuns([one, other]), /one of 2 and one of 3/);

@@ -1,4 +1,4 @@
-/** Reports made by hand for the tests of what shows them: one for each thing that a report can say. */
+/** Hand-made reports for tests of their output, covering everything that a report can contain. */
 import type {
   CheckReport,
   ElementReport,
@@ -9,7 +9,7 @@ import type {
   Verdict,
 } from "../../verify/report.ts";
 
-/** Counts, with 0 for what is not given. */
+/** Counts, with 0 as the default. */
 export function counts(given: Partial<Record<Verdict, number>> = {}): Record<Verdict, number> {
   return { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0, ...given };
 }
@@ -26,7 +26,7 @@ function countOf(verdicts: readonly Verdict[]): Record<Verdict, number> {
   return found;
 }
 
-/** An input whose elements have the verdicts that are given, all others being right. */
+/** An input whose elements have the given verdicts, all others being right. */
 export function input(
   name: string,
   shape: readonly number[],
@@ -87,7 +87,7 @@ export function lossTape(suspect?: number): TapeEntryReport[] {
   ];
 }
 
-/** A tape of many entries: a chain with shortcuts, and the entry that is to be suspected. */
+/** A tape of many entries: a chain with shortcuts, and the entry that is the suspect. */
 export function longTape(length: number, suspect?: number): TapeEntryReport[] {
   const ops = ["mul", "add", "exp", "sub", "sigmoid", "where", "sum", "div"];
   return Array.from({ length }, (_, i): TapeEntryReport => ({
@@ -112,7 +112,7 @@ const base = {
   milliseconds: 61.37,
 } as const;
 
-/** All is right. */
+/** Everything is right. */
 export function passing(): GradcheckReport {
   const inputs = [input("locations", [2, 4, 56], {}, 7), input("logits", [2, 4, 56], {}, 11)];
   return {
@@ -134,7 +134,7 @@ export function passing(): GradcheckReport {
   };
 }
 
-/** A factor of 2 is missing in one rule, and there are a kink, noise and what was not tested. */
+/** A factor of 2 is missing in one rule, and there are a kink, noise and untested elements. */
 export function failing(): GradcheckReport {
   const random = numbers(3);
   const special: Record<number, Verdict> = { 5: "kink", 120: "kink", 300: "noise", 440: "untested", 441: "untested" };
@@ -159,7 +159,7 @@ export function failing(): GradcheckReport {
       {
         check: "linearity",
         severity: "error",
-        message: "Twice the cotangent gives 1.93 times the gradient.",
+        message: "For twice the cotangent the gradient is 1.93 times as large.",
         entry: 8,
       },
       {
@@ -180,7 +180,7 @@ export function slightlyWrong(): GradcheckReport {
   return { ...base, name: "exp", verdict: "wrong", inputs: [x], counts: counts({ wrong: 1 }), worst, tape: [] };
 }
 
-/** The fast mode: directions through all inputs, no element alone. */
+/** The fast mode: directions through all inputs, no single elements. */
 export function fast(): GradcheckReport {
   const untested = Object.fromEntries(Array.from({ length: 24 }, (_, i) => [i, "untested" as const]));
   return {
@@ -196,7 +196,7 @@ export function fast(): GradcheckReport {
   };
 }
 
-/** Numbers that are not finite, and a name that HTML and shells must not take for their own. */
+/** Numbers that are not finite, and a name with special characters of HTML and shells. */
 export function notFinite(): GradcheckReport {
   const x: InputReport = {
     name: "<x>",
@@ -212,7 +212,7 @@ export function notFinite(): GradcheckReport {
     inputs: [x],
     counts: counts({ ok: 1, wrong: 2 }),
     worst: [element(0, [1], Infinity, 1, "wrong", 2), element(0, [2], NaN, -Infinity, "wrong", 2)],
-    findings: [{ check: "non-finite", severity: "error", message: "sqrt gives NaN at <x>[2].", entry: 3 }],
+    findings: [{ check: "non-finite", severity: "error", message: "sqrt is NaN at <x>[2].", entry: 3 }],
     tape: longTape(5, 3),
   };
 }
@@ -289,7 +289,7 @@ export function run(): RunReport {
     checks: [
       check("ssd loss", passing(), {}),
       check("focal loss", failing(), { runs: 3, replay: { seed: -337936031, path: "0:1:0:5" } }),
-      check("random", null, { runs: 1, error: "random: the function gives different results for the same inputs" }),
+      check("random", null, { runs: 1, error: "random: the function returns different results for the same inputs" }),
     ],
   };
 }

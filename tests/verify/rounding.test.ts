@@ -1,4 +1,4 @@
-/** Bounds of rounding: they hold, and they count what a move can change and nothing else. */
+/** Rounding bounds: they hold, and they only count what a move can change. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -20,7 +20,7 @@ function roundingOf(output: Tensor): Rounding {
   return new Rounding([output], [leaf(new Array(output.size).fill(1), [...output.shape])], entries, new Map(), EPSILON);
 }
 
-/** What moving one element of a leaf can change. */
+/** The bound on what moving one element of a leaf can change. */
 function movedBy(rounding: Rounding, x: Tensor, at: number): number {
   rounding.settle();
   const values = x.value as Float64Array;
@@ -30,7 +30,7 @@ function movedBy(rounding: Rounding, x: Tensor, at: number): number {
   return bound;
 }
 
-test("what a large number leaves of a small one is within the bound [float64]", async () => {
+test("the error of a small number after adding and subtracting a large one is within the bound [float64]", async () => {
   await checkProperty(
     fc.tuple(fc.integer({ min: 0, max: 15 }), fc.double({ min: -1, max: 1, noNaN: true })),
     (drawn) => {
@@ -45,8 +45,8 @@ test("what a large number leaves of a small one is within the bound [float64]", 
   );
 });
 
-test("composite ops are looked into: a logarithm of a sum that is nearly 1 [float64]", async () => {
-  // log(exp(0) + exp(-d)) is log1p(exp(-d)); adding to 1 loses what is beneath its last place.
+test("composite ops are decomposed: a logarithm of a sum that is nearly 1 [float64]", async () => {
+  // log(exp(0) + exp(-d)) is log1p(exp(-d)); adding to 1 loses everything below its last place.
   await checkProperty(fc.double({ min: 1, max: 60, noNaN: true }), (d) => {
     const output = logSumExp(leaf([0, -d]));
     const error = Math.abs(compute([output])[0][0] - Math.log1p(Math.exp(-d)));
@@ -55,12 +55,12 @@ test("composite ops are looked into: a logarithm of a sum that is nearly 1 [floa
   });
 });
 
-test("sums count what they add up, not what is left of it [float64]", () => {
+test("sums count their terms, not the result [float64]", () => {
   const cancelling = roundingOf(sum(leaf([1e8, -1e8, 1]))).settle();
   assert.ok(cancelling >= EPSILON * 2e8 && cancelling < 16 * EPSILON * 2e8, String(cancelling));
 });
 
-test("only what depends on the moved element counts, though rounding swallows its change [float64]", () => {
+test("only entries that depend on the moved element count, even if rounding swallows its change [float64]", () => {
   const x = leaf([1, 2, 1e9]);
   const output = exp(mul(x, [1, 1, 1e-9]));
   const rounding = roundingOf(output);
@@ -68,10 +68,10 @@ test("only what depends on the moved element counts, though rounding swallows it
   assert.ok(second > first && first > third / 2, [first, second, third].join());
   assert.ok(first + second + third < 3 * rounding.settle());
 
-  // 1e20 + x is 1e20 whatever x is; the rounding of it counts all the same.
+  // 1e20 + x is 1e20 for any x; its rounding counts anyway.
   const small = leaf([1]);
   assert.ok(movedBy(roundingOf(sub(add(small, 1e20), 1e20)), small, 0) >= EPSILON * 1e20);
-  // What another element is computed from does not.
+  // Entries computed from another element do not count.
   const pair = leaf([1, 1]);
   const apart = sub(add(pair, [0, 1e20]), [0, 1e20]);
   assert.ok(movedBy(roundingOf(apart), pair, 0) < 64 * EPSILON);

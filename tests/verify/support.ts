@@ -1,11 +1,11 @@
-/** What tests of the harness share. */
+/** Helpers for the tests of verify/. */
 import assert from "node:assert/strict";
 import type { Op } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
 import type { Tensor } from "../../mod.ts";
 import { UsageError } from "../../verify/usage.ts";
 
-/** The exponential with a rule of one's own. */
+/** The exponential with a custom rule. */
 export function exponential(rule: NonNullable<NonNullable<Op["vjp"]>[number]>): (x: Tensor) => Tensor {
   const op: Op = {
     name: "planted",
@@ -16,7 +16,7 @@ export function exponential(rule: NonNullable<NonNullable<Op["vjp"]>[number]>): 
   return (x) => record(op, [x]);
 }
 
-/** Requires that a mistake of use is explained in these words. */
+/** Asserts that a usage error is explained in these words. */
 export async function assertExplained(run: Promise<unknown>, message: RegExp): Promise<void> {
   await assert.rejects(run, (error) => {
     assert.ok(error instanceof UsageError, String(error));

@@ -1,4 +1,4 @@
-/** Traps that other harnesses fell into, one test or more for each. */
+/** Traps that other gradient checkers fell into, one or more tests each. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Op } from "../../core/op.ts";
@@ -45,7 +45,7 @@ describe("a tolerance that grows with the size of an array", () => {
     });
   }
 
-  test("the allowance of an element does not depend on how many there are [float64]", async () => {
+  test("the tolerance of an element does not depend on the number of elements [float64]", async () => {
     const estimateAt = async (length: number) => {
       const { worst } = await gradcheck((x) => sin(x), [new Float64Array(length).fill(0.7)], {
         mode: "full",
@@ -58,16 +58,16 @@ describe("a tolerance that grows with the size of an array", () => {
   });
 });
 
-describe("a fast mode that looks away", () => {
-  test("a small derivative beside large ones is still seen [float64]", async () => {
-    // A hundredth of one derivative that is a hundredth of the others: 1e-6 of what changes along a direction.
+describe("a fast mode that overlooks errors", () => {
+  test("a small derivative among large ones is still tested [float64]", async () => {
+    // A hundredth of a derivative that is a hundredth of the others: 1e-6 of the change along a direction.
     const weights = Array.from({ length: 500 }, (_, i) => (i === 250 ? 0.1 : 10));
     const f = (x: Tensor) => sum(mul(offAt(500, 250, 1e-2)(x), weights));
     const report = await gradcheck(f, [spread(500)], { mode: "fast", seed: 1, locate: false });
     assert.deepEqual(wrongOf(report), [[250]], reportText(report));
   });
 
-  test("errors that cancel along a direction of ones do not along its own [float64]", async () => {
+  test("errors that cancel along a direction of ones do not cancel along its own [float64]", async () => {
     const signs = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : -1));
     const f = exponential(({ cotangent, output }) => mul(cotangent, mul(output, signs)));
     const flipped = await gradcheck(f, [new Float64Array(200)], { mode: "fast", seed: 1, locate: false });
@@ -75,7 +75,7 @@ describe("a fast mode that looks away", () => {
   });
 
   test("another seed draws other directions, the same one the same [float64]", async () => {
-    // The sum of the elements: what is seen along a direction is that of its moves, whatever the cotangent.
+    // The sum of the elements: its derivative along a direction is the sum of the moves, whatever the cotangent.
     const along = async (seed: number) => {
       const { worst } = await gradcheck((x) => sum(x), [new Float64Array(50).fill(1)], { mode: "fast", seed });
       return worst.filter(({ input }) => input < 0).map(({ analytic }) => Math.abs(analytic));
@@ -87,9 +87,9 @@ describe("a fast mode that looks away", () => {
   });
 });
 
-describe("NaN taken for something else", () => {
+describe("NaN mistaken for a number", () => {
   for (const value of [NaN, Infinity, -Infinity]) {
-    test(`a derivative of ${value} is not taken for the right one [float64]`, async () => {
+    test(`a derivative of ${value} is not accepted as right [float64]`, async () => {
       const f = exponential(({ cotangent, output }) => mul(mul(cotangent, output), [1, value]));
       const { verdict, worst: [worst] } = await gradcheck(f, [[0.5, 1]], { seed: 1, locate: false });
       assert.deepEqual([verdict, worst.index, worst.verdict], ["wrong", [1], "wrong"]);
@@ -117,7 +117,7 @@ describe("NaN taken for something else", () => {
 
 describe("a step that fits one scale only", () => {
   for (const size of [1e-8, 1e-4, 1, 1e4, 1e8]) {
-    test(`a thousandth is seen at inputs of ${size}, and nothing where all is right [float64]`, async () => {
+    test(`a thousandth is detected at inputs of ${size}, and nothing if everything is right [float64]`, async () => {
       const f = (rule: Op["vjp"]) => {
         const op: Op = {
           name: "planted",
@@ -139,7 +139,7 @@ describe("a step that fits one scale only", () => {
 });
 
 describe("shapes that nobody tried", () => {
-  // Views: nothing of what the function reads lies as its input does.
+  // Views: the function reads its input in an order other than that in memory.
   const views: Record<string, (x: Tensor) => Tensor> = {
     "transposed": (x) => sum(softmax(transpose(x), 0), 1),
     "flipped and sliced": (x) => exp(slice(flip(x, 1), [null, [0, Math.ceil(x.shape[1] / 2)]])),
@@ -153,7 +153,7 @@ describe("shapes that nobody tried", () => {
       assert.equal(counts.wrong, 0);
     });
 
-    test(`${name}, with a rule that takes the elements as they lie [float64]`, async () => {
+    test(`${name}, with a rule that ignores the order of elements [float64]`, async () => {
       const mixed = exponential(({ cotangent, output }) =>
         output.shape.length === 2
           ? mul(cotangent, reshape(transpose(output), output.shape))

@@ -1,4 +1,4 @@
-/** `node:process` in a browser: the environment that the runner gives. */
+/** `node:process` in a browser: the environment set by the runner. */
 
 export const env: Record<string, string | undefined> = {};
 export default { env };

@@ -1,6 +1,6 @@
 /**
- * `node:test` in a browser: what tests/README.md lets test files use of it. Tests are declared while a file is loaded, and run in order
- * after its top-level awaits.
+ * `node:test` in a browser: the part that tests/README.md permits in test files. Tests are declared while a file loads,
+ * and run in order after its top-level awaits.
  */
 
 type Body = () => unknown;
@@ -26,12 +26,13 @@ interface Suite {
 }
 type Hook = "before" | "after" | "beforeEach" | "afterEach";
 
-/** What a test came to. */
+/** The result of a test. */
 export interface TestReport {
   name: string;
   status: "passed" | "failed" | "skipped";
-  /** The reason of a skip, or the error with its stack. */
+  /** The reason for skipping, or the error with its stack. */
   detail: string;
+  seconds: number;
 }
 
 function suiteOf(name: string, options: Options, parent: Suite | null): Suite {
@@ -97,7 +98,7 @@ export const after = (body: Body): void => void declare("after").hooks.after.pus
 export const beforeEach = (body: Body): void => void declare("beforeEach").hooks.beforeEach.push(body);
 export const afterEach = (body: Body): void => void declare("afterEach").hooks.afterEach.push(body);
 
-/** A suite and those around it, outermost first. */
+/** A suite and its ancestors, outermost first. */
 function chainOf(suite: Suite): Suite[] {
   return suite.parent ? [...chainOf(suite.parent), suite] : [suite];
 }
@@ -123,7 +124,7 @@ async function each(bodies: readonly Body[]): Promise<void> {
   for (const body of bodies) await body();
 }
 
-/** An error with its stack and what caused it. */
+/** Formats an error with its stack and its cause. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return `threw ${String(error)}`;
   const { name, message, stack = "", cause } = error;
@@ -132,9 +133,9 @@ export function describeError(error: unknown): string {
 }
 
 /**
- * Runs the tests that were declared.
+ * Runs the declared tests.
  *
- * @param wanted whether a test is to run, by its whole name; the others are not reported.
+ * @param wanted whether to run a test, given its full name; the others are not reported.
  */
 export async function runTests(
   wanted: (name: string) => boolean,
@@ -147,8 +148,10 @@ export async function runTests(
   async function runTest(test: Test, suite: Suite, broken: unknown, skip: string | boolean): Promise<void> {
     const name = nameOf(suite, test.name);
     skip ||= test.options.skip ?? false;
-    if (skip) return void ended({ name, status: "skipped", detail: skip === true ? "" : skip });
+    if (skip) return void ended({ name, status: "skipped", detail: skip === true ? "" : skip, seconds: 0 });
     started(name);
+    const start = performance.now();
+    const seconds = () => (performance.now() - start) / 1000;
     const chain = chainOf(suite);
     try {
       if (broken !== undefined) throw broken;
@@ -158,9 +161,9 @@ export async function runTests(
       } finally {
         for (const { hooks } of chain.reverse()) await each(hooks.afterEach);
       }
-      ended({ name, status: "passed", detail: "" });
+      ended({ name, status: "passed", detail: "", seconds: seconds() });
     } catch (error) {
-      ended({ name, status: "failed", detail: describeError(error) });
+      ended({ name, status: "failed", detail: describeError(error), seconds: seconds() });
     }
   }
 
@@ -186,7 +189,7 @@ export async function runTests(
     try {
       await each(suite.hooks.after);
     } catch (error) {
-      ended({ name: nameOf(suite, "after"), status: "failed", detail: describeError(error) });
+      ended({ name: nameOf(suite, "after"), status: "failed", detail: describeError(error), seconds: 0 });
     }
   }
 

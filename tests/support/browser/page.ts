@@ -1,20 +1,20 @@
-/** What the page of a test file does; scripts/browser.ts calls it. */
+/** The functions of a test page, called by scripts/browser.ts. */
 import { env } from "./node_process.ts";
 import { describeError, runTests, type TestReport } from "./node_test.ts";
 
 export interface Orders {
   /** The address of the bundled test file. */
   module: string;
-  /** What the names of tests must contain, and how they must end. */
+  /** Filters by test name: a part of the name, and its ending. */
   name: string;
   ending: string;
   env: Record<string, string | undefined>;
 }
 
-/** What the runner is told while tests run. */
+/** Messages to the runner while tests run. */
 export type Message = { started: string } | { ended: TestReport };
 
-/** Loads a test file and runs its tests; gives the error where it does not load. */
+/** Loads a test file and runs its tests; returns the error if it does not load. */
 async function run(
   { module, name, ending, env: given }: Orders,
   tell: (message: Message) => Promise<void>,
@@ -35,7 +35,7 @@ async function run(
   return null;
 }
 
-/** The GPUs that this page has. */
+/** The GPUs of this page. */
 async function graphics(): Promise<Record<string, string>> {
   const gl = (context: "webgl" | "webgl2"): string => {
     const found = document.createElement("canvas").getContext(context) as WebGLRenderingContext | null;

@@ -1,6 +1,8 @@
-/** `support/source.ts` in a browser: the test server has the project's files. */
+/** `support/source.ts` in a browser: the test server provides the project's files. */
 
-/** A file of the project, as text. Synchronous, as it is elsewhere: tests are declared from what they read. */
+/**
+ * A file of the project, as text. Synchronous as in the other runtimes, because tests are declared from its contents.
+ */
 export function readText(path: string): string {
   const request = new XMLHttpRequest();
   request.open("GET", `project/${path}`, false);

@@ -1,4 +1,4 @@
-/** Every public function is called badly, and has to say what is wrong with the call. */
+/** Calls every public function with bad arguments; the error must say what is wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as gpugrad from "../../../mod.ts";
@@ -6,17 +6,17 @@ import { messageOf } from "../../../verify/usage.ts";
 import { coreRows, methods, signatures } from "./core_ops.ts";
 import type { Row } from "./rows.ts";
 
-/** What `loss/` exports has rows of its own. */
+/** The exports of `loss/` have their own rows. */
 const elsewhere = ["iouMatrix", "DefaultBoxes", "HardMiningCrossEntropyLoss", "SSDLoss"];
 
-/** What is exported and called; the classes of errors are thrown, not called. */
+/** The exported functions; error classes are thrown, not called. */
 const exported = Object.entries(gpugrad)
   .filter(([name, value]) => {
     return typeof value === "function" && !(value.prototype instanceof Error) && !elsewhere.includes(name);
   })
   .map(([name]) => name);
 
-/** What went wrong with a row; `null` where it is refused as it should be. */
+/** The problem with a row; `null` if the call is refused as expected. */
 async function complaint({ name, blames = name, text, call, says }: Row): Promise<string | null> {
   try {
     await call();
@@ -48,7 +48,7 @@ for (const name of exported) {
   });
 }
 
-test("the good arguments that bad ones are put among are good", async () => {
+test("the good arguments of each function are accepted", async () => {
   await gpugrad.useDevice("float64");
   for (const [fn, parameters] of [...Object.values(signatures), ...Object.values(methods)]) {
     await fn(...parameters.map(({ good }) => good));

@@ -1,4 +1,4 @@
-/** Bad calls of what `mod.ts` exports from `core/` and `ops/`. */
+/** Bad calls of the exports of `mod.ts` from `core/` and `ops/`. */
 import * as g from "../../../mod.ts";
 import {
   axis,
@@ -71,7 +71,7 @@ const b = tensorLike("b");
 const plainX = tensorLike("x");
 const truthX = tensorLike("x", truths);
 
-/** Each function with its parameters; a good call is made of what is good for each. */
+/** Each function with its parameters; a good call uses the good value of each. */
 export const signatures: Record<string, readonly [fn: Callable, parameters: readonly Parameter[]]> = {
   ...Object.fromEntries(unary.map((name) => [name, [g[name], [plainX]]])),
   ...Object.fromEntries(binary.map((name) => [name, [g[name], [a, b]]])),
@@ -458,7 +458,7 @@ const special: Row[] = [
   })),
 ];
 
-/** What a dtype cannot hold, from every reader. */
+/** Values that a dtype cannot hold, from every reader. */
 const unreadable: Row[] = ([
   ["an int of 1e10", g.cast(tensor([0, 1e10]), "int"), /got 10000000000 at \[1\], made by "cast"/],
   ["an int of 3e9", g.cast(tensor([[0], [3e9]]), "int"), /got 3000000000 at \[1, 0\], made by "cast"/],
@@ -486,7 +486,7 @@ const unreadable: Row[] = ([
   }))
 );
 
-/** A tensor is no number. */
+/** Tensors used as numbers. */
 const numbers: Row[] = ([
   ["x > 2", () => any(x) > 2],
   ["x + 1", () => any(x) + 1],

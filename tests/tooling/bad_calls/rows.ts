@@ -1,6 +1,6 @@
 /**
- * What a bad call must say. A row is one call and the message of its error; a function is declared with its parameters, each of a kind,
- * and gets the rows that such parameters have in common.
+ * Rows of bad calls. A row is one call and the message of its error; a function is declared with its parameters, each
+ * of a kind, and gets the rows that parameters of these kinds share.
  */
 import { tensor } from "../../../mod.ts";
 
@@ -8,24 +8,24 @@ import { tensor } from "../../../mod.ts";
 export interface Row {
   /** The export, or the class of the method, that the row counts for. */
   readonly name: string;
-  /** What the message begins with; the name where there is none. */
+  /** The start of the message, default the name. */
   readonly blames?: string;
   /** The call as text. */
   readonly text: string;
-  /** Throws, or gives a promise that is rejected. */
+  /** Throws, or returns a promise that rejects. */
   readonly call: () => unknown;
   /** The rest of the message, after the name. */
   readonly says: RegExp;
 }
 
-/** A value that a parameter must not be, and what the error says of it. */
+/** A bad value of a parameter, and what the error says about it. */
 type Bad = readonly [text: string, value: unknown, says: RegExp];
 
-/** A parameter: what is fine, and what is not. */
+/** A parameter: a good value, and bad ones. */
 export interface Parameter {
   readonly good: unknown;
   readonly bad: readonly Bad[];
-  /** Whether it can be left out. */
+  /** Whether it can be omitted. */
   readonly optional?: boolean;
 }
 
@@ -35,7 +35,7 @@ export type Callable = (...args: any[]) => unknown;
 const escaped = (text: string) => text.replace(/[[\]().^$*+?{}|\\]/g, "\\$&");
 const got = (name: string, what: string) => new RegExp(`^expected ${escaped(name)} to be .*, got ${what}`);
 
-/** Values that are nothing that a function of this package takes. */
+/** Values that no function of this package accepts. */
 const nothings = (name: string): Bad[] => [
   ["null", null, got(name, "null")],
   ['"text"', "text", got(name, '"text"')],
@@ -48,7 +48,7 @@ const nothings = (name: string): Bad[] => [
 
 const missing = (name: string): Bad => ["undefined", undefined, got(name, "undefined")];
 
-/** Where a number or an array of numbers stands for a tensor. */
+/** Bad values of a parameter that accepts a number or an array of numbers as a tensor. */
 export function tensorLike(name: string, good: unknown = [[1, 2, 3], [4, 5, 6]]): Parameter {
   const at = (i: number) => `${escaped(name)}\\[${i}\\]`;
   return {
@@ -69,7 +69,7 @@ export function tensorLike(name: string, good: unknown = [[1, 2, 3], [4, 5, 6]])
   };
 }
 
-/** Where numbers are indices. */
+/** Bad values of a parameter that accepts numbers as indices. */
 export function indices(name: string, good: unknown): Parameter {
   const like = tensorLike(name, good);
   const bad = like.bad.filter(([text]) => text !== "[tensor(1)]");
@@ -83,7 +83,7 @@ export function indices(name: string, good: unknown): Parameter {
   };
 }
 
-/** Where only a tensor will do. */
+/** Bad values of a parameter that only accepts a tensor. */
 export function tensorOnly(name: string, good: unknown): Parameter {
   return {
     good,
@@ -111,7 +111,7 @@ export function tensorArray(name: string, good: unknown): Parameter {
   };
 }
 
-/** One axis; `several` where an array of them is taken too. */
+/** One axis; `several` if an array of axes is accepted too. */
 export function axis(good: unknown, { several = false, optional = true, name = "axis" } = {}): Parameter {
   const array: Bad[] = several
     ? [
@@ -176,7 +176,7 @@ export function shape(good: unknown, optional = false): Parameter {
   };
 }
 
-/** A parameter with bad values of its own. */
+/** A parameter with its own bad values. */
 export function other(
   name: string,
   good: unknown,
@@ -186,8 +186,8 @@ export function other(
 }
 
 /**
- * Options: for each, bad values; `near` are names that others use, with the option that is meant. What else cannot stand in place of
- * options is tried too.
+ * Options, with bad values for each; `near` has likely misspellings, with the option that is meant. Other values in
+ * place of the options object are tried too.
  */
 export function options(
   good: Record<string, unknown>,
@@ -221,7 +221,7 @@ export function options(
   };
 }
 
-/** The rows that parameters have in common, for each in its place, and a call with one argument too many. */
+/** The rows that parameters share, for each position, and a call with a surplus argument. */
 export function rowsOf(name: string, fn: Callable, parameters: readonly Parameter[], blames = name): Row[] {
   const good = parameters.map((parameter) => parameter.good);
   const rows = parameters.flatMap(({ bad }, i) =>
@@ -234,7 +234,7 @@ export function rowsOf(name: string, fn: Callable, parameters: readonly Paramete
   return [...rows, { name, blames, text: "one argument too many", call: () => fn(...good, 7), says }];
 }
 
-/** Rows of a function by hand: the call as text, the call, the message after the name. */
+/** Hand-written rows of a function: the call as text, the call, and the message after the name. */
 export function rows(
   name: string,
   ...list: readonly (readonly [text: string, call: () => unknown, says: RegExp])[]
