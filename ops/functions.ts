@@ -27,7 +27,7 @@ import { where } from "./selection.ts";
  * ```
  */
 export const pow: Binary = /* @__PURE__ */ structured(
-  binaryOp("pow", {
+  /* @__PURE__ */ binaryOp("pow", {
     cost: CALL,
     vjp: [
       // b * a^(b - 1) is 0 * Infinity at a = 0, b = 0, where the power is constant in a.

@@ -31,7 +31,7 @@ import { type Binary, binary, scalarOp, type Unary, unary } from "./define/scala
  */
 export const where: OpFunction<(condition: TensorLike, a: TensorLike, b: TensorLike) => Tensor> =
   /* @__PURE__ */ structured(
-    scalarOp("where", {
+    /* @__PURE__ */ scalarOp("where", {
       parameters: ["condition", "a", "b"],
       dtype: ([condition, ...branches], name) => {
         if (condition !== "bool") throw new Error(`${name}: expected dtype bool for the condition, got ${condition}`);
