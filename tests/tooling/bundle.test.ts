@@ -26,7 +26,8 @@ async function opsIn(program: string, plugins: Plugin[] = []): Promise<string[]>
     plugins,
   });
   const { text } = outputFiles[0];
-  return [...registry().keys()].filter((name) => new RegExp(`^var ${name}\\d* = `, "m").test(text)).sort();
+  return [...registry().keys()].filter((name) => new RegExp(`^var ${name}\\d* = /\\* @__PURE__ \\*/`, "m").test(text))
+    .sort();
 }
 
 test("importing defines nothing that a bundler has to keep", async () => {
