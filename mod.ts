@@ -48,6 +48,7 @@ export {
   atan,
   ceil,
   cos,
+  erf,
   exp,
   expm1,
   floor,
