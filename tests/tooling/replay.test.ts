@@ -179,7 +179,7 @@ test(
 
       const file = join(folder, "ops/functions.ts");
       const source = readFileSync(file, "utf8");
-      const planted = source.replace('"tanh", {', 'lower.call("sin", x)');
+      const planted = source.replace('unary("tanh", {', 'unary("tanh", { call: "sin",');
       assert.notEqual(planted, source);
       writeFileSync(file, planted);
       const changed = replay();
