@@ -1,15 +1,15 @@
 /** How ops are defined that combine the elements along some axes. */
-import {
-  type Accuracy,
-  type Case,
-  type Draw,
-  type Kernel,
-  type LoweredKernel,
-  type Op,
-  type ReduceKernel,
-  type Selects,
-  type ValueSpec,
-  type Vjp,
+import type {
+  Accuracy,
+  Case,
+  Draw,
+  Kernel,
+  LoweredKernel,
+  Op,
+  ReduceKernel,
+  Selects,
+  ValueSpec,
+  Vjp,
 } from "../../core/op.ts";
 import { axesOrThrow, axisOrThrow, record } from "../../core/record.ts";
 import { boolean, Signature } from "../../core/options.ts";

@@ -1,14 +1,14 @@
 /** How ops are defined that compute each element from those at its position, with NumPy broadcasting. */
-import {
-  type Accuracy,
-  type ElementwiseKernel,
-  type LocalContext,
-  type LoweredKernel,
-  type Op,
-  type ScalarReference,
-  type Selects,
-  type ValueSpec,
-  type Vjp,
+import type {
+  Accuracy,
+  ElementwiseKernel,
+  LocalContext,
+  LoweredKernel,
+  Op,
+  ScalarReference,
+  Selects,
+  ValueSpec,
+  Vjp,
 } from "../../core/op.ts";
 import { broadcastOrThrow, record } from "../../core/record.ts";
 import { Signature } from "../../core/options.ts";
