@@ -15,8 +15,12 @@ export {
 } from "./core/tensor.ts";
 export type { DeviceChoice, RealizeOptions } from "./core/device_names.ts";
 export type { Shape } from "./core/shape.ts";
+export type { CompositeFunction, OpFunction } from "./ops/define/op.ts";
+export type { Binary, Comparison, Logical, Unary } from "./ops/define/scalar.ts";
+export type { Axes, AxesReduction, AxisReduction, ReduceOptions } from "./ops/define/reduction.ts";
 export {
   arange,
+  type CreationOptions,
   full,
   type NestedData,
   ones,
@@ -26,46 +30,38 @@ export {
   type TypedData,
   zeros,
 } from "./ops/creation.ts";
+export { abs, add, div, mul, neg, sign, square, sub } from "./ops/arithmetic.ts";
+export { cast } from "./ops/cast.ts";
 export {
-  abs,
-  add,
-  atan,
-  cast,
-  ceil,
-  clamp,
-  cos,
-  div,
   equal,
-  exp,
-  expm1,
-  floor,
   greater,
   greaterEqual,
   less,
   lessEqual,
-  log,
-  log1p,
   logicalAnd,
   logicalNot,
   logicalOr,
-  maximum,
-  minimum,
-  mul,
-  neg,
   notEqual,
+} from "./ops/comparison.ts";
+export {
+  atan,
+  ceil,
+  cos,
+  erf,
+  exp,
+  expm1,
+  floor,
+  log,
+  log1p,
   pow,
-  relu,
   round,
   sigmoid,
-  sign,
   sin,
   sqrt,
-  square,
-  sub,
   tanh,
-  where,
-} from "./ops/elementwise.ts";
-export { all, any, argmax, argmin, logSumExp, max, mean, min, prod, type ReduceOptions, sum } from "./ops/reduce.ts";
+} from "./ops/functions.ts";
+export { clamp, maximum, minimum, relu, where } from "./ops/selection.ts";
+export { all, any, argmax, argmin, logSumExp, max, mean, min, prod, sum } from "./ops/reduce.ts";
 export {
   broadcastTo,
   concat,
@@ -78,10 +74,12 @@ export {
   stack,
   transpose,
   unsqueeze,
+  type Widths,
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
-export { argsort, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
+export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
 export {
+  type BinaryCrossEntropyOptions,
   binaryCrossEntropyWithLogits,
   crossEntropy,
   type CrossEntropyOptions,

@@ -111,9 +111,7 @@ else {
   console.log(`\nThe tables are in ${path}.`);
 }
 console.log(
-  `\nCompared with the tolerances of verify/tolerances.ts, in units of 2^-23 of the result:\n${
-    toleranceReport(measured)
-  }`,
+  `\nAgainst the accuracies that the records state, in units of 2^-23 of the result:\n${toleranceReport(measured)}`,
 );
 for (const { runtime, figures } of measured) {
   for (const { device, reason } of figures.missing) console.log(`Not measured: ${device} in ${runtime}: ${reason}`);

@@ -7,10 +7,10 @@ import type { Shape } from "./shape.ts";
 export type Attributes = Readonly<Record<string, unknown>>;
 
 /** A function of the elements at one position. */
-export interface ElementwiseKernel {
+export interface ElementwiseKernel<A extends Attributes = Attributes> {
   readonly kind: "elementwise";
   /** The result of arguments that are numbers, or conditions if `takes` says so. */
-  expression(args: readonly Expression[], attributes: Attributes, build: Builder): Expression;
+  expression(args: readonly Expression[], attributes: A, build: Builder): Expression;
   /** What each argument must be; a missing entry is a number. */
   readonly takes?: readonly ("number" | "condition")[];
   /** What the expression is. */
@@ -27,21 +27,23 @@ export interface ElementwiseKernel {
 }
 
 /** Rewrites indices: computes nothing. */
-export interface MovementKernel {
+export interface MovementKernel<A extends Attributes = Attributes> {
   readonly kind: "movement";
   /** Where in the input the element at `out` comes from; outside the bounds of the input it is `fill`. */
-  source(out: readonly Index[], attributes: Attributes, input: Shape, output: Shape): Index[];
-  /** What stands where `source` points outside the input (`pad`). */
-  readonly fill?: (attributes: Attributes) => number;
+  source(out: readonly Index[], attributes: A, input: Shape, output: Shape): Index[];
+  /** The value of elements whose `source` is outside the input (`pad`). */
+  fill?(attributes: A): number;
   /** Whether every element stays where it is. */
   readonly identity?: boolean;
   /** Whether the result gets an array of its own, which a planner that looks at one value at a time would not see. */
   readonly stored?: boolean;
 }
 
-/** Combines the elements along `attributes.axes`, which the output lacks. */
-export interface ReduceKernel {
+/** Combines the elements along some axes, which the output lacks. */
+export interface ReduceKernel<A extends Attributes = Attributes> {
   readonly kind: "reduce";
+  /** The axes that are reduced, in order. */
+  axes(attributes: A): readonly number[];
   /** What the result is over nothing, and where accumulation starts. */
   readonly identity: number;
   /** Combines an accumulator and an element. For an arg-reduction: whether the element is better. */
@@ -51,21 +53,21 @@ export interface ReduceKernel {
 }
 
 /** Reads the first input at positions that depend on the values of the second. */
-export interface GatherKernel {
+export interface GatherKernel<A extends Attributes = Attributes> {
   readonly kind: "gather";
   /** Where in the second input the position stands for the element at `out`. */
-  position(out: readonly Index[], attributes: Attributes, source: Shape): Index[];
+  position(out: readonly Index[], attributes: A, source: Shape): Index[];
   /** Where in the first input the element comes from. */
-  source(out: readonly Index[], position: Index, attributes: Attributes, source: Shape): Index[];
+  source(out: readonly Index[], position: Index, attributes: A, source: Shape): Index[];
   /** The axis of the first input that positions count along. */
-  axis(attributes: Attributes): number;
+  axis(attributes: A): number;
 }
 
 /** Computes an element from its own position. */
-export interface PositionKernel {
+export interface PositionKernel<A extends Attributes = Attributes> {
   readonly kind: "position";
   /** `start + step * index`. */
-  progression(out: readonly Index[], attributes: Attributes): { start: number; step: number; index: Index };
+  progression(out: readonly Index[], attributes: A): { start: number; step: number; index: Index };
   /** The attribute that every element equals, which may change from call to call. */
   readonly constant?: string;
 }
@@ -76,17 +78,17 @@ export interface LeafKernel {
 }
 
 /** An op that is computed as other ops; it has a name on the tape for the sake of a derivative of its own. */
-export interface LoweredKernel<T> {
+export interface LoweredKernel<T, A extends Attributes = Attributes> {
   readonly kind: "lowered";
-  lower(inputs: readonly T[], attributes: Attributes): T;
+  lower(inputs: readonly T[], attributes: A): T;
 }
 
 /** How an op on entries of type `T` is computed. */
-export type Kernel<T = unknown> =
-  | ElementwiseKernel
-  | MovementKernel
-  | ReduceKernel
-  | GatherKernel
-  | PositionKernel
+export type Kernel<T = unknown, A extends Attributes = Attributes> =
+  | ElementwiseKernel<A>
+  | MovementKernel<A>
+  | ReduceKernel<A>
+  | GatherKernel<A>
+  | PositionKernel<A>
   | LeafKernel
-  | LoweredKernel<T>;
+  | LoweredKernel<T, A>;

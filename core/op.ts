@@ -1,14 +1,28 @@
 /** What an op is. */
+import type { Ulps } from "./backends/accuracy.ts";
 import type { TapeOp } from "./entry.ts";
-import type { Attributes, Kernel } from "./kernel.ts";
+import type { Attributes, Kernel as KernelOf, LoweredKernel as LoweredKernelOf } from "./kernel.ts";
 import type { Shape } from "./shape.ts";
 import type { DType, Tensor } from "./tensor.ts";
 
 export { leafOp } from "./entry.ts";
-export type * from "./kernel.ts";
+export type {
+  Attributes,
+  ElementwiseKernel,
+  GatherKernel,
+  LeafKernel,
+  MovementKernel,
+  PositionKernel,
+  ReduceKernel,
+} from "./kernel.ts";
 
-/** What a rule of differentiation knows. */
-export interface VjpContext {
+/** A composite op, computed as other ops. */
+export type LoweredKernel<A extends Attributes = Attributes> = LoweredKernelOf<Tensor, A>;
+/** How an op is computed. */
+export type Kernel<A extends Attributes = Attributes> = KernelOf<Tensor, A>;
+
+/** The arguments of a rule of differentiation. */
+export interface VjpContext<A extends Attributes = Attributes> {
   /** The cotangent of the output, of its shape. */
   readonly cotangent: Tensor;
   /** The output. */
@@ -16,20 +30,26 @@ export interface VjpContext {
   /** The inputs. */
   readonly inputs: readonly Tensor[];
   /** The attributes. */
-  readonly attributes: Attributes;
+  readonly attributes: A;
   /**
-   * The cotangent times a local derivative: 0 where the cotangent is absent, since something selected another branch, whatever the
-   * derivative is there; the product of IEEE arithmetic elsewhere. `move` brings the cotangent to where the product is taken.
+   * Multiplies the cotangent by a local derivative. The product is 0 where the cotangent is absent because another branch was selected,
+   * whatever the derivative is there; elsewhere it follows IEEE arithmetic. `move` brings the cotangent to the shape of the product.
    */
   times(factor: () => Tensor, move?: (cotangent: Tensor) => Tensor): Tensor;
 }
 
+/** The context of a rule that does not see the cotangent. */
+export type LocalContext<A extends Attributes = Attributes> = Omit<VjpContext<A>, "cotangent" | "times">;
+
 /**
- * The vector-Jacobian product for one input, written with ops, so that it can be differentiated again. Products with local derivatives
- * are `times(() => derivative)`; all else that a rule does to the cotangent only moves or sums it. The result may have the output's shape
- * where the input was broadcast: the walk sums it.
+ * The vector-Jacobian product for one input, written with ops so that it can be differentiated again. Products with local derivatives
+ * are `times(() => derivative)`; anything else that a rule does to the cotangent only moves or sums it. The result may have the output's
+ * shape where the input was broadcast: the reverse walk sums it.
  */
-export type Vjp = (context: VjpContext) => Tensor;
+export type Vjp<A extends Attributes = Attributes> = (context: VjpContext<A>) => Tensor;
+
+/** Where an input influences the output. */
+export type Selects<A extends Attributes = Attributes> = (context: LocalContext<A>) => Tensor;
 
 /** A source of random decisions for drawing test cases; fast-check or a seeded generator stand behind it. */
 export interface Draw {
@@ -45,9 +65,8 @@ export interface Draw {
   broadcastable(count: number): number[][];
 }
 
-/** One input of a drawn case. */
-export interface InputSpec {
-  readonly shape: readonly number[];
+/** The values of one input of a drawn case. */
+export interface ValueSpec {
   /** Default `float`. */
   readonly dtype?: DType;
   /** Bounds of the values, default -3 and 3. */
@@ -55,44 +74,92 @@ export interface InputSpec {
   readonly max?: number;
   /** Values to keep away from: kinks and ends of the domain. */
   readonly avoid?: readonly number[];
-  /** Whether any two values must differ clearly, so that a small step does not change an order. */
+  /** Whether any two values must differ clearly, so that a small step does not change their order. */
   readonly distinct?: boolean;
 }
 
-/** A drawn case: inputs and the further arguments of {@link Entry.apply}. */
-export interface Case {
-  readonly inputs: readonly InputSpec[];
-  readonly attributes?: Attributes;
+/** One input of a drawn case. */
+export interface InputSpec extends ValueSpec {
+  readonly shape: readonly number[];
 }
 
-/** What the registry knows of an op or a composite: enough to test it. */
-export interface Entry {
+/** A drawn case: inputs and attributes. */
+export interface Case<A extends Attributes = Attributes> {
+  readonly inputs: readonly InputSpec[];
+  readonly attributes?: A;
+}
+
+/**
+ * How exactly an op is computed. Results that are not `float` are always exact.
+ *
+ * - `exact`: each result is an element of an input or a whole number.
+ * - `sum`: a sum or a product of many elements, off by a few units relative to the sum of their magnitudes.
+ * - `composite`: made of several roundings, off by a few units relative to numbers about 1.
+ * - `{ function }`: as exact as the backends compute this scalar function.
+ * - `{ ulps }`: units in the last place, by kind of backend.
+ */
+export type Accuracy =
+  | "exact"
+  | "sum"
+  | "composite"
+  | { readonly function: string }
+  | { readonly ulps: Ulps };
+
+/** Computes one element from those of the inputs at its position, apart from how the op is written. */
+export type ScalarReference<A extends Attributes = Attributes> = (inputs: readonly number[], attributes: A) => number;
+
+/** The facts that ops and composites have in common: enough to test them. */
+export interface Entry<A extends Attributes = Attributes> {
   readonly name: string;
   /** Records it. */
-  apply(inputs: readonly Tensor[], attributes: Attributes): Tensor;
-  /** Whether a gradient exists. */
+  apply(inputs: readonly Tensor[], attributes: A): Tensor;
+  /** Whether it has a gradient. */
   readonly differentiable: boolean;
   /** Draws a case inside the domain. */
-  readonly domain: (draw: Draw) => Case;
+  readonly domain: (draw: Draw) => Case<A>;
+  /** Default `composite`. */
+  readonly accuracy?: Accuracy;
+  /** Of a scalar function: the names of its arguments, each of which stands for a tensor. */
+  readonly parameters?: readonly string[];
+  /** Of a scalar function: what it computes. */
+  readonly reference?: ScalarReference<A>;
 }
 
 /** An op: everything that is known of it. */
-export interface Op extends TapeOp {
-  /** The output's shape and dtype. Throws where the inputs do not fit. */
-  infer(inputs: readonly Tensor[], attributes: Attributes): { shape: Shape; dtype: DType };
-  readonly kernel: Kernel<Tensor>;
-  /** One rule an input, `null` for an input without derivative; `null` for an op without any. */
-  readonly vjp: readonly (Vjp | null)[] | null;
+export interface Op<A extends Attributes = Attributes> extends TapeOp {
+  /** The output's shape and dtype. Throws if the inputs do not fit. */
+  infer(inputs: readonly Tensor[], attributes: A): { shape: Shape; dtype: DType };
+  readonly kernel: Kernel<A>;
+  /** One rule per input, `null` for an input without derivative; `null` for an op without any. */
+  readonly vjp: readonly (Vjp<A> | null)[] | null;
   /**
-   * For ops that select: for each input where it has an influence on the output, `bool`, of a shape that broadcasts to the rule's result;
-   * `null` for everywhere. Elsewhere its cotangent is absent rather than 0.
+   * For ops that select: for each input where it influences the output, `bool`, of a shape that broadcasts to the rule's result; `null`
+   * for everywhere. Elsewhere its cotangent is absent rather than 0.
    */
-  readonly selects?: readonly (((context: Omit<VjpContext, "cotangent" | "times">) => Tensor) | null)[];
-  /** The domain to test it on. */
-  readonly domain?: (draw: Draw) => Case;
+  readonly selects?: readonly (Selects<A> | null)[];
+  /** Draws a case to test it on. */
+  readonly domain?: (draw: Draw) => Case<A>;
+  /** In words, what the inputs must satisfy for the result to be finite: `its input must be above 0`. */
+  readonly requires?: string;
+  /** Default `exact` for kernels that only move elements, `composite` for all others. */
+  readonly accuracy?: Accuracy;
+  /** Of a scalar function: the names of its arguments, each of which stands for a tensor. */
+  readonly parameters?: readonly string[];
+  /** Of a scalar function: what it computes. */
+  readonly reference?: ScalarReference<A>;
 }
 
-/** Returns the op of an entry. */
+/** How exactly an op is computed. */
+export function accuracyOf<A extends Attributes>({ accuracy, kernel: { kind } }: Op<A>): Accuracy {
+  return accuracy ?? (kind === "movement" || kind === "gather" ? "exact" : "composite");
+}
+
+/** Whether an op compares numbers. */
+export function isComparison({ kernel }: Op): boolean {
+  return kernel.kind === "elementwise" && kernel.gives === "condition" && kernel.takes === undefined;
+}
+
+/** Returns the op of an entry. The attributes of an entry are those of its op, since `record` takes no others. */
 export function opOf(entry: Tensor): Op {
   return entry.op as Op;
 }

@@ -30,16 +30,24 @@ export function kind<T>(expected: string, example: string, accepts: (value: unkn
 }
 
 /** True or false. */
-export const boolean = kind<boolean>("true or false", "true", (v) => typeof v === "boolean");
+export const boolean = /* @__PURE__ */ kind<boolean>("true or false", "true", (v) => typeof v === "boolean");
 /** Any string. */
-export const string = kind<string>("a string", '"name"', (v) => typeof v === "string");
+export const string = /* @__PURE__ */ kind<string>("a string", '"name"', (v) => typeof v === "string");
 /** A number that is neither infinite nor NaN. */
-export const finite = kind<number>("a finite number", "1", Number.isFinite);
+export const finite = /* @__PURE__ */ kind<number>("a finite number", "1", Number.isFinite);
 /** A function. */
 // deno-lint-ignore no-explicit-any
-export const callable = kind<(...args: any[]) => any>("a function", "fn", (v) => typeof v === "function");
+export const callable = /* @__PURE__ */ kind<(...args: any[]) => any>(
+  "a function",
+  "fn",
+  (v) => typeof v === "function",
+);
 /** A shape. */
-export const shapeKind = kind<readonly number[]>("a shape: an array of whole numbers from 0", "[2, 3]", isShape);
+export const shapeKind = /* @__PURE__ */ kind<readonly number[]>(
+  "a shape: an array of whole numbers from 0",
+  "[2, 3]",
+  isShape,
+);
 
 /** A number in `[min, max]`. */
 export function numberIn(min: number, max: number): Kind<number> {

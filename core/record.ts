@@ -1,11 +1,15 @@
-/** How a call of an op becomes an entry of the tape, and how its arguments are checked. */
+/** Turns calls of ops into entries of the tape, and checks their arguments. */
 import type { Op } from "./op.ts";
 import { isShape, type Signature } from "./options.ts";
 import { broadcastShapes, formatShape, normalizeAxis, type Shape } from "./shape.ts";
 import { type Attributes, Tensor } from "./tensor.ts";
 
+const NO_ATTRIBUTES: Attributes = {};
+
 /** Appends a call of an op to the tape. Computes nothing. */
-export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {
+export function record(op: Op, inputs: readonly Tensor[]): Tensor;
+export function record<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor;
+export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = NO_ATTRIBUTES): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
   const { vjp } = op;
   const tracked = vjp !== null && dtype === "float" && inputs.some((t, k) => t.tracked && vjp[k] != null);
@@ -14,7 +18,7 @@ export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes
   return entry;
 }
 
-/** The shape that inputs broadcast to; throws with the op's name where they do not fit. */
+/** The shape that inputs broadcast to. Throws with the op's name if they do not. */
 export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): number[] {
   const shape = broadcastShapes(inputs.map((t) => t.shape));
   if (!shape) {
@@ -24,7 +28,7 @@ export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): number[
   return shape;
 }
 
-/** An axis counted from the front; throws where it is no number or the shape has none such. */
+/** An axis counted from the front. Throws if it is not a whole number or the shape has no such axis. */
 export function axisOrThrow(call: Signature, shape: Shape, axis: unknown, parameter = "axis"): number {
   if (!Number.isInteger(axis)) throw call.wrong(parameter, "a whole number", axis);
   const found = normalizeAxis(axis as number, shape.length);
@@ -32,7 +36,7 @@ export function axisOrThrow(call: Signature, shape: Shape, axis: unknown, parame
   return found;
 }
 
-/** One axis or several, counted from the front and in order, each once; all where there is none. */
+/** One axis or several, counted from the front, sorted, without repetition; default all axes. */
 export function axesOrThrow(call: Signature, shape: Shape, axis: unknown): number[] {
   if (axis === undefined) return shape.map((_, i) => i);
   if (!Array.isArray(axis)) {
@@ -45,7 +49,7 @@ export function axesOrThrow(call: Signature, shape: Shape, axis: unknown): numbe
   return axes.sort((a, b) => a - b);
 }
 
-/** A shape as it is recorded: throws where it is none. */
+/** A shape, copied. Throws if it is not one. */
 export function shapeOrThrow(call: Signature, shape: unknown, parameter = "shape"): number[] {
   if (!isShape(shape)) throw call.wrong(parameter, "an array of whole numbers from 0", shape);
   const copy = new Array<number>(shape.length);
@@ -54,14 +58,14 @@ export function shapeOrThrow(call: Signature, shape: unknown, parameter = "shape
   return copy;
 }
 
-/** An array of tensors; throws where it is something else. */
+/** An array of tensors. Throws if it is anything else. */
 export function tensorsOrThrow(call: Signature, parameter: string, tensors: unknown): readonly Tensor[] {
   if (!Array.isArray(tensors)) throw call.wrong(parameter, "an array of tensors", tensors);
   // Array.from, since forEach passes over holes.
   return Array.from(tensors, (t, i) => tensorOrThrow(call, `${parameter}[${i}]`, t));
 }
 
-/** A tensor, where numbers cannot stand for one: what is asked for, or differentiated by, has to be on the tape. */
+/** A tensor, where numbers cannot stand for one: results that are asked for, and variables, have to be on the tape. */
 export function tensorOrThrow(call: Signature, parameter: string, x: unknown): Tensor {
   if (x instanceof Tensor) return x;
   throw call.wrong(parameter, "a tensor", x);

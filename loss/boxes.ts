@@ -3,22 +3,10 @@ import type { Tensor } from "../core/tensor.ts";
 import { oneOf, Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape } from "../core/shape.ts";
 import { asTensor, type TensorLike } from "../ops/creation.ts";
-import {
-  abs,
-  add,
-  atan,
-  clamp,
-  div,
-  equal,
-  less,
-  logicalAnd,
-  maximum,
-  minimum,
-  mul,
-  square,
-  sub,
-  where,
-} from "../ops/elementwise.ts";
+import { abs, add, div, mul, square, sub } from "../ops/arithmetic.ts";
+import { equal, less, logicalAnd } from "../ops/comparison.ts";
+import { atan } from "../ops/functions.ts";
+import { clamp, maximum, minimum, where } from "../ops/selection.ts";
 import { reshape, slice } from "../ops/movement.ts";
 import { detach } from "../ops/grad.ts";
 

@@ -3,7 +3,8 @@ import { describe, kind, numberAbove, oneOf, Signature } from "../core/options.t
 import { formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { asTensor, tensor, type TensorLike } from "../ops/creation.ts";
-import { add, div, exp, log, mul, sub } from "../ops/elementwise.ts";
+import { add, div, mul, sub } from "../ops/arithmetic.ts";
+import { exp, log } from "../ops/functions.ts";
 import { concat, slice } from "../ops/movement.ts";
 import { misplaced } from "./placement.ts";
 import { readRows, type Rows } from "./rows.ts";

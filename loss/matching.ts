@@ -1,7 +1,9 @@
 /** Matching of default boxes to targets. */
 import type { Tensor } from "../core/tensor.ts";
 import { arange } from "../ops/creation.ts";
-import { add, equal, greater, greaterEqual, logicalAnd, maximum, where } from "../ops/elementwise.ts";
+import { add } from "../ops/arithmetic.ts";
+import { equal, greater, greaterEqual, logicalAnd } from "../ops/comparison.ts";
+import { maximum, where } from "../ops/selection.ts";
 import { gather } from "../ops/indexing.ts";
 import { broadcastTo, slice, squeeze, stored, unsqueeze } from "../ops/movement.ts";
 import { argmax, max } from "../ops/reduce.ts";

@@ -3,7 +3,8 @@
  */
 import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/creation.ts";
-import { cast, greaterEqual } from "../ops/elementwise.ts";
+import { cast } from "../ops/cast.ts";
+import { greaterEqual } from "../ops/comparison.ts";
 import { slice, squeeze } from "../ops/movement.ts";
 import { CornerWatch, misplaced } from "./placement.ts";
 import { readRows, type Rows } from "./rows.ts";

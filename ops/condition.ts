@@ -6,9 +6,11 @@
 import type { VjpContext } from "../core/op.ts";
 import { broadcastAxes, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { logicalAnd, logicalOr, mul, notEqual, where } from "./elementwise.ts";
+import { mul } from "./arithmetic.ts";
+import { logicalAnd, logicalOr, notEqual } from "./comparison.ts";
 import { broadcastTo, reshape } from "./movement.ts";
 import { any } from "./reduce.ts";
+import { where } from "./selection.ts";
 
 /**
  * Under which condition a cotangent counts: `bool`, of a shape that broadcasts to the cotangent's. `null` where it counts everywhere.

@@ -1,12 +1,13 @@
 /** Tensors from nothing but host values: leaves, constants and progressions. */
 import { constant } from "../core/affine.ts";
-import { leafOp, type Op } from "../core/op.ts";
+import { leafOp } from "../core/op.ts";
 import { record, shapeOrThrow } from "../core/record.ts";
 import { boolean, describe, oneOf, Signature } from "../core/options.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, Tensor, type Values } from "../core/tensor.ts";
+import { type OpFunction, structured } from "./define/op.ts";
 
-/** Typed arrays that {@link tensor} takes. */
+/** Typed arrays that {@link tensor} accepts. */
 export type TypedData =
   | Float32Array
   | Float64Array
@@ -23,20 +24,20 @@ export type TypedData =
 /** Nested arrays of numbers or booleans; typed arrays can be rows. */
 export type NestedData = number | boolean | TypedData | readonly NestedData[];
 
-/** What stands for a tensor in a call of an op. */
+/** A tensor, or the data of one: numbers and nested arrays stand for tensors in calls of ops. */
 export type TensorLike = Tensor | NestedData;
 
-/** Integers are stored as floating-point numbers: beyond this float32 skips some. */
+/** Integers are stored as floating-point numbers; float32 skips some beyond this. */
 export const LARGEST_INT = 2 ** 24;
 
-/** Whether an `int` that is part of the structure or held by a leaf can be this number. */
+/** Whether this number can be an `int` that is part of the structure or held by a leaf. */
 export function isCountable(value: number): boolean {
   return Number.isInteger(value) && Math.abs(value) <= LARGEST_INT;
 }
 
-const dtype = oneOf("float", "int", "bool");
+const dtype = /* @__PURE__ */ oneOf("float", "int", "bool");
 
-/** Throws where something is given and is no dtype. */
+/** Throws if something is not a dtype. */
 export function checkDType(call: Signature, given: unknown): void {
   if (!dtype.accepts(given)) throw call.wrong("dtype", dtype.expected, given);
 }
@@ -60,7 +61,7 @@ function isFloat(data: TypedData): boolean {
   return tagOf(data).startsWith("Float");
 }
 
-/** Reads numbers or booleans, nested as deep as the first ones are. Errors name the element: `data[1][0]`. */
+/** Reads numbers or booleans, all nested as deeply as the first one. Errors name the element: `data[1][0]`. */
 function flatten(call: Signature, parameter: string, data: unknown): Flat {
   const shape: number[] = [];
   for (let level = data; Array.isArray(level) || isTyped(level); level = level[0]) {
@@ -144,23 +145,26 @@ function leaf(call: Signature, { values, shape, dtype }: Flat, requiresGrad = fa
 
 /** Options of {@link tensor}. */
 export interface TensorOptions {
-  /** What the tensor holds; inferred from the data unless told. */
+  /** The dtype, default inferred from the data. */
   readonly dtype?: DType;
-  /** Whether `backward` adds up a gradient for it; for `float` only. */
+  /** Whether `backward` accumulates a gradient for it; `float` only. Default false. */
   readonly requiresGrad?: boolean;
 }
 
-const tensorCall = new Signature<TensorOptions>("tensor(data, shape, options)", { dtype, requiresGrad: boolean });
+const tensorCall = /* @__PURE__ */ new Signature<TensorOptions>("tensor(data, shape, options)", {
+  dtype,
+  requiresGrad: boolean,
+});
 
 /**
- * Makes a tensor from values that the host holds. The values are copied. A plan that was compiled for one tensor serves every
- * other of its shape and dtype: numbers that change from call to call belong here.
+ * Makes a tensor from values of the host, which are copied. A plan that was compiled for one tensor serves every other one of its shape
+ * and dtype, so numbers that change from call to call belong here.
  *
  * @param data a number, a boolean, a typed array, or nested arrays of them.
- * @param shape the shape, if it is not that of the nesting; the sizes must agree.
- * @param options `dtype`: inferred unless told (booleans give `bool`, typed arrays of integers `int`, everything else `float`).
- * `requiresGrad`: whether `backward` adds up its gradient.
- * @throws on ragged nesting, on a shape of another size, on values that the dtype cannot hold (`int` goes to 2^24).
+ * @param shape the shape, default that of the nesting; the sizes must agree.
+ * @param options `dtype`: default `bool` for booleans, `int` for typed arrays of integers, `float` for everything else. `requiresGrad`:
+ * whether `backward` accumulates its gradient, default false.
+ * @throws if the nesting is ragged, the shape has another size, or the dtype cannot hold a value (`int` goes to 2^24).
  *
  * @example
  * ```ts
@@ -192,25 +196,57 @@ export function tensor(data: NestedData, shape?: Shape, options?: TensorOptions)
   return leaf(tensorCall, { values: flat.values, shape: given, dtype }, requiresGrad);
 }
 
-const fullOp: Op = {
-  name: "full",
-  infer: (_, { shape, dtype }) => ({ shape: shape as Shape, dtype: dtype as DType }),
-  kernel: {
-    kind: "position",
-    progression: (_, { value }) => ({ start: value as number, step: 0, index: constant(0) }),
-    constant: "value",
+/** Options of {@link full}, {@link zeros}, {@link ones} and {@link arange}. */
+export interface CreationOptions {
+  /** The dtype of the result. */
+  readonly dtype?: DType;
+}
+
+/** Attributes of a constant. */
+type Constant = { readonly value: number; readonly shape: Shape; readonly dtype: DType };
+
+/**
+ * A tensor of equal elements. Nothing is stored: the value becomes part of the kernels, or an argument if it changes from call to call.
+ *
+ * @param shape the shape.
+ * @param value the value of each element.
+ * @param options `dtype`: default `bool` for a boolean and `float` for a number.
+ * @throws if the dtype cannot hold the value, or `shape` is not a shape.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { full } from "gpugrad";
+ *
+ * assert.deepEqual(await full([2, 2], 7).toArray(), [[7, 7], [7, 7]]);
+ * assert.equal(full([2], true).dtype, "bool");
+ * ```
+ */
+export const full: OpFunction<
+  (shape: Shape, value: number | boolean, options?: CreationOptions) => Tensor,
+  Constant
+> = /* @__PURE__ */ structured(
+  {
+    name: "full",
+    infer: (_, { shape, dtype }) => ({ shape, dtype }),
+    kernel: {
+      kind: "position",
+      progression: (_, { value }) => ({ start: value, step: 0, index: constant(0) }),
+      constant: "value",
+    },
+    vjp: null,
   },
-  vjp: null,
-};
+  ["full(shape, value, options)", { dtype }],
+  (_, call) =>
+    function full(shape, value, options) {
+      call.check(arguments);
+      return filled(call, shape, value, options?.dtype ?? (typeof value === "boolean" ? "bool" : "float"));
+    },
+);
 
 /** A constant that is part of the structure. */
 function constantTensor(shape: Shape, value: number, dtype: DType): Tensor {
-  return record(fullOp, [], { value, shape, dtype });
-}
-
-/** Options of {@link full}, {@link zeros}, {@link ones} and {@link arange}. */
-interface CreationOptions {
-  readonly dtype?: DType;
+  return record(full.op, [], { value, shape, dtype });
 }
 
 /** A constant, for the function that was called. */
@@ -223,35 +259,13 @@ function filled(call: Signature, shape: Shape, value: number | boolean, dtype: D
   return constantTensor(checked, Number(value), dtype);
 }
 
-const fullCall = new Signature<CreationOptions>("full(shape, value, options)", { dtype });
+const zerosCall = /* @__PURE__ */ new Signature<CreationOptions>("zeros(shape, options)", { dtype });
 
 /**
- * A tensor of equal elements. Nothing is stored: the value becomes part of the kernels, or an argument where it changes from call
- * to call.
+ * A tensor of zeros. See {@link full}.
  *
  * @param shape the shape.
- * @param value the value; a boolean gives dtype `bool`, a number `float` unless `options.dtype` tells otherwise.
- * @throws where the dtype cannot hold the value, on a shape that is none.
- *
- * @example
- * ```ts
- * import { strict as assert } from "node:assert";
- * import { full } from "gpugrad";
- *
- * assert.deepEqual(await full([2, 2], 7).toArray(), [[7, 7], [7, 7]]);
- * assert.equal(full([2], true).dtype, "bool");
- * ```
- */
-export function full(shape: Shape, value: number | boolean, options?: { readonly dtype?: DType }): Tensor {
-  fullCall.check(arguments);
-  const dtype = options?.dtype ?? (typeof value === "boolean" ? "bool" : "float");
-  return filled(fullCall, shape, value, dtype);
-}
-
-const zerosCall = new Signature<CreationOptions>("zeros(shape, options)", { dtype });
-
-/**
- * A tensor of zeros, of dtype `float` unless told. See {@link full}.
+ * @param options `dtype`: default `float`.
  *
  * @example
  * ```ts
@@ -261,16 +275,19 @@ const zerosCall = new Signature<CreationOptions>("zeros(shape, options)", { dtyp
  * assert.deepEqual(await zeros([2]).toArray(), [0, 0]);
  * ```
  */
-export function zeros(shape: Shape, options?: { readonly dtype?: DType }): Tensor {
+export function zeros(shape: Shape, options?: CreationOptions): Tensor {
   if (typeof shape === "number") throw zerosCall.unwrapped(arguments, 0, "an array of whole numbers from 0");
   zerosCall.check(arguments);
   return filled(zerosCall, shape, 0, options?.dtype ?? "float");
 }
 
-const onesCall = new Signature<CreationOptions>("ones(shape, options)", { dtype });
+const onesCall = /* @__PURE__ */ new Signature<CreationOptions>("ones(shape, options)", { dtype });
 
 /**
- * A tensor of ones, of dtype `float` unless told. See {@link full}.
+ * A tensor of ones. See {@link full}.
+ *
+ * @param shape the shape.
+ * @param options `dtype`: default `float`.
  *
  * @example
  * ```ts
@@ -280,32 +297,24 @@ const onesCall = new Signature<CreationOptions>("ones(shape, options)", { dtype 
  * assert.deepEqual(await ones([1, 2], { dtype: "int" }).toArray(), [[1, 1]]);
  * ```
  */
-export function ones(shape: Shape, options?: { readonly dtype?: DType }): Tensor {
+export function ones(shape: Shape, options?: CreationOptions): Tensor {
   if (typeof shape === "number") throw onesCall.unwrapped(arguments, 0, "an array of whole numbers from 0");
   onesCall.check(arguments);
   return filled(onesCall, shape, 1, options?.dtype ?? "float");
 }
 
-const arangeOp: Op = {
-  name: "arange",
-  infer: (_, { length, dtype }) => ({ shape: [length as number], dtype: dtype as DType }),
-  kernel: {
-    kind: "position",
-    progression: ([index], { start, step }) => ({ start: start as number, step: step as number, index }),
-  },
-  vjp: null,
-};
-
-const arangeCall = new Signature<CreationOptions>("arange(start, end, step, options)", { dtype });
+/** Attributes of a progression. */
+type Progression = { readonly start: number; readonly step: number; readonly length: number; readonly dtype: DType };
 
 /**
- * The numbers `start`, `start + step`, ... before `end`, in one dimension. With one argument, 0 to below it. Nothing is stored.
+ * The numbers `start`, `start + step`, ... up to but excluding `end`, in one dimension. With one argument, from 0 up to it. Nothing is
+ * stored.
  *
- * @param start the first number; the end where it is the only argument.
- * @param end where to stop; not included.
+ * @param start the first number; the end if it is the only argument.
+ * @param end where to stop; excluded.
  * @param step the difference, negative to count down; default 1.
- * @param options `dtype`: `int` unless a number is not whole.
- * @throws on a step of 0, on numbers that are not finite, on integers beyond 2^24.
+ * @param options `dtype`: default `int` if `start` and `step` are whole, `float` otherwise.
+ * @throws if the step is 0, a number is not finite, or integers go beyond 2^24.
  *
  * @example
  * ```ts
@@ -316,32 +325,45 @@ const arangeCall = new Signature<CreationOptions>("arange(start, end, step, opti
  * assert.deepEqual(await arange(1, 0, -0.25).toArray(), [1, 0.75, 0.5, 0.25]);
  * ```
  */
-export function arange(start: number, end?: number, step = 1, options?: { readonly dtype?: DType }): Tensor {
-  arangeCall.check(arguments);
-  if (!Number.isFinite(start)) throw arangeCall.wrong("start", "a finite number", start);
-  if (end !== undefined && !Number.isFinite(end)) throw arangeCall.wrong("end", "a finite number", end);
-  if (!Number.isFinite(step) || step === 0) throw arangeCall.wrong("step", "a finite number other than 0", step);
-  const [from, to] = end === undefined ? [0, start] : [start + 0, end];
-  const whole = [from, step].every(Number.isInteger);
-  const dtype = options?.dtype ?? (whole ? "int" : "float");
-  const length = Math.max(0, Math.ceil((to - from) / step));
-  if (dtype === "bool") throw arangeCall.error("expected dtype float or int, got bool");
-  if (dtype === "int" && !whole) throw arangeCall.error(`expected whole numbers for dtype int, got ${from}, ${step}`);
-  if (dtype === "int" && Math.max(Math.abs(from), Math.abs(from + step * (length - 1))) > LARGEST_INT) {
-    throw arangeCall.error(`expected whole numbers of at most 2^24, got ${from} to ${to}`);
-  }
-  return record(arangeOp, [], { start: from, step, length, dtype });
-}
+export const arange: OpFunction<
+  (start: number, end?: number, step?: number, options?: CreationOptions) => Tensor,
+  Progression
+> = /* @__PURE__ */ structured(
+  {
+    name: "arange",
+    infer: (_, { length, dtype }) => ({ shape: [length], dtype }),
+    kernel: { kind: "position", progression: ([index], { start, step }) => ({ start, step, index }) },
+    vjp: null,
+  },
+  ["arange(start, end, step, options)", { dtype }],
+  (op, call) =>
+    function arange(start, end, step = 1, options) {
+      call.check(arguments);
+      if (!Number.isFinite(start)) throw call.wrong("start", "a finite number", start);
+      if (end !== undefined && !Number.isFinite(end)) throw call.wrong("end", "a finite number", end);
+      if (!Number.isFinite(step) || step === 0) throw call.wrong("step", "a finite number other than 0", step);
+      const [from, to] = end === undefined ? [0, start] : [start + 0, end];
+      const whole = [from, step].every(Number.isInteger);
+      const dtype = options?.dtype ?? (whole ? "int" : "float");
+      const length = Math.max(0, Math.ceil((to - from) / step));
+      if (dtype === "bool") throw call.error("expected dtype float or int, got bool");
+      if (dtype === "int" && !whole) throw call.error(`expected whole numbers for dtype int, got ${from}, ${step}`);
+      if (dtype === "int" && Math.max(Math.abs(from), Math.abs(from + step * (length - 1))) > LARGEST_INT) {
+        throw call.error(`expected whole numbers of at most 2^24, got ${from} to ${to}`);
+      }
+      return record(op, [], { start: from, step, length, dtype });
+    },
+);
 
-/** Throws, for the function that was called, where an axis is so long that float32 cannot count along it. */
+/** Throws if an axis is so long that float32 cannot count along it. */
 export function checkCountable(call: Signature, length: number, what: string): void {
   if (length <= LARGEST_INT) return;
   throw call.error(`expected ${what} of at most 2^24 elements, since positions beyond are not exact, got ${length}`);
 }
 
 /**
- * The tensor that an argument of a function stands for. A number becomes a constant that is part of the structure; it is weakly
- * typed: a whole number is an `int`, so it leaves an `int` operand an `int` and a `float` operand a `float`.
+ * The tensor that an argument of a function stands for. A number becomes a constant that is part of the structure. It is weakly typed:
+ * a whole number is an `int`, so an `int` operand stays `int` and a `float` operand `float`.
  */
 export function asTensor(call: Signature, parameter: string, x: unknown): Tensor {
   if (x instanceof Tensor) return x;

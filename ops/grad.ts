@@ -1,42 +1,35 @@
 /** Gradients: the reverse walk over the tape. */
-import { type Op, opOf } from "../core/op.ts";
+import { opOf } from "../core/op.ts";
 import { record, tensorOrThrow, tensorsOrThrow } from "../core/record.ts";
 import { boolean, Signature } from "../core/options.ts";
 import { broadcastAxes, broadcastShapes, formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { both, conditionBehind, type Cotangent, either, summed, timesOf } from "./condition.ts";
 import { asTensor, ones, type TensorLike, zeros } from "./creation.ts";
-import { add, cast } from "./elementwise.ts";
+import { add } from "./arithmetic.ts";
+import { cast } from "./cast.ts";
+import { type OpFunction, structured } from "./define/op.ts";
 import { reshape } from "./movement.ts";
 import { sum } from "./reduce.ts";
 
 /** Options of {@link grad}. */
 export interface GradOptions {
-  /** Whether an input without influence on `y` gets zeros rather than an error. */
+  /** Whether the gradient by an input without influence on `y` is zeros rather than an error; default false. */
   readonly allowUnused?: boolean;
 }
 
-const detachOp: Op = {
-  name: "detach",
-  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
-  kernel: { kind: "movement", source: (out) => [...out], identity: true },
-  vjp: null,
-};
-
 /** Options of {@link detach}. */
 export interface DetachOptions {
-  /** Whether `backward` adds up a gradient for the result; for `float` only, default false. */
+  /** Whether `backward` accumulates a gradient for the result; `float` only. Default false. */
   readonly requiresGrad?: boolean;
 }
-
-const detachCall = new Signature<DetachOptions>("detach(x, options)", { requiresGrad: boolean });
 
 /**
  * The same values without their history: gradients end here. In a training loop it lets go of the steps before.
  *
  * @param x any shape and dtype.
- * @param options `requiresGrad`: whether `backward` adds up a gradient for the result, as for a parameter that was updated.
- * @throws with `requiresGrad` where `x` is not `float`.
+ * @param options `requiresGrad`: whether `backward` accumulates a gradient for the result, as for a parameter that was updated.
+ * @throws with `requiresGrad` if `x` is not `float`.
  *
  * @example
  * ```ts
@@ -48,13 +41,23 @@ const detachCall = new Signature<DetachOptions>("detach(x, options)", { requires
  * assert.equal(await dx.item(), 3);
  * ```
  */
-export function detach(x: TensorLike, options?: DetachOptions): Tensor {
-  detachCall.check(arguments);
-  const input = asTensor(detachCall, "x", x);
-  if (!options?.requiresGrad) return record(detachOp, [input]);
-  if (input.dtype !== "float") throw detachCall.error(`expected dtype float with requiresGrad, got ${input.dtype}`);
-  return new Tensor(detachOp, [input], {}, { shape: input.shape, dtype: input.dtype, requiresGrad: true });
-}
+export const detach: OpFunction<(x: TensorLike, options?: DetachOptions) => Tensor> = /* @__PURE__ */ structured(
+  {
+    name: "detach",
+    infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+    kernel: { kind: "movement", source: (out) => [...out], identity: true },
+    vjp: null,
+  },
+  ["detach(x, options)", { requiresGrad: boolean }],
+  (op, call) =>
+    function detach(x, options) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      if (!options?.requiresGrad) return record(op, [input]);
+      if (input.dtype !== "float") throw call.error(`expected dtype float with requiresGrad, got ${input.dtype}`);
+      return new Tensor(op, [input], {}, { shape: input.shape, dtype: input.dtype, requiresGrad: true });
+    },
+);
 
 /** Sums a cotangent over what broadcasting repeated; the one place where broadcasting is undone. */
 function unbroadcast({ value: cotangent, condition }: Cotangent, input: Tensor, op: string): Cotangent {
@@ -119,7 +122,7 @@ function historySince(y: Tensor, entries: readonly Tensor[]): Tensor[] {
   return history(y, (entry, k) => entry.inputs[k].id >= oldest);
 }
 
-/** The part of the history through which gradients flow to what was made with `requiresGrad`. */
+/** The part of the history through which gradients flow to tensors made with `requiresGrad`. */
 function trackedHistory(y: Tensor): Tensor[] {
   return history(y, (entry, k) => entry.inputs[k].tracked && flows(entry, k));
 }
@@ -195,17 +198,17 @@ function checkCotangent(call: Signature, y: unknown, cotangent?: unknown): Tenso
   return cast(given, "float");
 }
 
-const gradCall = new Signature<GradOptions>("grad(y, x, cotangent, options)", { allowUnused: boolean });
+const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangent, options)", { allowUnused: boolean });
 
 /**
- * The gradient of `y` with respect to one or several entries of the tape, as tensors that can be differentiated again: the
- * vector-Jacobian product with the cotangent.
+ * The gradient of `y` with respect to one or several tensors: the vector-Jacobian product with the cotangent, as tensors that can be
+ * differentiated again.
  *
- * @param y float, any shape; without a cotangent it must have one element.
- * @param x the entry or entries to differentiate by, float.
- * @param cotangent float, of y's shape; ones unless given.
- * @param options `allowUnused`: whether an `x` that has no influence gets zeros.
- * @throws where `y` does not depend on `x`, or only through ops without derivative, which are named.
+ * @param y `float`, any shape; without a cotangent it must have one element.
+ * @param x the tensor or tensors to differentiate by, `float`.
+ * @param cotangent `float`, of the shape of `y`; default ones.
+ * @param options `allowUnused`: whether the gradient by an `x` without influence is zeros rather than an error.
+ * @throws if `y` does not depend on `x`, or only through ops without derivative, which are named.
  *
  * @example
  * ```ts
@@ -260,14 +263,14 @@ function whyUntracked(y: Tensor): string {
     : `y (made by "${y.op.name}") depends on no tensor made with requiresGrad`;
 }
 
-const backwardCall = new Signature("backward(y, cotangent)");
+const backwardCall = /* @__PURE__ */ new Signature("backward(y, cotangent)");
 
 /**
  * Adds the gradient of `y` to `grad` of every tensor made with `requiresGrad` that `y` depends on.
  *
- * @param y float; without a cotangent it must have one element.
- * @param cotangent float, of y's shape; ones unless given.
- * @throws where no leaf with `requiresGrad` gets a gradient.
+ * @param y `float`; without a cotangent it must have one element.
+ * @param cotangent `float`, of the shape of `y`; default ones.
+ * @throws if no leaf with `requiresGrad` gets a gradient.
  *
  * @example
  * ```ts

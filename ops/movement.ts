@@ -1,13 +1,16 @@
-/** Ops that rearrange: they only rewrite indices, so they cost nothing where they are fused. */
+/** Ops that rearrange: they only rewrite indices, so they cost nothing when they are fused. */
 import { add, constant, flatten, scale, unflatten } from "../core/affine.ts";
 import type { Case, Draw, Op } from "../core/op.ts";
 import { axesOrThrow, axisOrThrow, record, shapeOrThrow } from "../core/record.ts";
-import { defineOp, register } from "../core/registry.ts";
-import { describe, isShape, Signature } from "../core/options.ts";
+import { describe, isShape, type Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, Tensor } from "../core/tensor.ts";
+import { cast } from "./cast.ts";
+import { less } from "./comparison.ts";
 import { arange, asTensor, checkCountable, full, isCountable, type TensorLike } from "./creation.ts";
-import { cast, less, where } from "./elementwise.ts";
+import { promoted } from "./define/dtype.ts";
+import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
+import { where } from "./selection.ts";
 
 const storedOp: Op = {
   name: "stored",
@@ -35,26 +38,15 @@ function factors(draw: Draw, n: number): number[] {
   return shape;
 }
 
-const reshapeOp: Op = defineOp({
-  name: "reshape",
-  infer: ([x], { shape }) => ({ shape: shape as Shape, dtype: x.dtype }),
-  kernel: { kind: "movement", source: (out, _, input, output) => unflatten(flatten(out, output), input) },
-  vjp: [({ cotangent, inputs: [x] }) => reshape(cotangent, x.shape)],
-  domain: (draw) => {
-    const shape = draw.shape();
-    const size = sizeOf(shape);
-    return { inputs: [{ shape }], attributes: { shape: size === 0 ? [...shape, 2] : factors(draw, size) } };
-  },
-});
-
-const reshapeCall = new Signature("reshape(x, shape)");
+/** A shape to reach. */
+type TargetShape = { readonly shape: Shape };
 
 /**
  * The same elements in another shape, in row-major order.
  *
  * @param x any dtype.
- * @param shape the new shape; one axis may be -1 and gets what is left.
- * @throws where the sizes differ.
+ * @param shape the new shape; one axis may be -1 and takes up the remaining elements.
+ * @throws if the sizes differ.
  *
  * @example
  * ```ts
@@ -64,49 +56,42 @@ const reshapeCall = new Signature("reshape(x, shape)");
  * assert.deepEqual(await reshape(tensor([1, 2, 3, 4]), [2, -1]).toArray(), [[1, 2], [3, 4]]);
  * ```
  */
-export function reshape(x: TensorLike, shape: Shape): Tensor {
-  if (typeof shape === "number") throw reshapeCall.unwrapped(arguments, 1, "an array of whole numbers");
-  reshapeCall.check(arguments);
-  const input = asTensor(reshapeCall, "x", x);
-  const open = Array.isArray(shape) ? shape.indexOf(-1) : -1;
-  const given = shapeOrThrow(reshapeCall, open < 0 ? shape : shape.map((n, i) => (i === open ? 0 : n)));
-  const target = open < 0 ? given : given.with(open, input.size / sizeOf(given.filter((_, i) => i !== open)));
-  if (sizeOf(target) !== input.size || (open >= 0 && !Number.isInteger(target[open]))) {
-    throw reshapeCall.error(
-      `expected a shape of ${input.size} elements (x is ${formatShape(input.shape)}), got ${formatShape(shape)}`,
-    );
-  }
-  return sameShape(target, input.shape) ? input : record(reshapeOp, [input], { shape: target });
-}
-
-const transposeOp: Op = defineOp({
-  name: "transpose",
-  infer: ([x], { order }) => ({ shape: (order as number[]).map((a) => x.shape[a]), dtype: x.dtype }),
-  kernel: {
-    kind: "movement",
-    source: (out, { order }, input) => input.map((_, a) => out[(order as number[]).indexOf(a)]),
+export const reshape: OpFunction<(x: TensorLike, shape: Shape) => Tensor, TargetShape> = /* @__PURE__ */ structured(
+  {
+    name: "reshape",
+    infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
+    kernel: { kind: "movement", source: (out, _, input, output) => unflatten(flatten(out, output), input) },
+    vjp: [({ cotangent, inputs: [x] }) => reshape(cotangent, x.shape)],
+    domain: (draw) => {
+      const shape = draw.shape();
+      const size = sizeOf(shape);
+      return { inputs: [{ shape }], attributes: { shape: size === 0 ? [...shape, 2] : factors(draw, size) } };
+    },
   },
-  vjp: [({ cotangent, attributes }) => {
-    const order = attributes.order as number[];
-    return transpose(cotangent, order.map((_, a) => order.indexOf(a)));
-  }],
-  domain: (draw) => {
-    const shape = draw.shape();
-    const left = shape.map((_, a) => a);
-    const order: number[] = [];
-    while (left.length > 0) order.push(...left.splice(draw.int(0, left.length - 1), 1));
-    return { inputs: [{ shape }], attributes: { order } };
-  },
-});
-
-const transposeCall = new Signature("transpose(x, order)");
+  "reshape(x, shape)",
+  (op, call) =>
+    function reshape(x, shape) {
+      if (typeof shape === "number") throw call.unwrapped(arguments, 1, "an array of whole numbers");
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const open = Array.isArray(shape) ? shape.indexOf(-1) : -1;
+      const given = shapeOrThrow(call, open < 0 ? shape : shape.map((n, i) => (i === open ? 0 : n)));
+      const target = open < 0 ? given : given.with(open, input.size / sizeOf(given.filter((_, i) => i !== open)));
+      if (sizeOf(target) !== input.size || (open >= 0 && !Number.isInteger(target[open]))) {
+        throw call.error(
+          `expected a shape of ${input.size} elements (x is ${formatShape(input.shape)}), got ${formatShape(shape)}`,
+        );
+      }
+      return sameShape(target, input.shape) ? input : record(op, [input], { shape: target });
+    },
+);
 
 /**
  * Reorders the axes.
  *
  * @param x any dtype.
- * @param order for each axis of the result, the axis of x that it is; reversed unless given.
- * @throws where the order is not a permutation of the axes.
+ * @param order for each axis of the result, the axis of `x` that it is; default reversed.
+ * @throws if the order is not a permutation of the axes.
  *
  * @example
  * ```ts
@@ -116,49 +101,53 @@ const transposeCall = new Signature("transpose(x, order)");
  * assert.deepEqual(await transpose(tensor([[1, 2], [3, 4]])).toArray(), [[1, 3], [2, 4]]);
  * ```
  */
-export function transpose(x: TensorLike, order?: readonly number[]): Tensor {
-  if (typeof order === "number") throw transposeCall.unwrapped(arguments, 1, "an array with each axis once");
-  transposeCall.check(arguments);
-  const input = asTensor(transposeCall, "x", x);
-  const { shape } = input;
-  if (order !== undefined && !Array.isArray(order)) {
-    throw transposeCall.wrong("order", "an array with each axis once", order);
-  }
-  const axes = Array.from(
-    order ?? shape.map((_, a) => shape.length - 1 - a),
-    (a, i) => axisOrThrow(transposeCall, shape, a, `order[${i}]`),
-  );
-  if (axes.length !== shape.length || new Set(axes).size !== shape.length) {
-    throw transposeCall.error(`expected each axis of shape ${formatShape(shape)} once, got ${formatShape(axes)}`);
-  }
-  return axes.every((a, i) => a === i) ? input : record(transposeOp, [input], { order: axes });
-}
-
-const broadcastToOp: Op = defineOp({
-  name: "broadcastTo",
-  infer: ([x], { shape }) => ({ shape: shape as Shape, dtype: x.dtype }),
-  kernel: {
-    kind: "movement",
-    source: (out, _, input) => {
-      const added = out.length - input.length;
-      return input.map((n, a) => (n === 1 ? constant(0) : out[a + added]));
+export const transpose: OpFunction<
+  (x: TensorLike, order?: readonly number[]) => Tensor,
+  { readonly order: readonly number[] }
+> = /* @__PURE__ */ structured(
+  {
+    name: "transpose",
+    infer: ([x], { order }) => ({ shape: order.map((a) => x.shape[a]), dtype: x.dtype }),
+    kernel: {
+      kind: "movement",
+      source: (out, { order }, input) => input.map((_, a) => out[order.indexOf(a)]),
+    },
+    vjp: [({ cotangent, attributes: { order } }) => transpose(cotangent, order.map((_, a) => order.indexOf(a)))],
+    domain: (draw) => {
+      const shape = draw.shape();
+      const left = shape.map((_, a) => a);
+      const order: number[] = [];
+      while (left.length > 0) order.push(...left.splice(draw.int(0, left.length - 1), 1));
+      return { inputs: [{ shape }], attributes: { order } };
     },
   },
-  vjp: [({ cotangent }) => cotangent],
-  domain: (draw) => {
-    const [a, b] = draw.broadcastable(2);
-    return { inputs: [{ shape: a }], attributes: { shape: broadcastShapes([a, b])! } };
-  },
-});
-
-const broadcastToCall = new Signature("broadcastTo(x, shape)");
+  "transpose(x, order)",
+  (op, call) =>
+    function transpose(x, order) {
+      if (typeof order === "number") throw call.unwrapped(arguments, 1, "an array with each axis once");
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const { shape } = input;
+      if (order !== undefined && !Array.isArray(order)) {
+        throw call.wrong("order", "an array with each axis once", order);
+      }
+      const axes = Array.from(
+        order ?? shape.map((_, a) => shape.length - 1 - a),
+        (a, i) => axisOrThrow(call, shape, a, `order[${i}]`),
+      );
+      if (axes.length !== shape.length || new Set(axes).size !== shape.length) {
+        throw call.error(`expected each axis of shape ${formatShape(shape)} once, got ${formatShape(axes)}`);
+      }
+      return axes.every((a, i) => a === i) ? input : record(op, [input], { order: axes });
+    },
+);
 
 /**
- * Repeats axes of size 1, and adds axes in front, by NumPy's rule.
+ * Broadcasts to a shape by NumPy's rule: repeats axes of size 1 and adds axes in front.
  *
  * @param x any dtype.
  * @param shape the shape to reach.
- * @throws where x does not broadcast to it.
+ * @throws if `x` does not broadcast to it.
  *
  * @example
  * ```ts
@@ -168,59 +157,122 @@ const broadcastToCall = new Signature("broadcastTo(x, shape)");
  * assert.deepEqual(await broadcastTo(tensor([1, 2]), [2, 2]).toArray(), [[1, 2], [1, 2]]);
  * ```
  */
-export function broadcastTo(x: TensorLike, shape: Shape): Tensor {
-  if (typeof shape === "number") throw broadcastToCall.unwrapped(arguments, 1, "an array of whole numbers from 0");
-  broadcastToCall.check(arguments);
-  const input = asTensor(broadcastToCall, "x", x);
-  const target = shapeOrThrow(broadcastToCall, shape);
-  const common = broadcastShapes([input.shape, target]);
-  if (!common || !sameShape(common, target)) {
-    throw broadcastToCall.error(
-      `expected a shape that ${formatShape(input.shape)} broadcasts to, got ${formatShape(target)}`,
-    );
-  }
-  return sameShape(target, input.shape) ? input : record(broadcastToOp, [input], { shape: target });
-}
+export const broadcastTo: OpFunction<(x: TensorLike, shape: Shape) => Tensor, TargetShape> = /* @__PURE__ */ structured(
+  {
+    name: "broadcastTo",
+    infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
+    kernel: {
+      kind: "movement",
+      source: (out, _, input) => {
+        const added = out.length - input.length;
+        return input.map((n, a) => (n === 1 ? constant(0) : out[a + added]));
+      },
+    },
+    vjp: [({ cotangent }) => cotangent],
+    domain: (draw) => {
+      const [a, b] = draw.broadcastable(2);
+      return { inputs: [{ shape: a }], attributes: { shape: broadcastShapes([a, b])! } };
+    },
+  },
+  "broadcastTo(x, shape)",
+  (op, call) =>
+    function broadcastTo(x, shape) {
+      if (typeof shape === "number") throw call.unwrapped(arguments, 1, "an array of whole numbers from 0");
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const target = shapeOrThrow(call, shape);
+      const common = broadcastShapes([input.shape, target]);
+      if (!common || !sameShape(common, target)) {
+        throw call.error(
+          `expected a shape that ${formatShape(input.shape)} broadcasts to, got ${formatShape(target)}`,
+        );
+      }
+      return sameShape(target, input.shape) ? input : record(op, [input], { shape: target });
+    },
+);
 
-interface Strides {
+/** A part of a tensor: for each axis where it starts, its step and its length. */
+type Strides = {
   readonly starts: readonly number[];
   readonly steps: readonly number[];
   readonly counts: readonly number[];
-}
+};
 
-const sliceOp: Op = defineOp({
-  name: "slice",
-  infer: ([x], attributes) => ({ shape: (attributes as unknown as Strides).counts, dtype: x.dtype }),
-  kernel: {
-    kind: "movement",
-    source: (out, attributes) => {
-      const { starts, steps } = attributes as unknown as Strides;
-      return out.map((i, a) => add(scale(i, steps[a]), constant(starts[a])));
-    },
-  },
-  vjp: [({ cotangent, inputs: [x], attributes }) => unslice(cotangent, x.shape, attributes as unknown as Strides)],
-  selects: [({ inputs: [x], attributes }) => {
-    const strides = attributes as unknown as Strides;
-    return unslice(full(strides.counts, 1, { dtype: "bool" }), x.shape, strides);
-  }],
-  domain: (draw) => {
-    const shape = draw.shape();
-    const counts = shape.map((n) => (n === 0 ? 0 : draw.int(0, n)));
-    const steps = shape.map((n, a) => (counts[a] > 1 ? draw.int(1, Math.floor((n - 1) / (counts[a] - 1))) : 1));
-    const starts = shape.map((n, a) => (counts[a] === 0 ? 0 : draw.int(0, n - 1 - (counts[a] - 1) * steps[a])));
-    const backward = shape.map(() => draw.bool());
-    return {
-      inputs: [{ shape }],
-      attributes: {
-        counts,
-        steps: steps.map((s, a) => (backward[a] ? -s : s)),
-        starts: starts.map((s, a) => (backward[a] && counts[a] > 0 ? s + (counts[a] - 1) * steps[a] : s)),
+/** A part of an axis: `[start, end, step?]` by Python's rules, an index, which removes the axis, or `null` for all of it. */
+export type Range = readonly [start: number | null, end: number | null, step?: number] | number | null;
+
+/**
+ * A part of a tensor, by Python's rules: negative numbers count from the end, bounds are clamped, and a step may be negative.
+ *
+ * @param x any dtype.
+ * @param ranges one entry per axis; axes without one stay whole.
+ * @throws if there are more entries than axes, a step is 0, or an index is out of range.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { slice, tensor } from "gpugrad";
+ *
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * assert.deepEqual(await slice(x, [null, [1, 3]]).toArray(), [[2, 3], [5, 6]]);
+ * assert.deepEqual(await slice(x, [-1, [null, null, -1]]).toArray(), [6, 5, 4]);
+ * ```
+ */
+export const slice: OpFunction<(x: TensorLike, ranges: readonly Range[]) => Tensor, Strides> =
+  /* @__PURE__ */ structured(
+    {
+      name: "slice",
+      infer: ([x], { counts }) => ({ shape: counts, dtype: x.dtype }),
+      kernel: {
+        kind: "movement",
+        source: (out, { starts, steps }) => out.map((i, a) => add(scale(i, steps[a]), constant(starts[a]))),
       },
-    };
-  },
-});
+      vjp: [({ cotangent, inputs: [x], attributes }) => unslice(cotangent, x.shape, attributes)],
+      selects: [
+        ({ inputs: [x], attributes }) => unslice(full(attributes.counts, 1, { dtype: "bool" }), x.shape, attributes),
+      ],
+      domain: (draw) => {
+        const shape = draw.shape();
+        const counts = shape.map((n) => (n === 0 ? 0 : draw.int(0, n)));
+        const steps = shape.map((n, a) => (counts[a] > 1 ? draw.int(1, Math.floor((n - 1) / (counts[a] - 1))) : 1));
+        const starts = shape.map((n, a) => (counts[a] === 0 ? 0 : draw.int(0, n - 1 - (counts[a] - 1) * steps[a])));
+        const backward = shape.map(() => draw.bool());
+        return {
+          inputs: [{ shape }],
+          attributes: {
+            counts,
+            steps: steps.map((s, a) => (backward[a] ? -s : s)),
+            starts: starts.map((s, a) => (backward[a] && counts[a] > 0 ? s + (counts[a] - 1) * steps[a] : s)),
+          },
+        };
+      },
+    },
+    "slice(x, ranges)",
+    (op, call) =>
+      function slice(x, ranges) {
+        if (typeof ranges === "number") throw call.unwrapped(arguments, 1, "an array with one entry an axis");
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const { shape } = input;
+        if (!Array.isArray(ranges)) throw call.wrong("ranges", "an array with one entry an axis", ranges);
+        if (ranges.length > shape.length) {
+          throw call.error(
+            `expected at most ${shape.length} ranges for shape ${formatShape(shape)}, got ${ranges.length}`,
+          );
+        }
+        const parts = shape.map((n, axis) => partOf(call, axis < ranges.length ? ranges[axis] : null, n, axis));
+        const whole = parts.every((p, a) => p.start === 0 && p.step === 1 && p.count === shape[a]);
+        const part = whole ? input : record(op, [input], {
+          starts: parts.map((p) => p.start),
+          steps: parts.map((p) => p.step),
+          counts: parts.map((p) => p.count),
+        });
+        const kept = part.shape.filter((_, a) => typeof ranges[a] !== "number");
+        return kept.length === part.shape.length ? part : reshape(part, kept);
+      },
+  );
 
-/** Puts the elements of a slice back to where they came from, among zeros. */
+/** Puts the elements of a slice back where they came from, among zeros. */
 function unslice(x: Tensor, shape: Shape, { starts, steps, counts }: Strides): Tensor {
   if (sizeOf(counts) === 0) return full(shape, 0, { dtype: x.dtype });
   let spread = flipAxes(x, steps.map((s) => s < 0));
@@ -240,76 +292,38 @@ function unslice(x: Tensor, shape: Shape, { starts, steps, counts }: Strides): T
 
 function flipAxes(x: Tensor, flips: readonly boolean[]): Tensor {
   if (!flips.some(Boolean)) return x;
-  return record(sliceOp, [x], {
+  return record(slice.op, [x], {
     starts: x.shape.map((n, a) => (flips[a] ? Math.max(0, n - 1) : 0)),
     steps: x.shape.map((_, a) => (flips[a] ? -1 : 1)),
     counts: x.shape.slice(),
   });
 }
 
-/** A part of an axis: `[start, end, step?]` by Python's rules, an index (the axis goes), or `null` for all of it. */
-export type Range = readonly [start: number | null, end: number | null, step?: number] | number | null;
-
-const sliceCall = new Signature("slice(x, ranges)");
-
-/**
- * A part of a tensor, by Python's rules: negative numbers count from the end, bounds are clamped, a step may be negative.
- *
- * @param x any dtype.
- * @param ranges one entry an axis; axes without one stay whole.
- * @throws on more entries than axes, a step of 0, an index outside.
- *
- * @example
- * ```ts
- * import { strict as assert } from "node:assert";
- * import { slice, tensor } from "gpugrad";
- *
- * const x = tensor([[1, 2, 3], [4, 5, 6]]);
- * assert.deepEqual(await slice(x, [null, [1, 3]]).toArray(), [[2, 3], [5, 6]]);
- * assert.deepEqual(await slice(x, [-1, [null, null, -1]]).toArray(), [6, 5, 4]);
- * ```
- */
-export function slice(x: TensorLike, ranges: readonly Range[]): Tensor {
-  if (typeof ranges === "number") throw sliceCall.unwrapped(arguments, 1, "an array with one entry an axis");
-  sliceCall.check(arguments);
-  const input = asTensor(sliceCall, "x", x);
-  const { shape } = input;
-  if (!Array.isArray(ranges)) throw sliceCall.wrong("ranges", "an array with one entry an axis", ranges);
-  if (ranges.length > shape.length) {
-    throw sliceCall.error(
-      `expected at most ${shape.length} ranges for shape ${formatShape(shape)}, got ${ranges.length}`,
-    );
-  }
-  const parts = shape.map((n, axis) => partOf(axis < ranges.length ? ranges[axis] : null, n, axis));
-  const whole = parts.every((p, a) => p.start === 0 && p.step === 1 && p.count === shape[a]);
-  const part = whole ? input : record(sliceOp, [input], {
-    starts: parts.map((p) => p.start),
-    steps: parts.map((p) => p.step),
-    counts: parts.map((p) => p.count),
-  });
-  const kept = part.shape.filter((_, a) => typeof ranges[a] !== "number");
-  return kept.length === part.shape.length ? part : reshape(part, kept);
-}
-
-function partOf(range: Range, n: number, axis: number): { start: number; step: number; count: number } {
+/** Where a range of an axis of length `n` starts, its step and its length. */
+function partOf(
+  call: Signature,
+  range: Range,
+  n: number,
+  axis: number,
+): { start: number; step: number; count: number } {
   if (range === null) return { start: 0, step: 1, count: n };
   if (typeof range === "number") {
     if (!Number.isInteger(range) || range < -n || range >= n) {
       const indices = n === 0 ? "no index" : `an index from ${-n} to ${n - 1}`;
-      throw sliceCall.error(`expected ${indices} for axis ${axis}, got ${range}`);
+      throw call.error(`expected ${indices} for axis ${axis}, got ${range}`);
     }
     return { start: range < 0 ? range + n : range + 0, step: 1, count: 1 };
   }
   if (!Array.isArray(range) || range.length < 2 || range.length > 3) {
-    throw sliceCall.wrong(`ranges[${axis}]`, "[start, end], [start, end, step], an index or null", range);
+    throw call.wrong(`ranges[${axis}]`, "[start, end], [start, end, step], an index or null", range);
   }
   const [from, to, step = 1] = range;
   if (!Number.isInteger(step) || step === 0) {
-    throw sliceCall.error(`expected a whole step other than 0 for axis ${axis}, got ${describe(step)}`);
+    throw call.error(`expected a whole step other than 0 for axis ${axis}, got ${describe(step)}`);
   }
   for (const bound of [from, to]) {
     if (bound !== null && !Number.isInteger(bound)) {
-      throw sliceCall.error(`expected whole bounds or null for axis ${axis}, got ${describe(bound)}`);
+      throw call.error(`expected whole bounds or null for axis ${axis}, got ${describe(bound)}`);
     }
   }
   const [lowest, highest] = step > 0 ? [0, n] : [-1, n - 1];
@@ -320,43 +334,19 @@ function partOf(range: Range, n: number, axis: number): { start: number; step: n
   return { start: count === 0 ? 0 : start, step: count > 1 ? step : 1, count };
 }
 
-const padOp: Op = defineOp({
-  name: "pad",
-  infer: ([x], { before, after }) => ({
-    shape: x.shape.map((n, a) => n + (before as number[])[a] + (after as number[])[a]),
-    dtype: x.dtype,
-  }),
-  kernel: {
-    kind: "movement",
-    source: (out, { before }) => out.map((i, a) => add(i, constant(-(before as number[])[a]))),
-    fill: ({ value }) => value as number,
-  },
-  vjp: [({ cotangent, inputs: [x], attributes }) => {
-    const before = attributes.before as number[];
-    return slice(cotangent, x.shape.map((n, a) => [before[a], before[a] + n] as const));
-  }],
-  domain: (draw) => {
-    const shape = draw.shape({ minAxis: 1 });
-    return {
-      inputs: [{ shape }],
-      attributes: {
-        before: shape.map(() => draw.int(0, 2)),
-        after: shape.map(() => draw.int(0, 2)),
-        value: draw.pick([0, 1.5, -2]),
-      },
-    };
-  },
-});
+/** How many elements to add to each axis, and their value. */
+type Padding = { readonly before: readonly number[]; readonly after: readonly number[]; readonly value: number };
 
-const padCall = new Signature("pad(x, widths, value)");
+/** For each axis, how many elements to add before and after it. */
+export type Widths = readonly (readonly [before: number, after: number])[];
 
 /**
- * Puts a value around a tensor.
+ * Pads a tensor with a value.
  *
  * @param x any dtype.
- * @param widths for each axis how many elements to add before and after.
- * @param value what to add, 0 unless told.
- * @throws on widths that are not whole or below 0.
+ * @param widths for each axis, how many elements to add before and after it.
+ * @param value the value to pad with, default 0.
+ * @throws if a width is not a whole number from 0, or the dtype cannot hold the value.
  *
  * @example
  * ```ts
@@ -366,33 +356,61 @@ const padCall = new Signature("pad(x, widths, value)");
  * assert.deepEqual(await pad(tensor([1, 2]), [[1, 2]], 9).toArray(), [9, 1, 2, 9, 9]);
  * ```
  */
-export function pad(
-  x: TensorLike,
-  widths: readonly (readonly [before: number, after: number])[],
-  value: number | boolean = 0,
-): Tensor {
-  padCall.check(arguments);
-  const input = asTensor(padCall, "x", x);
-  const { shape, dtype } = input;
-  if (!Array.isArray(widths)) throw padCall.wrong("widths", "an array with [before, after] for each axis", widths);
-  if (widths.length !== shape.length) {
-    throw padCall.error(`expected ${shape.length} pairs for shape ${formatShape(shape)}, got ${widths.length}`);
-  }
-  Array.from(widths, (pair, axis) => {
-    if (!isShape(pair) || pair.length !== 2) {
-      throw padCall.wrong(`widths[${axis}]`, "[before, after], whole numbers from 0", pair);
-    }
-  });
-  const before = widths.map(([n]) => n + 0);
-  const after = widths.map(([, n]) => n + 0);
-  const fill = paddingOf(value, dtype);
-  if ([...before, ...after].every((n) => n === 0)) return input;
-  if (input.size === 0) return full(shape.map((n, a) => n + before[a] + after[a]), fill, { dtype });
-  return record(padOp, [input], { before, after, value: fill });
-}
+export const pad: OpFunction<(x: TensorLike, widths: Widths, value?: number | boolean) => Tensor, Padding> =
+  /* @__PURE__ */ structured(
+    {
+      name: "pad",
+      infer: ([x], { before, after }) => ({
+        shape: x.shape.map((n, a) => n + before[a] + after[a]),
+        dtype: x.dtype,
+      }),
+      kernel: {
+        kind: "movement",
+        source: (out, { before }) => out.map((i, a) => add(i, constant(-before[a]))),
+        fill: ({ value }) => value,
+      },
+      vjp: [
+        ({ cotangent, inputs: [x], attributes: { before } }) =>
+          slice(cotangent, x.shape.map((n, a) => [before[a], before[a] + n] as const)),
+      ],
+      domain: (draw) => {
+        const shape = draw.shape({ minAxis: 1 });
+        return {
+          inputs: [{ shape }],
+          attributes: {
+            before: shape.map(() => draw.int(0, 2)),
+            after: shape.map(() => draw.int(0, 2)),
+            value: draw.pick([0, 1.5, -2]),
+          },
+        };
+      },
+    },
+    "pad(x, widths, value)",
+    (op, call) =>
+      function pad(x, widths, value = 0) {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const { shape, dtype } = input;
+        if (!Array.isArray(widths)) throw call.wrong("widths", "an array with [before, after] for each axis", widths);
+        if (widths.length !== shape.length) {
+          throw call.error(`expected ${shape.length} pairs for shape ${formatShape(shape)}, got ${widths.length}`);
+        }
+        Array.from(widths, (pair, axis) => {
+          if (!isShape(pair) || pair.length !== 2) {
+            throw call.wrong(`widths[${axis}]`, "[before, after], whole numbers from 0", pair);
+          }
+        });
+        const before = widths.map(([n]) => n + 0);
+        const after = widths.map(([, n]) => n + 0);
+        const fill = paddingOf(call, value, dtype);
+        if ([...before, ...after].every((n) => n === 0)) return input;
+        if (input.size === 0) return full(shape.map((n, a) => n + before[a] + after[a]), fill, { dtype });
+        return record(op, [input], { before, after, value: fill });
+      },
+  );
 
-/** The number that is put around a tensor of a dtype. */
-function paddingOf(value: number | boolean, dtype: DType): number {
+/** The number that a tensor of a dtype is padded with. */
+function paddingOf(call: Signature, value: number | boolean, dtype: DType): number {
   const fill = typeof value === "boolean" ? Number(value) : value;
   if (typeof value === "boolean" ? dtype === "bool" : typeof value === "number") {
     if (dtype === "float" || (dtype === "bool" ? fill === 0 || fill === 1 : isCountable(fill))) return fill + 0;
@@ -402,16 +420,22 @@ function paddingOf(value: number | boolean, dtype: DType): number {
     int: "a whole number of at most 2^24 for dtype int",
     bool: "a boolean, 0 or 1 for dtype bool",
   };
-  throw padCall.wrong("value", expected[dtype], value);
+  throw call.wrong("value", expected[dtype], value);
 }
 
-const flipCall = new Signature("flip(x, axis)");
+/** One axis of a tensor. */
+type AxisAttribute = { readonly axis: number };
+
+const oneAxis = (draw: Draw): Case<AxisAttribute> => {
+  const shape = draw.shape({ minRank: 1 });
+  return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length, shape.length - 1) } };
+};
 
 /**
- * Reverses the order along one or several axes.
+ * Reverses the order of elements along one or several axes.
  *
  * @param x any dtype.
- * @param axis the axis or axes; all unless given.
+ * @param axis the axis or axes, default all.
  *
  * @example
  * ```ts
@@ -421,21 +445,31 @@ const flipCall = new Signature("flip(x, axis)");
  * assert.deepEqual(await flip(tensor([1, 2, 3]), 0).toArray(), [3, 2, 1]);
  * ```
  */
-export function flip(x: TensorLike, axis?: number | readonly number[]): Tensor {
-  flipCall.check(arguments);
-  const input = asTensor(flipCall, "x", x);
-  const flipped = axesOrThrow(flipCall, input.shape, axis);
-  return flipAxes(input, input.shape.map((_, a) => flipped.includes(a)));
-}
-
-const squeezeCall = new Signature("squeeze(x, axis)");
+export const flip: CompositeFunction<(x: TensorLike, axis?: number | readonly number[]) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ composite(
+    {
+      name: "flip",
+      apply: ([x], { axis }) => flip(x, axis),
+      differentiable: true,
+      domain: oneAxis,
+      accuracy: "exact",
+    },
+    "flip(x, axis)",
+    (call) =>
+      function flip(x, axis) {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const flipped = axesOrThrow(call, input.shape, axis);
+        return flipAxes(input, input.shape.map((_, a) => flipped.includes(a)));
+      },
+  );
 
 /**
  * Removes axes of size 1.
  *
  * @param x any dtype.
- * @param axis the axis or axes; all of size 1 unless given.
- * @throws where an axis has another size.
+ * @param axis the axis or axes, default all of size 1.
+ * @throws if an axis has another size.
  *
  * @example
  * ```ts
@@ -446,27 +480,42 @@ const squeezeCall = new Signature("squeeze(x, axis)");
  * assert.deepEqual(squeeze(zeros([1, 3, 1]), 0).shape, [3, 1]);
  * ```
  */
-export function squeeze(x: TensorLike, axis?: number | readonly number[]): Tensor {
-  squeezeCall.check(arguments);
-  const input = asTensor(squeezeCall, "x", x);
-  const { shape } = input;
-  const given = axesOrThrow(squeezeCall, shape, axis);
-  const axes = axis === undefined ? given.filter((a) => shape[a] === 1) : given;
-  for (const a of axes) {
-    if (shape[a] !== 1) {
-      throw squeezeCall.error(`expected axis ${a} of shape ${formatShape(shape)} to have size 1`);
-    }
-  }
-  return reshape(input, shape.filter((_, a) => !axes.includes(a)));
-}
-
-const unsqueezeCall = new Signature("unsqueeze(x, axis)");
+export const squeeze: CompositeFunction<(x: TensorLike, axis?: number | readonly number[]) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ composite(
+    {
+      name: "squeeze",
+      apply: ([x], { axis }) => squeeze(x, axis),
+      differentiable: true,
+      domain: (draw) => {
+        const shape = draw.shape({ minRank: 1 });
+        const axis = draw.int(0, shape.length - 1);
+        shape[axis] = 1;
+        return { inputs: [{ shape }], attributes: { axis } };
+      },
+      accuracy: "exact",
+    },
+    "squeeze(x, axis)",
+    (call) =>
+      function squeeze(x, axis) {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const { shape } = input;
+        const given = axesOrThrow(call, shape, axis);
+        const axes = axis === undefined ? given.filter((a) => shape[a] === 1) : given;
+        for (const a of axes) {
+          if (shape[a] !== 1) {
+            throw call.error(`expected axis ${a} of shape ${formatShape(shape)} to have size 1`);
+          }
+        }
+        return reshape(input, shape.filter((_, a) => !axes.includes(a)));
+      },
+  );
 
 /**
  * Adds an axis of size 1.
  *
  * @param x any dtype.
- * @param axis where it stands in the result; negative numbers count from the end.
+ * @param axis its position in the result; negative numbers count from the end.
  *
  * @example
  * ```ts
@@ -477,12 +526,27 @@ const unsqueezeCall = new Signature("unsqueeze(x, axis)");
  * assert.deepEqual(unsqueeze(zeros([3]), -1).shape, [3, 1]);
  * ```
  */
-export function unsqueeze(x: TensorLike, axis: number): Tensor {
-  unsqueezeCall.check(arguments);
-  const input = asTensor(unsqueezeCall, "x", x);
-  const at = newAxisOrThrow(unsqueezeCall, input.shape, axis, "x");
-  return reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
-}
+export const unsqueeze: CompositeFunction<(x: TensorLike, axis: number) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ composite(
+    {
+      name: "unsqueeze",
+      apply: ([x], { axis }) => unsqueeze(x, axis),
+      differentiable: true,
+      domain: (draw) => {
+        const shape = draw.shape();
+        return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length - 1, shape.length) } };
+      },
+      accuracy: "exact",
+    },
+    "unsqueeze(x, axis)",
+    (call) =>
+      function unsqueeze(x, axis) {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const at = newAxisOrThrow(call, input.shape, axis, "x");
+        return reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
+      },
+  );
 
 /** Where a new axis stands in the result. */
 function newAxisOrThrow(call: Signature, shape: Shape, axis: unknown, what: string): number {
@@ -501,14 +565,12 @@ function asTensors(call: Signature, tensors: unknown, args: IArguments): Tensor[
   return Array.from(tensors, (t, i) => asTensor(call, `tensors[${i}]`, t));
 }
 
-const concatCall = new Signature("concat(tensors, axis)");
-
 /**
- * Joins tensors along an axis.
+ * Concatenates tensors along an axis.
  *
- * @param tensors at least one; sizes agree outside of the axis, dtypes are promoted.
- * @param axis the axis, 0 unless told.
- * @throws where there is nothing to join, or the shapes do not fit.
+ * @param tensors at least one; their shapes agree outside of the axis, and their dtypes are promoted.
+ * @param axis the axis, default 0.
+ * @throws if there are no tensors, or the shapes do not fit.
  *
  * @example
  * ```ts
@@ -518,30 +580,53 @@ const concatCall = new Signature("concat(tensors, axis)");
  * assert.deepEqual(await concat([tensor([1, 2]), tensor([3])]).toArray(), [1, 2, 3]);
  * ```
  */
-export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
-  const given = asTensors(concatCall, tensors, arguments);
+export const concat: CompositeFunction<(tensors: readonly TensorLike[], axis?: number) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ composite(
+    {
+      name: "concat",
+      apply: (tensors, { axis }) => concat(tensors, axis),
+      differentiable: true,
+      domain: (draw) => {
+        const shape = draw.shape({ minRank: 1 });
+        const axis = draw.int(0, shape.length - 1);
+        const inputs = Array.from({ length: draw.int(1, 4) }, () => ({
+          shape: shape.map((n, a) => (a === axis ? draw.int(0, 3) : n)),
+        }));
+        return { inputs, attributes: { axis } };
+      },
+      accuracy: "exact",
+    },
+    "concat(tensors, axis)",
+    (call) =>
+      function concat(tensors, axis = 0) {
+        const given = asTensors(call, tensors, arguments);
+        const [first] = given;
+        const at = axisOrThrow(call, first.shape, axis);
+        given.forEach((t, i) => {
+          if (t.shape.length === first.shape.length && t.shape.every((n, a) => a === at || n === first.shape[a])) {
+            return;
+          }
+          throw call.error(
+            `expected shapes that agree outside of axis ${at}, got ${formatShape(first.shape)} and, for tensor ${i}, ${
+              formatShape(t.shape)
+            }`,
+          );
+        });
+        return joined(call, given, at);
+      },
+  );
+
+/** Joins tensors along an axis outside of which their shapes agree. */
+function joined(call: Signature, given: readonly Tensor[], at: number): Tensor {
   const [first] = given;
-  const at = axisOrThrow(concatCall, first.shape, axis);
-  given.forEach((t, i) => {
-    if (t.shape.length === first.shape.length && t.shape.every((n, a) => a === at || n === first.shape[a])) return;
-    throw concatCall.error(
-      `expected shapes that agree outside of axis ${at}, got ${formatShape(first.shape)} and, for tensor ${i}, ${
-        formatShape(t.shape)
-      }`,
-    );
-  });
-  const dtype = given.some((t) => t.dtype === "float")
-    ? "float"
-    : given.some((t) => t.dtype === "int")
-    ? "int"
-    : "bool";
+  const dtype = promoted(given.map((t) => t.dtype), "concat");
   const parts = given.filter((t) => t.shape[at] > 0).map((t) => cast(t, dtype));
   if (parts.length === 0) return cast(first, dtype);
   if (parts.length === 1) return parts[0];
   const ends: number[] = [];
   for (const t of parts) ends.push((ends.at(-1) ?? 0) + t.shape[at]);
   const length = ends[ends.length - 1];
-  checkCountable(concatCall, length, `an axis ${at}`);
+  checkCountable(call, length, `an axis ${at}`);
   const position = reshape(arange(length), first.shape.map((_, a) => (a === at ? length : 1)));
   const padded = parts.map((t, i) =>
     pad(t, t.shape.map((n, a) => (a === at ? [ends[i] - n, length - ends[i]] as const : [0, 0] as const)))
@@ -555,14 +640,12 @@ export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
   return join(0, parts.length);
 }
 
-const stackCall = new Signature("stack(tensors, axis)");
-
 /**
- * Joins tensors of one shape along a new axis.
+ * Stacks tensors of one shape along a new axis.
  *
  * @param tensors at least one.
- * @param axis where the new axis stands in the result, 0 unless told.
- * @throws where there is nothing to join, or the shapes differ.
+ * @param axis the position of the new axis in the result, default 0.
+ * @throws if there are no tensors, or the shapes differ.
  *
  * @example
  * ```ts
@@ -572,74 +655,31 @@ const stackCall = new Signature("stack(tensors, axis)");
  * assert.deepEqual(await stack([tensor([1, 2]), tensor([3, 4])], 1).toArray(), [[1, 3], [2, 4]]);
  * ```
  */
-export function stack(tensors: readonly TensorLike[], axis = 0): Tensor {
-  const given = asTensors(stackCall, tensors, arguments);
-  const [{ shape }] = given;
-  given.forEach((t, i) => {
-    if (sameShape(t.shape, shape)) return;
-    throw stackCall.error(
-      `expected one shape, got ${formatShape(shape)} and, for tensor ${i}, ${formatShape(t.shape)}`,
-    );
-  });
-  const at = newAxisOrThrow(stackCall, shape, axis, "each tensor");
-  return concat(given.map((t) => unsqueeze(t, at)), at);
-}
-
-const oneAxis = (draw: Draw): Case => {
-  const shape = draw.shape({ minRank: 1 });
-  return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length, shape.length - 1) } };
-};
-
-register({
-  name: "flip",
-  apply: ([x], { axis }) => flip(x, axis as number),
-  differentiable: true,
-  domain: oneAxis,
-});
-
-register({
-  name: "squeeze",
-  apply: ([x], { axis }) => squeeze(x, axis as number),
-  differentiable: true,
-  domain: (draw) => {
-    const shape = draw.shape({ minRank: 1 });
-    const axis = draw.int(0, shape.length - 1);
-    shape[axis] = 1;
-    return { inputs: [{ shape }], attributes: { axis } };
-  },
-});
-
-register({
-  name: "unsqueeze",
-  apply: ([x], { axis }) => unsqueeze(x, axis as number),
-  differentiable: true,
-  domain: (draw) => {
-    const shape = draw.shape();
-    return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length - 1, shape.length) } };
-  },
-});
-
-register({
-  name: "concat",
-  apply: (tensors, { axis }) => concat(tensors, axis as number),
-  differentiable: true,
-  domain: (draw) => {
-    const shape = draw.shape({ minRank: 1 });
-    const axis = draw.int(0, shape.length - 1);
-    const inputs = Array.from({ length: draw.int(1, 4) }, () => ({
-      shape: shape.map((n, a) => (a === axis ? draw.int(0, 3) : n)),
-    }));
-    return { inputs, attributes: { axis } };
-  },
-});
-
-register({
-  name: "stack",
-  apply: (tensors, { axis }) => stack(tensors, axis as number),
-  differentiable: true,
-  domain: (draw) => {
-    const shape = draw.shape();
-    const inputs = Array.from({ length: draw.int(1, 4) }, () => ({ shape }));
-    return { inputs, attributes: { axis: draw.int(-shape.length - 1, shape.length) } };
-  },
-});
+export const stack: CompositeFunction<(tensors: readonly TensorLike[], axis?: number) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ composite(
+    {
+      name: "stack",
+      apply: (tensors, { axis }) => stack(tensors, axis),
+      differentiable: true,
+      domain: (draw) => {
+        const shape = draw.shape();
+        const inputs = Array.from({ length: draw.int(1, 4) }, () => ({ shape }));
+        return { inputs, attributes: { axis: draw.int(-shape.length - 1, shape.length) } };
+      },
+      accuracy: "exact",
+    },
+    "stack(tensors, axis)",
+    (call) =>
+      function stack(tensors, axis = 0) {
+        const given = asTensors(call, tensors, arguments);
+        const [{ shape }] = given;
+        given.forEach((t, i) => {
+          if (sameShape(t.shape, shape)) return;
+          throw call.error(
+            `expected one shape, got ${formatShape(shape)} and, for tensor ${i}, ${formatShape(t.shape)}`,
+          );
+        });
+        const at = newAxisOrThrow(call, shape, axis, "each tensor");
+        return concat(given.map((t) => unsqueeze(t, at)), at);
+      },
+  );

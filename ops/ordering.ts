@@ -1,26 +1,38 @@
-/** Order along an axis: ranks, sorting, selection. All stable, the lower index first among equals, NaN as the largest. */
+/** Order along an axis: ranks, sorting, selection. All are stable: the lower index first among equals, and NaN as the largest. */
 import type { Case, Draw } from "../core/op.ts";
 import { axisOrThrow } from "../core/record.ts";
-import { register } from "../core/registry.ts";
-import { boolean, Signature } from "../core/options.ts";
+import { boolean, type Declared, type Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { add, neg, sub } from "./arithmetic.ts";
+import { equal, greater, less, logicalAnd, logicalNot, logicalOr } from "./comparison.ts";
 import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts";
-import { add, equal, greater, less, logicalAnd, logicalNot, logicalOr, neg, sub, where } from "./elementwise.ts";
+import { composite, type CompositeFunction } from "./define/op.ts";
 import { gather } from "./indexing.ts";
 import { broadcastTo, concat, pad, reshape, slice, squeeze, stored, transpose, unsqueeze } from "./movement.ts";
 import { argmax, sum } from "./reduce.ts";
+import { where } from "./selection.ts";
 
 /** Options of {@link rank}, {@link argsort} and {@link sort}. */
 export interface OrderOptions {
-  /** Whether the largest comes first. */
+  /** Whether the largest comes first; default false. */
   readonly descending?: boolean;
 }
 
-/** How the functions with {@link OrderOptions} are called. */
-function callOf(name: string): Signature<OrderOptions> {
-  return new Signature(`${name}(x, axis, options)`, { descending: boolean });
-}
+/** The kinds of {@link OrderOptions}. */
+const orderKinds: Declared<OrderOptions> = { descending: boolean };
+
+/** A function that orders the elements along an axis. */
+export type Ordering = CompositeFunction<
+  (x: TensorLike, axis?: number, options?: OrderOptions) => Tensor,
+  OrderAttributes
+>;
+
+/** An axis, and whether the largest comes first. */
+export type OrderAttributes = { readonly axis: number; readonly descending: boolean };
+
+/** A number of elements along an axis. */
+export type CountAttributes = { readonly k: number; readonly axis: number };
 
 /** An axis that is counted along, from the front. */
 function orderedAxis(call: Signature, x: Tensor, axis: unknown): number {
@@ -30,7 +42,7 @@ function orderedAxis(call: Signature, x: Tensor, axis: unknown): number {
 }
 
 /**
- * What elements along the last axis are ordered by: keys, and among equal keys places, each broadcasting to x. NaN has the key of infinity,
+ * How elements along the last axis are ordered: by keys, and among equal keys by places, each broadcasting to x. NaN has the key of infinity,
  * and a place beyond all others, so that it is the largest; among NaNs, as among equals, the lower index comes first.
  */
 interface Order {
@@ -54,7 +66,7 @@ function precedes(a: Tensor, i: Tensor, b: Tensor, j: Tensor, descending: boolea
   return logicalOr(better, logicalAnd(equal(a, b), less(i, j)));
 }
 
-/** Moves the axis to the end, and back. */
+/** A tensor with an axis moved to the end, and the way back. */
 function lastAxis(x: Tensor, axis: number): { moved: Tensor; back: (y: Tensor) => Tensor } {
   const rank = x.shape.length;
   if (axis === rank - 1) return { moved: x, back: (y) => y };
@@ -68,7 +80,7 @@ function count(condition: Tensor, axis: number): Tensor {
   return sum(where(condition, 1, 0), axis);
 }
 
-/** How many elements come before each of some, whose keys and places are `[..., m]`. */
+/** How many elements come before each of those with these keys and places, both `[..., m]`. */
 function countBefore({ keys, places, descending }: Order, key: Tensor, place: Tensor): Tensor {
   const [other, otherPlace] = [unsqueeze(keys, -2), unsqueeze(places, -2)];
   return count(precedes(other, otherPlace, unsqueeze(key, -1), unsqueeze(place, -1), descending), -1);
@@ -79,15 +91,23 @@ function rankLast(x: Tensor, descending: boolean): Tensor {
   return countBefore(order, order.keys, broadcastTo(order.places, x.shape));
 }
 
-const rankCall = callOf("rank");
+/** A case of a function that orders. */
+const orderCase = (draw: Draw): Case<OrderAttributes> => {
+  const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
+  return {
+    // Few different values, so that ties are common.
+    inputs: [{ shape, dtype: draw.pick(["float", "int"] as const), min: -2, max: 2 }],
+    attributes: { axis: draw.int(-shape.length, shape.length - 1), descending: draw.bool() },
+  };
+};
 
 /**
- * The place of each element in the order along an axis: how many come before it. Found by counting, so the cost grows with the
- * square of the axis; {@link topKMask} is faster where only membership counts.
+ * Ranks the elements along an axis: how many of them come before each one. Found by counting, so the cost grows with the square of the
+ * axis; {@link topKMask} is faster if only membership counts.
  *
  * @param x any dtype, at least one axis.
- * @param axis the axis, the last unless told.
- * @returns int, the shape of x, from 0. No derivative.
+ * @param axis the axis, default the last.
+ * @returns `int` from 0, the shape of `x`. It has no derivative.
  *
  * @example
  * ```ts
@@ -98,12 +118,22 @@ const rankCall = callOf("rank");
  * assert.deepEqual(await rank(tensor([3, 1, 3, 2]), 0, { descending: true }).toArray(), [0, 3, 1, 2]);
  * ```
  */
-export function rank(x: TensorLike, axis = -1, options?: OrderOptions): Tensor {
-  rankCall.check(arguments);
-  const input = asTensor(rankCall, "x", x);
-  const { moved, back } = lastAxis(input, orderedAxis(rankCall, input, axis));
-  return back(rankLast(moved, options?.descending ?? false));
-}
+export const rank: Ordering = /* @__PURE__ */ composite(
+  {
+    name: "rank",
+    apply: ([x], { axis, descending }) => rank(x, axis, { descending }),
+    differentiable: false,
+    domain: orderCase,
+  },
+  ["rank(x, axis, options)", orderKinds],
+  (call) =>
+    function rank(x, axis = -1, options) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const { moved, back } = lastAxis(input, orderedAxis(call, input, axis));
+      return back(rankLast(moved, options?.descending ?? false));
+    },
+);
 
 /** The index of the element at each of the first `k` places. */
 function firstIndices(x: Tensor, k: number, descending: boolean): Tensor {
@@ -113,14 +143,12 @@ function firstIndices(x: Tensor, k: number, descending: boolean): Tensor {
   return sum(where(equal(ranks, place), arange(n), 0), -1);
 }
 
-const argsortCall = callOf("argsort");
-
 /**
  * The indices that sort along an axis.
  *
  * @param x any dtype, at least one axis.
- * @param axis the axis, the last unless told.
- * @returns int, the shape of x. No derivative.
+ * @param axis the axis, default the last.
+ * @returns `int`, the shape of `x`. It has no derivative.
  *
  * @example
  * ```ts
@@ -130,21 +158,29 @@ const argsortCall = callOf("argsort");
  * assert.deepEqual(await argsort(tensor([3, 1, 3, 2])).toArray(), [1, 3, 0, 2]);
  * ```
  */
-export function argsort(x: TensorLike, axis = -1, options?: OrderOptions): Tensor {
-  argsortCall.check(arguments);
-  const input = asTensor(argsortCall, "x", x);
-  const at = orderedAxis(argsortCall, input, axis);
-  const { moved, back } = lastAxis(input, at);
-  return back(firstIndices(moved, input.shape[at], options?.descending ?? false));
-}
-
-const sortCall = callOf("sort");
+export const argsort: Ordering = /* @__PURE__ */ composite(
+  {
+    name: "argsort",
+    apply: ([x], { axis, descending }) => argsort(x, axis, { descending }),
+    differentiable: false,
+    domain: orderCase,
+  },
+  ["argsort(x, axis, options)", orderKinds],
+  (call) =>
+    function argsort(x, axis = -1, options) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const at = orderedAxis(call, input, axis);
+      const { moved, back } = lastAxis(input, at);
+      return back(firstIndices(moved, input.shape[at], options?.descending ?? false));
+    },
+);
 
 /**
- * Sorts along an axis. The gradient goes where the element came from.
+ * Sorts the elements along an axis. Gradients go back to where each element came from.
  *
  * @param x any dtype, at least one axis.
- * @param axis the axis, the last unless told.
+ * @param axis the axis, default the last.
  *
  * @example
  * ```ts
@@ -154,22 +190,37 @@ const sortCall = callOf("sort");
  * assert.deepEqual(await sort(tensor([3, 1, 2]), 0, { descending: true }).toArray(), [3, 2, 1]);
  * ```
  */
-export function sort(x: TensorLike, axis = -1, options?: OrderOptions): Tensor {
-  sortCall.check(arguments);
-  const input = asTensor(sortCall, "x", x);
-  const at = orderedAxis(sortCall, input, axis);
-  return gather(input, argsort(input, at, options), at);
-}
-
-const topKCall = new Signature("topK(x, k, axis)");
+export const sort: Ordering = /* @__PURE__ */ composite(
+  {
+    name: "sort",
+    apply: ([x], { axis, descending }) => sort(x, axis, { descending }),
+    differentiable: true,
+    domain: (draw) => {
+      const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
+      return {
+        inputs: [{ shape, distinct: true }],
+        attributes: { axis: draw.int(-shape.length, shape.length - 1), descending: draw.bool() },
+      };
+    },
+    accuracy: "exact",
+  },
+  ["sort(x, axis, options)", orderKinds],
+  (call) =>
+    function sort(x, axis = -1, options) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const at = orderedAxis(call, input, axis);
+      return gather(input, argsort(input, at, options), at);
+    },
+);
 
 /**
- * The `k` largest elements along an axis, the largest first, and where they stand.
+ * The `k` largest elements along an axis, the largest first, and their indices.
  *
  * @param x any dtype, at least one axis.
  * @param k how many, from 0 to the length of the axis.
- * @param axis the axis, the last unless told.
- * @returns values of x's dtype and int indices; the axis has length k.
+ * @param axis the axis, default the last.
+ * @returns values of the dtype of `x` and `int` indices; the axis has length `k`.
  *
  * @example
  * ```ts
@@ -181,18 +232,36 @@ const topKCall = new Signature("topK(x, k, axis)");
  * assert.deepEqual(await indices.toArray(), [1, 2, 3]);
  * ```
  */
-export function topK(x: TensorLike, k: number, axis = -1): { values: Tensor; indices: Tensor } {
-  topKCall.check(arguments);
-  const input = asTensor(topKCall, "x", x);
-  const at = orderedAxis(topKCall, input, axis);
-  const n = input.shape[at];
-  if (!Number.isInteger(k) || k < 0 || k > n) {
-    throw topKCall.wrong("k", `a whole number from 0 to ${n} (axis ${at})`, k);
-  }
-  const { moved, back } = lastAxis(input, at);
-  const indices = back(firstIndices(moved, k, true));
-  return { values: gather(input, indices, at), indices };
-}
+export const topK: CompositeFunction<
+  (x: TensorLike, k: number, axis?: number) => { values: Tensor; indices: Tensor },
+  CountAttributes
+> = /* @__PURE__ */ composite(
+  {
+    name: "topK",
+    apply: ([x], { k, axis }) => topK(x, k, axis).values,
+    differentiable: true,
+    domain: (draw) => {
+      const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
+      const axis = draw.int(0, shape.length - 1);
+      return { inputs: [{ shape, distinct: true }], attributes: { axis, k: draw.int(0, shape[axis]) } };
+    },
+    accuracy: "exact",
+  },
+  "topK(x, k, axis)",
+  (call) =>
+    function topK(x, k, axis = -1) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const at = orderedAxis(call, input, axis);
+      const n = input.shape[at];
+      if (!Number.isInteger(k) || k < 0 || k > n) {
+        throw call.wrong("k", `a whole number from 0 to ${n} (axis ${at})`, k);
+      }
+      const { moved, back } = lastAxis(input, at);
+      const indices = back(firstIndices(moved, k, true));
+      return { values: gather(input, indices, at), indices };
+    },
+);
 
 /** Axes up to this long are ranked by counting all pairs. */
 const SHORT_AXIS = 256;
@@ -200,7 +269,7 @@ const SHORT_AXIS = 256;
 const CANDIDATES = 64;
 
 /**
- * What is known of each row's order, side by side on a last axis of length 4, so that it is one array: the last element known to be
+ * The knowledge of each row's order, side by side on a last axis of length 4, so that it is one array: the last element known to be
  * selected and the first known not to be, their keys and then their places. A place of -1 - n stands before all n elements, n after all.
  */
 type Bracket = Tensor;
@@ -272,18 +341,27 @@ function fineBracket(order: Order, k: Tensor, undecided: Tensor): Bracket {
   return bracketOf(order, k, pick(order.keys), pick(order.places));
 }
 
-const topKMaskCall = new Signature("topKMask(x, k, axis)");
+/** Whether each element is among the `k` largest of its row; rows are the last axis. */
+function selected(x: Tensor, k: Tensor): Tensor {
+  if (x.shape[x.shape.length - 1] <= SHORT_AXIS) return less(rankLast(x, true), k);
+  const order = orderOf(x, true);
+  const coarse = stored(coarseBracket(order, k));
+  const fine = stored(tighter(coarse, fineBracket(order, k, within(order, coarse).undecided)));
+  const { after, undecided } = within(order, fine);
+  const before = countBefore(order, order.keys, broadcastTo(order.places, x.shape));
+  return where(undecided, less(before, k), logicalNot(after));
+}
 
 /**
- * Marks the `k` largest elements along an axis; the lower index is taken first among equals, NaN counts as the largest. What hard
- * mining needs: exact, and without sorting. Some elements are ranked exactly, which brackets the border between selected and not;
- * that is done twice; the few that are left in the bracket are ranked one by one. Axes beyond 32,768 take the square of their length.
+ * Marks the `k` largest elements along an axis, as hard mining does: exactly and without sorting. The lower index is taken first among
+ * equals, and NaN counts as the largest. Some elements are ranked exactly, which brackets the border between selected and not; this is
+ * done twice, and the few elements left in the bracket are ranked one by one. Axes beyond 32,768 take the square of their length.
  *
  * @param x any dtype, at least one axis.
- * @param k how many: a number, or a tensor that broadcasts against x with the axis of length 1, so that each row has its own.
- * At or below 0 selects none, at or above the length of the axis all.
- * @param axis the axis, the last unless told.
- * @returns bool, the shape of x. No derivative.
+ * @param k how many: a number, or a tensor that broadcasts to `x` with the axis of length 1, so that each row has its own. At most 0
+ * selects none, at least the length of the axis all.
+ * @param axis the axis, default the last.
+ * @returns `bool`, the shape of `x`. It has no derivative.
  *
  * @example
  * ```ts
@@ -295,100 +373,42 @@ const topKMaskCall = new Signature("topKMask(x, k, axis)");
  * assert.deepEqual(await topKMask(x, k).toArray(), [[true, false, true, false], [false, false, false, true]]);
  * ```
  */
-export function topKMask(x: TensorLike, k: TensorLike, axis = -1): Tensor {
-  topKMaskCall.check(arguments);
-  const input = asTensor(topKMaskCall, "x", x);
-  const at = orderedAxis(topKMaskCall, input, axis);
-  if (typeof k === "number" && !Number.isInteger(k) && Math.abs(k) !== Infinity) {
-    throw topKMaskCall.wrong("k", "a whole number, or a tensor of them", k);
-  }
-  const wanted = asTensor(topKMaskCall, "k", k);
-  const each = input.shape.map((n, a) => (a === at ? 1 : n));
-  const common = broadcastShapes([wanted.shape, each]);
-  if (!common || !sameShape(common, each)) {
-    throw topKMaskCall.error(
-      `expected k to broadcast to ${formatShape(each)}, got shape ${formatShape(wanted.shape)}`,
-    );
-  }
-  const { moved, back } = lastAxis(input, at);
-  const many = wanted.shape.length === 0 ? wanted : lastAxis(broadcastTo(wanted, each), at).moved;
-  const last = moved.shape.length - 1;
-  const n = moved.shape[last];
-  if (n <= SHORT_AXIS) return back(less(rankLast(moved, true), many));
-
-  const order = orderOf(moved, true);
-  const coarse = stored(coarseBracket(order, many));
-  const fine = stored(tighter(coarse, fineBracket(order, many, within(order, coarse).undecided)));
-  const { after, undecided } = within(order, fine);
-  const before = countBefore(order, order.keys, broadcastTo(order.places, moved.shape));
-  return back(where(undecided, less(before, many), logicalNot(after)));
-}
-
-const orderCase = (draw: Draw): Case => {
-  const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
-  return {
-    // Few different values, so that ties are common.
-    inputs: [{ shape, dtype: draw.pick(["float", "int"] as const), min: -2, max: 2 }],
-    attributes: { axis: draw.int(-shape.length, shape.length - 1), descending: draw.bool() },
-  };
-};
-
-interface OrderAttributes {
-  readonly axis: number;
-  readonly descending: boolean;
-}
-
-for (const [name, fn] of Object.entries({ rank, argsort })) {
-  register({
-    name,
-    apply: ([x], attributes) => {
-      const { axis, descending } = attributes as unknown as OrderAttributes;
-      return fn(x, axis, { descending });
+export const topKMask: CompositeFunction<(x: TensorLike, k: TensorLike, axis?: number) => Tensor, CountAttributes> =
+  /* @__PURE__ */ composite(
+    {
+      name: "topKMask",
+      apply: ([x], { k, axis }) => topKMask(x, k, axis),
+      differentiable: false,
+      domain: (draw) => {
+        const shape = draw.shape({ minRank: 1, maxRank: 2, maxAxis: 5 });
+        const axis = draw.int(0, shape.length - 1);
+        // Now and then an axis that is not ranked by counting all pairs.
+        if (draw.int(0, 3) === 0) shape[axis] = draw.int(SHORT_AXIS + 1, 2 * SHORT_AXIS);
+        return {
+          inputs: [{ shape, dtype: draw.pick(["float", "int"] as const), min: -2, max: 2 }],
+          attributes: { axis, k: draw.int(-1, shape[axis] + 1) },
+        };
+      },
     },
-    differentiable: false,
-    domain: orderCase,
-  });
-}
-
-register({
-  name: "sort",
-  apply: ([x], attributes) => {
-    const { axis, descending } = attributes as unknown as OrderAttributes;
-    return sort(x, axis, { descending });
-  },
-  differentiable: true,
-  domain: (draw) => {
-    const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
-    return {
-      inputs: [{ shape, distinct: true }],
-      attributes: { axis: draw.int(-shape.length, shape.length - 1), descending: draw.bool() },
-    };
-  },
-});
-
-register({
-  name: "topK",
-  apply: ([x], { k, axis }) => topK(x, k as number, axis as number).values,
-  differentiable: true,
-  domain: (draw) => {
-    const shape = draw.shape({ minRank: 1, maxRank: 3, maxAxis: 6 });
-    const axis = draw.int(0, shape.length - 1);
-    return { inputs: [{ shape, distinct: true }], attributes: { axis, k: draw.int(0, shape[axis]) } };
-  },
-});
-
-register({
-  name: "topKMask",
-  apply: ([x], { k, axis }) => topKMask(x, k as number, axis as number),
-  differentiable: false,
-  domain: (draw) => {
-    const shape = draw.shape({ minRank: 1, maxRank: 2, maxAxis: 5 });
-    const axis = draw.int(0, shape.length - 1);
-    // Now and then an axis that is not ranked by counting all pairs.
-    if (draw.int(0, 3) === 0) shape[axis] = draw.int(SHORT_AXIS + 1, 2 * SHORT_AXIS);
-    return {
-      inputs: [{ shape, dtype: draw.pick(["float", "int"] as const), min: -2, max: 2 }],
-      attributes: { axis, k: draw.int(-1, shape[axis] + 1) },
-    };
-  },
-});
+    "topKMask(x, k, axis)",
+    (call) =>
+      function topKMask(x, k, axis = -1) {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const at = orderedAxis(call, input, axis);
+        if (typeof k === "number" && !Number.isInteger(k) && Math.abs(k) !== Infinity) {
+          throw call.wrong("k", "a whole number, or a tensor of them", k);
+        }
+        const wanted = asTensor(call, "k", k);
+        const each = input.shape.map((n, a) => (a === at ? 1 : n));
+        const common = broadcastShapes([wanted.shape, each]);
+        if (!common || !sameShape(common, each)) {
+          throw call.error(
+            `expected k to broadcast to ${formatShape(each)}, got shape ${formatShape(wanted.shape)}`,
+          );
+        }
+        const { moved, back } = lastAxis(input, at);
+        const many = wanted.shape.length === 0 ? wanted : lastAxis(broadcastTo(wanted, each), at).moved;
+        return back(selected(moved, many));
+      },
+  );

@@ -1,5 +1,5 @@
 /** Locates the first entry of a tape at which something goes wrong. */
-import { type Op, opOf } from "../core/op.ts";
+import { opOf } from "../core/op.ts";
 import { attributeText, opId } from "../core/structure.ts";
 import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -15,17 +15,6 @@ const MOST_ENTRIES = 400;
 /** Entries with more elements than this are examined along directions. */
 const FEW_ELEMENTS = 64;
 
-/** The domains of ops that are not defined everywhere. */
-const DOMAINS: Readonly<Record<string, string>> = {
-  log: "its input must be above 0",
-  log1p: "its input must be above -1",
-  sqrt: "its input must not be below 0",
-  pow: "a negative base needs a whole exponent, and 0 one that is not negative",
-  div: "its divisor must not be 0",
-  gather: "its indices must lie within the axis",
-  take: "its indices must lie within the axis",
-};
-
 /** The values of entries at the point. */
 function valuesAt(entries: readonly Tensor[]): Map<Tensor, Float64Array> {
   return new Map(compute(entries).map((values, i) => [entries[i], values]));
@@ -36,7 +25,7 @@ function alone(entry: Tensor, values: ReadonlyMap<Tensor, Float64Array>): { leav
   const leaves = entry.inputs.map((input) =>
     leafOf({ values: values.get(input)!, shape: input.shape, dtype: input.dtype })
   );
-  return { leaves, output: record(opOf(entry) as Op, leaves, entry.attributes) };
+  return { leaves, output: record(opOf(entry), leaves, entry.attributes) };
 }
 
 /** The result of a search for the entry with a wrong rule. */
@@ -127,10 +116,10 @@ export function originOf(outputs: readonly Tensor[], what: string): Origin | nul
     return value === null ? `a ${t.op.name} of shape [${t.shape.join(", ")}]` : String(value);
   });
   const value = values.get(entry)![at];
-  const domain = Object.hasOwn(DOMAINS, name) && entry.inputs.length > 0 ? DOMAINS[name] : null;
+  const { requires } = opOf(entry);
   const message = `${what} not finite: it arises in ${elementText(name, at, entry.shape)} = ${value}` +
-    (inputs.length > 0 ? `, from ${inputs.join(" and ")}` : "") + (domain ? `; ${domain}` : "");
-  return { entry, check: domain ? "domain" : "non-finite", message };
+    (inputs.length > 0 ? `, from ${inputs.join(" and ")}` : "") + (requires ? `; ${requires}` : "");
+  return { entry, check: requires ? "domain" : "non-finite", message };
 }
 
 /** The finding for outputs or gradients that are not finite; `null` if all are finite. */

@@ -1,6 +1,6 @@
 /** Compares a device with the oracle: values and gradients in float32, and where they diverge. */
 import type { Device } from "../core/device.ts";
-import { opOf } from "../core/op.ts";
+import { accuracyOf, opOf } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import { Program } from "../core/program.ts";
 import type { Tensor, Values } from "../core/tensor.ts";
@@ -121,12 +121,18 @@ export async function compareDevice(
   return findings;
 }
 
-/** Copies the tape with errors passing through `detach`, as values do. */
+/** Whether an entry has the values of its input and passes no gradient on, as `detach` does. */
+function isDetached(entry: Tensor): boolean {
+  const { kernel, vjp } = opOf(entry);
+  return kernel.kind === "movement" && kernel.identity === true && vjp === null;
+}
+
+/** The same tape in which errors pass through `detach`, as values do. */
 function attached(output: Tensor): Tensor {
   const copies = new Map<Tensor, Tensor>();
   const copyOf = (t: Tensor) => copies.get(t) ?? t;
   for (const entry of historyOf([output])) {
-    if (entry.op.name === "detach") copies.set(entry, copyOf(entry.inputs[0]));
+    if (isDetached(entry)) copies.set(entry, copyOf(entry.inputs[0]));
     else if (entry.inputs.some((t) => copies.has(t))) {
       copies.set(entry, record(opOf(entry), entry.inputs.map(copyOf), entry.attributes));
     }
@@ -181,7 +187,7 @@ async function firstOff(
     };
     const actual = valueOf.get(entry)!;
     const expected = given((x) => x);
-    const { ulps, floor } = toleranceOf(name, entry.dtype, device.backend);
+    const { ulps, floor } = toleranceOf(accuracyOf(opOf(entry)), entry.dtype, device.backend);
     const least = floor === "magnitudes"
       ? largestOf(given(Math.abs))
       : floor === "one"

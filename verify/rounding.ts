@@ -4,13 +4,13 @@
  */
 import type { BoundPlan } from "../core/backends/float64.ts";
 import { Program } from "../core/program.ts";
-import { opOf } from "../core/op.ts";
+import { accuracyOf, opOf } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { abs, add } from "../ops/elementwise.ts";
+import { abs, add } from "../ops/arithmetic.ts";
 import { grad, type GradOptions } from "../ops/grad.ts";
 import { prepare } from "./oracle.ts";
-import { isExact, isSum } from "./tolerances.ts";
+import { isExact } from "./tolerances.ts";
 
 /** Rounding errors of a value, in units of its precision: functions and sums have several. */
 const ROUNDINGS = 4;
@@ -36,17 +36,19 @@ interface Term {
 /** The rounded values among entries, including those within composite ops; exact ones are left out. */
 function termsOf(entries: readonly Tensor[], adjoints: readonly Tensor[]): Term[] {
   return entries.flatMap((entry, k): Term[] => {
-    const { kernel, name } = opOf(entry);
-    if (isExact(name, entry.dtype) || kernel.kind === "leaf" || kernel.kind === "movement") return [];
+    const op = opOf(entry);
+    const { kernel } = op;
+    const accuracy = accuracyOf(op);
+    if (isExact(accuracy, entry.dtype) || kernel.kind === "leaf") return [];
     const { inputs, attributes } = entry;
     if (kernel.kind === "lowered") {
       const lowered = kernel.lower(inputs, attributes);
       const inner = new Program([lowered], { given: new Set(inputs) }).entries.filter(({ dtype }) => dtype === "float");
       return termsOf(inner, gradientsOf([lowered], inner, [adjoints[k]]));
     }
-    // Sums round their partial sums, which may be larger than the result.
-    const size = isSum(name)
-      ? record(opOf(entry), inputs.map((t) => (t.dtype === "float" ? abs(t) : t)), attributes)
+    // Sums round what they have added up so far, which may be more than what comes out.
+    const size = accuracy === "sum"
+      ? record(op, inputs.map((t) => (t.dtype === "float" ? abs(t) : t)), attributes)
       : entry;
     return [{ size, adjoint: adjoints[k] }];
   });

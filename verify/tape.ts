@@ -3,7 +3,7 @@
  * repeatedly.
  */
 import { asFloat64, type BoundPlan, type HostPlan } from "../core/backends/float64.ts";
-import { opOf } from "../core/op.ts";
+import { isComparison, opOf } from "../core/op.ts";
 import { broadcastShapes, type Shape, stridesOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/creation.ts";
@@ -21,8 +21,6 @@ const NUDGE = 2 ** -20;
  * not.
  */
 const NUDGES_APART = 16;
-
-const COMPARISONS = new Set(["less", "lessEqual", "greater", "greaterEqual", "equal", "notEqual"]);
 
 /** How the entries of a tape depend on variables. */
 export interface Roles {
@@ -351,7 +349,7 @@ function comparedBy(
     if (!needed.has(entry)) continue;
     for (const input of entry.inputs) needed.add(input);
     const [a, b] = entry.inputs;
-    if (!COMPARISONS.has(entry.op.name) || a === b || !(moving.has(a) || moving.has(b))) continue;
+    if (!isComparison(opOf(entry)) || a === b || !(moving.has(a) || moving.has(b))) continue;
     pairs.set(`${a.id},${b.id}`, [a, b]);
   }
   return [...pairs.values()];

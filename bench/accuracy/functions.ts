@@ -1,21 +1,18 @@
 /**
- * The measured functions, their input ranges and their references: JavaScript's Math in float64, independent of how the
- * ops are written.
+ * The functions that are measured: every scalar op, against the reference of its record in float64, and a few composites. A new scalar op
+ * is measured over the usual ranges without being named here.
  */
 import {
-  abs,
   add,
   atan,
   binaryCrossEntropyWithLogits,
   cast,
-  ceil,
   clamp,
   cos,
   div,
   equal,
   exp,
   expm1,
-  floor,
   greater,
   greaterEqual,
   iouMatrix,
@@ -38,7 +35,6 @@ import {
   relu,
   round,
   sigmoid,
-  sign,
   sin,
   smoothL1,
   softmax,
@@ -51,7 +47,10 @@ import {
   tensor,
   where,
 } from "../../mod.ts";
+import { type Accuracy, accuracyOf, type Op } from "../../core/op.ts";
+import { modules, recordOf } from "../../tests/ops/registry.ts";
 import { randomFrom } from "../../verify/random.ts";
+import { isExact } from "../../verify/tolerances.ts";
 
 /** The largest finite float32, and the smallest that is not subnormal. */
 export const LARGEST = (2 - 2 ** -23) * 2 ** 127;
@@ -61,21 +60,27 @@ export const SMALLEST_NORMAL = 2 ** -126;
 export interface Sample {
   readonly range: string;
   readonly inputs: readonly Float32Array[];
-  /** Whether the op's tolerance in verify/tolerances.ts does not apply to this range. */
+  /** Whether the accuracy that the op's record states is not meant for this range. */
   readonly beyond: boolean;
 }
 
 /** A measured function. */
 export interface Measured {
   readonly name: string;
-  /** The op measured; `null` for composites. */
-  readonly op: string | null;
-  /** The number of consecutive inputs that belong together. */
+  /** How exactly it is said to be computed; `null` for what is made of several ops. */
+  readonly accuracy: Accuracy | null;
+  /** How many neighbouring inputs belong together. */
   readonly width: number;
-  /** Whether results are sums that cancel: errors are then relative to the inputs or to 1 if those are larger. */
+  /** Whether results are sums that cancel: their errors are relative to the inputs, or 1, if those are larger. */
   readonly sums: boolean;
-  /** The smallest magnitude of a result in the comparison with the tolerance; smaller results count as this large. */
-  readonly least: number;
+  /** Results nearer to 0 than this count as this large when they are compared with the tolerance; default 0. */
+  readonly least?: number;
+  /** Whether ranges differ so much that each gets a row of its own. */
+  readonly byRange?: boolean;
+  /** Whether it crosses 0 again and again, so that absolute errors are of interest. */
+  readonly oscillates?: boolean;
+  /** Whether an intermediate result overflows where the result would be subnormal. */
+  readonly overflows?: boolean;
   apply(...inputs: Tensor[]): Tensor;
   reference(inputs: readonly Float32Array[]): Float64Array;
   samples(points: number): Sample[];
@@ -138,20 +143,20 @@ function samplesOf(ranges: Ranges): Measured["samples"] {
     });
 }
 
+/** A function of the elements at one position. */
 function elementwise(
   name: string,
   apply: Measured["apply"],
-  reference: (...x: number[]) => number,
+  reference: (x: number[]) => number,
   ranges: Ranges,
 ): Measured {
   return {
     name,
-    op: name,
+    accuracy: null,
     width: 1,
     sums: false,
-    least: 0,
     apply,
-    reference: (inputs) => Float64Array.from(inputs[0], (_, i) => reference(...inputs.map((x) => x[i]))),
+    reference: (inputs) => Float64Array.from(inputs[0], (_, i) => reference(inputs.map((x) => x[i]))),
     samples: samplesOf(ranges),
   };
 }
@@ -214,10 +219,9 @@ function rows(
   const width = 8;
   return {
     name,
-    op: name === "logSumExp" ? name : null,
+    accuracy: null,
     width,
     sums,
-    least: 0,
     apply,
     reference: ([x]) => {
       const out: number[] = [];
@@ -237,102 +241,118 @@ function exactLogSumExp(row: number[]): number {
   return top + Math.log(row.reduce((s, x) => s + Math.exp(x - top), 0));
 }
 
-/** Functions that must be exact. */
-export const exactFunctions: readonly Measured[] = [
-  elementwise("abs", abs, Math.abs, all),
-  elementwise("neg", neg, (x) => -x, all),
-  elementwise("sign", sign, Math.sign, all),
-  elementwise("relu", relu, (x) => Math.max(x, 0), all),
-  elementwise("floor", floor, Math.floor, { ...moderate, ...all }),
-  elementwise("ceil", ceil, Math.ceil, { ...moderate, ...all }),
-  elementwise("round", round, (x) => {
-    const low = Math.floor(x);
-    return x - low > 0.5 || (x - low === 0.5 && low % 2 !== 0) ? low + 1 : low;
-  }, {
-    "halves": (n) => Float32Array.from({ length: n }, (_, i) => (i - n / 2) / 2),
-    ...moderate,
-    ...all,
-  }),
-  elementwise("clamp", (x) => clamp(x, -1.5, 2), (x) => Math.min(Math.max(x, -1.5), 2), { ...moderate, ...all }),
-  elementwise("maximum", maximum, Math.max, pairs),
-  elementwise("minimum", minimum, Math.min, pairs),
-];
+/** The results of exp and its kin for these are neither 0 nor infinite. */
+const exponents: Ranges = { "-104 to 89": (n) => even(-104, 89, n) };
+const usual: Ranges = { ...nearZero, ...moderate, ...all };
 
-/** Functions with rounded results. */
-export const roundedFunctions: readonly Measured[] = [
-  elementwise("add", add, (a, b) => a + b, pairs),
-  elementwise("sub", sub, (a, b) => a - b, pairs),
-  elementwise("mul", mul, (a, b) => a * b, pairs),
-  elementwise("square", square, (x) => x * x, { ...moderate, ...all }),
-  elementwise("div", div, (a, b) => a / b, {
-    "moderate": pairs.moderate,
-    "all": (n) => [spread(2 ** -126, LARGEST, n), shuffled(spread(2 ** -126, 2 ** 126, n, true, 3), 4)],
-    [`${BEYOND}divisors from 2^126`]: (n) => [
-      shuffled(spread(2 ** 20, LARGEST, n, true, 3), 4),
-      spread(2 ** 126, LARGEST, n),
-    ],
-  }),
-  elementwise("sqrt", sqrt, Math.sqrt, positive),
-  elementwise("exp", exp, Math.exp, { ...nearZero, ...moderate, "-104 to 89": (n) => even(-104, 89, n), ...all }),
-  elementwise("expm1", expm1, Math.expm1, { ...nearZero, ...moderate, "-20 to 89": (n) => even(-20, 89, n), ...all }),
-  elementwise("log", log, Math.log, positive),
-  elementwise("log1p", log1p, Math.log1p, {
-    "near 0": (n) => spread(2 ** -124, 0.5, n),
-    "-1 to 1": (n) => even(-1, 1, n),
-    "all": (n) => spread(2 ** -124, LARGEST, n, false),
-    "2^-126 to 2^-125": (n) => spread(SMALLEST_NORMAL, 2 ** -125, n),
-  }),
-  { ...elementwise("sin", sin, Math.sin, turns), least: NEAR_MULTIPLE },
-  { ...elementwise("cos", cos, Math.cos, turns), least: NEAR_MULTIPLE },
-  elementwise("atan", atan, Math.atan, { ...nearZero, ...moderate, ...all }),
-  elementwise("tanh", tanh, Math.tanh, { ...nearZero, ...moderate, ...all }),
-  elementwise("sigmoid", sigmoid, (x) => 1 / (1 + Math.exp(-x)), {
-    ...nearZero,
-    ...moderate,
-    "-104 to 89": (n) => even(-104, 89, n),
-    ...all,
-  }),
-  elementwise("pow", pow, Math.pow, {
-    "exponents to 4, bases from 1/8 to 8": smallPowers,
-    [`${BEYOND}results to 2^±16, bases away from 1`]: (n) => powers(16, 1, 8, n),
-    [`${BEYOND}results to 2^±126, bases away from 1`]: (n) => powers(126, 1, 8, n),
-    "results to 2^±1, bases within 1% of 1": (n) => powers(1, 1e-4, 0.0144, n),
-    [`${BEYOND}results to 2^±16, bases within 1% of 1`]: (n) => powers(16, 1e-4, 0.0144, n),
-  }),
-];
+/** How an op is measured. */
+type Settings = Partial<Pick<Measured, "least" | "byRange" | "oscillates" | "overflows">> & { readonly ranges: Ranges };
 
-/** Functions composed of several ops. */
-export const composites: readonly Measured[] = [
-  rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], scores, true),
-  rows("logSoftmax", (x) => logSoftmax(x, 1), (row) => row.map((x) => x - exactLogSumExp(row)), scores, true),
-  rows(
-    "softmax",
-    (x) => softmax(x, 1),
-    (row) => {
-      const top = exactLogSumExp(row);
-      return row.map((x) => Math.exp(x - top));
+/** Ops that are looked at elsewhere than others are: more closely, or where they are defined. */
+const settings = new Map<unknown, Settings>([
+  [round, { ranges: { "halves": (n) => Float32Array.from({ length: n }, (_, i) => (i - n / 2) / 2), ...usual } }],
+  [div, {
+    ranges: {
+      "moderate": pairs.moderate,
+      "all": (n) => [spread(2 ** -126, LARGEST, n), shuffled(spread(2 ** -126, 2 ** 126, n, true, 3), 4)],
+      [`${BEYOND}divisors from 2^126`]: (n) => [
+        shuffled(spread(2 ** 20, LARGEST, n, true, 3), 4),
+        spread(2 ** 126, LARGEST, n),
+      ],
     },
-    scores,
-    false,
-  ),
+  }],
+  [sqrt, { ranges: positive }],
+  [log, { ranges: positive }],
+  [log1p, {
+    ranges: {
+      "near 0": (n) => spread(2 ** -124, 0.5, n),
+      "-1 to 1": (n) => even(-1, 1, n),
+      "all": (n) => spread(2 ** -124, LARGEST, n, false),
+      "2^-126 to 2^-125": (n) => spread(SMALLEST_NORMAL, 2 ** -125, n),
+    },
+  }],
+  [exp, { ranges: { ...usual, ...exponents } }],
+  [expm1, { ranges: { ...usual, "-20 to 89": (n) => even(-20, 89, n) } }],
+  [sigmoid, { ranges: { ...usual, ...exponents }, overflows: true }],
+  [sin, { ranges: turns, least: NEAR_MULTIPLE, byRange: true, oscillates: true }],
+  [cos, { ranges: turns, least: NEAR_MULTIPLE, byRange: true, oscillates: true }],
+  [pow, {
+    byRange: true,
+    ranges: {
+      "exponents to 4, bases from 1/8 to 8": smallPowers,
+      [`${BEYOND}results to 2^±16, bases away from 1`]: (n) => powers(16, 1, 8, n),
+      [`${BEYOND}results to 2^±126, bases away from 1`]: (n) => powers(126, 1, 8, n),
+      "results to 2^±1, bases within 1% of 1": (n) => powers(1, 1e-4, 0.0144, n),
+      [`${BEYOND}results to 2^±16, bases within 1% of 1`]: (n) => powers(16, 1e-4, 0.0144, n),
+    },
+  }],
+]);
+
+/** Whether an op computes numbers from the numbers at one position. */
+function isScalar({ parameters, kernel }: Op): boolean {
+  return parameters !== undefined && kernel.kind === "elementwise" && !kernel.takes && kernel.gives !== "condition";
+}
+
+/** Every scalar op. */
+const scalars: readonly Measured[] = Object.values(modules).flatMap((exported) => Object.values(exported)).flatMap(
+  (fn): Measured[] => {
+    const op = recordOf(fn)?.op;
+    if (!op || !isScalar(op)) return [];
+    const { ranges = op.parameters!.length === 2 ? pairs : usual, ...others } = settings.get(fn) ?? {};
+    const reference = (x: readonly number[]) => op.reference!(x, {});
+    return [{ ...elementwise(op.name, fn, reference, ranges), accuracy: accuracyOf(op), ...others }];
+  },
+);
+const exact = ({ accuracy }: Measured) => accuracy !== null && isExact(accuracy, "float");
+
+/** Functions that must be right to the last bit. */
+export const exactFunctions: readonly Measured[] = [
+  ...scalars.filter(exact),
+  {
+    ...elementwise("clamp", (x) => clamp(x, -1.5, 2), ([x]) => Math.min(Math.max(x, -1.5), 2), usual),
+    accuracy: accuracyOf(clamp.op),
+  },
+];
+
+/** Functions that round. */
+export const roundedFunctions: readonly Measured[] = scalars.filter((measured) => !exact(measured));
+
+/** Functions made of several ops. */
+export const composites: readonly Measured[] = [
+  {
+    ...rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], scores, true),
+    accuracy: accuracyOf(logSumExp.op),
+  },
+  rows("logSoftmax", (x) => logSoftmax(x, 1), (row) => row.map((x) => x - exactLogSumExp(row)), scores, true),
+  {
+    ...rows(
+      "softmax",
+      (x) => softmax(x, 1),
+      (row) => {
+        const top = exactLogSumExp(row);
+        return row.map((x) => Math.exp(x - top));
+      },
+      scores,
+      false,
+    ),
+    byRange: true,
+  },
   {
     ...elementwise(
       "binaryCrossEntropyWithLogits",
       (x, t) => binaryCrossEntropyWithLogits(x, t, { reduction: "none" }),
-      (x, t) => (x < 0 ? Math.log1p(Math.exp(x)) : x + Math.log1p(Math.exp(-x))) - x * t,
+      ([x, t]) => (x < 0 ? Math.log1p(Math.exp(x)) : x + Math.log1p(Math.exp(-x))) - x * t,
       { "to 20": (n) => [even(-20, 20, n), shuffled(even(0, 1, n), 5)] },
     ),
-    op: null,
     sums: true,
   },
   {
     ...elementwise(
       "smoothL1",
       (a, b) => smoothL1(a, b, { reduction: "none" }),
-      (a, b) => Math.abs(a - b) < 1 ? 0.5 * (a - b) ** 2 : Math.abs(a - b) - 0.5,
+      ([a, b]) => Math.abs(a - b) < 1 ? 0.5 * (a - b) ** 2 : Math.abs(a - b) - 0.5,
       { "to 4": (n) => [even(-4, 4, n), shuffled(even(-4, 4, n), 5)] },
     ),
-    op: null,
     sums: true,
   },
 ];

@@ -1,6 +1,7 @@
 /** Measures the accuracy of this runtime's devices, as plain data. Runs in every runtime. */
 import { float64 } from "../../core/backends/float64.ts";
 import { backendNamed } from "../../core/backends/list.ts";
+import type { Accuracy } from "../../core/op.ts";
 import { availableDevices, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
 import {
   composites,
@@ -22,7 +23,7 @@ export interface Figures {
   /** The largest error and the root mean square, in units in the last place of the exact result. */
   readonly largest: number;
   readonly usual: number;
-  /** The largest error in units of 2^-23 of the exact result, as in verify/tolerances.ts. */
+  /** The largest error in units of 2^-23 of the right result, as accuracies are stated. */
   readonly relative: number;
   readonly absolute: number;
   /** The inputs of the largest error, the actual and the exact result. */
@@ -39,7 +40,10 @@ export interface Figures {
 export interface FunctionFigures {
   readonly name: string;
   readonly group: "exact" | "rounded" | "composite";
-  readonly op: string | null;
+  readonly accuracy: Accuracy | null;
+  readonly byRange: boolean;
+  readonly oscillates: boolean;
+  readonly overflows: boolean;
   readonly ranges: readonly Figures[];
 }
 
@@ -79,7 +83,7 @@ export function text(x: number): string {
 }
 
 function figuresOf(
-  { width, sums, least }: Measured,
+  { width, sums, least = 0 }: Measured,
   { range, beyond, inputs }: Sample,
   actual: Float32Array,
   expected: Float64Array,
@@ -205,7 +209,10 @@ async function measureDevice(name: string, points: number): Promise<DeviceFigure
       functions.push({
         name: measured.name,
         group: group as keyof typeof groups,
-        op: measured.op,
+        accuracy: measured.accuracy,
+        byRange: measured.byRange ?? false,
+        oscillates: measured.oscillates ?? false,
+        overflows: measured.overflows ?? false,
         ranges: await measureFunction(name, measured, points),
       });
     }

@@ -17,9 +17,6 @@ interface Column {
   readonly cells: string;
 }
 
-/** Functions whose ranges differ so much that each range gets its own row. */
-const BY_RANGE = new Set(["sin", "cos", "pow", "softmax"]);
-
 function number(x: number): string {
   if (x === 0) return "0";
   if (x >= 1e6) return "over 10^6";
@@ -38,8 +35,8 @@ function cell(ranges: readonly Figures[]): string {
 
 /** The rows of a group: a name and a cell per device. Ranges beyond a function's tolerance get their own rows. */
 function rowsOf(functions: readonly FunctionFigures[], group: FunctionFigures["group"]): [string, string][] {
-  return functions.filter((f) => f.group === group).flatMap(({ name, ranges }): [string, string][] => {
-    const apart = BY_RANGE.has(name) ? ranges : ranges.filter((r) => r.beyond);
+  return functions.filter((f) => f.group === group).flatMap(({ name, byRange, ranges }): [string, string][] => {
+    const apart = byRange ? ranges : ranges.filter((r) => r.beyond);
     const together = ranges.filter((r) => !apart.includes(r));
     return [
       ...(together.length > 0 ? [[name, cell(together)] as [string, string]] : []),
@@ -50,7 +47,7 @@ function rowsOf(functions: readonly FunctionFigures[], group: FunctionFigures["g
 
 /** The largest absolute errors of functions that cross 0 repeatedly. */
 function absoluteRows(functions: readonly FunctionFigures[]): [string, string][] {
-  return functions.filter(({ name }) => name === "sin" || name === "cos").flatMap(({ name, ranges }) =>
+  return functions.filter(({ oscillates }) => oscillates).flatMap(({ name, ranges }) =>
     ranges.map(({ range, absolute, wrong, nan, count }): [string, string] => [
       `${name}, ${range}`,
       nan === count ? "NaN" : wrong > 0 ? "wrong" : absolute.toExponential(1),
@@ -60,9 +57,8 @@ function absoluteRows(functions: readonly FunctionFigures[]): [string, string][]
 
 function subnormalCell(functions: readonly FunctionFigures[]): string {
   let [kept, flushed, wrong] = [0, 0, 0];
-  for (const { name, ranges } of functions) {
-    // Its intermediate results overflow before.
-    if (name === "sigmoid") continue;
+  for (const { overflows, ranges } of functions) {
+    if (overflows) continue;
     for (const { subnormal } of ranges) {
       kept += subnormal.kept;
       flushed += subnormal.flushed;
@@ -172,13 +168,13 @@ export function write(measured: readonly MeasuredRuntime[], gpujs: string, point
 /** How much of each tolerance is used. */
 export function toleranceReport(measured: readonly MeasuredRuntime[]): string {
   return columnsOf(measured).map((column) => {
-    const parts = column.device.functions.flatMap(({ op, ranges }) => {
-      if (op === null) return [];
-      const ulps = Math.min(...[...column.devices.keys()].map((name) => toleranceOf(op, "float", name).ulps));
+    const parts = column.device.functions.flatMap(({ name, accuracy, ranges }) => {
+      if (accuracy === null) return [];
+      const ulps = Math.min(...[...column.devices.keys()].map((device) => toleranceOf(accuracy, "float", device).ulps));
       const meant = ranges.filter((r) => !r.beyond);
       const most = Math.max(...meant.map((r) => r.relative));
-      if (meant.some((r) => r.wrong > 0) || most > ulps) return [`${op} ${number(most)} EXCEEDS ${ulps}`];
-      return ulps > 0 ? [`${op} ${number(most)} of ${ulps}`] : [];
+      if (meant.some((r) => r.wrong > 0) || most > ulps) return [`${name} ${number(most)} EXCEEDS ${ulps}`];
+      return ulps > 0 ? [`${name} ${number(most)} of ${ulps}`] : [];
     });
     return `  ${nameOf(column)}: ${parts.join(", ")}`;
   }).join("\n");

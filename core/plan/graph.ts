@@ -66,7 +66,7 @@ export function buildGraph(
       return new Node(op.name, op.kernel, [...inputs, ...read], Object.fromEntries(rest), tensor.shape);
     }
     if (op.kernel.kind === "reduce") {
-      const axes = tensor.attributes.axes as readonly number[];
+      const axes = op.kernel.axes(tensor.attributes);
       if (inputs[0].size === 0) return filled(tensor.shape, op.kernel.identity);
       if (op.kernel.position) refuseInexact(op.name, inputs[0].shape, axes, target);
       return reduction(op.name, op.kernel, inputs[0], axes);

@@ -583,7 +583,7 @@ class Lowering {
 
   #reduce(node: Node, kernel: KernelOf<"reduce">, place: Place, scope: Scope): Value {
     const [input] = node.inputs;
-    const axes = node.attributes.axes as readonly number[];
+    const axes = kernel.axes(node.attributes);
     const sizes = axes.map((a) => input.shape[a]);
     const width = kernel.position ? 1 : this.#unrollWidth(sizes.at(-1) ?? 1, input);
     const accumulators: Local[] = [];

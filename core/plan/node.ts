@@ -47,7 +47,7 @@ const LONGEST_CHAIN = 64;
 function boundOf(node: Node): number | null {
   const { kernel } = node;
   if (kernel.kind === "reduce" && kernel.position) {
-    return sizeOf((node.attributes.axes as number[]).map((a) => node.inputs[0].shape[a]));
+    return sizeOf(kernel.axes(node.attributes).map((a) => node.inputs[0].shape[a]));
   }
   if (kernel.kind === "movement" && !kernel.fill) return node.inputs[0].bound;
   if (kernel.kind === "gather") return node.inputs[0].bound;

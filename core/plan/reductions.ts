@@ -45,7 +45,7 @@ function read(source: Node, positions: Node, axis: number): Node {
 }
 
 function reduceNode(name: string, kernel: ReduceKernel, input: Node, axes: readonly number[], stage: boolean): Node {
-  return new Node(name, kernel, [input], { axes }, dropAxes(input.shape, axes), stage);
+  return new Node(name, { ...kernel, axes: () => axes }, [input], { axes }, dropAxes(input.shape, axes), stage);
 }
 
 /** The divisor of n that is nearest to a wish, or the wish itself where all are far from it. */

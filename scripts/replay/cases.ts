@@ -1,7 +1,7 @@
 /** The cases to replay: plain data, drawn from fixed seeds, and how a version of gpugrad records them. */
 import fc from "fast-check";
 import type { Entry } from "../../core/op.ts";
-import { registry } from "../../core/registry.ts";
+import { registry } from "../../tests/ops/registry.ts";
 import type { Tensor } from "../../mod.ts";
 import { caseOf, type DrawnCase, inputsFrom, leavesOf } from "../../tests/ops/draw.ts";
 import { type Program, programs, record } from "../../tests/ops/programs.ts";

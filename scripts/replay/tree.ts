@@ -45,6 +45,7 @@ export async function loadTree(folder: string): Promise<Tree> {
   if (!existsSync(mod)) throw new Error(`replay: there is no mod.ts in ${folder}`);
   const api = await import(pathToFileURL(mod).href) as Api;
   const registry = await find<() => ReadonlyMap<string, Entry>>(folder, "the registry", [
+    ["tests/ops/registry.ts", "registry"],
     ["core/registry.ts", "registry"],
     ["core/op.ts", "registry"],
   ]);

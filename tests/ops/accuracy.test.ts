@@ -36,8 +36,8 @@ function assertWithin(figures: Figures, ulps: number): void {
   assert.ok(figures.relative <= ulps, `${figures.relative} units of 2^-23, allowed ${ulps}; ${describe(figures)}`);
 }
 
-function tolerated({ name, op }: Measured, range: string, device: string): number {
-  if (op !== null) return toleranceOf(op, "float", device).ulps;
+function tolerated({ name, accuracy }: Measured, range: string, device: string): number {
+  if (accuracy !== null) return toleranceOf(accuracy, "float", device).ulps;
   return name === "softmax" ? softmaxUlps(range) : COMPOSITE;
 }
 

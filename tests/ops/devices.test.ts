@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import { registry } from "../../core/registry.ts";
+import { registry } from "./registry.ts";
 import { grad, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -43,7 +43,7 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
         const y = entry.apply(inputsFrom(drawn, leavesOf(drawn)), drawn.attributes);
         const expected = (await valuesOn("float64", [y]))[0];
         const actual = (await valuesOn(device, [y]))[0];
-        const { ulps, floor } = toleranceOf(entry.name, y.dtype, device);
+        const { ulps, floor } = toleranceOf(entry.accuracy, y.dtype, device);
         const least = floor === "one" ? 1 : floor === "magnitudes" ? largestOf(magnitudes(drawn)) : 0;
         assertClose(
           actual,

@@ -2,7 +2,7 @@
  * Derivatives of first and second order of every registered op, at generated inputs, compared with finite differences.
  */
 import { test } from "node:test";
-import { registry } from "../../core/registry.ts";
+import { registry } from "./registry.ts";
 import { type Tensor, useDevice } from "../../mod.ts";
 import { checkGradients } from "../support/property.ts";
 import { caseOf, type DrawnCase, inputsFrom } from "./draw.ts";

@@ -1,7 +1,7 @@
 /** Random programs of many ops, as plain data, to test what is fused, shared and split between them. */
 import fc from "fast-check";
 import type { Entry } from "../../core/op.ts";
-import { registry } from "../../core/registry.ts";
+import { registry } from "./registry.ts";
 import type { Attributes, DType, Tensor } from "../../mod.ts";
 import { tensor } from "../../mod.ts";
 import { drawFrom } from "../../verify/arbitraries.ts";

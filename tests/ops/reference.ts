@@ -1,7 +1,9 @@
 /**
- * References of all ops, as plain loops over arrays of numbers. They do not use gpugrad, so that a mistake in an index
- * or a formula cannot agree with itself. The table at the end is keyed by the name in the registry.
+ * Every op as plain loops over arrays of numbers, so that a mistake in an index or a formula cannot agree with itself. Of scalar ops
+ * the loop is here and the function is the reference of their records, written apart from how they are computed. Of all others the
+ * table at the end has the whole, by the name in the registry; nothing of gpugrad is used there.
  */
+import { registry } from "./registry.ts";
 
 /** An array of numbers with a shape, in row-major order. */
 export interface Plain {
@@ -53,18 +55,7 @@ function elementwise(f: (args: number[], attributes: Attributes) => number): Ref
     build(broadcastShape(inputs), (at) => f(inputs.map((x) => getBroadcast(x, at)), attributes));
 }
 
-const unary = (f: (x: number) => number) => elementwise(([x]) => f(x));
 const binary = (f: (x: number, y: number) => number) => elementwise(([x, y]) => f(x, y));
-const truth = (f: (x: number, y: number) => boolean) => elementwise(([x, y]) => (f(x, y) ? 1 : 0));
-
-/** Rounds halves to even. */
-export function roundHalfEven(x: number): number {
-  const low = Math.floor(x);
-  const high = Math.ceil(x);
-  if (x - low < high - x) return low;
-  if (x - low > high - x) return high;
-  return low % 2 === 0 ? low : high;
-}
 
 function numbers(value: unknown): number[] {
   return (Array.isArray(value) ? value : [value]) as number[];
@@ -244,52 +235,8 @@ const positiveAxis = (axis: unknown, rank: number, otherwise: number): number =>
   return a < 0 ? a + rank : a;
 };
 
-/** Every op and composite of the registry, by name. */
+/** Every op and composite of the registry whose record has no reference, by name. */
 export const references: Readonly<Record<string, Reference>> = {
-  // Elementwise
-  add: binary((x, y) => x + y),
-  sub: binary((x, y) => x - y),
-  mul: binary((x, y) => x * y),
-  div: binary((x, y) => x / y),
-  neg: unary((x) => -x),
-  pow: binary((x, y) => Math.pow(x, y)),
-  exp: unary(Math.exp),
-  log: unary(Math.log),
-  log1p: unary(Math.log1p),
-  expm1: unary(Math.expm1),
-  sqrt: unary(Math.sqrt),
-  square: unary((x) => x * x),
-  abs: unary(Math.abs),
-  sign: unary(Math.sign),
-  sin: unary(Math.sin),
-  cos: unary(Math.cos),
-  atan: unary(Math.atan),
-  tanh: unary(Math.tanh),
-  sigmoid: unary((x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))),
-  softplus: unary((x) => (x > 0 ? x : 0) + Math.log1p(Math.exp(-Math.abs(x)))),
-  logSigmoid: unary((x) => (x < 0 ? x : 0) - Math.log1p(Math.exp(-Math.abs(x)))),
-  relu: unary((x) => (x > 0 ? x : 0)),
-  floor: unary(Math.floor),
-  ceil: unary(Math.ceil),
-  round: unary(roundHalfEven),
-  clamp: elementwise(([x], { min = -Infinity, max = Infinity }) => {
-    if (x < (min as number)) return min as number;
-    return x > (max as number) ? max as number : x;
-  }),
-  minimum: binary((x, y) => (x < y ? x : y)),
-  maximum: binary((x, y) => (x > y ? x : y)),
-  equal: truth((x, y) => x === y),
-  notEqual: truth((x, y) => x !== y),
-  less: truth((x, y) => x < y),
-  lessEqual: truth((x, y) => x <= y),
-  greater: truth((x, y) => x > y),
-  greaterEqual: truth((x, y) => x >= y),
-  logicalAnd: truth((x, y) => x !== 0 && y !== 0),
-  logicalOr: truth((x, y) => x !== 0 || y !== 0),
-  logicalNot: elementwise(([x]) => (x === 0 ? 1 : 0)),
-  where: elementwise(([condition, x, y]) => (condition !== 0 ? x : y)),
-  // A zero cotangent stays 0 whatever it is multiplied by.
-
   // Reductions
   sum: reduction(total),
   mean: reduction((xs) => total(xs) / xs.length),
@@ -363,7 +310,6 @@ export const references: Readonly<Record<string, Reference>> = {
       (at) => get(inputs[at[axis]], [...at.slice(0, axis), ...at.slice(axis + 1)]),
     );
   },
-  cast: elementwise(([x], { dtype }) => (dtype === "int" ? Math.trunc(x) : dtype === "bool" ? Number(x !== 0) : x)),
 
   // Indexing
   gather: ([x, indices], attributes) => gather(x, indices, oneAxis(x.shape.length, attributes, 0)),
@@ -414,11 +360,13 @@ export const references: Readonly<Record<string, Reference>> = {
   },
 };
 
-/** The reference of a registered op; throws if there is none. */
+/** The plain loop of an op or composite. Throws if nobody has written it down. */
 export function referenceOf(name: string): Reference {
-  const found = references[name];
+  const scalar = registry().get(name)?.reference;
+  const found = scalar ? elementwise(scalar) : references[name];
   if (found) return found;
   throw new Error(
-    `"${name}" is in the registry but has no plain loop in tests/ops/reference.ts: add one to the table "references"`,
+    `"${name}" has neither a reference in its record nor a plain loop in tests/ops/reference.ts: ` +
+      `add the first for a scalar op, the second, to the table "references", for any other`,
   );
 }

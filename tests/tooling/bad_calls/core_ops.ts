@@ -1,5 +1,6 @@
 /** Bad calls of the exports of `mod.ts` from `core/` and `ops/`. */
 import * as g from "../../../mod.ts";
+import { recordOf } from "../../ops/registry.ts";
 import {
   axis,
   type Callable,
@@ -38,43 +39,29 @@ const lossOptions = (more: Record<string, readonly unknown[]> = {}) =>
   options({ reduction: "sum" }, { reduction: [true, "avg", null], ...more }, { reduce: "reduction" });
 const deviceOptions = options({ device: "float64" }, { device: ["gpu", 1, null, "CPU"] }, { devices: "device" });
 
-const unary = [
-  "abs",
-  "atan",
-  "ceil",
-  "cos",
-  "exp",
-  "expm1",
-  "floor",
-  "log",
-  "log1p",
-  "logSigmoid",
-  "neg",
-  "relu",
-  "round",
-  "sigmoid",
-  "sign",
-  "sin",
-  "softplus",
-  "sqrt",
-  "square",
-  "tanh",
-] as const; // deno-fmt-ignore
-const binary = [
-  "add", "div", "equal", "greater", "greaterEqual", "less", "lessEqual", "maximum", "minimum", "mul", "notEqual", "pow",
-  "sub",
-] as const; // deno-fmt-ignore
 const reductions = ["sum", "mean", "prod", "max", "min", "logSumExp"] as const;
 
-const a = tensorLike("a");
-const b = tensorLike("b");
 const plainX = tensorLike("x");
 const truthX = tensorLike("x", truths);
 
+type Declared = readonly [fn: Callable, parameters: readonly Parameter[]];
+
+/** The scalar functions: their records name their parameters, and say which take truth values. */
+const scalars: Record<string, Declared> = Object.fromEntries(
+  Object.entries(g).flatMap(([name, fn]): [string, Declared][] => {
+    const { op, composite } = recordOf(fn) ?? {};
+    const parameters = op?.parameters ?? composite?.parameters;
+    if (!parameters) return [];
+    const takes = op?.kernel.kind === "elementwise" ? op.kernel.takes : undefined;
+    const like = (parameter: string, i: number) =>
+      tensorLike(parameter, ...(takes?.[i] === "condition" ? [truths] : []));
+    return [[name, [fn as Callable, parameters.map(like)]]];
+  }),
+);
+
 /** Each function with its parameters; a good call uses the good value of each. */
-export const signatures: Record<string, readonly [fn: Callable, parameters: readonly Parameter[]]> = {
-  ...Object.fromEntries(unary.map((name) => [name, [g[name], [plainX]]])),
-  ...Object.fromEntries(binary.map((name) => [name, [g[name], [a, b]]])),
+export const signatures: Record<string, Declared> = {
+  ...scalars,
   ...Object.fromEntries(
     reductions.map((name) => [name, [g[name], [plainX, axis(0, { several: true }), reduceOptions]]]),
   ),
@@ -88,10 +75,6 @@ export const signatures: Record<string, readonly [fn: Callable, parameters: read
     (["rank", "argsort", "sort"] as const).map((name) => [name, [g[name], [plainX, axis(0), orderOptions]]]),
   ),
   ...Object.fromEntries((["softmax", "logSoftmax"] as const).map((name) => [name, [g[name], [plainX, axis(0)]]])),
-  logicalAnd: [g.logicalAnd, [tensorLike("a", truths), tensorLike("b", truths)]],
-  logicalOr: [g.logicalOr, [tensorLike("a", truths), tensorLike("b", truths)]],
-  logicalNot: [g.logicalNot, [truthX]],
-  where: [g.where, [tensorLike("condition", truths), a, b]],
   cast: [g.cast, [plainX, other("dtype", "int", ["undefined", undefined], ["null", null], ['"int32"', "int32"])]],
   clamp: [g.clamp, [
     plainX,
@@ -215,7 +198,7 @@ export const signatures: Record<string, readonly [fn: Callable, parameters: read
 };
 
 /** The methods of tensors. */
-export const methods: Record<string, readonly [fn: Callable, parameters: readonly Parameter[]]> = {
+export const methods: Record<string, Declared> = {
   data: [(...args) => x.data(...any(args)), [deviceOptions]],
   item: [(...args) => y.item(...any(args)), [deviceOptions]],
   toArray: [(...args) => x.toArray(...any(args)), [deviceOptions]],

@@ -1,0 +1,56 @@
+/** How ops and composites become functions that users call. */
+import type { Entry, Op } from "../../core/op.ts";
+import { type Declared, Signature } from "../../core/options.ts";
+import type { Attributes, Tensor } from "../../core/tensor.ts";
+
+// deno-lint-ignore no-explicit-any
+type TensorFunction = (...args: any[]) => Tensor | { readonly values: Tensor };
+
+/** A function that users call, with the record of the op that it records. */
+export type OpFunction<F extends TensorFunction, A extends Attributes = Attributes> = F & {
+  /** @internal */
+  readonly op: Op<A>;
+};
+
+/** A function that users call and that is made of ops, with the facts that it is tested by. */
+export type CompositeFunction<F extends TensorFunction, A extends Attributes = Attributes> = F & {
+  /** @internal */
+  readonly composite: Entry<A>;
+};
+
+/** A call as one writes it, `exp(x)`, and its options if the last parameter takes some. */
+export type Call<O extends object> = string | readonly [text: string, options: Declared<O>];
+
+/** The signature of a call. */
+export function signatureOf<O extends object>(call: Call<O>): Signature<O> {
+  return typeof call === "string" ? new Signature<O>(call) : new Signature<O>(...call);
+}
+
+/** Puts a record on a function. It is not enumerable, so that consoles print the function alone. */
+export function withRecord<F extends TensorFunction, K extends string, R extends { readonly name: string }>(
+  fn: F,
+  key: K,
+  record: R,
+): F & { readonly [key in K]: R } {
+  Object.defineProperty(fn, "name", { value: record.name, configurable: true });
+  Object.defineProperty(fn, key, { value: record });
+  return fn as F & { readonly [key in K]: R };
+}
+
+/** Defines an op whose function takes arguments of its own. */
+export function structured<F extends TensorFunction, A extends Attributes, O extends object>(
+  op: Op<A>,
+  call: Call<O>,
+  make: (op: Op<A>, call: Signature<O>) => F,
+): OpFunction<F, A> {
+  return withRecord(make(op, signatureOf(call)), "op", op);
+}
+
+/** Defines a composite: a function made of ops, without a rule of its own. */
+export function composite<F extends TensorFunction, A extends Attributes, O extends object>(
+  entry: Entry<A>,
+  call: Call<O>,
+  make: (call: Signature<O>) => F,
+): CompositeFunction<F, A> {
+  return withRecord(make(signatureOf(call)), "composite", entry);
+}

@@ -1,0 +1,291 @@
+/** How ops are defined that compute each element from those at its position, with NumPy broadcasting. */
+import type {
+  Accuracy,
+  ElementwiseKernel,
+  LocalContext,
+  LoweredKernel,
+  Op,
+  ScalarReference,
+  Selects,
+  ValueSpec,
+  Vjp,
+} from "../../core/op.ts";
+import { broadcastOrThrow, record } from "../../core/record.ts";
+import { Signature } from "../../core/options.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { asTensor, type TensorLike } from "../creation.ts";
+import { type DTypeRule, float, logical, truth } from "./dtype.ts";
+import { withRecord } from "./op.ts";
+
+/** Costs, in additions. */
+export const DIVISION = 3;
+export const ROOT = 5;
+export const EXPONENTIAL = 12;
+export const CALL = 30;
+
+/** A scalar function of one tensor. It is computed for each element. */
+export interface Unary {
+  /**
+   * @param x any shape. A number or nested arrays stand for a tensor.
+   * @returns the shape of `x`.
+   */
+  (x: TensorLike): Tensor;
+  /** @internal */
+  readonly op: Op;
+}
+
+/** A scalar function of two tensors. It is computed for each pair of elements. */
+export interface Binary {
+  /**
+   * @param a any shape, broadcast with `b`. A number or nested arrays stand for a tensor.
+   * @param b any shape, broadcast with `a`.
+   * @returns the shape that both broadcast to.
+   * @throws if the shapes do not broadcast together.
+   */
+  (a: TensorLike, b: TensorLike): Tensor;
+  /** @internal */
+  readonly op: Op;
+}
+
+/** A comparison of two tensors, element by element, by IEEE 754. */
+export interface Comparison {
+  /**
+   * @param a any shape, broadcast with `b`. A number or nested arrays stand for a tensor.
+   * @param b any shape, broadcast with `a`.
+   * @returns `bool`, the shape that both broadcast to. It has no derivative.
+   * @throws if the shapes do not broadcast together.
+   */
+  (a: TensorLike, b: TensorLike): Tensor;
+  /** @internal */
+  readonly op: Op;
+}
+
+/** A function of two truth values, element by element. */
+export interface Logical {
+  /**
+   * @param a `bool`, any shape, broadcast with `b`.
+   * @param b `bool`, any shape, broadcast with `a`.
+   * @returns `bool`, the shape that both broadcast to. It has no derivative.
+   * @throws if a dtype is not `bool`, or the shapes do not broadcast together.
+   */
+  (a: TensorLike, b: TensorLike): Tensor;
+  /** @internal */
+  readonly op: Op;
+}
+
+/** How a scalar op is computed: as one call of a scalar function, or otherwise, which says how exactly. */
+type Computed =
+  | {
+    /** The scalar function of the backends that computes it; default the op's name. */
+    readonly call?: string;
+    readonly expression?: undefined;
+    readonly accuracy?: undefined;
+  }
+  | {
+    readonly call?: undefined;
+    /** The result, made of calls of scalar functions. */
+    readonly expression: ElementwiseKernel["expression"];
+    readonly accuracy: Accuracy;
+  };
+
+/** What scalar ops have in common. */
+interface ScalarFacts {
+  /** Default `float`. */
+  readonly dtype?: DTypeRule;
+  /** In additions, default 1. */
+  readonly cost?: number;
+  /** In words, what the inputs must satisfy for the result to be finite. */
+  readonly requires?: string;
+}
+
+/** A scalar op of any number of inputs. */
+export type ScalarSpec =
+  & ScalarFacts
+  & Computed
+  & Pick<ElementwiseKernel, "takes" | "gives" | "choice">
+  & {
+    readonly parameters: readonly string[];
+    readonly vjp: Op["vjp"];
+    readonly selects?: Op["selects"];
+    /** Where it is tested, for each input. */
+    readonly domain: readonly ValueSpec[];
+    readonly reference: ScalarReference;
+  };
+
+/** The record of a scalar op. */
+export function scalarOp(name: string, spec: ScalarSpec): Op {
+  const { parameters, dtype = float, call = name, domain } = spec;
+  const single = parameters.length === 1;
+  return {
+    name,
+    infer: (inputs) => ({
+      shape: single ? inputs[0].shape : broadcastOrThrow(name, inputs),
+      dtype: dtype(inputs.map((t) => t.dtype), name),
+    }),
+    kernel: {
+      kind: "elementwise",
+      expression: spec.expression ?? ((args, _, lower) => lower.call(call, ...args)),
+      cost: spec.cost ?? 1,
+      takes: spec.takes,
+      gives: spec.gives,
+      choice: spec.choice,
+    },
+    vjp: spec.vjp,
+    selects: spec.selects,
+    domain: (draw) => ({
+      inputs: draw.broadcastable(parameters.length).map((shape, i) => ({ shape, ...domain[i] })),
+    }),
+    requires: spec.requires,
+    accuracy: spec.accuracy ?? { function: call },
+    parameters,
+    reference: spec.reference,
+  };
+}
+
+/** A local derivative: the walk multiplies the cotangent by it. */
+type Local = (context: LocalContext) => Tensor;
+
+/** The derivatives of an op by its inputs: local ones, or whole rules where the cotangent is only moved or selected. */
+type Rules<L, V> =
+  | { readonly vjp: L | null; readonly pullback?: undefined }
+  | { readonly vjp?: undefined; readonly pullback: V };
+
+/** The rule of a function with this local derivative. */
+function chain(derivative: Local): Vjp {
+  return (context) => context.times(() => derivative(context));
+}
+
+/** A scalar op of one input. */
+export type UnarySpec =
+  & ScalarFacts
+  & Computed
+  & Rules<Local, Vjp>
+  & {
+    /** Where the input influences the output; default everywhere. */
+    readonly selects?: Selects;
+    /** Where it is tested; default from -3 to 3. */
+    readonly domain?: ValueSpec;
+    /** What it computes, apart from how it is written. */
+    readonly reference: (x: number) => number;
+  };
+
+function unaryFunction(op: Op): Unary {
+  const call = new Signature(`${op.name}(x)`);
+  const fn = function (x: TensorLike): Tensor {
+    call.check(arguments);
+    return record(op, [asTensor(call, "x", x)]);
+  };
+  return withRecord(fn, "op", op);
+}
+
+function binaryFunction(op: Op): Binary {
+  const call = new Signature(`${op.name}(a, b)`);
+  const fn = function (a: TensorLike, b: TensorLike): Tensor {
+    call.check(arguments);
+    return record(op, [asTensor(call, "a", a), asTensor(call, "b", b)]);
+  };
+  return withRecord(fn, "op", op);
+}
+
+/** Defines a scalar function of one tensor. */
+export function unary(name: string, spec: UnarySpec): Unary {
+  const { vjp = null, pullback, selects, domain = {}, reference, ...facts } = spec;
+  return unaryFunction(scalarOp(name, {
+    ...facts,
+    parameters: ["x"],
+    vjp: pullback ? [pullback] : vjp && [chain(vjp)],
+    selects: selects && [selects],
+    domain: [domain],
+    reference: ([x]) => reference(x),
+  }));
+}
+
+/** Defines a scalar function of one tensor that is computed as other ops, for the sake of a derivative of its own. */
+export function lowered(
+  name: string,
+  { lower, vjp, reference }: {
+    readonly lower: (x: Tensor) => Tensor;
+    readonly vjp: Local;
+    readonly reference: (x: number) => number;
+  },
+): Unary {
+  const kernel: LoweredKernel = { kind: "lowered", lower: ([x]) => lower(x) };
+  return unaryFunction({
+    name,
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel,
+    vjp: [chain(vjp)],
+    domain: (draw) => ({ inputs: [{ shape: draw.shape() }] }),
+    parameters: ["x"],
+    reference: ([x]) => reference(x),
+  });
+}
+
+/** A scalar op of two inputs. */
+export type BinarySpec =
+  & ScalarFacts
+  & Computed
+  & Rules<readonly [Local | null, Local | null], readonly [Vjp | null, Vjp | null]>
+  & {
+    /** For each input, where it influences the output; default everywhere. */
+    readonly selects?: readonly [Selects | null, Selects | null];
+    /** For each input, where it is tested; default from -3 to 3. */
+    readonly domain?: readonly [ValueSpec, ValueSpec];
+    /** What it computes, apart from how it is written. */
+    readonly reference: (a: number, b: number) => number;
+  };
+
+/** The record of a scalar function of two tensors. */
+export function binaryOp(name: string, spec: BinarySpec): Op {
+  const { vjp = null, pullback, domain = [{}, {}], reference, ...facts } = spec;
+  return scalarOp(name, {
+    ...facts,
+    parameters: ["a", "b"],
+    vjp: pullback ?? (vjp && vjp.map((derivative) => derivative && chain(derivative))),
+    domain,
+    reference: ([a, b]) => reference(a, b),
+  });
+}
+
+/** Defines a scalar function of two tensors. */
+export function binary(name: string, spec: BinarySpec): Binary {
+  return binaryFunction(binaryOp(name, spec));
+}
+
+/** Defines a comparison of two tensors. */
+export function comparison(name: string, reference: (a: number, b: number) => boolean): Comparison {
+  return binaryFunction(scalarOp(name, {
+    parameters: ["a", "b"],
+    dtype: truth,
+    gives: "condition",
+    vjp: null,
+    domain: [{}, {}],
+    reference: ([a, b]) => Number(reference(a, b)),
+  }));
+}
+
+const bool: ValueSpec = { dtype: "bool" };
+
+/** The record of a function of truth values. */
+function logicalOp(name: string, call: string, parameters: readonly string[], reference: ScalarReference): Op {
+  return scalarOp(name, {
+    call,
+    parameters,
+    dtype: logical,
+    takes: parameters.map(() => "condition"),
+    gives: "condition",
+    vjp: null,
+    domain: parameters.map(() => bool),
+    reference,
+  });
+}
+
+/** Defines a function of one truth value. */
+export function logicalUnary(name: string, call: string, reference: (x: boolean) => boolean): Unary {
+  return unaryFunction(logicalOp(name, call, ["x"], ([x]) => Number(reference(x !== 0))));
+}
+
+/** Defines a function of two truth values. */
+export function logicalBinary(name: string, call: string, reference: (a: boolean, b: boolean) => boolean): Logical {
+  return binaryFunction(logicalOp(name, call, ["a", "b"], ([a, b]) => Number(reference(a !== 0, b !== 0))));
+}

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { build, type Plugin } from "esbuild";
+import { registry } from "../ops/registry.ts";
+import { root } from "../support/source.ts";
+
+/** Makes bundlers take every module for one that must be kept, so that only statements without effect are dropped. */
+const keepModules: Plugin = {
+  name: "keep modules",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => ({ path: join(resolveDir, path), sideEffects: true }));
+  },
+};
+
+/** The names of the ops and composites whose definitions are in the bundle of a program. */
+async function opsIn(program: string, plugins: Plugin[] = []): Promise<string[]> {
+  const { outputFiles } = await build({
+    stdin: { contents: program, resolveDir: root, loader: "ts" },
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "neutral",
+    external: ["gpu.js", "node:*"],
+    logLevel: "silent",
+    plugins,
+  });
+  const { text } = outputFiles[0];
+  return [...registry().keys()].filter((name) => new RegExp(`^var ${name}\\d* = /\\* @__PURE__ \\*/`, "m").test(text))
+    .sort();
+}
+
+test("importing defines nothing that a bundler has to keep", async () => {
+  const used = await opsIn(`import * as all from "./mod.ts"; export const names = Object.keys(all);`, [keepModules]);
+  assert.deepEqual(used, [...registry().keys()].sort());
+  assert.deepEqual(await opsIn(`import "./mod.ts";`, [keepModules]), []);
+});
+
+test("a bundle of an op has the ops of its rules alone", async () => {
+  assert.deepEqual(await opsIn(`export { floor } from "./mod.ts";`), ["floor"]);
+  // The derivative of tanh is 1 - square(tanh), whose rule is a product; that of a difference is a negative.
+  assert.deepEqual(await opsIn(`export { tanh } from "./mod.ts";`), ["mul", "neg", "square", "sub", "tanh"]);
+});
+
+test("a bundle of the gradient of add has no ops but those that any gradient may need", async () => {
+  const ops = await opsIn(`import { add, grad } from "./mod.ts"; export const f = (x) => grad(add(x, 1), x);`);
+  assert.deepEqual(ops, [
+    "add", // also sums the cotangents of an entry that is used twice
+    "any", // a condition summed over what was broadcast
+    "broadcastTo", // the rule of sum; a condition spread over a cotangent
+    "cast", // of the cotangent that a program passes
+    "logicalAnd", // two conditions
+    "logicalNot", // where a branch was not taken
+    "logicalOr", // the conditions of two cotangents that are added
+    "mul", // cotangent times derivative
+    "notEqual", // casts to bool; conditions of cotangents
+    "reshape", // a cotangent summed to the shape of the input
+    "sum", // over what was broadcast
+    "where", // where a cotangent is absent
+  ]);
+});
