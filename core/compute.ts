@@ -32,7 +32,7 @@ export async function compute(tensors: readonly Entry[], options: RealizeOptions
     const value = t.valueOn(device.name);
     if (value && value !== t.value) t.setValue(value, device.name);
   }
-  return tensors.map((t) => inPrecision(present(t.value), device.name));
+  return tensors.map((t) => inPrecision(present(t.value), device));
 }
 
 /** Runs a program on the chosen device, and says so where that is asked for. */
@@ -76,7 +76,6 @@ function variantsOf(device: Device): Variants {
 }
 
 /** The values in the precision of the device: float64 on the oracle, float32 elsewhere. */
-function inPrecision(values: Values, device: string): Values {
-  if (device === "float64") return values instanceof Float64Array ? values : Float64Array.from(values);
-  return values instanceof Float32Array ? values : Float32Array.from(values);
+function inPrecision(values: Values, { record: { arrays } }: Device): Values {
+  return values instanceof arrays ? values : arrays.from(values);
 }

@@ -1,38 +1,9 @@
 /** Devices: where plans run, and which one is in use. */
-import type { Plan } from "./plan/plan.ts";
+import type { Backend, CompiledPlan, Driver } from "./backends/backend.ts";
 import type { Target } from "./backends/dialect.ts";
 import type { Values } from "./entry.ts";
+import type { Plan } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
-
-/** A plan that a device has prepared. */
-export interface CompiledPlan {
-  /** Device and host memory that it holds, in bytes. */
-  readonly bytes: number;
-  /** Computes the results, in new arrays. */
-  run(leaves: readonly Values[]): Promise<Values[]>;
-  /** Runs its kernels one after the other and returns the milliseconds of each; absent where they only run together. */
-  profile?(leaves: readonly Values[]): number[];
-  /** Frees what it holds. */
-  dispose(): void | Promise<void>;
-}
-
-/** How a device executes; made in `backends/`. */
-export interface Backend {
-  readonly target: Target;
-  /** What really executed the last plan; before the first, what is expected to. */
-  backend(): string;
-  /** How plans are executed, as far as plans that ran have shown. */
-  executor(): string | null;
-  /** Why a faster executor was declined; `null` where it was not. */
-  fallbackReason(): string | null;
-  /** What computes, in words: the adapter or renderer of a GPU. */
-  description(): string;
-  /** @throws where the plan is beyond the limits of the device. */
-  compile(plan: Plan): CompiledPlan;
-  /** Starts anew after the device was lost; what was compiled before is gone. */
-  reopen(): Promise<void>;
-  dispose(): void | Promise<void>;
-}
 
 /**
  * What a call rejects with where the device went away under it: the driver was reset, a context was taken, a device was destroyed. The
@@ -84,6 +55,8 @@ const DEFAULT_CACHE_PLANS = 256;
 export class Device {
   /** The name that it was asked for by. */
   readonly name: string;
+  /** All that is known of its backend before it is opened. */
+  readonly record: Backend;
   /** How many plans it has compiled so far. */
   compiled = 0;
   /** Compiled plans hold at most this many bytes together; the least recently used go first. */
@@ -92,7 +65,7 @@ export class Device {
   cachePlans = DEFAULT_CACHE_PLANS;
   /** The devices that `useDevice("auto")` passed over for this one, and why; empty while `auto` has not taken it. */
   passedOver: readonly PassedOver[] = [];
-  readonly #backend: Backend;
+  readonly #driver: Driver;
   readonly #plans = new Map<string, CompiledPlan>();
   /** Runs under way: a plan is freed only between runs. */
   readonly #busy = new Map<CompiledPlan, number>();
@@ -102,34 +75,35 @@ export class Device {
   #lost = false;
   #restart: Promise<void> | null = null;
 
-  constructor(name: string, backend: Backend) {
-    this.name = name;
-    this.#backend = backend;
+  constructor(record: Backend, driver: Driver) {
+    this.name = record.name;
+    this.record = record;
+    this.#driver = driver;
   }
 
   /** What really executed the last plan: `float64`, or gpu.js's mode, which can be `cpu` where a backend had to give up. */
   get backend(): string {
-    return this.#backend.backend();
+    return this.#driver.backend();
   }
 
   /** How the last compiled plan is executed, `null` before the first run. */
   get executor(): string | null {
-    return this.#backend.executor();
+    return this.#driver.executor();
   }
 
   /** Why a faster executor was declined, `null` where none was. */
   get fallbackReason(): string | null {
-    return this.#backend.fallbackReason();
+    return this.#driver.fallbackReason();
   }
 
   /** What computes, in words: the adapter or renderer of a GPU, `WebAssembly`, `JavaScript`. */
   get description(): string {
-    return this.#backend.description();
+    return this.#driver.description();
   }
 
   /** How kernels are written for it. */
   get target(): Target {
-    return this.#backend.target;
+    return this.record.dialect;
   }
 
   /** How many compiled plans it holds, and their bytes. */
@@ -148,7 +122,7 @@ export class Device {
     if (compiled) {
       this.#plans.delete(key);
     } else {
-      compiled = this.#backend.compile(program.plan(this.target));
+      compiled = this.#driver.compile(program.plan(this.target));
       this.compiled++;
     }
     this.#plans.set(key, compiled);
@@ -173,7 +147,7 @@ export class Device {
   async withPlan<T>(plan: Plan, use: (compiled: CompiledPlan) => Promise<T>): Promise<T> {
     if (this.#lost) await (this.#restart ??= this.#startAnew());
     const losses = this.#losses;
-    const compiled = this.#backend.compile(plan);
+    const compiled = this.#driver.compile(plan);
     try {
       return await use(compiled);
     } catch (error) {
@@ -206,7 +180,7 @@ export class Device {
     this.#plans.clear();
     try {
       for (const plan of plans) if (!this.#busy.has(plan)) await this.#free(plan, true);
-      await this.#backend.reopen();
+      await this.#driver.reopen();
       this.#lost = false;
     } catch (error) {
       throw new DeviceLostError(`${this.name} was lost and does not start again: ${(error as Error).message}`, {
@@ -234,7 +208,7 @@ export class Device {
     const plans = [...this.#plans.values()];
     this.#plans.clear();
     for (const plan of plans) if (!this.#busy.has(plan)) await plan.dispose();
-    await this.#backend.dispose();
+    await this.#driver.dispose();
   }
 
   /** Name, what computes, backend and executor. */

@@ -1,4 +1,5 @@
 /** Devices by name, and how a call chooses one. */
+import { backends } from "./backends/list.ts";
 import { type Declared, kind, oneOf } from "./options.ts";
 
 /** Where a computation runs: a device's name or the device itself. */
@@ -10,15 +11,8 @@ export interface RealizeOptions {
   readonly device?: DeviceChoice;
 }
 
-/** The devices that compute on a GPU, the most capable first. */
-export const GPU_DEVICES = ["webgpu", "webgl2", "webgl", "headlessgl"] as const;
-/** The devices that compute on the host, the fastest first. */
-export const HOST_DEVICES = ["webasm", "cpu", "float64"] as const;
-/** Every device, by name. */
-export const DEVICE_NAMES = [...GPU_DEVICES, ...HOST_DEVICES] as const;
-
 /** What names a device. */
-export const deviceName = oneOf("auto", ...DEVICE_NAMES);
+export const deviceName = oneOf("auto", ...backends.map(({ name }) => name));
 
 /** The options of everything that computes. */
 export const realizeOptions: Declared<RealizeOptions> = {

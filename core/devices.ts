@@ -1,12 +1,12 @@
 /** Which devices there are, which of them works, and which one computes. */
 import { Device, DeviceLostError, type PassedOver } from "./device.ts";
-import { float64Backend } from "./backends/float64.ts";
-import { gpuBackend } from "./backends/gpujs.ts";
+import type { Backend } from "./backends/backend.ts";
 import type { Target } from "./backends/dialect.ts";
+import { backendNamed, backends } from "./backends/list.ts";
 import type { Plan } from "./plan/plan.ts";
-import { homesOf, needsOf, runtime } from "./runtime.ts";
+import { runtime } from "./runtime.ts";
 import { describe, Signature } from "./options.ts";
-import { DEVICE_NAMES, type DeviceChoice, deviceName, GPU_DEVICES, HOST_DEVICES } from "./device_names.ts";
+import { type DeviceChoice, deviceName } from "./device_names.ts";
 import type { Values } from "./entry.ts";
 
 /** `auto` takes a GPU where it is this many times faster than the host: software drivers and noise are not. */
@@ -49,26 +49,25 @@ function probePlan({ thread }: Target): Plan {
   };
 }
 
-/** Why a device cannot run in this runtime at all; `null` where it can. */
-function elsewhere(name: string): string | null {
-  const homes = homesOf(name);
-  return !homes || homes.includes(runtime()) ? null : `runs only in ${homes.join(", ")}, and this is ${runtime()}`;
+/** Why a backend cannot run in this runtime at all; `null` where it can. */
+function elsewhere({ runsIn }: Backend): string | null {
+  return runsIn.includes(runtime()) ? null : `runs only in ${runsIn.join(", ")}, and this is ${runtime()}`;
 }
 
-async function openDevice(name: string): Promise<Device> {
-  const cannot = elsewhere(name);
+async function openDevice(backend: Backend): Promise<Device> {
+  const cannot = elsewhere(backend);
   if (cannot) throw new Error(cannot);
   try {
-    const device = new Device(name, name === "float64" ? float64Backend() : await gpuBackend(name));
+    const device = new Device(backend, await backend.driver());
     await probe(device);
     return device;
   } catch (error) {
-    const needs = needsOf(name);
+    const needs = backend.needs(runtime());
     throw needs ? new Error(`${(error as Error).message}; ${needs}`, { cause: error }) : error;
   }
 }
 
-/** Runs a kernel and compares its result: a backend that cannot run must not be found out later. Gives the milliseconds it took. */
+/** Runs a kernel and compares its result: a backend that cannot run must not be found out later. Returns the milliseconds. */
 async function probe(device: Device): Promise<number> {
   const { compiled } = device;
   const leaf = probeLeaf ??= Float32Array.from({ length: PROBE_SIZE }, (_, i) => i % PROBE_MODULUS);
@@ -89,7 +88,7 @@ function deviceNamed(name: string): Promise<Device> {
   }
   let device = devices.get(name);
   if (!device) {
-    device = openDevice(name).catch((error: unknown) => {
+    device = openDevice(backendNamed(name)).catch((error: unknown) => {
       throw new Error(`useDevice: "${name}" ${(error as Error).message}`, { cause: error });
     });
     devices.set(name, device);
@@ -124,16 +123,16 @@ async function timed(device: Device): Promise<number> {
 }
 
 /** The first of these that works, and why those before it do not. */
-async function firstThatWorks(names: readonly string[], passedOver: PassedOver[]): Promise<Device | null> {
-  for (const [i, name] of names.entries()) {
+async function firstThatWorks(candidates: readonly Backend[], passedOver: PassedOver[]): Promise<Device | null> {
+  for (const [i, { name }] of candidates.entries()) {
     try {
       const known = devices.has(name);
       const device = await deviceNamed(name);
       // Opening one tries it; one that was opened before can be gone by now.
       if (known) await probe(device);
-      for (const later of names.slice(i + 1)) {
+      for (const later of candidates.slice(i + 1)) {
         passedOver.push({
-          name: later,
+          name: later.name,
           reason: elsewhere(later) ?? `was not tried: "${name}" works and comes first`,
         });
       }
@@ -147,8 +146,9 @@ async function firstThatWorks(names: readonly string[], passedOver: PassedOver[]
 
 async function findFastest(): Promise<Device> {
   const passedOver: PassedOver[] = [];
-  const gpu = await firstThatWorks(GPU_DEVICES, passedOver);
-  const host = await firstThatWorks(HOST_DEVICES, passedOver);
+  const on = (place: Backend["computesOn"]) => backends.filter(({ computesOn }) => computesOn === place);
+  const gpu = await firstThatWorks(on("gpu"), passedOver);
+  const host = await firstThatWorks(on("host"), passedOver);
   const found = gpu ?? host;
   if (!found) {
     throw new Error(`useDevice: no device works (${passedOver.map((p) => `${p.name}: ${p.reason}`).join("; ")})`);
@@ -215,7 +215,7 @@ export async function useDevice(name: string): Promise<Device> {
  */
 export async function availableDevices(): Promise<AvailableDevice[]> {
   availableDevicesCall.check(arguments);
-  return await Promise.all(DEVICE_NAMES.map(async (name) => {
+  return await Promise.all(backends.map(async ({ name }) => {
     try {
       const { description } = await deviceNamed(name);
       return { name, available: true, description };

@@ -52,18 +52,20 @@ async function joinDots(output: Readable): Promise<void> {
  * Runs a command with its output on the terminal.
  *
  * @param minutes the time after which the command is considered hung.
+ * @param env additional environment variables.
  */
 export async function run(
   command: string,
   args: string[],
   minutes: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ problem: string | null; seconds: number }> {
   const words = [command, ...args].map((word) => word === process.execPath ? "node" : word);
   console.log(`\n> ${words.slice(0, 4).join(" ")}${words.length > 4 ? " ..." : ""}`);
   const start = performance.now();
   const dotted = command === "deno" && args[0] === "test";
   const child = spawn(command, args, {
-    env: environment,
+    env: { ...environment, ...env },
     stdio: ["ignore", dotted ? "pipe" : "inherit", "inherit"],
     detached: true,
   });

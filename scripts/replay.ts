@@ -111,7 +111,7 @@ async function main(): Promise<number> {
     return 0;
   }
   for (const target of targets) {
-    if (!(TARGETS as readonly string[]).includes(target)) {
+    if (!TARGETS.includes(target)) {
       throw new ReplayError(`--target: expected one of ${TARGETS.join(", ")}, got ${JSON.stringify(target)}`);
     }
   }

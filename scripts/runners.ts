@@ -1,7 +1,8 @@
 /** Runs the test files under Node, Deno and Bun, each with its own runner. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { findChromium } from "./browser.ts";
 import { readReport } from "./junit.ts";
 import { environment, output, root, run } from "./processes.ts";
 import type { Outcome } from "./results.ts";
@@ -61,6 +62,31 @@ export function onDisplay(command: string, args: string[]): [string, string[]] {
   return ["xvfb-run", ["-a", command, ...args]];
 }
 
+/** Device nodes of a GPU. */
+const GPU_NODES = ["/dev/dri", "/dev/nvidia0"];
+
+/**
+ * Environment variables for the package `webgpu`, which Node and Bun use: without a GPU, they select Chromium's SwiftShader. Empty
+ * if the environment already names a Vulkan driver. Deno has its own WebGPU, which finds Mesa's driver.
+ *
+ * @param folder an empty folder; the Vulkan loader requires one.
+ */
+function vulkan(runtime: Runner, folder: string): Record<string, string> {
+  if (runtime === "deno" || environment.VK_DRIVER_FILES || environment.VK_ICD_FILENAMES) return {};
+  if (GPU_NODES.some((node) => existsSync(node))) return {};
+  const chromium = findChromium();
+  if ("missing" in chromium) return {};
+  // Debian's `chromium` is a script that runs the program in /usr/lib/chromium.
+  const driver = [dirname(realpathSync(chromium.path)), "/usr/lib/chromium"]
+    .map((place) => join(place, "vk_swiftshader_icd.json")).find((file) => existsSync(file));
+  if (!driver) return {};
+  return {
+    VK_DRIVER_FILES: driver,
+    VK_ICD_FILENAMES: driver,
+    XDG_RUNTIME_DIR: environment.XDG_RUNTIME_DIR || resolve(folder),
+  };
+}
+
 /**
  * Runs test files.
  *
@@ -78,7 +104,11 @@ export async function runTests(
   try {
     const path = join(folder, `${runtime}.xml`);
     const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
-    const { problem, seconds } = await run(...commandOf(runtime, files, path, pattern, soak), minutes);
+    const { problem, seconds } = await run(
+      ...commandOf(runtime, files, path, pattern, soak),
+      minutes,
+      vulkan(runtime, folder),
+    );
     const { results, unreported } = readReport(runtime, path, files, root);
     const problems: string[] = [];
     // Files without a test of that name are not reported.

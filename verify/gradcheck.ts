@@ -1,4 +1,5 @@
 /** The gradient check: runs every test and collects the results in one report. */
+import { float64 as oracle } from "../core/backends/float64.ts";
 import type { Device } from "../core/device.ts";
 import { chosenDevice } from "../core/devices.ts";
 import { arrayOf, boolean, type Declared, describe, kind, oneOf, Signature, string, whole } from "../core/options.ts";
@@ -388,7 +389,7 @@ export async function checkAt(
 /** The device to compare with the oracle; `null` if it is the oracle itself. */
 async function deviceOf(choice: DeviceChoice | undefined): Promise<Device | null> {
   const device = await chosenDevice(choice);
-  return device.name === "float64" ? null : device;
+  return device.record === oracle ? null : device;
 }
 
 function checkPlain(

@@ -1,5 +1,5 @@
 /** Plans on the oracle, run synchronously and repeatedly. */
-import { asFloat64, type BoundPlan, compileForHost, float64Target, type HostPlan } from "../core/backends/float64.ts";
+import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../core/backends/float64.ts";
 import { Program } from "../core/program.ts";
 import type { Tensor } from "../core/tensor.ts";
 
@@ -50,7 +50,7 @@ export interface HostProgram {
 /** Compiles the computation of `outputs` from leaves and from `given` entries, whatever those are computed from. */
 export function programFor(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): HostProgram {
   const program = new Program(outputs, { given });
-  return { plan: plans.get(program.key, () => compileForHost(program.plan(float64Target))), leaves: program.leaves };
+  return { plan: plans.get(program.key, () => compileForHost(program.plan(float64.dialect))), leaves: program.leaves };
 }
 
 /**

@@ -1,4 +1,6 @@
 /** Measures the accuracy of this runtime's devices, as plain data. Runs in every runtime. */
+import { float64 } from "../../core/backends/float64.ts";
+import { backendNamed } from "../../core/backends/list.ts";
 import { availableDevices, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
 import {
   composites,
@@ -188,7 +190,7 @@ export async function measure(points: number): Promise<RuntimeFigures> {
   const devices: DeviceFigures[] = [];
   const missing: { device: string; reason: string }[] = [];
   for (const { name, available, reason = "" } of await availableDevices()) {
-    if (name === "float64") continue;
+    if (backendNamed(name) === float64) continue;
     if (!available) missing.push({ device: name, reason });
     else devices.push(await measureDevice(name, points));
   }

@@ -1,4 +1,5 @@
 /** Formats measurements as tables. */
+import { backends } from "../../core/backends/list.ts";
 import { toleranceOf } from "../../verify/tolerances.ts";
 import type { DeviceFigures, Figures, FunctionFigures, RuntimeFigures } from "./measure.ts";
 
@@ -86,7 +87,8 @@ function short(value: string): string {
   return Number.isInteger(power) ? `${x < 0 ? "-" : ""}2^${power}` : x.toPrecision(4);
 }
 
-const ORDER = ["cpu", "webasm", "headlessgl", "webgl", "webgl2", "webgpu"];
+/** Hosts first. */
+const ORDER = backends.map(({ name }) => name).reverse();
 
 /** The devices, joined if all displayed figures are the same. */
 function columnsOf(measured: readonly MeasuredRuntime[]): Column[] {

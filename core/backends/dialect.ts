@@ -1,13 +1,5 @@
 /** How each backend writes kernels: how it reads arrays, how far its indices are exact, which functions it has. */
-import {
-  base,
-  expPolynomial,
-  inTable,
-  numbers,
-  type ScalarFunction,
-  shaderFunctions,
-  type Writer,
-} from "./functions.ts";
+import { base, inTable, numbers, type ScalarFunction, type Writer } from "./functions.ts";
 
 /** A backend as the emitter sees it. */
 export interface Target extends Writer {
@@ -43,27 +35,28 @@ const EXACT_IN_SINGLE = 2 ** 24;
 const HIDDEN = { value: "always0", operand: "always1" } as const;
 
 type Options =
-  & { functions?: Record<string, ScalarFunction>; shader?: boolean }
+  & { functions?: Record<string, ScalarFunction>; shader?: boolean; double?: boolean }
   & Partial<
     Pick<Target, "round" | "flat" | "extents" | "exactIndex" | "maxArguments" | "tablesAreArguments">
   >;
 
-function target(name: string, options: Options): Target {
+/** The target of a backend. Its kernels compute with `double`s or in float32; by default those of plain JavaScript. */
+export function target(name: string, options: Options): Target {
   const functions: Record<string, ScalarFunction> = { ...base, ...options.functions };
-  const isOracle = name === "float64";
+  const { double = false } = options;
   const number = (value: number): string => {
-    const stored = isOracle ? value : Math.fround(value);
+    const stored = double ? value : Math.fround(value);
     let text = String(stored);
     if (/^-?\d+$/.test(text)) text += ".0";
     return stored < 0 || Object.is(stored, -0) ? `(${Object.is(stored, -0) ? "-0.0" : text})` : text;
   };
   const self: Target = {
     name,
-    thread: isOracle ? ["x", "y", "z"] : ["this.thread.x", "this.thread.y", "this.thread.z"],
+    thread: double ? ["x", "y", "z"] : ["this.thread.x", "this.thread.y", "this.thread.z"],
     flat: options.flat ?? false,
     extents: options.extents ?? [Infinity, Infinity, Infinity],
     exactIndex: options.exactIndex ?? EXACT_IN_SINGLE,
-    exactValue: isOracle ? Number.MAX_SAFE_INTEGER : EXACT_IN_SINGLE,
+    exactValue: double ? Number.MAX_SAFE_INTEGER : EXACT_IN_SINGLE,
     // Seven arrays and the output are the eight storage buffers that WebGPU guarantees.
     maxArguments: 7,
     tablesAreArguments: options.tablesAreArguments ?? false,
@@ -77,7 +70,7 @@ function target(name: string, options: Options): Target {
       const at = options.shader ? inTable(value) : null;
       if (at !== null) return `this.constants.numbers[${at}]`;
       if (Number.isFinite(value)) return number(value);
-      if (Number.isNaN(value)) return isOracle ? "NaN" : "(0.0 / 0.0)";
+      if (Number.isNaN(value)) return double ? "NaN" : "(0.0 / 0.0)";
       return value > 0 ? "Infinity" : "(-Infinity)";
     },
     hide(code, choice = "value") {
@@ -87,32 +80,4 @@ function target(name: string, options: Options): Target {
     opaque: options.shader ? { [HIDDEN.value]: 1, [HIDDEN.operand]: 1 } : {},
   };
   return self;
-}
-
-/** The backends whose kernels are shaders over textures. */
-const textures = { flat: true, extents: [], shader: true, functions: shaderFunctions };
-
-const targets: Record<string, Target> = {
-  /** The oracle: doubles throughout. */
-  float64: target("float64", { flat: true, exactIndex: Number.MAX_SAFE_INTEGER }),
-  /** gpu.js on the host computes in doubles and stores floats: each operation is rounded, so that it decides as float32 does. */
-  cpu: target("cpu", { round: (code) => `Math.fround(${code})`, exactIndex: Number.MAX_SAFE_INTEGER }),
-  webasm: target("webasm", { functions: { exp: expPolynomial } }),
-  headlessgl: target("headlessgl", textures),
-  webgl: target("webgl", textures),
-  webgl2: target("webgl2", textures),
-  webgpu: target("webgpu", {
-    functions: shaderFunctions,
-    shader: true,
-    // Workgroups of 8 by 8 by 1, of which WebGPU guarantees 65,535 along each axis.
-    extents: [8 * 65535, 8 * 65535, 65535],
-    tablesAreArguments: true,
-  }),
-};
-
-/** How a backend writes things. */
-export function targetFor(backend: string): Target {
-  const known = targets[backend];
-  if (!known) throw new Error(`lower: no backend "${backend}"`);
-  return known;
 }

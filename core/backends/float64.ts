@@ -1,10 +1,12 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
-import type { Backend, CompiledPlan } from "../device.ts";
 import { kernelLoop } from "../plan/loops.ts";
-import { targetFor } from "./dialect.ts";
 import type { Plan, Source } from "../plan/plan.ts";
+import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../entry.ts";
+import type { Backend, CompiledPlan, Driver } from "./backend.ts";
+import { target } from "./dialect.ts";
+import { limitsOf } from "./limits.ts";
 
 type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
 
@@ -26,24 +28,31 @@ export interface BoundPlan {
   profile(): number[];
 }
 
-/** Executes plans on the host in float64. */
-export function float64Backend(): Backend {
-  return {
-    target: float64Target,
-    backend: () => "float64",
-    executor: () => "host",
-    fallbackReason: () => null,
-    description: () => "JavaScript",
-    compile,
-    reopen: () => Promise.resolve(),
-    dispose: () => {},
-  };
-}
+const dialect = target("float64", { double: true, flat: true, exactIndex: Number.MAX_SAFE_INTEGER });
 
-/** How kernels are written for the oracle. */
-export const float64Target = targetFor("float64");
+export const float64: Backend = {
+  name: "float64",
+  computesOn: "host",
+  runsIn: RUNTIMES,
+  needs: () => null,
+  dialect,
+  limits: limitsOf(dialect),
+  accuracy: "host double",
+  arrays: Float64Array,
+  driver: () => Promise.resolve(driver),
+};
 
-/** Turns a plan for {@link float64Target} into functions. */
+const driver: Driver = {
+  backend: () => "float64",
+  executor: () => "host",
+  fallbackReason: () => null,
+  description: () => "JavaScript",
+  compile,
+  reopen: () => Promise.resolve(),
+  dispose: () => {},
+};
+
+/** Turns a plan for {@link float64} into functions. */
 export function compileForHost(plan: Plan): HostPlan {
   const kernels = plan.steps.map((step) => {
     const { parameters, body } = kernelLoop(step.kernel);

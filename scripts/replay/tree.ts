@@ -6,6 +6,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { backends } from "../../core/backends/list.ts";
+import type { Target } from "../../core/backends/dialect.ts";
 import type { Entry } from "../../core/op.ts";
 import type { Plan, Source } from "../../core/plan/plan.ts";
 import type { Tensor } from "../../mod.ts";
@@ -14,7 +16,7 @@ import type { Tensor } from "../../mod.ts";
 export type Api = typeof import("../../mod.ts");
 
 /** The targets, in reporting order. */
-export const TARGETS = ["float64", "cpu", "webasm", "headlessgl", "webgl", "webgl2", "webgpu"] as const;
+export const TARGETS: readonly string[] = backends.map(({ name }) => name).reverse();
 
 /** A version of the compiler. */
 export interface Tree {
@@ -51,11 +53,16 @@ export async function loadTree(folder: string): Promise<Tree> {
 }
 
 async function findPlanner(folder: string): Promise<Tree["plan"]> {
-  type Targets = typeof import("../../core/backends/dialect.ts");
-  const targetFor = await find<Targets["targetFor"]>(folder, "the targets", [
+  type Backends = typeof import("../../core/backends/list.ts");
+  const found = await find<Backends["backendNamed"] | ((name: string) => Target)>(folder, "the targets", [
+    ["core/backends/list.ts", "backendNamed"],
     ["core/backends/dialect.ts", "targetFor"],
     ["core/lower.ts", "targetFor"],
   ]);
+  const targetFor = (name: string): Target => {
+    const target = found(name);
+    return "dialect" in target ? target.dialect : target;
+  };
   if (existsSync(join(folder, "core/program.ts"))) {
     type Programs = typeof import("../../core/program.ts");
     const { Program } = await import(pathToFileURL(join(folder, "core/program.ts")).href) as Programs;

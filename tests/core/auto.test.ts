@@ -16,10 +16,15 @@ const missing = gpu ? undefined : "no GPU device works here";
 async function withSlowHost<T>(run: () => Promise<T>): Promise<T> {
   const { prototype } = Device;
   const original = prototype.run;
+  let longest = 0;
   prototype.run = async function (...args) {
-    const slow = args[0].key === "probe" && !devices.find((d) => d.device === this.name)!.gpu;
-    if (slow) await new Promise((done) => setTimeout(done, 400));
-    return original.apply(this, args);
+    if (args[0].key !== "probe") return original.apply(this, args);
+    const isGpu = devices.find((d) => d.device === this.name)!.gpu;
+    if (!isGpu) await new Promise((done) => setTimeout(done, 3 * longest));
+    const start = performance.now();
+    const result = await original.apply(this, args);
+    if (isGpu) longest = Math.max(longest, performance.now() - start);
+    return result;
   };
   try {
     return await run();

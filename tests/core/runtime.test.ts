@@ -1,15 +1,9 @@
 /** Changes of the environment for gpu.js are in place while needed, and undone afterwards. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  homesOf,
-  importGpuJs,
-  needsOf,
-  runtime,
-  threadsWork,
-  whileWorkersStart,
-  withWebGpu,
-} from "../../core/runtime.ts";
+import { importGpuJs, runtime, threadsWork, whileWorkersStart } from "../../core/runtime.ts";
+import { backendNamed } from "../../core/backends/list.ts";
+import { webGpuFrom } from "../../core/backends/addon.ts";
 import { availableDevices } from "../../mod.ts";
 import { skip } from "../support/skip.ts";
 
@@ -55,28 +49,41 @@ test("worker URLs are revoked immediately, in Bun only after all calls are done"
   }
 });
 
-test(
-  ...skip("Node's WebGPU is at navigator.gpu during a call", here === "node" ? undefined : "only Node lacks it"),
-  async () => {
-    const before = Object.getOwnPropertyDescriptor(globals, "navigator");
-    const same = () => assert.deepEqual(Object.getOwnPropertyDescriptor(globals, "navigator"), before);
-    const call = () => globals.navigator?.gpu;
-    await assert.rejects(
-      withWebGpu(call, () => Promise.reject(new Error("libstdc++ is too old\nand more"))),
-      /cannot load the package "webgpu": libstdc\+\+ is too old$/,
-    );
-    same();
-    const gpu = {};
-    assert.equal(
-      await withWebGpu(call, () => Promise.resolve({ create: () => gpu })),
-      gpu,
-      "a failed attempt is retried",
-    );
-    same();
-    await assert.rejects(withWebGpu(() => Promise.reject(new Error("no adapter"))), /no adapter/);
-    same();
-  },
-);
+const lacks = here === "node" || here === "bun" ? undefined : "only Node and Bun lack it";
+
+test(...skip("navigator.gpu is the package webgpu during calls, and is removed afterwards", lacks), async () => {
+  const before = Object.getOwnPropertyDescriptor(globals, "navigator");
+  const rest = Object.keys(Object.getPrototypeOf(globals.navigator ?? {}));
+  const same = () => {
+    assert.deepEqual(Object.getOwnPropertyDescriptor(globals, "navigator"), before);
+    assert.ok(!globals.navigator || !("gpu" in globals.navigator));
+  };
+  const call = () => globals.navigator?.gpu;
+  const gpu = {};
+  let loads = 0;
+  const withWebGpu = webGpuFrom(() =>
+    ++loads === 1 ? Promise.reject(new Error("libstdc++ is too old\nand more")) : Promise.resolve({ create: () => gpu })
+  );
+  await assert.rejects(withWebGpu(call), /cannot load the package "webgpu": libstdc\+\+ is too old$/);
+  same();
+  assert.equal(await withWebGpu(call), gpu, "a failed attempt is retried");
+  same();
+  await assert.rejects(withWebGpu(() => Promise.reject(new Error("no adapter"))), /no adapter/);
+  same();
+  await withWebGpu(() => assert.deepEqual(Object.keys(Object.getPrototypeOf(globals.navigator)), rest));
+
+  let endFirst = () => {};
+  const first = withWebGpu(() => new Promise<void>((done) => (endFirst = done)).then(call));
+  let endSecond = () => {};
+  const second = withWebGpu(() => new Promise<void>((done) => (endSecond = done)).then(call));
+  await withWebGpu(() => {});
+  endFirst();
+  assert.equal(await first, gpu);
+  endSecond();
+  assert.equal(await second, gpu, "a call that ends does not affect one in progress");
+  same();
+  assert.equal(loads, 2);
+});
 
 test("threads work everywhere except on pages that are not isolated", () => {
   const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated;
@@ -86,7 +93,8 @@ test("threads work everywhere except on pages that are not isolated", () => {
 test("a missing device says what it needs", async () => {
   for (const { name, available, reason } of await availableDevices()) {
     if (available) continue;
-    if (homesOf(name)!.includes(here)) assert.ok(reason!.endsWith(needsOf(name)!), reason);
+    const { runsIn, needs } = backendNamed(name);
+    if (runsIn.includes(here)) assert.ok(reason!.endsWith(needs(here)!), reason);
     else assert.match(reason!, new RegExp(`runs only in .*, and this is ${here}`));
   }
 });

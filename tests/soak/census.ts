@@ -3,7 +3,7 @@
  * GPU.
  */
 import process from "node:process";
-import { type Constructor, type Context, gpuJs, watching, watchWorkers } from "../support/gpujs.ts";
+import { type Constructor, type Context, gpuJs, isGl, watching, watchWorkers } from "../support/gpujs.ts";
 
 /** Resources by kind; kinds that a runtime cannot observe are missing. */
 export type Census = Readonly<Record<string, number>>;
@@ -86,7 +86,7 @@ function collector(): (() => void) | null {
 export async function startCensus(device: string, contexts: readonly Context[]): Promise<() => Promise<Census>> {
   const counts: Record<string, () => number> = { "bytes of WebAssembly": countWasm(), "workers": countWorkers() };
   if (device === "webgpu") counts["buffers of the GPU"] = await countBuffers();
-  else if (/gl2?$/.test(device)) counts["textures of the GPU"] = countTextures(contexts);
+  else if (await isGl(device)) counts["textures of the GPU"] = countTextures(contexts);
   const collect = collector();
   return async () => {
     // Finalizers run in separate tasks, and free more.

@@ -4,7 +4,8 @@
  * is right, and more of them tell nothing that Node has not.
  */
 import process from "node:process";
-import { homesOf, runtime } from "../../core/runtime.ts";
+import { backendNamed } from "../../core/backends/list.ts";
+import { runtime } from "../../core/runtime.ts";
 
 /**
  * How much a cell tries: everything, inputs of each kind, or few, where to compile a kernel takes as long as many tests elsewhere. Least
@@ -23,9 +24,9 @@ const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> 
 
 /** How much this runtime tries on a device, or without one. */
 export function extentOf(device?: string): Extent {
-  if (device === "webgl" || device === "webgl2") return "least";
-  if (device !== undefined && homesOf(device) !== null) return "few";
-  return runtime() === "node" && device !== "webasm" ? "full" : "some";
+  const backend = device === undefined ? undefined : backendNamed(device);
+  if (backend?.computesOn === "gpu") return backend.runsIn.every((place) => place === "browser") ? "least" : "few";
+  return runtime() === "node" && backend?.accuracy !== "polynomials" ? "full" : "some";
 }
 
 /** How many of the inputs of a property a cell tries. */

@@ -1,5 +1,6 @@
 /** The devices that tests run on. */
-import { homesOf, runtime } from "../../core/runtime.ts";
+import { backends } from "../../core/backends/list.ts";
+import { runtime } from "../../core/runtime.ts";
 import { availableDevices } from "../../mod.ts";
 import { type Extent, extentOf } from "./cells.ts";
 import { skip } from "./skip.ts";
@@ -20,14 +21,17 @@ export interface DeviceUnderTest {
 
 /** The devices that this runtime can have; if a driver is missing, the tests are skipped with the reason. */
 export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
-  return (await availableDevices()).filter(({ name }) => homesOf(name)?.includes(runtime()) ?? true).map(
-    ({ name, available, reason }) => ({
+  const here = backends.filter(({ runsIn }) => runsIn.includes(runtime()));
+  const found = new Map((await availableDevices()).map((device) => [device.name, device]));
+  return here.map(({ name, arrays, computesOn }) => {
+    const { available, reason } = found.get(name)!;
+    return {
       device: name,
       available,
       on: (text) => skip(`${text} [${name}]`, reason),
-      single: name !== "float64",
-      gpu: homesOf(name) !== null,
+      single: arrays === Float32Array,
+      gpu: computesOn === "gpu",
       extent: extentOf(name),
-    }),
-  );
+    };
+  });
 }

@@ -1,5 +1,6 @@
 /** Intercepts gpu.js's resources for tests of faults: contexts, the WebGPU device, workers. */
 import process from "node:process";
+import { withWebGpu } from "../../core/backends/addon.ts";
 import { importGpuJs } from "../../core/runtime.ts";
 
 export interface Context {
@@ -30,11 +31,21 @@ export async function gpuJs(): Promise<GpuJs> {
   return module.WebGPUContext ? module : module.default!;
 }
 
+/** gpu.js's GL kernel classes, by device. */
+async function glKernels(): Promise<Map<string, KernelClass>> {
+  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
+  return new Map([["webgl", WebGLKernel], ["webgl2", WebGL2Kernel], ["headlessgl", HeadlessGLKernel]]);
+}
+
+/** Whether a device has GL contexts. */
+export async function isGl(device: string): Promise<boolean> {
+  return (await glKernels()).has(device);
+}
+
 /** Collects the GL contexts created from now on. */
 export async function catchContexts(): Promise<Context[]> {
   const caught: Context[] = [];
-  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
-  for (const { prototype } of [WebGLKernel, WebGL2Kernel, HeadlessGLKernel]) {
+  for (const { prototype } of (await glKernels()).values()) {
     if (!Object.hasOwn(prototype, "initContext")) continue;
     const make = prototype.initContext;
     prototype.initContext = function () {
@@ -58,12 +69,11 @@ export async function takeAway(device: string, contexts: readonly Context[]): Pr
 /** Keeps a device from restarting; returns a function that undoes it. */
 export async function breakStart(device: string): Promise<() => void> {
   if (device === "webgpu") {
-    const { gpu } = navigator as unknown as { gpu: { requestAdapter(): Promise<unknown> } };
+    const gpu = await withWebGpu(() => (navigator as unknown as { gpu: { requestAdapter(): Promise<unknown> } }).gpu);
     gpu.requestAdapter = () => Promise.resolve(null);
     return () => Reflect.deleteProperty(gpu, "requestAdapter");
   }
-  const { WebGLKernel, WebGL2Kernel, HeadlessGLKernel } = await gpuJs();
-  const { prototype } = { webgl: WebGLKernel, webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel }[device]!;
+  const { prototype } = (await glKernels()).get(device)!;
   const make = prototype.initContext;
   prototype.initContext = () => {
     throw new Error("no context to be had");

@@ -1,0 +1,88 @@
+/** WebGPU where the runtime has none: the package `webgpu`. */
+import { type Runtime, runtime } from "../runtime.ts";
+
+/** The exports of the package that are used here. */
+export interface WebGpuAddon {
+  create(options: string[]): unknown;
+}
+
+/** Runtimes without WebGPU of their own. */
+const WITHOUT_WEBGPU: readonly Runtime[] = ["node", "bun"];
+
+// Bundlers do not follow names that are variables.
+const ADDON: string = "webgpu";
+const NODE_MODULE: string = "node:module";
+const NODE_URL: string = "node:url";
+
+/** Imports the package: the one beside gpugrad first, since the one that gpu.js brings is older and loads on fewer systems. */
+async function importAddon(): Promise<WebGpuAddon> {
+  let reason: unknown;
+  for (const load of [() => import(ADDON), importAddonOfGpuJs]) {
+    try {
+      return await load();
+    } catch (error) {
+      if (reason === undefined || isMissing(reason)) reason = error;
+    }
+  }
+  throw isMissing(reason) ? new Error("it is not installed", { cause: reason }) : reason;
+}
+
+/** The `webgpu` that gpu.js itself would import. */
+async function importAddonOfGpuJs(): Promise<WebGpuAddon> {
+  const { createRequire } = await import(NODE_MODULE);
+  const { pathToFileURL } = await import(NODE_URL);
+  const gpuJs = createRequire(import.meta.url).resolve("gpu.js");
+  return await import(pathToFileURL(createRequire(gpuJs).resolve(ADDON)).href);
+}
+
+/** Whether an import failed because there is no such package, rather than because it does not load. */
+function isMissing(error: unknown): boolean {
+  return /^(ERR_)?MODULE_NOT_FOUND$/.test(String((error as { code?: unknown } | null)?.code));
+}
+
+/**
+ * A function that calls others with WebGPU at `navigator.gpu`, where gpu.js looks for it. Where the runtime has none of its own the
+ * package stands in for the time of the call. The function rejects where the package does not load; the next call tries again.
+ */
+export function webGpuFrom(load: () => Promise<WebGpuAddon>): <T>(call: () => T | Promise<T>) => Promise<T> {
+  let created: Promise<unknown> | null = null;
+  /** Calls under way that see the package, and how to take it away after the last of them. */
+  let calls = 0;
+  let remove = () => {};
+  return async (call) => {
+    const { navigator } = globalThis as { navigator?: { gpu?: unknown } };
+    if ((calls === 0 && navigator?.gpu) || !WITHOUT_WEBGPU.includes(runtime())) return await call();
+    let gpu: unknown;
+    try {
+      gpu = await (created ??= load().then((module) => module.create([])));
+    } catch (error) {
+      created = null;
+      throw new Error(`cannot load the package "webgpu": ${firstLine(error)}`, { cause: error });
+    }
+    if (calls++ === 0) remove = putAtNavigator(gpu);
+    try {
+      return await call();
+    } finally {
+      if (--calls === 0) remove();
+    }
+  };
+}
+
+/** Calls with WebGPU at `navigator.gpu`; see {@link webGpuFrom}. */
+export const withWebGpu = webGpuFrom(importAddon);
+
+/** Puts an object at `navigator.gpu`; returns a function that undoes it. The rest of `navigator` stays visible. */
+function putAtNavigator(gpu: unknown): () => void {
+  const globals = globalThis as { navigator?: object };
+  const { navigator } = globals;
+  if (navigator) {
+    Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true, writable: true });
+    return () => Reflect.deleteProperty(navigator, "gpu");
+  }
+  Object.defineProperty(globals, "navigator", { value: { gpu }, configurable: true, writable: true });
+  return () => Reflect.deleteProperty(globals, "navigator");
+}
+
+function firstLine(error: unknown): string {
+  return String((error as Error)?.message ?? error).split("\n")[0];
+}

@@ -1,0 +1,25 @@
+/** gpu.js on plain JavaScript. */
+import { RUNTIMES } from "../runtime.ts";
+import type { Backend } from "./backend.ts";
+import { target } from "./dialect.ts";
+import { openGpuJs } from "./gpujs_driver.ts";
+import { limitsOf } from "./limits.ts";
+import { openHost } from "./platform.ts";
+
+/** It computes in doubles and stores floats: each operation is rounded, so that it decides as float32 does. */
+const dialect = target("cpu", {
+  round: (code) => `Math.fround(${code})`,
+  exactIndex: Number.MAX_SAFE_INTEGER,
+});
+
+export const cpu: Backend = {
+  name: "cpu",
+  computesOn: "host",
+  runsIn: RUNTIMES,
+  needs: () => null,
+  dialect,
+  limits: limitsOf(dialect),
+  accuracy: "host",
+  arrays: Float32Array,
+  driver: () => openGpuJs(cpu, openHost("JavaScript")),
+};

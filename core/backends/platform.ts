@@ -1,0 +1,56 @@
+/** The ground that gpu.js computes on: a GPU through WebGPU or GL, or the host. */
+import type { Plan } from "../plan/plan.ts";
+import { sizeOf } from "../shape.ts";
+import type { Gpu, GpuModule } from "./gpujs.ts";
+
+/** What lies under a `GPU` of gpu.js. */
+export interface Platform {
+  /** What computes, in words. */
+  readonly description: string;
+  /** The name that gpu.js has for it in pipelines that ran. */
+  readonly reportedAs: string;
+  readonly bytesPerElement: number;
+  /** Whether calls must not overlap: they share one context and its state. */
+  readonly exclusive: boolean;
+  /** @throws where a plan cannot run, with the limit. */
+  check(plan: Plan): void;
+  /** Runs a pipeline for the first time, and reports errors that the driver would only log. */
+  first<T>(run: () => Promise<T>): Promise<T>;
+  /** Why the device can compute no more; `null` where it can. */
+  lost(error?: unknown): Promise<string | null>;
+}
+
+/** Starts gpu.js in a mode. */
+export type Opener = (gpujs: GpuModule, mode: string) => Promise<{ readonly gpu: Gpu; readonly platform: Platform }>;
+
+/** An array of a plan, as errors name it. */
+export interface NamedArray {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+}
+
+/** The arrays of a plan. */
+export function arraysOf(plan: Plan): NamedArray[] {
+  return [
+    ...plan.leaves.map(({ shape, size }, i) => ({ name: `leaf ${i}`, shape, size })),
+    ...plan.steps.map(({ name, shape }) => ({ name: `"${name}"`, shape, size: sizeOf(shape) })),
+  ];
+}
+
+/** Opens the host. It is never lost, and by itself limits nothing. */
+export function openHost(description: string, check: (plan: Plan) => void = () => {}): Opener {
+  return (gpujs, mode) =>
+    Promise.resolve({
+      gpu: new gpujs.GPU({ mode }),
+      platform: {
+        description,
+        reportedAs: mode,
+        bytesPerElement: 4,
+        exclusive: false,
+        check,
+        first: (run) => run(),
+        lost: () => Promise.resolve(null),
+      },
+    });
+}

@@ -1,0 +1,47 @@
+/** gpu.js on WebAssembly, with SIMD and threads. */
+import type { Plan, Source } from "../plan/plan.ts";
+import { RUNTIMES } from "../runtime.ts";
+import { sizeOf } from "../shape.ts";
+import type { Backend } from "./backend.ts";
+import { target } from "./dialect.ts";
+import { expPolynomial } from "./functions.ts";
+import { openGpuJs } from "./gpujs_driver.ts";
+import { limitsOf } from "./limits.ts";
+import { openHost } from "./platform.ts";
+
+const dialect = target("webasm", { functions: { exp: expPolynomial } });
+
+export const webasm: Backend = {
+  name: "webasm",
+  computesOn: "host",
+  runsIn: RUNTIMES,
+  needs: () => null,
+  dialect,
+  limits: limitsOf(dialect),
+  accuracy: "polynomials",
+  arrays: Float32Array,
+  driver: () => openGpuJs(webasm, openHost("WebAssembly", checkMemory)),
+};
+
+/** What a 32-bit WebAssembly memory can hold. */
+const MEMORY_BYTES = 2 ** 32;
+
+/** Kernels can have memories of their own; the arrays that one of them reads and writes cannot be divided. */
+function checkMemory(plan: Plan): void {
+  for (const { name, shape, args } of plan.steps) {
+    const read = args.map((source) => sizeOfSource(plan, source));
+    const bytes = 4 * read.reduce((sum, size) => sum + size, sizeOf(shape));
+    if (bytes <= MEMORY_BYTES) continue;
+    throw new Error(
+      `webasm: the kernel of "${name}" of shape [${
+        shape.join(", ")
+      }] reads and writes ${bytes} bytes, but WebAssembly ` +
+        `addresses at most ${MEMORY_BYTES}`,
+    );
+  }
+}
+
+function sizeOfSource(plan: Plan, source: Source): number {
+  if (source.from === "empty") return 0;
+  return source.from === "leaf" ? plan.leaves[source.index].size : sizeOf(plan.steps[source.index].shape);
+}

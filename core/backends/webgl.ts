@@ -1,0 +1,141 @@
+/** gpu.js on GL: WebGL in browsers, and the addon `gl` in Node. */
+import type { Plan } from "../plan/plan.ts";
+import type { Backend } from "./backend.ts";
+import { target } from "./dialect.ts";
+import { shaderFunctions } from "./functions.ts";
+import { openGpuJs } from "./gpujs_driver.ts";
+import { limitsOf } from "./limits.ts";
+import { arraysOf, type Opener, type Platform } from "./platform.ts";
+
+/** A backend whose kernels are shaders over textures. */
+function overTextures({ name, runsIn, needs }: Pick<Backend, "name" | "runsIn" | "needs">): Backend {
+  const dialect = target(name, { flat: true, extents: [], shader: true, functions: shaderFunctions });
+  const backend: Backend = {
+    name,
+    computesOn: "gpu",
+    runsIn,
+    needs,
+    dialect,
+    limits: limitsOf(dialect),
+    accuracy: "shader",
+    arrays: Float32Array,
+    driver: () => openGpuJs(backend, open),
+  };
+  return backend;
+}
+
+export const webgl2: Backend = overTextures({ name: "webgl2", runsIn: ["browser"], needs: () => null });
+export const webgl: Backend = overTextures({ name: "webgl", runsIn: ["browser"], needs: () => null });
+export const headlessgl: Backend = overTextures({
+  name: "headlessgl",
+  runsIn: ["node"],
+  needs: () =>
+    'it needs the optional package "gl", which npm builds where libxi-dev, libxext-dev, libx11-dev, libgl1-mesa-dev and ' +
+    "pkg-config are installed, and an X display (`xvfb-run -a` starts one)",
+});
+
+const open: Opener = (gpujs, mode) => {
+  const gpu = new gpujs.GPU({ mode });
+  // There is no context before the first kernel.
+  return Promise.resolve({ gpu, platform: new Gl(mode, () => gpu.context as Context | null) });
+};
+
+/** The parts of WebGL that are used here. */
+interface Context {
+  readonly MAX_TEXTURE_SIZE: number;
+  readonly RENDERER: number;
+  getParameter(name: number): unknown;
+  getExtension(name: string): { readonly UNMASKED_RENDERER_WEBGL: number } | null;
+  getError(): number;
+  isContextLost(): boolean;
+}
+
+/** Positions in textures are computed in floats. */
+const MOST_ELEMENTS = 2 ** 24;
+
+class Gl implements Platform {
+  /** gpu.js has one name for all of GL. */
+  readonly reportedAs = "gpu";
+  /** A texel holds one number in four channels. */
+  readonly bytesPerElement = 16;
+  readonly exclusive = true;
+  readonly #mode: string;
+  readonly #context: () => Context | null;
+  #renderer: { readonly name: string; readonly textureSize: number } | null = null;
+
+  constructor(mode: string, context: () => Context | null) {
+    this.#mode = mode;
+    this.#context = context;
+  }
+
+  get description(): string {
+    return this.#look()?.name ?? "no context yet";
+  }
+
+  check(plan: Plan): void {
+    const renderer = this.#look();
+    const most = Math.min(renderer ? renderer.textureSize ** 2 : Infinity, MOST_ELEMENTS);
+    for (const { name, shape, size } of arraysOf(plan)) {
+      if (size <= most) continue;
+      const why = most === MOST_ELEMENTS
+        ? "indices are floats there"
+        : `textures of ${renderer!.name} are at most ${renderer!.textureSize} wide and high`;
+      throw new Error(
+        `${this.#mode}: ${name} of shape [${shape.join(", ")}] has ${size} elements, but at most ${most} can be ` +
+          `addressed (${why})`,
+      );
+    }
+  }
+
+  /** Errors while textures are made are only noted otherwise, and the results would be zeros. */
+  async first<T>(run: () => Promise<T>): Promise<T> {
+    firstError(this.#context());
+    const result = await run();
+    const error = firstError(this.#context());
+    if (error !== 0) throw new Error(ERRORS[error] ?? `GL error ${error}`);
+    return result;
+  }
+
+  lost(): Promise<string | null> {
+    return Promise.resolve(isLost(this.#context()) ? "the context was lost" : null);
+  }
+
+  /** The renderer, once there is a context that can be asked for it. */
+  #look(): { readonly name: string; readonly textureSize: number } | null {
+    const context = this.#context();
+    if (context && !this.#renderer && !isLost(context)) {
+      const info = context.getExtension("WEBGL_debug_renderer_info");
+      this.#renderer = {
+        name: String(context.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER)),
+        textureSize: context.getParameter(context.MAX_TEXTURE_SIZE) as number,
+      };
+    }
+    return this.#renderer;
+  }
+}
+
+/** Whether a context is gone. The addon's contexts never say that they are lost, but throw. */
+function isLost(context: Context | null): boolean {
+  if (!context) return false;
+  try {
+    return context.isContextLost() || context.getParameter(context.MAX_TEXTURE_SIZE) === null;
+  } catch {
+    return true;
+  }
+}
+
+/** The first error that a context has noted; clears them all. */
+function firstError(context: Context | null): number {
+  const first = context?.getError() ?? 0;
+  // One of each kind at most, and a lost context notes another one each time.
+  for (let i = 0; i < 8 && first !== 0 && context!.getError() !== 0; i++);
+  return first;
+}
+
+const ERRORS: Readonly<Record<number, string>> = {
+  0x0500: "the driver refused a call: invalid enum",
+  0x0501: "the driver refused a call: invalid value",
+  0x0502: "the driver refused a call: invalid operation",
+  0x0505: "out of memory",
+  0x0506: "the driver refused a call: incomplete framebuffer",
+};
