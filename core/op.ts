@@ -42,8 +42,6 @@ export interface MovementKernel {
   readonly fill?: (attributes: Attributes) => number;
   /** Whether every element stays where it is. */
   readonly identity?: boolean;
-  /** Whether the result gets an array of its own, which a planner that looks at one value at a time would not see. */
-  readonly stored?: boolean;
 }
 
 /** Combines the elements along `attributes.axes`, which the output lacks. */
@@ -97,6 +95,12 @@ export type Kernel =
   | PositionKernel
   | LeafKernel
   | LoweredKernel;
+
+/** A kernel of one kind. */
+export type KernelOf<K extends Kernel["kind"]> = Extract<Kernel, { kind: K }>;
+
+/** How a value of a plan is computed: composites are expanded before. */
+export type PrimitiveKernel = Exclude<Kernel, LoweredKernel>;
 
 /** What a rule of differentiation knows. */
 export interface VjpContext {

@@ -3,7 +3,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { arange } from "../ops/creation.ts";
 import { add, equal, greater, greaterEqual, logicalAnd, maximum, where } from "../ops/elementwise.ts";
 import { gather } from "../ops/indexing.ts";
-import { broadcastTo, slice, squeeze, stored, unsqueeze } from "../ops/movement.ts";
+import { broadcastTo, slice, squeeze, unsqueeze } from "../ops/movement.ts";
 import { argmax, max } from "../ops/reduce.ts";
 import { type Corners, cornersOf, iouOfCorners } from "./boxes.ts";
 import type { DefaultBoxes } from "./default_boxes.ts";
@@ -38,8 +38,7 @@ export function matchTargets(targets: GroupedTargets, defaultBoxes: DefaultBoxes
   const forces = logicalAnd(isBestBox, unsqueeze(valid, 2));
   const forced = max(where(forces, unsqueeze(arange(slots), 1), -1), 1); // [batch, a]
 
-  // Everything that follows reads it: one array.
-  const matched = stored(where(greaterEqual(forced, 0), forced, byOverlap));
+  const matched = where(greaterEqual(forced, 0), forced, byOverlap);
   return { target: maximum(matched, 0), positive: greaterEqual(matched, 0) };
 }
 

@@ -9,18 +9,6 @@ import { type DType, Tensor } from "../core/tensor.ts";
 import { arange, asTensor, checkCountable, full, isCountable, type TensorLike } from "./creation.ts";
 import { cast, less, where } from "./elementwise.ts";
 
-const storedOp: Op = {
-  name: "stored",
-  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
-  kernel: { kind: "movement", source: (out) => [...out], stored: true },
-  vjp: [({ cotangent }) => cotangent],
-};
-
-/** The same values, computed once into an array: for a small result of much work that many elements read. */
-export function stored(x: Tensor): Tensor {
-  return record(storedOp, [x]);
-}
-
 /** Splits n into factors, so that reshapes and views of any size can be drawn. */
 function factors(draw: Draw, n: number): number[] {
   const shape: number[] = [];
@@ -538,13 +526,31 @@ export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
   const parts = given.filter((t) => t.shape[at] > 0).map((t) => cast(t, dtype));
   if (parts.length === 0) return cast(first, dtype);
   if (parts.length === 1) return parts[0];
-  const ends: number[] = [];
-  for (const t of parts) ends.push((ends.at(-1) ?? 0) + t.shape[at]);
-  const length = ends[ends.length - 1];
+  const length = parts.reduce((sum, t) => sum + t.shape[at], 0);
   checkCountable(concatCall, length, `an axis ${at}`);
-  const position = reshape(arange(length), first.shape.map((_, a) => (a === at ? length : 1)));
+  let joined = parts;
+  while (joined.length > 1) joined = groupsOf(joined).map((group) => joinFew(group, at));
+  return joined[0];
+}
+
+/** As many arrays as any kernel can read. Where more are joined, each is copied into the array of its group rather than into one for all. */
+const GROUP = 6;
+
+/** Neighbours together, as evenly as can be. */
+function groupsOf<T>(items: readonly T[]): T[][] {
+  const count = Math.ceil(items.length / GROUP);
+  const start = (i: number) => Math.floor((i * items.length) / count);
+  return Array.from({ length: count }, (_, i) => items.slice(start(i), start(i + 1)));
+}
+
+/** Joins along an axis: each part is padded to the length of all, and chosen where it stands. */
+function joinFew(parts: readonly Tensor[], axis: number): Tensor {
+  const ends: number[] = [];
+  for (const t of parts) ends.push((ends.at(-1) ?? 0) + t.shape[axis]);
+  const length = ends[ends.length - 1];
+  const position = reshape(arange(length), parts[0].shape.map((_, a) => (a === axis ? length : 1)));
   const padded = parts.map((t, i) =>
-    pad(t, t.shape.map((n, a) => (a === at ? [ends[i] - n, length - ends[i]] as const : [0, 0] as const)))
+    pad(t, t.shape.map((n, a) => (a === axis ? [ends[i] - n, length - ends[i]] as const : [0, 0] as const)))
   );
   // Halving keeps the choice short for many parts.
   const join = (low: number, high: number): Tensor => {

@@ -8,7 +8,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts";
 import { add, equal, greater, less, logicalAnd, logicalNot, logicalOr, neg, sub, where } from "./elementwise.ts";
 import { gather } from "./indexing.ts";
-import { broadcastTo, concat, pad, reshape, slice, squeeze, stored, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, concat, pad, reshape, slice, squeeze, transpose, unsqueeze } from "./movement.ts";
 import { argmax, sum } from "./reduce.ts";
 
 /** Options of {@link rank}, {@link argsort} and {@link sort}. */
@@ -317,8 +317,8 @@ export function topKMask(x: TensorLike, k: TensorLike, axis = -1): Tensor {
   if (n <= SHORT_AXIS) return back(less(rankLast(moved, true), many));
 
   const order = orderOf(moved, true);
-  const coarse = stored(coarseBracket(order, many));
-  const fine = stored(tighter(coarse, fineBracket(order, many, within(order, coarse).undecided)));
+  const coarse = coarseBracket(order, many);
+  const fine = tighter(coarse, fineBracket(order, many, within(order, coarse).undecided));
   const { after, undecided } = within(order, fine);
   const before = countBefore(order, order.keys, broadcastTo(order.places, moved.shape));
   return back(where(undecided, less(before, many), logicalNot(after)));

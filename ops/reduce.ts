@@ -7,7 +7,7 @@ import { dropAxes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Attributes, DType, Tensor } from "../core/tensor.ts";
 import { arange, asTensor, full, type TensorLike } from "./creation.ts";
 import { abs, add, cast, div, equal, exp, greater, less, log, logicalNot, sub, where } from "./elementwise.ts";
-import { broadcastTo, reshape, slice, stored, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, reshape, slice, transpose, unsqueeze } from "./movement.ts";
 
 /** One axis or several; all where there is none. */
 export type Axes = number | readonly number[];
@@ -447,8 +447,7 @@ const logSumExpOp: Op = defineOp({
       // An infinite maximum would be subtracted from itself.
       const shift = where(less(abs(largest), Infinity), largest, 0);
       const careful = add(log(sumExp(shift)), shift);
-      // One array for the result, rather than one for each of its parts.
-      return stored(where(logicalNot(less(quick, FAR_ABOVE)), careful, add(log(quick), first)));
+      return where(logicalNot(less(quick, FAR_ABOVE)), careful, add(log(quick), first));
     },
   },
   // The softmax.

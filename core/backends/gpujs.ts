@@ -3,8 +3,9 @@ import type { GPU as GpuJs } from "gpu.js";
 import { type Backend, type CompiledPlan, DeviceLostError } from "../device.ts";
 import { type Driver, glDriver, hostDriver, type WebGpuContext, webGpuDriver } from "./driver.ts";
 import { kernelFunction } from "../plan/loops.ts";
+import { limitsOf } from "./budgets.ts";
 import { targetFor } from "./dialect.ts";
-import { MAX_ITERATIONS, type Plan, type Source } from "../plan/plan.ts";
+import type { Plan, Source } from "../plan/plan.ts";
 import { importGpuJs, threadsWork, whileWorkersStart, withWebGpu } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../tensor.ts";
@@ -84,7 +85,7 @@ export async function gpuBackend(mode: string): Promise<Backend> {
         output: [...step.kernel.extent],
         precision: "single",
         asyncMode: true,
-        loopMaxIterations: MAX_ITERATIONS,
+        loopMaxIterations: limitsOf(target).iterations,
         // It would divide whole numbers as integers, for which 1 / 0 is 0; indices allow for inexact quotients themselves.
         fixIntegerDivisionAccuracy: false,
         constants: Object.fromEntries(step.kernel.tables.map((name) => [name, target.tables[name]])),

@@ -1,8 +1,9 @@
 /** A step of a plan becomes one JavaScript function: index expressions are evaluated, values computed where their loops are. */
-import { add, constant, flatten, floorDiv, type Index, scale, unflatten, variable } from "../affine.ts";
+import { add, constant, flatten, floorDiv, type Index, scale, variable } from "../affine.ts";
 import type { Target } from "../backends/dialect.ts";
 import type { Lowering } from "../op.ts";
-import { costOf, guardedCost, type Stored } from "./costs.ts";
+import { broadcastIndex, isInside, movedIndex, movedShare, spread, threadIndex, unrollWidth } from "./access.ts";
+import type { Work } from "./costs.ts";
 import type { Node } from "./node.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
@@ -31,25 +32,9 @@ export interface KernelSource extends KernelText {
   readonly evaluations: ReadonlyMap<Node, number>;
 }
 
-/** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
-const MIN_ROW = 64;
-
-/** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
-function spread(shape: Shape, target: Target): number[][] {
-  const all = shape.map((_, i) => i);
-  let first = shape.length;
-  let row = 1;
-  while (first > 0 && row < MIN_ROW) row *= shape[--first];
-  const groups = [all.slice(first)];
-  if (first > 0) groups.push([first - 1]);
-  if (first > 1) groups.push(all.slice(0, first - 1));
-  const fits = groups.every((axes, k) => sizeOf(axes.map((a) => shape[a])) <= (target.extents[k] ?? 0));
-  return fits ? groups : [all];
-}
-
 /** The extent of an array of this shape: x, y, z, as far as needed. */
 export function extentOf(shape: Shape, target: Target): number[] {
-  return spread(shape, target).map((axes) => sizeOf(axes.map((a) => shape[a])));
+  return spread(shape, target.extents).map((axes) => sizeOf(axes.map((a) => shape[a])));
 }
 
 /** A name for the element of a value at an index. */
@@ -91,27 +76,10 @@ class Scope {
   }
 }
 
-/** A reduction of at least this many elements does not run inside another one's loop: it gets threads of its own. */
-const LONG_INNER = 8;
-/** Nor does a branch that guards this much, which would be computed for nothing if what it guards got an array instead. */
-const MUCH_GUARDED = 30_000;
-/** A branch around something cheaper than this costs more than it saves. */
-const LAZY_COST = 12;
 /** Conditions longer than this are computed once rather than repeated. */
 const LONG_CONDITION = 60;
 /** A number as source text. */
 const LITERAL = /^\(?-?[\d.]+(e[-+]?\d+)?\)?$/;
-
-/** The values that one kernel computes, repetitions in branches and unrolled loops included. */
-const MOST_VALUES = 1500;
-
-/** Thrown where a kernel gets too large: the value that it repeats most should be read from an array. */
-export class KernelTooLarge {
-  readonly repeated: Node;
-  constructor(repeated: Node) {
-    this.repeated = repeated;
-  }
-}
 
 /** Thrown where an index is too large to be exact on a backend. */
 class IndexTooLarge extends Error {
@@ -128,58 +96,28 @@ class IndexTooLarge extends Error {
 }
 
 class Emitter {
-  /** How often each value is computed in the text. */
-  readonly #repetitions = new Map<Node, number>();
-  #values = 0;
   readonly args: Node[] = [];
   readonly evaluations = new Map<Node, number>();
   iterations = 0;
   #names = 0;
   readonly #root: Node;
   readonly #target: Target;
-  readonly #stored: Stored;
+  readonly #work: Work;
   /** The names of hidden constants. */
   readonly #constants = new Map<string, string>();
   readonly #threads: number;
   readonly top: Scope;
 
-  constructor(root: Node, target: Target, stored: Stored) {
+  constructor(root: Node, target: Target, work: Work) {
     this.#root = root;
-    this.#stored = stored;
+    this.#work = work;
     this.#target = target;
     this.#threads = root.size;
     this.top = new Scope(null, 0, root.size);
   }
 
   threadIndex(): Index[] {
-    const { shape } = this.#root;
-    const index = new Array<Index>(shape.length);
-    spread(shape, this.#target).forEach((axes, k) => {
-      const sizes = axes.map((a) => shape[a]);
-      const flat = variable(this.#target.thread[k], 0, sizeOf(sizes) - 1, 0);
-      unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
-    });
-    return index;
-  }
-
-  #mostRepeated(): Node {
-    let most: Node | null = null;
-    for (const [node, times] of this.#repetitions) {
-      if (
-        !most || times > this.#repetitions.get(most)! ||
-        (times === this.#repetitions.get(most) && node.order > most.order)
-      ) {
-        most = node;
-      }
-    }
-    return most!;
-  }
-
-  /** Whether a value inside a loop should be read from an array that a kernel of its own fills. */
-  #ownThreads(node: Node): boolean {
-    const { kernel } = node;
-    if (kernel.kind === "reduce") return node.inputs[0].size >= LONG_INNER * node.size;
-    return guardedCost(node, false, this.#stored) > MUCH_GUARDED;
+    return threadIndex(this.#root.shape, this.#target.extents, this.#target.thread);
   }
 
   #name(prefix: string): string {
@@ -286,7 +224,7 @@ class Emitter {
     const known = this.#find(key, scope);
     if (known) return known;
     this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
-    const read = node !== this.#root && (this.#stored.has(node) || (scope.depth > 0 && this.#ownThreads(node)));
+    const read = node !== this.#root && this.#work.stored.has(node);
     const value = read ? this.#load(node, index, scope) : this.#compute(node, index, scope);
     value.depth = depth;
     scope.memo.set(key, value);
@@ -300,7 +238,7 @@ class Emitter {
       const code = this.#bind(scope, `a${arg}[${this.#index(flatten(index, node.shape), scope)}]`);
       return { code, condition: false, depth: 0 };
     }
-    const groups = spread(node.shape, this.#target).map((axes) =>
+    const groups = spread(node.shape, this.#target.extents).map((axes) =>
       this.#index(flatten(axes.map((a) => index[a]), axes.map((a) => node.shape[a])), scope)
     );
     const code = this.#bind(scope, `a${arg}${groups.reverse().map((g) => `[${g}]`).join("")}`);
@@ -309,11 +247,6 @@ class Emitter {
 
   #compute(node: Node, index: readonly Index[], scope: Scope): Value {
     const { kernel } = node;
-    // What a branch computes is unknown outside of it, so a chain of branches can repeat its beginning exponentially often.
-    if (node !== this.#root && kernel.kind !== "movement" && kernel.kind !== "position") {
-      this.#repetitions.set(node, (this.#repetitions.get(node) ?? 0) + 1);
-      if (++this.#values > MOST_VALUES) throw new KernelTooLarge(this.#mostRepeated());
-    }
     switch (kernel.kind) {
       case "elementwise":
         return this.#elementwise(node, kernel, index, scope);
@@ -336,8 +269,10 @@ class Emitter {
         const { call, literal } = this.#lowering(scope);
         return this.#plain(this.#bind(scope, call("add", literal(start), call("mul", position, literal(step)))));
       }
+      case "leaf":
+        throw new Error("plan: a leaf has no kernel: it is read");
       default:
-        throw new Error(`emit: "${node.name}" of kind ${kernel.kind} has no kernel`);
+        return kernel satisfies never;
     }
   }
 
@@ -351,10 +286,7 @@ class Emitter {
     index: readonly Index[],
     scope: Scope,
   ): Value {
-    const indexOf = (i: number): Index[] => {
-      const { shape } = node.inputs[i];
-      return shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + index.length - shape.length]));
-    };
+    const indexOf = (i: number) => broadcastIndex(node.inputs[i].shape, index);
     const argument = (i: number, at: Scope): string => {
       const [input, own] = [node.inputs[i], indexOf(i)];
       return kernel.takes?.[i] === "condition"
@@ -380,7 +312,7 @@ class Emitter {
       const key = keyOf(node.inputs[0], indexOf(0));
       // Inside a branch with the same condition there is nothing to choose.
       if (scope.holds(key)) return this.value(node.inputs[choice.taken], indexOf(choice.taken), scope);
-      if (guardedCost(node, true, this.#stored) > LAZY_COST) {
+      if (this.#work.isLazy(node)) {
         const test = argument(0, scope);
         const otherwise = argument(choice.otherwise, scope);
         const name = this.#name("t");
@@ -410,19 +342,16 @@ class Emitter {
     scope: Scope,
   ): Value {
     const [input] = node.inputs;
-    const source = kernel.source(index, node.attributes, input.shape, node.shape);
-    const tests: string[] = [];
-    for (let axis = 0; axis < source.length; axis++) {
-      const at = source[axis];
-      if (at.max < 0 || at.min >= input.shape[axis]) {
-        return this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0));
-      }
-      if (at.min < 0) tests.push(`${this.#index(at, scope)} >= 0`);
-      if (at.max >= input.shape[axis]) tests.push(`${this.#index(at, scope)} < ${input.shape[axis]}`);
-    }
-    if (tests.length === 0) return this.value(input, source, scope);
+    const moved = movedIndex(node, kernel, index);
+    if (!moved) return this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0));
+    const { source, bounds } = moved;
+    if (bounds.length === 0) return this.value(input, source, scope);
+    const tests = bounds.flatMap(({ axis, low, high }) => [
+      ...(low ? [`${this.#index(source[axis], scope)} >= 0`] : []),
+      ...(high ? [`${this.#index(source[axis], scope)} < ${input.shape[axis]}`] : []),
+    ]);
     const name = this.#name("t");
-    const inner = new Scope(scope, scope.depth, scope.times * Math.min(1, input.size / node.size), "");
+    const inner = new Scope(scope, scope.depth, scope.times * movedShare(node), "");
     const value = this.number(input, source, inner);
     const fill = this.#operand(this.#plain(this.#target.literal(kernel.fill?.(node.attributes) ?? 0)));
     scope.lines.push(
@@ -447,7 +376,7 @@ class Emitter {
     const code = this.#bind(scope, position.code);
     const size = source.shape[kernel.axis(node.attributes)];
     const at = variable(code, 0, size - 1, position.depth);
-    if (positions.bound !== null && positions.bound <= size) {
+    if (isInside(node, kernel.axis(node.attributes))) {
       return this.value(source, kernel.source(index, at, node.attributes, source.shape), scope);
     }
     // An index that the device computed cannot be refused any more: what lies outside is NaN, which shows.
@@ -475,10 +404,7 @@ class Emitter {
     const sizes = axes.map((a) => input.shape[a]);
     const last = sizes.length - 1;
     const length = sizes.length === 0 ? 1 : sizes[last];
-    const width = kernel.position ? 1 : unrollWidth(
-      length,
-      this.#stored.has(input) ? 1 : costOf(input, (n) => (this.#stored.has(n) ? 1 : null), this.#stored),
-    );
+    const width = kernel.position ? 1 : unrollWidth(length, this.#work.isCheap(input));
     const accumulators = Array.from({ length: width }, () => this.#name("s"));
     for (const s of accumulators) scope.lines.push(`let ${s} = ${this.#target.literal(kernel.identity)};`);
     const best = kernel.position ? this.#name("p") : "";
@@ -529,26 +455,9 @@ class Emitter {
   }
 }
 
-/**
- * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
- * Three are best where they leave no rest, by measurement on WebAssembly.
- */
-function unrollWidth(length: number, cost: number): number {
-  if (length <= 4) return Math.max(1, length);
-  const widths = cost <= COSTLY ? [3, 4, 5, 2] : [3, 2];
-  return widths.find((width) => length % width === 0) ?? 3;
-}
-
-/** A loop's element that costs more is not worth many copies of its text. */
-const COSTLY = 40;
-
-/**
- * Writes the kernel that computes a node, reading every other array of the plan.
- *
- * @throws KernelTooLarge
- */
-export function emitKernel(root: Node, target: Target, stored: Stored): KernelSource {
-  const emitter = new Emitter(root, target, stored);
+/** Writes the kernel that computes a node, reading the other values that have arrays. */
+export function emitKernel(root: Node, target: Target, work: Work): KernelSource {
+  const emitter = new Emitter(root, target, work);
   const value = emitter.number(root, emitter.threadIndex(), emitter.top);
   const tables = new Set<string>();
   const opaque = new Set<string>();
