@@ -1,8 +1,7 @@
 /** Devices: where plans run, and which one is in use. */
 import type { Backend, CompiledPlan, Driver } from "./backends/backend.ts";
-import type { Target } from "./backends/dialect.ts";
 import type { Values } from "./entry.ts";
-import type { Plan } from "./plan/plan.ts";
+import type { Plan, Target } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 
 /**
@@ -103,7 +102,7 @@ export class Device {
 
   /** How kernels are written for it. */
   get target(): Target {
-    return this.record.dialect;
+    return this.record;
   }
 
   /** How many compiled plans it holds, and their bytes. */

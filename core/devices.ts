@@ -1,9 +1,8 @@
 /** Which devices there are, which of them works, and which one computes. */
 import { Device, DeviceLostError, type PassedOver } from "./device.ts";
 import type { Backend } from "./backends/backend.ts";
-import type { Target } from "./backends/dialect.ts";
 import { backendNamed, backends } from "./backends/list.ts";
-import type { Plan } from "./plan/plan.ts";
+import type { Plan, Target } from "./plan/plan.ts";
 import { runtime } from "./runtime.ts";
 import { describe, Signature } from "./options.ts";
 import { type DeviceChoice, deviceName } from "./device_names.ts";
@@ -22,7 +21,7 @@ const PROBE_TRIPS = 64;
 const PROBE_MODULUS = 7;
 let probeLeaf: Float32Array | null = null;
 
-function probePlan({ thread }: Target): Plan {
+function probePlan({ dialect: { thread } }: Target): Plan {
   return {
     leaves: [{ shape: [PROBE_SIZE], extent: [PROBE_SIZE], size: PROBE_SIZE }],
     steps: [{

@@ -35,8 +35,6 @@ export interface MovementKernel<A extends Attributes = Attributes> {
   fill?(attributes: A): number;
   /** Whether every element stays where it is. */
   readonly identity?: boolean;
-  /** Whether the result gets an array of its own, which a planner that looks at one value at a time would not see. */
-  readonly stored?: boolean;
 }
 
 /** Combines the elements along some axes, which the output lacks. */
@@ -83,12 +81,17 @@ export interface LoweredKernel<T, A extends Attributes = Attributes> {
   lower(inputs: readonly T[], attributes: A): T;
 }
 
-/** How an op on entries of type `T` is computed. */
-export type Kernel<T = unknown, A extends Attributes = Attributes> =
+/** How values of a plan's graph are computed: not as other ops, which are expanded before. */
+export type PrimitiveKernel<A extends Attributes = Attributes> =
   | ElementwiseKernel<A>
   | MovementKernel<A>
   | ReduceKernel<A>
   | GatherKernel<A>
   | PositionKernel<A>
-  | LeafKernel
-  | LoweredKernel<T, A>;
+  | LeafKernel;
+
+/** A primitive kernel of one kind. */
+export type KernelOf<K extends PrimitiveKernel["kind"]> = Extract<PrimitiveKernel, { kind: K }>;
+
+/** How an op on entries of type `T` is computed. */
+export type Kernel<T = unknown, A extends Attributes = Attributes> = PrimitiveKernel<A> | LoweredKernel<T, A>;

@@ -1,8 +1,7 @@
 /** How long each kernel of a plan takes on a device. */
 import type { Device } from "./device.ts";
-import type { Target } from "./backends/dialect.ts";
 import type { Values } from "./entry.ts";
-import type { Plan, Source, Step } from "./plan/plan.ts";
+import type { Plan, Source, Step, Target } from "./plan/plan.ts";
 import { sizeOf } from "./shape.ts";
 
 /** The time of a kernel, or the reason why it has none. */
@@ -101,7 +100,7 @@ function alone(plan: Plan, { name, shape, args }: Step, kernel: Step["kernel"]):
 }
 
 /** Reads one element of each argument, so that all are sent, and writes the same number everywhere. */
-function idleKernel(plan: Plan, { args, kernel }: Step, { flat }: Target): Step["kernel"] {
+function idleKernel(plan: Plan, { args, kernel }: Step, { dialect: { flat } }: Target): Step["kernel"] {
   const { parameters, extent } = kernel;
   const first = (k: number) => `${parameters[k]}${flat ? "[0]" : "[0]".repeat(leafOf(plan, args[k]).extent.length)}`;
   return {

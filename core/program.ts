@@ -1,7 +1,6 @@
 /** What lies between tensors and a plan: where a computation starts, what it computes, the key that names it. */
-import type { Target } from "./backends/dialect.ts";
 import { Entry, leafOp, type Values } from "./entry.ts";
-import { makePlan, type Plan } from "./plan/plan.ts";
+import { makePlan, type Plan, type Target } from "./plan/plan.ts";
 import { attributeText, type Structure, structureOf } from "./structure.ts";
 import type { Variants } from "./variants.ts";
 

@@ -5,7 +5,7 @@ import { add } from "../ops/arithmetic.ts";
 import { equal, greater, greaterEqual, logicalAnd } from "../ops/comparison.ts";
 import { maximum, where } from "../ops/selection.ts";
 import { gather } from "../ops/indexing.ts";
-import { broadcastTo, slice, squeeze, stored, unsqueeze } from "../ops/movement.ts";
+import { broadcastTo, slice, squeeze, unsqueeze } from "../ops/movement.ts";
 import { argmax, max } from "../ops/reduce.ts";
 import { type Corners, cornersOf, iouOfCorners } from "./boxes.ts";
 import type { DefaultBoxes } from "./default_boxes.ts";
@@ -40,8 +40,7 @@ export function matchTargets(targets: GroupedTargets, defaultBoxes: DefaultBoxes
   const forces = logicalAnd(isBestBox, unsqueeze(valid, 2));
   const forced = max(where(forces, unsqueeze(arange(slots), 1), -1), 1); // [batch, a]
 
-  // All that follows reads this: store it once.
-  const matched = stored(where(greaterEqual(forced, 0), forced, byOverlap));
+  const matched = where(greaterEqual(forced, 0), forced, byOverlap);
   return { target: maximum(matched, 0), positive: greaterEqual(matched, 0) };
 }
 

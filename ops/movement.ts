@@ -1,6 +1,6 @@
 /** Ops that rearrange: they only rewrite indices, so they cost nothing when they are fused. */
 import { add, constant, flatten, scale, unflatten } from "../core/affine.ts";
-import type { Case, Draw, Op } from "../core/op.ts";
+import type { Case, Draw } from "../core/op.ts";
 import { axesOrThrow, axisOrThrow, record, shapeOrThrow } from "../core/record.ts";
 import { describe, isShape, type Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape, sizeOf } from "../core/shape.ts";
@@ -11,18 +11,6 @@ import { arange, asTensor, checkCountable, full, isCountable, type TensorLike } 
 import { promoted } from "./define/dtype.ts";
 import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
 import { where } from "./selection.ts";
-
-const storedOp: Op = {
-  name: "stored",
-  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
-  kernel: { kind: "movement", source: (out) => [...out], stored: true },
-  vjp: [({ cotangent }) => cotangent],
-};
-
-/** The same values, computed once into an array: for a small result of much work that many elements read. */
-export function stored(x: Tensor): Tensor {
-  return record(storedOp, [x]);
-}
 
 /** Splits n into factors, so that reshapes and views of any size can be drawn. */
 function factors(draw: Draw, n: number): number[] {
@@ -623,13 +611,34 @@ function joined(call: Signature, given: readonly Tensor[], at: number): Tensor {
   const parts = given.filter((t) => t.shape[at] > 0).map((t) => cast(t, dtype));
   if (parts.length === 0) return cast(first, dtype);
   if (parts.length === 1) return parts[0];
-  const ends: number[] = [];
-  for (const t of parts) ends.push((ends.at(-1) ?? 0) + t.shape[at]);
-  const length = ends[ends.length - 1];
+  const length = parts.reduce((sum, t) => sum + t.shape[at], 0);
   checkCountable(call, length, `an axis ${at}`);
-  const position = reshape(arange(length), first.shape.map((_, a) => (a === at ? length : 1)));
+  let some = parts;
+  while (some.length > 1) some = groupsOf(some).map((group) => joinFew(group, at));
+  return some[0];
+}
+
+/**
+ * As many arrays as any kernel can read. If more are joined, each is copied into the array of its group rather than into one
+ * array for all.
+ */
+const GROUP = 6;
+
+/** Groups neighbours, as evenly as possible. */
+function groupsOf<T>(items: readonly T[]): T[][] {
+  const count = Math.ceil(items.length / GROUP);
+  const start = (i: number) => Math.floor((i * items.length) / count);
+  return Array.from({ length: count }, (_, i) => items.slice(start(i), start(i + 1)));
+}
+
+/** Joins along an axis: each part is padded to the length of all, and selected at its position. */
+function joinFew(parts: readonly Tensor[], axis: number): Tensor {
+  const ends: number[] = [];
+  for (const t of parts) ends.push((ends.at(-1) ?? 0) + t.shape[axis]);
+  const length = ends[ends.length - 1];
+  const position = reshape(arange(length), parts[0].shape.map((_, a) => (a === axis ? length : 1)));
   const padded = parts.map((t, i) =>
-    pad(t, t.shape.map((n, a) => (a === at ? [ends[i] - n, length - ends[i]] as const : [0, 0] as const)))
+    pad(t, t.shape.map((n, a) => (a === axis ? [ends[i] - n, length - ends[i]] as const : [0, 0] as const)))
   );
   // Halving keeps the choice short for many parts.
   const join = (low: number, high: number): Tensor => {

@@ -9,7 +9,7 @@ import { equal, greater, less, logicalAnd, logicalNot, logicalOr } from "./compa
 import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction } from "./define/op.ts";
 import { gather } from "./indexing.ts";
-import { broadcastTo, concat, pad, reshape, slice, squeeze, stored, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, concat, pad, reshape, slice, squeeze, transpose, unsqueeze } from "./movement.ts";
 import { argmax, sum } from "./reduce.ts";
 import { where } from "./selection.ts";
 
@@ -345,8 +345,8 @@ function fineBracket(order: Order, k: Tensor, undecided: Tensor): Bracket {
 function selected(x: Tensor, k: Tensor): Tensor {
   if (x.shape[x.shape.length - 1] <= SHORT_AXIS) return less(rankLast(x, true), k);
   const order = orderOf(x, true);
-  const coarse = stored(coarseBracket(order, k));
-  const fine = stored(tighter(coarse, fineBracket(order, k, within(order, coarse).undecided)));
+  const coarse = coarseBracket(order, k);
+  const fine = tighter(coarse, fineBracket(order, k, within(order, coarse).undecided));
   const { after, undecided } = within(order, fine);
   const before = countBefore(order, order.keys, broadcastTo(order.places, x.shape));
   return where(undecided, less(before, k), logicalNot(after));

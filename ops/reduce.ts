@@ -22,7 +22,7 @@ import {
   restore,
 } from "./define/reduction.ts";
 import { exp, log } from "./functions.ts";
-import { broadcastTo, reshape, slice, stored, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, reshape, slice, transpose, unsqueeze } from "./movement.ts";
 import { where } from "./selection.ts";
 
 /**
@@ -262,8 +262,7 @@ export const logSumExp: AxesReduction = /* @__PURE__ */ reduction("logSumExp", {
     // An infinite maximum would be subtracted from itself.
     const shift = where(less(abs(largest), Infinity), largest, 0);
     const careful = add(log(sumExp(shift)), shift);
-    // One array for the result, rather than one for each of its parts.
-    return stored(where(logicalNot(less(quick, FAR_ABOVE)), careful, add(log(quick), first)));
+    return where(logicalNot(less(quick, FAR_ABOVE)), careful, add(log(quick), first));
   },
   // The softmax.
   vjp: ({ times, inputs: [x], output, attributes }) => {

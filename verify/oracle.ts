@@ -50,7 +50,7 @@ export interface HostProgram {
 /** Compiles the computation of `outputs` from leaves and from `given` entries, whatever those are computed from. */
 export function programFor(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): HostProgram {
   const program = new Program(outputs, { given });
-  return { plan: plans.get(program.key, () => compileForHost(program.plan(float64.dialect))), leaves: program.leaves };
+  return { plan: plans.get(program.key, () => compileForHost(program.plan(float64))), leaves: program.leaves };
 }
 
 /**

@@ -1,9 +1,7 @@
 /** A backend as one record. Those of a family share a file; `list.ts` has them all. */
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, Target } from "../plan/plan.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Values } from "../entry.ts";
-import type { Target } from "./dialect.ts";
-import type { Limits } from "./limits.ts";
 
 /** How a backend computes, which decides how exact its results are. */
 export type Accuracy =
@@ -17,7 +15,7 @@ export type Accuracy =
   | "shader";
 
 /** All that is known of a backend. */
-export interface Backend {
+export interface Backend extends Target {
   /** Names the device, and the mode of gpu.js where that executes it. */
   readonly name: string;
   /** Where it computes. `auto` compares the first GPU that works with the first host that works. */
@@ -26,10 +24,6 @@ export interface Backend {
   readonly runsIn: readonly Runtime[];
   /** Advice for a runtime where it does not work; `null` where it needs nothing. */
   readonly needs: (runtime: Runtime) => string | null;
-  /** How its kernels are written. */
-  readonly dialect: Target;
-  /** Bounds on its kernels. */
-  readonly limits: Limits;
   readonly accuracy: Accuracy;
   /** The arrays that hold its values. */
   readonly arrays: Float32ArrayConstructor | Float64ArrayConstructor;

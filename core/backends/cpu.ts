@@ -1,13 +1,13 @@
 /** gpu.js on plain JavaScript. */
 import { RUNTIMES } from "../runtime.ts";
 import type { Backend } from "./backend.ts";
-import { common, type Target } from "./dialect.ts";
+import { common, type Dialect } from "./dialect.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
-import { limitsOf } from "./limits.ts";
+import { commonLimits, hostCosts } from "./budgets.ts";
 import { openHost } from "./platform.ts";
 
 /** It computes in doubles and stores floats: each operation is rounded, so that it decides as float32 does. */
-const dialect: Target = { ...common, name: "cpu", rounds: true, exactIndex: Number.MAX_SAFE_INTEGER };
+const dialect: Dialect = { ...common, name: "cpu", rounds: true, exactIndex: Number.MAX_SAFE_INTEGER };
 
 export const cpu: Backend = {
   name: "cpu",
@@ -15,7 +15,8 @@ export const cpu: Backend = {
   runsIn: RUNTIMES,
   needs: () => null,
   dialect,
-  limits: limitsOf(dialect),
+  costs: hostCosts,
+  limits: { ...commonLimits, name: "cpu" },
   accuracy: "host",
   arrays: Float32Array,
   driver: () => openGpuJs(cpu, openHost("JavaScript")),

@@ -17,6 +17,8 @@ export interface Dialect {
    * a table.
    */
   readonly shader: boolean;
+  /** Whether arrays are read by one flat index rather than by nested ones. */
+  readonly flat: boolean;
   /** Indices are exact up to here. */
   readonly exactIndex: number;
   /** Constant arrays that kernels read as `this.constants.NAME`. */
@@ -25,24 +27,8 @@ export interface Dialect {
   readonly opaque: Readonly<Record<string, number>>;
 }
 
-/** A backend as the planner sees it. */
-export interface Target extends Dialect {
-  /** Whether arrays are read by one flat index rather than by nested ones. */
-  readonly flat: boolean;
-  /** The most threads along x, y and z; what does not fit is laid out along x alone. Empty: everything is. */
-  readonly extents: readonly number[];
-  /** Whole numbers that it stores as values are exact up to here. */
-  readonly exactValue: number;
-  /** Arrays that one kernel can read. */
-  readonly maxArguments: number;
-  /** Whether constant tables count among them. */
-  readonly tablesAreArguments: boolean;
-  /** Conditions with more operands than this are computed once rather than repeated. */
-  readonly longCondition: number;
-}
-
 /** Whole numbers up to here are exact in float32. */
-const EXACT_IN_SINGLE = 2 ** 24;
+export const EXACT_IN_SINGLE = 2 ** 24;
 
 /**
  * Shader compilers take floats for real numbers: x * 0 and x - x are 0 for them whatever x is, and sums are put together in another
@@ -54,33 +40,25 @@ export const HIDDEN: Readonly<Record<Hidden, string>> = { value: "always0", oper
 const THREAD = ["this.thread.x", "this.thread.y", "this.thread.z"] as const;
 
 /** gpu.js on the host, and what the others have in common with it. */
-export const common: Omit<Target, "name"> = {
+export const common: Omit<Dialect, "name"> = {
   thread: THREAD,
   functions: base,
   double: false,
   rounds: false,
   shader: false,
   flat: false,
-  extents: [Infinity, Infinity, Infinity],
   exactIndex: EXACT_IN_SINGLE,
-  exactValue: EXACT_IN_SINGLE,
-  // Seven arrays and the output are the eight storage buffers that WebGPU guarantees.
-  maxArguments: 7,
-  tablesAreArguments: false,
-  longCondition: 6,
   tables: { numbers },
   opaque: {},
 };
 
 /** The backends whose kernels are shaders. */
-export const shader: Omit<Target, "name"> = {
+export const shader: Omit<Dialect, "name"> = {
   ...common,
   functions: { ...base, ...shaderFunctions },
   shader: true,
-  // Operands of comparisons are hidden, which is work.
-  longCondition: 3,
   opaque: { [HIDDEN.value]: 1, [HIDDEN.operand]: 1 },
 };
 
 /** Those whose arrays are textures. */
-export const textures: Omit<Target, "name"> = { ...shader, flat: true, extents: [] };
+export const textures: Omit<Dialect, "name"> = { ...shader, flat: true };

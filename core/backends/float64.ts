@@ -4,8 +4,8 @@ import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
-import { common, type Target } from "./dialect.ts";
-import { limitsOf } from "./limits.ts";
+import { common, type Dialect } from "./dialect.ts";
+import { commonLimits, hostCosts } from "./budgets.ts";
 import { renderLoop } from "./render.ts";
 
 type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
@@ -28,14 +28,13 @@ export interface BoundPlan {
   profile(): number[];
 }
 
-const dialect: Target = {
+const dialect: Dialect = {
   ...common,
   name: "float64",
   thread: ["x", "y", "z"],
   double: true,
   flat: true,
   exactIndex: Number.MAX_SAFE_INTEGER,
-  exactValue: Number.MAX_SAFE_INTEGER,
 };
 
 export const float64: Backend = {
@@ -44,7 +43,8 @@ export const float64: Backend = {
   runsIn: RUNTIMES,
   needs: () => null,
   dialect,
-  limits: limitsOf(dialect),
+  costs: hostCosts,
+  limits: { ...commonLimits, name: "float64", exactValue: Number.MAX_SAFE_INTEGER },
   accuracy: "host double",
   arrays: Float64Array,
   driver: () => Promise.resolve(driver),

@@ -3,13 +3,13 @@ import type { Plan, Source } from "../plan/plan.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Backend } from "./backend.ts";
-import { common, type Target } from "./dialect.ts";
+import { common, type Dialect } from "./dialect.ts";
 import { webAssemblyFunctions } from "./functions.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
-import { limitsOf } from "./limits.ts";
+import { commonLimits, hostCosts } from "./budgets.ts";
 import { openHost } from "./platform.ts";
 
-const dialect: Target = { ...common, name: "webasm", functions: { ...common.functions, ...webAssemblyFunctions } };
+const dialect: Dialect = { ...common, name: "webasm", functions: { ...common.functions, ...webAssemblyFunctions } };
 
 export const webasm: Backend = {
   name: "webasm",
@@ -17,7 +17,8 @@ export const webasm: Backend = {
   runsIn: RUNTIMES,
   needs: () => null,
   dialect,
-  limits: limitsOf(dialect),
+  costs: hostCosts,
+  limits: { ...commonLimits, name: "webasm" },
   accuracy: "polynomials",
   arrays: Float32Array,
   driver: () => openGpuJs(webasm, openHost("WebAssembly", checkMemory)),

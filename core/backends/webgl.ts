@@ -1,21 +1,22 @@
 /** gpu.js on GL: WebGL in browsers, and the addon `gl` in Node. */
 import type { Plan } from "../plan/plan.ts";
 import type { Backend } from "./backend.ts";
-import { type Target, textures } from "./dialect.ts";
+import { type Dialect, textures } from "./dialect.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
-import { limitsOf } from "./limits.ts";
+import { commonLimits, shaderCosts } from "./budgets.ts";
 import { arraysOf, type Opener, type Platform } from "./platform.ts";
 
 /** A backend whose kernels are shaders over textures. */
 function overTextures({ name, runsIn, needs }: Pick<Backend, "name" | "runsIn" | "needs">): Backend {
-  const dialect: Target = { ...textures, name };
+  const dialect: Dialect = { ...textures, name };
   const backend: Backend = {
     name,
     computesOn: "gpu",
     runsIn,
     needs,
     dialect,
-    limits: limitsOf(dialect),
+    costs: shaderCosts,
+    limits: { ...commonLimits, name, extents: [] },
     accuracy: "shader",
     arrays: Float32Array,
     driver: () => openGpuJs(backend, open),

@@ -4,19 +4,13 @@ import type { Runtime } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import { withWebGpu } from "./addon.ts";
 import type { Backend } from "./backend.ts";
-import { shader, type Target } from "./dialect.ts";
+import { type Dialect, shader } from "./dialect.ts";
 import type { GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
-import { limitsOf } from "./limits.ts";
+import { commonLimits, shaderCosts } from "./budgets.ts";
 import { arraysOf, type Opener, type Platform } from "./platform.ts";
 
-const dialect: Target = {
-  ...shader,
-  name: "webgpu",
-  // Workgroups of 8 by 8 by 1, of which WebGPU guarantees 65,535 along each axis.
-  extents: [8 * 65535, 8 * 65535, 65535],
-  tablesAreArguments: true,
-};
+const dialect: Dialect = { ...shader, name: "webgpu" };
 
 export const webgpu: Backend = {
   name: "webgpu",
@@ -24,7 +18,14 @@ export const webgpu: Backend = {
   runsIn: ["browser", "deno", "node", "bun"],
   needs,
   dialect,
-  limits: limitsOf(dialect),
+  costs: shaderCosts,
+  limits: {
+    ...commonLimits,
+    name: "webgpu",
+    tablesAreArguments: true,
+    // Workgroups of 8 by 8 by 1, of which WebGPU guarantees 65,535 along each axis.
+    extents: [8 * 65535, 8 * 65535, 65535],
+  },
   accuracy: "shader",
   arrays: Float32Array,
   driver: () => openGpuJs(webgpu, open),

@@ -1,71 +1,185 @@
-/** What it costs to compute a value, in additions. */
+/** What a backend's kernels cost and cannot exceed, and what it costs to compute a value. Costs are in additions. */
 import type { Node } from "./node.ts";
+
+/** What decides which values get arrays, and how kernels loop and branch. */
+export interface Costs {
+  /** Writing an element of an array. */
+  readonly write: number;
+  /** Reading an element that is computed elsewhere. */
+  readonly read: number;
+  /** Reading an array in passing, by a value that computes something too. */
+  readonly beside: number;
+  /** Reading a value that would get an array itself: one or two operations on top of it do not deserve another one. */
+  readonly wouldBe: number;
+  /** Another kernel: what the device could have computed meanwhile. */
+  readonly launch: number;
+  /** Kernels are written and compiled recursively: a longer chain of fused values is cut. */
+  readonly longestChain: number;
+  /** The values that one kernel computes, repetitions in branches and unrolled loops included. */
+  readonly mostValues: number;
+  /** A reduction of at least this many elements does not run inside another one's loop: it gets threads of its own. */
+  readonly longInner: number;
+  /** Nor does a branch that guards this much, which would be computed for nothing if the value behind it got an array instead. */
+  readonly muchGuarded: number;
+  /** A result with fewer elements than this leaves threads idle: a long reduction into it is split. */
+  readonly fewResults: number;
+  /** The threads that a split aims at. */
+  readonly enoughThreads: number;
+  /** Reductions shorter than this are not worth a stage. */
+  readonly longReduction: number;
+  /** A branch around something cheaper than this costs more than it saves. */
+  readonly lazy: number;
+  /** Conditions with more operands than this are computed once rather than repeated. */
+  readonly longCondition: number;
+  /** A loop's element that costs more than this is not worth many copies. */
+  readonly unrolled: number;
+}
+
+/** What a backend's kernels cannot exceed. */
+export interface Limits {
+  /** The backend, as errors name it. */
+  readonly name: string;
+  /** The arrays that one kernel can read. */
+  readonly arguments: number;
+  /** Whether constant tables count among them. */
+  readonly tablesAreArguments: boolean;
+  /** The loop iterations of one thread. */
+  readonly iterations: number;
+  /** Whole numbers that are stored as values are exact up to here. */
+  readonly exactValue: number;
+  /** The most threads along x, y and z; what does not fit is laid out along x alone. */
+  readonly extents: readonly number[];
+}
+
+/** The arrays that a kernel can read beside its tables. */
+export function mostArguments(limits: Limits, tables: number): number {
+  return limits.arguments - (limits.tablesAreArguments ? tables : 0);
+}
 
 /** The values that have arrays. */
 export interface Stored {
   has(node: Node): boolean;
 }
 
-/** The input that a choice computes in a branch, unless it is read from an array. */
-function guardedInput({ kernel, inputs }: Node, stored: Stored): Node | null {
-  if (kernel.kind !== "elementwise" || !kernel.choice) return null;
-  const guarded = inputs[kernel.choice.taken];
-  return stored.has(guarded) ? null : guarded;
+/** What it costs to read a value that is needed this often, `null` where it is computed. */
+export type ReadCost = (node: Node, times: number) => number | null;
+
+/** A cost is followed through this many values at most, so that it is known in constant time: one kernel does not compute as much. */
+const MOST_FOLLOWED = 1500;
+
+/** How a cost is counted. */
+interface Counting {
+  readonly readCost: ReadCost;
+  /** Values that are there already. */
+  readonly seen: Set<Node>;
+  /** Whether what branches guard counts. */
+  readonly withGuarded: boolean;
 }
 
-/** The values that others need, down to what has an array. */
-function neededBy(nodes: readonly Node[], stored: Stored): Set<Node> {
-  const seen = new Set(nodes);
-  for (const node of seen) if (!stored.has(node)) node.inputs.forEach((input) => seen.add(input));
-  return seen;
-}
+/** What it costs to compute values where some have arrays. Costs are worked out once for each value. */
+export class Work {
+  readonly stored: Stored;
+  readonly costs: Costs;
+  readonly #plain = new Map<Node, number>();
+  readonly #guarded = new Map<Node, number>();
+  readonly #guardedAlone = new Map<Node, number>();
+  readonly #readArrays: ReadCost = (node) => (this.stored.has(node) ? 1 : null);
 
-/** The cost of what a choice computes in its branch and nowhere else, 0 for other values. */
-export function guardedCost(node: Node, withGuarded: boolean, stored: Stored): number {
-  const guarded = guardedInput(node, stored);
-  if (!guarded) return 0;
-  const elsewhere = neededBy(node.inputs.filter((input) => input !== guarded), stored);
-  return costOf(guarded, (n) => (stored.has(n) ? 1 : null), stored, { seen: elsewhere, withGuarded });
-}
-
-/**
- * Rough cost of evaluating one element, in additions; what is needed several times is computed once.
- *
- * @param readCost what reading a value costs, `null` where it is computed.
- * @param stored values that have arrays.
- * @param options `seen`: values that are there already;
- * `withGuarded`: whether what branches guard counts.
- */
-export function costOf(
-  node: Node,
-  readCost: (node: Node) => number | null,
-  stored: Stored,
-  { seen = new Set<Node>(), withGuarded = true } = {},
-): number {
-  if (seen.has(node)) return 0;
-  seen.add(node);
-  let cost = 0;
-  const stack = [node];
-  while (stack.length > 0) {
-    const top = stack.pop()!;
-    const { kernel, inputs, size } = top;
-    if (kernel.kind === "reduce") {
-      const [input] = inputs;
-      const each = 1 + (readCost(input) ?? costOf(input, readCost, stored, { seen, withGuarded }));
-      cost += each * Math.max(1, input.size / Math.max(1, size));
-      continue;
-    }
-    cost += kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
-    // What is guarded counts in full: if it got an array, it would be computed for nothing.
-    const guarded = guardedInput(top, stored);
-    if (guarded && withGuarded) cost += guardedCost(top, true, stored);
-    for (const input of inputs) {
-      if (input === guarded || seen.has(input)) continue;
-      seen.add(input);
-      const read = readCost(input);
-      if (read === null) stack.push(input);
-      else cost += read;
-    }
+  constructor(stored: Stored, costs: Costs) {
+    this.stored = stored;
+    this.costs = costs;
   }
-  return cost;
+
+  /** Whether a choice computes so much in its branch that it is worth one. */
+  isLazy(node: Node): boolean {
+    return this.#guardedCost(node, true) > this.costs.lazy;
+  }
+
+  /** Whether a value is so much work that inside a loop it should rather have threads of its own. */
+  needsThreads(node: Node): boolean {
+    if (node.kernel.kind === "reduce") return node.inputs[0].size >= this.costs.longInner * node.size;
+    return this.#guardedCost(node, false) > this.costs.muchGuarded;
+  }
+
+  /** Whether a value is worth many copies in a loop. */
+  isCheap(node: Node): boolean {
+    return this.stored.has(node) || this.costOf(node) <= this.costs.unrolled;
+  }
+
+  /**
+   * Rough cost of evaluating one element, in additions; what is needed several times is computed once.
+   *
+   * @param readCost what reading a value costs; by default arrays are read, and all else is computed.
+   */
+  costOf(node: Node, readCost?: ReadCost): number {
+    if (readCost) return this.#count(node, { readCost, seen: new Set(), withGuarded: true });
+    let cost = this.#plain.get(node);
+    if (cost === undefined) {
+      cost = this.#count(node, { readCost: this.#readArrays, seen: new Set(), withGuarded: true });
+      this.#plain.set(node, cost);
+    }
+    return cost;
+  }
+
+  /** The input that a choice computes in a branch, unless it is read from an array. */
+  #guardedInput({ kernel, inputs }: Node): Node | null {
+    if (kernel.kind !== "elementwise" || !kernel.choice) return null;
+    const guarded = inputs[kernel.choice.taken];
+    return this.stored.has(guarded) ? null : guarded;
+  }
+
+  /** The cost of what a choice computes in its branch and nowhere else, 0 for other values. */
+  #guardedCost(node: Node, withGuarded: boolean): number {
+    const guarded = this.#guardedInput(node);
+    if (!guarded) return 0;
+    const known = withGuarded ? this.#guarded : this.#guardedAlone;
+    let cost = known.get(node);
+    if (cost === undefined) {
+      const seen = this.#neededBy(node.inputs.filter((input) => input !== guarded));
+      cost = this.#count(guarded, { readCost: this.#readArrays, seen, withGuarded });
+      known.set(node, cost);
+    }
+    return cost;
+  }
+
+  /** The values that others need, down to those that have arrays. */
+  #neededBy(nodes: readonly Node[]): Set<Node> {
+    const seen = new Set(nodes);
+    for (const node of seen) {
+      if (seen.size > MOST_FOLLOWED) break;
+      if (!this.stored.has(node)) { for (const input of node.inputs) seen.add(input); }
+    }
+    return seen;
+  }
+
+  #count(node: Node, counting: Counting, times = 1): number {
+    const { readCost, seen, withGuarded } = counting;
+    if (seen.has(node)) return 0;
+    seen.add(node);
+    let cost = 0;
+    let followed = 0;
+    const stack = [node];
+    while (stack.length > 0 && followed++ < MOST_FOLLOWED) {
+      const top = stack.pop()!;
+      const { kernel, inputs, size } = top;
+      if (kernel.kind === "reduce") {
+        const [input] = inputs;
+        const trips = Math.max(1, input.size / Math.max(1, size));
+        cost += (1 + (readCost(input, times * trips) ?? this.#count(input, counting, times * trips))) * trips;
+        continue;
+      }
+      cost += kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
+      // What is guarded counts in full: if it got an array, it would be computed for nothing.
+      const guarded = this.#guardedInput(top);
+      if (guarded && withGuarded) cost += this.#guardedCost(top, true);
+      for (const input of inputs) {
+        if (input === guarded || seen.has(input)) continue;
+        seen.add(input);
+        const read = readCost(input, times);
+        if (read === null) stack.push(input);
+        else cost += read;
+      }
+    }
+    return cost;
+  }
 }

@@ -1,15 +1,16 @@
-/** The part of the tape that a plan computes, in primitive kernels: composites lowered, long reductions split into stages. */
+/** The part of the tape that a plan computes, as values with primitive kernels; long reductions are split into stages. */
 import { constant } from "../affine.ts";
-import type { Target } from "../backends/dialect.ts";
-import { attributeText, numbersOf, opId } from "../structure.ts";
-import { type Shape, sizeOf } from "../shape.ts";
 import type { Entry } from "../entry.ts";
+import type { PrimitiveKernel } from "../kernel.ts";
+import { type Shape, sizeOf } from "../shape.ts";
+import { attributeText, numbersOf, opId } from "../structure.ts";
+import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
-import { reduction } from "./reductions.ts";
+import { reduction, type Splitting } from "./reductions.ts";
 
 /** The graph of a plan. */
 export interface Graph {
-  /** In topological order. */
+  /** In topological order, without those that no output needs. */
   readonly nodes: readonly Node[];
   readonly outputs: readonly Node[];
   /** The tape's entries that the leaves stand for, in the order of the plan's arguments. */
@@ -24,84 +25,127 @@ export interface Numbers {
   readonly slots: ReadonlyMap<Entry, ReadonlyMap<string, number>>;
 }
 
-/** Translates the entries that must be computed; `leaves` are those that have a value. */
+/** An entry of the tape that is computed by a kernel. */
+interface PrimitiveEntry {
+  readonly entry: Entry;
+  readonly kernel: PrimitiveKernel;
+}
+
+/** The entries that outputs need, composites expanded. */
+export interface Expanded {
+  /** Inputs first, without leaves. */
+  readonly entries: readonly PrimitiveEntry[];
+  /** What computes an entry: the entry itself, or for a composite what it is made of. */
+  of(entry: Entry): Entry;
+}
+
+/** Expands composites, down to the entries that have a value. */
+export function expand(outputs: readonly Entry[], leaves: readonly Entry[]): Expanded {
+  const entries: PrimitiveEntry[] = [];
+  const done = new Set(leaves);
+  const expansions = new Map<Entry, Entry>();
+  const stack = [...outputs].reverse();
+  while (stack.length > 0) {
+    const entry = stack[stack.length - 1];
+    const { kernel } = entry.op;
+    if (done.has(entry)) {
+      stack.pop();
+      continue;
+    }
+    const needed = kernel.kind === "lowered" && entry.inputs.every((input) => done.has(input))
+      ? [expansions.get(entry) ?? kernel.lower(entry.inputs, entry.attributes)]
+      : entry.inputs;
+    if (kernel.kind === "lowered" && needed !== entry.inputs) expansions.set(entry, needed[0]);
+    const waiting = needed.filter((input) => !done.has(input));
+    if (waiting.length > 0) {
+      stack.push(...waiting);
+      continue;
+    }
+    if (kernel.kind !== "lowered") entries.push({ entry, kernel });
+    done.add(entry);
+    stack.pop();
+  }
+  const of = (entry: Entry): Entry => {
+    let at = entry;
+    for (let next; (next = expansions.get(at));) at = next;
+    return at;
+  };
+  return { entries, of };
+}
+
+/** Builds the graph of what outputs need; `leaves` are the entries that have a value. */
 export function buildGraph(
   outputs: readonly Entry[],
   leaves: readonly Entry[],
-  target: Target,
-  numbers?: Numbers,
+  { costs, limits, numbers }: { costs: Costs; limits: Limits; numbers?: Numbers },
 ): Graph {
-  const known = new Map<Entry, Node>();
-  for (const leaf of leaves) known.set(leaf, new Node("leaf", { kind: "leaf" }, [], {}, leaf.shape));
-  const leafNodes = leaves.map((t) => known.get(t)!);
+  const expanded = expand(outputs, leaves);
+  const builder = new GraphBuilder(leaves, { ...costs, iterations: limits.iterations }, limits, numbers);
+  for (const { entry, kernel } of expanded.entries) builder.add(entry, kernel, entry.inputs.map(expanded.of));
+  const results = outputs.map((entry) => builder.nodeOf(expanded.of(entry)));
+  return { nodes: topological(results), outputs: results, leaves: leaves.map((entry) => builder.nodeOf(entry)) };
+}
 
-  const serials = new Map<Node, number>();
-  const equals = new Map<string, Node>();
-  /** The same op on the same values is the same value. */
-  const translate = (tensor: Entry): Node => {
-    const inputs = tensor.inputs.map((t) => known.get(t)!);
-    const serial = inputs.map((node) => {
-      if (!serials.has(node)) serials.set(node, serials.size);
-      return serials.get(node);
-    });
+class GraphBuilder {
+  readonly #known = new Map<Entry, Node>();
+  readonly #serials = new Map<Node, number>();
+  readonly #equals = new Map<string, Node>();
+  readonly #splitting: Splitting;
+  readonly #limits: Limits;
+  readonly #numbers: Numbers | undefined;
+
+  constructor(leaves: readonly Entry[], splitting: Splitting, limits: Limits, numbers: Numbers | undefined) {
+    this.#splitting = splitting;
+    this.#limits = limits;
+    this.#numbers = numbers;
+    for (const leaf of leaves) this.#known.set(leaf, new Node("leaf", { kind: "leaf" }, [], {}, leaf.shape));
+  }
+
+  nodeOf(entry: Entry): Node {
+    return this.#known.get(entry)!;
+  }
+
+  /** Adds an entry whose inputs are there. The same op on the same values is the same value. */
+  add(entry: Entry, kernel: PrimitiveKernel, inputs: readonly Entry[]): void {
+    const values = inputs.map((input) => this.nodeOf(input));
     // Numbers that are equal now may not be so in the next call.
-    const apart = numbers?.slots.has(tensor) ? `#${tensor.id}` : "";
-    const key = `${opId(tensor.op)}${attributeText(tensor.attributes)}${serial.join(",")}${apart}`;
-    let node = equals.get(key);
-    if (!node) equals.set(key, node = makeNode(tensor, inputs));
-    return node;
-  };
+    const apart = this.#numbers?.slots.has(entry) ? `#${entry.id}` : "";
+    const serials = values.map((node) => this.#serial(node));
+    const key = `${opId(entry.op)}${attributeText(entry.attributes)}${serials.join()}${apart}`;
+    let node = this.#equals.get(key);
+    if (!node) this.#equals.set(key, node = this.#make(entry, kernel, values));
+    this.#known.set(entry, node);
+  }
+
+  #serial(node: Node): number {
+    let serial = this.#serials.get(node);
+    if (serial === undefined) this.#serials.set(node, serial = this.#serials.size);
+    return serial;
+  }
+
+  #make(entry: Entry, kernel: PrimitiveKernel, inputs: readonly Node[]): Node {
+    const { attributes, shape } = entry;
+    const { name } = entry.op;
+    const slots = this.#numbers?.slots.get(entry);
+    if (slots && kernel.kind === "position") return this.#number([...slots.values()][0], shape);
+    if (slots) {
+      const rest = Object.entries(attributes).filter(([key]) => !slots.has(key));
+      const read = numbersOf(entry).flatMap((key) => slots.has(key) ? [this.#number(slots.get(key)!, [])] : []);
+      return new Node(name, kernel, [...inputs, ...read], Object.fromEntries(rest), shape);
+    }
+    if (kernel.kind !== "reduce") return new Node(name, kernel, inputs, attributes, shape);
+    const axes = kernel.axes(attributes);
+    const [input] = inputs;
+    if (input.size === 0) return filled(shape, kernel.identity);
+    if (kernel.position) refuseInexact(name, input.shape, axes, this.#limits);
+    return reduction({ name, kernel }, input, axes, this.#splitting);
+  }
 
   /** An element of the array of numbers, everywhere in a shape. */
-  const numberNode = (slot: number, shape: Shape): Node =>
-    new Node("number", { kind: "movement", source: () => [constant(slot)] }, [known.get(numbers!.array)!], {}, shape);
-
-  const makeNode = (tensor: Entry, inputs: readonly Node[]): Node => {
-    const { op } = tensor;
-    const slots = numbers?.slots.get(tensor);
-    if (slots && op.kernel.kind === "position") return numberNode([...slots.values()][0], tensor.shape);
-    if (slots) {
-      const rest = Object.entries(tensor.attributes).filter(([name]) => !slots.has(name));
-      const read = numbersOf(tensor).flatMap((name) => slots.has(name) ? [numberNode(slots.get(name)!, [])] : []);
-      return new Node(op.name, op.kernel, [...inputs, ...read], Object.fromEntries(rest), tensor.shape);
-    }
-    if (op.kernel.kind === "reduce") {
-      const axes = op.kernel.axes(tensor.attributes);
-      if (inputs[0].size === 0) return filled(tensor.shape, op.kernel.identity);
-      if (op.kernel.position) refuseInexact(op.name, inputs[0].shape, axes, target);
-      return reduction(op.name, op.kernel, inputs[0], axes);
-    }
-    return new Node(op.name, op.kernel, inputs, tensor.attributes, tensor.shape);
-  };
-
-  const visit = (root: Entry): void => {
-    const stack: Entry[] = [root];
-    while (stack.length > 0) {
-      const tensor = stack[stack.length - 1];
-      if (known.has(tensor)) {
-        stack.pop();
-        continue;
-      }
-      const waiting = tensor.inputs.filter((t) => !known.has(t));
-      if (waiting.length > 0) {
-        stack.push(...waiting);
-        continue;
-      }
-      const { kernel } = tensor.op;
-      if (kernel.kind === "lowered") {
-        const lowered = kernel.lower(tensor.inputs, tensor.attributes);
-        visit(lowered);
-        known.set(tensor, known.get(lowered)!);
-      } else {
-        known.set(tensor, translate(tensor));
-      }
-      stack.pop();
-    }
-  };
-  outputs.forEach(visit);
-
-  const results = outputs.map((t) => known.get(t)!);
-  return { nodes: topological(results), outputs: results, leaves: leafNodes };
+  #number(slot: number, shape: Shape): Node {
+    const array = this.nodeOf(this.#numbers!.array);
+    return new Node("number", { kind: "movement", source: () => [constant(slot)] }, [array], {}, shape);
+  }
 }
 
 /** A position is a value: one that the device cannot store would be another one. */
@@ -109,7 +153,7 @@ function refuseInexact(
   name: string,
   shape: Shape,
   axes: readonly number[],
-  { exactValue, name: device }: Target,
+  { exactValue, name: device }: Limits,
 ): void {
   const length = sizeOf(axes.map((a) => shape[a]));
   // Positions count from 0.

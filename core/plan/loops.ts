@@ -1,52 +1,12 @@
 /** From a value of the graph to loops: index expressions are evaluated, values computed in the outermost loops that know their indices. */
 import { add, constant, type Division, flatten, type Index, scale, unflatten, variable } from "../affine.ts";
 import { build, type Expression, type Linear, type Local, type Role } from "../expression.ts";
-import { costOf, guardedCost, type Stored } from "./costs.ts";
+import { broadcastIndex, isInside, movedIndex, movedShare, spread, unrollWidth } from "./access.ts";
+import type { Work } from "./costs.ts";
+import type { KernelOf } from "../kernel.ts";
 import type { Layout, LoopKernel, Statement } from "./form.ts";
 import type { Node } from "./node.ts";
 import { type Shape, sizeOf } from "../shape.ts";
-
-/** Thresholds for loops and branches. Costs are in additions. */
-export interface LoopCosts {
-  /** A reduction of at least this many elements does not run inside another one's loop: it gets threads of its own. */
-  readonly longInner: number;
-  /** Nor does a branch that guards this much, which would be computed for nothing if the value behind it got an array instead. */
-  readonly muchGuarded: number;
-  /** A branch around something cheaper than this costs more than it saves. */
-  readonly lazy: number;
-  /** Conditions with more operands than this are computed once rather than repeated. */
-  readonly longCondition: number;
-  /** A loop's element that costs more is not worth many copies. */
-  readonly unrolled: number;
-  /** The values that one kernel computes, repetitions in branches and unrolled loops included. */
-  readonly mostValues: number;
-}
-
-/** Chosen by measurement on WebAssembly with SIMD. */
-export const LOOP_COSTS: LoopCosts = {
-  longInner: 8,
-  muchGuarded: 30_000,
-  lazy: 12,
-  longCondition: 6,
-  unrolled: 40,
-  mostValues: 1500,
-};
-
-/** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
-const MIN_ROW = 64;
-
-/** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
-function spread(shape: Shape, { extents }: Layout): number[][] {
-  const all = [...shape.keys()];
-  let first = shape.length;
-  let row = 1;
-  while (first > 0 && row < MIN_ROW) row *= shape[--first];
-  const groups = [all.slice(first)];
-  if (first > 0) groups.push([first - 1]);
-  if (first > 1) groups.push(all.slice(0, first - 1));
-  const fits = groups.every((axes, k) => lengthOf(axes, shape) <= (extents[k] ?? 0));
-  return fits ? groups : [all];
-}
 
 /** The elements along some axes. */
 function lengthOf(axes: readonly number[], shape: Shape): number {
@@ -56,16 +16,8 @@ function lengthOf(axes: readonly number[], shape: Shape): number {
 }
 
 /** The extent of an array of this shape: x, y, z, as far as needed. */
-export function extentOf(shape: Shape, layout: Layout): number[] {
-  return spread(shape, layout).map((axes) => lengthOf(axes, shape));
-}
-
-/** Thrown where a kernel gets too large: the value that it repeats most should be read from an array. */
-export class KernelTooLarge {
-  readonly repeated: Node;
-  constructor(repeated: Node) {
-    this.repeated = repeated;
-  }
+export function extentOf(shape: Shape, { extents }: Pick<Layout, "extents">): number[] {
+  return spread(shape, extents).map((axes) => lengthOf(axes, shape));
 }
 
 /** Thrown where an index is too large to be exact on a backend. */
@@ -165,9 +117,6 @@ function find<T>(known: readonly Known<T>[] | undefined, inner: Scope): T | unde
   return undefined;
 }
 
-/** A node with a kernel of one kind. */
-type KernelOf<K extends Node["kernel"]["kind"]> = Extract<Node["kernel"], { kind: K }>;
-
 /** A reduction while its loops are written. */
 interface Reduction {
   readonly kernel: KernelOf<"reduce">;
@@ -202,12 +151,8 @@ class Lowering {
   readonly top: Scope;
   iterations = 0;
   readonly #root: Node;
-  readonly #stored: Stored;
+  readonly #work: Work;
   readonly #layout: Layout;
-  readonly #costs: LoopCosts;
-  /** How often each value is computed in the statements. */
-  readonly #repetitions = new Map<Node, number>();
-  #values = 0;
   #count = 0;
   /** The locals that index expressions name. */
   readonly #locals = new Map<string, Local>();
@@ -220,11 +165,10 @@ class Lowering {
   /** Quotients and remainders that have names. */
   readonly #divisions = new Map<string, Known<Local>[]>();
 
-  constructor(root: Node, stored: Stored, layout: Layout, costs: LoopCosts) {
+  constructor(root: Node, work: Work, layout: Layout) {
     this.#root = root;
-    this.#stored = stored;
+    this.#work = work;
     this.#layout = layout;
-    this.#costs = costs;
     this.top = new Scope(null, 0, root.size);
   }
 
@@ -236,7 +180,7 @@ class Lowering {
   #threadIndex(): Index[] {
     const { shape } = this.#root;
     const index = new Array<Index>(shape.length);
-    for (const axes of spread(shape, this.#layout)) {
+    for (const axes of spread(shape, this.#layout.extents)) {
       const sizes = axes.map((a) => shape[a]);
       const thread = this.#local("thread");
       this.threads.push(thread);
@@ -283,10 +227,8 @@ class Lowering {
 
   /** Where an input of an elementwise op is read: axes of length 1 are broadcast. */
   #broadcast(shape: Shape, place: Place): Place {
-    const { index } = place;
-    const missing = index.length - shape.length;
-    const same = missing === 0 && shape.every((n, axis) => n !== 1 || index[axis] === ZERO);
-    return same ? place : this.#place(shape.map((n, axis) => (n === 1 ? ZERO : index[axis + missing])));
+    const index = broadcastIndex(shape, place.index);
+    return index === place.index ? place : this.#place(index);
   }
 
   // Statements
@@ -376,16 +318,10 @@ class Lowering {
     if (found) return found;
     if (!known) place.known.set(node, known = []);
     this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
-    const read = node !== this.#root && (this.#stored.has(node) || (scope.depth > 0 && this.#ownThreads(node)));
+    const read = node !== this.#root && this.#work.stored.has(node);
     const value = read ? this.#read(node, place, scope) : this.#compute(node, place, scope);
     known.push({ scope, value });
     return value;
-  }
-
-  /** Whether a value inside a loop should be read from an array that a kernel of its own fills. */
-  #ownThreads(node: Node): boolean {
-    if (node.kernel.kind === "reduce") return node.inputs[0].size >= this.#costs.longInner * node.size;
-    return guardedCost(node, false, this.#stored) > this.#costs.muchGuarded;
   }
 
   #read(node: Node, { index, depth }: Place, scope: Scope): Value {
@@ -399,7 +335,7 @@ class Lowering {
   /** An index for each of z, y and x. */
   #nested(index: readonly Index[], shape: Shape, scope: Scope): Linear[] {
     let groups = this.#spreads.get(shape);
-    if (!groups) this.#spreads.set(shape, groups = spread(shape, this.#layout));
+    if (!groups) this.#spreads.set(shape, groups = spread(shape, this.#layout.extents));
     const at: Linear[] = [];
     for (const axes of groups) {
       let flat = ZERO;
@@ -417,41 +353,20 @@ class Lowering {
     const { kernel } = node;
     switch (kernel.kind) {
       case "elementwise":
-        this.#repeat(node);
         return this.#elementwise(node, kernel, place, scope);
       case "movement":
         return this.#movement(node, kernel, place, scope);
       case "reduce":
-        this.#repeat(node);
         return this.#reduce(node, kernel, place, scope);
       case "gather":
-        this.#repeat(node);
         return this.#gather(node, kernel, place, scope);
       case "position":
         return this.#position(node, kernel, place, scope);
       case "leaf":
-      case "lowered":
-        throw new Error(`loops: "${node.name}" is a ${kernel.kind}: it is read or expanded, and has no loops`);
+        throw new Error("plan: a leaf has no kernel: it is read");
       default:
-        return unknownKernel(kernel);
+        return kernel satisfies never;
     }
-  }
-
-  /** Counts a computed value. Values of a branch are unknown outside of it, so a chain of branches can repeat its beginning exponentially often. */
-  #repeat(node: Node): void {
-    if (node === this.#root) return;
-    this.#repetitions.set(node, (this.#repetitions.get(node) ?? 0) + 1);
-    if (++this.#values > this.#costs.mostValues) throw new KernelTooLarge(this.#mostRepeated());
-  }
-
-  #mostRepeated(): Node {
-    let most: Node | null = null, often = 0;
-    for (const [node, times] of this.#repetitions) {
-      if (most && (times < often || (times === often && node.order < most.order))) continue;
-      most = node;
-      often = times;
-    }
-    return most!;
   }
 
   /** An argument of an elementwise op. */
@@ -472,7 +387,7 @@ class Lowering {
         const taken = node.inputs[choice.taken];
         return this.#value(taken, this.#broadcast(taken.shape, place), scope);
       }
-      if (guardedCost(node, true, this.#stored) > this.#costs.lazy) {
+      if (this.#work.isLazy(node)) {
         const condition = this.#argument(node, kernel, 0, { place, scope });
         const otherwise = this.#argument(node, kernel, choice.otherwise, { place, scope });
         const inner = scope.guarded(test);
@@ -482,7 +397,9 @@ class Lowering {
     }
     const expression = this.#evaluate(node, kernel, place, scope);
     if (kernel.gives === "condition") {
-      if (operands(expression) <= this.#costs.longCondition) return { expression, condition: true, depth: place.depth };
+      if (operands(expression) <= this.#work.costs.longCondition) {
+        return { expression, condition: true, depth: place.depth };
+      }
       return this.#plain(this.#bind(scope, build.call("truth", expression)), place.depth);
     }
     return this.#plain(expression.kind === "literal" ? expression : this.#bind(scope, expression), place.depth);
@@ -544,20 +461,14 @@ class Lowering {
 
   #movement(node: Node, kernel: KernelOf<"movement">, place: Place, scope: Scope): Value {
     const [input] = node.inputs;
-    const source = kernel.source(place.index, node.attributes, input.shape, node.shape);
-    const conditions: Expression[] = [];
-    for (let axis = 0; axis < source.length; axis++) {
-      const [at, size] = [source[axis], input.shape[axis]];
-      if (at.max < 0 || at.min >= size) {
-        return this.#plain(build.literal(kernel.fill?.(node.attributes) ?? 0), place.depth);
-      }
-      const [low, high] = [at.min < 0, at.max >= size];
-      if (low || high) {
-        conditions.push({ kind: "within", of: this.#linear(at, scope), low, end: high ? size : null });
-      }
-    }
-    if (conditions.length === 0) return this.#value(input, this.#place(source), scope);
-    const inner = scope.guarded(true, Math.min(1, input.size / node.size));
+    const moved = movedIndex(node, kernel, place.index);
+    if (!moved) return this.#plain(build.literal(kernel.fill?.(node.attributes) ?? 0), place.depth);
+    const { source, bounds } = moved;
+    if (bounds.length === 0) return this.#value(input, this.#place(source), scope);
+    const conditions = bounds.map(({ axis, low, high }): Expression => {
+      return { kind: "within", of: this.#linear(source[axis], scope), low, end: high ? input.shape[axis] : null };
+    });
+    const inner = scope.guarded(true, movedShare(node));
     const value = this.#number(input, this.#place(source), inner);
     const otherwise = this.#constant(kernel.fill?.(node.attributes) ?? 0);
     return this.#branch(scope, inner, { conditions, otherwise, taken: this.#operand(value) }, place.depth);
@@ -571,7 +482,7 @@ class Lowering {
     const size = source.shape[kernel.axis(node.attributes)];
     const at = this.#variable(local, size, position.depth);
     const from = this.#place(kernel.source(place.index, at, node.attributes, source.shape));
-    if (positions.bound !== null && positions.bound <= size) return this.#value(source, from, scope);
+    if (isInside(node, kernel.axis(node.attributes))) return this.#value(source, from, scope);
     // An index that the device computed cannot be refused any more: what lies outside is NaN, which shows.
     const inner = scope.guarded(true);
     const taken = this.#operand(this.#number(source, from, inner));
@@ -585,7 +496,7 @@ class Lowering {
     const [input] = node.inputs;
     const axes = kernel.axes(node.attributes);
     const sizes = axes.map((a) => input.shape[a]);
-    const width = kernel.position ? 1 : this.#unrollWidth(sizes.at(-1) ?? 1, input);
+    const width = kernel.position ? 1 : unrollWidth(sizes.at(-1) ?? 1, this.#work.isCheap(input));
     const accumulators: Local[] = [];
     for (let u = 0; u < width; u++) {
       accumulators.push(this.#declare(scope, "accumulator", build.literal(kernel.identity)));
@@ -599,18 +510,6 @@ class Lowering {
       total = this.#bind(scope, kernel.combine(total, accumulators[u], build));
     }
     return this.#plain(this.#bind(scope, { kind: "call", name: "total", args: [total] }), place.depth);
-  }
-
-  /**
-   * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
-   * Three are best where they leave no rest.
-   */
-  #unrollWidth(length: number, input: Node): number {
-    const stored = this.#stored;
-    const cost = stored.has(input) ? 1 : costOf(input, (n) => (stored.has(n) ? 1 : null), stored);
-    if (length <= 4) return Math.max(1, length);
-    const widths = cost <= this.#costs.unrolled ? [3, 4, 5, 2] : [3, 2];
-    return widths.find((width) => length % width === 0) ?? 3;
   }
 
   /** The loops over the axes that follow those in `at`. */
@@ -674,17 +573,9 @@ function operands(expression: Expression): number {
   return expression.args.reduce((count, arg) => count + operands(arg), 0);
 }
 
-function unknownKernel(kernel: never): never {
-  throw new Error(`loops: there is no kernel ${JSON.stringify(kernel)}`);
-}
-
-/**
- * The kernel that computes a node, reading every other array of the plan.
- *
- * @throws KernelTooLarge
- */
-export function lowerToLoops(root: Node, stored: Stored, layout: Layout, costs: LoopCosts = LOOP_COSTS): LoopKernel {
-  const lowering = new Lowering(root, stored, layout, costs);
+/** The kernel that computes a node, reading the other values that have arrays. */
+export function lowerToLoops(root: Node, work: Work, layout: Layout): LoopKernel {
+  const lowering = new Lowering(root, work, layout);
   const result = lowering.result();
   return {
     name: root.name,

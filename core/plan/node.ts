@@ -1,31 +1,36 @@
 /** A value of a plan's graph. */
-import type { Attributes, Kernel } from "../kernel.ts";
+import type { Attributes, PrimitiveKernel } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
+
+/** What is known of a value beside how it is computed. */
+export interface NodeOptions {
+  /** One of the stages that a long reduction is split into, which serves only where it has threads, and an array, of its own. */
+  readonly isStage?: boolean;
+  /** For values known to be whole and in `[0, bound)`: the bound. */
+  readonly bound?: number;
+}
 
 /** A value of the graph. */
 export class Node {
   /** Position in topological order. */
   order = -1;
-  /** Whether it has an array of its own: a leaf, or a step's output. */
-  array: boolean;
   readonly size: number;
-  /** Length of the longest chain of values that may be fused into it. */
-  readonly chain: number;
+  readonly isStage: boolean;
   /** For values known to be whole and in `[0, bound)`: the bound. */
   readonly bound: number | null;
   readonly name: string;
-  readonly kernel: Kernel;
+  readonly kernel: PrimitiveKernel;
   readonly inputs: readonly Node[];
   readonly attributes: Attributes;
   readonly shape: Shape;
 
   constructor(
     name: string,
-    kernel: Kernel,
+    kernel: PrimitiveKernel,
     inputs: readonly Node[],
     attributes: Attributes,
     shape: Shape,
-    stage = false,
+    { isStage = false, bound }: NodeOptions = {},
   ) {
     this.name = name;
     this.kernel = kernel;
@@ -33,23 +38,24 @@ export class Node {
     this.attributes = attributes;
     this.shape = shape;
     this.size = sizeOf(shape);
-    const chain = 1 + Math.max(0, ...inputs.map((n) => (n.array ? 0 : n.chain)));
-    const stored = stage || (kernel.kind === "movement" && kernel.stored === true);
-    this.array = kernel.kind === "leaf" || stored || chain > LONGEST_CHAIN;
-    this.chain = chain > LONGEST_CHAIN ? 0 : chain;
-    this.bound = boundOf(this);
+    this.isStage = isStage;
+    this.bound = bound ?? boundOf(this);
   }
 }
 
-/** Kernels are written and compiled recursively: a longer chain of fused values is cut. */
-const LONGEST_CHAIN = 64;
-
-function boundOf(node: Node): number | null {
-  const { kernel } = node;
-  if (kernel.kind === "reduce" && kernel.position) {
-    return sizeOf(kernel.axes(node.attributes).map((a) => node.inputs[0].shape[a]));
+function boundOf({ kernel, inputs, attributes }: Node): number | null {
+  switch (kernel.kind) {
+    case "reduce":
+      return kernel.position ? sizeOf(kernel.axes(attributes).map((a) => inputs[0].shape[a])) : null;
+    case "movement":
+      return kernel.fill ? null : inputs[0].bound;
+    case "gather":
+      return inputs[0].bound;
+    case "leaf":
+    case "elementwise":
+    case "position":
+      return null;
+    default:
+      return kernel satisfies never;
   }
-  if (kernel.kind === "movement" && !kernel.fill) return node.inputs[0].bound;
-  if (kernel.kind === "gather") return node.inputs[0].bound;
-  return null;
 }

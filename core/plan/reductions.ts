@@ -1,17 +1,12 @@
 /** Long reductions in stages, so that they have enough threads, and no thread too long a loop. */
 import { add, type Index, scale } from "../affine.ts";
-import type { GatherKernel, MovementKernel, ReduceKernel } from "../kernel.ts";
+import type { ElementwiseKernel, GatherKernel, MovementKernel, ReduceKernel } from "../kernel.ts";
 import { dropAxes, sizeOf } from "../shape.ts";
+import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
 
-/** A result with fewer elements than this leaves threads idle: a long reduction into it is split. */
-const FEW_RESULTS = 512;
-/** The threads that a split aims at. */
-const ENOUGH_THREADS = 4096;
-/** Reductions shorter than this are not worth a stage. */
-const LONG_REDUCTION = 512;
-/** No loop is longer: some drivers end a thread's loops, silently, after 65,535 iterations. */
-const LONGEST_LOOP = 32768;
+/** What decides where reductions are split. */
+export type Splitting = Pick<Costs, "fewResults" | "enoughThreads" | "longReduction"> & Pick<Limits, "iterations">;
 
 /** Inserts an expression at an axis. */
 function insert(index: readonly Index[], axis: number, value: Index): Index[] {
@@ -44,8 +39,14 @@ function read(source: Node, positions: Node, axis: number): Node {
   return new Node("read", kernel, [source, positions], {}, positions.shape);
 }
 
-function reduceNode(name: string, kernel: ReduceKernel, input: Node, axes: readonly number[], stage: boolean): Node {
-  return new Node(name, { ...kernel, axes: () => axes }, [input], { axes }, dropAxes(input.shape, axes), stage);
+/** A reduction and how it is named. */
+interface Reduction {
+  readonly name: string;
+  readonly kernel: ReduceKernel;
+}
+
+function reduceNode({ name, kernel }: Reduction, input: Node, axes: readonly number[], isStage: boolean): Node {
+  return new Node(name, { ...kernel, axes: () => axes }, [input], { axes }, dropAxes(input.shape, axes), { isStage });
 }
 
 /** The divisor of n that is nearest to a wish, or the wish itself where all are far from it. */
@@ -58,16 +59,19 @@ function nearDivisor(n: number, wish: number): number {
 }
 
 /** A reduction, in stages where it is long and its results are few. */
-export function reduction(name: string, kernel: ReduceKernel, input: Node, axes: readonly number[]): Node {
-  const shape = dropAxes(input.shape, axes);
-  const results = sizeOf(shape);
+export function reduction(op: Reduction, input: Node, axes: readonly number[], splitting: Splitting): Node {
+  const { fewResults, enoughThreads, longReduction, iterations } = splitting;
+  // A loop takes no more than half of what a thread may loop, so that a kernel has room for another one.
+  const longestLoop = Math.ceil(iterations / 2);
+  const { kernel } = op;
+  const results = sizeOf(dropAxes(input.shape, axes));
   const length = sizeOf(axes.map((a) => input.shape[a]));
-  const split = (length >= LONG_REDUCTION && results < FEW_RESULTS) || length > LONGEST_LOOP;
-  if (!split || (kernel.position && axes.length > 1)) return reduceNode(name, kernel, input, axes, false);
+  const split = (length >= longReduction && results < fewResults) || length > longestLoop;
+  if (!split || (kernel.position && axes.length > 1)) return reduceNode(op, input, axes, false);
 
   const axis = axes.reduce((a, b) => (input.shape[b] > input.shape[a] ? b : a));
   const n = input.shape[axis];
-  const threads = Math.max(2, Math.ceil(ENOUGH_THREADS / results), Math.ceil(length / LONGEST_LOOP));
+  const threads = Math.max(2, Math.ceil(enoughThreads / results), Math.ceil(length / longestLoop));
   const parts = nearDivisor(n, Math.min(threads, Math.max(2, Math.floor(n / 16))));
   const each = Math.ceil(n / parts);
   const later = axes.filter((a) => a !== axis);
@@ -75,30 +79,23 @@ export function reduction(name: string, kernel: ReduceKernel, input: Node, axes:
   if (!kernel.position) {
     // Neighbouring threads take neighbouring elements: the parts interleave.
     const view = splitAxis(input, axis, each, parts, kernel.identity);
-    const partial = reduceNode(name, kernel, view, [axis, ...later.map(shift)].sort((a, b) => a - b), true);
-    return reduction(name, kernel, partial, [axis - later.filter((a) => a < axis).length]);
+    const partial = reduceNode(op, view, [axis, ...later.map(shift)].sort((a, b) => a - b), true);
+    return reduction(op, partial, [axis - later.filter((a) => a < axis).length], splitting);
   }
   // The lowest position among equals wins, so the parts follow each other.
   const view = splitAxis(input, axis, parts, each, kernel.identity);
-  const within = reduceNode(name, kernel, view, [axis + 1], true);
+  const within = reduceNode(op, view, [axis + 1], true);
   const best = read(view, within, axis + 1);
-  const part = reduction(name, kernel, best, [axis]);
+  const part = reduction(op, best, [axis], splitting);
   return joinPosition(part, read(within, part, axis), each, n);
 }
 
-/** part * each + position within the part. */
+/** part * each + position within the part, below n. */
 function joinPosition(part: Node, within: Node, each: number, n: number): Node {
-  const node = new Node(
-    "position",
-    {
-      kind: "elementwise",
-      expression: ([a, b], _, lower) => lower.call("position", a, lower.literal(each), b),
-      cost: 2,
-    },
-    [part, within],
-    {},
-    part.shape,
-  );
-  Object.defineProperty(node, "bound", { value: n });
-  return node;
+  const kernel: ElementwiseKernel = {
+    kind: "elementwise",
+    expression: ([a, b], _, lower) => lower.call("position", a, lower.literal(each), b),
+    cost: 2,
+  };
+  return new Node("position", kernel, [part, within], {}, part.shape, { bound: n });
 }

@@ -7,9 +7,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { backends } from "../../core/backends/list.ts";
-import type { Target } from "../../core/backends/dialect.ts";
 import type { Entry } from "../../core/op.ts";
-import type { Plan, Source } from "../../core/plan/plan.ts";
+import type { Plan, Source, Target } from "../../core/plan/plan.ts";
 import type { Tensor } from "../../mod.ts";
 
 /** The API that cases are recorded with: the public one. */
@@ -62,7 +61,8 @@ async function findPlanner(folder: string): Promise<Tree["plan"]> {
   ]);
   const targetFor = (name: string): Target => {
     const target = found(name);
-    return "dialect" in target ? target.dialect : target;
+    // The planner takes a backend's record since that has costs; before, its dialect.
+    return "dialect" in target && !("costs" in target) ? target["dialect"] : target;
   };
   if (existsSync(join(folder, "core/program.ts"))) {
     type Programs = typeof import("../../core/program.ts");

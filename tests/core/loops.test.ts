@@ -5,8 +5,10 @@ import { backendNamed } from "../../core/backends/list.ts";
 import { render, renderFunction, renderLoop } from "../../core/backends/render.ts";
 import { describe, type Layout, type LoopKernel } from "../../core/plan/form.ts";
 import { buildGraph } from "../../core/plan/graph.ts";
-import { KernelTooLarge, LOOP_COSTS, type LoopCosts, lowerToLoops } from "../../core/plan/loops.ts";
+import { lowerToLoops } from "../../core/plan/loops.ts";
+import { layoutOf, type Target } from "../../core/plan/plan.ts";
 import type { Node } from "../../core/plan/node.ts";
+import { type Costs, Work } from "../../core/plan/costs.ts";
 import { Program } from "../../core/program.ts";
 import {
   add,
@@ -29,35 +31,32 @@ import { describeProgram, interpret, programs, record, tensorsOf } from "../ops/
 import { checkProperty } from "../support/property.ts";
 import { runLoops } from "./run_loops.ts";
 
-const oracle = backendNamed("float64").dialect;
+const oracle = backendNamed("float64");
 
 /** How kernels are laid out: on the oracle, on hosts and WebGPU, on textures. */
 const layouts: Readonly<Record<string, Layout>> = {
-  "flat, in three dimensions": oracle,
-  nested: backendNamed("webasm").dialect,
-  "flat, in one dimension": backendNamed("webgl2").dialect,
+  "flat, in three dimensions": layoutOf(oracle),
+  nested: layoutOf(backendNamed("webasm")),
+  "flat, in one dimension": layoutOf(backendNamed("webgl2")),
 };
 
 /** Costs under which more and other kernels are written than by default. */
-const eager: LoopCosts = { ...LOOP_COSTS, longInner: 2, muchGuarded: 20, lazy: 0, longCondition: 1, unrolled: 0 };
+const eager: Costs = { ...oracle.costs, lazy: 0, longCondition: 1, unrolled: 0 };
 
-/** Computes nodes by kernels that read what is stored, and what the lowering asks for. */
+/** Computes nodes by kernels that read the stored values. */
 class Computation {
   /** Each kernel that ran, with the arrays that it read and the values that it computed. */
   readonly ran: { kernel: LoopKernel; args: Float64Array[]; values: Float64Array }[] = [];
   readonly #values = new Map<Node, Float64Array>();
-  readonly #stored: Set<Node>;
+  readonly #work: Work;
   readonly #layout: Layout;
-  readonly #costs: LoopCosts;
 
-  constructor(stored: Set<Node>, layout: Layout, costs: LoopCosts) {
-    this.#stored = stored;
+  constructor(work: Work, layout: Layout) {
+    this.#work = work;
     this.#layout = layout;
-    this.#costs = costs;
   }
 
   set(node: Node, values: ArrayLike<number>): void {
-    this.#stored.add(node);
     this.#values.set(node, Float64Array.from(values));
   }
 
@@ -65,7 +64,7 @@ class Computation {
     let values = this.#values.get(node);
     if (values) return values;
     if (node.size === 0) return new Float64Array(0);
-    const kernel = this.#lower(node);
+    const kernel = lowerToLoops(node, this.#work, this.#layout);
     const args = kernel.args.map((arg) => this.valueOf(arg));
     const run = runLoops(kernel, args, this.#layout);
     values = run.values;
@@ -74,18 +73,6 @@ class Computation {
     assert.ok(run.iterations <= kernel.iterations * node.size + 1e-9, `${run.iterations} iterations`);
     assert.equal(kernel.evaluations.get(node), node.size);
     return values;
-  }
-
-  #lower(node: Node): LoopKernel {
-    for (;;) {
-      try {
-        return lowerToLoops(node, this.#stored, this.#layout, this.#costs);
-      } catch (error) {
-        if (!(error instanceof KernelTooLarge)) throw error;
-        assert.ok(!this.#stored.has(error.repeated), `${error.repeated.name} is stored already`);
-        this.#stored.add(error.repeated);
-      }
-    }
   }
 }
 
@@ -96,8 +83,8 @@ for (const [what, layout] of Object.entries(layouts)) {
       const outputs = record(program, tensorsOf(program));
       const { leaves } = new Program(outputs);
       const graph = buildGraph(outputs, leaves, oracle);
-      const stored = new Set(graph.nodes.filter((node) => node.array || random() < 0.3));
-      const computation = new Computation(stored, layout, random() < 0.5 ? eager : LOOP_COSTS);
+      const stored = new Set([...graph.leaves, ...graph.nodes.filter(() => random() < 0.3)]);
+      const computation = new Computation(new Work(stored, random() < 0.5 ? eager : oracle.costs), layout);
       graph.leaves.forEach((node, i) => computation.set(node, leaves[i].value!));
       interpret(program).forEach(({ data }, i) => {
         assertSame(computation.valueOf(graph.outputs[i]), data, describeProgram(program));
@@ -112,16 +99,16 @@ for (const [what, layout] of Object.entries(layouts)) {
 
 /** Renders a kernel for the oracle and runs it. */
 function rendered(kernel: LoopKernel, args: readonly Float64Array[]): Float64Array {
-  const { parameters, body } = renderLoop(render(kernel, oracle));
+  const { parameters, body } = renderLoop(render(kernel, oracle.dialect));
   const out = new Float64Array(kernel.shape.reduce((a, b) => a * b, 1));
   new Function(...parameters, body)(out, ...args);
   return out;
 }
 
-function loopsOf(output: Tensor, layout: Layout = oracle): LoopKernel {
+function loopsOf(output: Tensor, target: Target = oracle): LoopKernel {
   const { leaves } = new Program([output]);
-  const graph = buildGraph([output], leaves, oracle);
-  return lowerToLoops(graph.outputs[0], new Set(graph.leaves), layout);
+  const graph = buildGraph([output], leaves, target);
+  return lowerToLoops(graph.outputs[0], new Work(new Set(graph.leaves), target.costs), layoutOf(target));
 }
 
 const x = tensor(Array.from({ length: 70 }, (_, i) => i), [7, 10]);
@@ -166,7 +153,7 @@ test("the loop form as text: loops, branches, reads", () => {
 
 test("an index is divided exactly where halves are not exact", () => {
   const y = concat([tensor(new Float32Array(3 << 20), [3, 1 << 20]), tensor(new Float32Array(3), [3, 1])], 1);
-  const kernel = loopsOf(y, backendNamed("webgl2").dialect);
+  const kernel = loopsOf(y, backendNamed("webgl2"));
   const near = renderFunction(
     render(kernel, { ...backendNamed("webgl2").dialect, exactIndex: Number.MAX_SAFE_INTEGER }),
   );
@@ -177,7 +164,7 @@ test("an index is divided exactly where halves are not exact", () => {
 
 test("a kernel says which tables and hidden numbers it reads", () => {
   const read = (y: Tensor) => {
-    const { tables, opaque } = render(loopsOf(y, backendNamed("webgpu").dialect), backendNamed("webgpu").dialect);
+    const { tables, opaque } = render(loopsOf(y, backendNamed("webgpu")), backendNamed("webgpu").dialect);
     return [[...tables], [...opaque]];
   };
   assert.deepEqual(read(add(x, x)), [[], ["always0"]]);
@@ -189,5 +176,8 @@ test("a kernel says which tables and hidden numbers it reads", () => {
 
 test("a function that a backend lacks is an error that names both", () => {
   const kernel = loopsOf(logSumExp(x));
-  assert.throws(() => render(kernel, { ...oracle, functions: {} }), /backend float64 has no scalar function "\w+"/);
+  assert.throws(
+    () => render(kernel, { ...oracle.dialect, functions: {} }),
+    /backend float64 has no scalar function "\w+"/,
+  );
 });

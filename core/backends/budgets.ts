@@ -1,0 +1,36 @@
+/** Costs and limits that backends have in common. */
+import type { Costs, Limits } from "../plan/costs.ts";
+import { EXACT_IN_SINGLE } from "./dialect.ts";
+
+/** Chosen by measurement on WebAssembly with SIMD and two threads; lanes are loaded one by one there. */
+export const hostCosts: Costs = {
+  write: 2,
+  read: 4,
+  beside: 1,
+  wouldBe: 2,
+  launch: 2_000_000,
+  longestChain: 64,
+  mostValues: 1500,
+  longInner: 8,
+  muchGuarded: 30_000,
+  fewResults: 512,
+  enoughThreads: 4096,
+  longReduction: 512,
+  lazy: 12,
+  longCondition: 6,
+  unrolled: 40,
+};
+
+/** Of shaders; operands of comparisons are hidden from their compilers, which is work, so conditions are repeated less. */
+export const shaderCosts: Costs = { ...hostCosts, longCondition: 3 };
+
+/** Those of gpu.js on every device. */
+export const commonLimits: Omit<Limits, "name"> = {
+  // Seven arrays and the output are the eight storage buffers that WebGPU guarantees.
+  arguments: 7,
+  tablesAreArguments: false,
+  // Some drivers end a thread's loops, silently, after more.
+  iterations: 65_535,
+  exactValue: EXACT_IN_SINGLE,
+  extents: [Infinity, Infinity, Infinity],
+};

@@ -1,0 +1,94 @@
+/** Which elements of its inputs an element of a value is made of: the rules that deciding and lowering share. */
+import { constant, type Index, unflatten, variable } from "../affine.ts";
+import type { KernelOf } from "../kernel.ts";
+import { type Shape, sizeOf } from "../shape.ts";
+import type { Node } from "./node.ts";
+
+/** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
+const MIN_ROW = 64;
+
+/** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
+export function spread(shape: Shape, extents: readonly number[]): number[][] {
+  const all = shape.map((_, i) => i);
+  let first = shape.length;
+  let row = 1;
+  while (first > 0 && row < MIN_ROW) row *= shape[--first];
+  const groups = [all.slice(first)];
+  if (first > 0) groups.push([first - 1]);
+  if (first > 1) groups.push(all.slice(0, first - 1));
+  const fits = groups.every((axes, k) => sizeOf(axes.map((a) => shape[a])) <= (extents[k] ?? 0));
+  return fits ? groups : [all];
+}
+
+/** The element that a thread computes; `names` are those of its coordinates x, y and z. */
+export function threadIndex(shape: Shape, extents: readonly number[], names: readonly string[]): Index[] {
+  const index = new Array<Index>(shape.length);
+  spread(shape, extents).forEach((axes, k) => {
+    const sizes = axes.map((a) => shape[a]);
+    const flat = variable(names[k], 0, sizeOf(sizes) - 1, 0);
+    unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
+  });
+  return index;
+}
+
+/** Where an input of an elementwise op is read: axes of length 1 are broadcast. */
+export function broadcastIndex(shape: Shape, index: readonly Index[]): readonly Index[] {
+  const missing = index.length - shape.length;
+  if (missing === 0 && shape.every((n, axis) => n !== 1 || isZero(index[axis]))) return index;
+  return shape.map((n, axis) => (n === 1 ? constant(0) : index[axis + missing]));
+}
+
+function isZero({ base, terms }: Index): boolean {
+  return base === 0 && terms.length === 0;
+}
+
+/** A bound of the input that an index may be beyond, and so has to be compared with. */
+export interface Bound {
+  readonly axis: number;
+  readonly low: boolean;
+  readonly high: boolean;
+}
+
+/** Where the input of a movement is read, and what must hold for that; `null` where it is read nowhere. */
+export function movedIndex(
+  node: Node,
+  kernel: KernelOf<"movement">,
+  index: readonly Index[],
+): { readonly source: readonly Index[]; readonly bounds: readonly Bound[] } | null {
+  const { shape } = node.inputs[0];
+  const source = kernel.source(index, node.attributes, shape, node.shape);
+  const bounds: Bound[] = [];
+  for (let axis = 0; axis < source.length; axis++) {
+    const { min, max } = source[axis];
+    if (max < 0 || min >= shape[axis]) return null;
+    if (min < 0 || max >= shape[axis]) bounds.push({ axis, low: min < 0, high: max >= shape[axis] });
+  }
+  return { source, bounds };
+}
+
+/** The part of a movement's elements that come from its input. */
+export function movedShare({ inputs: [input], size }: Node): number {
+  return Math.min(1, input.size / size);
+}
+
+/** Whether a gather's positions are known to lie inside what is gathered from, and need no comparison. */
+export function isInside({ inputs: [source, positions] }: Node, axis: number): boolean {
+  return positions.bound !== null && positions.bound <= source.shape[axis];
+}
+
+/**
+ * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
+ * Three are best where they leave no rest.
+ *
+ * @param cheap whether the loop's element is worth many copies.
+ */
+export function unrollWidth(length: number, cheap: boolean): number {
+  if (length <= 4) return Math.max(1, length);
+  return (cheap ? [3, 4, 5, 2] : [3, 2]).find((width) => length % width === 0) ?? 3;
+}
+
+/** The trips of the loop over an axis with this many accumulators; without one where a single trip would do. */
+export function tripsOf(length: number, width: number): number {
+  const trips = Math.floor(length / width);
+  return trips > 1 ? trips : 0;
+}
