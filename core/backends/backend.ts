@@ -14,6 +14,9 @@ export type Accuracy =
   /** float32 on a GPU: polynomials, and whatever precision the driver's division and logarithm have. */
   | "shader";
 
+/** Units in the last place (2^-23 of the result), by how a backend computes; the oracle computes as the host does, in doubles. */
+export type Ulps = Readonly<Record<Exclude<Accuracy, "host double">, number>>;
+
 /** All that is known of a backend. */
 export interface Backend extends Target {
   /** Names the device, and the mode of gpu.js where that executes it. */
