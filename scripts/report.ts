@@ -55,15 +55,13 @@ export class Report {
   /**
    * Notes the tests of a runtime.
    *
-   * @param label what the table calls it, with its version.
-   * @param required the backends that tests must have run on.
+   * @param run.label what the table calls it, with its version.
+   * @param run.required the backends that tests must have run on.
    */
   tests(
     runtime: string,
-    label: string,
     results: readonly Result[],
-    seconds: number,
-    required: readonly string[],
+    { label, seconds, required }: { label: string; seconds: number; required: readonly string[] },
   ): void {
     const counts = new Map<string, Record<Result["status"], number>>();
     for (const { name, backend, status, detail } of results) {

@@ -20,9 +20,7 @@ export function versionOf(runtime: Runner): { version: string } | { missing: str
 function commandOf(
   runtime: Runner,
   files: readonly string[],
-  report: string,
-  pattern: string | undefined,
-  soak: boolean,
+  { report, pattern, soak }: { report: string; pattern: string | undefined; soak: boolean },
 ): [string, string[]] {
   switch (runtime) {
     case "node":
@@ -75,7 +73,7 @@ export async function runTests(
   try {
     const path = join(folder, `${runtime}.xml`);
     const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
-    const { problem, seconds } = await run(...commandOf(runtime, files, path, pattern, soak), minutes);
+    const { problem, seconds } = await run(...commandOf(runtime, files, { report: path, pattern, soak }), minutes);
     const { results, unreported } = readReport(runtime, path, files, root);
     const problems: string[] = [];
     // Files without a test of the name are not reported.
