@@ -69,9 +69,9 @@ export function add(a: Index, b: Index): Index {
   // c * (e mod n) + c * n * floor(e / n) is c * e: this undoes a decomposition that a later step puts together again.
   for (const [key, { atom, coefficient }] of terms) {
     if (atom.kind !== "remainder") continue;
-    const quotient = floorDiv(atom.of, atom.by);
-    if (quotient.terms.length !== 1 || quotient.base !== 0 || quotient.terms[0].coefficient !== 1) continue;
-    const partner = terms.get(quotient.terms[0].atom.key);
+    // What a remainder is of has a quotient of one term, since all that is divided without rest was split off.
+    const [quotient] = floorDiv(atom.of, atom.by).terms;
+    const partner = terms.get(quotient.atom.key);
     if (partner?.coefficient !== coefficient * atom.by) continue;
     terms.delete(key);
     terms.delete(partner.atom.key);
