@@ -90,7 +90,7 @@ function floatOf(word: number): number {
 }
 
 /** Numbers between two, as dense as float32 is. Of both signs where it is asked for. */
-function spread(from: number, to: number, points: number, signs = true, seed = 1): Float32Array {
+function spread(from: number, to: number, points: number, { signs = true, seed = 1 } = {}): Float32Array {
   const random = randomFrom(seed);
   const [low, high] = [wordOf(from), wordOf(to)];
   return Float32Array.from({ length: points }, (_, i) => {
@@ -158,11 +158,11 @@ const moderate: Ranges = { "to 20": (n) => even(-20, 20, n) };
 const all: Ranges = { "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n) };
 const positive: Ranges = {
   "about 1": (n) => even(0.5, 2, n),
-  "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n, false),
+  "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n, { signs: false }),
 };
 const pairs: Ranges = {
   "moderate": (n) => [even(-20, 20, n), shuffled(even(-20, 20, n, 3), 4)],
-  "all": (n) => [spread(SMALLEST_NORMAL, LARGEST, n), shuffled(spread(SMALLEST_NORMAL, LARGEST, n, true, 3), 4)],
+  "all": (n) => [spread(SMALLEST_NORMAL, LARGEST, n), shuffled(spread(SMALLEST_NORMAL, LARGEST, n, { seed: 3 }), 4)],
 };
 
 /** Around multiples of a quarter turn, where sin and cos are nearly 0 or flat. */
@@ -205,8 +205,7 @@ function rows(
   name: string,
   apply: Measured["apply"],
   reference: (row: number[]) => number[],
-  ranges: Ranges,
-  sums: boolean,
+  { ranges, sums }: { ranges: Ranges; sums: boolean },
 ): Measured {
   const width = 8;
   return {
@@ -263,9 +262,9 @@ export const roundedFunctions: readonly Measured[] = [
   elementwise("square", square, (x) => x * x, { ...moderate, ...all }),
   elementwise("div", div, (a, b) => a / b, {
     "moderate": pairs.moderate,
-    "all": (n) => [spread(2 ** -126, LARGEST, n), shuffled(spread(2 ** -126, 2 ** 126, n, true, 3), 4)],
+    "all": (n) => [spread(2 ** -126, LARGEST, n), shuffled(spread(2 ** -126, 2 ** 126, n, { seed: 3 }), 4)],
     [`${BEYOND}divisors from 2^126`]: (n) => [
-      shuffled(spread(2 ** 20, LARGEST, n, true, 3), 4),
+      shuffled(spread(2 ** 20, LARGEST, n, { seed: 3 }), 4),
       spread(2 ** 126, LARGEST, n),
     ],
   }),
@@ -276,7 +275,7 @@ export const roundedFunctions: readonly Measured[] = [
   elementwise("log1p", log1p, Math.log1p, {
     "near 0": (n) => spread(2 ** -124, 0.5, n),
     "-1 to 1": (n) => even(-1, 1, n),
-    "all": (n) => spread(2 ** -124, LARGEST, n, false),
+    "all": (n) => spread(2 ** -124, LARGEST, n, { signs: false }),
     "2^-126 to 2^-125": (n) => spread(SMALLEST_NORMAL, 2 ** -125, n),
   }),
   { ...elementwise("sin", sin, Math.sin, turns), least: NEAR_MULTIPLE },
@@ -300,8 +299,11 @@ export const roundedFunctions: readonly Measured[] = [
 
 /** What is made of several ops. */
 export const composites: readonly Measured[] = [
-  rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], scores, true),
-  rows("logSoftmax", (x) => logSoftmax(x, 1), (row) => row.map((x) => x - exactLogSumExp(row)), scores, true),
+  rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], { ranges: scores, sums: true }),
+  rows("logSoftmax", (x) => logSoftmax(x, 1), (row) => row.map((x) => x - exactLogSumExp(row)), {
+    ranges: scores,
+    sums: true,
+  }),
   rows(
     "softmax",
     (x) => softmax(x, 1),
@@ -309,8 +311,7 @@ export const composites: readonly Measured[] = [
       const top = exactLogSumExp(row);
       return row.map((x) => Math.exp(x - top));
     },
-    scores,
-    false,
+    { ranges: scores, sums: false },
   ),
   {
     ...elementwise(
