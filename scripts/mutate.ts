@@ -3,7 +3,8 @@
  * test notices has survived: a test is missing there, or the change has no effect. Results are kept in .cache/mutation, and a second
  * run tries again only what was changed since.
  */
-import { mkdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -66,6 +67,9 @@ process.env.GPUGRAD_RUNS ??= "0.25";
 const { mutate, tests, pattern } = targets[name];
 const results = join(".cache", "mutation");
 mkdirSync(results, { recursive: true });
+// Bundles hide from Stryker which tests have changed. Where any has, what survived may not survive now.
+const state = createHash("sha256");
+for (const path of tests) state.update(readFileSync(path));
 const settings: ConstructorParameters<typeof Stryker>[0] & { tap: Record<string, unknown> } = {
   mutate: options.mutate ?? [...mutate],
   plugins: ["@stryker-mutator/tap-runner"],
@@ -100,10 +104,10 @@ const settings: ConstructorParameters<typeof Stryker>[0] & { tap: Record<string,
   timeoutMS: 20_000,
   concurrency: Number(options.concurrency),
   incremental: true,
-  incrementalFile: join(results, `${name}.json`),
+  incrementalFile: join(results, `${name}-${state.digest("hex").slice(0, 8)}.json`),
   force: options.force,
-  tempDirName: join(".cache", "stryker"),
-  ignorePatterns: ["demo/out", "docs/api", "dist"],
+  tempDirName: join(results, `${name}-files`),
+  ignorePatterns: [".cache", "demo/out", "docs/api", "dist"],
   reporters: ["clear-text", "progress-append-only", "html"],
   clearTextReporter: { allowColor: process.stdout.isTTY, logTests: false },
   htmlReporter: { fileName: join(results, `${name}.html`) },

@@ -334,3 +334,23 @@ test("a line moves by its weights, and its derivative is the sum of their produc
     }
   });
 });
+
+test("a kink is not taken for smooth because derivatives beside it are large [float64]", () => {
+  const variables = [Float64Array.of(2, 1)];
+  const problem: Problem = {
+    ...problemOf(curves["a line"], 0),
+    variables,
+    settle: () => [Float64Array.of(5, 0)],
+    evaluate: () => [Float64Array.of(5 * variables[0][0] + Math.abs(variables[0][1] - 1))],
+  };
+  assert.deepEqual(new Differences(problem).elements(0).verdicts, ["ok", "kink"]);
+});
+
+test("the derivative at the point stays, whatever the problem writes into its arrays later [float64]", () => {
+  const problem = problemOf(curves.cube, 2);
+  const differences = new Differences(problem);
+  problem.variables[0][0] = 5;
+  problem.settle();
+  problem.evaluate();
+  assert.deepEqual([differences.analytic, differences.outputs], [[Float64Array.of(12)], [Float64Array.of(8)]]);
+});
