@@ -2,8 +2,11 @@
 import type { Attributes, PrimitiveKernel } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
-/** What is known of a value beside how it is computed. */
+/** The facts of a value besides its kernel and inputs. */
 export interface NodeOptions {
+  readonly shape: Shape;
+  /** Those of the op, default none. */
+  readonly attributes?: Attributes;
   /** One of the stages that a long reduction is split into, which serves only where it has threads, and an array, of its own. */
   readonly isStage?: boolean;
   /** For values known to be whole and in `[0, bound)`: the bound. */
@@ -24,14 +27,8 @@ export class Node {
   readonly attributes: Attributes;
   readonly shape: Shape;
 
-  constructor(
-    name: string,
-    kernel: PrimitiveKernel,
-    inputs: readonly Node[],
-    attributes: Attributes,
-    shape: Shape,
-    { isStage = false, bound }: NodeOptions = {},
-  ) {
+  constructor(name: string, kernel: PrimitiveKernel, inputs: readonly Node[], options: NodeOptions) {
+    const { shape, attributes = {}, isStage = false, bound } = options;
     this.name = name;
     this.kernel = kernel;
     this.inputs = inputs;
