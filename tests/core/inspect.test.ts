@@ -61,7 +61,7 @@ test("inspect without time knows none [float64]", async () => {
 /** A device whose calls take a time that is known: copies, and work where the kernel is not idle. Numbers of a shaken clock are added. */
 function clockwork(work: readonly number[], shake: () => number, now: { ms: number }): Device {
   const device = {
-    target: { flat: true },
+    target: { dialect: { flat: true } },
     withPlan: (plan: Plan, use: (compiled: unknown) => Promise<unknown>) =>
       use({
         run(leaves: readonly { length: number }[]) {
