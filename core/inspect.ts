@@ -27,6 +27,8 @@ export interface InspectedStep {
   readonly args: readonly string[];
   /** Loop iterations of one thread. */
   readonly iterations: number;
+  /** The loop form as pseudo-code: the kernel before it is written for the device. */
+  readonly loops: string;
   /** The function that gpu.js compiles. */
   readonly source: string;
   /** How long it takes; `null` without `time`. */
@@ -69,7 +71,7 @@ export interface Inspection {
   readonly steps: readonly InspectedStep[];
   /** How long the plan takes; `null` without `time`. */
   readonly time: PlanTime | null;
-  /** Tape, plan and sources. */
+  /** The tape, the plan, and each kernel's loop form and source. */
   toString(): string;
 }
 
@@ -108,13 +110,14 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const wanted = outputs instanceof Tensor ? [outputs] : tensorsOrThrow(inspectCall, "outputs", outputs);
   const device = await chosenDevice(options?.device);
   const program = new Program(wanted);
-  const plan = program.plan(device.target);
+  const plan = program.plan(device.target, { describe: true });
   const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
   const steps = plan.steps.map((step, i): InspectedStep => ({
     name: step.name,
     shape: step.shape,
     args: step.args.map(sourceText),
     iterations: step.kernel.iterations,
+    loops: step.loops!,
     source: kernelText(step),
     time: profiled && stepTime(plan, step, i, profiled),
   }));
@@ -129,7 +132,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
     time,
     toString: () =>
       `tape\n${tape}\n\nplan for ${device.name}, results ${results}\n${text}\n\n` +
-      steps.map((s, i) => `step ${i}: ${s.name}\n${s.source}`).join("\n\n"),
+      steps.map((s, i) => `step ${i}: ${s.name}\n${s.loops}\n\n${s.source}`).join("\n\n"),
   };
 }
 

@@ -16,12 +16,6 @@ export function planText({ steps }: Plan): string {
   ).join("\n");
 }
 
-/** Returns the loops of a kernel, the same for all backends. */
-export function loopText({ kernel }: Step): string {
-  const { extent, iterations, lines, result } = kernel;
-  return [`threads ${extent.join(" x ")}, ${iterations} iterations each`, ...lines, `element ${result}`].join("\n");
-}
-
 /** Returns the text that the backend compiles. */
 export function kernelText({ kernel }: Step): string {
   return renderFunction(kernel);

@@ -1,6 +1,6 @@
 /** What lies between tensors and a plan: where a computation starts, what it computes, the key that names it. */
 import { Entry, leafOp, type Values } from "./entry.ts";
-import { makePlan, type Plan, type Target } from "./plan/plan.ts";
+import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
 import { attributeText, type Structure, structureOf } from "./structure.ts";
 import type { Variants } from "./variants.ts";
 
@@ -48,10 +48,10 @@ export class Program<T extends Entry = Entry> {
     return this.#name().key;
   }
 
-  /** Plans it for a target. */
-  plan(target: Target): Plan {
+  /** Plans it for a target; with `describe`, the steps of the plan have their loop form as text. */
+  plan(target: Target, { describe }: Pick<PlanOptions, "describe"> = {}): Plan {
     const { structure: { places }, changing } = this.#name();
-    if (changing.length === 0) return makePlan(this.outputs, this.leaves, target);
+    if (changing.length === 0) return makePlan(this.outputs, this.leaves, target, { describe });
     const array = new Entry(leafOp, [], {}, { shape: [changing.length], dtype: "float" });
     const slots = new Map<Entry, Map<string, number>>();
     changing.forEach((i, slot) => {
@@ -59,7 +59,7 @@ export class Program<T extends Entry = Entry> {
       if (!slots.has(entry)) slots.set(entry, new Map());
       slots.get(entry)!.set(name, slot);
     });
-    return makePlan(this.outputs, [...this.leaves, array], target, { array, slots });
+    return makePlan(this.outputs, [...this.leaves, array], target, { numbers: { array, slots }, describe });
   }
 
   /** Returns what its plan takes: the values of the leaves, and the numbers that are arguments as one array more. */

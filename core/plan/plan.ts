@@ -3,7 +3,7 @@ import type { Dialect } from "../backends/dialect.ts";
 import { type KernelText, render } from "../backends/render.ts";
 import type { Entry } from "../entry.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
-import type { Layout, LoopKernel } from "./form.ts";
+import { describe, type Layout, type LoopKernel } from "./form.ts";
 import { buildGraph, type Graph, type Numbers } from "./graph.ts";
 import { extentOf, lowerToLoops } from "./loops.ts";
 import type { Node } from "./node.ts";
@@ -23,6 +23,8 @@ export interface Step {
   /** The text of the kernel; its parameters are bound to `args`. */
   readonly kernel: KernelText;
   readonly args: readonly Source[];
+  /** The loop form as text, if {@link PlanOptions.describe} asked for it. The form itself would keep the graph alive. */
+  readonly loops?: string;
 }
 
 /** What a device needs to compute results from leaves; holds no values. */
@@ -48,21 +50,29 @@ export function layoutOf({ dialect: { name, flat, exactIndex }, limits: { extent
   return { name, flat, exactIndex, extents };
 }
 
+/** Options of {@link makePlan}. */
+export interface PlanOptions {
+  /** Numbers that are read from an array instead of compiled in. */
+  readonly numbers?: Numbers;
+  /** Whether the steps also have their loop form as text, for people. Default false. */
+  readonly describe?: boolean;
+}
+
 /** A kernel as loops and as text. */
 interface Written {
   readonly loops: LoopKernel;
   readonly text: KernelText;
 }
 
-/** Plans how to compute `outputs`, given the entries that have a value, and the numbers that are not to be compiled in. */
+/** Plans how to compute `outputs` from `leaves`, the entries that have a value. */
 export function makePlan(
   outputs: readonly Entry[],
   leaves: readonly Entry[],
   target: Target,
-  numbers?: Numbers,
+  options: PlanOptions = {},
 ): Plan {
   const { costs, limits } = target;
-  const graph = buildGraph(outputs, leaves, { costs, limits, numbers });
+  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers });
   const tables = new Map<Node, number>();
   for (;;) {
     const stored = chooseStored(graph, costs, limits, { tablesOf: (root) => tables.get(root) ?? 0 });
@@ -77,8 +87,15 @@ export function makePlan(
     }
     if (tables.size > before) continue;
     for (const [root, kernel] of kernels) checkLimits(root, kernel, limits);
-    return assemble(graph, kernels, target);
+    const plan = assemble(graph, kernels, target);
+    return options.describe ? described(plan, kernels) : plan;
   }
+}
+
+/** Adds the loop form of each step, as text. */
+function described(plan: Plan, kernels: ReadonlyMap<Node, Written>): Plan {
+  const forms = [...kernels.values()].map(({ loops }) => describe(loops));
+  return { ...plan, steps: plan.steps.map((step, i) => ({ ...step, loops: forms[i] })) };
 }
 
 /** The plan where these values, leaves and outputs among them, have arrays; it is not compared with limits. */
