@@ -1,4 +1,4 @@
-/** Says on the console what is computed, where `GPUGRAD_DEBUG` asks for it. */
+/** Reports computations on the console if `GPUGRAD_DEBUG` is set. */
 import type { Device } from "./device.ts";
 import type { Values } from "./entry.ts";
 import { bytesText, kernelText, millisecondsText, planText } from "./plan_text.ts";
@@ -11,13 +11,13 @@ const VARIABLE = "GPUGRAD_DEBUG";
 let fromEnvironment: unknown;
 
 /**
- * Returns how much is said: 0 nothing, 1 what ran and how long, 2 its plan too, 3 the loops of its kernels too, 4 their text too. The global
- * `GPUGRAD_DEBUG` counts, and may change at any time; where there is none, the environment variable does, which is read once.
+ * Returns the level of detail: 0 nothing, 1 each computation and its time, 2 also its plan, 3 also the loop form of its kernels, 4 also
+ * their text. The global `GPUGRAD_DEBUG` may change at any time and takes precedence over the environment variable, which is read once.
  */
 export function debugLevel(): number {
   const wanted = (globalThis as Record<string, unknown>)[VARIABLE] ??
     (fromEnvironment ??= environmentVariable(VARIABLE) ?? 0);
-  // `true` and texts, as the environment has them, are levels too.
+  // `true` and strings, such as those of the environment, are levels too.
   const level = Number(wanted);
   return level > 0 ? Math.min(4, Math.floor(level)) : 0;
 }
@@ -41,7 +41,7 @@ interface Shown {
 /** The plans that were shown lately, by device and key. */
 const shown = new WeakMap<Device, Map<string, Shown>>();
 
-/** Runs a computation and says what it did. */
+/** Runs a computation and reports it. */
 export async function watched(
   level: number,
   { device, program, values }: Computation,
@@ -91,7 +91,7 @@ function shownOn(device: Device): Map<string, Shown> {
   return known;
 }
 
-/** Names that are listed; of more kernels only the number is told. */
+/** At most this many kernels are listed by name; the others are only counted. */
 const LISTED = 5;
 
 function kernelsText({ steps }: Plan): string {

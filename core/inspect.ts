@@ -1,4 +1,4 @@
-/** Shows what lies between a tensor and its value: the tape, the plan, the kernels, and how long they take. */
+/** Shows the tape, the plan and the kernels behind a tensor, and how long they take. */
 import { valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
@@ -19,7 +19,7 @@ export interface InspectOptions extends RealizeOptions {
 
 /** One kernel of a plan, as {@link inspect} shows it. */
 export interface InspectedStep {
-  /** The op whose result the kernel stores; ops that are fused into it have no step of their own. */
+  /** The op whose result the kernel stores; ops that are fused into it have no separate step. */
   readonly name: string;
   /** The shape of the result. */
   readonly shape: readonly number[];
@@ -40,10 +40,10 @@ export interface StepTime {
   /**
    * On `float64` the time of the kernel's function, repeated until a clock can tell. Other devices run all kernels of a plan as one pipeline.
    * There each kernel runs once more by itself, and this is the shortest time of five such calls, less that of calls which copy the same
-   * arrays in and out and compute nothing. `null` where {@link StepTime.reason} says why.
+   * arrays in and out and compute nothing. `null` if there is a {@link StepTime.reason}.
    */
   readonly milliseconds: number | null;
-  /** Why the milliseconds are not known; `null` where they are. */
+  /** Why the milliseconds are not known; `null` if they are. */
   readonly reason: string | null;
   /** The bytes of the arrays that it reads. */
   readonly bytesIn: number;
@@ -61,11 +61,11 @@ export interface PlanTime {
   readonly bytesOut: number;
 }
 
-/** What {@link inspect} returns. */
+/** The result of {@link inspect}. */
 export interface Inspection {
-  /** One line an entry: number, op, inputs, shape, dtype. */
+  /** One line per entry: number, op, inputs, shape, dtype. */
   readonly tape: string;
-  /** One line a kernel; with `time` a table. */
+  /** One line per kernel; with `time`, a table. */
   readonly plan: string;
   /** The kernels in the order in which they run, all in one pipeline. */
   readonly steps: readonly InspectedStep[];

@@ -1,4 +1,4 @@
-/** What lies between tensors and a plan: where a computation starts, what it computes, the key that names it. */
+/** The step between tensors and a plan: the entries a computation starts from, those it computes and its key. */
 import { Entry, leafOp, type Values } from "./entry.ts";
 import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
 import { attributeText, type Structure, structureOf } from "./structure.ts";

@@ -43,7 +43,7 @@ export class Dominators {
     return i < 0 ? -1 : this.#jump[i];
   }
 
-  /** The dominator of this depth, or the value itself where it is no deeper. */
+  /** The dominator of this depth, or the value itself if it is no deeper. */
   #at(i: number, depth: number): number {
     let at = i;
     while (this.#depthOf(at) > depth) at = this.#depthOf(this.#jump[at]) >= depth ? this.#jump[at] : this.#nearest[at];

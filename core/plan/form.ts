@@ -20,7 +20,7 @@ export type Statement =
     readonly step: number;
     readonly body: readonly Statement[];
   }
-  /** Runs the body where all conditions hold. */
+  /** Runs the body if all conditions hold. */
   | { readonly kind: "branch"; readonly conditions: readonly Expression[]; readonly body: readonly Statement[] };
 
 /** A kernel that computes one array, one element a thread. */

@@ -2,9 +2,9 @@
 import type { Attributes, PrimitiveKernel } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
-/** What is known of a value beside how it is computed. */
+/** Further facts about a value. */
 export interface NodeOptions {
-  /** One of the stages that a long reduction is split into, which serves only where it has threads, and an array, of its own. */
+  /** Whether it is a stage of a split reduction. A stage is useful only with separate threads and an array. */
   readonly isStage?: boolean;
   /** For values known to be whole and in `[0, bound)`: the bound. */
   readonly bound?: number;

@@ -1,4 +1,4 @@
-/** From the tape to a plan: a graph, what gets arrays, and a kernel for each of those. */
+/** From the tape to a plan: the graph, the values that get arrays, and a kernel for each of them. */
 import type { Dialect } from "../backends/dialect.ts";
 import { type KernelText, render } from "../backends/render.ts";
 import type { Entry } from "../entry.ts";
@@ -9,7 +9,7 @@ import { extentOf, lowerToLoops } from "./loops.ts";
 import type { Node } from "./node.ts";
 import { chooseStored } from "./store.ts";
 
-/** Where a step's argument or a plan's result comes from. */
+/** The origin of a step's argument or a plan's result. */
 export type Source =
   | { readonly from: "leaf"; readonly index: number }
   | { readonly from: "step"; readonly index: number }
@@ -27,7 +27,7 @@ export interface Step {
   readonly loops?: string;
 }
 
-/** What a device needs to compute results from leaves; holds no values. */
+/** Everything a device needs to compute results from leaves. Holds no values. */
 export interface Plan {
   readonly leaves: readonly {
     readonly shape: readonly number[];
@@ -77,7 +77,7 @@ export function makePlan(
   for (;;) {
     const stored = chooseStored(graph, costs, limits, { tablesOf: (root) => tables.get(root) ?? 0 });
     const kernels = writeKernels(graph, new Work(stored, costs), target);
-    // Which tables a kernel reads is known when it is written; where one takes the place of an array the choice is made again.
+    // The tables that a kernel reads are known only once it is written. If one takes the place of an array, the choice is made again.
     const before = tables.size;
     for (const [root, kernel] of kernels) {
       const count = kernel.text.tables.length;
@@ -98,7 +98,7 @@ function described(plan: Plan, kernels: ReadonlyMap<Node, Written>): Plan {
   return { ...plan, steps: plan.steps.map((step, i) => ({ ...step, loops: forms[i] })) };
 }
 
-/** The plan where these values, leaves and outputs among them, have arrays; it is not compared with limits. */
+/** Returns the plan in which these values, leaves and outputs included, have arrays. Limits are not checked. */
 export function planWith(graph: Graph, work: Work, target: Target): Plan {
   return assemble(graph, writeKernels(graph, work, target), target);
 }
@@ -114,7 +114,7 @@ function writeKernels(graph: Graph, work: Work, target: Target): Map<Node, Writt
   return neededKernels(graph, kernels);
 }
 
-/** The kernels that outputs need, in topological order: one can turn out to be read nowhere when those that seemed to are written. */
+/** Returns the kernels that outputs need, in topological order. Once kernels are written, an array may turn out to be unread. */
 function neededKernels({ nodes, outputs }: Graph, kernels: ReadonlyMap<Node, Written>): Map<Node, Written> {
   const needed = new Set(outputs);
   for (const node of needed) for (const arg of kernels.get(node)?.loops.args ?? []) needed.add(arg);
@@ -124,7 +124,7 @@ function neededKernels({ nodes, outputs }: Graph, kernels: ReadonlyMap<Node, Wri
   }));
 }
 
-/** What cannot be cut into kernels that keep the limits is refused. */
+/** Throws if a kernel exceeds the limits although it was cut. */
 function checkLimits(root: Node, { loops: { args, iterations }, text: { tables } }: Written, limits: Limits): void {
   const most = mostArguments(limits, tables.length);
   if (args.length > most) {
