@@ -11,7 +11,7 @@ export interface RealizeOptions {
   readonly device?: DeviceChoice;
 }
 
-/** What names a device. */
+/** The names of devices. */
 export const deviceName = oneOf("auto", ...backends.map(({ name }) => name));
 
 /** The options of everything that computes. */

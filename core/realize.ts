@@ -90,7 +90,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
   };
 }
 
-/** Returns the results of a compiled function, where it is not one tensor. */
+/** Returns the results of a compiled function that did not return a single tensor. */
 function resultsOrThrow(result: unknown): readonly Tensor[] {
   if (Array.isArray(result)) return tensorsOrThrow(compileCall, "what fn gives", result);
   const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";

@@ -44,7 +44,7 @@ export function checkIndices(op: string, indices: Tensor, size: number, paramete
 /** The axis of the first input that indices count along. */
 type AxisAttribute = { readonly axis: number };
 
-/** Adds updates where a gather read its elements. Where `x` was repeated each copy gets its own sum, and the walk adds them up. */
+/** Adds updates where a gather read its elements. If `x` was broadcast, each copy gets a separate sum, and the walk adds them up. */
 function ungather(
   updates: TensorLike,
   { inputs: [x, indices], attributes: { axis } }: Pick<VjpContext<AxisAttribute>, "inputs" | "attributes">,

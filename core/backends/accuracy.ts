@@ -53,7 +53,7 @@ const functions: Readonly<Record<string, Ulps>> = {
   pow: /* @__PURE__ */ onHost(1, 16),
 };
 
-/** How exactly a scalar function is computed; throws if nobody has said so. */
+/** Returns how exactly a scalar function is computed. Throws if no accuracy is stated. */
 export function ulpsOf(fn: string): Ulps {
   if (Object.hasOwn(functions, fn)) return functions[fn];
   throw new Error(`accuracy: there is no accuracy of the scalar function "${fn}" in core/backends/accuracy.ts`);

@@ -12,7 +12,7 @@ export function unsampled(values: Float32Array): Float32Array {
 
 const singles = new WeakMap<Values, Float32Array>();
 
-/** The values as float32; converted once. */
+/** Returns the values as float32, converted once. */
 export function asFloat32(values: Values): Float32Array {
   if (values instanceof Float32Array) return values;
   let single = singles.get(values);
@@ -20,7 +20,7 @@ export function asFloat32(values: Values): Float32Array {
   return single;
 }
 
-/** A result of gpu.js as one array: nested rows are views of one buffer where the executor is fused, arrays of their own elsewhere. */
+/** A result of gpu.js as one array: nested rows are views of one buffer if the executor is fused, otherwise separate arrays. */
 export function flat(result: unknown, size: number): Float32Array {
   if (result instanceof Float32Array) return result;
   let first = result;

@@ -23,7 +23,7 @@ export type Statement =
   /** Runs the body if all conditions hold. */
   | { readonly kind: "branch"; readonly conditions: readonly Expression[]; readonly body: readonly Statement[] };
 
-/** A kernel that computes one array, one element a thread. */
+/** A kernel that computes one array, one element per thread. */
 export interface LoopKernel {
   /** The op whose result it stores, and the shape. */
   readonly name: string;

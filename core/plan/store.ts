@@ -423,7 +423,7 @@ function cutArguments(kernel: Draft, most: number, costs: Costs, cuts: Set<Node>
 
 /** Facts about a kernel that reads too many arrays. */
 interface Cutting {
-  /** What values read that are not read themselves. */
+  /** For each value that is not read from an array, the arrays that it reads. */
   readonly reads: ReadonlyMap<Node, ReadonlySet<Node>>;
   readonly isRead: (node: Node) => boolean;
   readonly most: number;

@@ -69,7 +69,7 @@ export function restore(reduced: Tensor, x: Tensor, { axes }: ReduceAttributes):
   return reshape(reduced, keptShape(x.shape, axes));
 }
 
-/** Throws if there is no element along one of the axes: the extreme of nothing does not exist. */
+/** Throws if there is no element along one of the axes: an empty set has no extreme. */
 function refuseEmpty(op: string, x: Tensor, axes: readonly number[]): void {
   const empty = axes.find((axis) => x.shape[axis] === 0);
   if (empty === undefined) return;
@@ -103,7 +103,7 @@ type ReductionSpec = Computed & {
   readonly nonEmpty?: boolean;
   readonly vjp: Vjp<ReduceAttributes> | null;
   readonly selects?: Selects<ReduceAttributes>;
-  /** Where it is tested; default from -3 to 3. */
+  /** The values it is tested on, default from -3 to 3. */
   readonly domain?: ValueSpec;
   readonly accuracy?: Accuracy;
 };
