@@ -91,7 +91,7 @@ function deviceNamed(name: string): Promise<Device> {
       throw new Error(`useDevice: "${name}" ${(error as Error).message}`, { cause: error });
     });
     devices.set(name, device);
-    // A failed start is tried again when it is asked for again.
+    // A failed start is retried at the next request.
     device.catch(() => devices.delete(name));
   }
   return device;
@@ -105,7 +105,7 @@ function reasonOf(error: unknown): string {
 
 let fastest: Promise<Device> | null = null;
 
-/** The device that `auto` stands for; found out once, and anew after it was lost. */
+/** The device of `auto`, chosen once, and again after it was lost. */
 function fastestDevice(): Promise<Device> {
   if (!fastest) {
     fastest = findFastest();
@@ -171,8 +171,8 @@ const availableDevicesCall = new Signature("availableDevices()");
 /**
  * Makes a device the default for all computations and returns it.
  *
- * @param name `"auto"` (the fastest that works: kernels are run, compared and timed to find out; `passedOver` of the device says why
- * others were not taken), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"webasm"` (float32, SIMD and
+ * @param name `"auto"` (the fastest that works: kernels are run, compared and timed to find out; `passedOver` of the device lists
+ * those not chosen and why), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"webasm"` (float32, SIMD and
  * threads), `"cpu"` (float32, plain JavaScript) or `"float64"` (the oracle: the same kernels in doubles).
  * @throws if the device does not work here, with the reason.
  *
@@ -247,7 +247,7 @@ export function chosenDevice(choice?: DeviceChoice): Promise<Device> {
   return choice instanceof Device ? Promise.resolve(choice) : deviceOf(nameOf(choice));
 }
 
-/** Runs a plan on the chosen device. If `auto` chose it and it is lost, `auto` chooses again and the error names the new device. */
+/** Runs a plan on the chosen device. If `auto` chose it and it is lost, `auto` chooses again and the error says which device is next. */
 export async function runOn(
   device: Device,
   choice: DeviceChoice | undefined,

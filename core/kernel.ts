@@ -9,7 +9,7 @@ export type Attributes = Readonly<Record<string, unknown>>;
 /** A function of the elements at one position. */
 export interface ElementwiseKernel<A extends Attributes = Attributes> {
   readonly kind: "elementwise";
-  /** The result of arguments that are numbers, or conditions if `takes` says so. */
+  /** The result. The arguments are numbers, or conditions according to `takes`. */
   expression(args: readonly Expression[], attributes: A, build: Builder): Expression;
   /** The type of each argument, a number if missing. */
   readonly takes?: readonly ("number" | "condition")[];

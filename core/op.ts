@@ -139,7 +139,7 @@ export interface Op<A extends Attributes = Attributes> extends TapeOp {
   readonly selects?: readonly (Selects<A> | null)[];
   /** Draws a case to test it on. */
   readonly domain?: (draw: Draw) => Case<A>;
-  /** In words, what the inputs must satisfy for the result to be finite: `its input must be above 0`. */
+  /** The condition, in words, under which the result is finite: `its input must be above 0`. */
   readonly requires?: string;
   /** Default `exact` for kernels that only move elements, `composite` for all others. */
   readonly accuracy?: Accuracy;

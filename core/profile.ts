@@ -90,7 +90,7 @@ function leafOf(plan: Plan, source: Source): Plan["leaves"][number] {
   return { shape, extent, size: sizeOf(shape) };
 }
 
-/** Returns a plan of one step, with a kernel in the place of its own. */
+/** Returns a plan of one step, with its kernel replaced. */
 function alone(plan: Plan, { name, shape, args }: Step, kernel: Step["kernel"]): Plan {
   return {
     leaves: args.map((source) => leafOf(plan, source)),

@@ -11,9 +11,9 @@ import { Tensor } from "./tensor.ts";
 const realizeCall = new Signature("realize(tensors, options)", realizeOptions);
 
 /**
- * Computes several tensors in one plan, so that what they share is computed once. Their values stay with them.
+ * Computes several tensors in one plan, so that shared entries are computed once. The tensors keep their values.
  *
- * @param tensors what to compute; entries that have a value already cost nothing.
+ * @param tensors the tensors to compute; entries that already have a value cost nothing.
  *
  * @example
  * ```ts

@@ -51,8 +51,8 @@ export async function importGpuJs<T>(load: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Runs what may start workers. gpu.js revokes the address of a worker's source as soon as it has made the worker, as it may in browsers;
- * Bun looks it up later. There revoking waits until what was called is done.
+ * Runs a function that may start workers. gpu.js revokes the address of a worker's source as soon as it has made the worker, as it may in browsers;
+ * Bun looks it up later. On Bun revoking waits until the function has finished.
  */
 export async function whileWorkersStart<T>(call: () => Promise<T>): Promise<T> {
   if (runtime() !== "bun") return await call();

@@ -62,7 +62,7 @@ export const softmax: CompositeFunction<(x: TensorLike, axis?: number) => Tensor
         const input = asTensor(call, "x", x);
         const at = axisOrThrow(call, input.shape, axis);
         if (input.size === 0) return exp(input);
-        // Not exp(logSoftmax(x)): a logarithm near 1000 has lost what tells 0.5 from 0.49998. Shifting all by one number changes nothing.
+        // Not exp(logSoftmax(x)): a logarithm near 1000 cannot distinguish 0.5 from 0.49998. Shifting all elements alike changes nothing.
         const shifted = exp(sub(input, detach(max(input, at, { keepDims: true }))));
         return div(shifted, sum(shifted, at, { keepDims: true }));
       },

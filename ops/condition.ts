@@ -1,7 +1,7 @@
 /**
- * Conditions of cotangents. Where an op selects, as `where` does, what was not selected has no influence: its cotangent is absent, which
- * is not the same as a cotangent that was computed and happens to be 0. The reverse walk carries the condition under which a cotangent
- * counts beside it, and products with local derivatives are taken only where it holds.
+ * Conditions of cotangents. If an op selects, as `where` does, an input that was not selected has no influence: its cotangent is absent,
+ * which is not the same as a computed cotangent that happens to be 0. Along with each cotangent the reverse walk carries the condition
+ * under which it counts, and products with local derivatives are taken only where the condition holds.
  */
 import type { VjpContext } from "../core/op.ts";
 import { broadcastAxes, type Shape } from "../core/shape.ts";

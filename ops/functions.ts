@@ -238,7 +238,7 @@ interface Writing<T> {
 /**
  * The error function: by W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969), as
  * `x * R(x^2)` below 0.5, and as 1 less the complement `exp(-x^2) * R(x)` elsewhere. The second one is Cody's up to 4; beyond, the
- * complement is so small that what it lacks does not matter, and from 6 on the result is 1. The error is below 5e-16 in doubles.
+ * complement is so small that its error does not matter, and from 6 on the result is 1. The error is below 5e-16 in doubles.
  */
 function erfExpression<T>(x: T, build: Writing<T>): T {
   const { call, literal } = build;

@@ -116,7 +116,7 @@ function history(y: Tensor, leads: (entry: Tensor, input: number) => boolean): T
   return [...seen].sort((a, b) => b.id - a.id);
 }
 
-/** The history as far back as the oldest of some entries: what is older is made of none of them. */
+/** Returns the history back to the oldest of some entries; older entries do not depend on any of them. */
 function historySince(y: Tensor, entries: readonly Tensor[]): Tensor[] {
   const oldest = Math.min(...entries.map(({ id }) => id));
   return history(y, (entry, k) => entry.inputs[k].id >= oldest);

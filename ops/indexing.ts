@@ -225,7 +225,7 @@ export const scatterAdd: OpFunction<
     },
     kernel: {
       kind: "lowered",
-      // Kernels cannot write where they like: each element looks for the updates that are meant for it.
+      // Kernels cannot write to arbitrary places, so each element looks for its updates.
       lower: ([base, indices, updates], { axis }) => {
         const own = base.shape.map((n, a) => (a === axis ? n : 1));
         const position = unsqueeze(reshape(arange(base.shape[axis]), own), axis + 1);

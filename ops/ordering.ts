@@ -177,7 +177,7 @@ export const argsort: Ordering = /* @__PURE__ */ composite(
 );
 
 /**
- * Sorts the elements along an axis. Gradients go back to where each element came from.
+ * Sorts the elements along an axis. The gradient is returned to the original positions.
  *
  * @param x any dtype, at least one axis.
  * @param axis the axis, default the last.

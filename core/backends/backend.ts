@@ -11,7 +11,7 @@ export type Accuracy =
   | "host"
   /** float32 on the host, with `exp` as a polynomial. */
   | "polynomials"
-  /** float32 on a GPU: polynomials, and whatever precision the driver's division and logarithm have. */
+  /** float32 on a GPU: polynomials, and the precision of the driver's division and logarithm. */
   | "shader";
 
 /** The record of a backend. */

@@ -10,7 +10,7 @@ export interface Dialect {
   readonly functions: ScalarFunctions;
   /** Whether literals, and all results, are doubles; they are rounded to float32 elsewhere. */
   readonly double: boolean;
-  /** Whether it computes in doubles what it stores as float32: then each result of arithmetic is rounded. */
+  /** Whether it computes in doubles but stores float32. Each result of arithmetic is then rounded. */
   readonly rounds: boolean;
   /**
    * Whether its compiler treats floats as real numbers. Values are then hidden from it, and numbers that are not finite are read from a

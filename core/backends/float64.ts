@@ -105,7 +105,7 @@ function compile(plan: Plan): CompiledPlan {
 
 /** Clocks are coarse: a call is repeated until so many milliseconds have passed. */
 const LONG_ENOUGH = 1;
-/** The best of so many times counts: the others were interrupted, or not compiled well yet. */
+/** The number of repetitions. The shortest counts: the others were interrupted or not yet optimised. */
 const TIMES = 3;
 
 /** Returns the milliseconds of a call. */

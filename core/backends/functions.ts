@@ -214,7 +214,7 @@ const logNearOne = (d: Code, w: Writer): Code => {
   );
 };
 
-/** log with its values at 0, below, at infinity and of NaN, where drivers give numbers. */
+/** log with the correct values at 0, below 0, at infinity and for NaN; drivers return numbers there. */
 const wholeLog = (x: Code, w: Writer): Code => {
   const inside = w.bind(`(${x} > 0.0 && ${x} <= 3.4028234663852886e38 ? ${x} : 1.0)`);
   const [nan, inf, low] = [NaN, Infinity, -Infinity].map((value) => w.literal(value));
@@ -324,7 +324,7 @@ const shaderExp: Write = (args, w) => {
   return `(${isNumber(x, w)} ? ${e} : ${x})`;
 };
 
-/** Functions that shaders compute differently, or not accurately. */
+/** Functions that shaders compute differently or inaccurately. */
 export const shaderFunctions: ScalarFunctions = functionsOf({
   exp: shaderExp,
   max: shaderExtreme(">"),

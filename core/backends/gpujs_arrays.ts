@@ -3,8 +3,8 @@ import type { Values } from "../entry.ts";
 
 /**
  * A view that gpu.js takes as it is. A pipeline copies its arguments when it is called, since the caller might change them before they
- * are used; it spares what has a `toArray`, as its own results do. A tensor's values never change, so the copy would be for nothing:
- * for the logits of a batch it is tens of megabytes, which the garbage collector then has to free.
+ * are used; it spares what has a `toArray`, as its own results do. A tensor's values never change, so the copy would be wasted:
+ * for the logits of a batch it takes tens of megabytes, which the garbage collector then has to free.
  */
 export function unsampled(values: Float32Array): Float32Array {
   return Object.assign(values.subarray(), { toArray: () => values });

@@ -170,7 +170,7 @@ function indicesFrom(from: "leaf" | "step", sources: readonly Source[]): number[
 
 /**
  * Frees the syntax trees of kernels that are compiled to WebAssembly: megabytes for a large plan, which the garbage collector would walk
- * through each time. gpu.js makes them anew should it compile again.
+ * through each time. gpu.js rebuilds them if it compiles again.
  */
 function dropSyntaxTrees(pipeline: Pipeline): void {
   if (!pipeline.executorKind.startsWith("fused")) return;

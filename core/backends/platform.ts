@@ -38,7 +38,7 @@ export function arraysOf(plan: Plan): NamedArray[] {
   ];
 }
 
-/** Opens the host. It is never lost, and by itself limits nothing. */
+/** Opens the host. It is never lost and adds no limits. */
 export function openHost(description: string, check: (plan: Plan) => void = () => {}): Opener {
   return (gpujs, mode) =>
     Promise.resolve({

@@ -47,7 +47,7 @@ export interface Limits {
   readonly iterations: number;
   /** Whole numbers that are stored as values are exact up to here. */
   readonly exactValue: number;
-  /** The most threads along x, y and z; what does not fit is laid out along x alone. */
+  /** The most threads along x, y and z; a shape that does not fit is laid out along x alone. */
   readonly extents: readonly number[];
 }
 

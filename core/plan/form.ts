@@ -49,7 +49,7 @@ export interface Layout {
   readonly name: string;
   /** Whether arrays are read by one flat index rather than by nested ones. */
   readonly flat: boolean;
-  /** The most threads along x, y and z; what does not fit is laid out along x alone. Empty: everything is. */
+  /** The most threads along x, y and z; a shape that does not fit is laid out along x alone. Empty: all shapes are. */
   readonly extents: readonly number[];
   /** Indices are exact up to here. */
   readonly exactIndex: number;

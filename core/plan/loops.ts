@@ -121,7 +121,7 @@ function find<T>(known: readonly Known<T>[] | undefined, inner: Scope): T | unde
 interface Reduction {
   readonly kernel: KernelOf<"reduce">;
   readonly input: Node;
-  /** Where the result is. */
+  /** The index of the result. */
   readonly place: Place;
   /** For each axis of the input whether it is reduced. */
   readonly reduced: readonly boolean[];

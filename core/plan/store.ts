@@ -27,8 +27,8 @@ export interface ChoosingOptions {
  * Chooses the values that get arrays, leaves included.
  *
  * The graph is visited from the outputs to the leaves. A value that gets an array is computed by a kernel, which demands elements of
- * its inputs. An input either has an array, which the kernel reads, or is computed in the kernel too and demands elements of its own
- * inputs. When a value is reached all demands on it are known, and so is how often it would be computed. Kernels that then read too
+ * its inputs. An input either has an array, which the kernel reads, or is computed in the kernel too and demands elements of its
+ * inputs in turn. When a value is reached all demands on it are known, and so is how often it would be computed. Kernels that then read too
  * many arrays or loop too long are cut and the graph is visited again. Kernels get smaller with each round.
  */
 export function chooseStored(graph: Graph, costs: Costs, limits: Limits, options: ChoosingOptions = {}): Set<Node> {
@@ -56,7 +56,7 @@ export function chooseStored(graph: Graph, costs: Costs, limits: Limits, options
 /** Chains that are this many times too long are cut at once, so that no round goes through kernels that are far too large. */
 const FAR_TOO_LONG = 4;
 
-/** The values that have arrays whatever they cost: leaves, outputs, stages of reductions, and some links of very long chains. */
+/** The values that have arrays regardless of cost: leaves, outputs, stages of reductions, and some links of very long chains. */
 function requiredOf({ nodes, outputs }: Graph, { longestChain }: Costs): Set<Node> {
   const required = new Set(nodes.filter((node) => node.kernel.kind === "leaf" || node.isStage));
   for (const node of outputs) if (node.size > 0) required.add(node);
@@ -126,7 +126,7 @@ interface Scope {
   readonly times: number;
   /** How many copies of it there are in the text: loops are unrolled. */
   readonly copies: number;
-  /** Whether it is a branch, which keeps what is computed in it. */
+  /** Whether it is a branch, whose values are not visible outside. */
   readonly isBranch: boolean;
 }
 
@@ -497,7 +497,7 @@ function cutChains(values: readonly Node[], longest: number, cuts: Set<Node>): v
     if (chain <= longest || cuts.has(node)) continue;
     const cut = smallestBelow(node, chainOf, longest / 2);
     cuts.add(cut);
-    // The chains above it start anew.
+    // The chains above it start again from here.
     while (values[i] !== cut) i--;
   }
 }

@@ -168,7 +168,7 @@ export function logicalReduction(
   return withRecord(fn, "op", op);
 }
 
-/** Defines a reduction made of others, whose function takes what theirs take. */
+/** Defines a reduction made of others, whose function takes the same arguments. */
 export function compositeReduction(
   name: string,
   accuracy: Accuracy,
@@ -201,7 +201,7 @@ export function position(name: string, better: "above" | "below", worst: number)
     vjp: null,
   });
   const whole = inner((a, x, lower) => lower.call(better, x, a));
-  // Shader compilers may turn a comparison around, so that it holds if either is NaN: what decides is whether each equals itself.
+  // Shader compilers may turn a comparison around, so that it holds if either is NaN. The test is therefore whether each equals itself.
   const float = inner((a, x, lower) => {
     const isBetter = lower.call("or", lower.call(better, x, a), lower.call("notEqual", x, x));
     return lower.call("and", isBetter, lower.call("equal", a, a));
