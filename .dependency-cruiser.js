@@ -6,7 +6,7 @@
 
 /** The files of core/, lowest first. A file may import from the rows below its own and from its own row. */
 const core = [
-  ["shape", "affine", "runtime", "options", "lineage", "expression", "backends/functions", "backends/accuracy"],
+  ["shape", "affine", "runtime", "options", "lineage", "expression", "backends/functions"],
   ["kernel"],
   ["entry"],
   ["structure", "state", "past"],

@@ -139,9 +139,8 @@ function merged(a: readonly Term[], b: readonly Term[]): Term[] {
 function joined(base: number, terms: readonly Term[]): Index | null {
   for (const { atom, coefficient } of terms) {
     if (atom.kind !== "remainder") continue;
-    const { quotient } = atom;
-    if (quotient.terms.length !== 1 || quotient.base !== 0 || quotient.terms[0].coefficient !== 1) continue;
-    const { key } = quotient.terms[0].atom;
+    // The operand of a remainder has a quotient of one term, because everything that divides exactly was split off.
+    const { key } = atom.quotient.terms[0].atom;
     const partner = terms.find((term) => term.atom.key === key);
     if (partner?.coefficient !== coefficient * atom.by) continue;
     const rest = terms.filter((term) => term !== partner && term.atom !== atom);

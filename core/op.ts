@@ -1,5 +1,5 @@
-/** The record of an op. */
-import type { Ulps } from "./backends/accuracy.ts";
+/** What an op is. */
+import type { Ulps } from "./backends/backend.ts";
 import type { TapeOp } from "./entry.ts";
 import type { Attributes, Kernel as KernelOf, LoweredKernel as LoweredKernelOf } from "./kernel.ts";
 import type { Shape } from "./shape.ts";

@@ -7,10 +7,10 @@ import { useDevice } from "../mod.ts";
 import { descend, shifted } from "./descent.ts";
 import { detect, summarise as summariseDetections } from "./detections.ts";
 import { checkGradients, summarise as summariseCheck } from "./gradient_check.ts";
-import { loadNetwork } from "./network.ts";
-import { batchOf, decide, evaluate, objectiveFor } from "./objective.ts";
+import { loadNetwork, type RawOutput } from "./network.ts";
+import { type Batch, batchOf, decide, evaluate, type Evaluation, type Objective, objectiveFor } from "./objective.ts";
 import { writePage } from "./page.ts";
-import { loadPhotographs } from "./photographs.ts";
+import { loadPhotographs, type Photograph } from "./photographs.ts";
 import { seconds, withProgress } from "./progress.ts";
 import {
   checkSentences,
@@ -34,6 +34,32 @@ async function timed<T>(run: () => Promise<T>): Promise<[T, number]> {
   return [result, performance.now() - started];
 }
 
+/** Throws where the loss of a batch is not the mean of its photographs' losses. */
+function requireMean(loss: number, losses: readonly number[]): void {
+  const mean = losses.reduce((sum, x) => sum + x, 0) / losses.length;
+  if (Math.abs(mean - loss) <= BATCH_TOLERANCE * Math.abs(mean)) return;
+  throw new Error(`the batch's loss is ${loss}, but the mean of the photographs' losses ${mean}`);
+}
+
+/** The loss and gradients of a batch, and the times of this call and of those that follow. */
+async function evaluateTimed(objective: Objective, batch: Batch): Promise<{ evaluation: Evaluation; timing: Timing }> {
+  const [evaluation, first] = await timed(() => evaluate(objective, batch));
+  const times = await withProgress(
+    "Loss and gradients",
+    Array.from({ length: CALLS }),
+    async () => (await timed(() => evaluate(objective, batch)))[1],
+  );
+  return { evaluation, timing: { first, next: times.sort((a, b) => a - b)[CALLS / 2], calls: CALLS } };
+}
+
+/** The loss of one photograph, its gradients and decisions. */
+async function evaluateAlone(objective: Objective, photograph: Photograph, output: RawOutput) {
+  const batch = batchOf([photograph], [output]);
+  const evaluation = await evaluate(objective, batch);
+  const [decisions] = await decide(objective, batch, evaluation);
+  return { name: photograph.name, batch, evaluation, decisions };
+}
+
 async function main(): Promise<void> {
   const started = performance.now();
   const photographs = await loadPhotographs();
@@ -44,31 +70,17 @@ async function main(): Promise<void> {
   const objective = objectiveFor(network);
   const { criterion, boxes } = objective;
   const batch = batchOf(photographs, outputs);
-  const [evaluation, first] = await timed(() => evaluate(objective, batch));
-  const times = await withProgress(
-    "Loss and gradients",
-    Array.from({ length: CALLS }),
-    async () => (await timed(() => evaluate(objective, batch)))[1],
-  );
-  const timing: Timing = { first, next: times.sort((a, b) => a - b)[CALLS / 2], calls: CALLS };
+  const { evaluation, timing } = await evaluateTimed(objective, batch);
   const decisions = await decide(objective, batch, evaluation);
   // Determined now, because it is the executor of the last plan.
   const deviceText = deviceSentence(device);
 
-  const alone = await withProgress("Each photograph by itself", photographs, async (photograph, i) => {
-    const own = batchOf([photograph], [outputs[i]]);
-    const result = await evaluate(objective, own);
-    return {
-      name: photograph.name,
-      batch: own,
-      evaluation: result,
-      decisions: (await decide(objective, own, result))[0],
-    };
-  });
-  const mean = alone.reduce((sum, { evaluation: { loss } }) => sum + loss, 0) / alone.length;
-  if (!(Math.abs(mean - evaluation.loss) <= BATCH_TOLERANCE * Math.abs(mean))) {
-    throw new Error(`the batch's loss is ${evaluation.loss}, but the mean of the photographs' losses is ${mean}`);
-  }
+  const alone = await withProgress(
+    "Each photograph by itself",
+    photographs,
+    (photograph, i) => evaluateAlone(objective, photograph, outputs[i]),
+  );
+  requireMean(evaluation.loss, alone.map(({ evaluation: { loss } }) => loss));
   const losses = lossTable([
     ...alone.map(({ name, evaluation, decisions }, i) => ({
       name,

@@ -78,19 +78,11 @@ const FIRST_HEAD_LAYER = 11;
 const LAYERS = 13;
 const BATCH_NORM_EPSILON = 0.001;
 
-/** Loads the network with its weights, on tfjs' WebAssembly backend. */
-export async function loadNetwork(): Promise<Network> {
-  const tf = require("@tensorflow/tfjs") as typeof TF;
-  const wasm = require("@tensorflow/tfjs-backend-wasm") as typeof import("@tensorflow/tfjs-backend-wasm");
-  const faceApi = require("@vladmandic/face-api/dist/face-api.node-wasm.js") as FaceApi;
-  wasm.setWasmPaths(join(packageFolder("@tensorflow/tfjs-backend-wasm"), "dist") + sep);
-  if (!(await tf.setBackend("wasm"))) throw new Error("tfjs' WebAssembly backend does not start");
-  await tf.ready();
-
-  const net = faceApi.nets.ssdMobilenetv1;
-  await net.loadFromDisk(join(packageFolder("@vladmandic/face-api"), "model"));
-  const { mobilenetv1, prediction_layer: heads, output_layer } = net.params;
-
+/** Computes the raw outputs as the network has them: `[boxes, 4]` and `[boxes, 3]`. */
+function forwardOf(
+  tf: typeof TF,
+  { mobilenetv1, prediction_layer: heads }: Weights,
+): (image: TF.Tensor3D) => [TF.Tensor, TF.Tensor] {
   const relu6 = (x: TF.Tensor4D) => tf.clipByValue(x, 0, 6);
   const pointwise = (x: TF.Tensor4D, w: Pointwise, stride: number) =>
     relu6(tf.add(tf.conv2d(x, w.filters, stride, "same"), w.batch_norm_offset));
@@ -107,8 +99,7 @@ export async function loadNetwork(): Promise<Network> {
   const predict = (x: TF.Tensor4D, w: Head, columns: number) =>
     tf.reshape(tf.add(tf.conv2d(x, w.filters, 1, "same"), w.bias), [-1, columns]);
 
-  /** The raw outputs in the network's layout: `[boxes, 4]` and `[boxes, 3]`. */
-  function forward(image: TF.Tensor3D): [TF.Tensor, TF.Tensor] {
+  return (image) => {
     let x = pointwise(tf.expandDims(tf.sub(tf.div(image, 127.5), 1)), mobilenetv1.conv_0, 2);
     const levels: TF.Tensor4D[] = [];
     for (let layer = 1; layer <= LAYERS; layer++) {
@@ -124,30 +115,50 @@ export async function loadNetwork(): Promise<Network> {
     const column = (kind: "box_encoding_predictor" | "class_predictor", columns: number) =>
       tf.concat(levels.map((level, i) => predict(level, heads[`box_predictor_${i}`][kind], columns)));
     return [column("box_encoding_predictor", 4), column("class_predictor", LOGIT_ROWS)];
-  }
+  };
+}
 
-  /** The largest difference between face-api's decoded output and ours, decoded from the raw outputs. */
-  async function differenceFromFaceApi(pixels: TF.Tensor3D, encodings: TF.Tensor, logits: TF.Tensor): Promise<number> {
-    const difference = tf.tidy(() => {
-      const { boxes: [boxes], scores: [scores] } = net.forwardInput(new faceApi.NetInput([pixels]));
-      const corners = tf.squeeze(output_layer.extra_dim as TF.Tensor, [0]);
-      const [low, high] = tf.split(corners, 2, 1);
-      const size = tf.sub(high, low);
-      const [centreCode, sizeCode] = tf.split(encodings, 2, 1);
-      const centre = tf.add(tf.div(tf.add(low, high), 2), tf.mul(tf.mul(centreCode, ENCODING.scaleXy), size));
-      const half = tf.div(tf.mul(tf.exp(tf.mul(sizeCode, ENCODING.scaleWh)), size), 2);
-      const decoded = tf.concat([tf.sub(centre, half), tf.add(centre, half)], 1);
-      const probability = tf.sigmoid(tf.squeeze(tf.slice(logits, [0, FACE_ROW], [-1, 1]), [1]));
-      return tf.maximum(
-        tf.max(tf.abs(tf.sub(decoded, boxes))),
-        tf.max(tf.abs(tf.sub(probability, scores))),
-      );
-    });
-    const [value] = await difference.data();
-    difference.dispose();
-    return value;
-  }
+/** The largest difference between face-api's decoded output and ours, decoded from the raw outputs. */
+async function differenceFromFaceApi(
+  tf: typeof TF,
+  faceApi: FaceApi,
+  pixels: TF.Tensor3D,
+  [encodings, logits]: [TF.Tensor, TF.Tensor],
+): Promise<number> {
+  const net = faceApi.nets.ssdMobilenetv1;
+  const difference = tf.tidy(() => {
+    const { boxes: [boxes], scores: [scores] } = net.forwardInput(new faceApi.NetInput([pixels]));
+    const corners = tf.squeeze(net.params.output_layer.extra_dim as TF.Tensor, [0]);
+    const [low, high] = tf.split(corners, 2, 1);
+    const size = tf.sub(high, low);
+    const [centreCode, sizeCode] = tf.split(encodings, 2, 1);
+    const centre = tf.add(tf.div(tf.add(low, high), 2), tf.mul(tf.mul(centreCode, ENCODING.scaleXy), size));
+    const half = tf.div(tf.mul(tf.exp(tf.mul(sizeCode, ENCODING.scaleWh)), size), 2);
+    const decoded = tf.concat([tf.sub(centre, half), tf.add(centre, half)], 1);
+    const probability = tf.sigmoid(tf.squeeze(tf.slice(logits, [0, FACE_ROW], [-1, 1]), [1]));
+    return tf.maximum(
+      tf.max(tf.abs(tf.sub(decoded, boxes))),
+      tf.max(tf.abs(tf.sub(probability, scores))),
+    );
+  });
+  const [value] = await difference.data();
+  difference.dispose();
+  return value;
+}
 
+/** Loads the network with its weights, on tfjs' WebAssembly backend. */
+export async function loadNetwork(): Promise<Network> {
+  const tf = require("@tensorflow/tfjs") as typeof TF;
+  const wasm = require("@tensorflow/tfjs-backend-wasm") as typeof import("@tensorflow/tfjs-backend-wasm");
+  const faceApi = require("@vladmandic/face-api/dist/face-api.node-wasm.js") as FaceApi;
+  wasm.setWasmPaths(join(packageFolder("@tensorflow/tfjs-backend-wasm"), "dist") + sep);
+  if (!(await tf.setBackend("wasm"))) throw new Error("tfjs' WebAssembly backend does not start");
+  await tf.ready();
+
+  const net = faceApi.nets.ssdMobilenetv1;
+  await net.loadFromDisk(join(packageFolder("@vladmandic/face-api"), "model"));
+  const { output_layer } = net.params;
+  const forward = forwardOf(tf, net.params);
   let checked = false;
   return {
     defaultBoxes: centresAndSizes(await output_layer.extra_dim.data() as Float32Array),
@@ -156,7 +167,7 @@ export async function loadNetwork(): Promise<Network> {
       const image = tf.tensor3d(pixels, [INPUT_SIDE, INPUT_SIDE, 3], "int32");
       const [encodings, logits] = tf.tidy(() => forward(tf.cast(image, "float32")));
       if (!checked) {
-        const difference = await differenceFromFaceApi(image, encodings, logits);
+        const difference = await differenceFromFaceApi(tf, faceApi, image, [encodings, logits]);
         if (!(difference < 1e-5)) {
           throw new Error(`the decoded raw outputs differ from face-api's detections by ${difference}`);
         }

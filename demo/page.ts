@@ -47,6 +47,55 @@ const LAYERS = [
   { name: "mined", colour: COLOURS.mined, text: "mined background: the hardest three for each match" },
 ];
 
+/** A photograph twice: with the decisions, and with the gradients. */
+function figure(
+  result: PhotographResult,
+  sizes: Float64Array,
+  boxAt: (i: number) => Box,
+  range: readonly [number, number],
+): string {
+  const { photograph, decisions, evaluation } = result;
+  const [smoothL1, closs] = evaluation.components;
+  return `<section class="photograph">
+<h3>${
+    escape(photograph.name)
+  } <small>${decisions.positives.length} matched, ${decisions.mined.length} mined; smooth L1 ${
+    smoothL1.toFixed(3)
+  }, cross-entropy ${closs.toFixed(3)}, loss ${evaluation.loss.toFixed(3)}</small></h3>
+<div class="pair">
+${photo(photograph, "plain", decisionLayers(result, sizes, boxAt))}
+${photo(photograph, "dark", gradientLayers(result, sizes, boxAt, range))}
+</div>
+</section>`;
+}
+
+/** All photographs with their detections at a stage. */
+function thumbnails(results: readonly PhotographResult[], stage: string, k: number): string {
+  return `<h3>${escape(stage)}</h3>
+<div class="thumbnails">
+${
+    results.map(({ photograph, comparisons }) =>
+      photo(photograph, "plain", detectionLayers(photograph, comparisons[k]))
+    )
+      .join("\n")
+  }
+</div>`;
+}
+
+/** What can be shown and hidden. */
+function navigation(range: readonly [number, number]): string {
+  return `<nav>
+${
+    LAYERS.map(({ name, colour, text }) =>
+      `<label><input type="checkbox" id="show-${name}" checked><svg viewBox="0 0 22 16"><rect x="2" y="2" width="18" height="12" fill="none" stroke="${colour}" stroke-width="${
+        STROKES[name].strokeWidth
+      }" stroke-dasharray="${STROKES[name].dashes ?? "none"}"/></svg>${text}</label>`
+    ).join("\n")
+  }
+<label><input type="checkbox" id="show-gradient" checked>size of the gradient ${gradientLegend(range)}</label>
+</nav>`;
+}
+
 function page(content: PageContent): string {
   const { results, defaultBoxes, losses, facts, check, detections, stages, descent } = content;
   const boxAt = (i: number): Box => [
@@ -58,34 +107,6 @@ function page(content: PageContent): string {
   const sizes = results.map(({ evaluation }) => gradientPerBox(evaluation, defaultBoxes.length / 4));
   const largest = Math.max(...sizes.map((s) => s.reduce((a, b) => Math.max(a, b))));
   const range = [largest * GRADIENT_RANGE, largest] as const;
-
-  const figures = results.map((result, i) => {
-    const { photograph, decisions, evaluation } = result;
-    const [smoothL1, closs] = evaluation.components;
-    return `<section class="photograph">
-<h3>${
-      escape(photograph.name)
-    } <small>${decisions.positives.length} matched, ${decisions.mined.length} mined; smooth L1 ${
-      smoothL1.toFixed(3)
-    }, cross-entropy ${closs.toFixed(3)}, loss ${evaluation.loss.toFixed(3)}</small></h3>
-<div class="pair">
-${photo(photograph, "plain", decisionLayers(result, sizes[i], boxAt))}
-${photo(photograph, "dark", gradientLayers(result, sizes[i], range[0], boxAt, range))}
-</div>
-</section>`;
-  });
-
-  const thumbnails = stages.map((stage, k) =>
-    `<h3>${escape(stage)}</h3>
-<div class="thumbnails">
-${
-      results.map(({ photograph, comparisons }) =>
-        photo(photograph, "plain", detectionLayers(photograph, comparisons[k]))
-      )
-        .join("\n")
-    }
-</div>`
-  );
 
   return `<!doctype html>
 <html lang="en">
@@ -107,18 +128,9 @@ ${results.map(({ photograph: { name, dataUri } }) => `.${name} { --photograph: u
 matches to a face, and the negatives that it mines. Right: the size of the gradient at each of these; all other default boxes have none.</p>
 <ul class="facts">${facts.map((f) => `<li>${escape(f)}</li>`).join("")}</ul>
 </header>
-<nav>
-${
-    LAYERS.map(({ name, colour, text }) =>
-      `<label><input type="checkbox" id="show-${name}" checked><svg viewBox="0 0 22 16"><rect x="2" y="2" width="18" height="12" fill="none" stroke="${colour}" stroke-width="${
-        STROKES[name].strokeWidth
-      }" stroke-dasharray="${STROKES[name].dashes ?? "none"}"/></svg>${text}</label>`
-    ).join("\n")
-  }
-<label><input type="checkbox" id="show-gradient" checked>size of the gradient ${gradientLegend(range)}</label>
-</nav>
+${navigation(range)}
 <main>
-${figures.join("\n")}
+${results.map((result, i) => figure(result, sizes[i], boxAt, range)).join("\n")}
 <section>
 <h2>The loss, photograph by photograph</h2>
 ${htmlTable(losses)}
@@ -136,7 +148,7 @@ ${htmlTable(check.worst)}
 ${lossChart(descent)}
 ${htmlTable(detections)}
 </div>
-${thumbnails.join("\n")}
+${stages.map((stage, k) => thumbnails(results, stage, k)).join("\n")}
 </section>
 </main>
 </body>
@@ -172,7 +184,6 @@ function decisionLayers(
 function gradientLayers(
   { photograph }: PhotographResult,
   sizes: Float64Array,
-  low: number,
   boxAt: (i: number) => Box,
   range: readonly [number, number],
 ): Layer[] {
@@ -183,7 +194,7 @@ function gradientLayers(
     .map(({ i, value }) => ({
       box: boxAt(i),
       title: `default box ${i}, gradient ${value.toPrecision(3)}`,
-      value: Math.max(value, low),
+      value: Math.max(value, range[0]),
     }));
   return [
     { name: "gradient", boxes, stroke: range, strokeWidth: 2.6 },

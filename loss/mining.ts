@@ -71,7 +71,11 @@ export class HardMiningCrossEntropyLoss {
     forwardCall.check(arguments);
     checkArguments(logits, labels);
     const positive = greater(labels, 0);
-    return minedCrossEntropy(logits, labels, positive, countPositives(positive), this.negPosRatio);
+    return minedCrossEntropy(logits, labels, {
+      positive,
+      positives: countPositives(positive),
+      ratio: this.negPosRatio,
+    });
   }
 }
 
@@ -84,9 +88,7 @@ export function countPositives(positive: Tensor): Tensor {
 export function minedCrossEntropy(
   logits: Tensor,
   labels: Tensor,
-  positive: Tensor,
-  positives: Tensor,
-  ratio: number,
+  { positive, positives, ratio }: { positive: Tensor; positives: Tensor; ratio: number },
 ): Tensor {
   const losses = crossEntropy(logits, labels, { axis: 1, reduction: "none" }); // [batch, boxes]
   const selected = hardest(detach(losses), positive, mul(positives, ratio));

@@ -32,7 +32,7 @@ export class CornerWatch {
   #first: number | null = null;
 
   /** Takes in one box. */
-  add(row: number, cx: number, cy: number, w: number, h: number): void {
+  add(row: number, [cx, cy, w, h]: readonly [cx: number, cy: number, w: number, h: number]): void {
     this.#all &&= cx >= 0 && cy >= 0 && cx < w && cy < h && w <= 1 + MARGIN && h <= 1 + MARGIN;
     if (this.#first === null && Math.max(outsideOf(cx, w), outsideOf(cy, h)) > STICKS_OUT) this.#first = row;
   }

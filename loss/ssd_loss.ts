@@ -144,7 +144,7 @@ export class SSDLoss {
     const difference = where(unsqueeze(positive, 1), sub(locations, wanted), 0); // [batch, 4, boxes]
     const localisation = sum(smoothL1(difference, 0, { reduction: "none" }), [1, 2]); // [batch]
     const label = classesOf(grouped, matches);
-    const classification = minedCrossEntropy(logits, label, positive, positives, this.negPosRatio); // [batch]
+    const classification = minedCrossEntropy(logits, label, { positive, positives, ratio: this.negPosRatio }); // [batch]
 
     const weighted = add(mul(localisation, 2 - this.alpha), mul(classification, this.alpha));
     // An image without positives has nothing to divide: both of its parts are 0.

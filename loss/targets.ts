@@ -76,7 +76,7 @@ export function groupTargets(
     }
     checkTarget(caller, data, i, numClasses);
     const at = i * COLUMNS;
-    watch.add(i, data[at + 2], data[at + 3], data[at + 4], data[at + 5]);
+    watch.add(i, [data[at + 2], data[at + 3], data[at + 4], data[at + 5]]);
     rowsOf[image].push(i);
   }
   if (watch.corners !== null) warnOfCorners(caller, data, watch.corners);

@@ -317,7 +317,7 @@ function erfReference(x: number): number {
  */
 export const erf: Unary = /* @__PURE__ */ unary("erf", {
   expression: ([x], _, lower) => erfExpression(x, lower),
-  accuracy: { ulps: { host: 3, webasm: 3, shader: 5 } },
+  accuracy: { ulps: { host: 3, polynomials: 3, shader: 5 } },
   cost: 70,
   vjp: ({ inputs: [x] }) => mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)),
   reference: erfReference,

@@ -60,8 +60,11 @@ function orderOf(x: Tensor, descending: boolean): Order {
   return { keys: where(number, x, Infinity), places: add(arange(n), shift), descending };
 }
 
+/** A key and its place. */
+type Placed = readonly [key: Tensor, place: Tensor];
+
 /** Whether key `a` at place `i` comes before key `b` at place `j`. */
-function precedes(a: Tensor, i: Tensor, b: Tensor, j: Tensor, descending: boolean): Tensor {
+function precedes([a, i]: Placed, [b, j]: Placed, descending: boolean): Tensor {
   const better = descending ? greater(a, b) : less(a, b);
   return logicalOr(better, logicalAnd(equal(a, b), less(i, j)));
 }
@@ -83,7 +86,7 @@ function count(condition: Tensor, axis: number): Tensor {
 /** How many elements come before each of those with these keys and places, both `[..., m]`. */
 function countBefore({ keys, places, descending }: Order, key: Tensor, place: Tensor): Tensor {
   const [other, otherPlace] = [unsqueeze(keys, -2), unsqueeze(places, -2)];
-  return count(precedes(other, otherPlace, unsqueeze(key, -1), unsqueeze(place, -1), descending), -1);
+  return count(precedes([other, otherPlace], [unsqueeze(key, -1), unsqueeze(place, -1)], descending), -1);
 }
 
 function rankLast(x: Tensor, descending: boolean): Tensor {
@@ -285,8 +288,8 @@ function sides(bracket: Bracket): Tensor[] {
 /** Which elements stand after the selected side of a bracket, and which also before the other. */
 function within({ keys, places }: Order, bracket: Bracket): { after: Tensor; undecided: Tensor } {
   const [key, endKey, place, endPlace] = sides(bracket);
-  const after = precedes(key, place, keys, places, true);
-  return { after, undecided: logicalAnd(after, precedes(keys, places, endKey, endPlace, true)) };
+  const after = precedes([key, place], [keys, places], true);
+  return { after, undecided: logicalAnd(after, precedes([keys, places], [endKey, endPlace], true)) };
 }
 
 /** The tightest bracket that candidates give, their keys and places each `[..., candidates]`, from the exact rank of each. */
@@ -313,7 +316,7 @@ function tighter(a: Bracket, b: Bracket): Bracket {
     slice(x, x.shape.map((_, axis) => (axis === last ? [from, from + 2] as const : null)));
   const [valueA, indexA, valueB, indexB] = [part(a, 0), part(a, 2), part(b, 0), part(b, 2)];
   const first = equal(arange(2), 0);
-  const later = equal(first, precedes(valueA, indexA, valueB, indexB, true));
+  const later = equal(first, precedes([valueA, indexA], [valueB, indexB], true));
   return concat([where(later, valueB, valueA), where(later, indexB, indexA)], -1);
 }
 

@@ -100,13 +100,7 @@ export async function runInChromium(
 ): Promise<{ missing: string } | { version: string; pages: PageOutcome[]; left: Map<string, string[]> }> {
   const found = findChromium();
   if ("missing" in found) return found;
-  const left = new Map<string, string[]>();
-  const chosen = files.filter((file) => {
-    const [, reason = null] = Object.entries(NOT_IN_BROWSERS).find(([path]) => file.startsWith(path)) ?? [];
-    if (reason !== null) left.set(reason, [...left.get(reason) ?? [], file]);
-    return reason === null;
-  });
-
+  const { chosen, left } = choose(files);
   const launch = () => launchChromium(found.path, options.soak ? SOAK_FLAGS : []);
   const first = await launch();
   const browsers: (Browser | null)[] = [first];
@@ -129,31 +123,8 @@ export async function runInChromium(
       seconds: 0,
     };
 
-    /** Runs files in pages of one kind, and returns those with webasm tests. */
-    const runFiles = async (files: readonly string[], address: string, outcome: PageOutcome): Promise<string[]> => {
-      const queue = [...files];
-      const withWebasm: string[] = [];
-      const begin = performance.now();
-      await Promise.all(Array.from({ length: Math.min(LANES, files.length) }, async (_, lane) => {
-        for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-          const browser = browsers[lane] ??= await launch();
-          const { results, problems, broken } = await runFile(browser, file, address, outcome.only, modules, options);
-          outcome.results.push(...results);
-          outcome.problems.push(...problems);
-          if (results.some(({ backend, status }) => backend === "webasm" && status !== "skipped")) {
-            withWebasm.push(file);
-          }
-          if (broken) {
-            browsers[lane] = null;
-            await browser.close();
-          }
-        }
-      }));
-      process.stdout.write("\n");
-      outcome.seconds = (performance.now() - begin) / 1000;
-      return withWebasm;
-    };
-
+    const runFiles = (files: readonly string[], address: string, outcome: PageOutcome) =>
+      runInLanes(files, outcome, { lanes: browsers, launch, address, modules, options });
     const withWebasm = await runFiles(chosen.filter((file) => !problems.has(file)), server.isolated, isolated);
     isolated.seconds = (performance.now() - start) / 1000;
     if (chosen.length > 0 && isolated.results.length === 0) isolated.problems.push("no test was reported");
@@ -164,6 +135,56 @@ export async function runInChromium(
     await Promise.all(browsers.map((browser) => browser?.close()));
     await server?.close();
   }
+}
+
+/** The files that browsers run, and the others grouped by the reason why they do not. */
+function choose(files: readonly string[]): { chosen: string[]; left: Map<string, string[]> } {
+  const left = new Map<string, string[]>();
+  const chosen = files.filter((file) => {
+    const [, reason = null] = Object.entries(NOT_IN_BROWSERS).find(([path]) => file.startsWith(path)) ?? [];
+    if (reason !== null) left.set(reason, [...left.get(reason) ?? [], file]);
+    return reason === null;
+  });
+  return { chosen, left };
+}
+
+/** Where and how files are run in pages of one kind. */
+interface Lanes {
+  /** The browser of each lane; `null` where it must be started again. */
+  readonly lanes: (Browser | null)[];
+  readonly launch: () => Promise<Browser>;
+  readonly address: string;
+  readonly modules: Bundle;
+  readonly options: BrowserOptions;
+}
+
+/** Runs files in pages of one kind, several at once, and returns those with webasm tests. */
+async function runInLanes(
+  files: readonly string[],
+  outcome: PageOutcome,
+  { lanes, launch, address, modules, options }: Lanes,
+): Promise<string[]> {
+  const queue = [...files];
+  const withWebasm: string[] = [];
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: Math.min(LANES, files.length) }, async (_, lane) => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const browser = lanes[lane] ??= await launch();
+      const ran = await runFile(browser, file, { address, only: outcome.only, modules }, options);
+      outcome.results.push(...ran.results);
+      outcome.problems.push(...ran.problems);
+      if (ran.results.some(({ backend, status }) => backend === "webasm" && status !== "skipped")) {
+        withWebasm.push(file);
+      }
+      if (ran.broken) {
+        lanes[lane] = null;
+        await browser.close();
+      }
+    }
+  }));
+  process.stdout.write("\n");
+  outcome.seconds = (performance.now() - begin) / 1000;
+  return withWebasm;
 }
 
 /** Describes the graphics drivers of this browser, to distinguish a GPU from its software substitute. */
@@ -180,6 +201,70 @@ async function graphicsOf(browser: Browser, address: string): Promise<string> {
   }
 }
 
+/** Collects what a page reports while it runs the tests of a file. */
+class PageLog {
+  readonly results: Outcome["results"] = [];
+  readonly problems: string[] = [];
+  readonly #file: string;
+  readonly #readable: (text: string) => string;
+  readonly #shown: string[] = [];
+  readonly #warnings: string[] = [];
+  #dots = "";
+  /** The test that is running. */
+  #at = "";
+
+  /** @param readable maps a stack trace to the sources. */
+  constructor(file: string, readable: (text: string) => string) {
+    this.#file = file;
+    this.#readable = readable;
+  }
+
+  /** Listens to a page. With `soak`, its output is printed. */
+  async follow(page: Page, soak: boolean): Promise<void> {
+    await page.exposeFunction("gpugradTell", (message: Message) => this.#hear(message));
+    page.on("pageerror", (error) => this.problem(`uncaught ${error.stack ?? error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error") this.problem(`console.error: ${message.text()} (${message.location().url})`);
+      if (message.type() === "log" && soak) console.log(message.text());
+      if (message.type() === "warning" && this.#warnings.length < 20) this.#warnings.push(message.text());
+    });
+  }
+
+  #hear(message: Message): void {
+    if ("started" in message) return void (this.#at = message.started);
+    const { name, status, detail, seconds } = message.ended;
+    this.results.push(resultOf(name, status, detail, seconds));
+    this.#dots += { passed: ".", failed: "X", skipped: "," }[status];
+    if (status === "failed") this.#shown.push(`${this.#file}: ${name}\n${this.#readable(detail)}`);
+    this.#at = "";
+  }
+
+  /** Records a problem other than a failed test. */
+  problem(text: string): void {
+    const where = `${this.#file}${this.#at && `, in "${this.#at}"`}`;
+    this.problems.push(`${where}: ${text.split("\n")[0].slice(0, 160)}`);
+    this.#shown.push(`${where}: ${this.#readable(text)}`);
+  }
+
+  /** Prints a dot for each test, and failures in full. */
+  print(): void {
+    process.stdout.write(this.#dots);
+    if (this.#shown.length === 0) return;
+    const warnings = this.#warnings.length > 0
+      ? [`${this.#file}: console warnings:\n${this.#warnings.join("\n")}`]
+      : [];
+    console.log(`\n\n${[...this.#shown, ...warnings].join("\n\n")}\n`);
+  }
+}
+
+/** Pages of one kind. */
+interface Place {
+  readonly address: string;
+  /** The only backend whose tests run. */
+  readonly only: string | undefined;
+  readonly modules: Bundle;
+}
+
 /**
  * Runs one test file in a new page. Failures are printed in full; `broken` means that the browser cannot be used any
  * more.
@@ -187,43 +272,18 @@ async function graphicsOf(browser: Browser, address: string): Promise<string> {
 async function runFile(
   browser: Browser,
   file: string,
-  address: string,
-  only: string | undefined,
-  modules: Bundle,
+  { address, only, modules }: Place,
   { name, minutes, soak, env }: BrowserOptions,
 ): Promise<{ results: Outcome["results"]; problems: string[]; broken: boolean }> {
-  const results: Outcome["results"] = [];
-  const problems: string[] = [];
-  const shown: string[] = [];
-  const warnings: string[] = [];
-  let dots = "";
-  let at = "";
+  const log = new PageLog(
+    file,
+    (text) => originalStack(text, address, modules).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n"),
+  );
   let broken = false;
-  const readable = (text: string) =>
-    originalStack(text, address, modules).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n");
-  const where = () => `${file}${at && `, in "${at}"`}`;
-  const problem = (text: string) => {
-    problems.push(`${where()}: ${text.split("\n")[0].slice(0, 160)}`);
-    shown.push(`${where()}: ${readable(text)}`);
-  };
-
   const page = await browser.newPage();
   const ends: (() => void)[] = [];
   try {
-    await page.exposeFunction("gpugradTell", (message: Message) => {
-      if ("started" in message) return void (at = message.started);
-      const { name, status, detail, seconds } = message.ended;
-      results.push(resultOf(name, status, detail, seconds));
-      dots += { passed: ".", failed: "X", skipped: "," }[status];
-      if (status === "failed") shown.push(`${file}: ${name}\n${readable(detail)}`);
-      at = "";
-    });
-    page.on("pageerror", (error) => problem(`uncaught ${error.stack ?? error.message}`));
-    page.on("console", (message) => {
-      if (message.type() === "error") problem(`console.error: ${message.text()} (${message.location().url})`);
-      if (message.type() === "log" && soak) console.log(message.text());
-      if (message.type() === "warning" && warnings.length < 20) warnings.push(message.text());
-    });
+    await log.follow(page, soak);
     const ended = new Promise<string>((done) => {
       page.on("crash", () => done("the page crashed"));
       const disconnected = () => done("the browser ended");
@@ -243,23 +303,19 @@ async function runFile(
     const reason = await Promise.race([ended.then((text) => ({ text })), done.then(() => null)]);
     if (reason) {
       broken = true;
-      problem(reason.text);
+      log.problem(reason.text);
       done.catch(() => {});
-    } else if (results.length === 0 && problems.length === 0 && name === undefined && only === undefined) {
-      problem("has no test");
+    } else if (log.results.length === 0 && log.problems.length === 0 && name === undefined && only === undefined) {
+      log.problem("has no test");
     }
   } catch (error) {
-    problem((error as Error).message);
+    log.problem((error as Error).message);
   } finally {
     ends.forEach((end) => end());
     if (!broken) await page.close();
   }
-  process.stdout.write(dots);
-  if (shown.length > 0) {
-    if (warnings.length > 0) shown.push(`${file}: the console's warnings:\n${warnings.join("\n")}`);
-    console.log(`\n\n${shown.join("\n\n")}\n`);
-  }
-  return { results, problems, broken };
+  log.print();
+  return { results: log.results, problems: log.problems, broken };
 }
 
 /** Loads a test file in a page and waits for its tests. */

@@ -56,15 +56,13 @@ export class Report {
   /**
    * Records the tests of a runtime.
    *
-   * @param label the name in the table, with the version.
-   * @param required the backends that tests must have run on.
+   * @param run.label the name in the table, with the version.
+   * @param run.required the backends that tests must have run on.
    */
   tests(
     runtime: string,
-    label: string,
     results: readonly Result[],
-    seconds: number,
-    required: readonly string[],
+    { label, seconds, required }: { label: string; seconds: number; required: readonly string[] },
   ): void {
     const counts = new Map<string, Record<Result["status"] | "seconds", number>>();
     for (const { name, backend, status, detail, seconds } of results) {

@@ -21,9 +21,7 @@ export function versionOf(runtime: Runner): { version: string } | { missing: str
 function commandOf(
   runtime: Runner,
   files: readonly string[],
-  report: string,
-  pattern: string | undefined,
-  soak: boolean,
+  { report, pattern, soak }: { report: string; pattern: string | undefined; soak: boolean },
 ): [string, string[]] {
   switch (runtime) {
     case "node":
@@ -105,7 +103,7 @@ export async function runTests(
     const path = join(folder, `${runtime}.xml`);
     const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
     const { problem, seconds } = await run(
-      ...commandOf(runtime, files, path, pattern, soak),
+      ...commandOf(runtime, files, { report: path, pattern, soak }),
       minutes,
       vulkan(runtime, folder),
     );

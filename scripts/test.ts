@@ -90,6 +90,7 @@ const checks: [string, string, string[]][] = [
   ["tsc", "tsc", []],
   ["deno check", "deno", ["check"]],
   ["dependency-cruiser", "depcruise", ["."]],
+  ["oxlint", "oxlint", []],
   ["deno lint", "deno", ["lint"]],
   ["deno fmt", "deno", ["fmt", "--check"]],
 ];
@@ -119,7 +120,8 @@ async function runRuntime(runtime: Runner, files: readonly string[]): Promise<vo
     soak: options.soak !== undefined,
   });
   for (const problem of problems) report.failures.push(`${runtime}: ${problem}`);
-  report.tests(runtime, `${runtime} ${version.version}`, results, seconds, requiredIn(runtime, requirements));
+  const label = `${runtime} ${version.version}`;
+  report.tests(runtime, results, { label, seconds, required: requiredIn(runtime, requirements) });
 }
 
 async function runBrowser(files: readonly string[]): Promise<void> {
@@ -136,8 +138,11 @@ async function runBrowser(files: readonly string[]): Promise<void> {
   const required = requiredIn("chromium", requirements);
   for (const { label, only, results, problems, seconds } of outcome.pages) {
     for (const problem of problems) report.failures.push(`${label}: ${problem}`);
-    const ends = label.replace("chromium", `chromium ${outcome.version}`);
-    report.tests(label, ends, results, seconds, only === undefined ? required : required.filter((b) => b === only));
+    report.tests(label, results, {
+      label: label.replace("chromium", `chromium ${outcome.version}`),
+      seconds,
+      required: only === undefined ? required : required.filter((backend) => backend === only),
+    });
   }
 }
 

@@ -68,7 +68,8 @@ function requireKind<T>(call: Signature, name: string, expected: Kind<T>, value:
 }
 
 /** Throws if a minimum exceeds its maximum, which leaves nothing in between. */
-function requireOrder(call: Signature, least: string, low: number, most: string, high: number): void {
+function requireOrder(call: Signature, bounds: Readonly<Record<string, number>>): void {
+  const [[least, low], [most, high]] = Object.entries(bounds);
   if (low > high) throw call.error(`expected ${least} <= ${most}, got ${low} and ${high}`);
 }
 
@@ -131,8 +132,8 @@ export function shapes(options: ShapeOptions = {}): fc.Arbitrary<number[]> {
 
 function shapesWithin(call: Signature, options: ShapeOptions): fc.Arbitrary<number[]> {
   const { minRank = 0, maxRank = Math.max(3, minRank), minAxis = 0, maxAxis = Math.max(5, minAxis) } = options;
-  requireOrder(call, "minRank", minRank, "maxRank", maxRank);
-  requireOrder(call, "minAxis", minAxis, "maxAxis", maxAxis);
+  requireOrder(call, { minRank, maxRank });
+  requireOrder(call, { minAxis, maxAxis });
   // The number of axes drawn does not depend on the rank, so that rank and axes shrink independently.
   const axes = fc.array(sizesWithin(AXES, minAxis, maxAxis), { minLength: maxRank, maxLength: maxRank });
   return fc.tuple(sizesWithin(RANKS, minRank, maxRank), axes).map(([rank, drawn]) => drawn.slice(0, rank));
@@ -178,7 +179,7 @@ function supplyOf(options: TensorOptions): fc.Arbitrary<Supply> {
   const { dtype = "float", avoid = [], clearance = 0.05, distinct = false } = options;
   const [lowest, highest] = dtype === "bool" ? [0, 1] : [-3, 3];
   const { min = lowest, max = highest } = options;
-  requireOrder(tensorsCall, "min", min, "max", max);
+  requireOrder(tensorsCall, { min, max });
   // The number that everything shrinks to: 0, or the bound nearest to it.
   const [least, most] = dtype === "float" ? [min, max] : [Math.ceil(min), Math.floor(max)];
   const origin = Math.min(most, Math.max(least, 0));

@@ -88,15 +88,15 @@ export function examine(recording: Recording, options: ExamineOptions): Examined
   const { leaves, names, outputs, history } = recording;
   const floats = leaves.flatMap((t, i) => (t.dtype === "float" ? [i] : []));
   const random = randomFrom(options.seed);
-  return examineGradients(
+  const call = {
     history,
     outputs,
-    floats.map((i) => leaves[i]),
-    floats.map((i) => names[i]),
-    cotangentsFor(outputs, random),
-    random,
-    options,
-  );
+    variables: floats.map((i) => leaves[i]),
+    names: floats.map((i) => names[i]),
+    cotangents: cotangentsFor(outputs, random),
+    terms: 0,
+  };
+  return examineGradients(call, random, options);
 }
 
 /** Examines the second order: gradients of the gradients by cotangents and leaves. */
@@ -106,28 +106,44 @@ export function examineSecond(first: Examined, options: ExamineOptions): Examine
   // Gradients may be small because their terms cancel.
   const terms = variables.reduce((sum, t) => sum + first.terms / scaleOf(t.value as Float64Array), 0);
   const several = cotangents.length > 1;
-  return examineGradients(
-    historyOf(gradients),
-    gradients,
-    [...variables, ...cotangents],
-    [...names, ...cotangents.map((_, k) => (several ? `cotangent ${k}` : "cotangent"))],
-    cotangentsFor(gradients, random),
-    random,
-    options,
+  const call = {
+    history: historyOf(gradients),
+    outputs: gradients,
+    variables: [...variables, ...cotangents],
+    names: [...names, ...cotangents.map((_, k) => (several ? `cotangent ${k}` : "cotangent"))],
+    cotangents: cotangentsFor(gradients, random),
     terms,
-  );
+  };
+  return examineGradients(call, random, options);
 }
 
-function examineGradients(
-  history: readonly Tensor[],
-  outputs: readonly Tensor[],
-  variables: readonly Tensor[],
-  names: readonly string[],
-  cotangents: readonly Tensor[],
-  random: () => number,
-  options: ExamineOptions,
-  terms = 0,
-): Examined {
+/** Outputs to differentiate for cotangents. */
+interface Differentiated {
+  readonly history: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly variables: readonly Tensor[];
+  readonly names: readonly string[];
+  readonly cotangents: readonly Tensor[];
+  /** The size of the terms that outputs were computed from, where that may be more than their own; 0 otherwise. */
+  readonly terms: number;
+}
+
+/** Where shapes and dtypes of gradients are not those of the variables. */
+function formFindings(gradients: readonly Tensor[], { variables, names }: Differentiated): Finding[] {
+  return gradients.flatMap((g, k): Finding[] => {
+    const { shape, size } = variables[k];
+    if (!sameShape(g.shape, shape)) {
+      const message = `the gradient of ${names[k]} has shape ${formatShape(g.shape)}, expected ${formatShape(shape)}`;
+      return [{ check: "shape", severity: "error", message }];
+    }
+    if (g.dtype === "float" || size === 0) return [];
+    const message = `the gradient of ${names[k]} has dtype ${g.dtype}, expected float`;
+    return [{ check: "dtype", severity: "error", message }];
+  });
+}
+
+function examineGradients(call: Differentiated, random: () => number, options: ExamineOptions): Examined {
+  const { history, outputs, variables, names, cotangents, terms } = call;
   const findings: Finding[] = [];
   const found = { variables, names, cotangents, findings };
   const untested = { elements: variables.map(() => null), directions: [], margin: null };
@@ -138,19 +154,7 @@ function examineGradients(
     findings.push({ check: "shape", severity: "error", message: `no gradient: ${(error as Error).message}` });
     return { ...found, ...untested, problem: null, gradients: [], blocked: true, finite: true, terms: 0 };
   }
-  gradients.forEach((g, k) => {
-    const { shape, size } = variables[k];
-    if (!sameShape(g.shape, shape)) {
-      const message = `the gradient of ${names[k]} has shape ${formatShape(g.shape)}, expected ${formatShape(shape)}`;
-      findings.push({ check: "shape", severity: "error", message });
-    } else if (g.dtype !== "float" && size > 0) {
-      findings.push({
-        check: "dtype",
-        severity: "error",
-        message: `the gradient of ${names[k]} has dtype ${g.dtype}, expected float`,
-      });
-    }
-  });
+  findings.push(...formFindings(gradients, call));
   if (findings.length > 0) {
     return { ...found, ...untested, problem: null, gradients, blocked: true, finite: true, terms: 0 };
   }
@@ -170,9 +174,14 @@ function examineGradients(
   if (!allFinite(differences.outputs)) {
     return { ...found, ...untested, margin, problem, gradients, blocked: true, finite: false, terms: 0 };
   }
-  findings.push(...cotangentFindings(problem, differences, cotangents, names, random));
+  findings.push(...cotangentFindings(problem, differences, call, random));
   const shapes = variables.map(({ shape }) => shape);
-  const judged = judgeAll(differences, names, shapes, random, options, (k) => whyNone(outputs, variables[k]));
+  const judged = judgeAll(
+    differences,
+    { names, shapes, whyNoGradient: (k) => whyNone(outputs, variables[k]) },
+    random,
+    options,
+  );
   findings.push(...judged.findings);
   const { elements, directions } = judged;
   return {
@@ -195,17 +204,26 @@ export interface JudgedAll {
   readonly findings: Finding[];
 }
 
+/** How messages refer to the variables. */
+export interface Described {
+  readonly names: readonly string[];
+  readonly shapes: readonly (readonly number[])[];
+  /** Why no gradient reaches a variable. */
+  whyNoGradient(variable: number): string;
+}
+
+/** The place of an element. */
+type Position = readonly [variable: number, index: number];
+
 /**
  * Compares an analytic gradient with finite differences: along directions, element by element, at ties, and by the
  * Taylor test.
  */
 export function judgeAll(
   differences: Differences,
-  names: readonly string[],
-  shapes: readonly (readonly number[])[],
+  described: Described,
   random: () => number,
   options: ExamineOptions,
-  whyNoGradient: (variable: number) => string,
 ): JudgedAll {
   const { variables } = differences.problem;
   const findings: Finding[] = [];
@@ -225,7 +243,7 @@ export function judgeAll(
     for (const { judged, elements: moved } of tied(differences, elements)) {
       directions.push(judged);
       if (judged.verdict !== "wrong") continue;
-      const shown = listed(moved, names, shapes);
+      const shown = listed(moved, described);
       findings.push({
         check: "ties",
         severity: "error",
@@ -234,54 +252,59 @@ export function judgeAll(
       });
     }
     const moved = resample(differences, elements, random, options.resamples);
-    if (moved.length > 0) {
-      const message =
-        `${listed(moved, names, shapes)} ${moved.length === 1 ? "lies on a kink and was" : "lie on kinks and were"} ` +
-        "judged at a nearby point";
-      findings.push({ check: "kink", severity: "info", message });
-    }
-    const edges = elements.flatMap((result, k) =>
-      result
-        ? [...result.numeric.keys()].filter((i) => Number.isNaN(result.numeric[i])).map((i) => [k, i] as const)
-        : []
-    );
-    if (edges.length > 0) {
-      const message = `the function is not finite a short step away from ${listed(edges, names, shapes)}: ` +
-        `${edges.length === 1 ? "it lies" : "they lie"} at the end of its domain`;
-      findings.push({ check: "domain", severity: "warning", message });
-    }
+    findings.push(...placeFindings(moved, elements, described));
   }
   elements.forEach((result, k) => {
     if (!result || !result.verdicts.includes("wrong") || result.analytic.some((x) => x !== 0)) return;
     findings.push({
       check: "missing gradient",
       severity: "error",
-      message: `no gradient reaches ${names[k]}, although the function depends on it: ${whyNoGradient(k)}`,
+      message: `no gradient reaches ${described.names[k]}, although the function depends on it: ${
+        described.whyNoGradient(k)
+      }`,
     });
   });
-  if (taylor !== null) {
-    const failed = taylor < 1.5;
-    const wrong = isWrong({ elements, directions, findings });
-    const severity = !failed ? "info" : wrong ? "error" : "warning";
-    const found = `the remainder of the first-order Taylor expansion falls with the power ${
-      taylor.toFixed(2)
-    } of the step`;
-    const hint = wrong ? "" : "; a nearby kink has the same effect";
-    findings.push({
-      check: "taylor",
-      severity,
-      message: failed ? `${found}, that of a right gradient falls with the power 2${hint}` : found,
-    });
-  }
+  if (taylor !== null) findings.push(taylorFinding(taylor, isWrong({ elements, directions, findings })));
   return { elements, directions, findings };
 }
 
+/** Findings on elements on kinks, which were judged at a nearby point, and on elements at the end of a domain. */
+function placeFindings(
+  moved: readonly Position[],
+  elements: readonly (VariableResult | null)[],
+  described: Described,
+): Finding[] {
+  const findings: Finding[] = [];
+  if (moved.length > 0) {
+    const message =
+      `${listed(moved, described)} ${moved.length === 1 ? "lies on a kink and was" : "lie on kinks and were"} ` +
+      "judged at a nearby point";
+    findings.push({ check: "kink", severity: "info", message });
+  }
+  const edges = elements.flatMap((result, k) =>
+    result ? [...result.numeric.keys()].filter((i) => Number.isNaN(result.numeric[i])).map((i) => [k, i] as const) : []
+  );
+  if (edges.length > 0) {
+    const message = `the function is not finite a short step away from ${listed(edges, described)}: ` +
+      `${edges.length === 1 ? "it lies" : "they lie"} at the end of its domain`;
+    findings.push({ check: "domain", severity: "warning", message });
+  }
+  return findings;
+}
+
+function taylorFinding(rate: number, wrong: boolean): Finding {
+  const failed = rate < 1.5;
+  const found = `the remainder of the first-order Taylor expansion falls with the power ${rate.toFixed(2)} of the step`;
+  const hint = wrong ? "" : "; a nearby kink has the same effect";
+  return {
+    check: "taylor",
+    severity: !failed ? "info" : wrong ? "error" : "warning",
+    message: failed ? `${found}, that of a right gradient falls with the power 2${hint}` : found,
+  };
+}
+
 /** Formats elements as text, the first few by name. */
-function listed(
-  elements: readonly (readonly [variable: number, index: number])[],
-  names: readonly string[],
-  shapes: readonly (readonly number[])[],
-): string {
+function listed(elements: readonly Position[], { names, shapes }: Described): string {
   const shown = elements.slice(0, 4).map(([k, i]) => elementText(names[k], i, shapes[k]));
   return shown.join(", ") + (elements.length > shown.length ? ` and ${elements.length - shown.length} more` : "");
 }
@@ -306,8 +329,7 @@ function whyNone(outputs: readonly Tensor[], variable: Tensor): string {
 function cotangentFindings(
   problem: TapeProblem,
   differences: Differences,
-  cotangents: readonly Tensor[],
-  names: readonly string[],
+  { cotangents, names }: Differentiated,
   random: () => number,
 ): Finding[] {
   const { analytic } = differences;

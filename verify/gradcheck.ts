@@ -382,8 +382,8 @@ export async function checkAt(
   }
   const name = options.name ?? ((plain ? f.value.name : f.name) || "function");
   return plain
-    ? checkPlain(name, f, read, resolved, options.precision ?? "float64", started)
-    : await checkTape(name, f, read, resolved, await deviceOf(options.device), started);
+    ? checkPlain(f, read, { name, options: resolved, started }, options.precision ?? "float64")
+    : await checkTape(f, read, { name, options: resolved, started }, await deviceOf(options.device));
 }
 
 /** The device to compare with the oracle; `null` if it is the oracle itself. */
@@ -392,13 +392,18 @@ async function deviceOf(choice: DeviceChoice | undefined): Promise<Device | null
   return device.record === oracle ? null : device;
 }
 
+/** A check as it was asked for, and when. */
+interface Asked {
+  readonly name: string;
+  readonly options: ResolvedOptions;
+  readonly started: number;
+}
+
 function checkPlain(
-  name: string,
   f: PlainFunction,
   inputs: readonly Input[],
-  options: ResolvedOptions,
+  { name, options, started }: Asked,
   precision: PlainPrecision,
-  started: number,
 ): GradcheckReport {
   if (options.order === 2) {
     throw new UsageError(
@@ -449,12 +454,10 @@ function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding
 }
 
 async function checkTape(
-  name: string,
   f: TensorFunction,
   inputs: readonly Input[],
-  options: ResolvedOptions,
+  { name, options, started }: Asked,
   device: Device | null,
-  started: number,
 ): Promise<GradcheckReport> {
   const call = await recordCall(f, inputs);
   const recording = recordingOf(call, inputs);
@@ -474,31 +477,89 @@ async function checkTape(
     if (options.order === 2 && !first.blocked && !isWrong(first)) orders.push(examineSecond(first, options));
   }
   findings.push(...uninfluential(recording, orders));
+  addFindings(findings, recording, orders, idOf);
+  const { suspect, finding } = departure(recording, orders, options);
+  if (finding) findings.push(finding);
+  if (device && orders.length > 0 && !orders[0].blocked) {
+    const compared = await atSinglePrecision(f, inputs, { recording, idOf }, options);
+    if (compared) {
+      const { names, margin } = orders[0];
+      findings.push(...await compareDevice(device, { ...compared, names }, margin));
+    }
+  }
+
+  return reportOf({
+    name,
+    options,
+    started,
+    device: device?.name ?? null,
+    ...elementsOf(inputs, recording, orders, options),
+    findings,
+    blocked: stopped.length > 0 || orders.some(({ blocked }) => blocked),
+    margin: orders.reduce<number | null>(
+      (least, { margin }) => margin === null ? least : least === null ? margin : Math.min(least, margin),
+      null,
+    ),
+    tape: entries.map((t, id) => entryReport(t, id, recording, { idOf, suspect })),
+  });
+}
+
+function entryReport(
+  t: Tensor,
+  id: number,
+  { leaves, names }: Recording,
+  { idOf, suspect }: { idOf: IdOf; suspect: Tensor | null },
+): TapeEntryReport {
+  const at = leaves.indexOf(t);
+  return {
+    id,
+    op: t.op.name,
+    inputs: t.inputs.map((input) => idOf(input)!),
+    shape: t.shape,
+    dtype: t.dtype,
+    ...(at >= 0 ? { input: names[at] } : {}),
+    ...(t === suspect ? { suspect: true } : {}),
+  };
+}
+
+/** Adds what was found of each order. */
+function addFindings(findings: Finding[], { outputs }: Recording, orders: readonly Examined[], idOf: IdOf): void {
   for (const [i, examined] of orders.entries()) {
-    const outputs = i === 0 ? recording.outputs : orders[0].gradients;
-    const finding = nonFiniteFinding(examined, outputs, idOf, i === 1);
+    const finding = nonFiniteFinding(examined, i === 0 ? outputs : orders[0].gradients, idOf, i === 1);
     if (finding && !findings.some(({ check }) => check === finding.check)) findings.push(finding);
     findings.push(...examined.findings.map((f) => (i === 1 ? { ...f, message: `second order: ${f.message}` } : f)));
   }
+}
 
+/** The entry at which a wrong gradient departs, and what there is to say where the search ended before all were examined. */
+function departure(
+  recording: Recording,
+  orders: readonly Examined[],
+  options: ResolvedOptions,
+): { suspect: Tensor | null; finding: Finding | null } {
   const wrong = orders.findIndex(isWrong);
-  const search = wrong >= 0 && options.locate
-    ? findDeparture(recording.outputs, wrongVariables(orders, wrong), wrong === 1 ? 2 : 1, options)
-    : null;
-  const suspect = search?.suspect ?? null;
-  if (search && !suspect && search.examined < search.candidates) {
-    findings.push({
+  if (wrong < 0 || !options.locate) return { suspect: null, finding: null };
+  const search = findDeparture(recording.outputs, wrongVariables(orders, wrong), wrong === 1 ? 2 : 1, options);
+  if (search.suspect || search.examined >= search.candidates) return { suspect: search.suspect, finding: null };
+  return {
+    suspect: null,
+    finding: {
       check: "search",
       severity: "info",
       message:
         `${search.examined} of ${search.candidates} entries of the tape were examined alone, at least one of each kind, ` +
         "and none is wrong by itself; the search stopped at its limit",
-    });
-  }
-  if (device && orders.length > 0 && !orders[0].blocked) {
-    findings.push(...await deviceFindings(device, f, inputs, recording, orders[0], options, idOf));
-  }
+    },
+  };
+}
 
+/** What was found of each element, by input, and how many elements were not looked at. */
+function elementsOf(
+  inputs: readonly Input[],
+  recording: Recording,
+  orders: readonly Examined[],
+  options: ResolvedOptions,
+): { inputs: InputReport[]; elements: ElementReport[]; untested: number } {
   const last = orders.at(-1);
   const reported = new Map(last?.variables.map((t, k) => [t, last.elements[k]]));
   const extra = options.order === 2 && orders.length === 2 ? orders[0].cotangents : [];
@@ -510,11 +571,7 @@ async function checkTape(
   const total = floats.reduce((sum, i) => sum + inputs[i].values.length, 0);
   const wanted = options.order === 1 ? total : 2 * total + extra.reduce((sum, { size }) => sum + size, 0);
   const looked = elements.filter(({ input }) => input >= 0).length;
-  return reportOf({
-    name,
-    options,
-    started,
-    device: device?.name ?? null,
+  return {
     inputs: [
       ...inputs.map(({ name, shape, dtype, values }, i) =>
         inputReport(
@@ -530,25 +587,7 @@ async function checkTape(
     ],
     elements,
     untested: wanted - looked,
-    findings,
-    blocked: stopped.length > 0 || orders.some(({ blocked }) => blocked),
-    margin: orders.reduce<number | null>(
-      (least, { margin }) => margin === null ? least : least === null ? margin : Math.min(least, margin),
-      null,
-    ),
-    tape: entries.map((t, id) => {
-      const at = recording.leaves.indexOf(t);
-      return {
-        id,
-        op: t.op.name,
-        inputs: t.inputs.map((input) => idOf(input)!),
-        shape: t.shape,
-        dtype: t.dtype,
-        ...(at >= 0 ? { input: recording.names[at] } : {}),
-        ...(t === suspect ? { suspect: true } : {}),
-      };
-    }),
-  });
+  };
 }
 
 /** The leaves whose gradient is wrong; all of them if it is not known which. */
@@ -571,16 +610,13 @@ function uninfluential({ leaves, names, history }: Recording, orders: readonly E
   );
 }
 
-/** Compares the device with the oracle at the nearest point that float32 can represent. */
-async function deviceFindings(
-  device: Device,
+/** The outputs and their gradients at the nearest point that float32 can represent, to compare a device with the oracle. */
+async function atSinglePrecision(
   f: TensorFunction,
   inputs: readonly Input[],
-  recording: Recording,
-  first: Examined,
+  { recording, idOf }: { recording: Recording; idOf: IdOf },
   options: ResolvedOptions,
-  idOf: IdOf,
-): Promise<Finding[]> {
+): Promise<{ outputs: readonly Tensor[]; gradients: readonly Tensor[]; idOf: IdOf } | null> {
   const exact = inputs.every(({ values }) => values.every((x) => Object.is(Math.fround(x), x)));
   let rounded = recording;
   if (!exact) {
@@ -594,10 +630,9 @@ async function deviceFindings(
     gradients = gradientsOf(rounded.outputs, variables, cotangents);
   } catch {
     // Reported with the first order.
-    return [];
+    return null;
   }
-  const own = exact ? idOf : tapeOf(rounded).idOf;
-  return await compareDevice(device, rounded.outputs, gradients, first.names, first.margin, own);
+  return { outputs: rounded.outputs, gradients, idOf: exact ? idOf : tapeOf(rounded).idOf };
 }
 
 /**

@@ -186,12 +186,8 @@ export interface HeatMap {
   readonly caption: string;
 }
 
-/** Draws the errors of an input; `null` if there is nothing to draw. */
-export function heatMap(input: InputReport, position: number, worst: readonly ElementReport[]): HeatMap | null {
-  const verdicts = verdictsOf(input, position, worst);
-  if (verdicts.every((verdict) => verdict === "untested")) return null;
-  const layout = fold(input.shape);
-  const size = Math.max(CELL.least, Math.min(CELL.most, Math.floor(WIDTH / layout.columns)));
+/** The cells of a map, each coloured for the worst of its elements. */
+function cellsOf(input: InputReport, verdicts: readonly Verdict[], layout: Fold, marked: boolean): Cell[] {
   const cells: Cell[] = [];
   for (let row = 0; row < layout.rows; row++) {
     for (let column = 0; column < layout.columns; column++) {
@@ -213,11 +209,36 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
         row,
         column,
         verdict,
-        ...cellColours(relative, verdict, size >= CELL.marked),
+        ...cellColours(relative, verdict, marked),
         title: `${input.name}${place}: ${verdict}${amount}${others}`,
       });
     }
   }
+  return cells;
+}
+
+/** The marks on cells of a size. */
+function symbolsOn(cells: readonly Cell[], size: number): Plot.Markish[] {
+  return VERDICTS.filter((v) => SYMBOLS[v]).map((verdict) =>
+    Plot.dot(cells.filter((c) => c.verdict === verdict), {
+      x: (d) => d.column + 0.5,
+      y: (d) => d.row + 0.5,
+      symbol: SYMBOLS[verdict],
+      r: Math.min(5, size / 4),
+      stroke: "mark",
+      strokeWidth: 1.6,
+      pointerEvents: "none",
+    })
+  );
+}
+
+/** The errors of an input as a picture, `null` where there is nothing to draw. */
+export function heatMap(input: InputReport, position: number, worst: readonly ElementReport[]): HeatMap | null {
+  const verdicts = verdictsOf(input, position, worst);
+  if (verdicts.every((verdict) => verdict === "untested")) return null;
+  const layout = fold(input.shape);
+  const size = Math.max(CELL.least, Math.min(CELL.most, Math.floor(WIDTH / layout.columns)));
+  const cells = cellsOf(input, verdicts, layout, size >= CELL.marked);
   const margins = { marginLeft: 72, marginRight: 16, marginTop: 8, marginBottom: 36 };
   const axis = (ticks: ReadonlyMap<number, string>) => ({
     ticks: [...ticks.keys()].map((i) => i + 0.5),
@@ -244,19 +265,7 @@ export function heatMap(input: InputReport, position: number, worst: readonly El
         inset: size > 8 ? 0.5 : 0,
         title: "title",
       }),
-      ...(size >= CELL.marked
-        ? VERDICTS.filter((v) => SYMBOLS[v]).map((verdict) =>
-          Plot.dot(cells.filter((c) => c.verdict === verdict), {
-            x: (d) => d.column + 0.5,
-            y: (d) => d.row + 0.5,
-            symbol: SYMBOLS[verdict],
-            r: Math.min(5, size / 4),
-            stroke: "mark",
-            strokeWidth: 1.6,
-            pointerEvents: "none",
-          })
-        )
-        : []),
+      ...(size >= CELL.marked ? symbolsOn(cells, size) : []),
       Plot.ruleY(layout.separators.rows, { stroke: "currentColor", strokeWidth: 1 }),
       Plot.ruleX(layout.separators.columns, { stroke: "currentColor", strokeWidth: 1 }),
       Plot.axisX({ anchor: "bottom", label: layout.across, labelArrow: "none", ...axis(layout.columnTicks) }),

@@ -53,24 +53,30 @@ function ulpsOff(actual: Values, expected: Float64Array): number {
   return worst;
 }
 
+/** Outputs and gradients to compare. The leaves must hold numbers that float32 can represent. */
+export interface Compared {
+  readonly outputs: readonly Tensor[];
+  readonly gradients: readonly Tensor[];
+  /** The names of the variables of the gradients. */
+  readonly names: readonly string[];
+  /** The number of an entry of the tape in the report. */
+  readonly idOf: (entry: Tensor) => number | undefined;
+}
+
+/** A result in words. */
+function resultText(i: number, { outputs, names }: Compared): string {
+  if (i >= outputs.length) return `the gradient of ${names[i - outputs.length]}`;
+  return outputs.length === 1 ? "the output" : `output ${i}`;
+}
+
 /**
- * Compares outputs and gradients on a device with the oracle. The leaves must hold numbers that float32 can represent.
+ * Compares outputs and gradients on a device with the oracle.
+ *
+ * @param margin the relative distance of the nearest decision from falling the other way; `null` if there is none.
  */
-export async function compareDevice(
-  device: Device,
-  outputs: readonly Tensor[],
-  gradients: readonly Tensor[],
-  names: readonly string[],
-  margin: number | null,
-  idOf: (entry: Tensor) => number | undefined,
-): Promise<Finding[]> {
-  const wanted = [...outputs, ...gradients];
-  const what = (i: number) =>
-    i < outputs.length
-      ? outputs.length === 1 ? "the output" : `output ${i}`
-      : `the gradient of ${names[i - outputs.length]}`;
+export async function compareDevice(device: Device, compared: Compared, margin: number | null): Promise<Finding[]> {
+  const wanted = [...compared.outputs, ...compared.gradients];
   const [actual, again] = await computeOn(device, wanted);
-  const expected = compute(wanted);
   const findings: Finding[] = [];
   for (const [i, values] of actual.entries()) {
     const at = values.findIndex((x, j) => !same(x, again[i][j]));
@@ -78,47 +84,55 @@ export async function compareDevice(
     findings.push({
       check: "determinism",
       severity: "error",
-      message: `${what(i)} is ${values[at]} and then ${again[i][at]} at ${
+      message: `${resultText(i, compared)} is ${values[at]} and then ${again[i][at]} at ${
         elementText("", at, wanted[i].shape)
       } on ${device.name}: not deterministic`,
     });
   }
+  return [...findings, await deviceFinding(device, compared, actual, margin)];
+}
+
+/** How far the values of a device are from those of the oracle, and why. */
+async function deviceFinding(
+  device: Device,
+  compared: Compared,
+  actual: readonly Values[],
+  margin: number | null,
+): Promise<Finding> {
+  const wanted = [...compared.outputs, ...compared.gradients];
+  const expected = compute(wanted);
   const off = actual.map((values, i) => ulpsOff(values, expected[i]));
   const worst = off.reduce((a, b, i) => (b > off[a] ? i : a), 0);
   const allowed = OFF + 4 * Math.sqrt(historyOf(wanted).length);
-  const text =
-    `${what(worst)} on ${device.name} is within ${numberText(off[worst], 2)} units in the last place of its ` +
+  const worstText = `${resultText(worst, compared)} on ${device.name}`;
+  const text = `${worstText} is within ${numberText(off[worst], 2)} units in the last place of its ` +
     "largest element";
   if (!(off[worst] > allowed)) {
-    return [...findings, { check: "device", severity: "info", message: `${text}, and everything else is closer` }];
+    return { check: "device", severity: "info", message: `${text}, and everything else is closer` };
   }
   const culprit = await firstOff(device, wanted);
   if (culprit) {
-    const entry = idOf(culprit.entry);
-    findings.push({
+    const entry = compared.idOf(culprit.entry);
+    return {
       check: "device",
       severity: "error",
       message: culprit.message,
       ...(entry === undefined ? {} : { entry }),
-    });
-  } else if (off.every((units, i) => units <= allowed || isCancellation(wanted[i], actual[i], expected[i]))) {
-    const message =
-      `${
-        what(worst)
-      } on ${device.name} is as close as float32 allows: it results from cancellation, and its error is ` +
-      "no larger than the rounding of the terms";
-    findings.push({ check: "device", severity: "info", message });
-  } else {
-    const why = margin !== null && margin < NEAR
-      ? "a decision is so close to flipping that float32 may take it the other way"
-      : "float32 rounding is amplified";
-    findings.push({
-      check: "device",
-      severity: "warning",
-      message: `${text}; each entry of the tape is within its own tolerance, so ${why}`,
-    });
+    };
   }
-  return findings;
+  if (off.every((units, i) => units <= allowed || isCancellation(wanted[i], actual[i], expected[i]))) {
+    const message = `${worstText} is as close as float32 allows: it results from cancellation, and its error is ` +
+      "no larger than the rounding of the terms";
+    return { check: "device", severity: "info", message };
+  }
+  const why = margin !== null && margin < NEAR
+    ? "a decision is so close to flipping that float32 may take it the other way"
+    : "float32 rounding is amplified";
+  return {
+    check: "device",
+    severity: "warning",
+    message: `${text}; each entry of the tape is within its own tolerance, so ${why}`,
+  };
 }
 
 /** Whether an entry has the values of its input and passes no gradient on, as `detach` does. */
@@ -151,7 +165,7 @@ function isCancellation(output: Tensor, actual: Values, expected: Float64Array):
   const entries = historyOf([whole]).filter((t) => t.dtype === "float" && t.inputs.length > 0);
   let rounding: Rounding;
   try {
-    rounding = new Rounding([whole], [weight], entries, new Map(), ULP);
+    rounding = new Rounding({ outputs: [whole], weights: [weight], entries }, new Map(), ULP);
   } catch {
     return false;
   }

@@ -168,11 +168,13 @@ export function examinePlain(
   if (!usable) return { findings, judged: null };
   const judged = judgeAll(
     new Differences(problem),
-    inputs.map(({ name }) => name),
-    inputs.map(({ shape }) => shape),
+    {
+      names: inputs.map(({ name }) => name),
+      shapes: inputs.map(({ shape }) => shape),
+      whyNoGradient: () => "the gradient is 0 everywhere",
+    },
     randomFrom(options.seed),
     options,
-    () => "the gradient is 0 everywhere",
   );
   return { findings: [...findings, ...judged.findings], judged };
 }

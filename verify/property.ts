@@ -107,9 +107,7 @@ export async function checkProperty(
   checkSubject(checkPropertyCall, f, arbitrary);
   const { path, runs = path === undefined ? 100 : 1, seed = anySeed(), ...rest } = options;
   const name = options.name ?? ((typeof f === "function" ? f.name : f.value.name) || "function");
-  const counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
-  let tried = 0, undecided = 0;
-  let last: GradcheckReport | null = null;
+  const tally = new Tally();
   let failed = false;
   let mistake: unknown = null;
   const at = (generated: unknown, directions: number, more: Partial<GradcheckOptions> = {}) => {
@@ -132,47 +130,58 @@ export async function checkProperty(
       try {
         report = await at(generated, directions, { locate: false });
       } catch (error) {
-        // The function uses fast-check's `pre`: this input does not count.
-        const { cause } = error as Error;
-        if (fc.PreconditionFailure.isFailure(cause)) throw cause;
+        rethrowPrecondition(error as Error);
         // Not a failure that shrinking could explain.
         mistake = error;
         return true;
       }
       const wrong = report.verdict === "wrong";
-      if (!failed) {
-        tried++;
-        last = report;
-        if (report.verdict === "undecided") undecided++;
-        for (const [verdict, count] of Object.entries(report.counts)) counts[verdict as Verdict] += count;
-      }
+      if (!failed) tally.add(report);
       failed ||= wrong;
       return !wrong;
     },
   );
-  const result = await drawn(() =>
-    fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) })
-  );
+  const start = path === undefined ? {} : { path };
+  const result = await drawn(() => fc.check(property, { numRuns: runs, seed, ...start }));
   if (mistake !== null) throw mistake;
-  if (result.failed && result.counterexample === null) {
-    throw new UsageError(
-      `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were rejected by a precondition`,
-    );
-  }
+  requireTried(result);
+  const { runs: tried, counts, last } = tally;
   if (result.failed) {
     const [generated, directions] = result.counterexample!;
-    return {
-      name,
-      verdict: "wrong",
-      runs: tried,
-      counts,
-      report: await at(generated, directions),
-      replay: { seed: result.seed, path: startOf(result.counterexamplePath ?? "", path) },
-      error: null,
-    };
+    const report = await at(generated, directions);
+    const replay = { seed: result.seed, path: startOf(result.counterexamplePath ?? "", path) };
+    return { name, verdict: "wrong", runs: tried, counts, report, replay, error: null };
   }
-  const verdict = tried > 0 && undecided < tried ? "ok" : "undecided";
+  const verdict = tried > 0 && tally.undecided < tried ? "ok" : "undecided";
   return { name, verdict, runs: tried, counts, report: last, replay: null, error: null };
+}
+
+/** The sum of the reports on a property's inputs. */
+class Tally {
+  readonly counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
+  runs = 0;
+  undecided = 0;
+  last: GradcheckReport | null = null;
+
+  add(report: GradcheckReport): void {
+    this.runs++;
+    this.last = report;
+    if (report.verdict === "undecided") this.undecided++;
+    for (const [verdict, count] of Object.entries(report.counts)) this.counts[verdict as Verdict] += count;
+  }
+}
+
+/** Rethrows the failure of fast-check's `pre` inside the function: this input does not count. */
+function rethrowPrecondition({ cause }: Error): void {
+  if (fc.PreconditionFailure.isFailure(cause)) throw cause;
+}
+
+/** Throws if nothing was checked. */
+function requireTried<T>(result: fc.RunDetails<T>): void {
+  if (!result.failed || result.counterexample !== null) return;
+  throw new UsageError(
+    `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were rejected by a precondition`,
+  );
 }
 
 /** Runs fast-check. Exceptions come from the arbitrary, because the property itself never throws. */

@@ -54,6 +54,16 @@ function termsOf(entries: readonly Tensor[], adjoints: readonly Tensor[]): Term[
   });
 }
 
+/** A weighted sum of outputs, and what is rounded on the way to it. */
+export interface WeightedSum {
+  /** The terms of the sum. */
+  readonly outputs: readonly Tensor[];
+  /** Leaves whose values may change. */
+  readonly weights: readonly Tensor[];
+  /** The entries that are rounded on the way. */
+  readonly entries: readonly Tensor[];
+}
+
 /** The rounding of a weighted sum of outputs, at the current values of its leaves. */
 export class Rounding {
   readonly #sizes: BoundPlan;
@@ -64,16 +74,11 @@ export class Rounding {
   readonly #touched: readonly Uint8Array[];
 
   /**
-   * @param outputs the terms of the sum.
-   * @param weights leaves whose values may change.
-   * @param entries the entries that are rounded on the way.
    * @param given arrays that replace entries.
    * @throws if a rule fails.
    */
   constructor(
-    outputs: readonly Tensor[],
-    weights: readonly Tensor[],
-    entries: readonly Tensor[],
+    { outputs, weights, entries }: WeightedSum,
     given: ReadonlyMap<Tensor, Float64Array>,
     epsilon: number,
   ) {

@@ -12,7 +12,7 @@ import { leafOf } from "./inputs.ts";
 import { type Problem, scaleOf, sizeOf } from "./numeric.ts";
 import { historyOf, layoutOf, prepare, programFor, Recent } from "./oracle.ts";
 import { randomFrom } from "./random.ts";
-import { Rounding } from "./rounding.ts";
+import { Rounding, type WeightedSum } from "./rounding.ts";
 
 /** The relative size of moves that distinguish decisions, which do not change, from values. */
 const NUDGE = 2 ** -20;
@@ -311,12 +311,13 @@ export class TapeProblem implements Problem {
 
   /** Prepares a bound; its part is `null` if a rule fails. */
   #roundingOf(
-    of: () => { outputs: readonly Tensor[]; weights: readonly Tensor[]; entries: readonly Tensor[] },
+    of: () => WeightedSum,
   ): Bound {
-    const { outputs, weights, entries } = of();
+    const sum = of();
+    const { weights } = sum;
     const given = new Map([...this.#given].map(([place, values]) => [this.#places[place], values]));
     try {
-      return { rounding: new Rounding(outputs, weights, entries, given, this.epsilon), weights, settled: false };
+      return { rounding: new Rounding(sum, given, this.epsilon), weights, settled: false };
     } catch {
       return { rounding: null, weights, settled: false };
     }

@@ -47,35 +47,97 @@ function around(centre: readonly number[], inputs: ReadonlyMap<number, readonly 
   return found;
 }
 
-/** Draws a tape; `prefix` keeps the ids of several diagrams on a page apart. */
-export function tapeDiagram(tape: readonly TapeEntryReport[], prefix: string): TapeDiagram | null {
-  if (tape.length === 0) return null;
+/** The part of a tape that is drawn. */
+interface Part {
+  /** The entries that could be drawn; constants would be half of the diagram without being informative. */
+  readonly drawable: readonly TapeEntryReport[];
+  /** The inputs of each of them. */
+  readonly inputs: ReadonlyMap<number, readonly number[]>;
+  readonly outputs: readonly TapeEntryReport[];
+  readonly suspect: TapeEntryReport | undefined;
+  /** The entries that a wrong gradient reaches. */
+  readonly affected: ReadonlySet<number>;
+  /** The entries that are drawn. */
+  readonly shown: ReadonlySet<number>;
+}
+
+function partOf(tape: readonly TapeEntryReport[]): Part {
   const byId = new Map(tape.map((entry) => [entry.id, entry]));
   const isConstant = (e: TapeEntryReport) => e.inputs.length === 0 && e.input === undefined;
-  // Constants would be half of the diagram without being informative.
   const drawable = tape.filter((e) => !isConstant(e) || tape.length === 1);
-  const constants = tape.length - drawable.length;
   const inputs = new Map(drawable.map((e) => [e.id, e.inputs.filter((id) => drawable.some((d) => d.id === id))]));
   const used = new Set([...inputs.values()].flat());
   const suspect = tape.find((e) => e.suspect);
   const outputs = drawable.filter(({ id }) => !used.has(id));
-  const whole = drawable.length <= MOST.whole;
   const centre = suspect ? [suspect.id] : outputs.map(({ id }) => id);
-  const shown = whole ? new Set(inputs.keys()) : around(centre, inputs, MOST.part);
-  const affected = suspect ? upstream(suspect, byId) : new Set<number>();
+  const shown = drawable.length <= MOST.whole ? new Set(inputs.keys()) : around(centre, inputs, MOST.part);
+  return { drawable, inputs, outputs, suspect, affected: suspect ? upstream(suspect, byId) : new Set(), shown };
+}
 
-  const graph = new Graph();
-  graph.setGraph({ rankdir: "TB", nodesep: 18, ranksep: 30, marginx: 12, marginy: 12 });
-  graph.setDefaultEdgeLabel(() => ({}));
-  const box = (lines: readonly string[]) => ({
-    width: Math.max(...lines.map((line) => line.length)) * TEXT.character + 2 * TEXT.x,
-    height: lines.length * TEXT.line + 2 * TEXT.y,
-  });
-  const nodes = new Map<string, { lines: string[]; kind: string; title: string }>();
-  const addNode = (id: string, lines: string[], kind: string, title: string) => {
-    nodes.set(id, { lines, kind, title });
-    graph.setNode(id, box(lines));
-  };
+/** A graph that is laid out, with what its nodes and edges show. */
+class Drawing {
+  readonly #graph = new Graph();
+  readonly #nodes = new Map<string, { lines: readonly string[]; kind: string; title: string }>();
+  readonly #edges: { from: string; to: string; kind: string }[] = [];
+
+  constructor() {
+    this.#graph.setGraph({ rankdir: "TB", nodesep: 18, ranksep: 30, marginx: 12, marginy: 12 });
+    this.#graph.setDefaultEdgeLabel(() => ({}));
+  }
+
+  addNode(id: string, lines: readonly string[], kind: string, title: string): void {
+    this.#nodes.set(id, { lines, kind, title });
+    this.#graph.setNode(id, {
+      width: Math.max(...lines.map((line) => line.length)) * TEXT.character + 2 * TEXT.x,
+      height: lines.length * TEXT.line + 2 * TEXT.y,
+    });
+  }
+
+  addEdge(from: string, to: string, kind: string): void {
+    if (this.#graph.hasEdge(from, to)) return;
+    this.#graph.setEdge(from, to, {});
+    this.#edges.push({ from, to, kind });
+  }
+
+  /** The drawing as SVG. */
+  svg(prefix: string): string {
+    layout(this.#graph);
+    const { width, height } = this.#graph.graph() as { width: number; height: number };
+    const paths = this.#edges.map(({ from, to, kind }) => {
+      const { points } = this.#graph.edge(from, to) as { points: { x: number; y: number }[] };
+      return `<path class="${kind}" d="${curve(points)}" marker-end="url(#${prefix}-arrow${
+        kind === "affected" ? "-affected" : ""
+      })"/>`;
+    });
+    const boxes = [...this.#nodes.keys()].map((id) => this.#box(id, prefix));
+    const arrow = (name: string) =>
+      `<marker id="${prefix}-${name}" class="${name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>`;
+    return `<svg class="tape" xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(width)}" height="${
+      Math.ceil(height)
+    }" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" role="img" aria-label="The tape"><defs>${arrow("arrow")}${
+      arrow("arrow-affected")
+    }</defs><g class="edges">${paths.join("")}</g>${boxes.join("")}</svg>`;
+  }
+
+  #box(id: string, prefix: string): string {
+    const { lines, kind, title } = this.#nodes.get(id)!;
+    const { x, y, width, height } = this.#graph.node(id) as { x: number; y: number; width: number; height: number };
+    const text = lines.map((line, i) => {
+      const dy = (i - (lines.length - 1) / 2) * TEXT.line;
+      return `<text y="${round(dy)}"${i === 0 ? ' class="op"' : ""}>${escape(line)}</text>`;
+    });
+    const anchor = kind.startsWith("suspect") ? ` id="${prefix}-suspect"` : "";
+    return `<g class="node ${kind}"${anchor} transform="translate(${round(x)} ${round(y)})"><title>${
+      escape(title)
+    }</title>` +
+      `<rect x="${round(-width / 2)}" y="${round(-height / 2)}" width="${round(width)}" height="${round(height)}" rx="${
+        kind.startsWith("input") ? 16 : 4
+      }"/>${text.join("")}</g>`;
+  }
+}
+
+/** Adds the entries that are drawn. */
+function addEntries(drawing: Drawing, { drawable, outputs, affected, shown }: Part): void {
   for (const entry of drawable) {
     if (!shown.has(entry.id)) continue;
     const kind = entry.suspect
@@ -89,71 +151,49 @@ export function tapeDiagram(tape: readonly TapeEntryReport[], prefix: string): T
     if (entry.suspect) lines.push("first wrong here");
     const inputText = entry.inputs.map((i) => `%${i}`).join(", ");
     const title = `${entryText(entry)} ${entry.dtype}${inputText && ` of ${inputText}`}`;
-    addNode(String(entry.id), lines, affected.has(entry.id) ? `${kind} affected` : kind, title);
+    drawing.addNode(String(entry.id), lines, affected.has(entry.id) ? `${kind} affected` : kind, title);
   }
-  const edges: { from: string; to: string; kind: string }[] = [];
-  const addEdge = (from: string, to: string, kind: string) => {
-    if (graph.hasEdge(from, to)) return;
-    graph.setEdge(from, to, {});
-    edges.push({ from, to, kind });
-  };
+}
+
+/** Adds the edges between them, and to how many entries others lead. */
+function addEdges(drawing: Drawing, { inputs, suspect, affected, shown }: Part): void {
   const hiddenUsers = new Map<number, number>();
   for (const [id, list] of inputs) {
     const hidden = list.filter((other) => !shown.has(other)).length;
     for (const other of list) {
       if (shown.has(id) && shown.has(other)) {
         const reached = affected.has(other) && (affected.has(id) || id === suspect?.id);
-        addEdge(String(other), String(id), reached ? "affected" : "");
+        drawing.addEdge(String(other), String(id), reached ? "affected" : "");
       } else if (shown.has(other)) hiddenUsers.set(other, (hiddenUsers.get(other) ?? 0) + 1);
     }
     if (shown.has(id) && hidden > 0) {
-      addNode(`above ${id}`, [`+${hidden}`], "hidden", `${plural(hidden, "entry", "entries")} not drawn`);
-      addEdge(`above ${id}`, String(id), "hidden");
+      drawing.addNode(`above ${id}`, [`+${hidden}`], "hidden", `${plural(hidden, "entry", "entries")} not drawn`);
+      drawing.addEdge(`above ${id}`, String(id), "hidden");
     }
   }
   for (const [id, hidden] of hiddenUsers) {
-    addNode(`below ${id}`, [`+${hidden}`], "hidden", `${plural(hidden, "entry", "entries")} not drawn`);
-    addEdge(String(id), `below ${id}`, "hidden");
+    drawing.addNode(`below ${id}`, [`+${hidden}`], "hidden", `${plural(hidden, "entry", "entries")} not drawn`);
+    drawing.addEdge(String(id), `below ${id}`, "hidden");
   }
-  layout(graph);
-
-  const { width, height } = graph.graph() as { width: number; height: number };
-  const paths = edges.map(({ from, to, kind }) => {
-    const { points } = graph.edge(from, to) as { points: { x: number; y: number }[] };
-    return `<path class="${kind}" d="${curve(points)}" marker-end="url(#${prefix}-arrow${
-      kind === "affected" ? "-affected" : ""
-    })"/>`;
-  });
-  const boxes = [...nodes].map(([id, { lines, kind, title }]) => {
-    const { x, y, width, height } = graph.node(id) as { x: number; y: number; width: number; height: number };
-    const text = lines.map((line, i) => {
-      const dy = (i - (lines.length - 1) / 2) * TEXT.line;
-      return `<text y="${round(dy)}"${i === 0 ? ' class="op"' : ""}>${escape(line)}</text>`;
-    });
-    const anchor = kind.startsWith("suspect") ? ` id="${prefix}-suspect"` : "";
-    return `<g class="node ${kind}"${anchor} transform="translate(${round(x)} ${round(y)})"><title>${
-      escape(title)
-    }</title>` +
-      `<rect x="${round(-width / 2)}" y="${round(-height / 2)}" width="${round(width)}" height="${round(height)}" rx="${
-        kind.startsWith("input") ? 16 : 4
-      }"/>${text.join("")}</g>`;
-  });
-  const arrow = (name: string) =>
-    `<marker id="${prefix}-${name}" class="${name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>`;
-  const svg = `<svg class="tape" xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(width)}" height="${
-    Math.ceil(height)
-  }" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" role="img" aria-label="The tape"><defs>${arrow("arrow")}${
-    arrow("arrow-affected")
-  }</defs><g class="edges">${paths.join("")}</g>${boxes.join("")}</svg>`;
-  return { svg, caption: captionOf(tape.length, shown.size, constants, whole, suspect !== undefined) };
 }
 
-function captionOf(total: number, shown: number, constants: number, whole: boolean, suspect: boolean): string {
+/** Draws a tape; `prefix` keeps the ids of several drawings on a page apart. */
+export function tapeDiagram(tape: readonly TapeEntryReport[], prefix: string): TapeDiagram | null {
+  if (tape.length === 0) return null;
+  const part = partOf(tape);
+  const drawing = new Drawing();
+  addEntries(drawing, part);
+  addEdges(drawing, part);
+  return { svg: drawing.svg(prefix), caption: captionOf(tape.length, part) };
+}
+
+function captionOf(total: number, { drawable, shown, suspect }: Part): string {
+  const constants = total - drawable.length;
   const parts = [`The tape has ${plural(total, "entry", "entries")}.`];
   if (constants > 0) parts.push(`${plural(constants, "constant is", "constants are")} not drawn.`);
-  if (!whole) {
+  if (shown.size < drawable.length) {
     parts.push(
-      `Only the ${shown} nearest to ${
+      `Only the ${shown.size} nearest to ${
         suspect ? "the suspect" : "the outputs"
       } are drawn, +n stands for the others; the list below is complete.`,
     );

@@ -1,18 +1,21 @@
-/** How exactly a device computes an op, from what the op's record says of its accuracy. */
-import { kindOf, type Ulps, ulpsOf } from "../core/backends/accuracy.ts";
+/** How exactly a device computes an op, from the records of the op and the backend. */
+import type { Backend } from "../core/backends/backend.ts";
+import { backendNamed, backends } from "../core/backends/list.ts";
 import type { Accuracy } from "../core/op.ts";
 import type { DType } from "../core/tensor.ts";
 
 /** Whether results are the same on every device, given inputs that float32 holds. */
-export function isExact(accuracy: Accuracy | undefined, dtype: DType): boolean {
-  return dtype !== "float" || accuracy === "exact" ||
-    Object.values(unitsOf(accuracy) ?? { all: 1 }).every((n) => n === 0);
+export function isExact(accuracy: Accuracy = "composite", dtype: DType): boolean {
+  if (dtype !== "float" || accuracy === "exact") return true;
+  return typeof accuracy !== "string" && backends.every((backend) => ulpsOn(accuracy, backend) === 0);
 }
 
-/** The units in the last place of the result, by kind of backend; `null` if its accuracy is not relative to the result. */
-function unitsOf(accuracy: Accuracy = "composite"): Ulps | null {
-  if (typeof accuracy === "string") return null;
-  return "ulps" in accuracy ? accuracy.ulps : ulpsOf(accuracy.function);
+/** The units in the last place of the result on a backend. */
+function ulpsOn(accuracy: Exclude<Accuracy, string>, backend: Backend): number {
+  if ("ulps" in accuracy) return accuracy.ulps[backend.accuracy === "host double" ? "host" : backend.accuracy];
+  const { ulps } = backend.dialect.functions[accuracy.function];
+  if (ulps !== undefined) return ulps;
+  throw new Error(`tolerances: ${backend.name} does not state how exact the scalar function "${accuracy.function}" is`);
 }
 
 /** How far results of a device may be from the oracle's. */
@@ -24,9 +27,8 @@ export interface Tolerance {
 }
 
 /** The tolerance of an op or composite on a backend. */
-export function toleranceOf(accuracy: Accuracy | undefined, dtype: DType, backend: string): Tolerance {
+export function toleranceOf(accuracy: Accuracy = "composite", dtype: DType, backend: string): Tolerance {
   if (isExact(accuracy, dtype)) return { ulps: 0, floor: "none" };
-  const units = unitsOf(accuracy);
-  if (units) return { ulps: units[kindOf(backend)], floor: "none" };
+  if (typeof accuracy !== "string") return { ulps: ulpsOn(accuracy, backendNamed(backend)), floor: "none" };
   return accuracy === "sum" ? { ulps: 4, floor: "magnitudes" } : { ulps: 8, floor: "one" };
 }

@@ -98,7 +98,7 @@ function floatOf(word: number): number {
 }
 
 /** Numbers between two bounds, distributed as densely as float32 numbers are; of both signs by default. */
-function spread(from: number, to: number, points: number, signs = true, seed = 1): Float32Array {
+function spread(from: number, to: number, points: number, { signs = true, seed = 1 } = {}): Float32Array {
   const random = randomFrom(seed);
   const [low, high] = [wordOf(from), wordOf(to)];
   return Float32Array.from({ length: points }, (_, i) => {
@@ -166,11 +166,11 @@ const moderate: Ranges = { "to 20": (n) => even(-20, 20, n) };
 const all: Ranges = { "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n) };
 const positive: Ranges = {
   "about 1": (n) => even(0.5, 2, n),
-  "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n, false),
+  "all": (n) => spread(SMALLEST_NORMAL, LARGEST, n, { signs: false }),
 };
 const pairs: Ranges = {
   "moderate": (n) => [even(-20, 20, n), shuffled(even(-20, 20, n, 3), 4)],
-  "all": (n) => [spread(SMALLEST_NORMAL, LARGEST, n), shuffled(spread(SMALLEST_NORMAL, LARGEST, n, true, 3), 4)],
+  "all": (n) => [spread(SMALLEST_NORMAL, LARGEST, n), shuffled(spread(SMALLEST_NORMAL, LARGEST, n, { seed: 3 }), 4)],
 };
 
 /** Numbers around multiples of a quarter turn, where sin and cos are nearly 0 or flat. */
@@ -213,8 +213,7 @@ function rows(
   name: string,
   apply: Measured["apply"],
   reference: (row: number[]) => number[],
-  ranges: Ranges,
-  sums: boolean,
+  { ranges, sums }: { ranges: Ranges; sums: boolean },
 ): Measured {
   const width = 8;
   return {
@@ -254,9 +253,9 @@ const settings = new Map<unknown, Settings>([
   [div, {
     ranges: {
       "moderate": pairs.moderate,
-      "all": (n) => [spread(2 ** -126, LARGEST, n), shuffled(spread(2 ** -126, 2 ** 126, n, true, 3), 4)],
+      "all": (n) => [spread(2 ** -126, LARGEST, n), shuffled(spread(2 ** -126, 2 ** 126, n, { seed: 3 }), 4)],
       [`${BEYOND}divisors from 2^126`]: (n) => [
-        shuffled(spread(2 ** 20, LARGEST, n, true, 3), 4),
+        shuffled(spread(2 ** 20, LARGEST, n, { seed: 3 }), 4),
         spread(2 ** 126, LARGEST, n),
       ],
     },
@@ -267,7 +266,7 @@ const settings = new Map<unknown, Settings>([
     ranges: {
       "near 0": (n) => spread(2 ** -124, 0.5, n),
       "-1 to 1": (n) => even(-1, 1, n),
-      "all": (n) => spread(2 ** -124, LARGEST, n, false),
+      "all": (n) => spread(2 ** -124, LARGEST, n, { signs: false }),
       "2^-126 to 2^-125": (n) => spread(SMALLEST_NORMAL, 2 ** -125, n),
     },
   }],
@@ -320,10 +319,13 @@ export const roundedFunctions: readonly Measured[] = scalars.filter((measured) =
 /** Functions made of several ops. */
 export const composites: readonly Measured[] = [
   {
-    ...rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], scores, true),
+    ...rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], { ranges: scores, sums: true }),
     accuracy: accuracyOf(logSumExp.op),
   },
-  rows("logSoftmax", (x) => logSoftmax(x, 1), (row) => row.map((x) => x - exactLogSumExp(row)), scores, true),
+  rows("logSoftmax", (x) => logSoftmax(x, 1), (row) => row.map((x) => x - exactLogSumExp(row)), {
+    ranges: scores,
+    sums: true,
+  }),
   {
     ...rows(
       "softmax",
@@ -332,8 +334,7 @@ export const composites: readonly Measured[] = [
         const top = exactLogSumExp(row);
         return row.map((x) => Math.exp(x - top));
       },
-      scores,
-      false,
+      { ranges: scores, sums: false },
     ),
     byRange: true,
   },

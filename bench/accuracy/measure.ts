@@ -82,6 +82,12 @@ export function text(x: number): string {
   return Object.is(x, -0) ? "-0" : String(x);
 }
 
+/** What became of a result that is subnormal. */
+function fateOf(actual: number, expected: number): "kept" | "flushed" | "wrong" {
+  if (actual === 0) return "flushed";
+  return Math.abs(actual - expected) <= Math.abs(expected) * KEPT + KEPT_STEPS * 2 ** -149 ? "kept" : "wrong";
+}
+
 function figuresOf(
   { width, sums, least = 0 }: Measured,
   { range, beyond, inputs }: Sample,
@@ -103,9 +109,7 @@ function figuresOf(
     const [a, e] = [actual[i], expected[i]];
     const size = Math.abs(e);
     if (!sums && Math.fround(e) !== 0 && size < SMALLEST_NORMAL * (a === 0 ? 1 + MARGIN : 1)) {
-      if (a === 0) subnormal.flushed++;
-      else if (Math.abs(a - e) <= size * KEPT + KEPT_STEPS * 2 ** -149) subnormal.kept++;
-      else subnormal.wrong++;
+      subnormal[fateOf(a, e)]++;
       continue;
     }
     if (a === e || (Number.isNaN(a) && Number.isNaN(e))) {
@@ -132,20 +136,8 @@ function figuresOf(
     }
   }
   const usual = errors > 0 ? Math.sqrt(squares / errors) : 0;
-  return {
-    range,
-    beyond,
-    count: expected.length,
-    largest,
-    usual,
-    relative,
-    absolute,
-    worst,
-    wrong,
-    nan,
-    wrongAt,
-    subnormal,
-  };
+  const count = expected.length;
+  return { range, beyond, count, largest, usual, relative, absolute, worst, wrong, nan, wrongAt, subnormal };
 }
 
 /** Measures one function on one device, with all ranges in one plan. */

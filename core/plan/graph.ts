@@ -98,7 +98,7 @@ class GraphBuilder {
     this.#splitting = splitting;
     this.#limits = limits;
     this.#numbers = numbers;
-    for (const leaf of leaves) this.#known.set(leaf, new Node("leaf", { kind: "leaf" }, [], {}, leaf.shape));
+    for (const leaf of leaves) this.#known.set(leaf, new Node("leaf", { kind: "leaf" }, [], { shape: leaf.shape }));
   }
 
   nodeOf(entry: Entry): Node {
@@ -131,9 +131,9 @@ class GraphBuilder {
     if (slots) {
       const rest = Object.entries(attributes).filter(([key]) => !slots.has(key));
       const read = numbersOf(entry).flatMap((key) => slots.has(key) ? [this.#number(slots.get(key)!, [])] : []);
-      return new Node(name, kernel, [...inputs, ...read], Object.fromEntries(rest), shape);
+      return new Node(name, kernel, [...inputs, ...read], { shape, attributes: Object.fromEntries(rest) });
     }
-    if (kernel.kind !== "reduce") return new Node(name, kernel, inputs, attributes, shape);
+    if (kernel.kind !== "reduce") return new Node(name, kernel, inputs, { shape, attributes });
     const axes = kernel.axes(attributes);
     const [input] = inputs;
     if (input.size === 0) return filled(shape, kernel.identity);
@@ -144,7 +144,7 @@ class GraphBuilder {
   /** An element of the array of numbers, everywhere in a shape. */
   #number(slot: number, shape: Shape): Node {
     const array = this.nodeOf(this.#numbers!.array);
-    return new Node("number", { kind: "movement", source: () => [constant(slot)] }, [array], {}, shape);
+    return new Node("number", { kind: "movement", source: () => [constant(slot)] }, [array], { shape });
   }
 }
 
@@ -167,7 +167,7 @@ function refuseInexact(
 
 function filled(shape: Shape, value: number): Node {
   const progression = () => ({ start: value, step: 0, index: constant(0) });
-  return new Node("full", { kind: "position", progression }, [], {}, shape);
+  return new Node("full", { kind: "position", progression }, [], { shape });
 }
 
 /** Numbers the nodes that results need, inputs first. */

@@ -2,9 +2,12 @@
 import type { Attributes, PrimitiveKernel } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
-/** Further facts about a value. */
+/** The facts of a value besides its kernel and inputs. */
 export interface NodeOptions {
-  /** Whether it is a stage of a split reduction. A stage is useful only with separate threads and an array. */
+  readonly shape: Shape;
+  /** Those of the op, default none. */
+  readonly attributes?: Attributes;
+  /** One of the stages that a long reduction is split into, which serves only where it has threads, and an array, of its own. */
   readonly isStage?: boolean;
   /** For values known to be whole and in `[0, bound)`: the bound. */
   readonly bound?: number;
@@ -24,14 +27,8 @@ export class Node {
   readonly attributes: Attributes;
   readonly shape: Shape;
 
-  constructor(
-    name: string,
-    kernel: PrimitiveKernel,
-    inputs: readonly Node[],
-    attributes: Attributes,
-    shape: Shape,
-    { isStage = false, bound }: NodeOptions = {},
-  ) {
+  constructor(name: string, kernel: PrimitiveKernel, inputs: readonly Node[], options: NodeOptions) {
+    const { shape, attributes = {}, isStage = false, bound } = options;
     this.name = name;
     this.kernel = kernel;
     this.inputs = inputs;

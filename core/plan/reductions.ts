@@ -14,7 +14,7 @@ function insert(index: readonly Index[], axis: number, value: Index): Index[] {
 }
 
 /** Views an axis of length n as [rows, columns], row-major. */
-function splitAxis(input: Node, axis: number, rows: number, columns: number, fill: number): Node {
+function splitAxis(input: Node, axis: number, [rows, columns]: readonly [number, number], fill: number): Node {
   const exact = rows * columns === input.shape[axis];
   const kernel: MovementKernel = {
     kind: "movement",
@@ -25,7 +25,7 @@ function splitAxis(input: Node, axis: number, rows: number, columns: number, fil
     ...(exact ? {} : { fill: () => fill }),
   };
   const shape = [...input.shape.slice(0, axis), rows, columns, ...input.shape.slice(axis + 1)];
-  return new Node("split", kernel, [input], {}, shape);
+  return new Node("split", kernel, [input], { shape });
 }
 
 /** Views [.., rows, columns, ..] as one axis again. */
@@ -36,7 +36,7 @@ function read(source: Node, positions: Node, axis: number): Node {
     source: (out, position) => insert(out, axis, position),
     axis: () => axis,
   };
-  return new Node("read", kernel, [source, positions], {}, positions.shape);
+  return new Node("read", kernel, [source, positions], { shape: positions.shape });
 }
 
 /** A reduction and how it is named. */
@@ -46,7 +46,11 @@ interface Reduction {
 }
 
 function reduceNode({ name, kernel }: Reduction, input: Node, axes: readonly number[], isStage: boolean): Node {
-  return new Node(name, { ...kernel, axes: () => axes }, [input], { axes }, dropAxes(input.shape, axes), { isStage });
+  return new Node(name, { ...kernel, axes: () => axes }, [input], {
+    shape: dropAxes(input.shape, axes),
+    attributes: { axes },
+    isStage,
+  });
 }
 
 /** Returns the divisor of n that is nearest to a wish, or the wish itself if no divisor is near. */
@@ -78,12 +82,12 @@ export function reduction(op: Reduction, input: Node, axes: readonly number[], s
   const shift = (a: number) => (a > axis ? a + 1 : a);
   if (!kernel.position) {
     // Neighbouring threads take neighbouring elements: the parts interleave.
-    const view = splitAxis(input, axis, each, parts, kernel.identity);
+    const view = splitAxis(input, axis, [each, parts], kernel.identity);
     const partial = reduceNode(op, view, [axis, ...later.map(shift)].sort((a, b) => a - b), true);
     return reduction(op, partial, [axis - later.filter((a) => a < axis).length], splitting);
   }
   // The lowest position among equals wins, so the parts follow each other.
-  const view = splitAxis(input, axis, parts, each, kernel.identity);
+  const view = splitAxis(input, axis, [parts, each], kernel.identity);
   const within = reduceNode(op, view, [axis + 1], true);
   const best = read(view, within, axis + 1);
   const part = reduction(op, best, [axis], splitting);
@@ -97,5 +101,5 @@ function joinPosition(part: Node, within: Node, each: number, n: number): Node {
     expression: ([a, b], _, lower) => lower.call("position", a, lower.literal(each), b),
     cost: 2,
   };
-  return new Node("position", kernel, [part, within], {}, part.shape, { bound: n });
+  return new Node("position", kernel, [part, within], { shape: part.shape, bound: n });
 }

@@ -56,7 +56,7 @@ async function refuseMemory(device: string): Promise<() => void> {
   }
   const context = contexts.at(-1)!;
   const upload = context.texImage2D;
-  context.texImage2D = (target, level, format, _width, _height, ...rest) =>
+  context.texImage2D = (...[target, level, format, , , ...rest]) =>
     upload.call(context, target, level, format, 1 << 20, 1 << 20, ...rest);
   return () => (context.texImage2D = upload);
 }

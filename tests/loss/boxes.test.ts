@@ -48,9 +48,9 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         const expected = a.flatMap((p) => b.map((q) => overlap(p, q, kind)));
         const centred = iouMatrix(tensor(a), tensor(b), { format: "cxcywh", kind });
         assert.deepEqual(centred.shape, [3, 4]);
-        allClose(await centred.data({ device }), expected, tolerance, `${kind}, cxcywh`, 1);
+        allClose(await centred.data({ device }), expected, { relative: tolerance, scale: 1 }, `${kind}, cxcywh`);
         const cornered = iouMatrix(tensor(a.map(corners)), tensor(b.map(corners)), { kind });
-        allClose(await cornered.data({ device }), expected, tolerance, `${kind}, xyxy`, 1);
+        allClose(await cornered.data({ device }), expected, { relative: tolerance, scale: 1 }, `${kind}, xyxy`);
       }
     }, { runs: 25, extent });
   });
@@ -157,7 +157,7 @@ test("the aspect term of a box without height is differentiable by its height [f
     const at = (size: number) => overlap(flat.map((x, i) => (i === k ? size : x)), target, "ciou", weight);
     // Sizes below 0 are invalid, hence a one-sided difference of second order.
     const step = 1e-5;
-    close(slope, (4 * at(step) - 3 * at(0) - at(2 * step)) / (2 * step), 1e-5, `${flat}`, 1);
+    close(slope, (4 * at(step) - 3 * at(0) - at(2 * step)) / (2 * step), { relative: 1e-5, scale: 1 }, `${flat}`);
   }
 });
 
@@ -187,7 +187,7 @@ test("gradients of every measure agree with central differences [float64]", asyn
           numeric += cotangent[i * 2 + j] * rise / (2 * step);
         });
       });
-      close(analytic, numeric, 1e-5, kind, 1);
+      close(analytic, numeric, { relative: 1e-5, scale: 1 }, kind);
     }
   }, { runs: 60 });
 });

@@ -131,11 +131,15 @@ function compareOtherwise(scene: Scene, run: Run): void {
   allClose(
     run.gradLocations,
     values.gradLocations,
-    TOLERANCE.single,
+    { relative: TOLERANCE.single, scale: largest(values.gradLocations) },
     "gradient of the locations",
-    largest(values.gradLocations),
   );
-  allClose(run.gradLogits, values.gradLogits, TOLERANCE.single, "gradient of the logits", largest(values.gradLogits));
+  allClose(
+    run.gradLogits,
+    values.gradLogits,
+    { relative: TOLERANCE.single, scale: largest(values.gradLogits) },
+    "gradient of the logits",
+  );
 }
 
 function largest(values: Float64Array): number {
@@ -160,11 +164,13 @@ function compareGradient(gradient: Float64Array, expected: Gradient, tolerance: 
   const absSum = gradient.reduce((s, x) => s + Math.abs(x), 0);
   const sqSum = gradient.reduce((s, x) => s + x * x, 0);
   // Terms of both signs cancel in the sum, so its error is measured relative to their magnitude.
-  close(sum, expected.sum, tolerance, `sum of the ${what}`, expected.absSum);
+  close(sum, expected.sum, { relative: tolerance, scale: expected.absSum }, `sum of the ${what}`);
   close(absSum, expected.absSum, tolerance, `sum of magnitudes of the ${what}`);
   close(sqSum, expected.sqSum, tolerance, `sum of squares of the ${what}`);
   // In float32 a difference keeps the rounding of its operands: small samples are compared at the scale of the others.
   const largest = expected.samples.reduce((m, [, x]) => Math.max(m, Math.abs(x)), 0);
   const scale = tolerance < 1e-8 ? 0 : largest;
-  for (const [at, value] of expected.samples) close(gradient[at], value, tolerance, `${what} at ${at}`, scale);
+  for (const [at, value] of expected.samples) {
+    close(gradient[at], value, { relative: tolerance, scale }, `${what} at ${at}`);
+  }
 }

@@ -55,7 +55,7 @@ test("corners log a warning if one of them reads as a box that sticks out by mor
   );
   const cornersOf = (drawn: readonly Box[]) => {
     const watch = new CornerWatch();
-    drawn.forEach(([cx, cy, w, h], row) => watch.add(row, cx, cy, w, h));
+    drawn.forEach(([cx, cy, w, h], row) => watch.add(row, [cx, cy, w, h]));
     return watch.corners;
   };
   await checkProperty(fc.tuple(boxes(corners), telling), ([drawn, one]) => {

@@ -9,7 +9,10 @@ const ssd300 = new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]);
 const tiny = new DefaultBoxes({ figSize: 300, featSizes: [3, 1], scales: [90, 200, 280], aspectRatios: [[2], [2]] });
 
 /** Loss, components and both gradients for a given number of targets in each image. */
-function record(boxes: DefaultBoxes, batch: number, numClasses: number, each: number, seed = 1): Tensor[] {
+function record(
+  boxes: DefaultBoxes,
+  { batch, numClasses, each, seed = 1 }: { batch: number; numClasses: number; each: number; seed?: number },
+): Tensor[] {
   const n = boxes.count;
   const locations = tensor(predictions(seed, batch * 4 * n, 2), [batch, 4, n]);
   const logits = tensor(predictions(seed + 1, batch * (numClasses + 1) * n, 6), [batch, numClasses + 1, n]);
@@ -26,7 +29,7 @@ let reference: Promise<Float64Array[]> | null = null;
 
 function ofReference(): Promise<Float64Array[]> {
   return reference ??= (async () => {
-    const results = record(ssd300, 8, 80, 8);
+    const results = record(ssd300, { batch: 8, numClasses: 80, each: 8 });
     await realize(results, { device: "cpu" });
     return results.map((t) => Float64Array.from(t.value!));
   })();
@@ -35,7 +38,7 @@ function ofReference(): Promise<Float64Array[]> {
 for (const { device, on, gpu } of await devicesUnderTest()) {
   if (gpu || device === "webasm") {
     test(...on("a batch of eight images of SSD300 fits, and agrees with cpu"), async () => {
-      const results = record(ssd300, 8, 80, 8);
+      const results = record(ssd300, { batch: 8, numClasses: 80, each: 8 });
       await realize(results, { device });
       (await ofReference()).forEach((expected, i) => {
         const { value } = results[i];
@@ -50,7 +53,7 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
 
   test(...on("the loss and both gradients form one plan that runs on any GPU"), async () => {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
-      const { steps } = await inspect(record(boxes, batch, classes, each), { device });
+      const { steps } = await inspect(record(boxes, { batch, numClasses: classes, each }), { device });
       const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
       assert.ok(steps.length <= 30, `${steps.length} kernels\n${shown}`);
       for (const step of steps) {
@@ -64,11 +67,13 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
 for (const { device, on } of await devicesOfLoss()) {
   test(...on("other values, and other numbers of targets up to a power of two, compile nothing"), async () => {
     const used = await useDevice(device);
-    await realize(record(tiny, 2, 3, 3));
+    await realize(record(tiny, { batch: 2, numClasses: 3, each: 3 }));
     const compiled = used.compiled;
-    for (const [each, seed] of [[3, 7], [4, 8], [3, 9]]) await realize(record(tiny, 2, 3, each, seed));
+    for (const [each, seed] of [[3, 7], [4, 8], [3, 9]]) {
+      await realize(record(tiny, { batch: 2, numClasses: 3, each, seed }));
+    }
     assert.equal(used.compiled, compiled);
-    await realize(record(tiny, 2, 3, 5));
+    await realize(record(tiny, { batch: 2, numClasses: 3, each: 5 }));
     assert.equal(used.compiled, compiled + 1);
     await useDevice("auto");
   });

@@ -28,14 +28,19 @@ for (const { device, on, single, extent } of await devicesOfLoss()) {
       assert.deepEqual(run.target, decisions.map((d) => d.target), "target");
       assert.deepEqual(run.label, decisions.map((d) => d.label), "label");
       assert.deepEqual(run.positive, decisions.map((d) => d.target.map((row) => row >= 0)), "positive");
-      close(run.components[0], expected.smoothL1, tolerance, "smooth_l1", 1);
+      close(run.components[0], expected.smoothL1, { relative: tolerance, scale: 1 }, "smooth_l1");
       close(run.components[2], run.total, tolerance, "the component Loss");
-      allClose(run.gradLocations, expected.gradLocations, tolerance, "gradient of the locations", 1);
+      allClose(
+        run.gradLocations,
+        expected.gradLocations,
+        { relative: tolerance, scale: 1 },
+        "gradient of the locations",
+      );
       // If rounding decides which default box is mined, either is right.
       if (decisions.some((d, image) => miningMargin(seen, image, d) < margin)) return;
-      close(run.components[1], expected.closs, tolerance, "closs", 1);
-      close(run.total, expected.total, tolerance, "total", 1);
-      allClose(run.gradLogits, expected.gradLogits, tolerance, "gradient of the logits", 1);
+      close(run.components[1], expected.closs, { relative: tolerance, scale: 1 }, "closs");
+      close(run.total, expected.total, { relative: tolerance, scale: 1 }, "total");
+      allClose(run.gradLogits, expected.gradLogits, { relative: tolerance, scale: 1 }, "gradient of the logits");
     }, { runs, extent });
   });
 
@@ -58,7 +63,9 @@ for (const { device, on, single, extent } of await devicesOfLoss()) {
       for (let image = 0; image < batch; image++) {
         const own = labels.slice(image * n, image * n + n);
         const expected = hardMiningLoss(seen, image, own, { single });
-        if (expected.margin > margin) close(actual[image], expected.closs, tolerance, `image ${image}`, 1);
+        if (expected.margin > margin) {
+          close(actual[image], expected.closs, { relative: tolerance, scale: 1 }, `image ${image}`);
+        }
       }
     }, { runs: Math.ceil(runs / 3), extent });
   });

@@ -50,21 +50,24 @@ export async function runLoss(scene: Scene, device: string, boxes?: DefaultBoxes
   };
 }
 
-/** Asserts that two numbers agree to a fraction of the larger, or of `scale` if that is larger. */
-export function close(actual: number, expected: number, tolerance: number, what: string, scale = 0): void {
-  const bound = tolerance * Math.max(Math.abs(actual), Math.abs(expected), scale);
+/** How closely numbers must agree: to a fraction of the larger one, or of `scale` if that is larger. */
+export type Tolerance = number | { readonly relative: number; readonly scale: number };
+
+/** Asserts that two numbers agree. */
+export function close(actual: number, expected: number, tolerance: Tolerance, what: string): void {
+  const { relative, scale } = typeof tolerance === "number" ? { relative: tolerance, scale: 0 } : tolerance;
+  const bound = relative * Math.max(Math.abs(actual), Math.abs(expected), scale);
   if (Object.is(actual, expected) || Math.abs(actual - expected) <= bound) return;
   assert.fail(`${what}: expected ${expected}, got ${actual}, off by ${Math.abs(actual - expected)}, allowed ${bound}`);
 }
 
-/** Asserts that two arrays agree, each element to a fraction of itself or of `scale`. */
+/** Asserts that two arrays agree element by element. */
 export function allClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
-  tolerance: number,
+  tolerance: Tolerance,
   what: string,
-  scale = 0,
 ): void {
   assert.equal(actual.length, expected.length, `${what}: length`);
-  for (let i = 0; i < actual.length; i++) close(actual[i], expected[i], tolerance, `${what}[${i}]`, scale);
+  for (let i = 0; i < actual.length; i++) close(actual[i], expected[i], tolerance, `${what}[${i}]`);
 }

@@ -103,8 +103,16 @@ function drawView(draw: Draw, to: readonly number[], mayRepeat: boolean): View |
   }
 }
 
+/** Which values are wanted. */
+interface Wanted {
+  readonly count: number;
+  /** Values that others must keep away from; those that are drawn as distinct are added. */
+  readonly taken: number[];
+  readonly distinct: boolean;
+}
+
 /** Values for a leaf: all of them exact in float32. */
-function drawValues(draw: Draw, spec: InputSpec, count: number, taken: number[], distinct: boolean): number[] {
+function drawValues(draw: Draw, spec: InputSpec, { count, taken, distinct }: Wanted): number[] {
   const { dtype = "float", avoid = [], min = dtype === "bool" ? 0 : -3, max = dtype === "bool" ? 1 : 3 } = spec;
   const random = randomFrom(draw.int(SEEDS.min, SEEDS.max));
   if (dtype !== "float") {
@@ -113,7 +121,7 @@ function drawValues(draw: Draw, spec: InputSpec, count: number, taken: number[],
     return shuffle(all, random).slice(0, count);
   }
   const allowed = (x: number) => x >= min && x <= max && avoid.every((a) => Math.abs(x - a) >= CLEARANCE);
-  if (distinct) return distinctValues(min, max, allowed, count, taken, random);
+  if (distinct) return distinctValues({ min, max, allowed }, count, taken, random);
   // Coarse values produce ties, fine ones do not.
   const grain = draw.pick([0.5, 0.125, 0]);
   return Array.from({ length: count }, () => {
@@ -128,9 +136,7 @@ function drawValues(draw: Draw, spec: InputSpec, count: number, taken: number[],
 
 /** Values in random order, no two of which are close to each other or to those taken. */
 function distinctValues(
-  min: number,
-  max: number,
-  allowed: (x: number) => boolean,
+  { min, max, allowed }: { min: number; max: number; allowed: (x: number) => boolean },
   count: number,
   taken: number[],
   random: () => number,
@@ -169,7 +175,7 @@ export function caseOf(entry: Entry, { ties = false }: DrawOptions = {}): fc.Arb
       const { shape, dtype = "float" } = spec;
       const distinct = spec.distinct === true && !mayTie;
       const { leaf, views } = drawViews(draw, shape, !distinct);
-      const values = drawValues(draw, spec, sizeOf(leaf), taken, distinct);
+      const values = drawValues(draw, spec, { count: sizeOf(leaf), taken, distinct });
       return { shape, dtype, leaf: { shape: leaf, values }, views };
     });
     return { op: entry.name, attributes: drawn.attributes ?? {}, inputs, seed: draw.int(SEEDS.min, SEEDS.max) };

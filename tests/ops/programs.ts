@@ -1,6 +1,6 @@
 /** Random programs of many ops, as plain data, to test what is fused, shared and split between them. */
 import fc from "fast-check";
-import type { Entry } from "../../core/op.ts";
+import type { Draw, Entry } from "../../core/op.ts";
 import { registry } from "./registry.ts";
 import type { Attributes, DType, Tensor } from "../../mod.ts";
 import { tensor } from "../../mod.ts";
@@ -51,6 +51,223 @@ function broadcast(a: readonly number[], b: readonly number[]): number[] | null 
   return out;
 }
 
+/** Builds a program: its parts so far, and the ways to continue it. */
+class Builder {
+  readonly leaves: ProgramLeaf[] = [];
+  readonly steps: ProgramStep[] = [];
+  readonly #kind: "exact" | "smooth";
+  readonly #draw: Draw;
+  readonly #known: Known[] = [];
+
+  constructor(kind: "exact" | "smooth", draw: Draw) {
+    this.#kind = kind;
+    this.#draw = draw;
+  }
+
+  /** The number of values. */
+  get size(): number {
+    return this.#known.length;
+  }
+
+  leaf(shape: readonly number[]): void {
+    const random = randomFrom(this.#draw.int(0, 0x7fffffff));
+    const value = () => (this.#kind === "exact" ? Math.floor(random() * 9) - 4 : Math.fround(random() * 3 - 1.5));
+    this.leaves.push({ shape, values: Array.from({ length: sizeOf(shape) }, value) });
+    this.#known.push({ shape, dtype: "float" });
+  }
+
+  /** Adds a step with a result of this shape, by default of dtype float. */
+  #step(op: string, inputs: number[], attributes: Attributes, result: readonly number[] | Known): number {
+    this.steps.push({ op, inputs, attributes });
+    this.#known.push("dtype" in result ? result : { shape: result, dtype: "float" });
+    return this.#known.length - 1;
+  }
+
+  /** A value of a given kind, later ones more often. */
+  #choose(fits: (k: Known) => boolean): number | null {
+    const { int } = this.#draw;
+    const all = this.#known.map((_, i) => i).filter((i) => fits(this.#known[i]));
+    if (all.length === 0) return null;
+    return all[all.length - 1 - Math.min(int(0, all.length - 1), int(0, all.length - 1))];
+  }
+
+  #limit(i: number): number {
+    return this.#kind === "exact" ? this.#step("clamp", [i], { min: -8, max: 8 }, this.#known[i].shape) : i;
+  }
+
+  /** Two values that broadcast together, in either order, and their broadcast shape. */
+  #pair(): [number, number, number[]] {
+    const a = this.#choose(float)!;
+    const b = this.#choose((k) => {
+      const shape = float(k) ? broadcast(this.#known[a].shape, k.shape) : null;
+      return shape !== null && sizeOf(shape) <= LARGEST;
+    })!;
+    const shape = broadcast(this.#known[a].shape, this.#known[b].shape)!;
+    return this.#draw.bool() ? [a, b, shape] : [b, a, shape];
+  }
+
+  unary() {
+    const { pick } = this.#draw;
+    const x = this.#choose(float)!;
+    const op = this.#kind === "exact"
+      ? pick(["neg", "abs", "relu", "sign"])
+      : pick(["sin", "tanh", "neg", "sigmoid", "exp"]);
+    const bounded = op === "exp" ? this.#step("tanh", [x], {}, this.#known[x].shape) : x;
+    this.#step(op, [bounded], {}, this.#known[x].shape);
+  }
+
+  binary() {
+    const { pick } = this.#draw;
+    const [a, b, shape] = this.#pair();
+    const op = this.#kind === "exact" ? pick(["add", "mul", "sub", "maximum", "minimum"]) : pick(["add", "mul", "sub"]);
+    this.#limit(this.#step(op, [a, b], {}, shape));
+  }
+
+  where() {
+    const { pick } = this.#draw;
+    const [a, b, shape] = this.#pair();
+    const condition = this.#step(pick(["less", "greaterEqual", "equal"]), [a, b], {}, { shape, dtype: "bool" });
+    const [c, d, inner] = this.#pair();
+    const all = broadcast(shape, inner);
+    if (all && sizeOf(all) <= LARGEST) this.#step("where", [condition, c, d], {}, all);
+  }
+
+  logic() {
+    const { pick } = this.#draw;
+    const a = this.#choose((k) => k.dtype === "bool");
+    if (a === null) return;
+    const op = pick(["logicalNot", "any", "all"]);
+    if (op === "logicalNot") this.#step(op, [a], {}, { shape: this.#known[a].shape, dtype: "bool" });
+    else this.#step(op, [a], { axes: this.#known[a].shape.map((_, i) => i) }, { shape: [], dtype: "bool" });
+  }
+
+  reduce() {
+    const { pick, bool } = this.#draw;
+    const x = this.#choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
+    if (x === null) return;
+    const { shape } = this.#known[x];
+    const axes = shape.flatMap((_, i) => (bool() ? [i] : []));
+    const kept = shape.filter((_, i) => !axes.includes(i));
+    const op = this.#kind === "exact" ? pick(["sum", "max", "min"]) : pick(["sum", "mean", "logSumExp"]);
+    const reduced = this.#limit(this.#step(op, [x], { axes }, kept));
+    // A reduction is often broadcast back over its input.
+    if (bool()) {
+      this.#limit(
+        this.#step(
+          "sub",
+          [
+            x,
+            this.#step(
+              "reshape",
+              [reduced],
+              { shape: shape.map((n, i) => (axes.includes(i) ? 1 : n)) },
+              shape.map((n, i) => (axes.includes(i) ? 1 : n)),
+            ),
+          ],
+          {},
+          shape,
+        ),
+      );
+    }
+  }
+
+  position() {
+    const { int, pick } = this.#draw;
+    const x = this.#choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
+    if (x === null) return;
+    const axis = int(0, this.#known[x].shape.length - 1);
+    const shape = this.#known[x].shape.filter((_, i) => i !== axis);
+    const found = this.#step(pick(["argmax", "argmin"]), [x], { axes: [axis] }, { shape, dtype: "int" });
+    const kept = this.#known[x].shape.map((n, i) => (i === axis ? 1 : n));
+    const indices = this.#step("unsqueeze", [found], { axis }, { shape: kept, dtype: "int" });
+    this.#step("gather", [x, indices], { axis }, this.#known[indices].shape);
+  }
+
+  order() {
+    const { int, pick, bool } = this.#draw;
+    const x = this.#choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0 && Math.max(...k.shape) <= 40);
+    if (x === null) return;
+    const { shape } = this.#known[x];
+    const axis = int(0, shape.length - 1);
+    const op = pick(["sort", "rank", "topKMask", "scatterAdd"]);
+    if (op === "sort") this.#step(op, [x], { axis, descending: bool() }, shape);
+    else if (op === "topKMask") this.#step(op, [x], { axis, k: int(0, shape[axis]) }, { shape, dtype: "bool" });
+    else {
+      const order = this.#step("rank", [x], { axis, descending: bool() }, { shape, dtype: "int" });
+      if (op === "scatterAdd") this.#limit(this.#step(op, [x, order, x], { axis }, shape));
+      else this.#step("gather", [x, order], { axis }, shape);
+    }
+  }
+
+  move() {
+    const { int, pick, bool } = this.#draw;
+    const x = this.#choose((k) => float(k) && k.shape.length > 0)!;
+    if (x === null) return;
+    const { shape } = this.#known[x];
+    const axis = int(0, shape.length - 1);
+    switch (pick(["transpose", "reshape", "slice", "pad", "flip", "concat", "stack", "broadcastTo", "unsqueeze"])) {
+      case "transpose": {
+        const rest = shape.map((_, i) => i);
+        const order = shape.map(() => rest.splice(int(0, rest.length - 1), 1)[0]);
+        return void this.#step("transpose", [x], { order }, order.map((a) => shape[a]));
+      }
+      case "reshape":
+        return void this.#step("reshape", [x], { shape: [sizeOf(shape)] }, [sizeOf(shape)]);
+      case "slice": {
+        const counts = shape.map((n) => Math.min(n, int(1, 4)));
+        const steps = shape.map((n, i) => (counts[i] > 1 ? int(1, Math.floor((n - 1) / (counts[i] - 1))) : 1));
+        const starts = shape.map((n, i) => int(0, Math.max(0, n - 1 - (counts[i] - 1) * steps[i])));
+        return void this.#step("slice", [x], { starts, steps, counts }, counts);
+      }
+      case "pad": {
+        if (sizeOf(shape) === 0) return;
+        const [before, after] = [shape.map(() => int(0, 2)), shape.map(() => int(0, 2))];
+        const to = shape.map((n, i) => before[i] + n + after[i]);
+        if (sizeOf(to) <= LARGEST) this.#step("pad", [x], { before, after, value: int(-2, 2) }, to);
+        return;
+      }
+      case "flip":
+        return void this.#step("flip", [x], { axis }, shape);
+      case "concat":
+      case "stack": {
+        const same = (k: Known) => float(k) && k.shape.join() === shape.join();
+        const parts = [x, ...Array.from({ length: int(0, 3) }, () => this.#choose(same)!)];
+        if (sizeOf(shape) * parts.length > LARGEST) return;
+        if (bool()) this.#step("concat", parts, { axis }, shape.map((n, i) => (i === axis ? n * parts.length : n)));
+        else this.#step("stack", parts, { axis }, [...shape.slice(0, axis), parts.length, ...shape.slice(axis)]);
+        return;
+      }
+      case "broadcastTo": {
+        const to = [int(1, 3), ...shape.map((n) => (n === 1 ? int(1, 3) : n))];
+        if (sizeOf(to) <= LARGEST && to.length <= 4) this.#step("broadcastTo", [x], { shape: to }, to);
+        return;
+      }
+      case "unsqueeze":
+        if (shape.length < 4) {
+          this.#step("unsqueeze", [x], { axis }, [...shape.slice(0, axis), 1, ...shape.slice(axis)]);
+        }
+    }
+  }
+
+  multiply() {
+    const a = this.#choose((k) => float(k) && k.shape.length === 2);
+    if (a === null) return;
+    const b = this.#choose((k) => float(k) && k.shape.length === 2 && k.shape[0] === this.#known[a].shape[1]);
+    if (b === null || this.#known[a].shape[0] * this.#known[b].shape[1] > LARGEST) return;
+    this.#limit(this.#step("matmul", [a, b], {}, [this.#known[a].shape[0], this.#known[b].shape[1]]));
+  }
+
+  /** Adds the step of a program that would have none. */
+  negate(): void {
+    this.#step("neg", [0], {}, this.#known[0].shape);
+  }
+}
+
+const float = (k: Known) => k.dtype === "float";
+
+const SMOOTH = ["unary", "binary", "reduce", "move", "binary", "multiply"] as const;
+const EXACT = [...SMOOTH, "where", "logic", "position", "order", "move", "reduce"] as const;
+
 /**
  * Generates programs. `exact` programs use whole numbers between -8 and 8, which every backend computes exactly; the
  * others are smooth, so that their derivatives can be compared with differences.
@@ -58,195 +275,20 @@ function broadcast(a: readonly number[], b: readonly number[]): number[] | null 
 export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<Program> {
   return fc.gen().map((g) => {
     const draw = drawFrom(g);
-    const { int, pick, bool } = draw;
-    const known: Known[] = [];
-    const leaves: ProgramLeaf[] = [];
-    const steps: ProgramStep[] = [];
-
-    const leaf = (shape: readonly number[]): void => {
-      const random = randomFrom(int(0, 0x7fffffff));
-      const value = () => (kind === "exact" ? Math.floor(random() * 9) - 4 : Math.fround(random() * 3 - 1.5));
-      leaves.push({ shape, values: Array.from({ length: sizeOf(shape) }, value) });
-      known.push({ shape, dtype: "float" });
-    };
-    const step = (
-      op: string,
-      inputs: number[],
-      attributes: Attributes,
-      shape: readonly number[],
-      dtype: DType = "float",
-    ) => {
-      steps.push({ op, inputs, attributes });
-      known.push({ shape, dtype });
-      return known.length - 1;
-    };
-    /** A value of a given kind, later ones more often. */
-    const choose = (fits: (k: Known) => boolean): number | null => {
-      const all = known.map((_, i) => i).filter((i) => fits(known[i]));
-      if (all.length === 0) return null;
-      return all[all.length - 1 - Math.min(int(0, all.length - 1), int(0, all.length - 1))];
-    };
-    const float = (k: Known) => k.dtype === "float";
-    const limit = (i: number) => (kind === "exact" ? step("clamp", [i], { min: -8, max: 8 }, known[i].shape) : i);
-    /** Two values that broadcast together, in either order, and their broadcast shape. */
-    const pair = (): [number, number, number[]] => {
-      const a = choose(float)!;
-      const b = choose((k) => {
-        const shape = float(k) ? broadcast(known[a].shape, k.shape) : null;
-        return shape !== null && sizeOf(shape) <= LARGEST;
-      })!;
-      const shape = broadcast(known[a].shape, known[b].shape)!;
-      return bool() ? [a, b, shape] : [b, a, shape];
-    };
-
-    const actions: Record<string, () => void> = {
-      unary() {
-        const x = choose(float)!;
-        const op = kind === "exact"
-          ? pick(["neg", "abs", "relu", "sign"])
-          : pick(["sin", "tanh", "neg", "sigmoid", "exp"]);
-        const bounded = op === "exp" ? step("tanh", [x], {}, known[x].shape) : x;
-        step(op, [bounded], {}, known[x].shape);
-      },
-      binary() {
-        const [a, b, shape] = pair();
-        const op = kind === "exact" ? pick(["add", "mul", "sub", "maximum", "minimum"]) : pick(["add", "mul", "sub"]);
-        limit(step(op, [a, b], {}, shape));
-      },
-      where() {
-        const [a, b, shape] = pair();
-        const condition = step(pick(["less", "greaterEqual", "equal"]), [a, b], {}, shape, "bool");
-        const [c, d, inner] = pair();
-        const all = broadcast(shape, inner);
-        if (all && sizeOf(all) <= LARGEST) step("where", [condition, c, d], {}, all);
-      },
-      logic() {
-        const a = choose((k) => k.dtype === "bool");
-        if (a === null) return;
-        const op = pick(["logicalNot", "any", "all"]);
-        if (op === "logicalNot") step(op, [a], {}, known[a].shape, "bool");
-        else step(op, [a], { axes: known[a].shape.map((_, i) => i) }, [], "bool");
-      },
-      reduce() {
-        const x = choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
-        if (x === null) return;
-        const { shape } = known[x];
-        const axes = shape.flatMap((_, i) => (bool() ? [i] : []));
-        const kept = shape.filter((_, i) => !axes.includes(i));
-        const op = kind === "exact" ? pick(["sum", "max", "min"]) : pick(["sum", "mean", "logSumExp"]);
-        const reduced = limit(step(op, [x], { axes }, kept));
-        // A reduction is often broadcast back over its input.
-        if (bool()) {
-          limit(
-            step(
-              "sub",
-              [
-                x,
-                step(
-                  "reshape",
-                  [reduced],
-                  { shape: shape.map((n, i) => (axes.includes(i) ? 1 : n)) },
-                  shape.map((n, i) => (axes.includes(i) ? 1 : n)),
-                ),
-              ],
-              {},
-              shape,
-            ),
-          );
-        }
-      },
-      position() {
-        const x = choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
-        if (x === null) return;
-        const axis = int(0, known[x].shape.length - 1);
-        const shape = known[x].shape.filter((_, i) => i !== axis);
-        const found = step(pick(["argmax", "argmin"]), [x], { axes: [axis] }, shape, "int");
-        const indices = step("unsqueeze", [found], { axis }, known[x].shape.map((n, i) => (i === axis ? 1 : n)), "int");
-        step("gather", [x, indices], { axis }, known[indices].shape);
-      },
-      order() {
-        const x = choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0 && Math.max(...k.shape) <= 40);
-        if (x === null) return;
-        const { shape } = known[x];
-        const axis = int(0, shape.length - 1);
-        const op = pick(["sort", "rank", "topKMask", "scatterAdd"]);
-        if (op === "sort") step(op, [x], { axis, descending: bool() }, shape);
-        else if (op === "topKMask") step(op, [x], { axis, k: int(0, shape[axis]) }, shape, "bool");
-        else {
-          const order = step("rank", [x], { axis, descending: bool() }, shape, "int");
-          if (op === "scatterAdd") limit(step(op, [x, order, x], { axis }, shape));
-          else step("gather", [x, order], { axis }, shape);
-        }
-      },
-      move() {
-        const x = choose((k) => float(k) && k.shape.length > 0)!;
-        if (x === null) return;
-        const { shape } = known[x];
-        const axis = int(0, shape.length - 1);
-        switch (pick(["transpose", "reshape", "slice", "pad", "flip", "concat", "stack", "broadcastTo", "unsqueeze"])) {
-          case "transpose": {
-            const rest = shape.map((_, i) => i);
-            const order = shape.map(() => rest.splice(int(0, rest.length - 1), 1)[0]);
-            return void step("transpose", [x], { order }, order.map((a) => shape[a]));
-          }
-          case "reshape":
-            return void step("reshape", [x], { shape: [sizeOf(shape)] }, [sizeOf(shape)]);
-          case "slice": {
-            const counts = shape.map((n) => Math.min(n, int(1, 4)));
-            const steps = shape.map((n, i) => (counts[i] > 1 ? int(1, Math.floor((n - 1) / (counts[i] - 1))) : 1));
-            const starts = shape.map((n, i) => int(0, Math.max(0, n - 1 - (counts[i] - 1) * steps[i])));
-            return void step("slice", [x], { starts, steps, counts }, counts);
-          }
-          case "pad": {
-            if (sizeOf(shape) === 0) return;
-            const [before, after] = [shape.map(() => int(0, 2)), shape.map(() => int(0, 2))];
-            const to = shape.map((n, i) => before[i] + n + after[i]);
-            if (sizeOf(to) <= LARGEST) step("pad", [x], { before, after, value: int(-2, 2) }, to);
-            return;
-          }
-          case "flip":
-            return void step("flip", [x], { axis }, shape);
-          case "concat":
-          case "stack": {
-            const same = (k: Known) => float(k) && k.shape.join() === shape.join();
-            const parts = [x, ...Array.from({ length: int(0, 3) }, () => choose(same)!)];
-            if (sizeOf(shape) * parts.length > LARGEST) return;
-            if (bool()) step("concat", parts, { axis }, shape.map((n, i) => (i === axis ? n * parts.length : n)));
-            else step("stack", parts, { axis }, [...shape.slice(0, axis), parts.length, ...shape.slice(axis)]);
-            return;
-          }
-          case "broadcastTo": {
-            const to = [int(1, 3), ...shape.map((n) => (n === 1 ? int(1, 3) : n))];
-            if (sizeOf(to) <= LARGEST && to.length <= 4) step("broadcastTo", [x], { shape: to }, to);
-            return;
-          }
-          case "unsqueeze":
-            if (shape.length < 4) step("unsqueeze", [x], { axis }, [...shape.slice(0, axis), 1, ...shape.slice(axis)]);
-        }
-      },
-      multiply() {
-        const a = choose((k) => float(k) && k.shape.length === 2);
-        if (a === null) return;
-        const b = choose((k) => float(k) && k.shape.length === 2 && k.shape[0] === known[a].shape[1]);
-        if (b === null || known[a].shape[0] * known[b].shape[1] > LARGEST) return;
-        limit(step("matmul", [a, b], {}, [known[a].shape[0], known[b].shape[1]]));
-      },
-    };
-
+    const { int, pick } = draw;
+    const built = new Builder(kind, draw);
     const base = Array.from({ length: int(1, 3) }, () => pick([2, 3, 1, 4, 5]));
     // Occasionally an axis that is reduced in stages.
     if (kind === "exact" && int(0, 5) === 0) base.splice(0, base.length, pick([600, 521]), pick([1, 2, 3]));
-    leaf(base);
-    leaf(base.map((n) => (int(0, 2) === 0 ? 1 : n)));
-    leaf(base.slice(int(0, base.length)));
-    const smooth = ["unary", "binary", "reduce", "move", "binary", "multiply"];
-    const whole = [...smooth, "where", "logic", "position", "order", "move", "reduce"];
-    for (let count = int(1, longest); count > 0; count--) actions[pick(kind === "exact" ? whole : smooth)]();
-    if (steps.length === 0) step("neg", [0], {}, known[0].shape);
-    const outputs = [
-      known.length - 1,
-      ...Array.from({ length: int(0, 2) }, () => int(leaves.length, known.length - 1)),
-    ];
+    built.leaf(base);
+    built.leaf(base.map((n) => (int(0, 2) === 0 ? 1 : n)));
+    built.leaf(base.slice(int(0, base.length)));
+    for (let count = int(1, longest); count > 0; count--) {
+      built[pick<typeof EXACT[number]>(kind === "exact" ? EXACT : SMOOTH)]();
+    }
+    if (built.steps.length === 0) built.negate();
+    const { leaves, steps, size } = built;
+    const outputs = [size - 1, ...Array.from({ length: int(0, 2) }, () => int(leaves.length, size - 1))];
     return { leaves, steps, outputs, seed: int(0, 0x7fffffff) };
   });
 }

@@ -47,44 +47,42 @@ export function input(
 export function element(
   input: number,
   index: readonly number[],
-  analytic: number,
-  numeric: number,
+  [analytic, numeric]: readonly [analytic: number, numeric: number],
   verdict: Verdict,
-  order: 1 | 2 = 1,
 ): ElementReport {
   const error = Math.abs(analytic - numeric);
-  return { input, index, order, analytic, numeric, error, estimate: Math.abs(numeric) * 3e-11, verdict };
+  return { input, index, order: 1, analytic, numeric, error, estimate: Math.abs(numeric) * 3e-11, verdict };
 }
 
 /** The tape of a small loss: the mean over the boxes of a smooth L1 of weighted differences. */
 export function lossTape(suspect?: number): TapeEntryReport[] {
-  const entry = (id: number, op: string, inputs: number[], shape: number[], input?: string): TapeEntryReport => ({
-    id,
+  const rows: [op: string, inputs: number[], shape: number[], input?: string][] = [
+    ["leaf", [], [2, 4, 56], "locations"],
+    ["leaf", [], [2, 4, 56], "logits"],
+    ["leaf", [], [2, 4, 56]],
+    ["sub", [1, 3], [2, 4, 56]],
+    ["abs", [4], [2, 4, 56]],
+    ["leaf", [], []],
+    ["less", [5, 6], [2, 4, 56]],
+    ["square", [4], [2, 4, 56]],
+    ["sub", [5, 6], [2, 4, 56]],
+    ["where", [7, 8, 9], [2, 4, 56]],
+    ["sum", [10], [2, 56]],
+    ["logSoftmax", [2], [2, 4, 56]],
+    ["take", [12, 3], [2, 56]],
+    ["neg", [13], [2, 56]],
+    ["add", [11, 14], [2, 56]],
+    ["mean", [15], []],
+  ];
+  return rows.map(([op, inputs, shape, input], i) => ({
+    id: i + 1,
     op,
     inputs,
     shape,
     dtype: "float",
     ...(input === undefined ? {} : { input }),
-    ...(id === suspect ? { suspect: true } : {}),
-  });
-  return [
-    entry(1, "leaf", [], [2, 4, 56], "locations"),
-    entry(2, "leaf", [], [2, 4, 56], "logits"),
-    entry(3, "leaf", [], [2, 4, 56]),
-    entry(4, "sub", [1, 3], [2, 4, 56]),
-    entry(5, "abs", [4], [2, 4, 56]),
-    entry(6, "leaf", [], []),
-    entry(7, "less", [5, 6], [2, 4, 56]),
-    entry(8, "square", [4], [2, 4, 56]),
-    entry(9, "sub", [5, 6], [2, 4, 56]),
-    entry(10, "where", [7, 8, 9], [2, 4, 56]),
-    entry(11, "sum", [10], [2, 56]),
-    entry(12, "logSoftmax", [2], [2, 4, 56]),
-    entry(13, "take", [12, 3], [2, 56]),
-    entry(14, "neg", [13], [2, 56]),
-    entry(15, "add", [11, 14], [2, 56]),
-    entry(16, "mean", [15], []),
-  ];
+    ...(i + 1 === suspect ? { suspect: true } : {}),
+  }));
 }
 
 /** A tape of many entries: a chain with shortcuts, and the entry that is the suspect. */
@@ -122,8 +120,8 @@ export function passing(): GradcheckReport {
     inputs,
     counts: counts({ ok: 896 }),
     worst: [
-      element(0, [1, 2, 17], -0.13402557431, -0.13402557425, "ok"),
-      element(1, [0, 3, 51], 0.00127713001, 0.00127713003, "ok"),
+      element(0, [1, 2, 17], [-0.13402557431, -0.13402557425], "ok"),
+      element(1, [0, 3, 51], [0.00127713001, 0.00127713003], "ok"),
     ],
     findings: [
       { check: "device", severity: "info", message: "webasm agrees with the oracle to 2.4 units in the last place." },
@@ -148,12 +146,12 @@ export function failing(): GradcheckReport {
     inputs,
     counts: counts({ ...inputs[0].counts, ok: inputs[0].counts.ok + 448 }),
     worst: [
-      element(0, [1, 0, 12], 0.4100213, 0.8200426, "wrong"),
-      element(0, [1, 0, 3], -0.200415, -0.40083, "wrong"),
-      element(0, [0, 0, 17], 0.1002, 0.2004, "wrong"),
-      element(0, [1, 1, 20], 0.0021, 0.0021001, "noise"),
-      element(0, [0, 0, 5], 0, 0.5, "kink"),
-      element(1, [0, 3, 51], 0.00127713001, 0.00127713003, "ok"),
+      element(0, [1, 0, 12], [0.4100213, 0.8200426], "wrong"),
+      element(0, [1, 0, 3], [-0.200415, -0.40083], "wrong"),
+      element(0, [0, 0, 17], [0.1002, 0.2004], "wrong"),
+      element(0, [1, 1, 20], [0.0021, 0.0021001], "noise"),
+      element(0, [0, 0, 5], [0, 0.5], "kink"),
+      element(1, [0, 3, 51], [0.00127713001, 0.00127713003], "ok"),
     ],
     findings: [
       {
@@ -176,7 +174,7 @@ export function failing(): GradcheckReport {
 /** One element, off by a factor of 1.001. */
 export function slightlyWrong(): GradcheckReport {
   const x: InputReport = { name: "x", shape: [], counts: counts({ wrong: 1 }), relative: [2.9e6], verdicts: ["wrong"] };
-  const worst = [element(0, [], 2.7210036, 2.7182853532, "wrong")];
+  const worst = [element(0, [], [2.7210036, 2.7182853532], "wrong")];
   return { ...base, name: "exp", verdict: "wrong", inputs: [x], counts: counts({ wrong: 1 }), worst, tape: [] };
 }
 
@@ -191,7 +189,7 @@ export function fast(): GradcheckReport {
     device: null,
     inputs: [input("logits", [6, 4], untested)],
     counts: counts({ ok: 3, untested: 24 }),
-    worst: [element(-1, [1], 0.5012, 0.5012, "ok")],
+    worst: [element(-1, [1], [0.5012, 0.5012], "ok")],
     tape: longTape(12),
   };
 }
@@ -211,7 +209,10 @@ export function notFinite(): GradcheckReport {
     order: 2,
     inputs: [x],
     counts: counts({ ok: 1, wrong: 2 }),
-    worst: [element(0, [1], Infinity, 1, "wrong", 2), element(0, [2], NaN, -Infinity, "wrong", 2)],
+    worst: [{ ...element(0, [1], [Infinity, 1], "wrong"), order: 2 }, {
+      ...element(0, [2], [NaN, -Infinity], "wrong"),
+      order: 2,
+    }],
     findings: [{ check: "non-finite", severity: "error", message: "sqrt is NaN at <x>[2].", entry: 3 }],
     tape: longTape(5, 3),
   };
@@ -252,7 +253,7 @@ export function large(suspect?: number): GradcheckReport {
     counts: total,
     worst: suspect === undefined
       ? []
-      : [element(0, [5000, 0], 0, 0.25, "wrong"), element(0, [5000, 1], 0, 0.5, "wrong")],
+      : [element(0, [5000, 0], [0, 0.25], "wrong"), element(0, [5000, 1], [0, 0.5], "wrong")],
     tape: longTape(450, suspect),
   };
 }

@@ -17,7 +17,8 @@ function leaf(values: readonly number[], shape = [values.length]): Tensor {
 /** The bound of the sum of an output's elements. */
 function roundingOf(output: Tensor): Rounding {
   const entries = historyOf([output]).filter((t) => t.dtype === "float" && t.inputs.length > 0);
-  return new Rounding([output], [leaf(new Array(output.size).fill(1), [...output.shape])], entries, new Map(), EPSILON);
+  const weights = [leaf(new Array(output.size).fill(1), [...output.shape])];
+  return new Rounding({ outputs: [output], weights, entries }, new Map(), EPSILON);
 }
 
 /** The bound on what moving one element of a leaf can change. */
