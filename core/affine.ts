@@ -16,7 +16,7 @@ export interface Variable {
   readonly depth: number;
 }
 
-/** `floor(of / by)`, or what it leaves. */
+/** `floor(of / by)`, or the remainder. */
 export class Division {
   readonly kind: "quotient" | "remainder";
   readonly of: Index;
@@ -60,7 +60,7 @@ export class Index {
   readonly terms: readonly Term[];
   readonly min: number;
   readonly max: number;
-  /** How many loops deep the expression's innermost variable lives; 0 for what depends on the thread alone. */
+  /** How many loops deep the expression's innermost variable lives; 0 if it depends only on the thread. */
   readonly depth: number;
   #key: string | null = null;
 
@@ -78,7 +78,7 @@ export class Index {
     this.depth = depth;
   }
 
-  /** The same for equal expressions. Made when it is asked for: most expressions are parts of others, and never compared. */
+  /** The same for equal expressions. Computed on demand, since most expressions are parts of others and never compared. */
   get key(): string {
     if (this.#key === null) {
       let key = String(this.base);

@@ -35,7 +35,7 @@ export async function compute(tensors: readonly Entry[], options: RealizeOptions
   return tensors.map((t) => inPrecision(present(t.value), device));
 }
 
-/** Runs a program on the chosen device, and says so where that is asked for. */
+/** Runs a program on the chosen device and reports it if debugging is on. */
 export function execute(
   device: Device,
   choice: DeviceChoice | undefined,
@@ -47,7 +47,7 @@ export function execute(
   return watched(level, { device, program, values }, (planned) => runOn(device, choice, planned, values));
 }
 
-/** Takes the value that an entry only repeats, where it is there. */
+/** Takes over the value of the entry that an entry only repeats, if it has been computed. */
 function takeMoved(entry: Entry, device: string): boolean {
   const source = movedFrom(entry);
   const value = source.valueOn(device);
@@ -68,7 +68,7 @@ function present(value: Values | null): Values {
 
 const variants = new WeakMap<Device, Variants>();
 
-/** Returns what is known of numbers that change on a device: it compiles plans accordingly. */
+/** Returns the record of numbers that change on a device, which decides how plans are compiled. */
 function variantsOf(device: Device): Variants {
   let known = variants.get(device);
   if (!known) variants.set(device, known = new Variants());

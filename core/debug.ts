@@ -1,7 +1,7 @@
-/** Says on the console what is computed, where `GPUGRAD_DEBUG` asks for it. */
+/** Reports computations on the console if `GPUGRAD_DEBUG` is set. */
 import type { Device } from "./device.ts";
 import type { Values } from "./entry.ts";
-import { bytesText, kernelText, loopText, millisecondsText, planText } from "./plan_text.ts";
+import { bytesText, kernelText, millisecondsText, planText } from "./plan_text.ts";
 import type { Plan } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 import { environmentVariable, printDebug } from "./runtime.ts";
@@ -11,13 +11,13 @@ const VARIABLE = "GPUGRAD_DEBUG";
 let fromEnvironment: unknown;
 
 /**
- * Returns how much is said: 0 nothing, 1 what ran and how long, 2 its plan too, 3 the loops of its kernels too, 4 their text too. The global
- * `GPUGRAD_DEBUG` counts, and may change at any time; where there is none, the environment variable does, which is read once.
+ * Returns the level of detail: 0 nothing, 1 each computation and its time, 2 also its plan, 3 also the loop form of its kernels, 4 also
+ * their text. The global `GPUGRAD_DEBUG` may change at any time and takes precedence over the environment variable, which is read once.
  */
 export function debugLevel(): number {
   const wanted = (globalThis as Record<string, unknown>)[VARIABLE] ??
     (fromEnvironment ??= environmentVariable(VARIABLE) ?? 0);
-  // `true` and texts, as the environment has them, are levels too.
+  // `true` and strings, such as those of the environment, are levels too.
   const level = Number(wanted);
   return level > 0 ? Math.min(4, Math.floor(level)) : 0;
 }
@@ -41,13 +41,14 @@ interface Shown {
 /** The plans that were shown lately, by device and key. */
 const shown = new WeakMap<Device, Map<string, Shown>>();
 
-/** Runs a computation and says what it did. */
+/** Runs a computation and reports it. */
 export async function watched(
   level: number,
   { device, program, values }: Computation,
   run: (program: Pick<Program, "key" | "plan">) => Promise<Values[]>,
 ): Promise<Values[]> {
   const { key } = program;
+  const wanted = { describe: level >= 3 };
   let planning = 0;
   let planned: Plan | null = null;
   const start = performance.now();
@@ -55,7 +56,7 @@ export async function watched(
     key,
     plan(target) {
       const from = performance.now();
-      planned = program.plan(target);
+      planned = program.plan(target, wanted);
       planning += performance.now() - from;
       return planned;
     },
@@ -63,7 +64,11 @@ export async function watched(
   const whole = performance.now() - start;
   const known = shownOn(device);
   const before = known.get(key);
-  const plan: Plan = planned ?? before?.plan ?? program.plan(device.target);
+  // Plans of lower levels have no loop forms.
+  const remembered = before && (level < 3 || before.level >= 3) ? before.plan : null;
+  const plan: Plan = planned ?? remembered ?? program.plan(device.target, wanted);
+  // Once: the plan of a key stays the same.
+  const isNews = planned !== null || level > (before?.level ?? 0);
   known.delete(key);
   known.set(key, { plan, level: Math.max(level, before?.level ?? 0) });
   if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
@@ -75,8 +80,7 @@ export async function watched(
   printDebug([
     `gpugrad: ${device.name} took ${millisecondsText(whole)} ms for ${kernelsText(plan)}, ${origin}; ` +
     `${bytes(values)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
-    // Once: the plan of a key stays the same.
-    ...(planned || level > (before?.level ?? 0) ? detailsOf(plan, level) : []),
+    ...(isNews ? detailsOf(plan, level) : []),
   ].join("\n"));
   return results;
 }
@@ -87,7 +91,7 @@ function shownOn(device: Device): Map<string, Shown> {
   return known;
 }
 
-/** Names that are listed; of more kernels only the number is told. */
+/** At most this many kernels are listed by name; the others are only counted. */
 const LISTED = 5;
 
 function kernelsText({ steps }: Plan): string {
@@ -102,7 +106,7 @@ function detailsOf(plan: Plan, level: number): string[] {
   if (level < 2) return [];
   const parts = [planText(plan)];
   plan.steps.forEach((step, i) => {
-    if (level >= 3) parts.push(`step ${i}, ${step.name}: loops\n${loopText(step)}`);
+    if (level >= 3) parts.push(`step ${i}, ${step.name}: loops\n${step.loops}`);
     if (level >= 4) parts.push(`step ${i}, ${step.name}: text\n${kernelText(step)}`);
   });
   return parts.map((part) => part.replace(/^/gm, "  "));

@@ -1,12 +1,12 @@
-/** Devices: where plans run, and which one is in use. */
+/** Devices, which run plans and keep them. */
 import type { Backend, CompiledPlan, Driver } from "./backends/backend.ts";
 import type { Values } from "./entry.ts";
 import type { Plan, Target } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 
 /**
- * What a call rejects with where the device went away under it: the driver was reset, a context was taken, a device was destroyed. The
- * values that were computed before are still there, and the next call starts the device anew.
+ * The error of a call during which the device was lost: its driver was reset, its context was lost or it was destroyed. Values computed
+ * before remain available, and the next call reopens the device.
  *
  * @example
  * ```ts
@@ -17,7 +17,7 @@ import type { Program } from "./program.ts";
  *   await y.data();
  * } catch (error) {
  *   if (!(error instanceof DeviceLostError)) throw error;
- *   await y.data(); // once more, on the device started anew
+ *   await y.data(); // once more, on the reopened device
  * }
  * ```
  */
@@ -52,9 +52,9 @@ const DEFAULT_CACHE_PLANS = 256;
  * ```
  */
 export class Device {
-  /** The name that it was asked for by. */
+  /** The name by which it was requested. */
   readonly name: string;
-  /** All that is known of its backend before it is opened. */
+  /** The record of its backend, known before it is opened. */
   readonly record: Backend;
   /** How many plans it has compiled so far. */
   compiled = 0;
@@ -68,9 +68,9 @@ export class Device {
   readonly #plans = new Map<string, CompiledPlan>();
   /** Runs under way: a plan is freed only between runs. */
   readonly #busy = new Map<CompiledPlan, number>();
-  /** Counts losses: what was compiled before the last one is gone. */
+  /** Counts losses: plans compiled before the last one are gone. */
   #losses = 0;
-  /** Whether the device is lost and not yet started anew. */
+  /** Whether the device is lost and not yet reopened. */
   #lost = false;
   #restart: Promise<void> | null = null;
 
@@ -80,7 +80,7 @@ export class Device {
     this.#driver = driver;
   }
 
-  /** What really executed the last plan: `float64`, or gpu.js's mode, which can be `cpu` where a backend had to give up. */
+  /** The backend that actually executed the last plan: `float64`, or gpu.js's mode, which can be `cpu` if a backend had to give up. */
   get backend(): string {
     return this.#driver.backend();
   }
@@ -90,12 +90,12 @@ export class Device {
     return this.#driver.executor();
   }
 
-  /** Why a faster executor was declined, `null` where none was. */
+  /** Why a faster executor was declined; `null` if none was. */
   get fallbackReason(): string | null {
     return this.#driver.fallbackReason();
   }
 
-  /** What computes, in words: the adapter or renderer of a GPU, `WebAssembly`, `JavaScript`. */
+  /** The hardware or engine, in words: the adapter or renderer of a GPU, `WebAssembly`, `JavaScript`. */
   get description(): string {
     return this.#driver.description();
   }
@@ -105,7 +105,7 @@ export class Device {
     return this.record;
   }
 
-  /** How many compiled plans it holds, and their bytes. */
+  /** The number of compiled plans that it holds, and their bytes. */
   get cached(): { plans: number; bytes: number } {
     let bytes = 0;
     for (const plan of this.#plans.values()) bytes += plan.bytes;
@@ -129,7 +129,7 @@ export class Device {
     try {
       return await compiled.run(leaves);
     } catch (error) {
-      // What failed once may be broken; the next call compiles anew.
+      // A plan that failed may be broken; the next call compiles again.
       if (this.#plans.get(key) === compiled) this.#plans.delete(key);
       this.#noteLoss(error, losses);
       throw error;
@@ -157,14 +157,14 @@ export class Device {
     }
   }
 
-  /** Takes note of an error that says that the device went away, unless another call did. */
+  /** Notes an error that reports the loss of the device, unless another call has noted it. */
   #noteLoss(error: unknown, losses: number): void {
     if (!(error instanceof DeviceLostError) || losses !== this.#losses) return;
     this.#losses++;
     this.#lost = true;
   }
 
-  /** Frees a plan; one that is gone, with a device that was lost, may refuse. */
+  /** Frees a plan; errors are ignored for plans that are gone with a lost device. */
   async #free(plan: CompiledPlan, gone: boolean): Promise<void> {
     try {
       await plan.dispose();
@@ -173,7 +173,7 @@ export class Device {
     }
   }
 
-  /** After a loss. Where the device does not come back the call that needs it says why, and the next one tries again. */
+  /** Reopens the device after a loss. If it does not come back, the call that needs it throws the reason, and the next one tries again. */
   async #startAnew(): Promise<void> {
     const plans = [...this.#plans.values()];
     this.#plans.clear();
@@ -202,7 +202,7 @@ export class Device {
     }
   }
 
-  /** Frees all compiled plans. The device can be used again: it compiles anew. */
+  /** Frees all compiled plans. The device can still be used and compiles again. */
   async dispose(): Promise<void> {
     const plans = [...this.#plans.values()];
     this.#plans.clear();
@@ -210,7 +210,7 @@ export class Device {
     await this.#driver.dispose();
   }
 
-  /** Name, what computes, backend and executor. */
+  /** Returns the name, the description, the backend and the executor. */
   toString(): string {
     return `Device(${this.name} on ${this.description}, backend ${this.backend}, executor ${
       this.executor ?? "not yet known"

@@ -2,7 +2,7 @@
 import { backends } from "./backends/list.ts";
 import { type Declared, kind, oneOf } from "./options.ts";
 
-/** Where a computation runs: a device's name or the device itself. */
+/** The device of a computation: its name or the device itself. */
 export type DeviceChoice = string | { readonly name: string };
 
 /** Options of everything that computes. */
@@ -11,7 +11,7 @@ export interface RealizeOptions {
   readonly device?: DeviceChoice;
 }
 
-/** What names a device. */
+/** The names of devices. */
 export const deviceName = oneOf("auto", ...backends.map(({ name }) => name));
 
 /** The options of everything that computes. */

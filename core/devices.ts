@@ -8,14 +8,14 @@ import { describe, Signature } from "./options.ts";
 import { type DeviceChoice, deviceName } from "./device_names.ts";
 import type { Values } from "./entry.ts";
 
-/** `auto` takes a GPU where it is this many times faster than the host: software drivers and noise are not. */
+/** `auto` chooses a GPU if it is at least this many times faster than the host, which rules out software drivers and noise. */
 const WORTH_A_GPU = 2;
 
 const devices = new Map<string, Promise<Device>>();
-/** What computes unless a call says otherwise. */
+/** The default device. */
 let current = "auto";
 
-/** What a device must get right to be used at all: each thread loops, and the sums are whole numbers, so they are exact. */
+/** The size of the computation that a device must get right before it is used. Each thread loops; the sums are whole, hence exact. */
 const PROBE_SIZE = 2 ** 18;
 const PROBE_TRIPS = 64;
 const PROBE_MODULUS = 7;
@@ -48,7 +48,7 @@ function probePlan({ dialect: { thread } }: Target): Plan {
   };
 }
 
-/** Why a backend cannot run in this runtime at all; `null` where it can. */
+/** Returns why a backend cannot run in this runtime; `null` if it can. */
 function elsewhere({ runsIn }: Backend): string | null {
   return runsIn.includes(runtime()) ? null : `runs only in ${runsIn.join(", ")}, and this is ${runtime()}`;
 }
@@ -91,7 +91,7 @@ function deviceNamed(name: string): Promise<Device> {
       throw new Error(`useDevice: "${name}" ${(error as Error).message}`, { cause: error });
     });
     devices.set(name, device);
-    // A failed start is tried again when it is asked for again.
+    // A failed start is retried at the next request.
     device.catch(() => devices.delete(name));
   }
   return device;
@@ -105,7 +105,7 @@ function reasonOf(error: unknown): string {
 
 let fastest: Promise<Device> | null = null;
 
-/** The device that `auto` stands for; found out once, and anew after it was lost. */
+/** The device of `auto`, chosen once, and again after it was lost. */
 function fastestDevice(): Promise<Device> {
   if (!fastest) {
     fastest = findFastest();
@@ -169,12 +169,12 @@ const useDeviceCall = new Signature("useDevice(name)");
 const availableDevicesCall = new Signature("availableDevices()");
 
 /**
- * Makes a device the default for everything that computes, and gives it.
+ * Makes a device the default for all computations and returns it.
  *
- * @param name `"auto"` (the fastest that works: kernels are run, compared and timed to find out; `passedOver` of the device says why
- * others were not taken), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"webasm"` (float32, SIMD and
+ * @param name `"auto"` (the fastest that works: kernels are run, compared and timed to find out; `passedOver` of the device lists
+ * those not chosen and why), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"webasm"` (float32, SIMD and
  * threads), `"cpu"` (float32, plain JavaScript) or `"float64"` (the oracle: the same kernels in doubles).
- * @throws where the device does not work here, with the reason.
+ * @throws if the device does not work here, with the reason.
  *
  * @example
  * ```ts
@@ -201,7 +201,7 @@ export async function useDevice(name: string): Promise<Device> {
 }
 
 /**
- * The devices, those on a GPU first, each with whether it works here and why not.
+ * Returns all devices, GPUs first, each with whether it works here and, if not, the reason.
  *
  * @example
  * ```ts
@@ -224,11 +224,11 @@ export async function availableDevices(): Promise<AvailableDevice[]> {
   }));
 }
 
-/** A device, as {@link availableDevices} tells. */
+/** A device, as {@link availableDevices} returns it. */
 export interface AvailableDevice {
   readonly name: string;
   readonly available: boolean;
-  /** What computes: the adapter or renderer of a GPU. */
+  /** The hardware or engine: the adapter or renderer of a GPU. */
   readonly description?: string;
   /** Why it is not available. */
   readonly reason?: string;
@@ -242,12 +242,12 @@ function nameOf(choice: DeviceChoice = current): string {
   return typeof choice === "string" ? choice : choice.name;
 }
 
-/** The device of a choice; the default without one. */
+/** Returns the chosen device, by default the current one. */
 export function chosenDevice(choice?: DeviceChoice): Promise<Device> {
   return choice instanceof Device ? Promise.resolve(choice) : deviceOf(nameOf(choice));
 }
 
-/** Runs a plan on the chosen device. Where `auto` chose and the device is lost, it chooses anew, and the error says what. */
+/** Runs a plan on the chosen device. If `auto` chose it and it is lost, `auto` chooses again and the error says which device is next. */
 export async function runOn(
   device: Device,
   choice: DeviceChoice | undefined,

@@ -4,9 +4,9 @@ import { Lineage, Lineages } from "./lineage.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
 /**
- * What a tensor holds. All three are stored as floating-point numbers (float32 on devices, float64 on the oracle), so integers
- * are exact up to 2^24: beyond, what a device computes (a sum, a product) is rounded to what float32 holds. The dtype fixes what an
- * op accepts and which array `data()` returns.
+ * The type of a tensor's elements. All three are stored as floating-point numbers (float32 on devices, float64 on the oracle), so
+ * integers are exact up to 2^24: beyond that, results of a device (a sum, a product) are rounded to float32. The dtype determines which
+ * ops accept a tensor and which array `data()` returns.
  */
 export type DType = "float" | "int" | "bool";
 
@@ -16,15 +16,15 @@ export type Values = Float32Array | Float64Array;
 /** The part of an op that the tape and the compiler need; see `op.ts` for the rest. */
 export interface TapeOp {
   readonly name: string;
-  /** Returns the output's shape and dtype. Throws where the inputs do not fit. */
+  /** Returns the output's shape and dtype. Throws if the inputs do not fit. */
   infer(inputs: readonly Entry[], attributes: Attributes): { shape: Shape; dtype: DType };
   /** How it is computed. */
   readonly kernel: Kernel<Entry>;
-  /** One rule an input, `null` for an input without derivative; `null` for an op without any. */
+  /** One rule per input, `null` for an input without derivative; `null` for an op without any. */
   readonly vjp: readonly unknown[] | null;
 }
 
-/** What the host holds: the op of entries without inputs. */
+/** The op of entries without inputs, whose value the host holds. */
 export const leafOp: TapeOp = {
   name: "leaf",
   infer: () => {
@@ -37,7 +37,7 @@ export const leafOp: TapeOp = {
 let nextId = 1;
 let computations = 0;
 
-/** Tells the tape that a computation begins: what is recorded from now on is recorded after it. */
+/** Tells the tape that a computation begins: entries recorded from now on are recorded after it. */
 export function beginComputation(): void {
   computations++;
 }
@@ -49,7 +49,7 @@ export function computationsBegun(): number {
 
 const NOTHING: readonly never[] = [];
 
-/** What an entry was made of, once it is the past. */
+/** The inputs of an entry that has become the past. */
 interface Past<T> {
   readonly inputs: WeakRef<readonly T[]>;
   /** Holds the inputs while this entry and one of the keys live: the lineage, and thus an ancestor. */
@@ -57,7 +57,7 @@ interface Past<T> {
   readonly lineage: WeakRef<Lineage>;
 }
 
-/** Whether a dtype can hold a value: an `Int32Array` and a `Uint8Array` would make another number of it. */
+/** Whether a dtype can hold a value: an `Int32Array` or a `Uint8Array` would convert it to another number. */
 export function holds(dtype: DType, value: number): boolean {
   return dtype === "float" || (dtype === "int" ? value === (value | 0) : value === 0 || value === 1);
 }
@@ -75,19 +75,19 @@ export interface Output {
 }
 
 /**
- * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. The compiler knows entries
- * alone; programs hold `Tensor`s, which are entries that can be read. All entries that one is made of are of its own class.
+ * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. The compiler knows
+ * only entries; programs hold `Tensor`s, which are entries that can be read. All inputs of an entry are of the same class as it.
  */
 export class Entry {
-  /** Position on the tape: inputs have lower numbers than what is made of them. */
+  /** Position on the tape: inputs have lower numbers than the entries made of them. */
   readonly id: number = nextId++;
   /** The op that makes this entry. */
   readonly op: TapeOp;
-  /** What else the op needs to know. */
+  /** The parameters of the op other than its inputs. */
   readonly attributes: Attributes;
   /** The sizes of the axes, outermost first. */
   readonly shape: Shape;
-  /** What it holds. */
+  /** The type of its elements. */
   readonly dtype: DType;
   /** The number of elements. */
   readonly size: number;
@@ -97,7 +97,7 @@ export class Entry {
   readonly tracked: boolean;
   /** How many computations had begun when this was recorded. */
   readonly recordedAfter: number = computations;
-  /** Whether something was made of it that was recorded after a later computation: then it is state. */
+  /** Whether an entry made of it was recorded after a later computation; it is state then. */
   outlives = false;
   /** Whether its value was kept as state. */
   isState = false;
@@ -108,7 +108,7 @@ export class Entry {
   /** The device that computed the value; `null` for a leaf, whose value holds on every device. */
   computedOn: string | null = null;
   #inputs: readonly this[];
-  /** `null` while it is made of its inputs as anything is; "forgotten" where it is made of nothing any more. */
+  /** `null` until it becomes the past; "forgotten" once it has no inputs left. */
   #past: Past<this> | "forgotten" | null = null;
   /** The lineages of entries of the past that are made of this. */
   #lineages: Lineages | null = null;
@@ -129,27 +129,27 @@ export class Entry {
   }
 
   /**
-   * What it is made of. State that is the past is made of nothing any more where nothing that it was made of can be reached: then nobody can
-   * ask for a gradient by it.
+   * The entries it is made of. State that is the past has no inputs once none of its ancestors can be reached, since no program can then
+   * ask for a gradient by one.
    */
   get inputs(): readonly this[] {
     if (this.#past === null) return this.#inputs;
     return this.#past === "forgotten" ? NOTHING : this.#past.inputs.deref() ?? NOTHING;
   }
 
-  /** Whether it is the past: its value serves every device, as that of a leaf does, and its inputs may go. */
+  /** Whether it is the past: its value serves every device, like that of a leaf, and its inputs may be released. */
   get isPast(): boolean {
     return this.#past !== null;
   }
 
-  /** Forgets its inputs: it is a leaf from now on, with the value that it has. */
+  /** Forgets its inputs: from now on it is a leaf with its current value. */
   forget(): void {
     this.#past = "forgotten";
     this.#inputs = NOTHING;
     this.#elsewhere = null;
   }
 
-  /** Holds its inputs only as long as one of its ancestors lives. */
+  /** Holds its inputs only as long as one of its ancestors is alive. */
   release(ancestors: Iterable<Entry>): void {
     const lineage = new Lineage(this);
     for (const ancestor of ancestors) {
@@ -170,13 +170,13 @@ export class Entry {
   }
 
   /**
-   * Makes `consumers` of an entry that was released read a copy of its value instead. The tape then holds the copy, and the entry is held by
-   * the program alone, or not at all. The copy is made of the entry for as long as that, or an ancestor of it, lives.
+   * Makes `consumers` of an entry that was released read a copy of its value instead. The tape then holds the copy; only the program may
+   * still hold the entry. The entry remains the input of the copy while it, or an ancestor of it, is alive.
    */
   standIn(op: TapeOp, consumers: Iterable<Entry>): void {
     const lineage = (this.#past as Past<this>).lineage.deref()!;
     const { shape, dtype, value, tracked } = this;
-    // Of the same class: where the entry is a tensor, programs may reach the copy as the input of another one.
+    // Of the same class: if the entry is a tensor, programs may reach the copy as the input of another tensor.
     const copy = new (this.constructor as typeof Entry)(op, [this], {}, { shape, dtype, value, tracked }) as this;
     // On the tape it comes right after the entry.
     Object.assign(copy, { id: this.id + 0.5, recordedAfter: this.recordedAfter, computedOn: this.computedOn });
@@ -184,24 +184,24 @@ export class Entry {
     for (const consumer of consumers) consumer.#replace(this, copy);
   }
 
-  /** Puts another entry in the place of an input. */
+  /** Replaces an input by another entry. */
   #replace(input: Entry, by: Entry): void {
     const replaced = (t: this) => (t === input ? by as this : t);
     if (this.#past === null) this.#inputs = this.#inputs.map(replaced);
     else {
-      // The same array: it is what the past holds.
+      // The same array, since the past holds it.
       const inputs = this.inputs as this[];
       inputs.forEach((t, k) => (inputs[k] = replaced(t)));
     }
   }
 
-  /** Returns the value that serves a device, `null` where the device has to compute it. */
+  /** Returns the value that serves a device; `null` if the device has to compute it. */
   valueOn(device: string): Values | null {
     if (this.computedOn === null || this.computedOn === device || this.#past !== null) return this.value;
     return this.#elsewhere?.get(device) ?? null;
   }
 
-  /** Makes a value that a device computed the current one; that of another device stays beside it. */
+  /** Makes a value that a device computed the current one, and keeps that of another device. */
   setValue(value: Values, device: string | null): void {
     if (this.value !== null && this.computedOn !== null && this.computedOn !== device) {
       (this.#elsewhere ??= new Map()).set(this.computedOn, this.value);

@@ -1,4 +1,4 @@
-/** Values of kernels before they are written: plain data that backends render, each in its own way. */
+/** Values of kernels before they are written: plain data that each backend renders in its dialect. */
 
 /** A variable of a kernel. */
 export interface Local {
@@ -20,7 +20,7 @@ export interface Linear {
   readonly terms: readonly { readonly local: Local; readonly coefficient: number }[];
 }
 
-/** A number or, where a call of a function of truth values or `within` makes it, a condition. */
+/** A number, or a condition if it is `within` or a call of a function of truth values. */
 export type Expression =
   | Local
   /** A number as it is. */
@@ -29,11 +29,11 @@ export type Expression =
   | { readonly kind: "read"; readonly argument: number; readonly at: readonly Linear[] }
   /** A whole number. */
   | { readonly kind: "index"; readonly of: Linear }
-  /** `floor(of / by)`, where `of` is at most `most`. */
+  /** `floor(of / by)` for `of` up to `most`. */
   | { readonly kind: "quotient"; readonly of: Linear; readonly by: number; readonly most: number }
   /** `of - by * quotient`. */
   | { readonly kind: "remainder"; readonly of: Linear; readonly by: number; readonly quotient: Linear }
-  /** Whether a whole number is at least 0, where `low`, and below `end`, unless that is `null`. */
+  /** Whether a whole number is at least 0 (if `low`) and below `end` (unless it is `null`). */
   | { readonly kind: "within"; readonly of: Linear; readonly low: boolean; readonly end: number | null }
   /** A scalar function by its name in `core/backends/functions.ts`. */
   | { readonly kind: "call"; readonly name: string; readonly args: readonly Expression[] };

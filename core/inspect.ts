@@ -1,4 +1,4 @@
-/** Shows what lies between a tensor and its value: the tape, the plan, the kernels, and how long they take. */
+/** Shows the tape, the plan and the kernels behind a tensor, and how long they take. */
 import { valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
@@ -19,7 +19,7 @@ export interface InspectOptions extends RealizeOptions {
 
 /** One kernel of a plan, as {@link inspect} shows it. */
 export interface InspectedStep {
-  /** The op whose result the kernel stores; ops that are fused into it have no step of their own. */
+  /** The op whose result the kernel stores; ops that are fused into it have no separate step. */
   readonly name: string;
   /** The shape of the result. */
   readonly shape: readonly number[];
@@ -27,6 +27,8 @@ export interface InspectedStep {
   readonly args: readonly string[];
   /** Loop iterations of one thread. */
   readonly iterations: number;
+  /** The loop form as pseudo-code: the kernel before it is written for the device. */
+  readonly loops: string;
   /** The function that gpu.js compiles. */
   readonly source: string;
   /** How long it takes; `null` without `time`. */
@@ -37,11 +39,11 @@ export interface InspectedStep {
 export interface StepTime {
   /**
    * On `float64` the time of the kernel's function, repeated until a clock can tell. Other devices run all kernels of a plan as one pipeline.
-   * There each kernel runs once more by itself, and this is the shortest time of five such calls, less that of calls which copy the same
-   * arrays in and out and compute nothing. `null` where {@link StepTime.reason} says why.
+   * There each kernel also runs alone, and this is the shortest time of five such calls, less that of calls that copy the same
+   * arrays in and out and compute nothing. `null` if there is a {@link StepTime.reason}.
    */
   readonly milliseconds: number | null;
-  /** Why the milliseconds are not known; `null` where they are. */
+  /** Why the milliseconds are not known; `null` if they are. */
   readonly reason: string | null;
   /** The bytes of the arrays that it reads. */
   readonly bytesIn: number;
@@ -59,17 +61,17 @@ export interface PlanTime {
   readonly bytesOut: number;
 }
 
-/** What {@link inspect} returns. */
+/** The result of {@link inspect}. */
 export interface Inspection {
-  /** One line an entry: number, op, inputs, shape, dtype. */
+  /** One line per entry: number, op, inputs, shape, dtype. */
   readonly tape: string;
-  /** One line a kernel; with `time` a table. */
+  /** One line per kernel; with `time`, a table. */
   readonly plan: string;
   /** The kernels in the order in which they run, all in one pipeline. */
   readonly steps: readonly InspectedStep[];
   /** How long the plan takes; `null` without `time`. */
   readonly time: PlanTime | null;
-  /** Tape, plan and sources. */
+  /** The tape, the plan, and each kernel's loop form and source. */
   toString(): string;
 }
 
@@ -108,13 +110,14 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const wanted = outputs instanceof Tensor ? [outputs] : tensorsOrThrow(inspectCall, "outputs", outputs);
   const device = await chosenDevice(options?.device);
   const program = new Program(wanted);
-  const plan = program.plan(device.target);
+  const plan = program.plan(device.target, { describe: true });
   const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
   const steps = plan.steps.map((step, i): InspectedStep => ({
     name: step.name,
     shape: step.shape,
     args: step.args.map(sourceText),
     iterations: step.kernel.iterations,
+    loops: step.loops!,
     source: kernelText(step),
     time: profiled && stepTime(plan, step, i, profiled),
   }));
@@ -129,7 +132,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
     time,
     toString: () =>
       `tape\n${tape}\n\nplan for ${device.name}, results ${results}\n${text}\n\n` +
-      steps.map((s, i) => `step ${i}: ${s.name}\n${s.source}`).join("\n\n"),
+      steps.map((s, i) => `step ${i}: ${s.name}\n${s.loops}\n\n${s.source}`).join("\n\n"),
   };
 }
 

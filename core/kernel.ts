@@ -1,27 +1,27 @@
-/** How ops are computed, as far as the compiler knows. */
+/** Kernels: how ops are computed, as the compiler sees them. */
 import type { Index } from "./affine.ts";
 import type { Builder, Expression } from "./expression.ts";
 import type { Shape } from "./shape.ts";
 
-/** Attributes of an entry: what an op needs to know besides its inputs. Plain data, since they are part of the structural key. */
+/** Attributes of an entry: the parameters of an op other than its inputs. Plain data, since they are part of the structural key. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
 /** A function of the elements at one position. */
 export interface ElementwiseKernel<A extends Attributes = Attributes> {
   readonly kind: "elementwise";
-  /** The result of arguments that are numbers, or conditions if `takes` says so. */
+  /** The result. The arguments are numbers, or conditions according to `takes`. */
   expression(args: readonly Expression[], attributes: A, build: Builder): Expression;
-  /** What each argument must be; a missing entry is a number. */
+  /** The type of each argument, a number if missing. */
   readonly takes?: readonly ("number" | "condition")[];
-  /** What the expression is. */
+  /** The type of the expression. */
   readonly gives?: "number" | "condition";
   /** Rough cost of one evaluation, 1 for an addition. */
   readonly cost: number;
   /** Attributes that are numbers and may change from call to call; as expressions they follow the arguments. */
   readonly numbers?: readonly string[];
   /**
-   * For a choice: the numbers of the arguments that the result is where the first one, a condition, holds, and where it does not. The
-   * one that is taken where it holds is not evaluated elsewhere.
+   * For a choice: the numbers of the arguments that are the result if the first argument, a condition, holds and if it does not. `taken`
+   * is evaluated only if the condition holds.
    */
   readonly choice?: { readonly taken: number; readonly otherwise: number };
 }
@@ -29,7 +29,7 @@ export interface ElementwiseKernel<A extends Attributes = Attributes> {
 /** Rewrites indices: computes nothing. */
 export interface MovementKernel<A extends Attributes = Attributes> {
   readonly kind: "movement";
-  /** Where in the input the element at `out` comes from; outside the bounds of the input it is `fill`. */
+  /** Returns the index in the input of the element at `out`; outside the bounds of the input the element is `fill`. */
   source(out: readonly Index[], attributes: A, input: Shape, output: Shape): Index[];
   /** The value of elements whose `source` is outside the input (`pad`). */
   fill?(attributes: A): number;
@@ -42,7 +42,7 @@ export interface ReduceKernel<A extends Attributes = Attributes> {
   readonly kind: "reduce";
   /** The axes that are reduced, in order. */
   axes(attributes: A): readonly number[];
-  /** What the result is over nothing, and where accumulation starts. */
+  /** The result over no elements, and the initial accumulator. */
   readonly identity: number;
   /** Combines an accumulator and an element. For an arg-reduction: whether the element is better. */
   combine(accumulator: Expression, element: Expression, build: Builder): Expression;
@@ -53,15 +53,15 @@ export interface ReduceKernel<A extends Attributes = Attributes> {
 /** Reads the first input at positions that depend on the values of the second. */
 export interface GatherKernel<A extends Attributes = Attributes> {
   readonly kind: "gather";
-  /** Where in the second input the position stands for the element at `out`. */
+  /** Returns the index in the second input of the position for the element at `out`. */
   position(out: readonly Index[], attributes: A, source: Shape): Index[];
-  /** Where in the first input the element comes from. */
+  /** Returns the index of the element in the first input. */
   source(out: readonly Index[], position: Index, attributes: A, source: Shape): Index[];
   /** The axis of the first input that positions count along. */
   axis(attributes: A): number;
 }
 
-/** Computes an element from its own position. */
+/** Computes an element from its position. */
 export interface PositionKernel<A extends Attributes = Attributes> {
   readonly kind: "position";
   /** `start + step * index`. */
@@ -75,7 +75,7 @@ export interface LeafKernel {
   readonly kind: "leaf";
 }
 
-/** An op that is computed as other ops; it has a name on the tape for the sake of a derivative of its own. */
+/** An op that is computed as other ops; it has a name on the tape because it has a separate derivative. */
 export interface LoweredKernel<T, A extends Attributes = Attributes> {
   readonly kind: "lowered";
   lower(inputs: readonly T[], attributes: A): T;

@@ -1,19 +1,19 @@
-/** Who can still ask what an entry of the past was made of. */
+/** Lineages, which keep the inputs of an entry of the past alive while a program can still ask for them. */
 
 /**
  * Stands for an entry that is the past, for its ancestors: each of them holds it, so that it lives as long as one of them does. The entry
- * holds its inputs for as long as this lives.
+ * holds its inputs for as long as this is alive.
  */
 export class Lineage {
   readonly #entry: WeakRef<object>;
-  /** The lineages of entries that are made of this one: whatever holds this one holds them, too. */
+  /** The lineages of entries that are made of this one: every holder of this one also holds them. */
   readonly later = new Lineages();
 
   constructor(entry: object) {
     this.#entry = new WeakRef(entry);
   }
 
-  /** Whether the entry is still there. */
+  /** Whether the entry is still alive. */
   get lives(): boolean {
     return this.#entry.deref() !== undefined;
   }

@@ -33,7 +33,7 @@ export interface VjpContext<A extends Attributes = Attributes> {
   readonly attributes: A;
   /**
    * Multiplies the cotangent by a local derivative. The product is 0 where the cotangent is absent because another branch was selected,
-   * whatever the derivative is there; elsewhere it follows IEEE arithmetic. `move` brings the cotangent to the shape of the product.
+   * regardless of the derivative there; elsewhere it follows IEEE arithmetic. `move` brings the cotangent to the shape of the product.
    */
   times(factor: () => Tensor, move?: (cotangent: Tensor) => Tensor): Tensor;
 }
@@ -44,7 +44,7 @@ export type LocalContext<A extends Attributes = Attributes> = Omit<VjpContext<A>
 /**
  * The vector-Jacobian product for one input, written with ops so that it can be differentiated again. Products with local derivatives
  * are `times(() => derivative)`; anything else that a rule does to the cotangent only moves or sums it. The result may have the output's
- * shape where the input was broadcast: the reverse walk sums it.
+ * shape if the input was broadcast: the reverse walk sums it.
  */
 export type Vjp<A extends Attributes = Attributes> = (context: VjpContext<A>) => Tensor;
 
@@ -105,10 +105,10 @@ export type Accuracy =
   | { readonly function: string }
   | { readonly ulps: Ulps };
 
-/** Computes one element from those of the inputs at its position, apart from how the op is written. */
+/** Computes one element from those of the inputs at its position, independently of the op's kernel. */
 export type ScalarReference<A extends Attributes = Attributes> = (inputs: readonly number[], attributes: A) => number;
 
-/** The facts that ops and composites have in common: enough to test them. */
+/** The facts that ops and composites share, enough to test them. */
 export interface Entry<A extends Attributes = Attributes> {
   readonly name: string;
   /** Records it. */
@@ -119,13 +119,13 @@ export interface Entry<A extends Attributes = Attributes> {
   readonly domain: (draw: Draw) => Case<A>;
   /** Default `composite`. */
   readonly accuracy?: Accuracy;
-  /** Of a scalar function: the names of its arguments, each of which stands for a tensor. */
+  /** For a scalar function: the names of its arguments, each of which is a tensor. */
   readonly parameters?: readonly string[];
-  /** Of a scalar function: what it computes. */
+  /** For a scalar function: its value, computed independently. */
   readonly reference?: ScalarReference<A>;
 }
 
-/** An op: everything that is known of it. */
+/** An op, with all facts about it. */
 export interface Op<A extends Attributes = Attributes> extends TapeOp {
   /** The output's shape and dtype. Throws if the inputs do not fit. */
   infer(inputs: readonly Tensor[], attributes: A): { shape: Shape; dtype: DType };
@@ -139,17 +139,17 @@ export interface Op<A extends Attributes = Attributes> extends TapeOp {
   readonly selects?: readonly (Selects<A> | null)[];
   /** Draws a case to test it on. */
   readonly domain?: (draw: Draw) => Case<A>;
-  /** In words, what the inputs must satisfy for the result to be finite: `its input must be above 0`. */
+  /** The condition, in words, under which the result is finite: `its input must be above 0`. */
   readonly requires?: string;
   /** Default `exact` for kernels that only move elements, `composite` for all others. */
   readonly accuracy?: Accuracy;
-  /** Of a scalar function: the names of its arguments, each of which stands for a tensor. */
+  /** For a scalar function: the names of its arguments, each of which is a tensor. */
   readonly parameters?: readonly string[];
-  /** Of a scalar function: what it computes. */
+  /** For a scalar function: its value, computed independently. */
   readonly reference?: ScalarReference<A>;
 }
 
-/** How exactly an op is computed. */
+/** Returns how exactly an op is computed. */
 export function accuracyOf<A extends Attributes>({ accuracy, kernel: { kind } }: Op<A>): Accuracy {
   return accuracy ?? (kind === "movement" || kind === "gather" ? "exact" : "composite");
 }

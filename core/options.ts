@@ -1,7 +1,7 @@
 /**
  * The calls of public functions, checked: no argument that nobody reads, no option that does not exist, no value of another kind.
  *
- * A function declares its call once, beside itself, and checks it in its first line:
+ * A function declares its call once, next to itself, and checks it in its first line:
  *
  *     const sumCall = new Signature<ReduceOptions>("sum(x, axis, options)", { keepDims: boolean });
  *
@@ -12,7 +12,7 @@
  */
 import { formatShape } from "./shape.ts";
 
-/** What a value has to be. */
+/** A kind of value that a parameter or an option accepts. */
 export interface Kind<T> {
   /** In words, after "expected": `true or false`. */
   readonly expected: string;
@@ -24,7 +24,7 @@ export interface Kind<T> {
 /** The options of a function, each with its kind. */
 export type Declared<O> = { readonly [K in keyof O]-?: Kind<Exclude<O[K], undefined>> };
 
-/** A kind of one's own. */
+/** Returns a custom kind. */
 export function kind<T>(expected: string, example: string, accepts: (value: unknown) => boolean): Kind<T> {
   return { expected, example, accepts: accepts as (value: unknown) => value is T };
 }
@@ -176,7 +176,7 @@ function listed(words: readonly string[], join: "and" | "or"): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${join} ${words[words.length - 1]}`;
 }
 
-/** Makes the error of a call; `verify` throws a class of its own. */
+/** Makes the error of a call; `verify` uses a separate class. */
 type ErrorClass = new (message: string) => Error;
 
 /** How a public function is called. */
@@ -192,7 +192,7 @@ export class Signature<O extends object = Record<never, never>> {
 
   /**
    * @param text the call as one writes it: `sum(x, axis, options)`, `new SSDLoss(defaultBoxes, options)`, `SSDLoss.forward(...)`.
-   * @param declared the options, where the last parameter takes some.
+   * @param declared the options, if the last parameter takes some.
    * @param error the class of the errors.
    */
   constructor(text: string, declared?: Declared<O>, error: ErrorClass = Error) {
@@ -230,7 +230,7 @@ export class Signature<O extends object = Record<never, never>> {
     if (keys === 0 && !isPlain(options)) throw this.#noOptions(options);
   }
 
-  /** The error where a parameter or an option is something else than expected; to be thrown. */
+  /** Returns the error for a parameter or an option that is not as expected, for the caller to throw. */
   wrong(parameter: string, expected: string, value: unknown): Error {
     const call = this.#early(parameter, value);
     const copy = /^a tensor\b/.test(expected) && describe(value).startsWith("a tensor ")
@@ -241,7 +241,7 @@ export class Signature<O extends object = Record<never, never>> {
     );
   }
 
-  /** The error where a number stands in place of an array of numbers, a tensor in place of an array of tensors; to be thrown. */
+  /** Returns the error for a number or a tensor in place of an array of them, for the caller to throw. */
   unwrapped(args: ArrayLike<unknown>, at: number, expected: string): Error {
     const same = Array.from(args).slice(at).filter((value) => typeof value === typeof args[at] && !isOptions(value));
     const text = (value: unknown, i: number) => typeof value === "number" ? describe(value) : "xyzuvw"[i] ?? `x${i}`;
@@ -257,8 +257,8 @@ export class Signature<O extends object = Record<never, never>> {
   }
 
   /**
-   * What nobody reads is a mistake, but for undefined and for what `map` and `reduce` of arrays add, an index and the array:
-   * `xs.map(exp)` and `xs.reduce(add)` have one meaning.
+   * Extra arguments are mistakes, except undefined and the index and array that `map` and `reduce` of arrays pass: `xs.map(exp)` and
+   * `xs.reduce(add)` are unambiguous.
    */
   #checkExtra(args: ArrayLike<unknown>): void {
     const count = this.#parameters.length;
@@ -277,7 +277,7 @@ export class Signature<O extends object = Record<never, never>> {
     }
   }
 
-  /** The call in which options that stand in place of another parameter come last; empty where they are none. */
+  /** Returns the call with options moved from another parameter to the end; empty if the value is not options. */
   #early(parameter: string, value: unknown): string {
     const at = this.#parameters.indexOf(parameter);
     if (this.#at <= at || at < 0 || typeof value !== "object" || value === null || !isPlain(value)) return "";
@@ -303,7 +303,7 @@ export class Signature<O extends object = Record<never, never>> {
     return `{ ${parts.map(([name, kind]) => `${name}: ${value ?? kind.example}`).join(", ")} }`;
   }
 
-  /** The call in which a value that stands in place of the options is one of them; `null` where none takes it. */
+  /** Returns the call with a value in place of the options moved into the option that takes it; `null` if none does. */
   #meant(value: unknown): string | null {
     const fitting = Object.entries(this.#declared!).filter(([, kind]) => value !== null && kind.accepts(value));
     if (fitting.length !== 1) return null;
@@ -318,7 +318,7 @@ export class Signature<O extends object = Record<never, never>> {
   }
 
   #unknown(key: string, options: object): Error {
-    // A tensor or a device in place of the options has keys of its own.
+    // A tensor or a device in place of the options has other keys.
     if (!isPlain(options) || this.#meant(options)) return this.#noOptions(options);
     const names = Object.keys(this.#declared!);
     const near = nearest(key, names);
@@ -329,7 +329,7 @@ export class Signature<O extends object = Record<never, never>> {
   }
 }
 
-/** The name that was probably meant, `null` where none is near. */
+/** Returns the name that was probably meant; `null` if none is close. */
 export function nearest(name: string, names: readonly string[]): string | null {
   const bare = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, "");
   const wanted = bare(name);

@@ -1,7 +1,7 @@
 /**
- * Lets go of the past. What a value was made of is needed for two things: to compute it again, and to differentiate it by something
- * in there. A value that later computations started from is state: once it is old it is not computed again, and what it was made of
- * stays only as long as the program can reach both the value and something that it was made of.
+ * Releases the past. The inputs of a value are needed to compute it again and to differentiate it by one of its ancestors. A value from
+ * which later computations started is state. Once it is old it is not computed again, and its inputs are kept only as long as the
+ * program can reach both the value and one of its ancestors.
  */
 import { computationsBegun, type Entry, type TapeOp } from "./entry.ts";
 
@@ -20,7 +20,7 @@ interface Start {
 /** By entry, the oldest first. */
 const recent = new Map<Entry, Start>();
 
-/** What stands in for an entry that is the past: the same value, and all gradients pass. */
+/** The op of the copy that replaces an entry of the past: it has the same value and passes all gradients on. */
 const stateOp: TapeOp = {
   name: "state",
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
@@ -28,7 +28,7 @@ const stateOp: TapeOp = {
   vjp: [({ cotangent }: { readonly cotangent: unknown }) => cotangent],
 };
 
-/** Notes that `entries` are computed from values that are there, those of `leaves`. */
+/** Notes that `entries` are computed from the values of `leaves`. */
 export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]): void {
   for (const entry of [...leaves, ...entries.filter((t) => movedFrom(t) !== t)]) {
     if (entry.inputs.length === 0 || entry.isPast || recent.has(entry)) continue;
@@ -37,7 +37,7 @@ export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]):
   for (const entry of entries) for (const input of entry.inputs) recent.get(input)?.consumers.add(entry);
 }
 
-/** Makes the past of what is old enough; by the order of the program alone, so that results never depend on the garbage collector. */
+/** Turns values that are old enough into the past. This depends only on the order of the program, never on the garbage collector. */
 export function releasePast(): void {
   for (const start of recent.values()) {
     if (start.computation + RECENT > computationsBegun()) return;
@@ -50,7 +50,7 @@ function release({ entry, consumers }: Start): void {
   if (entry.value === null) entry.value = movedFrom(entry).value;
   if (entry.value === null) return;
   if (entry.op.vjp === null) {
-    // No gradient passes, so nobody can ask for one.
+    // No gradient passes, so none can be requested.
     entry.forget();
     return;
   }
@@ -58,7 +58,7 @@ function release({ entry, consumers }: Start): void {
   entry.standIn(stateOp, consumers);
 }
 
-/** The entry whose value an entry has, unchanged. */
+/** Returns the entry whose value an entry repeats unchanged. */
 export function movedFrom(entry: Entry): Entry {
   for (let t = entry;; t = t.inputs[0]) {
     const { kernel } = t.op;
@@ -66,7 +66,7 @@ export function movedFrom(entry: Entry): Entry {
   }
 }
 
-/** What an entry is made of, down to leaves and to what is the past already. */
+/** Returns the ancestors of an entry, down to leaves and to entries that are the past already. */
 function ancestorsOf(entry: Entry): Set<Entry> {
   const ancestors = new Set(entry.inputs);
   for (const ancestor of ancestors) {

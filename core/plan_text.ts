@@ -3,23 +3,17 @@ import { renderFunction } from "./backends/render.ts";
 import type { Plan, Source, Step } from "./plan/plan.ts";
 import { formatShape } from "./shape.ts";
 
-/** Returns where an argument or a result comes from: `leaf 0`, `step 3`. */
+/** Returns the origin of an argument or a result: `leaf 0`, `step 3`. */
 export function sourceText(source: Source): string {
   return source.from === "empty" ? "empty" : `${source.from} ${source.index}`;
 }
 
-/** Returns one line a kernel. */
+/** Returns one line per kernel. */
 export function planText({ steps }: Plan): string {
   return steps.map(({ name, shape, args, kernel }, i) =>
     `step ${i}: ${name} ${formatShape(shape)} from ${args.map(sourceText).join(", ") || "nothing"}, ` +
     `${kernel.iterations} iterations a thread`
   ).join("\n");
-}
-
-/** Returns the loops of a kernel, the same for all backends. */
-export function loopText({ kernel }: Step): string {
-  const { extent, iterations, lines, result } = kernel;
-  return [`threads ${extent.join(" x ")}, ${iterations} iterations each`, ...lines, `element ${result}`].join("\n");
 }
 
 /** Returns the text that the backend compiles. */

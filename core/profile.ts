@@ -7,7 +7,7 @@ import { sizeOf } from "./shape.ts";
 /** The time of a kernel, or the reason why it has none. */
 export type KernelTime = { readonly milliseconds: number } | { readonly reason: string };
 
-/** What a plan costs on a device. */
+/** The time of a plan on a device. */
 export interface Profile {
   /** The median of a few calls of the whole plan, copies in and out included. */
   readonly milliseconds: number;
@@ -21,8 +21,8 @@ export interface Profile {
 const CALLS = 5;
 
 /**
- * Runs a plan and takes its time, then that of its kernels. Where the backend cannot tell its kernels apart, as where it runs all of them in
- * one pipeline, each runs once more as a plan of its own.
+ * Runs a plan and takes its time, then that of its kernels. If the backend cannot tell its kernels apart, as when it runs all of them in
+ * one pipeline, each runs once more as a separate plan.
  */
 export function profile(device: Device, plan: Plan, leaves: readonly Values[]): Promise<Profile> {
   return device.withPlan(plan, async (compiled) => {
@@ -50,7 +50,7 @@ async function timed(run: () => Promise<Values[]>): Promise<{ results: Values[];
 }
 
 /**
- * Times each step as a plan of its own, on the arrays that it reads in the whole plan. Of the time of such a call the time of another one
+ * Times each step as a separate plan, on the arrays that it reads in the whole plan. Of the time of such a call the time of another one
  * is subtracted, whose arrays are the same and whose kernel does nothing: copies and the launch are in both.
  */
 async function oneByOne(device: Device, plan: Plan, leaves: readonly Values[]): Promise<KernelTime[]> {
@@ -90,7 +90,7 @@ function leafOf(plan: Plan, source: Source): Plan["leaves"][number] {
   return { shape, extent, size: sizeOf(shape) };
 }
 
-/** Returns a plan of one step, with a kernel in the place of its own. */
+/** Returns a plan of one step, with its kernel replaced. */
 function alone(plan: Plan, { name, shape, args }: Step, kernel: Step["kernel"]): Plan {
   return {
     leaves: args.map((source) => leafOf(plan, source)),

@@ -1,6 +1,6 @@
-/** What lies between tensors and a plan: where a computation starts, what it computes, the key that names it. */
+/** The step between tensors and a plan: the entries a computation starts from, those it computes and its key. */
 import { Entry, leafOp, type Values } from "./entry.ts";
-import { makePlan, type Plan, type Target } from "./plan/plan.ts";
+import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
 import { attributeText, type Structure, structureOf } from "./structure.ts";
 import type { Variants } from "./variants.ts";
 
@@ -8,7 +8,7 @@ import type { Variants } from "./variants.ts";
 export interface ProgramOptions<T extends Entry> {
   /** The device whose values are taken as they are. Without one only leaves have a value, and all else is computed. */
   readonly on?: string;
-  /** Entries that are taken for leaves, whatever they are made of. */
+  /** Entries that count as leaves, regardless of their inputs. */
   readonly given?: { has(entry: T): boolean };
   /** Chooses further outputs among the entries that are computed. */
   readonly keep?: (outputs: readonly T[], entries: readonly T[]) => readonly T[];
@@ -26,7 +26,7 @@ export function hasValue(entry: Entry, device?: string): boolean {
 
 /** A computation: the same object for the device that runs it, for those who look at its plan, and for the checker. */
 export class Program<T extends Entry = Entry> {
-  /** The entries that are asked for, and those that are kept besides. */
+  /** The requested entries, and those that are also kept. */
   readonly outputs: readonly T[];
   /** The entries that are computed, inputs first. */
   readonly entries: readonly T[];
@@ -48,10 +48,10 @@ export class Program<T extends Entry = Entry> {
     return this.#name().key;
   }
 
-  /** Plans it for a target. */
-  plan(target: Target): Plan {
+  /** Plans it for a target; with `describe`, the steps of the plan have their loop form as text. */
+  plan(target: Target, { describe }: Pick<PlanOptions, "describe"> = {}): Plan {
     const { structure: { places }, changing } = this.#name();
-    if (changing.length === 0) return makePlan(this.outputs, this.leaves, target);
+    if (changing.length === 0) return makePlan(this.outputs, this.leaves, target, { describe });
     const array = new Entry(leafOp, [], {}, { shape: [changing.length], dtype: "float" });
     const slots = new Map<Entry, Map<string, number>>();
     changing.forEach((i, slot) => {
@@ -59,10 +59,10 @@ export class Program<T extends Entry = Entry> {
       if (!slots.has(entry)) slots.set(entry, new Map());
       slots.get(entry)!.set(name, slot);
     });
-    return makePlan(this.outputs, [...this.leaves, array], target, { array, slots });
+    return makePlan(this.outputs, [...this.leaves, array], target, { numbers: { array, slots }, describe });
   }
 
-  /** Returns what its plan takes: the values of the leaves, and the numbers that are arguments as one array more. */
+  /** Returns the arguments of its plan: the values of the leaves and, if numbers are arguments, one more array with them. */
   take(valueOf: (leaf: T) => Values): Values[] {
     const { structure: { numbers }, changing } = this.#name();
     const values = this.leaves.map(valueOf);

@@ -11,9 +11,9 @@ import { Tensor } from "./tensor.ts";
 const realizeCall = new Signature("realize(tensors, options)", realizeOptions);
 
 /**
- * Computes several tensors in one plan, so that what they share is computed once. Their values stay with them.
+ * Computes several tensors in one plan, so that shared entries are computed once. The tensors keep their values.
  *
- * @param tensors what to compute; entries that have a value already cost nothing.
+ * @param tensors the tensors to compute; entries that already have a value cost nothing.
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
   };
 }
 
-/** Returns the results of a compiled function, where it is not one tensor. */
+/** Returns the results of a compiled function that did not return a single tensor. */
 function resultsOrThrow(result: unknown): readonly Tensor[] {
   if (Array.isArray(result)) return tensorsOrThrow(compileCall, "what fn gives", result);
   const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";

@@ -65,7 +65,7 @@ export function tensorsOrThrow(call: Signature, parameter: string, tensors: unkn
   return Array.from(tensors, (t, i) => tensorOrThrow(call, `${parameter}[${i}]`, t));
 }
 
-/** A tensor, where numbers cannot stand for one: results that are asked for, and variables, have to be on the tape. */
+/** Returns a tensor. Throws if numbers are passed instead: requested results and variables must be on the tape. */
 export function tensorOrThrow(call: Signature, parameter: string, x: unknown): Tensor {
   if (x instanceof Tensor) return x;
   throw call.wrong(parameter, "a tensor", x);

@@ -1,4 +1,4 @@
-/** What differs between Node, Deno, Bun and browsers. */
+/** Differences between Node, Deno, Bun and browsers. */
 
 /** The runtimes. */
 export const RUNTIMES = ["node", "deno", "bun", "browser"] as const;
@@ -12,7 +12,7 @@ export function runtime(): Runtime {
   return globals.process?.versions?.node ? "node" : "browser";
 }
 
-/** Returns an environment variable; `null` where there is none, or none may be read. Never asks for a permission. */
+/** Returns an environment variable; `null` if it is not set or may not be read. Never prompts for a permission. */
 export function environmentVariable(variable: string): string | null {
   type Environment = Readonly<Record<string, string | undefined>>;
   const { Deno: deno, process } = globalThis as {
@@ -51,8 +51,8 @@ export async function importGpuJs<T>(load: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Runs what may start workers. gpu.js revokes the address of a worker's source as soon as it has made the worker, as it may in browsers;
- * Bun looks it up later. There revoking waits until what was called is done.
+ * Runs a function that may start workers. gpu.js revokes the address of a worker's source as soon as it has made the worker, as it may in browsers;
+ * Bun looks it up later. On Bun revoking waits until the function has finished.
  */
 export async function whileWorkersStart<T>(call: () => Promise<T>): Promise<T> {
   if (runtime() !== "bun") return await call();
@@ -76,7 +76,7 @@ let waiting = 0;
 let original: typeof URL.revokeObjectURL | null = null;
 const revoked: string[] = [];
 
-/** Whether gpu.js's thread pool works here; where it does not, plans run on the calling thread. */
+/** Whether gpu.js's thread pool works here; otherwise plans run on the calling thread. */
 export function threadsWork(): boolean {
   return runtime() !== "browser" || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === true;
 }

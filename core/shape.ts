@@ -31,7 +31,7 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** The shape that several shapes broadcast to by NumPy's rule, or `null` where they do not fit together. */
+/** Returns the shape that several shapes broadcast to by NumPy's rule; `null` if they do not broadcast. */
 export function broadcastShapes(shapes: readonly Shape[]): number[] | null {
   if (shapes.length === 2 && sameShape(shapes[0], shapes[1])) return shapes[0].slice();
   const rank = Math.max(0, ...shapes.map((s) => s.length));
@@ -57,7 +57,7 @@ export function broadcastAxes(from: Shape, to: Shape): { added: number[]; stretc
   return { added, stretched };
 }
 
-/** An axis counted from the front; `null` where it does not exist. */
+/** Returns an axis counted from the front; `null` if it does not exist. */
 export function normalizeAxis(axis: number, rank: number): number | null {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) return null;
   // Not -0, which attributes tell from 0.

@@ -1,7 +1,7 @@
-/** State: what was recorded before a computation and is needed by what was recorded after it. */
+/** State: entries recorded before a computation and needed by entries recorded after it. */
 import type { Entry } from "./entry.ts";
 
-/** Values with at most this many elements are kept without second thoughts. */
+/** Values with at most this many elements are always kept. */
 const SMALL = 4096;
 /** A larger one that was computed already on the way to a result is computed again this often before it is kept. */
 const PASSES = 2;
@@ -11,12 +11,12 @@ const ACROSS = 32;
 /**
  * The entries whose values are kept when `outputs` are computed, so that no computation repeats those before it.
  *
- * A loop that never reads its parameters records each step on top of the one before. What was recorded before an earlier computation
- * and is needed now, by what was recorded after it, is therefore kept. There is one exception: large values that were computed already
- * on the way to a result, and do not continue state. These are the activations behind a loss that was read before its gradient was
- * recorded. Reading them back would cost more than computing them once more, which is all that is needed.
+ * A loop that never reads its parameters records each step on top of the one before. An entry recorded before an earlier
+ * computation and needed by entries recorded after it is therefore kept. Large values that were already computed on the way to a result
+ * and do not continue state are the exception. They are the activations behind a loss that was read before its gradient was recorded.
+ * Reading them back would cost more than computing them once more.
  *
- * @param entries what is needed and has no value, inputs first.
+ * @param entries the entries that are needed and have no value, inputs first.
  */
 export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): Entry[] {
   const needed = new Set(entries);
@@ -27,7 +27,7 @@ export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): E
   }
   const known = new Set(outputs);
   const state: Entry[] = [];
-  /** What continues state: it is made, across a computation, of what that computed or should have kept. */
+  /** Entries that continue state: they use, across a computation, a value that it computed or should have kept. */
   const continuing = new Set<Entry>();
   for (const entry of entries) {
     const continues = (input: Entry) =>
@@ -46,7 +46,7 @@ export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): E
   return state;
 }
 
-/** What is recorded before a computation and needed after it, among entries. */
+/** Returns the entries that were recorded before a computation and are needed after it. */
 function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<Entry> {
   const crossed = new Set<Entry>();
   const epochs = [...new Set(entries.map((t) => t.recordedAfter))];
@@ -57,7 +57,7 @@ function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<E
   };
   for (const entry of entries) {
     if (entry.recordedAfter <= oldest) continue;
-    // What was made of it may be needed by a later computation alone.
+    // Only a later computation may need the entries made of it.
     if (entry.outlives) cross(entry);
     for (const input of entry.inputs) {
       if (needed.has(input) && input.recordedAfter !== entry.recordedAfter) cross(input);
@@ -66,7 +66,7 @@ function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<E
   return crossed;
 }
 
-/** Takes note of what is computed on the way to outputs other than state. */
+/** Notes the entries that are computed on the way to outputs other than state. */
 function notePasses(outputs: readonly Entry[], entries: readonly Entry[], known: ReadonlySet<Entry>): void {
   const reached = new Set(outputs);
   for (let i = entries.length - 1; i >= 0; i--) {
@@ -76,13 +76,13 @@ function notePasses(outputs: readonly Entry[], entries: readonly Entry[], known:
   }
 }
 
-/** Whether an entry costs nothing but the indices that it changes. */
+/** Whether an entry costs only the computation of indices. */
 function isFree(entry: Entry): boolean {
   const { kind } = entry.op.kernel;
   return kind === "movement" || kind === "position";
 }
 
-/** What is kept in place of an entry: of what only moves elements, repeats or pads them, that from which it does so. */
+/** Returns the entry to keep in place of another: the source, if ops only move, repeat or pad its elements. */
 function sourceOf(entry: Entry): Entry {
   let source = entry;
   while (source.op.kernel.kind === "movement" && source.size >= source.inputs[0].size) source = source.inputs[0];

@@ -1,4 +1,4 @@
-/** What two computations have in common when they differ in values alone: ops, attributes, shapes, dtypes and topology, as text. */
+/** The structure that computations share if they differ only in values: ops, attributes, shapes, dtypes and topology, as text. */
 import type { Entry, TapeOp } from "./entry.ts";
 import type { Attributes } from "./kernel.ts";
 

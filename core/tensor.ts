@@ -8,7 +8,7 @@ import { formatShape } from "./shape.ts";
 export type { DType, TapeOp, Values } from "./entry.ts";
 export type { Attributes } from "./kernel.ts";
 
-/** What {@link Tensor.data} returns: float32 or float64 for `float`, `Int32Array` for `int`, `Uint8Array` for `bool`. */
+/** The result of {@link Tensor.data}: float32 or float64 for `float`, `Int32Array` for `int`, `Uint8Array` for `bool`. */
 export type DataArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** Nested arrays of numbers or booleans, as {@link Tensor.toArray} returns them. */
@@ -33,13 +33,13 @@ const toArrayCall = new Signature("toArray(options)", realizeOptions);
  * ```
  */
 export class Tensor extends Entry {
-  /** What `backward` has added up for this leaf so far. */
+  /** The gradient that `backward` has accumulated for this leaf. */
   grad: Tensor | null = null;
 
   /**
    * Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype.
    *
-   * @throws where the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits.
+   * @throws if the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits.
    */
   async data(options?: RealizeOptions): Promise<DataArray> {
     dataCall.check(arguments);
@@ -49,7 +49,7 @@ export class Tensor extends Entry {
     return values.slice();
   }
 
-  /** Computes the only element. Throws where there are none or several, or the dtype cannot hold it. */
+  /** Computes the only element. Throws if there are none or several, or if the dtype cannot hold it. */
   async item(options?: RealizeOptions): Promise<number> {
     itemCall.check(arguments);
     if (this.size !== 1) {
@@ -84,7 +84,7 @@ export class Tensor extends Entry {
     return values;
   }
 
-  /** What is stored as a floating-point number can be something that an integer is not. */
+  /** Throws if a value that is stored as a floating-point number is not valid for the dtype. */
   #checkHeld(call: Signature, values: Values): void {
     const { dtype } = this;
     for (let i = 0; i < values.length; i++) {
@@ -100,8 +100,8 @@ export class Tensor extends Entry {
   }
 
   /**
-   * A tensor is no number: what JavaScript would compute with is its text. Throws where a number is asked for, as `x > 2`, `x + 1` and
-   * `Number(x)` do; the text of `${x}` is that of {@link Tensor.toString}.
+   * A tensor is not a number: JavaScript would compute with its text. Throws if a number is required, as in `x > 2`, `x + 1` and
+   * `Number(x)`. `${x}` is the text of {@link Tensor.toString}.
    */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === "string") return this.toString();
@@ -113,7 +113,7 @@ export class Tensor extends Entry {
 
   /** Throws in `JSON.stringify`, which cannot wait for the value. */
   toJSON(...key: unknown[]): string {
-    // JSON.stringify gives the key. Printers of test frameworks give nothing, and want to show something.
+    // JSON.stringify passes the key. Printers of test frameworks pass nothing and need a text.
     if (key.length === 0) return this.toString();
     throw new TypeError(
       `tensor: JSON.stringify cannot wait for the value of ${this.toString()}; give it await x.toArray() instead`,
@@ -134,7 +134,7 @@ export class Tensor extends Entry {
     return `${text})`;
   }
 
-  /** What Node's console prints. */
+  /** Returns the text that Node's console prints. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }

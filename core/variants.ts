@@ -1,11 +1,11 @@
-/** Computations that differ in numbers alone: a number that changes from call to call becomes an argument. */
+/** Computations that differ only in numbers: a number that changes from call to call becomes an argument. */
 import type { Structure } from "./structure.ts";
 
-/** What is known of the numbers of a structure. */
+/** The numbers of a structure, as seen so far. */
 interface Seen {
-  /** Those of the first call; the ones that never changed are compiled in. */
+  /** The numbers of the first call; those that never changed are compiled in. */
   readonly first: readonly number[];
-  /** The positions of those that were seen to change, ascending. */
+  /** The positions of the numbers that have changed, ascending. */
   changing: readonly number[];
 }
 

@@ -12,7 +12,7 @@ type Target = { readonly dtype: DType; readonly truncate: boolean };
  * Changes the dtype. A cast to the same dtype returns the tensor itself; all others have no derivative.
  *
  * @param x any shape.
- * @param dtype `int` cuts off the fraction; `bool` is true where an element differs from 0.
+ * @param dtype `int` cuts off the fraction; `bool` is true for elements other than 0.
  * @throws if the dtype is unknown.
  *
  * @example

@@ -62,14 +62,14 @@ export const softmax: CompositeFunction<(x: TensorLike, axis?: number) => Tensor
         const input = asTensor(call, "x", x);
         const at = axisOrThrow(call, input.shape, axis);
         if (input.size === 0) return exp(input);
-        // Not exp(logSoftmax(x)): a logarithm near 1000 has lost what tells 0.5 from 0.49998. Shifting all by one number changes nothing.
+        // Not exp(logSoftmax(x)): a logarithm near 1000 cannot distinguish 0.5 from 0.49998. Shifting all elements alike changes nothing.
         const shifted = exp(sub(input, detach(max(input, at, { keepDims: true }))));
         return div(shifted, sum(shifted, at, { keepDims: true }));
       },
   );
 
 /**
- * The logarithm of {@link softmax}, exact where the softmax itself would round to 0.
+ * The logarithm of {@link softmax}, exact even where the softmax would round to 0.
  *
  * @param x float, at least one axis.
  * @param axis the axis, default the last.
@@ -126,8 +126,8 @@ function labelled(draw: Draw): Case<AxisAttribute> {
 }
 
 /**
- * The cross-entropy of single elements. The rules of its parts would do; this one is a single product, so that nothing is computed where
- * a cotangent is absent, as hard mining leaves most of them.
+ * The cross-entropy of single elements. The rules of its parts would suffice, but this rule is a single product, so nothing is computed where
+ * a cotangent is absent; after hard mining most are.
  */
 export const softmaxCrossEntropy: OpFunction<(logits: Tensor, labels: Tensor, axis: number) => Tensor, AxisAttribute> =
   /* @__PURE__ */ structured(
@@ -219,20 +219,20 @@ export const crossEntropy: CompositeFunction<
 
 /** Options of {@link smoothL1}. */
 export interface SmoothL1Options {
-  /** Where the parabola becomes a line, default 1; at 0 the loss is the absolute difference. */
+  /** The difference at which the parabola becomes a line, default 1. At 0 the loss is the absolute difference. */
   readonly beta?: number;
   /** How the losses are reduced, default `mean`. */
   readonly reduction?: Reduction;
 }
 
-/** Where the parabola ends, and how the losses are reduced. */
+/** The end of the parabola, and how the losses are reduced. */
 type SmoothL1Attributes = { readonly beta: number; readonly reduction: Reduction };
 
 const smoothL1Kinds = { beta: /* @__PURE__ */ numberIn(0, Infinity), reduction };
 
 /**
- * The smooth L1 loss (Girshick, Fast R-CNN, 2015): `0.5 d^2 / beta` where the difference `d` is below beta, `|d| - 0.5 beta` elsewhere.
- * Its second derivative jumps at beta, where it is that of the line.
+ * The smooth L1 loss (Girshick, Fast R-CNN, 2015): `0.5 d^2 / beta` if the difference `d` is below beta, else `|d| - 0.5 beta`.
+ * Its second derivative jumps at beta; there it is that of the line.
  *
  * @param prediction float.
  * @param target float, broadcast with the prediction.
@@ -305,7 +305,7 @@ export const softplus: Unary = /* @__PURE__ */ lowered("softplus", {
 });
 
 /**
- * The logarithm of {@link sigmoid}, exact where the sigmoid itself would round to 0, always `float`.
+ * The logarithm of {@link sigmoid}, exact even where the sigmoid would round to 0, always `float`.
  *
  * @param x any shape.
  *

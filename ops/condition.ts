@@ -1,7 +1,7 @@
 /**
- * Conditions of cotangents. Where an op selects, as `where` does, what was not selected has no influence: its cotangent is absent, which
- * is not the same as a cotangent that was computed and happens to be 0. The reverse walk carries the condition under which a cotangent
- * counts beside it, and products with local derivatives are taken only where it holds.
+ * Conditions of cotangents. If an op selects, as `where` does, an input that was not selected has no influence: its cotangent is absent,
+ * which is not the same as a computed cotangent that happens to be 0. Along with each cotangent the reverse walk carries the condition
+ * under which it counts, and products with local derivatives are taken only where the condition holds.
  */
 import type { VjpContext } from "../core/op.ts";
 import { broadcastAxes, type Shape } from "../core/shape.ts";
@@ -13,12 +13,12 @@ import { any } from "./reduce.ts";
 import { where } from "./selection.ts";
 
 /**
- * Under which condition a cotangent counts: `bool`, of a shape that broadcasts to the cotangent's. `null` where it counts everywhere.
- * Most conditions are never asked for, so they are recorded on demand.
+ * The condition under which a cotangent counts: `bool`, of a shape that broadcasts to the cotangent's; `null` if it counts everywhere.
+ * Most conditions are never needed, so they are recorded on demand.
  */
 export type Condition = (() => Tensor) | null;
 
-/** A cotangent and the condition under which it counts. Where that does not hold the cotangent is 0. */
+/** A cotangent and the condition under which it counts. The cotangent is 0 where the condition is false. */
 export interface Cotangent {
   readonly value: Tensor;
   readonly condition: Condition;
@@ -69,7 +69,7 @@ export function timesOf({ value, condition }: Cotangent): Times {
 
 /**
  * The condition behind an entry: that of its output, moved as the rule for the input moves the cotangent. Elementwise rules leave it
- * where it is; every other rule is linear in the cotangent apart from its products, so it is applied to the condition with those left out.
+ * unchanged; every other rule is linear in the cotangent apart from its products, so it is applied to the condition without them.
  */
 export function conditionBehind(
   entry: Tensor,

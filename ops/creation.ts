@@ -52,7 +52,7 @@ function isTyped(data: unknown): data is TypedData {
   return ArrayBuffer.isView(data) && !(data instanceof DataView);
 }
 
-/** By its tag, not by its class: Float16Array does not exist everywhere, and a frame has classes of its own. */
+/** By its tag, not by its class: Float16Array does not exist everywhere, and a frame has separate classes. */
 function tagOf(data: TypedData): string {
   return data[Symbol.toStringTag];
 }
@@ -311,7 +311,7 @@ type Progression = { readonly start: number; readonly step: number; readonly len
  * stored.
  *
  * @param start the first number; the end if it is the only argument.
- * @param end where to stop; excluded.
+ * @param end the end of the range, excluded.
  * @param step the difference, negative to count down; default 1.
  * @param options `dtype`: default `int` if `start` and `step` are whole, `float` otherwise.
  * @throws if the step is 0, a number is not finite, or integers go beyond 2^24.

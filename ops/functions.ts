@@ -11,8 +11,8 @@ import { type Binary, binaryOp, CALL, DIVISION, EXPONENTIAL, ROOT, type Unary, u
 import { where } from "./selection.ts";
 
 /**
- * `a` to the power of `b`, always `float`. A negative base with an exponent that is not whole gives NaN. An exponent that is the number 2
- * makes it a {@link square}.
+ * `a` to the power of `b`, always `float`. A negative base with an exponent that is not whole results in NaN. If the exponent is the number 2,
+ * the result is a {@link square}.
  *
  * The derivative by the base is 0 where the exponent is 0. The derivative by the exponent is 0 where the base is 0 and the
  * exponent is not negative, and NaN where the base is negative.
@@ -229,7 +229,7 @@ function horner<T>(start: T, x: T, coefficients: readonly number[], { call, lite
   return coefficients.reduce((sum, c) => call("add", call("mul", sum, x), literal(c)), start);
 }
 
-/** What expressions are written with. */
+/** The parts from which expressions are built. */
 interface Writing<T> {
   call(name: string, ...args: T[]): T;
   literal(value: number): T;
@@ -238,7 +238,7 @@ interface Writing<T> {
 /**
  * The error function: by W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969), as
  * `x * R(x^2)` below 0.5, and as 1 less the complement `exp(-x^2) * R(x)` elsewhere. The second one is Cody's up to 4; beyond, the
- * complement is so small that what it lacks does not matter, and from 6 on the result is 1. The error is below 5e-16 in doubles.
+ * complement is so small that its error does not matter, and from 6 on the result is 1. The error is below 5e-16 in doubles.
  */
 function erfExpression<T>(x: T, build: Writing<T>): T {
   const { call, literal } = build;

@@ -59,7 +59,7 @@ export const detach: OpFunction<(x: TensorLike, options?: DetachOptions) => Tens
     },
 );
 
-/** Sums a cotangent over what broadcasting repeated; the one place where broadcasting is undone. */
+/** Sums a cotangent over broadcast axes. Only this function undoes broadcasting. */
 function unbroadcast({ value: cotangent, condition }: Cotangent, input: Tensor, op: string): Cotangent {
   if (sameShape(cotangent.shape, input.shape)) return { value: cotangent, condition };
   const common = broadcastShapes([cotangent.shape, input.shape]);
@@ -116,7 +116,7 @@ function history(y: Tensor, leads: (entry: Tensor, input: number) => boolean): T
   return [...seen].sort((a, b) => b.id - a.id);
 }
 
-/** The history as far back as the oldest of some entries: what is older is made of none of them. */
+/** Returns the history back to the oldest of some entries; older entries do not depend on any of them. */
 function historySince(y: Tensor, entries: readonly Tensor[]): Tensor[] {
   const oldest = Math.min(...entries.map(({ id }) => id));
   return history(y, (entry, k) => entry.inputs[k].id >= oldest);
@@ -127,7 +127,7 @@ function trackedHistory(y: Tensor): Tensor[] {
   return history(y, (entry, k) => entry.inputs[k].tracked && flows(entry, k));
 }
 
-/** The cotangents of `targets` where gradients reach them. */
+/** Returns the cotangents of those `targets` that gradients reach. */
 function walk(
   y: Tensor,
   cotangent: Tensor,
@@ -162,7 +162,7 @@ function walk(
   }));
 }
 
-/** Why no gradient reaches x: where each path from y to it ends. */
+/** Returns why no gradient reaches x: the end of each path from y to it. */
 function whyUnused(entries: readonly Tensor[], x: Tensor): string {
   const leads = new Set<Tensor>([x]);
   const cuts = new Set<string>();

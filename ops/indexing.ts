@@ -44,7 +44,7 @@ export function checkIndices(op: string, indices: Tensor, size: number, paramete
 /** The axis of the first input that indices count along. */
 type AxisAttribute = { readonly axis: number };
 
-/** Adds updates where a gather read its elements. Where `x` was repeated each copy gets its own sum, and the walk adds them up. */
+/** Adds updates where a gather read its elements. If `x` was broadcast, each copy gets a separate sum, and the walk adds them up. */
 function ungather(
   updates: TensorLike,
   { inputs: [x, indices], attributes: { axis } }: Pick<VjpContext<AxisAttribute>, "inputs" | "attributes">,
@@ -225,7 +225,7 @@ export const scatterAdd: OpFunction<
     },
     kernel: {
       kind: "lowered",
-      // Kernels cannot write where they like: each element looks for the updates that are meant for it.
+      // Kernels cannot write to arbitrary places, so each element looks for its updates.
       lower: ([base, indices, updates], { axis }) => {
         const own = base.shape.map((n, a) => (a === axis ? n : 1));
         const position = unsqueeze(reshape(arange(base.shape[axis]), own), axis + 1);

@@ -179,7 +179,7 @@ export const broadcastTo: OpFunction<(x: TensorLike, shape: Shape) => Tensor, Ta
     },
 );
 
-/** A part of a tensor: for each axis where it starts, its step and its length. */
+/** A part of a tensor: for each axis its start, step and length. */
 type Strides = {
   readonly starts: readonly number[];
   readonly steps: readonly number[];
@@ -287,7 +287,7 @@ function flipAxes(x: Tensor, flips: readonly boolean[]): Tensor {
   });
 }
 
-/** Where a range of an axis of length `n` starts, its step and its length. */
+/** Returns the start, step and length of a range of an axis of length `n`. */
 function partOf(
   call: Signature,
   range: Range,
@@ -536,7 +536,7 @@ export const unsqueeze: CompositeFunction<(x: TensorLike, axis: number) => Tenso
       },
   );
 
-/** Where a new axis stands in the result. */
+/** The position of a new axis in the result. */
 function newAxisOrThrow(call: Signature, shape: Shape, axis: unknown, what: string): number {
   if (!Number.isInteger(axis)) throw call.wrong("axis", "a whole number", axis);
   const at = normalizeAxis(axis as number, shape.length + 1);

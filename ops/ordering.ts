@@ -180,7 +180,7 @@ export const argsort: Ordering = /* @__PURE__ */ composite(
 );
 
 /**
- * Sorts the elements along an axis. Gradients go back to where each element came from.
+ * Sorts the elements along an axis. The gradient is returned to the original positions.
  *
  * @param x any dtype, at least one axis.
  * @param axis the axis, default the last.
@@ -330,8 +330,8 @@ function coarseBracket(order: Order, k: Tensor): Bracket {
 }
 
 /**
- * A bracket from the first undecided element in each residue class of indices modulo {@link CANDIDATES}. A class without one gives
- * its first element: any element will do, it only helps less.
+ * A bracket from the first undecided element in each residue class of indices modulo {@link CANDIDATES}. A class without one contributes
+ * its first element: any element will do, but it narrows the bracket less.
  */
 function fineBracket(order: Order, k: Tensor, undecided: Tensor): Bracket {
   const { shape } = order.keys;
@@ -361,7 +361,7 @@ function selected(x: Tensor, k: Tensor): Tensor {
  * done twice, and the few elements left in the bracket are ranked one by one. Axes beyond 32,768 take the square of their length.
  *
  * @param x any dtype, at least one axis.
- * @param k how many: a number, or a tensor that broadcasts to `x` with the axis of length 1, so that each row has its own. At most 0
+ * @param k how many: a number, or a tensor that broadcasts to `x` with the axis of length 1, so that each row has a separate one. At most 0
  * selects none, at least the length of the axis all.
  * @param axis the axis, default the last.
  * @returns `bool`, the shape of `x`. It has no derivative.

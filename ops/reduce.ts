@@ -73,7 +73,7 @@ export const mean: CompositeFunction<
 );
 
 /**
- * The product over axes; 1 over nothing. The product of `int` or `bool` is `int`. The gradient is exact where elements are 0; it costs the
+ * The product over axes; 1 over nothing. The product of `int` or `bool` is `int`. The gradient is exact even if elements are 0; it costs the
  * square of the number of factors.
  *
  * @example
@@ -96,7 +96,7 @@ export const prod: AxesReduction = /* @__PURE__ */ reduction("prod", {
 });
 
 /**
- * For each element the product of all others, as a product again: a quotient would fail where elements are 0. Each is a product
+ * For each element the product of all others, as a product again: a quotient would fail if elements are 0. Each is a product
  * over the axes with the element itself as 1, so the cost grows with the square of their length.
  */
 function productOfOthers(x: Tensor, axes: readonly number[]): Tensor {

@@ -1,4 +1,4 @@
-/** WebGPU where the runtime has none: the package `webgpu`. */
+/** WebGPU for runtimes that lack it: the package `webgpu`. */
 import { type Runtime, runtime } from "../runtime.ts";
 
 /** The exports of the package that are used here. */
@@ -6,7 +6,7 @@ export interface WebGpuAddon {
   create(options: string[]): unknown;
 }
 
-/** Runtimes without WebGPU of their own. */
+/** Runtimes without built-in WebGPU. */
 const WITHOUT_WEBGPU: readonly Runtime[] = ["node", "bun"];
 
 // Bundlers do not follow names that are variables.
@@ -14,7 +14,7 @@ const ADDON: string = "webgpu";
 const NODE_MODULE: string = "node:module";
 const NODE_URL: string = "node:url";
 
-/** Imports the package: the one beside gpugrad first, since the one that gpu.js brings is older and loads on fewer systems. */
+/** Imports the package installed with gpugrad, else that of gpu.js, which is older and loads on fewer systems. */
 async function importAddon(): Promise<WebGpuAddon> {
   let reason: unknown;
   for (const load of [() => import(ADDON), importAddonOfGpuJs]) {
@@ -41,8 +41,8 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
- * A function that calls others with WebGPU at `navigator.gpu`, where gpu.js looks for it. Where the runtime has none of its own the
- * package stands in for the time of the call. The function rejects where the package does not load; the next call tries again.
+ * Returns a function that calls others with WebGPU at `navigator.gpu`, where gpu.js looks for it. If the runtime has no WebGPU, the
+ * package replaces it during the call. The function rejects if the package does not load; the next call tries again.
  */
 export function webGpuFrom(load: () => Promise<WebGpuAddon>): <T>(call: () => T | Promise<T>) => Promise<T> {
   let created: Promise<unknown> | null = null;

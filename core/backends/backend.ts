@@ -11,7 +11,7 @@ export type Accuracy =
   | "host"
   /** float32 on the host, with `exp` as a polynomial. */
   | "polynomials"
-  /** float32 on a GPU: polynomials, and whatever precision the driver's division and logarithm have. */
+  /** float32 on a GPU: polynomials, and the precision of the driver's division and logarithm. */
   | "shader";
 
 /** Units in the last place (2^-23 of the result), by how a backend computes; the oracle computes as the host does, in doubles. */
@@ -19,34 +19,34 @@ export type Ulps = Readonly<Record<Exclude<Accuracy, "host double">, number>>;
 
 /** All that is known of a backend. */
 export interface Backend extends Target {
-  /** Names the device, and the mode of gpu.js where that executes it. */
+  /** The name of the device, and the mode of gpu.js if gpu.js executes it. */
   readonly name: string;
-  /** Where it computes. `auto` compares the first GPU that works with the first host that works. */
+  /** The hardware that computes. `auto` compares the first GPU that works with the first host that works. */
   readonly computesOn: "gpu" | "host";
   /** The runtimes that can have it. */
   readonly runsIn: readonly Runtime[];
-  /** Advice for a runtime where it does not work; `null` where it needs nothing. */
+  /** Returns advice for a runtime in which it does not work; `null` if it needs nothing. */
   readonly needs: (runtime: Runtime) => string | null;
   readonly accuracy: Accuracy;
   /** The arrays that hold its values. */
   readonly arrays: Float32ArrayConstructor | Float64ArrayConstructor;
-  /** Opens it. Rejects where it does not work here. */
+  /** Opens it. Rejects if it does not work here. */
   readonly driver: () => Promise<Driver>;
 }
 
 /** An open backend: compiles and executes plans. */
 export interface Driver {
-  /** What really executed the last plan; before the first, what is expected to. */
+  /** Returns the mode that actually executed the last plan, or before the first plan the expected mode. */
   backend(): string;
-  /** How plans are executed, as far as plans that ran have shown. */
+  /** Returns how plans are executed; `null` before the first run. */
   executor(): string | null;
-  /** Why a faster executor was declined; `null` where it was not. */
+  /** Returns why a faster executor was declined; `null` if none was. */
   fallbackReason(): string | null;
-  /** What computes, in words: the adapter or renderer of a GPU. */
+  /** Returns the hardware or engine in words: the adapter or renderer of a GPU. */
   description(): string;
-  /** @throws where the plan is beyond the limits of the device. */
+  /** @throws if the plan exceeds the limits of the device. */
   compile(plan: Plan): CompiledPlan;
-  /** Starts anew after the device was lost; all plans compiled before are gone. */
+  /** Reopens a lost device; all plans compiled before are gone. */
   reopen(): Promise<void>;
   dispose(): void | Promise<void>;
 }
@@ -59,6 +59,6 @@ export interface CompiledPlan {
   run(leaves: readonly Values[]): Promise<Values[]>;
   /** Runs its kernels one after the other and returns the milliseconds of each; absent if they only run together. */
   profile?(leaves: readonly Values[]): number[];
-  /** Frees all that it holds. */
+  /** Frees all its memory. */
   dispose(): void | Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Costs and limits that backends have in common. */
+/** Costs and limits that backends share. */
 import type { Costs, Limits } from "../plan/costs.ts";
 import { EXACT_IN_SINGLE } from "./dialect.ts";
 
@@ -21,15 +21,15 @@ export const hostCosts: Costs = {
   unrolled: 40,
 };
 
-/** Of shaders; operands of comparisons are hidden from their compilers, which is work, so conditions are repeated less. */
+/** Costs of shaders. Operands of comparisons are hidden from their compilers, which costs work, so conditions are repeated less. */
 export const shaderCosts: Costs = { ...hostCosts, longCondition: 3 };
 
-/** Those of gpu.js on every device. */
+/** Limits of gpu.js on every device. */
 export const commonLimits: Omit<Limits, "name"> = {
   // Seven arrays and the output are the eight storage buffers that WebGPU guarantees.
   arguments: 7,
   tablesAreArguments: false,
-  // Some drivers end a thread's loops, silently, after more.
+  // Some drivers silently end longer loops.
   iterations: 65_535,
   exactValue: EXACT_IN_SINGLE,
   extents: [Infinity, Infinity, Infinity],

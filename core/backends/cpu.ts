@@ -6,7 +6,7 @@ import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
 import { openHost } from "./platform.ts";
 
-/** It computes in doubles and stores floats: each operation is rounded, so that it decides as float32 does. */
+/** It computes in doubles and stores float32. Each operation is rounded, so that comparisons agree with float32. */
 const dialect: Dialect = { ...common, name: "cpu", rounds: true, exactIndex: Number.MAX_SAFE_INTEGER };
 
 export const cpu: Backend = {

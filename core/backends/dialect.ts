@@ -10,11 +10,11 @@ export interface Dialect {
   readonly functions: ScalarFunctions;
   /** Whether literals, and all results, are doubles; they are rounded to float32 elsewhere. */
   readonly double: boolean;
-  /** Whether it computes in doubles what it stores as float32: then each result of arithmetic is rounded. */
+  /** Whether it computes in doubles but stores float32. Each result of arithmetic is then rounded. */
   readonly rounds: boolean;
   /**
-   * Whether its compiler takes floats for real numbers, so that values have to be hidden from it, and numbers that are not finite come from
-   * a table.
+   * Whether its compiler treats floats as real numbers. Values are then hidden from it, and numbers that are not finite are read from a
+   * table.
    */
   readonly shader: boolean;
   /** Whether arrays are read by one flat index rather than by nested ones. */
@@ -31,15 +31,15 @@ export interface Dialect {
 export const EXACT_IN_SINGLE = 2 ** 24;
 
 /**
- * Shader compilers take floats for real numbers: x * 0 and x - x are 0 for them whatever x is, and sums are put together in another
- * order. They have no such rule for what is one of two numbers, for all they know. So every value of an op is hidden behind such a
- * choice, constants too; and behind another one where it would be recognised beside itself.
+ * Shader compilers treat floats as real numbers: they replace x * 0 and x - x by 0 for any x, and they reorder sums. They cannot do so
+ * with a choice between two numbers if they do not know which is taken. Every value of an op, constants included, is therefore hidden
+ * behind such a choice, and behind a second one where it would be recognised next to itself.
  */
 export const HIDDEN: Readonly<Record<Hidden, string>> = { value: "always0", operand: "always1" };
 
 const THREAD = ["this.thread.x", "this.thread.y", "this.thread.z"] as const;
 
-/** gpu.js on the host, and what the others have in common with it. */
+/** gpu.js on the host, and the part that other backends share with it. */
 export const common: Omit<Dialect, "name"> = {
   thread: THREAD,
   functions: base,

@@ -14,7 +14,7 @@ type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
 export interface HostPlan {
   /** Memory that its code takes, in bytes. */
   readonly bytes: number;
-  /** Fixes the arrays that it reads. What is bound separately shares nothing. */
+  /** Fixes the arrays that it reads. Separate bindings share nothing. */
   bind(leaves: readonly Float64Array[]): BoundPlan;
 }
 
@@ -22,7 +22,7 @@ export interface HostPlan {
 export interface BoundPlan {
   /** The arrays that results go to, the same at each run; empty of meaning before the first one. */
   readonly results: readonly Float64Array[];
-  /** Computes the results from what the arrays hold now, and gives them. */
+  /** Computes the results from the current contents of the arrays and returns them. */
   run(): readonly Float64Array[];
   /** Runs kernel by kernel, each several times, and returns the milliseconds of each. */
   profile(): number[];
@@ -105,7 +105,7 @@ function compile(plan: Plan): CompiledPlan {
 
 /** Clocks are coarse: a call is repeated until so many milliseconds have passed. */
 const LONG_ENOUGH = 1;
-/** The best of so many times counts: the others were interrupted, or not compiled well yet. */
+/** The number of repetitions. The shortest counts: the others were interrupted or not yet optimised. */
 const TIMES = 3;
 
 /** Returns the milliseconds of a call. */
@@ -124,7 +124,7 @@ function millisecondsOf(call: () => void): number {
   return best;
 }
 
-/** Binds; where memory is refused, says how much. */
+/** Binds a plan. If memory is refused, the error states how much was requested. */
 function bound(plan: Plan, bind: () => BoundPlan): BoundPlan {
   try {
     return bind();
@@ -135,7 +135,7 @@ function bound(plan: Plan, bind: () => BoundPlan): BoundPlan {
   }
 }
 
-/** The values in float64; converted where they are not. */
+/** Returns the values as float64, converted if necessary. */
 export function asFloat64(values: Values): Float64Array {
   return values instanceof Float64Array ? values : Float64Array.from(values);
 }

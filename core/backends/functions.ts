@@ -1,4 +1,4 @@
-/** Scalar functions as source: what backends lack or compute badly is made of what they have. */
+/** Scalar functions as source. Functions that a backend lacks or computes badly are composed of others that it has. */
 
 /** The name of a variable: it can be repeated as it is. */
 export class Name {
@@ -14,20 +14,20 @@ export class Name {
 /** Source of a number or a condition. */
 export type Code = string | Name;
 
-/** A number of which a compiler that takes floats for real numbers knows nothing: a value, or the same value beside itself. */
+/** A number hidden from compilers that treat floats as real numbers: a value, or a second occurrence of it. */
 export type Hidden = "value" | "operand";
 
 /** Writes the parts of a function; statements that it needs come before the expression that it returns. */
 export interface Writer {
   /** A call of a scalar function. */
   call(name: string, ...args: Code[]): Code;
-  /** A name for what is needed several times; a name keeps its own. */
+  /** Names an expression that is needed several times; a name stays as it is. */
   bind(code: Code): Name;
-  /** Rounds a result of arithmetic to the stored precision where the backend computes in a higher one. */
+  /** Rounds a result of arithmetic to the stored precision if the backend computes in a higher one. */
   round(code: Code): Code;
   /** A number as source text. */
   literal(value: number): Code;
-  /** The same number, hidden from compilers that take floats for real numbers. */
+  /** The same number, hidden from compilers that treat floats as real numbers. */
   hide(code: Code, as?: Hidden): Code;
   /** 2^(index - 155), from the table {@link numbers}. */
   power(index: Code): Code;
@@ -67,7 +67,7 @@ const sigmoid: Write = ([x], w) => {
   return computed(`(1.0 / ${denominator})`, w);
 };
 
-/** `Math.max` and `Math.min` of JavaScript: NaN where either is NaN. */
+/** `Math.max` and `Math.min` of JavaScript: NaN if either is NaN. */
 const extremes: Record<string, Write> = Object.fromEntries(
   ["max", "min"].map((name) => [name, ([a, b]) => `Math.${name}(${a}, ${b})`]),
 );
@@ -77,7 +77,7 @@ function math(name: string): Write {
   return (args, w) => computed(`Math.${name}(${args.join(", ")})`, w);
 }
 
-/** The result of one operation: rounded where the backend computes in a higher precision, and not to be merged with another operation. */
+/** The result of one operation, rounded if the backend computes in a higher precision, and kept separate from other operations. */
 const computed = (code: Code, w: Writer): Code => w.hide(w.round(code));
 
 /** Arithmetic. Operands are results, elements of arrays or constants, of which compilers know nothing; but x - x can be recognised. */
@@ -167,7 +167,7 @@ export const numbers = Float32Array.of(
   -0,
 );
 
-/** Where in the table a number is that shader compilers would not take as it is: they refuse it, round it, or lose the sign of a 0. */
+/** Indices in the table of numbers that shader compilers refuse, round, or strip of the sign of 0. */
 export function inTable(value: number): number | null {
   if (Number.isFinite(value) && !Object.is(value, -0)) return null;
   return numbers.findIndex((x) => Object.is(x, value));
@@ -201,7 +201,7 @@ function reduceExp(x: Code, w: Writer): { n: Name; p: Name } {
   return { n, p };
 }
 
-/** Whether a shader's number is not NaN, which equals nothing, itself included. */
+/** Whether a shader's number is not NaN, which does not equal itself. */
 const isNumber = (x: Code, w: Writer): Code => w.call("equal", x, x);
 
 /** `Math.max` and `Math.min` of shaders ignore NaN. */
@@ -222,7 +222,7 @@ const logNearOne = (d: Code, w: Writer): Code => {
   );
 };
 
-/** log with its values at 0, below, at infinity and of NaN, where drivers give numbers. */
+/** log with the correct values at 0, below 0, at infinity and for NaN; drivers return numbers there. */
 const wholeLog = (x: Code, w: Writer): Code => {
   const inside = w.bind(`(${x} > 0.0 && ${x} <= 3.4028234663852886e38 ? ${x} : 1.0)`);
   const [nan, inf, low] = [NaN, Infinity, -Infinity].map((value) => w.literal(value));
@@ -232,7 +232,7 @@ const wholeLog = (x: Code, w: Writer): Code => {
   return w.bind(`(${inside} === ${x} ? ${log} : ${outside})`);
 };
 
-/** log1p: near 0 the sum 1 + x would lose what matters. */
+/** log1p: near 0 the sum 1 + x would lose the significant digits. */
 const log1pSeries: Write = ([x], w) => {
   const near = w.bind(`(${x} > -0.3 && ${x} < 0.45 ? ${x} : 0.0)`);
   const sum = w.bind(`(1.0 + ${x})`);
@@ -284,7 +284,7 @@ const circular = (quarter: number): Write => ([x], w) => {
   return `(${quadrant} > 1.5 ? -${size} : ${size})`;
 };
 
-/** exp(x) - 1, by Taylor's series near 0, where the difference would lose what matters. */
+/** exp(x) - 1, by Taylor's series near 0, where the difference would lose the significant digits. */
 const expm1Series: Write = ([x], w) => {
   const near = w.bind(`(${x} > -0.5 && ${x} < 0.5 ? ${x} : 0.0)`);
   const series = w.bind(

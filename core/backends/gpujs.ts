@@ -2,7 +2,7 @@
 import type { GPU as GpuJs } from "gpu.js";
 import { importGpuJs } from "../runtime.ts";
 
-/** The parts of gpu.js 2.24 that are used here; its own declarations lack pipelines. */
+/** The parts of gpu.js 2.24 that are used here; its declarations lack pipelines. */
 export interface GpuModule {
   GPU: new (settings: { mode: string }) => Gpu;
   WebGPUContext: { acquire(): Promise<unknown> };
@@ -29,7 +29,7 @@ export interface Pipeline {
   /** `null` before the first call. */
   readonly plan: {
     readonly kernels: readonly { readonly clone: Kernel }[];
-    /** The kernels that write, and those that upload arguments, where the executor is the generic one. */
+    /** The kernels that write, and those that upload arguments, if the executor is the generic one. */
     readonly genericClones: ReadonlyMap<string, Kernel>;
   } | null;
   destroy(): Promise<void>;

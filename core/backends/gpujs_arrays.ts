@@ -3,8 +3,8 @@ import type { Values } from "../entry.ts";
 
 /**
  * A view that gpu.js takes as it is. A pipeline copies its arguments when it is called, since the caller might change them before they
- * are used; it spares what has a `toArray`, as its own results do. A tensor's values never change, so the copy would be for nothing:
- * for the logits of a batch it is tens of megabytes, which the garbage collector then has to free.
+ * are used; it spares what has a `toArray`, as its own results do. A tensor's values never change, so the copy would be wasted:
+ * for the logits of a batch it takes tens of megabytes, which the garbage collector then has to free.
  */
 export function unsampled(values: Float32Array): Float32Array {
   return Object.assign(values.subarray(), { toArray: () => values });
@@ -12,7 +12,7 @@ export function unsampled(values: Float32Array): Float32Array {
 
 const singles = new WeakMap<Values, Float32Array>();
 
-/** The values as float32; converted once. */
+/** Returns the values as float32, converted once. */
 export function asFloat32(values: Values): Float32Array {
   if (values instanceof Float32Array) return values;
   let single = singles.get(values);
@@ -20,7 +20,7 @@ export function asFloat32(values: Values): Float32Array {
   return single;
 }
 
-/** A result of gpu.js as one array: nested rows are views of one buffer where the executor is fused, arrays of their own elsewhere. */
+/** A result of gpu.js as one array: nested rows are views of one buffer if the executor is fused, otherwise separate arrays. */
 export function flat(result: unknown, size: number): Float32Array {
   if (result instanceof Float32Array) return result;
   let first = result;

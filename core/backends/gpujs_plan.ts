@@ -18,14 +18,14 @@ export interface Session {
   readonly platform: Platform;
   /** The pipeline that ran last. */
   last: Pipeline | null;
-  /** Runs a call, one after the other where calls must not overlap. */
+  /** Runs a call, after the others if calls must not overlap. */
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
 
-/** What the worker pool of a threaded pipeline holds, roughly: each has workers of its own. */
+/** The approximate memory of the worker pool of a threaded pipeline. Each pipeline has a separate pool. */
 const POOL_BYTES = 32 << 20;
 
-/** Whether the device that was asked for ran a pipeline; gpu.js may take another one by itself. */
+/** Whether the requested device ran a pipeline; gpu.js may silently switch to another one. */
 export function isItself({ platform }: Session, pipeline: Pipeline): boolean {
   return pipeline.backend === platform.reportedAs;
 }
@@ -39,7 +39,7 @@ export class GpuJsPlan implements CompiledPlan {
   /** The steps that are results; they are the results of the pipeline. */
   readonly #results: readonly number[];
   readonly #arrayBytes: number;
-  /** `null` where there is no kernel to run. */
+  /** `null` if there is no kernel to run. */
   readonly #pipeline: Pipeline | null;
   #hasRun = false;
 
@@ -88,7 +88,7 @@ export class GpuJsPlan implements CompiledPlan {
       precision: "single",
       asyncMode: true,
       loopMaxIterations: limits.iterations,
-      // It would divide whole numbers as integers, for which 1 / 0 is 0; indices allow for inexact quotients themselves.
+      // It would divide whole numbers as integers, for which 1 / 0 is 0; indices already allow for inexact quotients.
       fixIntegerDivisionAccuracy: false,
       constants: Object.fromEntries(kernel.tables.map((name) => [name, dialect.tables[name]])),
     });
@@ -170,7 +170,7 @@ function indicesFrom(from: "leaf" | "step", sources: readonly Source[]): number[
 
 /**
  * Frees the syntax trees of kernels that are compiled to WebAssembly: megabytes for a large plan, which the garbage collector would walk
- * through each time. gpu.js makes them anew should it compile again.
+ * through each time. gpu.js rebuilds them if it compiles again.
  */
 function dropSyntaxTrees(pipeline: Pipeline): void {
   if (!pipeline.executorKind.startsWith("fused")) return;

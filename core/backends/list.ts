@@ -9,7 +9,7 @@ import { webgpu } from "./webgpu.ts";
 /** All backends. `auto` prefers the earlier: the more capable of the GPUs, the faster of the hosts. */
 export const backends: readonly Backend[] = [webgpu, webgl2, webgl, headlessgl, webasm, cpu, float64];
 
-/** The backend of this name. */
+/** Returns the backend of this name. Throws if there is none. */
 export function backendNamed(name: string): Backend {
   const found = backends.find((backend) => backend.name === name);
   if (!found) throw new Error(`backends: expected one of ${backends.map((b) => b.name).join(", ")}, got "${name}"`);

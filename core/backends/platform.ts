@@ -3,20 +3,20 @@ import type { Plan } from "../plan/plan.ts";
 import { sizeOf } from "../shape.ts";
 import type { Gpu, GpuModule } from "./gpujs.ts";
 
-/** What lies under a `GPU` of gpu.js. */
+/** The layer under a `GPU` of gpu.js. */
 export interface Platform {
-  /** What computes, in words. */
+  /** The hardware or engine, in words. */
   readonly description: string;
   /** The name that gpu.js has for it in pipelines that ran. */
   readonly reportedAs: string;
   readonly bytesPerElement: number;
   /** Whether calls must not overlap: they share one context and its state. */
   readonly exclusive: boolean;
-  /** @throws where a plan cannot run, with the limit. */
+  /** @throws if a plan cannot run, with the limit. */
   check(plan: Plan): void;
   /** Runs a pipeline for the first time, and reports errors that the driver would only log. */
   first<T>(run: () => Promise<T>): Promise<T>;
-  /** Why the device can compute no more; `null` where it can. */
+  /** Why the device can no longer compute; `null` if it can. */
   lost(error?: unknown): Promise<string | null>;
 }
 
@@ -38,7 +38,7 @@ export function arraysOf(plan: Plan): NamedArray[] {
   ];
 }
 
-/** Opens the host. It is never lost, and by itself limits nothing. */
+/** Opens the host. It is never lost and adds no limits. */
 export function openHost(description: string, check: (plan: Plan) => void = () => {}): Opener {
   return (gpujs, mode) =>
     Promise.resolve({

@@ -1,17 +1,17 @@
-/** Kernels as text: the loop form in the dialect of a backend. Nothing is decided here but how it is spelled. */
+/** Kernels as text: the loop form in the dialect of a backend. Only the spelling is decided here. */
 import type { Expression, Linear, Local, Role } from "../expression.ts";
 import type { LoopKernel, Statement } from "../plan/form.ts";
 import { type Dialect, HIDDEN } from "./dialect.ts";
 import { type Code, type Hidden, inTable, Name, type Writer } from "./functions.ts";
 
-/** Source that computes one array, one element a thread. */
+/** Source that computes one array, one element per thread. */
 export interface KernelText {
   /** Names of the arrays that it reads. */
   readonly parameters: readonly string[];
   /** Statements, indented, and the expression of the element. */
   readonly lines: readonly string[];
   readonly result: string;
-  /** The extent of the threads: x, then y and z where the kernel has them. */
+  /** The extent of the threads: x, then y and z if the kernel has them. */
   readonly extent: readonly number[];
   /** Loop iterations of one thread, nested loops multiplied. */
   readonly iterations: number;
@@ -105,7 +105,7 @@ class Rendering implements Writer {
     return name;
   }
 
-  /** A number of the program. Compilers know of a constant what is written, of a name nothing. */
+  /** A number of the program. Compilers know the value of a literal, not that of a name. */
   #constant(value: number): Code {
     const { shader } = this.#dialect;
     const literal = this.literal(value);

@@ -24,10 +24,10 @@ export const webasm: Backend = {
   driver: () => openGpuJs(webasm, openHost("WebAssembly", checkMemory)),
 };
 
-/** What a 32-bit WebAssembly memory can hold. */
+/** The capacity of a 32-bit WebAssembly memory. */
 const MEMORY_BYTES = 2 ** 32;
 
-/** Kernels can have memories of their own; the arrays that one of them reads and writes cannot be divided. */
+/** Kernels can have separate memories; the arrays that one kernel reads and writes must share one. */
 function checkMemory(plan: Plan): void {
   for (const { name, shape, args } of plan.steps) {
     const read = args.map((source) => sizeOfSource(plan, source));

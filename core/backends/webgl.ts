@@ -100,7 +100,7 @@ class Gl implements Platform {
     return Promise.resolve(isLost(this.#context()) ? "the context was lost" : null);
   }
 
-  /** The renderer, once there is a context that can be asked for it. */
+  /** The renderer, once a context can report it. */
   #look(): { readonly name: string; readonly textureSize: number } | null {
     const context = this.#context();
     if (context && !this.#renderer && !isLost(context)) {

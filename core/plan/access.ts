@@ -1,4 +1,4 @@
-/** Which elements of its inputs an element of a value is made of: the rules that deciding and lowering share. */
+/** Which elements of its inputs an element needs: rules shared by the choice of arrays and by lowering. */
 import { constant, type Index, unflatten, variable } from "../affine.ts";
 import type { KernelOf } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
@@ -31,7 +31,7 @@ export function threadIndex(shape: Shape, extents: readonly number[], names: rea
   return index;
 }
 
-/** Where an input of an elementwise op is read: axes of length 1 are broadcast. */
+/** Returns the index at which an input of an elementwise op is read. Axes of length 1 are broadcast. */
 export function broadcastIndex(shape: Shape, index: readonly Index[]): readonly Index[] {
   const missing = index.length - shape.length;
   if (missing === 0 && shape.every((n, axis) => n !== 1 || isZero(index[axis]))) return index;
@@ -49,7 +49,7 @@ export interface Bound {
   readonly high: boolean;
 }
 
-/** Where the input of a movement is read, and what must hold for that; `null` where it is read nowhere. */
+/** Returns the index at which the input of a movement is read and the bounds to check; `null` if it is never read. */
 export function movedIndex(
   node: Node,
   kernel: KernelOf<"movement">,
@@ -66,19 +66,19 @@ export function movedIndex(
   return { source, bounds };
 }
 
-/** The part of a movement's elements that come from its input. */
+/** Returns the fraction of a movement's elements that come from its input. */
 export function movedShare({ inputs: [input], size }: Node): number {
   return Math.min(1, input.size / size);
 }
 
-/** Whether a gather's positions are known to lie inside what is gathered from, and need no comparison. */
+/** Whether a gather's positions are known to lie inside its source and need no check. */
 export function isInside({ inputs: [source, positions] }: Node, axis: number): boolean {
   return positions.bound !== null && positions.bound <= source.shape[axis];
 }
 
 /**
  * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
- * Three are best where they leave no rest.
+ * Three are best if they leave no remainder.
  *
  * @param cheap whether the loop's element is worth many copies.
  */
@@ -87,7 +87,7 @@ export function unrollWidth(length: number, cheap: boolean): number {
   return (cheap ? [3, 4, 5, 2] : [3, 2]).find((width) => length % width === 0) ?? 3;
 }
 
-/** The trips of the loop over an axis with this many accumulators; without one where a single trip would do. */
+/** Returns the trips of the loop over an axis with this many accumulators; 0 if a single trip would do, which needs no loop. */
 export function tripsOf(length: number, width: number): number {
   const trips = Math.floor(length / width);
   return trips > 1 ? trips : 0;

@@ -1,25 +1,25 @@
-/** What a backend's kernels cost and cannot exceed, and what it costs to compute a value. Costs are in additions. */
+/** Costs and limits of a backend's kernels, and the cost of computing a value. Costs are in additions. */
 import type { Node } from "./node.ts";
 
-/** What decides which values get arrays, and how kernels loop and branch. */
+/** Costs that decide which values get arrays and how kernels loop and branch. */
 export interface Costs {
   /** Writing an element of an array. */
   readonly write: number;
   /** Reading an element that is computed elsewhere. */
   readonly read: number;
-  /** Reading an array in passing, by a value that computes something too. */
+  /** Reading an array in a value that also computes something. */
   readonly beside: number;
-  /** Reading a value that would get an array itself: one or two operations on top of it do not deserve another one. */
+  /** Reading a value that would get an array itself: one or two more operations do not justify a second array. */
   readonly wouldBe: number;
-  /** Another kernel: what the device could have computed meanwhile. */
+  /** Launching another kernel, in additions that the device could have computed meanwhile. */
   readonly launch: number;
   /** Kernels are written and compiled recursively: a longer chain of fused values is cut. */
   readonly longestChain: number;
   /** The values that one kernel computes, repetitions in branches and unrolled loops included. */
   readonly mostValues: number;
-  /** A reduction of at least this many elements does not run inside another one's loop: it gets threads of its own. */
+  /** A reduction of at least this many elements does not run inside another one's loop: it gets separate threads. */
   readonly longInner: number;
-  /** Nor does a branch that guards this much, which would be computed for nothing if the value behind it got an array instead. */
+  /** Nor does a branch that guards at least this much work, which would be wasted if the value behind it got an array instead. */
   readonly muchGuarded: number;
   /** A result with fewer elements than this leaves threads idle: a long reduction into it is split. */
   readonly fewResults: number;
@@ -35,7 +35,7 @@ export interface Costs {
   readonly unrolled: number;
 }
 
-/** What a backend's kernels cannot exceed. */
+/** Limits of a backend's kernels. */
 export interface Limits {
   /** The backend, as errors name it. */
   readonly name: string;
@@ -47,11 +47,11 @@ export interface Limits {
   readonly iterations: number;
   /** Whole numbers that are stored as values are exact up to here. */
   readonly exactValue: number;
-  /** The most threads along x, y and z; what does not fit is laid out along x alone. */
+  /** The most threads along x, y and z; a shape that does not fit is laid out along x alone. */
   readonly extents: readonly number[];
 }
 
-/** The arrays that a kernel can read beside its tables. */
+/** Returns how many arrays a kernel can read in addition to its tables. */
 export function mostArguments(limits: Limits, tables: number): number {
   return limits.arguments - (limits.tablesAreArguments ? tables : 0);
 }
@@ -61,10 +61,10 @@ export interface Stored {
   has(node: Node): boolean;
 }
 
-/** What it costs to read a value that is needed this often, `null` where it is computed. */
+/** Returns the cost of reading a value that is needed this often; `null` if the value is computed. */
 export type ReadCost = (node: Node, times: number) => number | null;
 
-/** A cost is followed through this many values at most, so that it is known in constant time: one kernel does not compute as much. */
+/** A cost is followed through at most this many values, which bounds its time; no kernel computes as many. */
 const MOST_FOLLOWED = 1500;
 
 /** How a cost is counted. */
@@ -72,11 +72,11 @@ interface Counting {
   readonly readCost: ReadCost;
   /** Values that are there already. */
   readonly seen: Set<Node>;
-  /** Whether what branches guard counts. */
+  /** Whether values that branches guard count. */
   readonly withGuarded: boolean;
 }
 
-/** What it costs to compute values where some have arrays. Costs are worked out once for each value. */
+/** The cost of computing values, given those that have arrays. The cost of each value is computed once. */
 export class Work {
   readonly stored: Stored;
   readonly costs: Costs;
@@ -90,12 +90,12 @@ export class Work {
     this.costs = costs;
   }
 
-  /** Whether a choice computes so much in its branch that it is worth one. */
+  /** Whether a choice computes enough in its branch to justify one. */
   isLazy(node: Node): boolean {
     return this.#guardedCost(node, true) > this.costs.lazy;
   }
 
-  /** Whether a value is so much work that inside a loop it should rather have threads of its own. */
+  /** Whether a value is too much work to be computed inside a loop and should have separate threads. */
   needsThreads(node: Node): boolean {
     if (node.kernel.kind === "reduce") return node.inputs[0].size >= this.costs.longInner * node.size;
     return this.#guardedCost(node, false) > this.costs.muchGuarded;
@@ -107,9 +107,9 @@ export class Work {
   }
 
   /**
-   * Rough cost of evaluating one element, in additions; what is needed several times is computed once.
+   * Returns the rough cost of evaluating one element, in additions. A value that is needed several times is computed once.
    *
-   * @param readCost what reading a value costs; by default arrays are read, and all else is computed.
+   * @param readCost the cost of reading a value; by default arrays are read and all other values are computed.
    */
   costOf(node: Node, readCost?: ReadCost): number {
     if (readCost) return this.#count(node, { readCost, seen: new Set(), withGuarded: true });
@@ -128,7 +128,7 @@ export class Work {
     return this.stored.has(guarded) ? null : guarded;
   }
 
-  /** The cost of what a choice computes in its branch and nowhere else, 0 for other values. */
+  /** Returns the cost of the values that a choice computes only in its branch; 0 for other values. */
   #guardedCost(node: Node, withGuarded: boolean): number {
     const guarded = this.#guardedInput(node);
     if (!guarded) return 0;
@@ -169,7 +169,7 @@ export class Work {
         continue;
       }
       cost += kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
-      // What is guarded counts in full: if it got an array, it would be computed for nothing.
+      // Guarded values count in full: if one got an array, it would also be computed where it is not needed.
       const guarded = this.#guardedInput(top);
       if (guarded && withGuarded) cost += this.#guardedCost(top, true);
       for (const input of inputs) {

@@ -2,7 +2,7 @@
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
 
-/** The dominators of a graph: what all ways from a value to the outputs lead through. */
+/** The dominators of a graph: the values on all paths from a value to the outputs. */
 export class Dominators {
   /** By the order of the value: the nearest value that all ways lead through, -1 for none. */
   readonly #nearest: Int32Array;
@@ -43,7 +43,7 @@ export class Dominators {
     return i < 0 ? -1 : this.#jump[i];
   }
 
-  /** The dominator of this depth, or the value itself where it is no deeper. */
+  /** The dominator of this depth, or the value itself if it is no deeper. */
   #at(i: number, depth: number): number {
     let at = i;
     while (this.#depthOf(at) > depth) at = this.#depthOf(this.#jump[at]) >= depth ? this.#jump[at] : this.#nearest[at];

@@ -20,10 +20,10 @@ export type Statement =
     readonly step: number;
     readonly body: readonly Statement[];
   }
-  /** Runs the body where all conditions hold. */
+  /** Runs the body if all conditions hold. */
   | { readonly kind: "branch"; readonly conditions: readonly Expression[]; readonly body: readonly Statement[] };
 
-/** A kernel that computes one array, one element a thread. */
+/** A kernel that computes one array, one element per thread. */
 export interface LoopKernel {
   /** The op whose result it stores, and the shape. */
   readonly name: string;
@@ -49,7 +49,7 @@ export interface Layout {
   readonly name: string;
   /** Whether arrays are read by one flat index rather than by nested ones. */
   readonly flat: boolean;
-  /** The most threads along x, y and z; what does not fit is laid out along x alone. Empty: everything is. */
+  /** The most threads along x, y and z; a shape that does not fit is laid out along x alone. Empty: all shapes are. */
   readonly extents: readonly number[];
   /** Indices are exact up to here. */
   readonly exactIndex: number;

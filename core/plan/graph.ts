@@ -35,11 +35,11 @@ interface PrimitiveEntry {
 export interface Expanded {
   /** Inputs first, without leaves. */
   readonly entries: readonly PrimitiveEntry[];
-  /** What computes an entry: the entry itself, or for a composite what it is made of. */
+  /** Returns the entry that computes an entry: the entry itself, or the expansion of a composite. */
   of(entry: Entry): Entry;
 }
 
-/** Expands composites, down to the entries that have a value. */
+/** Expands composites and stops at entries that have a value. */
 export function expand(outputs: readonly Entry[], leaves: readonly Entry[]): Expanded {
   const entries: PrimitiveEntry[] = [];
   const done = new Set(leaves);
@@ -73,7 +73,7 @@ export function expand(outputs: readonly Entry[], leaves: readonly Entry[]): Exp
   return { entries, of };
 }
 
-/** Builds the graph of what outputs need; `leaves` are the entries that have a value. */
+/** Builds the graph of the values that outputs need; `leaves` are the entries that have a value. */
 export function buildGraph(
   outputs: readonly Entry[],
   leaves: readonly Entry[],
@@ -105,7 +105,7 @@ class GraphBuilder {
     return this.#known.get(entry)!;
   }
 
-  /** Adds an entry whose inputs are there. The same op on the same values is the same value. */
+  /** Adds an entry whose inputs were added before. The same op on the same values is the same node. */
   add(entry: Entry, kernel: PrimitiveKernel, inputs: readonly Entry[]): void {
     const values = inputs.map((input) => this.nodeOf(input));
     // Numbers that are equal now may not be so in the next call.
@@ -148,7 +148,7 @@ class GraphBuilder {
   }
 }
 
-/** A position is a value: one that the device cannot store would be another one. */
+/** A position is a value; a device that cannot store it would round it. */
 function refuseInexact(
   name: string,
   shape: Shape,

@@ -20,7 +20,7 @@ export function extentOf(shape: Shape, { extents }: Pick<Layout, "extents">): nu
   return spread(shape, extents).map((axes) => lengthOf(axes, shape));
 }
 
-/** Thrown where an index is too large to be exact on a backend. */
+/** Thrown if an index is too large to be exact on a backend. */
 class IndexTooLarge extends Error {
   constructor(root: Node, { name, exactIndex }: Layout, index: number) {
     super(
@@ -74,7 +74,7 @@ interface Test {
   readonly place: Place;
 }
 
-/** Where statements go: a thread's body, a loop's or a branch's. */
+/** A block of statements: the body of a thread, a loop or a branch. */
 class Scope {
   readonly statements: Statement[] = [];
   readonly parent: Scope | null;
@@ -82,8 +82,8 @@ class Scope {
   /** How often the statements run in all threads together. */
   readonly times: number;
   /**
-   * For a branch its condition, or `true` where that is no value of the graph. Values computed inside must stay inside: the condition may
-   * guard them.
+   * The condition of a branch, or `true` if it is not a value of the graph. Values computed inside must stay inside, since the
+   * condition may guard them.
    */
   readonly branch: Test | true | null;
   constructor(parent: Scope | null, depth: number, times: number, branch: Test | true | null = null) {
@@ -121,14 +121,14 @@ function find<T>(known: readonly Known<T>[] | undefined, inner: Scope): T | unde
 interface Reduction {
   readonly kernel: KernelOf<"reduce">;
   readonly input: Node;
-  /** Where the result is. */
+  /** The index of the result. */
   readonly place: Place;
   /** For each axis of the input whether it is reduced. */
   readonly reduced: readonly boolean[];
   /** The lengths of the axes that are. */
   readonly sizes: readonly number[];
   readonly accumulators: readonly Local[];
-  /** The position of the best element, where that is the result. */
+  /** The position of the best element, if that is the result. */
   readonly best: Local | null;
 }
 
@@ -225,7 +225,7 @@ class Lowering {
     return at.place ??= new Place(index);
   }
 
-  /** Where an input of an elementwise op is read: axes of length 1 are broadcast. */
+  /** Returns the index at which an input of an elementwise op is read. Axes of length 1 are broadcast. */
   #broadcast(shape: Shape, place: Place): Place {
     const index = broadcastIndex(shape, place.index);
     return index === place.index ? place : this.#place(index);
@@ -405,7 +405,7 @@ class Lowering {
     return this.#plain(expression.kind === "literal" ? expression : this.#bind(scope, expression), place.depth);
   }
 
-  /** A value that is computed where conditions hold. */
+  /** A value that is computed only if conditions hold. */
   #branch(
     scope: Scope,
     inner: Scope,
@@ -483,7 +483,7 @@ class Lowering {
     const at = this.#variable(local, size, position.depth);
     const from = this.#place(kernel.source(place.index, at, node.attributes, source.shape));
     if (isInside(node, kernel.axis(node.attributes))) return this.#value(source, from, scope);
-    // An index that the device computed cannot be refused any more: what lies outside is NaN, which shows.
+    // An index computed on the device can no longer be refused: elements outside are NaN, which is visible.
     const inner = scope.guarded(true);
     const taken = this.#operand(this.#number(source, from, inner));
     const conditions = [build.call("isPosition", local, build.literal(size))];

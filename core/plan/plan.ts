@@ -1,15 +1,15 @@
-/** From the tape to a plan: a graph, what gets arrays, and a kernel for each of those. */
+/** From the tape to a plan: the graph, the values that get arrays, and a kernel for each of them. */
 import type { Dialect } from "../backends/dialect.ts";
 import { type KernelText, render } from "../backends/render.ts";
 import type { Entry } from "../entry.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
-import type { Layout, LoopKernel } from "./form.ts";
+import { describe, type Layout, type LoopKernel } from "./form.ts";
 import { buildGraph, type Graph, type Numbers } from "./graph.ts";
 import { extentOf, lowerToLoops } from "./loops.ts";
 import type { Node } from "./node.ts";
 import { chooseStored } from "./store.ts";
 
-/** Where a step's argument or a plan's result comes from. */
+/** The origin of a step's argument or a plan's result. */
 export type Source =
   | { readonly from: "leaf"; readonly index: number }
   | { readonly from: "step"; readonly index: number }
@@ -23,9 +23,11 @@ export interface Step {
   /** The text of the kernel; its parameters are bound to `args`. */
   readonly kernel: KernelText;
   readonly args: readonly Source[];
+  /** The loop form as text, if {@link PlanOptions.describe} asked for it. The form itself would keep the graph alive. */
+  readonly loops?: string;
 }
 
-/** What a device needs to compute results from leaves; holds no values. */
+/** Everything a device needs to compute results from leaves. Holds no values. */
 export interface Plan {
   readonly leaves: readonly {
     readonly shape: readonly number[];
@@ -48,26 +50,34 @@ export function layoutOf({ dialect: { name, flat, exactIndex }, limits: { extent
   return { name, flat, exactIndex, extents };
 }
 
+/** Options of {@link makePlan}. */
+export interface PlanOptions {
+  /** Numbers that are read from an array instead of compiled in. */
+  readonly numbers?: Numbers;
+  /** Whether the steps also have their loop form as text, for people. Default false. */
+  readonly describe?: boolean;
+}
+
 /** A kernel as loops and as text. */
 interface Written {
   readonly loops: LoopKernel;
   readonly text: KernelText;
 }
 
-/** Plans how to compute `outputs`, given the entries that have a value, and the numbers that are not to be compiled in. */
+/** Plans how to compute `outputs` from `leaves`, the entries that have a value. */
 export function makePlan(
   outputs: readonly Entry[],
   leaves: readonly Entry[],
   target: Target,
-  numbers?: Numbers,
+  options: PlanOptions = {},
 ): Plan {
   const { costs, limits } = target;
-  const graph = buildGraph(outputs, leaves, { costs, limits, numbers });
+  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers });
   const tables = new Map<Node, number>();
   for (;;) {
     const stored = chooseStored(graph, costs, limits, { tablesOf: (root) => tables.get(root) ?? 0 });
     const kernels = writeKernels(graph, new Work(stored, costs), target);
-    // Which tables a kernel reads is known when it is written; where one takes the place of an array the choice is made again.
+    // The tables that a kernel reads are known only once it is written. If one takes the place of an array, the choice is made again.
     const before = tables.size;
     for (const [root, kernel] of kernels) {
       const count = kernel.text.tables.length;
@@ -77,11 +87,18 @@ export function makePlan(
     }
     if (tables.size > before) continue;
     for (const [root, kernel] of kernels) checkLimits(root, kernel, limits);
-    return assemble(graph, kernels, target);
+    const plan = assemble(graph, kernels, target);
+    return options.describe ? described(plan, kernels) : plan;
   }
 }
 
-/** The plan where these values, leaves and outputs among them, have arrays; it is not compared with limits. */
+/** Adds the loop form of each step, as text. */
+function described(plan: Plan, kernels: ReadonlyMap<Node, Written>): Plan {
+  const forms = [...kernels.values()].map(({ loops }) => describe(loops));
+  return { ...plan, steps: plan.steps.map((step, i) => ({ ...step, loops: forms[i] })) };
+}
+
+/** Returns the plan in which these values, leaves and outputs included, have arrays. Limits are not checked. */
 export function planWith(graph: Graph, work: Work, target: Target): Plan {
   return assemble(graph, writeKernels(graph, work, target), target);
 }
@@ -97,7 +114,7 @@ function writeKernels(graph: Graph, work: Work, target: Target): Map<Node, Writt
   return neededKernels(graph, kernels);
 }
 
-/** The kernels that outputs need, in topological order: one can turn out to be read nowhere when those that seemed to are written. */
+/** Returns the kernels that outputs need, in topological order. Once kernels are written, an array may turn out to be unread. */
 function neededKernels({ nodes, outputs }: Graph, kernels: ReadonlyMap<Node, Written>): Map<Node, Written> {
   const needed = new Set(outputs);
   for (const node of needed) for (const arg of kernels.get(node)?.loops.args ?? []) needed.add(arg);
@@ -107,7 +124,7 @@ function neededKernels({ nodes, outputs }: Graph, kernels: ReadonlyMap<Node, Wri
   }));
 }
 
-/** What cannot be cut into kernels that keep the limits is refused. */
+/** Throws if a kernel exceeds the limits although it was cut. */
 function checkLimits(root: Node, { loops: { args, iterations }, text: { tables } }: Written, limits: Limits): void {
   const most = mostArguments(limits, tables.length);
   if (args.length > most) {

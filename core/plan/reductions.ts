@@ -1,11 +1,11 @@
-/** Long reductions in stages, so that they have enough threads, and no thread too long a loop. */
+/** Splits long reductions into stages, so that there are enough threads and no thread loops too long. */
 import { add, type Index, scale } from "../affine.ts";
 import type { ElementwiseKernel, GatherKernel, MovementKernel, ReduceKernel } from "../kernel.ts";
 import { dropAxes, sizeOf } from "../shape.ts";
 import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
 
-/** What decides where reductions are split. */
+/** The costs and limits that decide where reductions are split. */
 export type Splitting = Pick<Costs, "fewResults" | "enoughThreads" | "longReduction"> & Pick<Limits, "iterations">;
 
 /** Inserts an expression at an axis. */
@@ -53,7 +53,7 @@ function reduceNode({ name, kernel }: Reduction, input: Node, axes: readonly num
   });
 }
 
-/** The divisor of n that is nearest to a wish, or the wish itself where all are far from it. */
+/** Returns the divisor of n that is nearest to a wish, or the wish itself if no divisor is near. */
 function nearDivisor(n: number, wish: number): number {
   let best = 0;
   for (let d = 2; d * 2 <= n; d++) {
@@ -62,10 +62,10 @@ function nearDivisor(n: number, wish: number): number {
   return best >= wish / 4 && best <= wish * 4 ? best : wish;
 }
 
-/** A reduction, in stages where it is long and its results are few. */
+/** Builds a reduction, in stages if it is long and has few results. */
 export function reduction(op: Reduction, input: Node, axes: readonly number[], splitting: Splitting): Node {
   const { fewResults, enoughThreads, longReduction, iterations } = splitting;
-  // A loop takes no more than half of what a thread may loop, so that a kernel has room for another one.
+  // A loop takes at most half of the iterations of a thread, so that a kernel has room for another loop.
   const longestLoop = Math.ceil(iterations / 2);
   const { kernel } = op;
   const results = sizeOf(dropAxes(input.shape, axes));

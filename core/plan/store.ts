@@ -1,4 +1,4 @@
-/** The one policy: which values get arrays, and which are computed where they are needed. */
+/** The policy that decides which values get arrays; all others are computed in the kernels that need them. */
 import { constant, type Index, variable } from "../affine.ts";
 import type { KernelOf } from "../kernel.ts";
 import { broadcastIndex, isInside, movedIndex, movedShare, threadIndex, tripsOf, unrollWidth } from "./access.ts";
@@ -7,29 +7,29 @@ import { Dominators } from "./dominators.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
 
-/** What a policy did, for tests of its growth. */
+/** Counters of the policy's work, for tests of its growth. */
 export interface Effort {
-  /** How often the graph was gone through. */
+  /** The number of passes over the graph. */
   rounds: number;
   /** The demands on values, in all rounds. */
   demands: number;
 }
 
-/** What {@link chooseStored} may be told. */
+/** Options of {@link chooseStored}. */
 export interface ChoosingOptions {
-  /** The constant tables that the kernel of a value reads, where that is known; none by default. */
+  /** Returns the number of constant tables that the kernel of a value reads, if known; default 0. */
   readonly tablesOf?: (root: Node) => number;
-  /** Counts what is done. */
+  /** Counts the work. */
   readonly effort?: Effort;
 }
 
 /**
  * Chooses the values that get arrays, leaves included.
  *
- * The graph is gone through from the outputs to the leaves. A value that gets an array is computed by a kernel, which demands elements
- * of its inputs; those are computed in the kernel too, and so demand elements of theirs, or have arrays, which it reads. When a value's
- * turn comes all demands on it are known, so it is known how often it would be computed. Kernels that then read too many arrays, or
- * loop too long, are cut, and all is gone through once more: kernels get smaller with each round.
+ * The graph is visited from the outputs to the leaves. A value that gets an array is computed by a kernel, which demands elements of
+ * its inputs. An input either has an array, which the kernel reads, or is computed in the kernel too and demands elements of its
+ * inputs in turn. When a value is reached all demands on it are known, and so is how often it would be computed. Kernels that then read too
+ * many arrays or loop too long are cut and the graph is visited again. Kernels get smaller with each round.
  */
 export function chooseStored(graph: Graph, costs: Costs, limits: Limits, options: ChoosingOptions = {}): Set<Node> {
   const { tablesOf = () => 0, effort } = options;
@@ -56,7 +56,7 @@ export function chooseStored(graph: Graph, costs: Costs, limits: Limits, options
 /** Chains that are this many times too long are cut at once, so that no round goes through kernels that are far too large. */
 const FAR_TOO_LONG = 4;
 
-/** The values that have arrays whatever they cost: leaves, outputs, stages of reductions, and some links of very long chains. */
+/** The values that have arrays regardless of cost: leaves, outputs, stages of reductions, and some links of very long chains. */
 function requiredOf({ nodes, outputs }: Graph, { longestChain }: Costs): Set<Node> {
   const required = new Set(nodes.filter((node) => node.kernel.kind === "leaf" || node.isStage));
   for (const node of outputs) if (node.size > 0) required.add(node);
@@ -118,7 +118,7 @@ class Place {
   }
 }
 
-/** Where a kernel computes: in a thread's body, a loop's or a branch's. */
+/** A place in a kernel: the body of a thread, a loop or a branch. */
 interface Scope {
   readonly parent: Scope | null;
   readonly depth: number;
@@ -126,7 +126,7 @@ interface Scope {
   readonly times: number;
   /** How many copies of it there are in the text: loops are unrolled. */
   readonly copies: number;
-  /** Whether it is a branch, which keeps what is computed in it. */
+  /** Whether it is a branch, whose values are not visible outside. */
   readonly isBranch: boolean;
 }
 
@@ -149,7 +149,7 @@ interface Demand {
   readonly scope: Scope;
 }
 
-/** What a round starts from. */
+/** The input of a round. */
 interface Given {
   readonly graph: Graph;
   readonly dominators: Dominators;
@@ -228,14 +228,14 @@ class Round {
   #decide(node: Node, demands: readonly Demand[]): boolean {
     if (this.#required.has(node)) return true;
     if (demands.some(({ scope }) => scope.depth > 0) && this.#work.needsThreads(node)) return true;
-    // A movement only rewrites indices: what it reads is decided on instead.
+    // A movement only rewrites indices: its input is decided on instead.
     if (!isWork(node)) return false;
     return this.#isTooMuch(demands) || this.#isWorth(node, evaluationsOf(demands));
   }
 
   /**
-   * Whether a kernel would become too large. What a branch computes is unknown outside of it, so a chain of branches can repeat its
-   * beginning exponentially often.
+   * Whether a kernel would become too large. Values computed in a branch are not known outside it, so a chain of branches can repeat
+   * its beginning exponentially often.
    */
   #isTooMuch(demands: readonly Demand[]): boolean {
     const copies = new Map<Draft, number>();
@@ -248,8 +248,8 @@ class Round {
   }
 
   /**
-   * Whether storing and reading a value costs less than computing it this often. What it is made of may be worth an array itself;
-   * then its own cost is only what is left.
+   * Whether storing and reading a value costs less than computing it this often. An input may be worth an array itself; then
+   * only the rest of the cost counts.
    */
   #isWorth(node: Node, evaluations: number, known = new Map<Node, boolean>()): boolean {
     if (!isWork(node) || evaluations <= node.size) return false;
@@ -258,7 +258,7 @@ class Round {
     if (this.#work.costOf(node) <= most) return false;
     const readCost = (input: Node, times: number): number | null => {
       if (this.#required.has(input)) return beside;
-      // What serves the value alone only gets an array in its place if that is smaller.
+      // An input that serves only this value gets an array in its place only if the input is smaller.
       if (input.size >= node.size && this.#dominators.isFor(input, node)) return null;
       let worth = known.get(input);
       if (worth === undefined) {
@@ -280,7 +280,7 @@ class Round {
     else this.#demands[node.order] = [demand];
   }
 
-  /** Demands what an element is made of. */
+  /** Demands the elements of inputs that an element needs. */
   #propagate(node: Node, demand: Demand): void {
     const { kernel } = node;
     switch (kernel.kind) {
@@ -331,7 +331,7 @@ class Round {
     this.#demand(source, kernel, from, isInside(node, axis) ? scope : branchIn(scope));
   }
 
-  /** All elements of a loop are one demand, but those of one so short that it is written out. */
+  /** All elements of a loop are one demand, except in a loop so short that it is written out. */
   #reduce(node: Node, reduce: KernelOf<"reduce">, { kernel, place, scope }: Demand): void {
     const [input] = node.inputs;
     const axes = reduce.axes(node.attributes);
@@ -399,7 +399,7 @@ function distinct(demands: readonly Demand[]): readonly Demand[] {
   return kept;
 }
 
-/** Going from the arrays to the root: where a value would read too many, something that it is made of gets an array. */
+/** Walks from the arrays to the root. If a value would read too many arrays, one of the values below it gets an array. */
 function cutArguments(kernel: Draft, most: number, costs: Costs, cuts: Set<Node>): void {
   const values = [...kernel.values].reverse().concat(kernel.root);
   const reads = new Map<Node, ReadonlySet<Node>>();
@@ -421,9 +421,9 @@ function cutArguments(kernel: Draft, most: number, costs: Costs, cuts: Set<Node>
   }
 }
 
-/** What is known of a kernel that reads too many arrays. */
+/** Facts about a kernel that reads too many arrays. */
 interface Cutting {
-  /** What values read that are not read themselves. */
+  /** For each value that is not read from an array, the arrays that it reads. */
   readonly reads: ReadonlyMap<Node, ReadonlySet<Node>>;
   readonly isRead: (node: Node) => boolean;
   readonly most: number;
@@ -433,7 +433,7 @@ interface Cutting {
 /** The candidates that are compared. */
 const CANDIDATES = 16;
 
-/** What should get an array so that a value reads few enough: one that does, the cheapest of those; or else the one that saves most. */
+/** Chooses the value that gets an array so that another one reads few enough: the cheapest that suffices, else the one that saves most. */
 function bestCut(node: Node, cutting: Cutting): Node | null {
   const { reads, isRead, most, costs } = cutting;
   const readBy = (value: Node) => reads.get(value)?.size ?? 0;
@@ -473,7 +473,7 @@ function readsWithout(node: Node, cut: Node, cutting: Cutting): number {
   return arrays.size;
 }
 
-/** Where a thread loops too long, the reductions inside that loop most get arrays. */
+/** If a thread loops too long, the reductions with most iterations inside it get arrays. */
 function cutLoops(kernel: Draft, most: number, cuts: Set<Node>): void {
   let total = 0;
   for (const iterations of kernel.iterations.values()) total += iterations;
@@ -486,7 +486,7 @@ function cutLoops(kernel: Draft, most: number, cuts: Set<Node>): void {
   }
 }
 
-/** Cuts values, in topological order, where too many depend on each other, at a small one of them. */
+/** Cuts chains of values that are too long, in topological order, at a small value. */
 function cutChains(values: readonly Node[], longest: number, cuts: Set<Node>): void {
   const chains = new Map<Node, number>();
   const chainOf = (node: Node) => (cuts.has(node) ? 0 : chains.get(node) ?? 0);
@@ -497,7 +497,7 @@ function cutChains(values: readonly Node[], longest: number, cuts: Set<Node>): v
     if (chain <= longest || cuts.has(node)) continue;
     const cut = smallestBelow(node, chainOf, longest / 2);
     cuts.add(cut);
-    // The chains above it start anew.
+    // The chains above it start again from here.
     while (values[i] !== cut) i--;
   }
 }

@@ -18,7 +18,7 @@ export type CompositeFunction<F extends TensorFunction, A extends Attributes = A
   readonly composite: Entry<A>;
 };
 
-/** A call as one writes it, `exp(x)`, and its options if the last parameter takes some. */
+/** A call as text, `exp(x)`, and its options if the last parameter takes some. */
 export type Call<O extends object> = string | readonly [text: string, options: Declared<O>];
 
 /** The signature of a call. */
@@ -37,7 +37,7 @@ export function withRecord<F extends TensorFunction, K extends string, R extends
   return fn as F & { readonly [key in K]: R };
 }
 
-/** Defines an op whose function takes arguments of its own. */
+/** Defines an op whose function takes further arguments. */
 export function structured<F extends TensorFunction, A extends Attributes, O extends object>(
   op: Op<A>,
   call: Call<O>,
@@ -46,7 +46,7 @@ export function structured<F extends TensorFunction, A extends Attributes, O ext
   return withRecord(make(op, signatureOf(call)), "op", op);
 }
 
-/** Defines a composite: a function made of ops, without a rule of its own. */
+/** Defines a composite: a function made of ops, without a derivative rule. */
 export function composite<F extends TensorFunction, A extends Attributes, O extends object>(
   entry: Entry<A>,
   call: Call<O>,

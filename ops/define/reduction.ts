@@ -69,7 +69,7 @@ export function restore(reduced: Tensor, x: Tensor, { axes }: ReduceAttributes):
   return reshape(reduced, keptShape(x.shape, axes));
 }
 
-/** Throws if there is no element along one of the axes: the extreme of nothing does not exist. */
+/** Throws if there is no element along one of the axes: an empty set has no extreme. */
 function refuseEmpty(op: string, x: Tensor, axes: readonly number[]): void {
   const empty = axes.find((axis) => x.shape[axis] === 0);
   if (empty === undefined) return;
@@ -103,7 +103,7 @@ type ReductionSpec = Computed & {
   readonly nonEmpty?: boolean;
   readonly vjp: Vjp<ReduceAttributes> | null;
   readonly selects?: Selects<ReduceAttributes>;
-  /** Where it is tested; default from -3 to 3. */
+  /** The values it is tested on, default from -3 to 3. */
   readonly domain?: ValueSpec;
   readonly accuracy?: Accuracy;
 };
@@ -168,7 +168,7 @@ export function logicalReduction(
   return withRecord(fn, "op", op);
 }
 
-/** Defines a reduction made of others, whose function takes what theirs take. */
+/** Defines a reduction made of others, whose function takes the same arguments. */
 export function compositeReduction(
   name: string,
   accuracy: Accuracy,
@@ -201,7 +201,7 @@ export function position(name: string, better: "above" | "below", worst: number)
     vjp: null,
   });
   const whole = inner((a, x, lower) => lower.call(better, x, a));
-  // Shader compilers may turn a comparison around, so that it holds if either is NaN: what decides is whether each equals itself.
+  // Shader compilers may turn a comparison around, so that it holds if either is NaN. The test is therefore whether each equals itself.
   const float = inner((a, x, lower) => {
     const isBetter = lower.call("or", lower.call(better, x, a), lower.call("notEqual", x, x));
     return lower.call("and", isBetter, lower.call("equal", a, a));

@@ -1,4 +1,4 @@
-/** How ops are defined that compute each element from those at its position, with NumPy broadcasting. */
+/** Builders of ops that compute each element from those at its position, with NumPy broadcasting. */
 import type {
   Accuracy,
   ElementwiseKernel,
@@ -73,7 +73,7 @@ export interface Logical {
   readonly op: Op;
 }
 
-/** How a scalar op is computed: as one call of a scalar function, or otherwise, which says how exactly. */
+/** How a scalar op is computed: as one call of a scalar function, or as an expression with a stated accuracy. */
 type Computed =
   | {
     /** The scalar function of the backends that computes it; default the op's name. */
@@ -88,13 +88,13 @@ type Computed =
     readonly accuracy: Accuracy;
   };
 
-/** What scalar ops have in common. */
+/** Facts that all scalar ops have. */
 interface ScalarFacts {
   /** Default `float`. */
   readonly dtype?: DTypeRule;
   /** In additions, default 1. */
   readonly cost?: number;
-  /** In words, what the inputs must satisfy for the result to be finite. */
+  /** The condition, in words, under which the result is finite. */
   readonly requires?: string;
 }
 
@@ -107,7 +107,7 @@ export type ScalarSpec =
     readonly parameters: readonly string[];
     readonly vjp: Op["vjp"];
     readonly selects?: Op["selects"];
-    /** Where it is tested, for each input. */
+    /** The values it is tested on, for each input. */
     readonly domain: readonly ValueSpec[];
     readonly reference: ScalarReference;
   };
@@ -145,7 +145,7 @@ export function scalarOp(name: string, spec: ScalarSpec): Op {
 /** A local derivative: the walk multiplies the cotangent by it. */
 type Local = (context: LocalContext) => Tensor;
 
-/** The derivatives of an op by its inputs: local ones, or whole rules where the cotangent is only moved or selected. */
+/** The derivatives of an op by its inputs: local ones, or whole rules if the cotangent is only moved or selected. */
 type Rules<L, V> =
   | { readonly vjp: L | null; readonly pullback?: undefined }
   | { readonly vjp?: undefined; readonly pullback: V };
@@ -163,9 +163,9 @@ export type UnarySpec =
   & {
     /** Where the input influences the output; default everywhere. */
     readonly selects?: Selects;
-    /** Where it is tested; default from -3 to 3. */
+    /** The values it is tested on, default from -3 to 3. */
     readonly domain?: ValueSpec;
-    /** What it computes, apart from how it is written. */
+    /** Computes the same value independently of the kernel. */
     readonly reference: (x: number) => number;
   };
 
@@ -200,7 +200,7 @@ export function unary(name: string, spec: UnarySpec): Unary {
   }));
 }
 
-/** Defines a scalar function of one tensor that is computed as other ops, for the sake of a derivative of its own. */
+/** Defines a scalar function of one tensor that is computed as other ops but has a separate derivative. */
 export function lowered(
   name: string,
   { lower, vjp, reference }: {
@@ -229,9 +229,9 @@ export type BinarySpec =
   & {
     /** For each input, where it influences the output; default everywhere. */
     readonly selects?: readonly [Selects | null, Selects | null];
-    /** For each input, where it is tested; default from -3 to 3. */
+    /** For each input, the values it is tested on, default from -3 to 3. */
     readonly domain?: readonly [ValueSpec, ValueSpec];
-    /** What it computes, apart from how it is written. */
+    /** Computes the same value independently of the kernel. */
     readonly reference: (a: number, b: number) => number;
   };
 

@@ -70,8 +70,11 @@ for (const { device, single, on } of await devicesUnderTest()) {
       const [message, ...rest] = await messagesAt(level, () => y.data({ device }));
       assert.deepEqual(rest, []);
       assert.equal(message.includes(indented(plan)), level >= 2);
-      assert.equal(/: loops$/m.test(message), level >= 3);
-      for (const { source } of steps) assert.equal(message.includes(indented(source)), level >= 4);
+      for (const [i, { name, loops, source }] of steps.entries()) {
+        assert.equal(message.includes(indented(`step ${i}, ${name}: loops\n${loops}\n`)), level >= 4);
+        assert.equal(message.includes(indented(`step ${i}, ${name}: loops\n${loops}`)), level >= 3);
+        assert.equal(message.includes(indented(`step ${i}, ${name}: text\n${source}`)), level >= 4);
+      }
       const lines = message.split("\n");
       assert.ok(lines.slice(1).every((line) => line.startsWith("  ")), message);
     }
@@ -97,9 +100,20 @@ test("details that a lower level left out come when the level rises, and only on
   const plan = await lines(2);
   assert.ok(plan > 1);
   assert.equal(await lines(2), 1);
+  const loops = await lines(3);
+  assert.ok(loops > plan);
+  assert.equal(await lines(3), 1);
   const text = await lines(4);
-  assert.ok(text > plan);
+  assert.ok(text > loops);
   assert.equal(await lines(4), 1);
+});
+
+test("a level can fall and rise again [float64]", async () => {
+  const run = () => sum(log(exp(x)), 1).data({ device: "float64" });
+  for (const level of [3, 1, 4]) {
+    const [message] = await messagesAt(level, run);
+    assert.equal(/: loops\n {2}sum \[2\] for each x < 2\n {4}a0 is leaf \[2, 3\]\n/.test(message), level >= 3, message);
+  }
 });
 
 test("nothing is printed without a level, whatever stands for none [float64]", async () => {

@@ -52,6 +52,28 @@ for (const { device, single, on } of await devicesUnderTest()) {
   });
 }
 
+test("inspect shows the loop form of each kernel, before its source [float64]", async () => {
+  const y = sum(exp(tensor([[1, 2], [3, 4]])), 1);
+  const shown = await inspect(y, { device: "float64" });
+  const loops = [
+    "sum [2] for each x < 2",
+    "  a0 is leaf [2, 2]",
+    "  s1 := 0",
+    "  s2 := 0",
+    "  v3 = a0[2 x]",
+    "  v4 = exp(v3)",
+    "  s1 := sum(s1, v4)",
+    "  v5 = a0[2 x + 1]",
+    "  v6 = exp(v5)",
+    "  s2 := sum(s2, v6)",
+    "  v7 = sum(s1, s2)",
+    "  v8 = total(v7)",
+    "  result v8",
+  ].join("\n");
+  assert.deepEqual(shown.steps.map((step) => step.loops), [loops]);
+  assert.ok(String(shown).includes(`step 0: sum\n${loops}\n\n${shown.steps[0].source}`));
+});
+
 test("inspect without time knows none [float64]", async () => {
   const shown = await inspect(exp(tensor([1])), { device: "float64" });
   assert.equal(shown.time, null);
