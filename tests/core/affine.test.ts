@@ -186,6 +186,31 @@ test("quotients and remainders are right for every value of a variable, and so a
   }, { runs: 400 });
 });
 
+test("quotients of sums are right for all values of their variables, and different ones have different keys", async () => {
+  const small = fc.integer({ min: 1, max: 6 });
+  const drawn = fc.record({
+    by: small,
+    then: small,
+    factor: small,
+    base: fc.integer({ min: -4, max: 4 }),
+    other: small,
+  });
+  await checkProperty(drawn, ({ by, then, factor, base, other }) => {
+    const [x, y] = [variable("v0", 0, 11, 0), variable("v1", 0, 5, 1)];
+    const line = add(add(floorDiv(x, by), scale(y, factor)), constant(base));
+    const [quotient, remainder] = [floorDiv(line, then), modulo(line, then)];
+    const difference = add(floorDiv(x, by), scale(floorDiv(y, other), -1));
+    for (let a = 0; a <= 11; a++) {
+      for (let b = 0; b <= 5; b++) {
+        const value = floor(a, by) + factor * b + base;
+        assert.equal(valueOf(quotient, [a, b]) + 0, floor(value, then) + 0);
+        assert.equal(valueOf(remainder, [a, b]) + 0, value - then * floor(value, then));
+        assert.equal(valueOf(difference, [a, b]) + 0, floor(a, by) - floor(b, other) + 0);
+      }
+    }
+  });
+});
+
 test("a quotient and its remainder put an expression together again, beside others and many times over", async () => {
   const others = fc.integer({ min: -3, max: 3 });
   await checkProperty(fc.tuple(divisions, others, others), ([{ min, length, factor, base, by }, times, beside]) => {
