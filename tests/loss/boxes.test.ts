@@ -7,7 +7,7 @@ import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertClose } from "../ops/compare.ts";
 import { iou } from "./reference.ts";
-import { allClose, close } from "./support.ts";
+import { allClose, close, devicesOfLoss } from "./support.ts";
 
 const KINDS: readonly IouKind[] = ["iou", "giou", "diou", "ciou"];
 
@@ -134,7 +134,8 @@ test("boxes without an area overlap nothing, and nothing divides by 0 [float64]"
 /** Boxes that lack one extent or both, among others that touch, contain or miss them. */
 const degenerate = [[30, 75, 0, 0], [30, 75, 4, 0], [30, 75, 0, 4], [30, 75, 4, 2], [90, 10, 0, 0], [32, 75, 4, 0]];
 
-for (const { device, on, extent } of await devicesUnderTest()) {
+// SwiftShader takes minutes to compile this gradient on GL; headlessgl runs the same shaders.
+for (const { device, on, extent } of await devicesOfLoss()) {
   test(...on("boxes without width, height or either have finite measures and gradients"), async () => {
     // The last kind has all the parts of the others; drivers take long to compile each.
     for (const kind of isSampled(extent) ? KINDS.slice(-1) : KINDS) {
