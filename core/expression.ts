@@ -14,6 +14,16 @@ export interface Local {
  */
 export type Role = "thread" | "counter" | "value" | "accumulator" | "position" | "choice";
 
+/** Prefixes of the names of locals. */
+export const PREFIX: Readonly<Record<Role, string>> = {
+  thread: "u",
+  counter: "i",
+  value: "v",
+  accumulator: "s",
+  position: "p",
+  choice: "t",
+};
+
 /** A whole number: `base + sum(coefficient * local)`. Its locals are coordinates, counters, quotients and positions that were read. */
 export interface Linear {
   readonly base: number;

@@ -3,7 +3,7 @@ import { valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { boolean, type Declared, Signature } from "./options.ts";
-import type { Plan, Source, Step } from "./plan/plan.ts";
+import { type Plan, sizeOfSource, type Source, type Step } from "./plan/plan.ts";
 import { bytesText, kernelText, millisecondsText, planText, sourceText, table } from "./plan_text.ts";
 import { type Profile, profile } from "./profile.ts";
 import { Program } from "./program.ts";
@@ -149,11 +149,7 @@ function tapeText({ leaves, entries }: Program<Tensor>): string {
 }
 
 function elementsOf(plan: Plan, sources: readonly Source[]): number {
-  const sizes = sources.map((source) => {
-    if (source.from === "empty") return 0;
-    return source.from === "leaf" ? plan.leaves[source.index].size : sizeOf(plan.steps[source.index].shape);
-  });
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return sources.reduce((sum, source) => sum + sizeOfSource(plan, source), 0);
 }
 
 function stepTime(plan: Plan, step: Step, index: number, { kernels, bytesPerNumber }: Profile): StepTime {

@@ -6,9 +6,9 @@ import { abs, add, div, sub } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { equal, greater, less, logicalNot } from "./comparison.ts";
 import { arange, full, type TensorLike } from "./creation.ts";
+import { arithmetic, float } from "./define/dtype.ts";
 import type { CompositeFunction } from "./define/op.ts";
 import {
-  arithmeticDType,
   type Axes,
   type AxesReduction,
   type AxisReduction,
@@ -39,7 +39,7 @@ import { where } from "./selection.ts";
  * ```
  */
 export const sum: AxesReduction = /* @__PURE__ */ reduction("sum", {
-  dtype: arithmeticDType,
+  dtype: arithmetic,
   identity: 0,
   combine: (a, x, lower) => lower.call("sum", a, x),
   vjp: ({ cotangent, inputs: [x], attributes }) => broadcastTo(restore(cotangent, x, attributes), x.shape),
@@ -87,7 +87,7 @@ export const mean: CompositeFunction<
  * ```
  */
 export const prod: AxesReduction = /* @__PURE__ */ reduction("prod", {
-  dtype: arithmeticDType,
+  dtype: arithmetic,
   identity: 1,
   combine: (a, x, lower) => lower.call("product", a, x),
   vjp: ({ times, inputs: [x], attributes }) =>
@@ -133,7 +133,7 @@ const shareTies: Vjp<ReduceAttributes> = ({ times, inputs: [x], output, attribut
  * ```
  */
 export const max: AxesReduction = /* @__PURE__ */ reduction("max", {
-  dtype: arithmeticDType,
+  dtype: arithmetic,
   identity: -Infinity,
   combine: (a, x, lower) => lower.call("max", a, x),
   nonEmpty: true,
@@ -157,7 +157,7 @@ export const max: AxesReduction = /* @__PURE__ */ reduction("max", {
  * ```
  */
 export const min: AxesReduction = /* @__PURE__ */ reduction("min", {
-  dtype: arithmeticDType,
+  dtype: arithmetic,
   identity: Infinity,
   combine: (a, x, lower) => lower.call("min", a, x),
   nonEmpty: true,
@@ -248,7 +248,7 @@ const FAR_ABOVE = 1e4;
  * ```
  */
 export const logSumExp: AxesReduction = /* @__PURE__ */ reduction("logSumExp", {
-  dtype: () => "float",
+  dtype: float,
   lower: ([x], { axes }) => {
     const shape = dropAxes(x.shape, axes);
     if (axes.some((axis) => x.shape[axis] === 0)) return full(shape, -Infinity);

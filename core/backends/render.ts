@@ -1,5 +1,5 @@
 /** Kernels as text: the loop form in the dialect of a backend. Only the spelling is decided here. */
-import type { Expression, Linear, Local, Role } from "../expression.ts";
+import { type Expression, type Linear, type Local, PREFIX } from "../expression.ts";
 import type { LoopKernel, Statement } from "../plan/form.ts";
 import { type Dialect, HIDDEN } from "./dialect.ts";
 import { type Code, type Hidden, inTable, Name, type Writer } from "./functions.ts";
@@ -20,15 +20,6 @@ export interface KernelText {
   /** Names of the numbers that it takes after the arrays. */
   readonly opaque: readonly string[];
 }
-
-/** Prefixes of the names of variables. */
-const PREFIX: Readonly<Record<Exclude<Role, "thread">, string>> = {
-  counter: "i",
-  value: "v",
-  accumulator: "s",
-  position: "p",
-  choice: "t",
-};
 
 /** The table of numbers that shaders cannot spell, and of powers of 2. */
 const NUMBERS = "numbers";
@@ -100,7 +91,7 @@ class Rendering implements Writer {
   }
 
   #declare(local: Local): Name {
-    const name = new Name(`${PREFIX[local.role as keyof typeof PREFIX]}${this.#names++}`);
+    const name = new Name(`${PREFIX[local.role]}${this.#names++}`);
     this.#codes[local.id] = name;
     return name;
   }

@@ -1,5 +1,5 @@
 /** gpu.js on WebAssembly, with SIMD and threads. */
-import type { Plan, Source } from "../plan/plan.ts";
+import { type Plan, sizeOfSource } from "../plan/plan.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Backend } from "./backend.ts";
@@ -40,9 +40,4 @@ function checkMemory(plan: Plan): void {
         `addresses at most ${MEMORY_BYTES}`,
     );
   }
-}
-
-function sizeOfSource(plan: Plan, source: Source): number {
-  if (source.from === "empty") return 0;
-  return source.from === "leaf" ? plan.leaves[source.index].size : sizeOf(plan.steps[source.index].shape);
 }

@@ -1,5 +1,5 @@
 /** Which elements of its inputs an element needs: rules shared by the choice of arrays and by lowering. */
-import { constant, type Index, unflatten, variable } from "../affine.ts";
+import { constant, type Index, unflatten } from "../affine.ts";
 import type { KernelOf } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Node } from "./node.ts";
@@ -20,15 +20,50 @@ export function spread(shape: Shape, extents: readonly number[]): number[][] {
   return fits ? groups : [all];
 }
 
-/** The element that a thread computes; `names` are those of its coordinates x, y and z. */
-export function threadIndex(shape: Shape, extents: readonly number[], names: readonly string[]): Index[] {
+/**
+ * The element that a thread computes.
+ *
+ * @param coordinate returns the coordinate x, y or z, by its number, which counts up to a length.
+ */
+export function threadIndex(
+  shape: Shape,
+  extents: readonly number[],
+  coordinate: (k: number, length: number) => Index,
+): Index[] {
   const index = new Array<Index>(shape.length);
   spread(shape, extents).forEach((axes, k) => {
     const sizes = axes.map((a) => shape[a]);
-    const flat = variable(names[k], 0, sizeOf(sizes) - 1, 0);
-    unflatten(flat, sizes).forEach((part, i) => (index[axes[i]] = part));
+    unflatten(coordinate(k, sizeOf(sizes)), sizes).forEach((part, i) => (index[axes[i]] = part));
   });
   return index;
+}
+
+/** A block of a kernel: the body of a thread, a loop or a branch. */
+export interface Block<B> {
+  readonly parent: B | null;
+  /** The number of loops around it. */
+  readonly depth: number;
+  /** Whether it is a branch, whose values are not visible outside. */
+  readonly isBranch: boolean;
+}
+
+/** The outermost block at or around `from` in which everything of this depth is known. */
+export function blockFor<B extends Block<B>>(depth: number, from: B): B {
+  let block = from;
+  while (!block.isBranch && block.depth > depth && block.parent) block = block.parent;
+  return block;
+}
+
+/**
+ * The element that a reduction reads.
+ *
+ * @param reduced for each axis of the input whether it is reduced.
+ * @param at the indices along the reduced axes.
+ * @param kept the indices along the others.
+ */
+export function elementIndex(reduced: readonly boolean[], at: readonly Index[], kept: readonly Index[]): Index[] {
+  let [nextReduced, nextKept] = [0, 0];
+  return reduced.map((isReduced) => (isReduced ? at[nextReduced++] : kept[nextKept++]));
 }
 
 /** Returns the index at which an input of an elementwise op is read. Axes of length 1 are broadcast. */

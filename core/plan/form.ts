@@ -1,5 +1,5 @@
 /** The loop form: a kernel as statements over typed values. It stands between the graph and the text of a backend. */
-import type { Expression, Linear, Local, Role } from "../expression.ts";
+import { type Expression, type Linear, type Local, PREFIX } from "../expression.ts";
 import { formatShape, type Shape } from "../shape.ts";
 import type { Node } from "./node.ts";
 
@@ -54,16 +54,6 @@ export interface Layout {
   /** Indices are exact up to here. */
   readonly exactIndex: number;
 }
-
-/** Prefixes of the names of locals. */
-const PREFIX: Readonly<Record<Role, string>> = {
-  thread: "",
-  counter: "i",
-  value: "v",
-  accumulator: "s",
-  position: "p",
-  choice: "t",
-};
 
 /**
  * A kernel as pseudo-code, for people rather than for a compiler. `:=` declares or changes a variable, `=` names a value,

@@ -1,12 +1,24 @@
 /** From a value of the graph to loops: index expressions are evaluated, values computed in the outermost loops that know their indices. */
-import { add, constant, type Division, flatten, type Index, scale, unflatten, variable } from "../affine.ts";
-import { build, type Expression, type Linear, type Local, type Role } from "../expression.ts";
-import { broadcastIndex, isInside, movedIndex, movedShare, spread, unrollWidth } from "./access.ts";
+import { add, constant, type Division, flatten, type Index, scale, variable } from "../affine.ts";
+import { build, type Expression, type Linear, type Local, PREFIX, type Role } from "../expression.ts";
+import {
+  type Block,
+  blockFor,
+  broadcastIndex,
+  elementIndex,
+  isInside,
+  movedIndex,
+  movedShare,
+  spread,
+  threadIndex,
+  tripsOf,
+  unrollWidth,
+} from "./access.ts";
 import type { Work } from "./costs.ts";
 import type { KernelOf } from "../kernel.ts";
 import type { Layout, LoopKernel, Statement } from "./form.ts";
 import type { Node } from "./node.ts";
-import { type Shape, sizeOf } from "../shape.ts";
+import type { Shape } from "../shape.ts";
 
 /** The elements along some axes. */
 function lengthOf(axes: readonly number[], shape: Shape): number {
@@ -75,7 +87,7 @@ interface Test {
 }
 
 /** A block of statements: the body of a thread, a loop or a branch. */
-class Scope {
+class Scope implements Block<Scope> {
   readonly statements: Statement[] = [];
   readonly parent: Scope | null;
   readonly depth: number;
@@ -91,6 +103,10 @@ class Scope {
     this.depth = depth;
     this.times = times;
     this.branch = branch;
+  }
+
+  get isBranch(): boolean {
+    return this.branch !== null;
   }
 
   /** A branch in this scope. */
@@ -132,16 +148,6 @@ interface Reduction {
   readonly best: Local | null;
 }
 
-/** Prefixes of the names of locals in index expressions, which put the terms of sums in order. */
-const KEYS: Readonly<Record<Role, string>> = {
-  counter: "i",
-  thread: "u",
-  value: "v",
-  accumulator: "s",
-  position: "p",
-  choice: "t",
-};
-
 const ZERO = constant(0);
 
 class Lowering {
@@ -178,16 +184,11 @@ class Lowering {
   }
 
   #threadIndex(): Index[] {
-    const { shape } = this.#root;
-    const index = new Array<Index>(shape.length);
-    for (const axes of spread(shape, this.#layout.extents)) {
-      const sizes = axes.map((a) => shape[a]);
+    return threadIndex(this.#root.shape, this.#layout.extents, (_, length) => {
       const thread = this.#local("thread");
       this.threads.push(thread);
-      const parts = unflatten(this.#variable(thread, sizeOf(sizes), 0), sizes);
-      axes.forEach((axis, i) => (index[axis] = parts[i]));
-    }
-    return index;
+      return this.#variable(thread, length, 0);
+    });
   }
 
   // Names and places
@@ -198,7 +199,8 @@ class Lowering {
 
   /** A local as an index expression with values below `end`. */
   #variable(local: Local, end: number, depth: number): Index {
-    const key = KEYS[local.role] + String(local.id).padStart(6, "0");
+    // Keys put the terms of sums in order.
+    const key = PREFIX[local.role] + String(local.id).padStart(6, "0");
     this.#locals.set(key, local);
     return variable(key, 0, end - 1, depth);
   }
@@ -261,13 +263,6 @@ class Lowering {
     return expression.kind === "literal" ? this.#constant(expression.value) : expression;
   }
 
-  /** The innermost scope at or above `from` in which everything of this depth is known. */
-  #scopeFor(depth: number, from: Scope): Scope {
-    let scope = from;
-    while (scope.branch === null && scope.depth > depth && scope.parent) scope = scope.parent;
-    return scope;
-  }
-
   /** An index. Quotients and remainders get names, so that they are computed once. */
   #linear(index: Index, from: Scope): Linear {
     const largest = Math.max(Math.abs(index.min), Math.abs(index.max));
@@ -281,7 +276,7 @@ class Lowering {
   }
 
   #division(atom: Division, from: Scope): Local {
-    const scope = this.#scopeFor(atom.depth, from);
+    const scope = blockFor(atom.depth, from);
     let known = this.#divisions.get(atom.key);
     const found = find(known, scope);
     if (found) return found;
@@ -312,7 +307,7 @@ class Lowering {
   }
 
   #value(node: Node, place: Place, from: Scope): Value {
-    const scope = this.#scopeFor(place.depth, from);
+    const scope = blockFor(place.depth, from);
     let known = place.known.get(node);
     const found = find(known, scope);
     if (found) return found;
@@ -531,7 +526,7 @@ class Lowering {
         this.#accumulate(reduction, [...at, add(first, constant(u))], accumulators[u], body);
       }
     };
-    if (whole > step) this.#loop(scope, whole, step, each);
+    if (tripsOf(size, step) > 0) this.#loop(scope, whole, step, each);
     else each(ZERO, scope);
     for (let u = whole; u < size; u++) {
       this.#accumulate(reduction, [...at, constant(u)], accumulators[u - whole], scope);
@@ -550,8 +545,7 @@ class Lowering {
 
   #accumulate(reduction: Reduction, at: readonly Index[], accumulator: Local, scope: Scope): void {
     const { kernel, input, place, reduced, sizes, best } = reduction;
-    let taken = 0, kept = 0;
-    const own = this.#place(reduced.map((isReduced) => (isReduced ? at[taken++] : place.index[kept++])));
+    const own = this.#place(elementIndex(reduced, at, place.index));
     const element = this.#once(this.#operand(this.#number(input, own, scope)), scope);
     const combined = kernel.combine(accumulator, element, build);
     if (!best) {

@@ -6,6 +6,7 @@ import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
 import { describe, type Layout, type LoopKernel } from "./form.ts";
 import { buildGraph, type Graph, type Numbers } from "./graph.ts";
 import { extentOf, lowerToLoops } from "./loops.ts";
+import { sizeOf } from "../shape.ts";
 import type { Node } from "./node.ts";
 import { chooseStored } from "./store.ts";
 
@@ -36,6 +37,12 @@ export interface Plan {
   }[];
   readonly steps: readonly Step[];
   readonly results: readonly Source[];
+}
+
+/** Returns the number of elements of an argument or a result of a plan. */
+export function sizeOfSource(plan: Plan, source: Source): number {
+  if (source.from === "empty") return 0;
+  return source.from === "leaf" ? plan.leaves[source.index].size : sizeOf(plan.steps[source.index].shape);
 }
 
 /** A backend as the planner sees it. */
@@ -87,15 +94,8 @@ export function makePlan(
     }
     if (tables.size > before) continue;
     for (const [root, kernel] of kernels) checkLimits(root, kernel, limits);
-    const plan = assemble(graph, kernels, target);
-    return options.describe ? described(plan, kernels) : plan;
+    return assemble(graph, kernels, target, options);
   }
-}
-
-/** Adds the loop form of each step, as text. */
-function described(plan: Plan, kernels: ReadonlyMap<Node, Written>): Plan {
-  const forms = [...kernels.values()].map(({ loops }) => describe(loops));
-  return { ...plan, steps: plan.steps.map((step, i) => ({ ...step, loops: forms[i] })) };
 }
 
 /** Returns the plan in which these values, leaves and outputs included, have arrays. Limits are not checked. */
@@ -137,7 +137,12 @@ function checkLimits(root: Node, { loops: { args, iterations }, text: { tables }
   );
 }
 
-function assemble(graph: Graph, kernels: ReadonlyMap<Node, Written>, target: Target): Plan {
+function assemble(
+  graph: Graph,
+  kernels: ReadonlyMap<Node, Written>,
+  target: Target,
+  options: Pick<PlanOptions, "describe"> = {},
+): Plan {
   const stepOf = new Map([...kernels.keys()].map((node, index) => [node, index]));
   const leafOf = new Map(graph.leaves.map((node, index) => [node, index]));
   const source = (node: Node): Source => {
@@ -157,6 +162,7 @@ function assemble(graph: Graph, kernels: ReadonlyMap<Node, Written>, target: Tar
       shape: node.shape,
       kernel: kernel.text,
       args: kernel.loops.args.map(source),
+      ...(options.describe ? { loops: describe(kernel.loops) } : {}),
     })),
     results: graph.outputs.map(source),
   };

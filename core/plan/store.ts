@@ -1,7 +1,18 @@
 /** The policy that decides which values get arrays; all others are computed in the kernels that need them. */
 import { constant, type Index, variable } from "../affine.ts";
 import type { KernelOf } from "../kernel.ts";
-import { broadcastIndex, isInside, movedIndex, movedShare, threadIndex, tripsOf, unrollWidth } from "./access.ts";
+import {
+  type Block,
+  blockFor,
+  broadcastIndex,
+  elementIndex,
+  isInside,
+  movedIndex,
+  movedShare,
+  threadIndex,
+  tripsOf,
+  unrollWidth,
+} from "./access.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
 import { Dominators } from "./dominators.ts";
 import type { Graph } from "./graph.ts";
@@ -118,23 +129,12 @@ class Place {
   }
 }
 
-/** A place in a kernel: the body of a thread, a loop or a branch. */
-interface Scope {
-  readonly parent: Scope | null;
-  readonly depth: number;
+/** A block of a kernel and how often it occurs. */
+interface Scope extends Block<Scope> {
   /** How often it is run in all threads together. */
   readonly times: number;
   /** How many copies of it there are in the text: loops are unrolled. */
   readonly copies: number;
-  /** Whether it is a branch, whose values are not visible outside. */
-  readonly isBranch: boolean;
-}
-
-/** The outermost scope at or around `from` in which everything of this depth is known. */
-function scopeFor(depth: number, from: Scope): Scope {
-  let scope = from;
-  while (!scope.isBranch && scope.depth > depth && scope.parent) scope = scope.parent;
-  return scope;
 }
 
 function branchIn(scope: Scope, share = 1): Scope {
@@ -205,7 +205,9 @@ class Round {
     this.stored.add(node);
     const kernel = new Draft(node);
     this.kernels.push(kernel);
-    const place = kernel.place(threadIndex(node.shape, this.#limits.extents, ["x", "y", "z"]));
+    const place = kernel.place(
+      threadIndex(node.shape, this.#limits.extents, (k, length) => variable("xyz"[k], 0, length - 1, 0)),
+    );
     this.#propagate(node, {
       kernel,
       place,
@@ -275,7 +277,7 @@ class Round {
 
   #demand(node: Node, kernel: Draft, place: Place, from: Scope): void {
     const list = this.#demands[node.order];
-    const demand = { kernel, place, scope: scopeFor(place.depth, from) };
+    const demand = { kernel, place, scope: blockFor(place.depth, from) };
     if (list) list.push(demand);
     else this.#demands[node.order] = [demand];
   }
@@ -340,9 +342,7 @@ class Round {
     const width = reduce.position ? 1 : unrollWidth(length, this.#work.isCheap(input));
     const reduced = input.shape.map((_, axis) => axes.includes(axis));
     const element = (at: readonly Index[], inside: Scope): void => {
-      let taken = 0, kept = 0;
-      const own = reduced.map((isReduced) => (isReduced ? at[taken++] : place.index[kept++]));
-      this.#demand(input, kernel, kernel.place(own), inside);
+      this.#demand(input, kernel, kernel.place(elementIndex(reduced, at, place.index)), inside);
     };
     const open = (axis: number, at: readonly Index[], inside: Scope): void => {
       if (axis > last) return element(at, inside);

@@ -22,12 +22,12 @@ export type CompositeFunction<F extends TensorFunction, A extends Attributes = A
 export type Call<O extends object> = string | readonly [text: string, options: Declared<O>];
 
 /** The signature of a call. */
-export function signatureOf<O extends object>(call: Call<O>): Signature<O> {
+function signatureOf<O extends object>(call: Call<O>): Signature<O> {
   return typeof call === "string" ? new Signature<O>(call) : new Signature<O>(...call);
 }
 
 /** Puts a record on a function. It is not enumerable, so that consoles print the function alone. */
-export function withRecord<F extends TensorFunction, K extends string, R extends { readonly name: string }>(
+function withRecord<F extends TensorFunction, K extends string, R extends { readonly name: string }>(
   fn: F,
   key: K,
   record: R,

@@ -12,12 +12,13 @@ import type {
   Vjp,
 } from "../../core/op.ts";
 import { axesOrThrow, axisOrThrow, record } from "../../core/record.ts";
-import { boolean, Signature } from "../../core/options.ts";
+import { boolean } from "../../core/options.ts";
 import { dropAxes, formatShape, type Shape } from "../../core/shape.ts";
-import type { DType, Tensor } from "../../core/tensor.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import { asTensor, type TensorLike } from "../creation.ts";
 import { reshape } from "../movement.ts";
-import { composite, type CompositeFunction, withRecord } from "./op.ts";
+import { type DTypeRule, truth } from "./dtype.ts";
+import { type Call, composite, type CompositeFunction, structured } from "./op.ts";
 
 /** One axis or several; negative numbers count from the end. */
 export type Axes = number | readonly number[];
@@ -97,8 +98,7 @@ function kernelOf(computed: Computed): Kernel<ReduceAttributes> {
 
 /** A reduction. */
 type ReductionSpec = Computed & {
-  /** The dtype of the result, from that of the input. */
-  readonly dtype: (dtype: DType) => DType;
+  readonly dtype: DTypeRule;
   /** Whether there must be an element along each axis; default false. */
   readonly nonEmpty?: boolean;
   readonly vjp: Vjp<ReduceAttributes> | null;
@@ -115,7 +115,7 @@ function reductionOp(name: string, spec: ReductionSpec): Op<ReduceAttributes> {
     name,
     infer: ([x], { axes }) => {
       if (nonEmpty) refuseEmpty(name, x, axes);
-      return { shape: dropAxes(x.shape, axes), dtype: dtype(x.dtype) };
+      return { shape: dropAxes(x.shape, axes), dtype: dtype([x.dtype], name) };
     },
     kernel: kernelOf(spec),
     vjp: vjp && [vjp],
@@ -125,12 +125,9 @@ function reductionOp(name: string, spec: ReductionSpec): Op<ReduceAttributes> {
   };
 }
 
-/** Whole numbers and truth values are reduced to whole numbers. */
-export const arithmeticDType = (dtype: DType): DType => (dtype === "float" ? "float" : "int");
-
 /** How reductions are called. */
-function signatureOf(name: string): Signature<ReduceOptions> {
-  return new Signature(`${name}(x, axis, options)`, { keepDims: boolean });
+function callOf(name: string): Call<ReduceOptions> {
+  return [`${name}(x, axis, options)`, { keepDims: boolean }];
 }
 
 /** Records a reduction, with the reduced axes of length 1 if they are to stay. */
@@ -141,14 +138,16 @@ function reduce(op: Op<ReduceAttributes>, x: Tensor, axes: readonly number[], op
 
 /** Defines a reduction of one axis, several or all. */
 export function reduction(name: string, spec: ReductionSpec): AxesReduction {
-  const op = reductionOp(name, spec);
-  const call = signatureOf(name);
-  const fn = function (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-    call.check(arguments);
-    const input = asTensor(call, "x", x);
-    return reduce(op, input, axesOrThrow(call, input.shape, axis), options);
-  };
-  return withRecord(fn, "op", op);
+  return structured(
+    reductionOp(name, spec),
+    callOf(name),
+    (op, call) =>
+      function (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        return reduce(op, input, axesOrThrow(call, input.shape, axis), options);
+      },
+  );
 }
 
 /** Defines a reduction of truth values to one of them. */
@@ -157,15 +156,18 @@ export function logicalReduction(
   identity: number,
   combine: ReduceKernel["combine"],
 ): AxesReduction {
-  const op = reductionOp(name, { dtype: () => "bool", identity, combine, vjp: null, domain: { dtype: "bool" } });
-  const call = signatureOf(name);
-  const fn = function (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
-    call.check(arguments);
-    const input = asTensor(call, "x", x);
-    if (input.dtype !== "bool") throw call.error(`expected dtype bool, got ${input.dtype}`);
-    return reduce(op, input, axesOrThrow(call, input.shape, axis), options);
-  };
-  return withRecord(fn, "op", op);
+  const op = reductionOp(name, { dtype: truth, identity, combine, vjp: null, domain: { dtype: "bool" } });
+  return structured(
+    op,
+    callOf(name),
+    (op, call) =>
+      function (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        if (input.dtype !== "bool") throw call.error(`expected dtype bool, got ${input.dtype}`);
+        return reduce(op, input, axesOrThrow(call, input.shape, axis), options);
+      },
+  );
 }
 
 /** Defines a reduction made of others, whose function takes the same arguments. */
@@ -182,7 +184,7 @@ export function compositeReduction(
       domain: (draw) => reduceCase(draw, 1, {}),
       accuracy,
     },
-    [`${name}(x, axis, options)`, { keepDims: boolean }],
+    callOf(name),
     (call) =>
       function (x, axis, options) {
         call.check(arguments);
@@ -222,12 +224,15 @@ export function position(name: string, better: "above" | "below", worst: number)
       };
     },
   };
-  const call = signatureOf(name);
-  const fn = function (x: TensorLike, axis?: number, options?: ReduceOptions): Tensor {
-    call.check(arguments);
-    const input = asTensor(call, "x", x);
-    const axes = axis === undefined ? axesOrThrow(call, input.shape, axis) : [axisOrThrow(call, input.shape, axis)];
-    return reduce(op, input, axes, options);
-  };
-  return withRecord(fn, "op", op);
+  return structured(
+    op,
+    callOf(name),
+    (op, call) =>
+      function (x: TensorLike, axis?: number, options?: ReduceOptions): Tensor {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const axes = axis === undefined ? axesOrThrow(call, input.shape, axis) : [axisOrThrow(call, input.shape, axis)];
+        return reduce(op, input, axes, options);
+      },
+  );
 }

@@ -11,11 +11,10 @@ import type {
   Vjp,
 } from "../../core/op.ts";
 import { broadcastOrThrow, record } from "../../core/record.ts";
-import { Signature } from "../../core/options.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { asTensor, type TensorLike } from "../creation.ts";
 import { type DTypeRule, float, logical, truth } from "./dtype.ts";
-import { withRecord } from "./op.ts";
+import { structured } from "./op.ts";
 
 /** Costs, in additions. */
 export const DIVISION = 3;
@@ -170,21 +169,19 @@ export type UnarySpec =
   };
 
 function unaryFunction(op: Op): Unary {
-  const call = new Signature(`${op.name}(x)`);
-  const fn = function (x: TensorLike): Tensor {
-    call.check(arguments);
-    return record(op, [asTensor(call, "x", x)]);
-  };
-  return withRecord(fn, "op", op);
+  return structured(op, `${op.name}(x)`, (op, call) =>
+    function (x: TensorLike): Tensor {
+      call.check(arguments);
+      return record(op, [asTensor(call, "x", x)]);
+    });
 }
 
 function binaryFunction(op: Op): Binary {
-  const call = new Signature(`${op.name}(a, b)`);
-  const fn = function (a: TensorLike, b: TensorLike): Tensor {
-    call.check(arguments);
-    return record(op, [asTensor(call, "a", a), asTensor(call, "b", b)]);
-  };
-  return withRecord(fn, "op", op);
+  return structured(op, `${op.name}(a, b)`, (op, call) =>
+    function (a: TensorLike, b: TensorLike): Tensor {
+      call.check(arguments);
+      return record(op, [asTensor(call, "a", a), asTensor(call, "b", b)]);
+    });
 }
 
 /** Defines a scalar function of one tensor. */
