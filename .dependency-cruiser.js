@@ -73,6 +73,20 @@ export default {
       from: { path: "^verify/" },
       to: { path: "^loss/" },
     },
+    {
+      name: "reports-import-nothing",
+      severity: "error",
+      comment: "Reports are plain data: what formats them knows neither tensors nor checks.",
+      from: { path: "^verify/report/" },
+      to: { path: "^(core|ops|verify)/", pathNot: "^verify/report/" },
+    },
+    {
+      name: "differences-know-no-tensor",
+      severity: "error",
+      comment: "Numeric derivatives are of any function of arrays.",
+      from: { path: "^verify/differences/" },
+      to: { path: "^(core|ops)/|^verify/(tape|generate)/" },
+    },
     ...core.slice(0, -1).map((row, i) => ({
       name: `core-${row.join("-")}-imports-down`,
       severity: "error",

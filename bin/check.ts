@@ -2,7 +2,7 @@
 import { availableDevices } from "../mod.ts";
 import { type Block, runBlocks, type Shard, shareOut } from "../verify/blocks.ts";
 import { type Check, runCheck } from "../verify/check.ts";
-import type { CheckReport } from "../verify/report.ts";
+import type { CheckReport } from "../verify/report/report.ts";
 import { CommandError, parse, wholeNumber } from "./arguments.ts";
 import { loadChecks } from "./load.ts";
 import { output } from "./output.ts";

@@ -1,8 +1,8 @@
 /** `gpugrad merge`: merges the reports of shards into one. */
 import { readFile } from "node:fs/promises";
 import { mergeRuns } from "../verify/blocks.ts";
-import { parseReport } from "../verify/json.ts";
-import type { RunReport } from "../verify/report.ts";
+import { parseReport } from "../verify/report/json.ts";
+import type { RunReport } from "../verify/report/report.ts";
 import { output } from "./output.ts";
 import { CommandError, parse } from "./arguments.ts";
 

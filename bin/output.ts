@@ -2,10 +2,10 @@
 import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { styleText } from "node:util";
-import { reportHtml } from "../verify/html.ts";
-import { reportJson } from "../verify/json.ts";
-import type { RunReport } from "../verify/report.ts";
-import { runText, type TextOptions } from "../verify/text.ts";
+import { reportHtml } from "../verify/report/html.ts";
+import { reportJson } from "../verify/report/json.ts";
+import type { RunReport } from "../verify/report/report.ts";
+import { runText, type TextOptions } from "../verify/report/text.ts";
 import { CommandError } from "./arguments.ts";
 
 /** The files to write a report to. */

@@ -4,7 +4,7 @@
  */
 import cliProgress from "cli-progress";
 import process from "node:process";
-import { plural } from "../verify/advice.ts";
+import { plural } from "../verify/report/advice.ts";
 
 /** Displays progress. */
 export interface Progress {

@@ -2,9 +2,9 @@
  * Blocks of runs, the unit that shards share out. Each block of a check has its own seed, so that any machine can run
  * it, and the reports of all shards merge into the report of a single run.
  */
-import { VERDICTS } from "./advice.ts";
+import { VERDICTS } from "./report/advice.ts";
 import { Signature } from "../core/options.ts";
-import { type BlockReport, type CheckReport, reportOrThrow, type RunReport, type Verdict } from "./report.ts";
+import { type BlockReport, type CheckReport, reportOrThrow, type RunReport, type Verdict } from "./report/report.ts";
 import { UsageError } from "./usage.ts";
 
 /**

@@ -5,7 +5,7 @@ import type { TensorFunction } from "./gradcheck.ts";
 import type { InputLike } from "./inputs.ts";
 import type { PlainFunction } from "./plain.ts";
 import { checkProperty, checkSubject, propertyKinds, type PropertyOptions, type Sample } from "./property.ts";
-import type { CheckReport } from "./report.ts";
+import type { CheckReport } from "./report/report.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
 /** Marks the result of {@link check}; the same in all copies of this package. */

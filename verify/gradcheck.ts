@@ -15,17 +15,17 @@ import {
   examineSecond,
   isWrong,
   type Recording,
-} from "./examine.ts";
+} from "./tape/examine.ts";
 import { indexOf, type Input, type InputLike, leafOf, readInputs } from "./inputs.ts";
-import { findDeparture, nonFiniteFinding } from "./locate.ts";
-import type { Judged, VariableResult } from "./numeric.ts";
-import { compareDevice } from "./on_device.ts";
-import { historyOf } from "./oracle.ts";
+import { findDeparture, nonFiniteFinding } from "./tape/suspects.ts";
+import type { Judged, VariableResult } from "./differences/numeric.ts";
+import { compareDevice } from "./tape/device.ts";
+import { historyOf } from "./tape/oracle.ts";
 import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
 import { anySeed, randomFrom } from "./random.ts";
-import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report.ts";
-import { gradientsOf } from "./rounding.ts";
-import { reportText } from "./text.ts";
+import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report/report.ts";
+import { gradientsOf } from "./tape/rounding.ts";
+import { reportText } from "./report/text.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
 /** A function whose gradient is checked: takes tensors, returns one or more. */

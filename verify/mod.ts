@@ -21,7 +21,7 @@ export {
   shapes,
   type TensorOptions,
   tensors,
-} from "./arbitraries.ts";
+} from "./generate/arbitraries.ts";
 export type {
   BlockReport,
   CheckReport,
@@ -32,10 +32,10 @@ export type {
   RunReport,
   TapeEntryReport,
   Verdict,
-} from "./report.ts";
+} from "./report/report.ts";
 export { mergeRuns } from "./blocks.ts";
 export { type Check, check, type CheckOptions } from "./check.ts";
-export { reportHtml } from "./html.ts";
-export { parseReport, reportJson } from "./json.ts";
-export { reportText, runText, type TextOptions, type TextStyle } from "./text.ts";
+export { reportHtml } from "./report/html.ts";
+export { parseReport, reportJson } from "./report/json.ts";
+export { reportText, runText, type TextOptions, type TextStyle } from "./report/text.ts";
 export { UsageError } from "./usage.ts";

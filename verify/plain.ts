@@ -1,10 +1,10 @@
 /** Checks of functions outside the tape, with hand-written gradients. */
 import { sameValues } from "./arrays.ts";
 import type { Input } from "./inputs.ts";
-import { Differences, type Problem } from "./numeric.ts";
-import { type ExamineOptions, judgeAll, type JudgedAll } from "./examine.ts";
+import { Differences, type Problem } from "./differences/numeric.ts";
+import { type ExamineOptions, judgeAll, type JudgedAll } from "./tape/examine.ts";
 import { randomFrom } from "./random.ts";
-import type { Finding } from "./report.ts";
+import type { Finding } from "./report/report.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
 /** The precision that a plain function computes in. */

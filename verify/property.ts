@@ -1,14 +1,14 @@
 /** Gradient checks at generated inputs. */
 import fc from "fast-check";
 import { type Declared, describe, kind, Signature, whole } from "../core/options.ts";
-import { ARBITRARY, bounded, isArbitrary } from "./bounded.ts";
+import { ARBITRARY, bounded, isArbitrary } from "./generate/bounded.ts";
 import { checkAt, gradcheckKinds, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
 import { type InputLike, parameterNames } from "./inputs.ts";
 import { isPlain, type PlainFunction } from "./plain.ts";
-import { replayOptions } from "./advice.ts";
+import { replayOptions } from "./report/advice.ts";
 import { anySeed } from "./random.ts";
-import type { CheckReport, GradcheckReport, Verdict } from "./report.ts";
-import { reportText } from "./text.ts";
+import type { CheckReport, GradcheckReport, Verdict } from "./report/report.ts";
+import { reportText } from "./report/text.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
 /** A generated call: the inputs of differentiation and an optional context. */

@@ -50,7 +50,7 @@ import {
 import { type Accuracy, accuracyOf, type Op } from "../../core/op.ts";
 import { modules, recordOf } from "../../tests/ops/registry.ts";
 import { randomFrom } from "../../verify/random.ts";
-import { isExact } from "../../verify/tolerances.ts";
+import { isExact } from "../../verify/tape/tolerances.ts";
 
 /** The largest finite float32, and the smallest that is not subnormal. */
 export const LARGEST = (2 - 2 ** -23) * 2 ** 127;

@@ -1,6 +1,6 @@
 /** Formats measurements as tables. */
 import { backends } from "../../core/backends/list.ts";
-import { toleranceOf } from "../../verify/tolerances.ts";
+import { toleranceOf } from "../../verify/tape/tolerances.ts";
 import type { DeviceFigures, Figures, FunctionFigures, RuntimeFigures } from "./measure.ts";
 
 export interface MeasuredRuntime {

@@ -14,7 +14,7 @@ import {
   specials,
 } from "../../bench/accuracy/functions.ts";
 import { type Figures, measureFunction, measureSpecial, text } from "../../bench/accuracy/measure.ts";
-import { toleranceOf } from "../../verify/tolerances.ts";
+import { toleranceOf } from "../../verify/tape/tolerances.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 
 /** The number of points per range. */

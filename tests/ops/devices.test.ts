@@ -6,7 +6,7 @@ import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, largestOf } from "./compare.ts";
 import { caseOf, describeCase, type DrawnCase, inputsFrom, leavesOf, valuesOf } from "./draw.ts";
 import { randomFrom } from "../../verify/random.ts";
-import { toleranceOf } from "../../verify/tolerances.ts";
+import { toleranceOf } from "../../verify/tape/tolerances.ts";
 import { referenceOf } from "./reference.ts";
 
 const ULP = 2 ** -23;

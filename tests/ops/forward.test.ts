@@ -5,7 +5,7 @@ import { realize, useDevice } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertClose, assertSame, largestOf } from "./compare.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf, valuesOf } from "./draw.ts";
-import { isExact } from "../../verify/tolerances.ts";
+import { isExact } from "../../verify/tape/tolerances.ts";
 import { referenceOf, references } from "./reference.ts";
 
 await useDevice("float64");

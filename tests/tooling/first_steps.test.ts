@@ -67,7 +67,7 @@ function pack(): string {
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
   const options = ["--project", "tsconfig.build.json", "--outDir", join(stage, "dist")];
   execFileSync(process.execPath, [compiler, ...options], { cwd: root, stdio: "inherit" });
-  for (const path of ["package.json", "README.md", "LICENSE", "verify/report.schema.json"]) {
+  for (const path of ["package.json", "README.md", "LICENSE", "verify/report/report.schema.json"]) {
     copyFileSync(join(root, path), join(stage, path));
   }
   execFileSync("npm", ["pack", "--ignore-scripts", "--silent"], { cwd: stage });

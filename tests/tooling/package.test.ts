@@ -21,7 +21,7 @@ test("package.json exports the builds of deno.json's exports", () => {
         return [entry, { types: `${built(source)}.d.ts`, default: `${built(source)}.js` }];
       }),
     ),
-    "./report.schema.json": "./verify/report.schema.json",
+    "./report.schema.json": "./verify/report/report.schema.json",
     "./package.json": "./package.json",
   });
   // JSR has no commands, so the command is an entry point there.

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { parseReport } from "../../verify/json.ts";
-import type { RunReport } from "../../verify/report.ts";
+import { parseReport } from "../../verify/report/json.ts";
+import type { RunReport } from "../../verify/report/report.ts";
 import { extentOf, sampleOf } from "../support/cells.ts";
 import { readJson, root } from "../support/source.ts";
 import { counts, run as sampleRun } from "./reports.ts";
@@ -49,7 +49,7 @@ function repeatable(run: RunReport): RunReport {
   return { ...run, checks };
 }
 
-const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(readJson("verify/report.schema.json"));
+const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(readJson("verify/report/report.schema.json"));
 
 describe("gpugrad", () => {
   test("prints its usage", async () => {

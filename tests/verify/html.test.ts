@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseHTML } from "linkedom";
-import { reportHtml } from "../../verify/html.ts";
-import type { GradcheckReport, RunReport } from "../../verify/report.ts";
+import { reportHtml } from "../../verify/report/html.ts";
+import type { GradcheckReport, RunReport } from "../../verify/report/report.ts";
 import { failing, fast, input, large, longTape, notFinite, passing, reports, run, untested } from "./reports.ts";
 
 async function page(report: GradcheckReport | RunReport): Promise<Document> {

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { styleText } from "node:util";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { advice, numberText, replayCommand } from "../../verify/advice.ts";
+import { advice, numberText, replayCommand } from "../../verify/report/advice.ts";
 import { mergeRuns, runBlocks, shareOut } from "../../verify/blocks.ts";
-import { parseReport, reportJson } from "../../verify/json.ts";
-import type { CheckReport, RunReport } from "../../verify/report.ts";
-import { reportText, runText } from "../../verify/text.ts";
+import { parseReport, reportJson } from "../../verify/report/json.ts";
+import type { CheckReport, RunReport } from "../../verify/report/report.ts";
+import { reportText, runText } from "../../verify/report/text.ts";
 import { readJson } from "../support/source.ts";
 import { counts, failing, fast, notFinite, passing, reports, run, slightlyWrong, untested } from "./reports.ts";
 
@@ -120,7 +120,7 @@ test("the replay command includes the order, and the device if it is the cause",
 
 describe("the JSON of a report", () => {
   const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true })
-    .compile(readJson("verify/report.schema.json"));
+    .compile(readJson("verify/report/report.schema.json"));
 
   for (const [name, make] of [...Object.entries(reports), ["run", run] as const]) {
     test(`of ${name} conforms to the schema`, () => {

@@ -7,7 +7,7 @@ import type {
   RunReport,
   TapeEntryReport,
   Verdict,
-} from "../../verify/report.ts";
+} from "../../verify/report/report.ts";
 
 /** Counts, with 0 as the default. */
 export function counts(given: Partial<Record<Verdict, number>> = {}): Record<Verdict, number> {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { add, exp, logSumExp, mul, sub, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
-import { compute, historyOf } from "../../verify/oracle.ts";
-import { Rounding } from "../../verify/rounding.ts";
+import { compute, historyOf } from "../../verify/tape/oracle.ts";
+import { Rounding } from "../../verify/tape/rounding.ts";
 import { checkProperty } from "../support/property.ts";
 
 await useDevice("float64");

@@ -1,6 +1,6 @@
 /** fast-check arbitraries for the inputs of gradient checks. They shrink to small shapes and simple numbers. */
 import fc from "fast-check";
-import type { Draw } from "../core/op.ts";
+import type { Draw } from "../../core/op.ts";
 import {
   arrayOf,
   boolean,
@@ -14,12 +14,12 @@ import {
   shapeKind,
   Signature,
   whole,
-} from "../core/options.ts";
-import type { DType } from "../core/tensor.ts";
+} from "../../core/options.ts";
+import type { DType } from "../../core/tensor.ts";
 import { bounded, isArbitrary } from "./bounded.ts";
-import type { TensorData } from "./inputs.ts";
-import { randomFrom } from "./random.ts";
-import { UsageError } from "./usage.ts";
+import type { TensorData } from "../inputs.ts";
+import { randomFrom } from "../random.ts";
+import { UsageError } from "../usage.ts";
 
 /**
  * Sizes of axes and ranks; likelier ones are repeated, the simplest come first, because fast-check shrinks towards the

@@ -1,14 +1,14 @@
 /** Compares a device with the oracle: values and gradients in float32, and where they diverge. */
-import type { Device } from "../core/device.ts";
-import { accuracyOf, opOf } from "../core/op.ts";
-import { record } from "../core/record.ts";
-import { Program } from "../core/program.ts";
-import type { Tensor, Values } from "../core/tensor.ts";
-import { numberText } from "./advice.ts";
-import { largestOf } from "./arrays.ts";
-import { elementText, leafOf } from "./inputs.ts";
+import type { Device } from "../../core/device.ts";
+import { accuracyOf, opOf } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
+import { Program } from "../../core/program.ts";
+import type { Tensor, Values } from "../../core/tensor.ts";
+import { numberText } from "../report/advice.ts";
+import { largestOf } from "../arrays.ts";
+import { elementText, leafOf } from "../inputs.ts";
 import { compute, historyOf } from "./oracle.ts";
-import type { Finding } from "./report.ts";
+import type { Finding } from "../report/report.ts";
 import { Rounding } from "./rounding.ts";
 import { toleranceOf } from "./tolerances.ts";
 

@@ -16,7 +16,7 @@ import {
   VERDICTS,
 } from "./advice.ts";
 import { escape } from "./escape.ts";
-import { Signature } from "../core/options.ts";
+import { Signature } from "../../core/options.ts";
 import {
   type CheckReport,
   type GradcheckReport,
@@ -25,7 +25,7 @@ import {
   type TapeEntryReport,
   type Verdict,
 } from "./report.ts";
-import { UsageError } from "./usage.ts";
+import { UsageError } from "../usage.ts";
 
 /** The drawing modules, loaded only for a page because the libraries behind them are large. */
 type Drawing = typeof import("./heat_map.ts") & typeof import("./tape_diagram.ts");

@@ -1,6 +1,6 @@
 /** Arbitraries with a limit on filtering: a fast-check filter that rejects everything would draw forever. */
 import fc from "fast-check";
-import { UsageError } from "./usage.ts";
+import { UsageError } from "../usage.ts";
 
 /**
  * The most random numbers that one generated value may take; a filter that needs more rejects practically everything.

@@ -11,9 +11,9 @@ import {
   replayCommand,
   shapeText,
 } from "./advice.ts";
-import { callable, Signature, whole } from "../core/options.ts";
+import { callable, Signature, whole } from "../../core/options.ts";
 import { type GradcheckReport, reportOrThrow, type RunReport, type Verdict } from "./report.ts";
-import { UsageError } from "./usage.ts";
+import { UsageError } from "../usage.ts";
 
 /** The text styles in use, all known to `styleText` of `node:util`. */
 export type TextStyle = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";

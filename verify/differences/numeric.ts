@@ -6,8 +6,8 @@
  * computed. The ladder is read without regard to the analytic derivative: a value counts if three neighbouring rungs
  * agree (a plateau), never because a single step matches the expected value.
  */
-import { largestOf } from "./arrays.ts";
-import type { Verdict } from "./report.ts";
+import { largestOf } from "../arrays.ts";
+import type { Verdict } from "../report/report.ts";
 
 /** A function at a point, as needed by finite differences. */
 export interface Problem {

@@ -2,13 +2,13 @@
  * A running error bound for the rounding of a tape's computations. Each rounded value is off by a few units in its last
  * place, and its adjoint, the derivative of the result by that value, says how the error propagates.
  */
-import type { BoundPlan } from "../core/backends/float64.ts";
-import { Program } from "../core/program.ts";
-import { accuracyOf, opOf } from "../core/op.ts";
-import { record } from "../core/record.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { abs, add } from "../ops/arithmetic.ts";
-import { grad, type GradOptions } from "../ops/grad.ts";
+import type { BoundPlan } from "../../core/backends/float64.ts";
+import { Program } from "../../core/program.ts";
+import { accuracyOf, opOf } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { abs, add } from "../../ops/arithmetic.ts";
+import { grad, type GradOptions } from "../../ops/grad.ts";
 import { prepare } from "./oracle.ts";
 import { isExact } from "./tolerances.ts";
 

@@ -1,7 +1,7 @@
 /** Reports as JSON and back, in the format of `report.schema.json`. */
-import { describe, Signature } from "../core/options.ts";
+import { describe, Signature } from "../../core/options.ts";
 import { type GradcheckReport, reportOrThrow, type RunReport } from "./report.ts";
-import { UsageError } from "./usage.ts";
+import { UsageError } from "../usage.ts";
 
 const reportJsonCall = new Signature("reportJson(report)", undefined, UsageError);
 const parseReportCall = new Signature("parseReport(text)", undefined, UsageError);

@@ -1,5 +1,5 @@
 /** The report of a gradient check: plain data, shared by the terminal, JSON and HTML. */
-import type { Signature } from "../core/options.ts";
+import type { Signature } from "../../core/options.ts";
 
 /**
  * The verdict on one element of a gradient.
@@ -12,6 +12,9 @@ import type { Signature } from "../core/options.ts";
  */
 export type Verdict = "ok" | "wrong" | "kink" | "noise" | "untested";
 
+/** An independent computation of a derivative. */
+export type Witness = "duals" | "differences";
+
 /** One element of one input, or one direction through all inputs in fast mode. */
 export interface ElementReport {
   /** The position of the input; -1 for a direction through all of them. */
@@ -22,13 +25,17 @@ export interface ElementReport {
   readonly order: 1 | 2;
   /** The derivative of the cotangent-weighted sum of outputs, computed by the tape. */
   readonly analytic: number;
-  /** The same derivative by finite differences. */
+  /** The same derivative by the witness. */
   readonly numeric: number;
   /** `|analytic - numeric|`. */
   readonly error: number;
-  /** The error estimate of the finite differences. */
+  /** The error estimate of `numeric`. */
   readonly estimate: number;
   readonly verdict: Verdict;
+  /** Where `numeric` comes from, default `differences`: dual numbers are exact to rounding, finite differences are not. */
+  readonly witness?: Witness;
+  /** What the other witness says, where it was asked. */
+  readonly second?: { readonly witness: Witness; readonly numeric: number; readonly estimate: number };
 }
 
 /** One input: its elements' errors as arrays, for pictures, and its verdict counts. */
@@ -44,6 +51,9 @@ export interface InputReport {
   readonly relative: readonly (number | null)[];
   /** The verdict of each element, row-major. Without it, pictures only know the verdicts of the worst elements. */
   readonly verdicts?: readonly Verdict[];
+  /** The values of the input, row-major, and their dtype: enough to call the function again. */
+  readonly values?: readonly number[];
+  readonly dtype?: string;
 }
 
 /** The result of another test: shapes, dtypes, determinism, linearity, devices, the Taylor test. */

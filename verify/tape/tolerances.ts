@@ -1,8 +1,8 @@
 /** How exactly a device computes an op, from the records of the op and the backend. */
-import type { Backend } from "../core/backends/backend.ts";
-import { backendNamed, backends } from "../core/backends/list.ts";
-import type { Accuracy } from "../core/op.ts";
-import type { DType } from "../core/tensor.ts";
+import type { Backend } from "../../core/backends/backend.ts";
+import { backendNamed, backends } from "../../core/backends/list.ts";
+import type { Accuracy } from "../../core/op.ts";
+import type { DType } from "../../core/tensor.ts";
 
 /** Whether results are the same on every device, given inputs that float32 holds. */
 export function isExact(accuracy: Accuracy = "composite", dtype: DType): boolean {

@@ -1,14 +1,14 @@
 /** Locates the first entry of a tape at which something goes wrong. */
-import { opOf } from "../core/op.ts";
-import { attributeText, opId } from "../core/structure.ts";
-import { record } from "../core/record.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { flows } from "../ops/grad.ts";
+import { opOf } from "../../core/op.ts";
+import { attributeText, opId } from "../../core/structure.ts";
+import { record } from "../../core/record.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { flows } from "../../ops/grad.ts";
 import { examine, type Examined, type ExamineOptions, examineSecond, isWrong } from "./examine.ts";
-import { elementText, leafOf } from "./inputs.ts";
+import { elementText, leafOf } from "../inputs.ts";
 import { compute, historyOf } from "./oracle.ts";
-import type { Finding } from "./report.ts";
-import { rolesOf } from "./tape.ts";
+import type { Finding } from "../report/report.ts";
+import { rolesOf } from "./problem.ts";
 
 /** The most entries that are examined alone, because a tape can be long. One entry of each kind comes first. */
 const MOST_ENTRIES = 400;

@@ -1,14 +1,14 @@
 /** Examines the gradient of a function on the tape at a point, element by element. */
-import type { Tensor } from "../core/tensor.ts";
-import { formatShape, sameShape } from "../core/shape.ts";
-import { notFiniteAt } from "./arrays.ts";
-import { elementText, leafOf } from "./inputs.ts";
-import { Differences, type Judged, type Line, scaleOf, sizeOf, type VariableResult } from "./numeric.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { formatShape, sameShape } from "../../core/shape.ts";
+import { notFiniteAt } from "../arrays.ts";
+import { elementText, leafOf } from "../inputs.ts";
+import { Differences, type Judged, type Line, scaleOf, sizeOf, type VariableResult } from "../differences/numeric.ts";
 import { historyOf } from "./oracle.ts";
-import { fillSigned, randomFrom } from "./random.ts";
-import type { Finding } from "./report.ts";
+import { fillSigned, randomFrom } from "../random.ts";
+import type { Finding } from "../report/report.ts";
 import { gradientsOf } from "./rounding.ts";
-import { TapeProblem } from "./tape.ts";
+import { TapeProblem } from "./problem.ts";
 
 /** A recorded call of a function on the tape. */
 export interface Recording {

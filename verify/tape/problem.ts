@@ -2,16 +2,16 @@
  * A function on the tape as a numeric problem: entries without derivative are held, and the plan of the rest runs
  * repeatedly.
  */
-import { asFloat64, type BoundPlan, type HostPlan } from "../core/backends/float64.ts";
-import { isComparison, opOf } from "../core/op.ts";
-import { broadcastShapes, type Shape, stridesOf } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { tensor } from "../ops/creation.ts";
-import { flows } from "../ops/grad.ts";
-import { leafOf } from "./inputs.ts";
-import { type Problem, scaleOf, sizeOf } from "./numeric.ts";
+import { asFloat64, type BoundPlan, type HostPlan } from "../../core/backends/float64.ts";
+import { isComparison, opOf } from "../../core/op.ts";
+import { broadcastShapes, type Shape, stridesOf } from "../../core/shape.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { tensor } from "../../ops/creation.ts";
+import { flows } from "../../ops/grad.ts";
+import { leafOf } from "../inputs.ts";
+import { type Problem, scaleOf, sizeOf } from "../differences/numeric.ts";
 import { historyOf, layoutOf, prepare, programFor, Recent } from "./oracle.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../random.ts";
 import { Rounding, type WeightedSum } from "./rounding.ts";
 
 /** The relative size of moves that distinguish decisions, which do not change, from values. */

@@ -1,7 +1,7 @@
 /** Plans on the oracle, run synchronously and repeatedly. */
-import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../core/backends/float64.ts";
-import { Program } from "../core/program.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../../core/backends/float64.ts";
+import { Program } from "../../core/program.ts";
+import type { Tensor } from "../../core/tensor.ts";
 
 /**
  * The number of plans kept: the checks of a generated input need a handful, and inputs of the same shapes share them.
