@@ -23,7 +23,14 @@ import { compareDevice } from "./tape/device.ts";
 import { historyOf } from "./tape/oracle.ts";
 import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
 import { anySeed, randomFrom } from "./random.ts";
-import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report/report.ts";
+import type {
+  ElementReport,
+  Finding,
+  GradcheckReport,
+  InputReport,
+  TapeEntryReport,
+  Verdict,
+} from "./report/report.ts";
 import { gradientsOf } from "./tape/rounding.ts";
 import { reportText } from "./report/text.ts";
 import { messageOf, UsageError } from "./usage.ts";
@@ -61,6 +68,11 @@ export interface GradcheckOptions {
   readonly locate?: boolean;
   /** The precision that a plain function computes in, default `"float64"`. */
   readonly precision?: PlainPrecision;
+  /**
+   * How exact the gradient of a plain function claims to be, relative to itself: 1e-6 for one that an iterative solver
+   * computes to six digits. Default as exact as its own rounding allows, which is measured.
+   */
+  readonly tolerance?: number;
 }
 
 /** The kinds of the options; those of {@link checkProperty} and {@link check} include them. */
@@ -76,6 +88,7 @@ export const gradcheckKinds: Declared<GradcheckOptions> = {
   worst: whole(0),
   locate: boolean,
   precision: oneOf("float32", "float64"),
+  tolerance: kind<number>("a number from 0 to 1", "1e-6", (v) => typeof v === "number" && v >= 0 && v <= 1),
 };
 const gradcheckCall = new Signature<GradcheckOptions>("gradcheck(f, inputs, options)", gradcheckKinds, UsageError);
 const assertCall = new Signature<GradcheckOptions>("assertGradients(f, inputs, options)", gradcheckKinds, UsageError);
@@ -382,7 +395,7 @@ export async function checkAt(
   }
   const name = options.name ?? ((plain ? f.value.name : f.name) || "function");
   return plain
-    ? checkPlain(f, read, { name, options: resolved, started }, options.precision ?? "float64")
+    ? checkPlain(f, read, { name, options: resolved, started }, options)
     : await checkTape(f, read, { name, options: resolved, started }, await deviceOf(options.device));
 }
 
@@ -403,14 +416,14 @@ function checkPlain(
   f: PlainFunction,
   inputs: readonly Input[],
   { name, options, started }: Asked,
-  precision: PlainPrecision,
+  { precision = "float64", tolerance }: GradcheckOptions,
 ): GradcheckReport {
   if (options.order === 2) {
     throw new UsageError(
       "gradcheck: order 2 differentiates the gradient, which takes a function on the tape; { value, gradient } is checked in order 1",
     );
   }
-  const { findings, judged } = examinePlain(f, inputs, precision, options);
+  const { findings, judged } = examinePlain(f, inputs, { ...options, precision, tolerance });
   const elements = judged ? elementReports(1, judged, inputs.map(({ shape }) => shape), inputs.map((_, i) => i)) : [];
   return reportOf({
     name,
