@@ -115,6 +115,8 @@ export class TapeJudge {
     if (error > estimate[i] && measure) estimate[i] += NOISES * this.duals.noise(this.#unit(variable, i));
     if (error > estimate[i]) return "wrong";
     const size = Math.max(Math.abs(analytic[i]), Math.abs(numeric[i]));
+    // Both come from the same values, rounded in the same way: they may agree although all digits of both are lost.
+    if (error <= RESOLUTION * size) return "ok";
     const line = this.#line(variable, i);
     return this.#decided(estimate[i], size, usual, line.size) ? "ok" : "noise";
   }

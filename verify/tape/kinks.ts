@@ -31,14 +31,18 @@ export class Kinks {
     this.#analytic = analytic;
   }
 
+  /** Whether the slopes on both sides seem to differ: rounding, which takes longer to measure, may still explain it. */
+  #seemApart([behind, ahead]: readonly [Slope, Slope]): boolean {
+    return Math.abs(ahead.value - behind.value) > APART * (ahead.size + behind.size);
+  }
+
   /** The slopes on both sides along a direction; `null` if they are the same. */
   sides(direction: Direction): readonly [behind: Slope, ahead: Slope] | null {
     const sides = this.#duals.oneSided(direction);
+    if (!this.#seemApart(sides)) return null;
     const [behind, ahead] = sides;
     const gap = Math.abs(ahead.value - behind.value);
-    const size = ahead.size + behind.size;
-    if (!(gap > APART * size)) return null;
-    return gap > APART * size + NOISES * this.#duals.noise(direction) ? sides : null;
+    return gap > APART * (ahead.size + behind.size) + NOISES * this.#duals.noise(direction) ? sides : null;
   }
 
   /** Whether ties make any difference to the derivative. */
@@ -49,8 +53,10 @@ export class Kinks {
   /** The elements that lie on a kink, at most `limit`. */
   elements(limit: number): Position[] {
     if (!this.matter) return [];
-    const all = positionsOf(this.#direction);
-    return involved(all, (group) => this.sides(restricted(this.#direction, group)) !== null, limit);
+    return involved(positionsOf(this.#direction), (group) => {
+      const direction = restricted(this.#direction, group);
+      return group.length > 1 ? this.#seemApart(this.#duals.oneSided(direction)) : this.sides(direction) !== null;
+    }, limit);
   }
 
   /** The sum of the gradient along a direction. */

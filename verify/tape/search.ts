@@ -16,8 +16,12 @@ export function restricted(direction: Direction, elements: readonly Position[]):
   return moves;
 }
 
+/** How many tests a search may take for each element that it may find. */
+const TESTS = 64;
+
 /**
  * The elements that a test finds, at most `limit` of them: by halving groups for which it holds, so that few among many take few tests.
+ * The number of tests is limited, too: a test may hold for groups and for none of their elements.
  *
  * @param touches whether the test holds for one of these elements or several together.
  */
@@ -28,7 +32,7 @@ export function involved(
 ): Position[] {
   const found: Position[] = [];
   const open: (readonly Position[])[] = [elements];
-  while (open.length > 0 && found.length < limit) {
+  for (let tests = TESTS * limit; open.length > 0 && found.length < limit && tests > 0; tests--) {
     const group = open.pop()!;
     if (group.length === 0 || !touches(group)) continue;
     if (group.length === 1) {
