@@ -137,7 +137,7 @@ function oneHot(pullback: Pullback, cotangents: Cotangents, random: () => number
   const total = sizes.reduce((a, b) => a + b, 0);
   if (total < 2) return null;
   const direction: Direction = problem.variables.map((values) => fillSigned(new Float64Array(values.length), random));
-  const tangents = duals.outputsAlong(direction).map((t) => t?.slice() ?? null);
+  const tangents = duals.outputsAlong(direction);
   const along = (g: Gradients) =>
     g.reduce((sum, values, k) => values.reduce((s, x, i) => s + x * direction[k][i], sum), 0);
   const sizeAlong = (g: Gradients) =>

@@ -72,16 +72,19 @@ export class Duals {
   along(direction: Direction): Slope {
     this.#seed(this.#one, direction);
     this.#one.plan.run();
+    // An output that is a variable has the variable's own tangents: they are read before they are cleared.
+    const slope = this.#sum(this.#one, 0);
     this.#clear(this.#one, direction);
-    return this.#sum(this.#one, 0);
+    return slope;
   }
 
   /** The tangents of the outputs along a direction. */
   outputsAlong(direction: Direction): readonly (Float64Array | null)[] {
     this.#seed(this.#one, direction);
     this.#one.plan.run();
+    const tangents = this.#one.plan.tangents.map((t) => t?.slice() ?? null);
     this.#clear(this.#one, direction);
-    return this.#one.plan.tangents;
+    return tangents;
   }
 
   /** The derivatives along a direction, and along its opposite with the sign changed: the one-sided slopes. */
@@ -89,9 +92,9 @@ export class Duals {
     const tangents = this.#tangents("ahead", 2);
     this.#seed(tangents, direction, [1, -1]);
     tangents.plan.run();
+    const [ahead, opposite] = [this.#sum(tangents, 0), this.#sum(tangents, 1)];
     this.#clear(tangents, direction);
-    const opposite = this.#sum(tangents, 1);
-    return [{ value: -opposite.value, size: opposite.size }, this.#sum(tangents, 0)];
+    return [{ value: -opposite.value, size: opposite.size }, ahead];
   }
 
   /** An interval that holds the derivative along a direction for all ways of taking ties. */
@@ -99,7 +102,6 @@ export class Duals {
     const tangents = this.#tangents("hull", 1);
     this.#seed(tangents, direction, [1, 1]);
     tangents.plan.run();
-    this.#clear(tangents, direction);
     let low = 0, high = 0, size = 0;
     tangents.plan.tangents.forEach((ends, k) => {
       if (!ends) return;
@@ -111,6 +113,7 @@ export class Duals {
         size += Math.max(Math.abs(a), Math.abs(b));
       }
     });
+    this.#clear(tangents, direction);
     return { low, high, size };
   }
 
@@ -124,10 +127,8 @@ export class Duals {
       const count = Math.min(lanes, elements.length - from);
       for (let lane = 0; lane < count; lane++) seeds[elements[from + lane] * lanes + lane] = 1;
       tangents.plan.run();
-      for (let lane = 0; lane < count; lane++) {
-        seeds[elements[from + lane] * lanes + lane] = 0;
-        visit(elements[from + lane], this.#sum(tangents, lane));
-      }
+      for (let lane = 0; lane < count; lane++) visit(elements[from + lane], this.#sum(tangents, lane));
+      for (let lane = 0; lane < count; lane++) seeds[elements[from + lane] * lanes + lane] = 0;
     }
   }
 

@@ -87,6 +87,7 @@ export function examine(recording: Recording, options: ExamineOptions, held = NO
     cotangents: cotangentsFor(outputs, random),
     terms: 0,
     held,
+    order: 1 as const,
   };
   return examineGradients(call, random, options);
 }
@@ -106,6 +107,7 @@ export function examineSecond(first: Examined, options: ExamineOptions, held = N
     cotangents: cotangentsFor(gradients, random),
     terms,
     held,
+    order: 2 as const,
   };
   return examineGradients(call, random, options);
 }
@@ -121,6 +123,7 @@ interface Differentiated {
   readonly terms: number;
   /** Entries that count as constants. */
   readonly held: ReadonlySet<Tensor>;
+  readonly order: 1 | 2;
 }
 
 /** Where shapes and dtypes of gradients are not those of the variables. */
@@ -162,7 +165,7 @@ function allFinite(arrays: readonly Float64Array[]): boolean {
 }
 
 function examineGradients(call: Differentiated, random: () => number, options: ExamineOptions): Examined {
-  const { history, outputs, variables, names, cotangents, terms, held } = call;
+  const { history, outputs, variables, names, cotangents, terms, held, order } = call;
   let gradients: Tensor[];
   try {
     gradients = gradientsOf(outputs, variables, cotangents);
@@ -188,7 +191,7 @@ function examineGradients(call: Differentiated, random: () => number, options: E
     whyNoGradient: (k: number) => whyNone(outputs, variables[k]),
   };
   const judged = duals
-    ? judgeByDuals({ problem, differences, duals }, described, random, options)
+    ? judgeByDuals({ problem, differences, duals, order }, described, random, options)
     : judgeByDifferences(differences, described, random, options);
   findings.push(...judged.findings);
   const onKink = judged.elements.some((e) => e?.verdicts.includes("kink"));

@@ -21,6 +21,8 @@ interface Witnesses {
   readonly problem: TapeProblem;
   readonly differences: Differences;
   readonly duals: Duals;
+  /** The order of the derivative: a gradient jumps at a kink of its function, and there is nothing wrong with that. */
+  readonly order: 1 | 2;
 }
 
 /** A judgement in the making. */
@@ -33,9 +35,11 @@ class Judgement {
   readonly #described: Described;
   readonly #random: () => number;
   readonly #options: ExamineOptions;
+  readonly #order: 1 | 2;
 
   constructor(witnesses: Witnesses, described: Described, random: () => number, options: ExamineOptions) {
-    const { problem, differences, duals } = witnesses;
+    const { problem, differences, duals, order } = witnesses;
+    this.#order = order;
     this.judge = new TapeJudge(problem, differences, duals);
     this.#described = described;
     this.#random = random;
@@ -177,15 +181,21 @@ class Judgement {
       const { analytic, verdicts, witnesses } = this.elements[k]!;
       if (verdicts[i] === "wrong" || !Number.isFinite(analytic[i])) continue;
       const gap = limits.reduce((sum, l) => sum + (l.kind === "finite" ? l.error : 0), 0);
-      witnesses[i] = "differences";
-      if (holds === null) {
+      if (holds === null && this.#order === 2 && verdicts[i] !== "noise") {
+        verdicts[i] = "kink";
+      } else if (holds === null) {
         this.set(at, "noise", numeric, Infinity);
+        witnesses[i] = "differences";
         jumps.push(at);
-      } else if (!holds) this.set(at, "wrong", numeric, gap);
+      } else if (!holds) {
+        this.set(at, "wrong", numeric, gap);
+        witnesses[i] = "differences";
+      }
       else if (limits[0].kind === "finite" && limits[1].kind === "finite" && isApart(limits[0].value, limits[1].value, gap)) {
         const [a, b] = [limits[0].value, limits[1].value];
         this.set(at, "kink", (a + b) / 2, Math.abs(a - b) / 2 + gap);
-      } else witnesses[i] = "duals";
+        witnesses[i] = "differences";
+      }
     }
     if (edges.length === 0) return;
     const where = listed(edges.map(({ at }) => at), this.#described);
