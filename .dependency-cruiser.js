@@ -127,9 +127,9 @@ export default {
     {
       name: "published-needs-no-tooling",
       severity: "error",
-      comment: "Published files may not import development dependencies, nor tests, benches, the demo or scripts.",
+      comment: "Published files may not import development dependencies, except those that the user has as peers.",
       from: { path: published },
-      to: { dependencyTypes: ["npm-dev"] },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["npm-peer"] },
     },
     {
       name: "published-stands-alone",
