@@ -74,7 +74,7 @@ const right: Readonly<Record<string, Right>> = {
     kinks: true,
   },
   "kinks close to 0": { f: (x) => abs(x), at: [[1e-7, -1e-9, 1]] },
-  "kinks close to 1": { f: (x) => abs(sub(x, 1)), at: [[1 + 1e-9, 1 - 1e-6, 1]] },
+  "kinks close to 1": { f: (x) => abs(sub(x, 1)), at: [[1 + 1e-9, 1 - 1e-6, 1]], kinks: true },
   "kinks that cancel": { f: (x) => sub(abs(x), abs(x)), at: [[0, 1]] },
   "squares from 1e-8 to 1e8": { f: (x) => square(x), at: [scales] },
   "a sum of squares from 1e-8 to 1e8": { f: (x) => sum(square(x)), at: [scales] },
@@ -124,8 +124,8 @@ const right: Readonly<Record<string, Right>> = {
     noise: 4,
   },
   "a product with zeros": { f: (x) => prod(x), at: [[0, 2, 3, 0]] },
-  "rounding held": { f: (x) => mul(x, round(x)), at: [[0.4, 1.6, -2.5]] },
-  "steps held": { f: (x) => mul(square(x), floor(x)), at: [[0.4, 1, -2.5]] },
+  "rounding held": { f: (x) => mul(x, round(x)), at: [[0.4, 1.6, -2.5]], noise: 1, kinks: true },
+  "steps held": { f: (x) => mul(square(x), floor(x)), at: [[0.4, 1, -2.5]], noise: 1, kinks: true },
   "a branch that is NaN": { f: (x) => where(tensor([true, false]), sqrt(x), 0), at: [[4, -1]] },
   "sorting": { f: (x) => sort(x), at: [[3, 1, 2, 10]] },
   "the largest few": { f: (x) => topK(x, 2).values, at: [[3, 1, 2, 10]] },
@@ -146,6 +146,7 @@ const right: Readonly<Record<string, Right>> = {
       return new SSDLoss(boxes).forward([locations, logits], [[0, 0, 0.3, 0.3, 0.4, 0.5]]).loss;
     },
     at: [[[[1, 0, 0], [0.1, 0, 0], [0, 0.2, 0], [0, 0, 3]]], [[[0, 1, 2], [1, 0, 0.5]]]],
+    kinks: true,
   },
   "a plain function": {
     f: { value: ([x]) => x[0] ** 2 * x[1], gradient: ([x]) => [[2 * x[0] * x[1], x[0] ** 2]] },

@@ -82,7 +82,8 @@ export class TapeJudge {
     this.duals.each(variable, which, (i, { value, size }) => {
       numeric[i] = value;
       estimate[i] = tolerance(analytic[i], value, size);
-      if (Math.abs(analytic[i] - value) <= estimate[i]) verdicts[i] = "ok";
+      // The tolerance of an infinite derivative is infinite, too.
+      if (Number.isFinite(analytic[i]) && Math.abs(analytic[i] - value) <= estimate[i]) verdicts[i] = "ok";
       else open.push(i);
     });
     this.#decide(variable, result, open);
@@ -177,8 +178,9 @@ export class TapeJudge {
     if (infinite.length > 0) {
       numeric[i] = infinite[0].value;
       this.remarks.infinite.push([variable, i]);
-      const known = infinite.some(({ value }) => value === analytic[i]);
-      verdicts[i] = known ? "kink" : Number.isFinite(analytic[i]) || Number.isNaN(analytic[i]) ? "noise" : "wrong";
+      // The wrong infinity is wrong; everything else is beyond comparison.
+      const opposite = Math.abs(analytic[i]) === Infinity && infinite.every(({ value }) => value !== analytic[i]);
+      verdicts[i] = opposite ? "wrong" : "noise";
       return;
     }
     if (!Number.isFinite(analytic[i])) {

@@ -7,6 +7,7 @@ import { type Edge, edgesOf } from "./edges.ts";
 import type { ExamineOptions, JudgedAll } from "./examine.ts";
 import { type TapeResult, TapeJudge, tolerance } from "./judge.ts";
 import { Kinks } from "./kinks.ts";
+import { isWrong, taylorFinding, taylorRate } from "./old_judge.ts";
 import type { TapeProblem } from "./problem.ts";
 import type { Position } from "./search.ts";
 import { type Described, listed } from "./words.ts";
@@ -15,6 +16,8 @@ import { type Described, listed } from "./words.ts";
 const MOST = { full: 1024, fast: 16 };
 /** The most of them that are also judged at a nearby point; each takes all decisions anew. */
 const NEARBY = 16;
+/** The power of the step with which the remainder of a right gradient's Taylor expansion falls is 2, that of a wrong one's 1. */
+const FAILED = 1.5;
 
 /** A problem, and the witnesses of its derivative. */
 interface Witnesses {
@@ -175,7 +178,7 @@ class Judgement {
   /** Judges the elements that have a decision exactly on its edge. */
   judgeEdges(edges: readonly Edge[]): void {
     this.lookAtEach(edges.map(({ at }) => at));
-    const jumps: Position[] = [];
+    const jumps: Position[] = [], bends: Position[] = [];
     for (const { at, holds, numeric, limits } of edges) {
       const [k, i] = at;
       const { analytic, verdicts, witnesses } = this.elements[k]!;
@@ -183,6 +186,7 @@ class Judgement {
       const gap = limits.reduce((sum, l) => sum + (l.kind === "finite" ? l.error : 0), 0);
       if (holds === null && this.#order === 2 && verdicts[i] !== "noise") {
         verdicts[i] = "kink";
+        bends.push(at);
       } else if (holds === null) {
         this.set(at, "noise", numeric, Infinity);
         witnesses[i] = "differences";
@@ -197,12 +201,18 @@ class Judgement {
         witnesses[i] = "differences";
       }
     }
-    if (edges.length === 0) return;
-    const where = listed(edges.map(({ at }) => at), this.#described);
-    const how = jumps.length === edges.length
-      ? "the function jumps there or has no slope, so nothing can be said of its gradient"
-      : "the slopes on both sides were compared, with the decision taken anew";
-    this.find("edge", jumps.length > 0 ? "warning" : "info", `a decision lies exactly on its edge at ${where}: ${how}`);
+    this.#sayEdges(edges.map(({ at }) => at), jumps, bends);
+  }
+
+  #sayEdges(edges: readonly Position[], jumps: readonly Position[], bends: readonly Position[]): void {
+    const say = (severity: Finding["severity"], at: readonly Position[], how: string) => {
+      if (at.length === 0) return;
+      this.find("edge", severity, `a decision lies exactly on its edge at ${listed(at, this.#described)}: ${how}`);
+    };
+    say("warning", jumps, "the function jumps there or has no slope, so nothing can be said of its gradient");
+    say("info", bends, "the gradient may jump there; it was judged for the decision as it was taken");
+    const others = edges.filter((at) => !jumps.includes(at) && !bends.includes(at));
+    say("info", others, "the slopes on both sides were compared, with the decision taken anew");
   }
 
   /** Judges elements on kinks once more, at a nearby point: there a wrong rule shows that both sides of a kink hide. */
@@ -235,7 +245,7 @@ class Judgement {
     moved: readonly Position[],
     wrong: readonly { at: Position; judged: TapeResult }[],
   ): void {
-    if (positions.length === 0) return;
+    if (positions.length === 0 || this.#order === 2) return this.#sayWrongNearby(wrong);
     const lie = positions.length === 1 ? "lies on a kink" : "lie on kinks";
     this.find(
       "kink",
@@ -243,6 +253,31 @@ class Judgement {
       `${listed(positions, this.#described)} ${lie}, and the gradient lies between the slopes on both sides` +
         (moved.length > 0 ? `; a point nearby was judged for ${moved.length}` : ""),
     );
+    this.#sayWrongNearby(wrong);
+  }
+
+  /**
+   * The Taylor test: the function itself, by differences, against its gradient along a direction. If duals find nothing wrong and it
+   * fails, differences judge the direction.
+   */
+  taylor(): void {
+    const { differences } = this.judge;
+    const line = differences.direction(this.#random);
+    const rate = taylorRate(differences, line);
+    if (rate === null) return;
+    const wrong = isWrong(this);
+    this.findings.push(taylorFinding(rate, wrong));
+    if (rate >= FAILED || wrong) return;
+    const { verdict, numeric, estimate, analytic } = differences.judge(line);
+    if (verdict !== "wrong") return;
+    this.find(
+      "witnesses",
+      "warning",
+      `along a direction the gradient is ${analytic}, and so say dual numbers, but differences find ${numeric} +- ${estimate}`,
+    );
+  }
+
+  #sayWrongNearby(wrong: readonly { at: Position; judged: TapeResult }[]): void {
     for (const { at: [k, i], judged } of wrong.slice(0, 4)) {
       this.find(
         "beside a kink",
@@ -296,6 +331,7 @@ export function judgeByDuals(
   judgement.judgeKinks(kinks.elements(most));
   judgement.judgeEdges(edgesOf(problem, differences, random, most));
   judgement.judgeNearby();
+  judgement.taylor();
   sayMore(judgement, described);
   return { elements, directions, findings };
 }

@@ -9,7 +9,7 @@ const TAYLOR_STEPS = [2 ** -5, 2 ** -6, 2 ** -7, 2 ** -8];
 const TAYLOR_CLEAR = 64;
 
 /** Whether anything is wrong. */
-export function isWrong({ elements, directions, findings }: JudgedAll): boolean {
+export function isWrong({ elements, directions, findings }: { readonly elements: readonly (VariableResult | null)[]; readonly directions: readonly Judged[]; readonly findings: readonly Finding[] }): boolean {
   return findings.some(({ severity }) => severity === "error") ||
     directions.some(({ verdict }) => verdict === "wrong") ||
     elements.some((e) => e?.verdicts.includes("wrong"));
@@ -110,7 +110,7 @@ function placeFindings(
   return findings;
 }
 
-function taylorFinding(rate: number, wrong: boolean): Finding {
+export function taylorFinding(rate: number, wrong: boolean): Finding {
   const failed = rate < 1.5;
   const found = `the remainder of the first-order Taylor expansion falls with the power ${rate.toFixed(2)} of the step`;
   const hint = wrong ? "" : "; a nearby kink has the same effect";
@@ -131,7 +131,7 @@ function listed(elements: readonly Position[], { names, shapes }: Described): st
  * The power of the step with which the remainder of the first-order Taylor expansion falls; `null` if the remainder is
  * only rounding.
  */
-function taylorRate(differences: Differences, line: Line): number | null {
+export function taylorRate(differences: Differences, line: Line): number | null {
   const slope = line.along(differences.analytic);
   const { epsilon } = differences.problem;
   const rates: number[] = [];
