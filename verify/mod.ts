@@ -29,9 +29,7 @@ export type {
   TapeEntryReport,
   Verdict,
 } from "./report/report.ts";
-export { mergeRuns } from "./blocks.ts";
 export { type Check, check, type CheckOptions } from "./check.ts";
-export { reportHtml } from "./report/html.ts";
-export { parseReport, reportJson } from "./report/json.ts";
-export { reportText, runText, type TextOptions, type TextStyle } from "./report/text.ts";
+export type { TextOptions, TextStyle } from "./report/text.ts";
+export { mergeRuns, parseReport, reportHtml, reportJson, reportText, runText } from "./reports.ts";
 export { UsageError } from "./usage.ts";

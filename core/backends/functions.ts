@@ -124,6 +124,8 @@ const conversions: Record<string, Write> = {
   isPosition: ([x, size]) => `${x} >= 0.0 && ${x} < ${size}`,
   /** A position, which may be an integer of the kernel language, as a number. */
   asNumber: ([position]) => `${position} + 0.0`,
+  /** A number that counts as a constant in derivatives. */
+  held: ([x]) => x,
   /** The result of a loop. */
   total: ([x], w) => w.hide(x),
 };

@@ -91,7 +91,8 @@ before(() => {
   if (onlyNode) return;
   mkdirSync(join(modules, ".bin"), { recursive: true });
   renameSync(pack(), join(modules, "gpugrad"));
-  for (const name of Object.keys(npm.dependencies)) install(name);
+  // The peer that npm installs too.
+  for (const name of [...Object.keys(npm.dependencies), "fast-check"]) install(name);
   chmodSync(join(modules, "gpugrad", npm.bin.gpugrad), 0o755);
   symlinkSync(join("..", "gpugrad", npm.bin.gpugrad), join(modules, ".bin", "gpugrad"));
   const manifest = { name: "folder", version: "1.0.0", type: "commonjs", dependencies: { gpugrad: `^${npm.version}` } };

@@ -1,6 +1,4 @@
 /** The report of a gradient check: plain data, shared by the terminal, JSON and HTML. */
-import type { Signature } from "../../core/options.ts";
-
 /**
  * The verdict on one element of a gradient.
  *
@@ -146,20 +144,4 @@ export interface BlockReport {
   readonly verdict: "ok" | "wrong" | "undecided";
   readonly runs: number;
   readonly counts: Readonly<Record<Verdict, number>>;
-}
-
-/** The kinds of reports, in the words of an error message. */
-const REPORTS = {
-  check: "a report of gradcheck",
-  run: "a report of gpugrad check, with its list of checks",
-  any: "a report of gradcheck or of gpugrad check",
-} as const;
-
-/** Throws if an argument is not a report of the given kind. */
-export function reportOrThrow(call: Signature, name: string, report: unknown, of: keyof typeof REPORTS): void {
-  const { verdict, counts, inputs, checks } = (report ?? {}) as Partial<GradcheckReport & RunReport>;
-  const isCheck = typeof verdict === "string" && Array.isArray(inputs) && typeof counts === "object";
-  const isRun = Array.isArray(checks);
-  if (of === "run" ? isRun : of === "check" ? isCheck : isCheck || isRun) return;
-  throw call.wrong(name, REPORTS[of], report);
 }

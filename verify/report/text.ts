@@ -11,9 +11,7 @@ import {
   replayCommand,
   shapeText,
 } from "./advice.ts";
-import { callable, Signature, whole } from "../../core/options.ts";
-import { type GradcheckReport, reportOrThrow, type RunReport, type Verdict } from "./report.ts";
-import { UsageError } from "../usage.ts";
+import type { GradcheckReport, RunReport, Verdict } from "./report.ts";
 
 /** The text styles in use, all known to `styleText` of `node:util`. */
 export type TextStyle = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -25,10 +23,6 @@ export interface TextOptions {
   /** The most elements to list, default 10. */
   readonly worst?: number;
 }
-
-const textKinds = { style: callable, worst: whole(0) };
-const reportTextCall = new Signature<TextOptions>("reportText(report, options)", textKinds, UsageError);
-const runTextCall = new Signature<TextOptions>("runText(run, options)", textKinds, UsageError);
 
 const STYLES: Readonly<Record<Verdict | "undecided" | "error" | "warning" | "info", TextStyle>> = {
   ok: "green",
@@ -51,25 +45,8 @@ function columns(rows: readonly (readonly string[])[], left: number): string[] {
   );
 }
 
-/**
- * Formats a report as text: the verdict, the worst elements with both numbers, the findings and what to do next.
- *
- * @param report the report of `gradcheck`.
- * @param options colours, and how many elements to list.
- *
- * @example
- * ```ts
- * import { strict as assert } from "node:assert";
- * import { square, sum, tensor } from "gpugrad";
- * import { gradcheck, reportText } from "gpugrad/verify";
- *
- * const report = await gradcheck((x) => sum(square(x)), [tensor([1, 2, 3])]);
- * assert.match(reportText(report), /3 ok of 3/);
- * ```
- */
+/** Formats a report as text: the verdict, the worst elements with both numbers, the findings and what to do next. */
 export function reportText(report: GradcheckReport, options: TextOptions = {}): string {
-  reportTextCall.check(arguments);
-  reportOrThrow(reportTextCall, "report", report, "check");
   const style = options.style ?? ((_, text) => text);
   const lines = [
     `${style(STYLES[report.verdict], style("bold", report.verdict))}  ${style("bold", report.name)}`,
@@ -118,21 +95,8 @@ export function reportText(report: GradcheckReport, options: TextOptions = {}): 
 /**
  * Formats a run of several checks as text: a line per check, the report of each that is not right, and the command that
  * replays it.
- *
- * @param run the report of `gpugrad check` or `gpugrad merge`.
- * @param options colours, and how many elements to list.
- *
- * @example
- * ```ts
- * import { strict as assert } from "node:assert";
- * import { runText } from "gpugrad/verify";
- *
- * assert.match(runText({ version: 1, file: "checks.ts", seed: 1, shard: null, checks: [] }), /no check/);
- * ```
  */
 export function runText(run: RunReport, options: TextOptions = {}): string {
-  runTextCall.check(arguments);
-  reportOrThrow(runTextCall, "run", run, "run");
   const style = options.style ?? ((_, text) => text);
   const { checks, shard } = run;
   const lines: string[] = [];
