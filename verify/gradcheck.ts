@@ -21,7 +21,8 @@ import type {
 } from "./report/report.ts";
 import { reportText } from "./report/text.ts";
 import { compareDevice } from "./tape/device.ts";
-import { cotangentsFor, examine, type Examined, type ExamineOptions, examineSecond, isWrong } from "./tape/examine.ts";
+import { cotangentsFor, examine, type Examined, examineSecond } from "./tape/examine.ts";
+import { type ExamineOptions, isWrong } from "./tape/judged.ts";
 import type { Second } from "./tape/judge.ts";
 import { readBack } from "./tape/readback.ts";
 import {
@@ -141,7 +142,10 @@ function elementReports(
   });
   const onTape = elements.some((result) => result?.witnesses) || elements.every((result) => result === null);
   return [
-    ...directions.map((judged, i) => ({ ...report(-1, [i], judged), ...(onTape ? { witness: "duals" as const } : {}) })),
+    ...directions.map((judged, i) => ({
+      ...report(-1, [i], judged),
+      ...(onTape ? { witness: "duals" as const } : {}),
+    })),
     ...elements.flatMap((result, k) =>
       result
         ? result.verdicts.map((verdict, i): ElementReport => {

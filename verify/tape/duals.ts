@@ -152,7 +152,9 @@ export class Duals {
     direction.forEach((moves, k) => {
       const seeds = variables[k];
       for (let i = 0; i < moves.length; i++) {
-        if (moves[i] !== 0) for (let lane = 0; lane < lanes; lane++) seeds[i * lanes + lane] = factors[lane] * moves[i];
+        if (moves[i] !== 0) {
+          for (let lane = 0; lane < lanes; lane++) seeds[i * lanes + lane] = factors[lane] * moves[i];
+        }
       }
     });
   }

@@ -2,7 +2,7 @@
 import { formatShape, sameShape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { notFiniteAt } from "../arrays.ts";
-import { Differences, type Judged, scaleOf } from "../differences/numeric.ts";
+import { Differences, scaleOf } from "../differences/numeric.ts";
 import { leafOf } from "../inputs.ts";
 import { fillSigned, randomFrom } from "../random.ts";
 import type { Finding } from "../report/report.ts";
@@ -10,28 +10,11 @@ import { cotangentFindings, oneHotFindings, type Pullback } from "./cotangents.t
 import { Duals } from "./duals.ts";
 import { judgeByDuals } from "./judge_by_duals.ts";
 import { judgeByDifferences } from "./judge_by_differences.ts";
-import type { TapeResult } from "./judge.ts";
+import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
 import { historyOf } from "./oracle.ts";
 import { TapeProblem } from "./problem.ts";
 import type { Recording } from "./recording.ts";
 import { gradientsOf } from "./rounding.ts";
-
-/** Options of an examination. */
-export interface ExamineOptions {
-  readonly mode: "full" | "fast";
-  readonly seed: number;
-  readonly directions: number;
-  readonly resamples: number;
-}
-
-/** What was judged: elements, directions, and what else there is to say. */
-export interface JudgedAll {
-  /** The results per variable; `null` if its elements were not examined. */
-  readonly elements: readonly (TapeResult | null)[];
-  /** The results along directions through all variables. */
-  readonly directions: readonly Judged[];
-  readonly findings: readonly Finding[];
-}
 
 /** The examination of one order of the derivative. */
 export interface Examined extends JudgedAll {
@@ -51,13 +34,6 @@ export interface Examined extends JudgedAll {
   readonly terms: number;
   /** Whether values and gradients are finite. */
   readonly finite: boolean;
-}
-
-/** Whether anything is wrong. */
-export function isWrong({ elements, directions, findings }: JudgedAll): boolean {
-  return findings.some(({ severity }) => severity === "error") ||
-    directions.some(({ verdict }) => verdict === "wrong") ||
-    elements.some((e) => e?.verdicts.includes("wrong"));
 }
 
 /** Leaves with random signed values, one for each tensor. */

@@ -93,7 +93,10 @@ export class TapeJudge {
   /** Judges elements on which the tape and the duals do not agree at first sight. */
   #decide(variable: number, result: TapeResult, open: readonly number[]): void {
     const { analytic, numeric, verdicts } = result;
-    const usual = numeric.reduce((largest, x) => (Math.abs(x) < Infinity ? Math.max(largest, Math.abs(x)) : largest), 0);
+    const usual = numeric.reduce(
+      (largest, x) => (Math.abs(x) < Infinity ? Math.max(largest, Math.abs(x)) : largest),
+      0,
+    );
     let confirmed = 0;
     open.forEach((i, n) => {
       if (!Number.isFinite(analytic[i]) || !Number.isFinite(numeric[i])) return this.#notFinite(variable, i, result);

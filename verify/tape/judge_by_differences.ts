@@ -1,6 +1,6 @@
 /** Judges a gradient on the tape by differences alone, where a scalar function has no known derivative. */
 import type { Differences, VariableResult } from "../differences/numeric.ts";
-import type { ExamineOptions, JudgedAll } from "./examine.ts";
+import type { ExamineOptions, JudgedAll } from "./judged.ts";
 import type { TapeResult } from "./judge.ts";
 import type { Described } from "./words.ts";
 
@@ -26,7 +26,9 @@ export function judgeByDifferences(
       ? [{
         check: "missing gradient",
         severity: "error" as const,
-        message: `no gradient reaches ${described.names[k]}, although the function depends on it: ${described.whyNoGradient(k)}`,
+        message: `no gradient reaches ${described.names[k]}, although the function depends on it: ${
+          described.whyNoGradient(k)
+        }`,
       }]
       : []
   );

@@ -2,12 +2,12 @@
 import { notFiniteAt } from "../arrays.ts";
 import { type Differences, type Judged, scaleOf, sizeOf } from "../differences/numeric.ts";
 import type { Finding, Verdict } from "../report/report.ts";
-import { type Direction, type Duals } from "./duals.ts";
+import type { Direction, Duals } from "./duals.ts";
 import { type Edge, edgesOf } from "./edges.ts";
-import type { ExamineOptions, JudgedAll } from "./examine.ts";
-import { type TapeResult, TapeJudge, tolerance } from "./judge.ts";
+import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
+import { TapeJudge, type TapeResult, tolerance } from "./judge.ts";
 import { Kinks } from "./kinks.ts";
-import { isWrong, taylorFinding, taylorRate } from "./old_judge.ts";
+import { taylorFinding, taylorRate } from "./old_judge.ts";
 import type { TapeProblem } from "./problem.ts";
 import type { Position } from "./search.ts";
 import { type Described, listed } from "./words.ts";
@@ -67,7 +67,10 @@ class Judgement {
    */
   equalised(): Direction {
     const { analytic } = this.judge.differences;
-    const largest = Math.max(0, ...analytic.map((g) => g.reduce((m, x) => (Math.abs(x) < Infinity ? Math.max(m, Math.abs(x)) : m), 0)));
+    const largest = Math.max(
+      0,
+      ...analytic.map((g) => g.reduce((m, x) => (Math.abs(x) < Infinity ? Math.max(m, Math.abs(x)) : m), 0)),
+    );
     return analytic.map((gradient, k) =>
       gradient.map((g) => {
         if (!Number.isFinite(g)) return 0;
@@ -83,9 +86,7 @@ class Judgement {
     return this.#problem.variables.map((values, k) => {
       const scale = scaleOf(values);
       return values.map((x, i) =>
-        Number.isFinite(analytic[k][i])
-          ? (this.#random() < 0.5 ? -1 : 1) * (1 + this.#random()) * sizeOf(x, scale)
-          : 0
+        Number.isFinite(analytic[k][i]) ? (this.#random() < 0.5 ? -1 : 1) * (1 + this.#random()) * sizeOf(x, scale) : 0
       );
     });
   }
@@ -96,7 +97,12 @@ class Judgement {
     if (judged.verdict === "ok" || !this.kinks.matter) return judged;
     const { holds, value, low, high } = this.kinks.holds(direction);
     const verdict: Verdict = holds ? (low === high ? judged.verdict : "kink") : "wrong";
-    return { analytic: value, numeric: (low + high) / 2, estimate: Math.max(judged.estimate, (high - low) / 2), verdict };
+    return {
+      analytic: value,
+      numeric: (low + high) / 2,
+      estimate: Math.max(judged.estimate, (high - low) / 2),
+      verdict,
+    };
   }
 
   // Elements
@@ -150,7 +156,11 @@ class Judgement {
     }
     if (tangled.length > 0) {
       const where = listed(tangled, this.#described);
-      this.find("kink", "warning", `several kinks meet at ${where}: the gradient is that of no side, but each kink by itself may hold`);
+      this.find(
+        "kink",
+        "warning",
+        `several kinks meet at ${where}: the gradient is that of no side, but each kink by itself may hold`,
+      );
     }
     this.#togetherAtTies(positions);
   }
@@ -194,8 +204,9 @@ class Judgement {
       } else if (!holds) {
         this.set(at, "wrong", numeric, gap);
         witnesses[i] = "differences";
-      }
-      else if (limits[0].kind === "finite" && limits[1].kind === "finite" && isApart(limits[0].value, limits[1].value, gap)) {
+      } else if (
+        limits[0].kind === "finite" && limits[1].kind === "finite" && isApart(limits[0].value, limits[1].value, gap)
+      ) {
         const [a, b] = [limits[0].value, limits[1].value];
         this.set(at, "kink", (a + b) / 2, Math.abs(a - b) / 2 + gap);
         witnesses[i] = "differences";
@@ -219,14 +230,17 @@ class Judgement {
   judgeNearby(): void {
     const moved: Position[] = [], wrong: { at: Position; judged: TapeResult }[] = [];
     const positions = this.elements.flatMap((result, k) =>
-      result ? [...result.verdicts.keys()].filter((i) => result.verdicts[i] === "kink").map((i): Position => [k, i]) : []
+      result
+        ? [...result.verdicts.keys()].filter((i) => result.verdicts[i] === "kink").map((i): Position => [k, i])
+        : []
     );
     const { differences } = this.judge;
     for (const [k, i] of positions.slice(0, NEARBY)) {
       const values = this.#problem.variables[k];
       const here = values[i];
       for (let attempt = 0; attempt < this.#options.resamples; attempt++) {
-        values[i] = here + (this.#random() < 0.5 ? -1 : 1) * sizeOf(here, scaleOf(values)) * (0.05 + 0.1 * this.#random());
+        values[i] = here +
+          (this.#random() < 0.5 ? -1 : 1) * sizeOf(here, scaleOf(values)) * (0.05 + 0.1 * this.#random());
         differences.settle();
         const judged = this.judge.elements(k, [i]);
         if (judged.verdicts[i] !== "ok" && judged.verdicts[i] !== "wrong") continue;
@@ -282,7 +296,9 @@ class Judgement {
       this.find(
         "beside a kink",
         "error",
-        `next to the kink at ${listed([[k, i]], this.#described)} the gradient is ${judged.analytic[i]}, expected ${judged.numeric[i]}`,
+        `next to the kink at ${listed([[k, i]], this.#described)} the gradient is ${judged.analytic[i]}, expected ${
+          judged.numeric[i]
+        }`,
       );
     }
   }
@@ -324,7 +340,10 @@ export function judgeByDuals(
     if (close) judgement.lookAt(k);
     // What is not finite has no part in a direction.
     else if (notFiniteAt(differences.analytic[k]) >= 0) {
-      judgement.lookAt(k, [...differences.analytic[k].keys()].filter((i) => !Number.isFinite(differences.analytic[k][i])));
+      judgement.lookAt(
+        k,
+        [...differences.analytic[k].keys()].filter((i) => !Number.isFinite(differences.analytic[k][i])),
+      );
     }
   });
   const most = fast ? MOST.fast : MOST.full;
@@ -349,13 +368,19 @@ function sayMore(judgement: Judgement, described: Described): void {
   });
   if (remarks.infinite.length > 0) {
     const where = listed(remarks.infinite, described);
-    judgement.find("infinite", "warning", `the derivative by ${where} is infinite at this point: there is no finite number to compare`);
+    judgement.find(
+      "infinite",
+      "warning",
+      `the derivative by ${where} is infinite at this point: there is no finite number to compare`,
+    );
   }
   if (remarks.disputed.length > 0) {
     judgement.find(
       "witnesses",
       "warning",
-      `dual numbers and differences disagree at ${listed(remarks.disputed, described)}: differences support the tape's gradient`,
+      `dual numbers and differences disagree at ${
+        listed(remarks.disputed, described)
+      }: differences support the tape's gradient`,
     );
   }
 }

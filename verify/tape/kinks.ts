@@ -2,7 +2,7 @@
  * Kinks: points at which operands of a maximum, a minimum or an absolute value tie. Dual numbers give the slopes on both sides exactly,
  * and an interval that holds the derivative however each tie is taken.
  */
-import { type Direction, type Duals, type Slope } from "./duals.ts";
+import type { Direction, Duals, Slope } from "./duals.ts";
 import { ROUNDING, tolerance } from "./judge.ts";
 import { involved, type Position, positionsOf, restricted } from "./search.ts";
 
@@ -86,7 +86,10 @@ export class Kinks {
    * A move of some of these elements together along which the gradient is that of no way of taking the ties: errors at ties only show
    * when the elements move together.
    */
-  broken(elements: readonly Position[], random: () => number): { moved: Position[]; value: number; low: number; high: number } | null {
+  broken(
+    elements: readonly Position[],
+    random: () => number,
+  ): { moved: Position[]; value: number; low: number; high: number } | null {
     if (elements.length < 2) return null;
     for (let n = 0; n < DIRECTIONS; n++) {
       const start = Math.floor(random() * elements.length);

@@ -1,19 +1,19 @@
 /** The judge of plain functions. */
 import { elementText } from "../inputs.ts";
-import { Differences, type Judged, type Line, scaleOf, sizeOf, type VariableResult } from "../differences/numeric.ts";
+import {
+  type Differences,
+  type Judged,
+  type Line,
+  scaleOf,
+  sizeOf,
+  type VariableResult,
+} from "../differences/numeric.ts";
 import type { Finding } from "../report/report.ts";
-import type { ExamineOptions } from "./examine.ts";
+import { type ExamineOptions, isWrong } from "./judged.ts";
 
 const RESAMPLED = 64;
 const TAYLOR_STEPS = [2 ** -5, 2 ** -6, 2 ** -7, 2 ** -8];
 const TAYLOR_CLEAR = 64;
-
-/** Whether anything is wrong. */
-export function isWrong({ elements, directions, findings }: { readonly elements: readonly (VariableResult | null)[]; readonly directions: readonly Judged[]; readonly findings: readonly Finding[] }): boolean {
-  return findings.some(({ severity }) => severity === "error") ||
-    directions.some(({ verdict }) => verdict === "wrong") ||
-    elements.some((e) => e?.verdicts.includes("wrong"));
-}
 
 /** The result of comparing an analytic gradient with finite differences. */
 export interface JudgedAll {

@@ -71,7 +71,9 @@ export async function readBack(
       // The function may refuse other values; then nothing is known.
       return null;
     }
-    if (outputs.length !== recording.outputs.length || outputs.some(({ size }, k) => size !== weights[k].length)) return null;
+    if (outputs.length !== recording.outputs.length || outputs.some(({ size }, k) => size !== weights[k].length)) {
+      return null;
+    }
     const [fresh, size] = weighted(compute(outputs), weights);
     const [old] = weighted(replay(at), weights);
     const difference = fresh - old;
@@ -105,14 +107,18 @@ function findingOf(seen: readonly Seen[]): Finding | null {
     return {
       check: "read back",
       severity: "error",
-      message: `${what}: called again with all inputs moved by ${numberText(last.by, 2)} of their size, it differs from its tape by ` +
+      message:
+        `${what}: called again with all inputs moved by ${
+          numberText(last.by, 2)
+        } of their size, it differs from its tape by ` +
         `${numberText(last.difference, 3)}, ${share} of the whole change, and in proportion to the move`,
     };
   }
   return {
     check: "read back",
     severity: "warning",
-    message: `called again with all inputs slightly moved, the function differs from its tape, but not in proportion to the move: ` +
+    message:
+      `called again with all inputs slightly moved, the function differs from its tape, but not in proportion to the move: ` +
       "it reads a value back and branches on it, or it is not deterministic",
   };
 }

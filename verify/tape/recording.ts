@@ -114,4 +114,3 @@ export function difference(a: Call, b: Call): string | null {
   }
   return null;
 }
-

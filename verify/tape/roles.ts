@@ -89,4 +89,3 @@ export function rolesOf(
   }));
   return { dependent, moving: find(held).moving, tried: true };
 }
-

@@ -4,7 +4,8 @@ import { attributeText, opId } from "../../core/structure.ts";
 import { record } from "../../core/record.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { flows } from "../../ops/grad.ts";
-import { examine, type Examined, type ExamineOptions, examineSecond, isWrong } from "./examine.ts";
+import { examine, type Examined, examineSecond } from "./examine.ts";
+import { type ExamineOptions, isWrong } from "./judged.ts";
 import { elementText, leafOf } from "../inputs.ts";
 import { compute, historyOf } from "./oracle.ts";
 import type { Finding } from "../report/report.ts";
@@ -73,7 +74,11 @@ export interface WrongGradient {
 }
 
 /** Whether the gradient is wrong if some entries are held. */
-function isWrongHolding({ recording, order }: WrongGradient, held: ReadonlySet<Tensor>, options: ExamineOptions): boolean {
+function isWrongHolding(
+  { recording, order }: WrongGradient,
+  held: ReadonlySet<Tensor>,
+  options: ExamineOptions,
+): boolean {
   const first = examine(recording, { ...options, resamples: 0 }, held);
   if (isWrong(first) || order === 1) return isWrong(first);
   return !first.blocked && isWrong(examineSecond(first, { ...options, resamples: 0 }, held));
@@ -113,7 +118,12 @@ export function findDeparture(wrong: WrongGradient, options: ExamineOptions): De
 }
 
 /** Whether the rule of an entry is wrong by itself, at the values of its inputs. */
-function isOff(entry: Tensor, values: ReadonlyMap<Tensor, Float64Array>, order: 1 | 2, options: ExamineOptions): boolean {
+function isOff(
+  entry: Tensor,
+  values: ReadonlyMap<Tensor, Float64Array>,
+  order: 1 | 2,
+  options: ExamineOptions,
+): boolean {
   const { leaves, output } = alone(entry, values);
   const few = leaves.every(({ size }) => size <= FEW_ELEMENTS);
   const own: ExamineOptions = { ...options, mode: few ? "full" : "fast", resamples: 0 };
