@@ -24,15 +24,8 @@ import { compareDevice } from "./tape/device.ts";
 import { cotangentsFor, examine, type Examined, examineSecond } from "./tape/examine.ts";
 import { type ExamineOptions, isWrong } from "./tape/judged.ts";
 import type { Second } from "./tape/judge.ts";
-import { readBack } from "./tape/readback.ts";
-import {
-  type Call,
-  difference,
-  recordCall,
-  type Recording,
-  recordingOf,
-  type TensorFunction,
-} from "./tape/recording.ts";
+import { type Again, callAgain, readBack } from "./tape/readback.ts";
+import { recordCall, type Recording, recordingOf, type TensorFunction } from "./tape/recording.ts";
 import { gradientsOf } from "./tape/rounding.ts";
 import { findDeparture, nonFiniteFinding } from "./tape/suspects.ts";
 import { UsageError } from "./usage.ts";
@@ -360,7 +353,7 @@ function checkPlain(
 }
 
 /** The reasons why there is nothing to examine, found without computing. */
-function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding[] {
+function obstacles(inputs: readonly Input[], { random }: Again): Finding[] {
   const findings: Finding[] = [];
   for (const { name, values } of inputs) {
     const at = notFiniteAt(values);
@@ -372,13 +365,8 @@ function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding
       });
     }
   }
-  const changed = difference(first, second);
-  if (changed !== null) {
-    findings.push({
-      check: "determinism",
-      severity: "error",
-      message: `the function is not deterministic: ${changed}`,
-    });
+  if (random !== null) {
+    findings.push({ check: "determinism", severity: "error", message: `the function is not deterministic: ${random}` });
   }
   return findings;
 }
@@ -397,14 +385,15 @@ async function checkTape(
     severity: "error",
     message: `the function writes to the values of ${input}`,
   }));
-  const stopped = obstacles(inputs, call, await recordCall(f, inputs));
+  const again = await callAgain(f, inputs, call, randomFrom(options.seed + 2));
+  const stopped = obstacles(inputs, again);
   findings.push(...stopped);
 
   const orders: Examined[] = [];
   if (stopped.length === 0) {
     const first = examine(recording, options);
     orders.push(first);
-    if (!first.blocked) findings.push(...await readBackFindings(f, inputs, recording, options));
+    if (again.readsBack && !first.blocked) findings.push(...await readBackFindings(f, inputs, recording, options));
     if (options.order === 2 && !first.blocked && !isWrong(first)) orders.push(examineSecond(first, options));
   }
   findings.push(...uninfluential(recording, orders));

@@ -89,12 +89,12 @@ function sameData(a: unknown, b: unknown): boolean {
   return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
 }
 
-/** Describes how two calls with the same inputs differ; `null` if they do not. */
+/** Describes how the tapes of two calls differ, but for the values of their inputs; `null` if they do not. */
 export function difference(a: Call, b: Call): string | null {
   if (a.outputs.length !== b.outputs.length) {
     return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
   }
-  const twins = new Map<Tensor, Tensor>();
+  const twins = new Map<Tensor, Tensor>(a.leaves.map((leaf, i) => [leaf, b.leaves[i]]));
   const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
   for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
     const [first, second] = pair;
