@@ -49,7 +49,9 @@ function repeatable(run: RunReport): RunReport {
   return { ...run, checks };
 }
 
-const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(readJson("verify/report/report.schema.json"));
+const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(
+  readJson("verify/report/report.schema.json"),
+);
 
 describe("gpugrad", () => {
   test("prints its usage", async () => {
