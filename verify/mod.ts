@@ -8,20 +8,16 @@ export type { InputLike, TensorData } from "./inputs.ts";
 export type { PlainArrays, PlainFunction, PlainPrecision } from "./plain.ts";
 export { assertProperty, checkProperty, type PropertyOptions, type Sample } from "./property.ts";
 export {
-  broadcastableShapes,
   type DefaultBoxLayout,
   defaultBoxLayouts,
   type DetectionScene,
   detectionScenes,
-  drawFrom,
-  indices,
-  permutations,
   type SceneOptions,
-  type ShapeOptions,
-  shapes,
-  type TensorOptions,
-  tensors,
-} from "./generate/arbitraries.ts";
+} from "./generate/detections.ts";
+export { drawFrom } from "./generate/draw.ts";
+export { broadcastableShapes, type ShapeOptions, shapes } from "./generate/shapes.ts";
+export { indices, permutations, tensors } from "./generate/tensors.ts";
+export type { TensorOptions } from "./generate/values.ts";
 export type {
   BlockReport,
   CheckReport,

@@ -38,7 +38,7 @@ test("a replay is short, and shrinks to the same failure [float64]", async () =>
   const f = (x: Tensor) => sum(where(greater(x, 2.9), mul(detach(x), x), exp(x)));
   const many = tensors(shapes({ minAxis: 2, minRank: 2 }).map((shape) => [shape]));
   let longest = 0;
-  for (const seed of [1, -2, 5]) {
+  for (const seed of [1, -2, 4]) {
     const check = await checkProperty(f, many, { seed });
     const { replay, report } = check;
     assert.match(replay!.path, /^\d+$/);
