@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Differences, type Judged, type Line, type Problem, scaleOf, sizeOf } from "../../verify/differences/numeric.ts";
+import {
+  Differences,
+  type Judged,
+  type Line,
+  type Problem,
+  scaleOf,
+  sizeOf,
+} from "../../verify/differences/numeric.ts";
 import { checkProperty } from "../support/property.ts";
 
 /** A function of one number, with its claimed derivative. */

@@ -1,5 +1,5 @@
 /** The values of inputs as source text, to copy into a test. */
-import { isPlain, numberText } from "./advice.ts";
+import { isPlain } from "./advice.ts";
 import type { GradcheckReport, InputReport } from "./report.ts";
 
 /** The width of a line. */
@@ -31,13 +31,12 @@ export function callText(report: GradcheckReport, most: number, where: string): 
 /** One input as lines: a call of `tensor`, or for plain functions, which may not know gpugrad, an array. */
 function argument({ name, shape, dtype = "float", values }: InputReport, plain: boolean, most: number, where: string) {
   const left = values!.length - most;
-  const items = [
-    ...values!.slice(0, most).map((value) => literal(value, dtype)),
-    ...(left > 0 ? [`/* ${numberText(left)} more: ${where} */`] : []),
-  ];
+  // Without a comma after the comment, which would be a hole.
+  const items = values!.slice(0, most).map((value) => `${literal(value, dtype)},`);
+  if (left > 0) items.push(`/* ${left} more: ${where} */`);
   const [open, close] = around(shape, dtype, plain);
   const comment = ` // ${name.replace(/\s+/g, " ")}`;
-  const line = `  ${open}${items.join(", ")}${close},`;
+  const line = `  ${open}${items.join(" ").replace(/,$/, "")}${close},`;
   if (line.length <= WIDTH) return [line + comment];
   return [`  ${open}${comment}`, ...wrapped(items), `  ${close},`];
 }
@@ -59,11 +58,11 @@ function wrapped(items: readonly string[]): string[] {
   const lines: string[] = [];
   let line = "   ";
   for (const item of items) {
-    if (line.length + item.length + 2 > WIDTH && line.trim() !== "") {
+    if (line.length + item.length >= WIDTH && line.trim() !== "") {
       lines.push(line);
       line = "   ";
     }
-    line += ` ${item},`;
+    line += ` ${item}`;
   }
   return line.trim() === "" ? lines : [...lines, line];
 }
