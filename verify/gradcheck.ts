@@ -3,34 +3,41 @@ import { float64 as oracle } from "../core/backends/float64.ts";
 import type { Device } from "../core/device.ts";
 import { chosenDevice } from "../core/devices.ts";
 import { arrayOf, boolean, type Declared, describe, kind, oneOf, Signature, string, whole } from "../core/options.ts";
-import { sameShape } from "../core/shape.ts";
 import { type DeviceChoice, realizeOptions } from "../core/device_names.ts";
-import { Tensor } from "../core/tensor.ts";
-import { notFiniteAt, sameValues } from "./arrays.ts";
-import {
-  cotangentsFor,
-  examine,
-  type Examined,
-  type ExamineOptions,
-  examineSecond,
-  isWrong,
-  type Recording,
-} from "./tape/examine.ts";
-import { indexOf, type Input, type InputLike, leafOf, readInputs } from "./inputs.ts";
-import { findDeparture, nonFiniteFinding } from "./tape/suspects.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { notFiniteAt } from "./arrays.ts";
 import type { Judged, VariableResult } from "./differences/numeric.ts";
-import { compareDevice } from "./tape/device.ts";
-import { historyOf } from "./tape/oracle.ts";
+import { indexOf, type Input, type InputLike, readInputs } from "./inputs.ts";
 import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
 import { anySeed, randomFrom } from "./random.ts";
-import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report/report.ts";
-import { gradientsOf } from "./tape/rounding.ts";
+import type {
+  ElementReport,
+  Finding,
+  GradcheckReport,
+  InputReport,
+  TapeEntryReport,
+  Verdict,
+  Witness,
+} from "./report/report.ts";
 import { reportText } from "./report/text.ts";
-import { messageOf, UsageError } from "./usage.ts";
+import { compareDevice } from "./tape/device.ts";
+import { cotangentsFor, examine, type Examined, examineSecond } from "./tape/examine.ts";
+import { type ExamineOptions, isWrong } from "./tape/judged.ts";
+import type { Second } from "./tape/judge.ts";
+import { readBack } from "./tape/readback.ts";
+import {
+  type Call,
+  difference,
+  recordCall,
+  type Recording,
+  recordingOf,
+  type TensorFunction,
+} from "./tape/recording.ts";
+import { gradientsOf } from "./tape/rounding.ts";
+import { findDeparture, nonFiniteFinding } from "./tape/suspects.ts";
+import { UsageError } from "./usage.ts";
 
-/** A function whose gradient is checked: takes tensors, returns one or more. */
-// deno-lint-ignore no-explicit-any
-export type TensorFunction = (...tensors: any[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>;
+export type { TensorFunction } from "./tape/recording.ts";
 
 /** Options of {@link gradcheck}. */
 export interface GradcheckOptions {
@@ -90,99 +97,6 @@ function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
   return counts;
 }
 
-/** Checks that a function's result is one or more tensors. */
-function tensorsOf(result: unknown): Tensor[] {
-  const list = Array.isArray(result) ? result : [result];
-  list.forEach((t, i) => {
-    if (t instanceof Tensor) return;
-    const got = describe(t);
-    const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
-    throw new UsageError(
-      Array.isArray(result)
-        ? `gradcheck: the function must return tensors, got ${got}${copy} as element ${i}`
-        : `gradcheck: the function must return a tensor or an array of tensors, got ${got}${copy}`,
-    );
-  });
-  if (list.length === 0) throw new UsageError("gradcheck: the function must return at least one tensor, got none");
-  if (!list.some((t: Tensor) => t.dtype === "float")) {
-    throw new UsageError(
-      `gradcheck: the function must return a tensor of dtype float, got ${
-        list.map((t: Tensor) => `${t.dtype} (made by "${t.op.name}")`).join(", ")
-      }`,
-    );
-  }
-  return list;
-}
-
-/** A call of the function: its leaves, its outputs, and the names of the inputs that it wrote to. */
-interface Call {
-  readonly leaves: readonly Tensor[];
-  readonly outputs: readonly Tensor[];
-  readonly mutated: readonly string[];
-}
-
-/** Calls the function on fresh leaves. */
-async function recordCall(
-  f: TensorFunction,
-  inputs: readonly Input[],
-): Promise<Call> {
-  const leaves = inputs.map(leafOf);
-  let result: unknown;
-  try {
-    result = await f(...leaves);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const shapes = inputs.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join(", ");
-    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  const outputs = tensorsOf(result).filter((t) => t.dtype === "float");
-  const mutated = inputs.flatMap(({ name, values }, i) => sameValues(leaves[i].value!, values) ? [] : [name]);
-  inputs.forEach(({ values }, i) => leaves[i].value!.set(values));
-  return { leaves, outputs, mutated };
-}
-
-/** The recording of a call. */
-function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[]): Recording {
-  return { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) };
-}
-
-/** Whether two attributes are equal plain data. */
-function sameData(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const [first, second] = [a, b] as Record<string, unknown>[];
-  const keys = Object.keys(first);
-  return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
-}
-
-/** Describes how two calls with the same inputs differ; `null` if they do not. */
-function difference(a: Call, b: Call): string | null {
-  if (a.outputs.length !== b.outputs.length) {
-    return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
-  }
-  const twins = new Map<Tensor, Tensor>();
-  const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
-  for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
-    const [first, second] = pair;
-    const known = twins.get(first);
-    const same = known === undefined
-      ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
-        sameShape(first.shape, second.shape) && sameData(first.attributes, second.attributes)
-      : known === second;
-    if (!same) return "it records a different tape when called again";
-    if (known !== undefined) continue;
-    twins.set(first, second);
-    if (first === second) continue;
-    if (first.inputs.length === 0 && first.value && second.value && !sameValues(first.value, second.value)) {
-      return "a tensor that it creates has different values when called again";
-    }
-    for (let k = 0; k < first.inputs.length; k++) pairs.push([first.inputs[k], second.inputs[k]]);
-  }
-  return null;
-}
-
 /** Looks up an entry's number in the report. */
 type IdOf = (entry: Tensor) => number | undefined;
 
@@ -193,10 +107,22 @@ function tapeOf(recording: Recording): { entries: Tensor[]; idOf: IdOf } {
   return { entries, idOf: (t) => ids.get(t) };
 }
 
+/** The results of one order, of a function on the tape or of a plain one. */
+interface Results {
+  readonly elements: readonly (VariableResult & Partial<Evidence> | null)[];
+  readonly directions: readonly Judged[];
+}
+
+/** Where the numeric derivatives of a variable come from. */
+interface Evidence {
+  readonly witnesses: readonly Witness[];
+  readonly second: ReadonlyMap<number, Second>;
+}
+
 /** The results of one order as element reports. */
 function elementReports(
   order: 1 | 2,
-  examined: Pick<Examined, "elements" | "directions">,
+  { elements, directions }: Results,
   shapes: readonly (readonly number[])[],
   positions: readonly number[],
 ): ElementReport[] {
@@ -214,18 +140,24 @@ function elementReports(
     estimate,
     verdict,
   });
+  const onTape = elements.some((result) => result?.witnesses) || elements.every((result) => result === null);
   return [
-    ...examined.directions.map((judged, i) => report(-1, [i], judged)),
-    ...examined.elements.flatMap((result, k) =>
+    ...directions.map((judged, i) => ({
+      ...report(-1, [i], judged),
+      ...(onTape ? { witness: "duals" as const } : {}),
+    })),
+    ...elements.flatMap((result, k) =>
       result
-        ? result.verdicts.map((verdict, i) =>
-          report(positions[k], indexOf(i, shapes[k]), {
-            analytic: result.analytic[i],
-            numeric: result.numeric[i],
-            estimate: result.estimate[i],
-            verdict,
-          })
-        )
+        ? result.verdicts.map((verdict, i): ElementReport => {
+          const { analytic, numeric, estimate, witnesses, second } = result;
+          const judged = { analytic: analytic[i], numeric: numeric[i], estimate: estimate[i], verdict };
+          const also = second?.get(i);
+          return {
+            ...report(positions[k], indexOf(i, shapes[k]), judged),
+            ...(witnesses ? { witness: witnesses[i] } : {}),
+            ...(also ? { second: also } : {}),
+          };
+        })
         : []
     ),
   ];
@@ -236,22 +168,18 @@ function relativeError({ error, estimate }: Pick<ElementReport, "error" | "estim
   return error === 0 ? 0 : error / estimate;
 }
 
+/** An input with its results; `null` if its elements were not examined. An input that is no float has none. */
 function inputReport(
-  name: string,
-  shape: readonly number[],
+  { name, shape, dtype, values }: Pick<Input, "name" | "shape" | "dtype"> & { readonly values: ArrayLike<number> },
   result: VariableResult | null,
-  elements: number,
 ): InputReport {
-  if (!result) {
-    const verdicts = new Array<Verdict>(elements).fill("untested");
-    const counts = { ...countsOf([]), untested: elements };
-    return { name, shape, counts, relative: new Array<null>(elements).fill(null), verdicts };
-  }
-  const relative = Array.from(
-    result.analytic,
-    (analytic, i) => relativeError({ error: Math.abs(analytic - result.numeric[i]), estimate: result.estimate[i] }),
-  );
-  return { name, shape, counts: countsOf(result.verdicts), relative, verdicts: result.verdicts };
+  const elements = dtype === "float" ? values.length : 0;
+  const verdicts = result?.verdicts ?? new Array<Verdict>(elements).fill("untested");
+  const relative = verdicts.map((verdict, i) => {
+    if (!result || verdict === "untested") return null;
+    return relativeError({ error: Math.abs(result.analytic[i] - result.numeric[i]), estimate: result.estimate[i] });
+  });
+  return { name, shape, counts: countsOf(verdicts), relative, verdicts, values: Array.from(values), dtype };
 }
 
 /** The worst elements: wrong ones first, then by error relative to tolerance. */
@@ -281,6 +209,9 @@ interface Parts {
   readonly tape: readonly TapeEntryReport[];
 }
 
+/** Findings that leave a question open although nothing is wrong. */
+const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite", "witnesses"]);
+
 function reportOf(parts: Parts): GradcheckReport {
   const { name, options, started, device, inputs, elements, untested, findings, blocked, margin, tape } = parts;
   const { mode, order, seed, worst } = options;
@@ -289,9 +220,10 @@ function reportOf(parts: Parts): GradcheckReport {
   const wrong = counts.wrong > 0 ||
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
-  const unsettled = blocked || (counts.ok === 0 && elements.length + untested > 0) ||
+  const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
+    counts.noise > counts.ok + counts.kink ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
-    findings.some(({ severity }) => severity === "error");
+    findings.some(({ severity, check }) => severity === "error" || (severity === "warning" && UNSETTLING.has(check)));
   return {
     version: 1,
     name,
@@ -417,9 +349,7 @@ function checkPlain(
     options,
     started,
     device: null,
-    inputs: inputs.map(({ name, shape, values }, i) =>
-      inputReport(name, shape, judged?.elements[i] ?? null, values.length)
-    ),
+    inputs: inputs.map((input, i) => inputReport(input, judged?.elements[i] ?? null)),
     elements,
     untested: inputs.reduce((sum, { values }, i) => sum + (judged?.elements[i] ? 0 : values.length), 0),
     findings,
@@ -474,6 +404,7 @@ async function checkTape(
   if (stopped.length === 0) {
     const first = examine(recording, options);
     orders.push(first);
+    if (!first.blocked) findings.push(...await readBackFindings(f, inputs, recording, options));
     if (options.order === 2 && !first.blocked && !isWrong(first)) orders.push(examineSecond(first, options));
   }
   findings.push(...uninfluential(recording, orders));
@@ -502,6 +433,18 @@ async function checkTape(
     ),
     tape: entries.map((t, id) => entryReport(t, id, recording, { idOf, suspect })),
   });
+}
+
+async function readBackFindings(
+  f: TensorFunction,
+  inputs: readonly Input[],
+  recording: Recording,
+  { seed }: ResolvedOptions,
+): Promise<Finding[]> {
+  const random = randomFrom(seed + 2);
+  const weights = cotangentsFor(recording.outputs, random).map((t) => t.value!);
+  const finding = await readBack(f, inputs, { recording, weights }, random);
+  return finding ? [finding] : [];
 }
 
 function entryReport(
@@ -539,7 +482,10 @@ function departure(
 ): { suspect: Tensor | null; finding: Finding | null } {
   const wrong = orders.findIndex(isWrong);
   if (wrong < 0 || !options.locate) return { suspect: null, finding: null };
-  const search = findDeparture(recording.outputs, wrongVariables(orders, wrong), wrong === 1 ? 2 : 1, options);
+  const search = findDeparture(
+    { recording, order: wrong === 1 ? 2 : 1, variables: wrongVariables(orders, wrong) },
+    options,
+  );
   if (search.suspect || search.examined >= search.candidates) return { suspect: search.suspect, finding: null };
   return {
     suspect: null,
@@ -573,16 +519,14 @@ function elementsOf(
   const looked = elements.filter(({ input }) => input >= 0).length;
   return {
     inputs: [
-      ...inputs.map(({ name, shape, dtype, values }, i) =>
-        inputReport(
-          name,
-          shape,
-          orders.length === options.order ? reported.get(recording.leaves[i]) ?? null : null,
-          dtype === "float" ? values.length : 0,
-        )
+      ...inputs.map((input, i) =>
+        inputReport(input, orders.length === options.order ? reported.get(recording.leaves[i]) ?? null : null)
       ),
-      ...extra.map((t, k) =>
-        inputReport(extra.length > 1 ? `cotangent ${k}` : "cotangent", t.shape, reported.get(t) ?? null, t.size)
+      ...extra.map(({ shape, dtype, value }, k) =>
+        inputReport(
+          { name: extra.length > 1 ? `cotangent ${k}` : "cotangent", shape, dtype, values: value! },
+          reported.get(extra[k]) ?? null,
+        )
       ),
     ],
     elements,

@@ -2,7 +2,8 @@
 import { sameValues } from "./arrays.ts";
 import type { Input } from "./inputs.ts";
 import { Differences, type Problem } from "./differences/numeric.ts";
-import { type ExamineOptions, judgeAll, type JudgedAll } from "./tape/examine.ts";
+import type { ExamineOptions } from "./tape/judged.ts";
+import { judgeAll, type JudgedAll } from "./tape/old_judge.ts";
 import { randomFrom } from "./random.ts";
 import type { Finding } from "./report/report.ts";
 import { messageOf, UsageError } from "./usage.ts";

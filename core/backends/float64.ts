@@ -6,7 +6,7 @@ import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
-import { base, type ScalarFunctions } from "./functions.ts";
+import type { ScalarFunctions } from "./functions.ts";
 import { render, renderLoop } from "./render.ts";
 
 /** A kernel: fills the first array from the others. */
@@ -67,7 +67,9 @@ const jitteredSums: ScalarFunctions = Object.fromEntries(
   }),
 );
 
-const jitteredDialect: Dialect = { ...dialect, rounds: JITTERED, functions: { ...base, ...jitteredSums } };
+function jitteredDialect(): Dialect {
+  return { ...dialect, rounds: JITTERED, functions: { ...dialect.functions, ...jitteredSums } };
+}
 
 /** Returns how kernels round if results of arithmetic are off as {@link HostOptions.jitter} says. */
 export function roundingOf(jitter?: () => number): Rounding {
@@ -77,7 +79,7 @@ export function roundingOf(jitter?: () => number): Rounding {
     return exact ? x : x * (1 + jitter());
   };
   return {
-    dialect: jitteredDialect,
+    dialect: jitteredDialect(),
     compile: (parameters, body) => {
       const made = new Function(JITTERED, `return function (${parameters.join(", ")}) {\n${body}}`);
       return made(jittered) as Kernel;
