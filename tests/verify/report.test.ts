@@ -374,7 +374,7 @@ describe("shards", () => {
     const other = await part(2, 3);
     assert.throws(() => mergeRuns([one, other]), /one of 2 and one of 3/);
     assert.throws(() => mergeRuns([one, { ...two, file: "g.ts" }]), /checks of there\/f\.ts and of g\.ts/);
-    const asked = (options: object) => ({
+    const asked = (options: Record<string, unknown>) => ({
       ...two,
       options: { given: {}, checks: { ...two.options!.checks, a: options } },
     });
