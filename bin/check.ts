@@ -176,8 +176,7 @@ function interruptible(session: Session): () => void {
 /** The checks that the file exports. */
 async function load(session: Session, { file, given, limit }: Asked): Promise<readonly LoadedCheck[]> {
   const done = showLoading(file);
-  const outcome = await session.load(file, given, limit + LOADING);
-  done();
+  const outcome = await session.load(file, given, limit + LOADING).finally(done);
   if (outcome.kind === "loaded") return outcome.checks;
   throw new CommandError(
     outcome.kind === "refused" ? outcome.message : `check: loading ${file} ${reasonOf(outcome, limit + LOADING)}`,

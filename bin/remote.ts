@@ -46,7 +46,9 @@ function startProcess(script: URL, { message, ended }: Listener): Remote {
 }
 
 function startThread(script: URL, { message, ended }: Listener): Remote {
-  const thread = new Worker(script);
+  // From JSR the script is a remote one, which threads only load through another module.
+  const program = `data:text/javascript,await import(${encodeURIComponent(JSON.stringify(script.href))})`;
+  const thread = new Worker(script.protocol === "file:" ? script : new URL(program));
   thread.on("message", message);
   thread.on("error", (error) => ended((error as Error)?.message ?? String(error)));
   thread.on("exit", (code) => ended(`exit code ${code}`));
