@@ -287,7 +287,8 @@ class Judgement {
     this.find(
       "witnesses",
       "warning",
-      `along a direction the gradient is ${analytic}, and so say dual numbers, but differences find ${numeric} +- ${estimate}`,
+      `along a direction the gradient is ${analytic}, and so say dual numbers, exactly; differences find ${numeric} +- ${estimate}, ` +
+        "over longer steps than the function is smooth for",
     );
   }
 
