@@ -72,7 +72,7 @@ export async function checkAt(
   if (typeof f !== "function" && !plain) {
     throw new UsageError(`${caller}: expected f to be a function or { value, gradient }, got ${describe(f)}`);
   }
-  const read = await readInputs(caller, plain ? f.value : f, inputs, options.names);
+  const read = await readInputs(caller, f, inputs, options.names);
   const resolved = resolve(options, read);
   if (!read.some(({ dtype }) => dtype === "float")) {
     throw new UsageError("gradcheck: there is nothing to differentiate by: no input is of dtype float");
