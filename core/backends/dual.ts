@@ -7,7 +7,7 @@ import type { LoopForm, Statement } from "../plan/form.ts";
 import type { Plan, Source, Step } from "../plan/plan.ts";
 import { sizeOf } from "../shape.ts";
 import { kernelOf, type Rounding, roundingOf } from "./float64.ts";
-import { type Code, Name } from "./functions.ts";
+import { type Code, Name, type Writer } from "./functions.ts";
 import { type Coefficient, type Rule, rules } from "./partials.ts";
 import { overCells, Rendering } from "./render.ts";
 import { directions, intervals, type Tangent, type Tangents, type Ties, zeros } from "./tangents.ts";
@@ -55,17 +55,29 @@ export class NoDual extends Error {
   override readonly name = "NoDual";
 }
 
-type Kernel = (...arrays: Float64Array[]) => void;
+/**
+ * Kernels with more characters than this are rendered for fewer directions at once and run several times: V8 optimizes no function of more
+ * than 60 KB of bytecode, which takes about as much source, and runs the others ten times slower.
+ */
+const LONGEST = 60_000;
 
-/** A step of the plan as a function of the arrays for its values and tangents and then of those of its arguments. */
+/** A step of the plan. */
 interface DualStep {
-  readonly run: Kernel;
+  /** A function of the arrays for its values and tangents, of those of its arguments, and of the first direction if it takes some at a time. */
+  readonly run: DualKernel;
   readonly bytes: number;
   /** Whether it has tangents. */
   readonly moves: boolean;
+  /** The number of elements. */
+  readonly size: number;
+  readonly args: readonly Source[];
   /** The arguments whose tangents it takes. */
   readonly moving: readonly Source[];
+  /** The first directions of its runs; `null` if it takes all at once. */
+  readonly parts: readonly number[] | null;
 }
+
+type DualKernel = (...args: (Float64Array | number)[]) => void;
 
 /**
  * Turns a plan for `float64` into functions over dual numbers.
@@ -79,77 +91,135 @@ export function compileDual(plan: Plan, options: DualOptions): DualPlan {
       `compileDual: moving has ${moving.length} elements, expected one for each of ${plan.leaves.length} leaves`,
     );
   }
+  if (!(Number.isInteger(lanes) && lanes >= 1)) {
+    throw new Error(`compileDual: expected a number of lanes, got ${lanes}`);
+  }
   if (ties === "hull" && lanes !== 1) throw new Error(`compileDual: expected 1 lane with ties as hull, got ${lanes}`);
-  const tangents = ties === "hull" ? intervals : directions(lanes, ties === "ahead");
+  const compiler = new DualCompiler(lanes, ties, jitter);
   const steps: DualStep[] = [];
   const moves = (source: Source): boolean =>
     source.from === "leaf" ? moving[source.index] : source.from === "step" && steps[source.index].moves;
-  for (const step of plan.steps) steps.push(dualStep(step, moves, tangents, roundingOf(jitter)));
+  for (const step of plan.steps) steps.push(compiler.step(step, moves));
+  const compiled: Compiled = {
+    steps,
+    results: plan.results,
+    leafSizes: plan.leaves.map(({ size }) => size),
+    moves,
+    width: compiler.width,
+  };
   return {
     bytes: steps.reduce((sum, { bytes }) => sum + bytes, 0),
-    bind: (leaves, along) => bind({ plan, steps, moves, width: tangents.width }, leaves, along),
+    bind: (leaves, along) => bind(compiled, leaves, along),
   };
 }
 
-function dualStep(step: Step, moves: (source: Source) => boolean, tangents: Tangents, rounding: Rounding): DualStep {
-  const argumentsMove = step.args.map(moves);
-  const form = formOf(step);
-  const rendering = new DualRendering(form, { argumentsMove, tangents, rounding });
-  if (!rendering.moves(form.result)) {
-    return { ...kernelOf(step, rounding), moves: false, moving: [] };
-  }
-  const body = rendering.body(form);
-  const parameters = [
-    ...["out", "tangents"],
-    ...step.args.map((_, i) => `a${i}`),
-    ...argumentsMove.flatMap((is, i) => is ? [`d${i}`] : []),
-  ];
-  const bytes = 2 * body.length;
-  return { run: rounding.compile(parameters, body) as Kernel, bytes, moves: true, moving: step.args.filter(moves) };
-}
+/** Compiles the steps of a plan. */
+class DualCompiler {
+  readonly #lanes: number;
+  readonly #ties: Ties;
+  readonly #rounding: Rounding;
+  /** Whether kernels may compute values several times: jittered ones would differ. */
+  readonly #mayRepeat: boolean;
 
-function formOf({ form, name }: Step): LoopForm {
-  if (!form) throw new Error(`compileDual: the step "${name}" has no loop form; expected a plan for float64`);
-  return form;
+  constructor(lanes: number, ties: Ties, jitter: DualOptions["jitter"]) {
+    this.#lanes = lanes;
+    this.#ties = ties;
+    this.#rounding = roundingOf(jitter);
+    this.#mayRepeat = !jitter;
+  }
+
+  /** The numbers of a tangent. */
+  get width(): number {
+    return this.#tangents(this.#lanes).width;
+  }
+
+  step(step: Step, moves: (source: Source) => boolean): DualStep {
+    const { form, name, args } = step;
+    if (!form) throw new Error(`compileDual: the step "${name}" has no loop form; expected a plan for float64`);
+    const argumentsMove = args.map(moves);
+    const size = sizeOf(step.shape);
+    const rendering = this.#rendering(form, argumentsMove, this.#lanes);
+    if (!rendering.moves(form.result)) {
+      const { run, bytes } = kernelOf(step, this.#rounding);
+      return { run: run as DualKernel, bytes, moves: false, size, args, moving: [], parts: null };
+    }
+    let body = rendering.body(form);
+    const lanes = this.#atOnce(body.length);
+    if (lanes < this.#lanes) body = this.#rendering(form, argumentsMove, lanes).body(form);
+    const parameters = ["out", "tangents", ...args.map((_, i) => `a${i}`)];
+    argumentsMove.forEach((is, i) => is && parameters.push(`d${i}`));
+    return {
+      run: this.#rounding.compile([...parameters, FIRST], body) as DualKernel,
+      bytes: 2 * body.length,
+      moves: true,
+      size,
+      args,
+      moving: args.filter(moves),
+      parts: lanes < this.#lanes ? Array.from({ length: this.#lanes / lanes }, (_, i) => i * lanes) : null,
+    };
+  }
+
+  #tangents(lanes: number): Tangents {
+    return this.#ties === "hull" ? intervals : directions(lanes, this.#ties === "ahead");
+  }
+
+  #rendering(form: LoopForm, argumentsMove: readonly boolean[], lanes: number): DualRendering {
+    return new DualRendering(form, {
+      argumentsMove,
+      tangents: this.#tangents(lanes),
+      stride: this.width,
+      rounding: this.#rounding,
+    });
+  }
+
+  /** How many directions a kernel takes at once, if it has so many characters for all of them. */
+  #atOnce(length: number): number {
+    const all = this.#lanes;
+    if (length <= LONGEST || !this.#mayRepeat) return all;
+    for (let lanes = all - 1; lanes > 0; lanes--) {
+      if (all % lanes === 0 && length * lanes <= LONGEST * all) return lanes;
+    }
+    return all;
+  }
 }
 
 interface Compiled {
-  readonly plan: Plan;
   readonly steps: readonly DualStep[];
+  readonly results: readonly Source[];
+  readonly leafSizes: readonly number[];
   moves(source: Source): boolean;
   readonly width: number;
 }
 
 function bind(
-  { plan, steps, moves, width }: Compiled,
+  { steps, results, leafSizes, moves, width }: Compiled,
   leaves: readonly Float64Array[],
   along: readonly (Float64Array | null)[],
 ): BoundDual {
   const none = new Float64Array(0);
-  const sizes = plan.steps.map(({ shape }) => sizeOf(shape));
-  const outputs = sizes.map((size) => new Float64Array(size));
-  const outputTangents = steps.map((step, i) => step.moves ? new Float64Array(sizes[i] * width) : none);
+  const outputs = steps.map(({ size }) => new Float64Array(size));
+  const outputTangents = steps.map((step) => step.moves ? new Float64Array(step.size * width) : none);
   const valuesOf = (source: Source): Float64Array =>
     source.from === "leaf" ? leaves[source.index] : source.from === "step" ? outputs[source.index] : none;
   const tangentsOf = (source: Source): Float64Array => {
     if (source.from !== "leaf") return source.from === "step" ? outputTangents[source.index] : none;
-    const expected = plan.leaves[source.index].size * width;
+    const expected = leafSizes[source.index] * width;
     const given = along[source.index];
     if (given?.length === expected) return given;
     const got = given ? `${given.length}` : "none";
     throw new Error(`compileDual: expected ${expected} numbers as the tangents of leaf ${source.index}, got ${got}`);
   };
-  const calls = plan.steps.map((step, i) => [
-    outputs[i],
-    ...steps[i].moves ? [outputTangents[i]] : [],
-    ...step.args.map(valuesOf),
-    ...steps[i].moving.map(tangentsOf),
-  ]);
+  const calls = steps.flatMap((step, i) => {
+    const written = step.moves ? [outputs[i], outputTangents[i]] : [outputs[i]];
+    const arrays = [...written, ...step.args.map(valuesOf), ...step.moving.map(tangentsOf)];
+    return step.parts ? step.parts.map((first) => [...arrays, first]) : [arrays];
+  });
+  const kernels = steps.flatMap(({ run, parts }) => new Array<DualKernel>(parts?.length ?? 1).fill(run));
   return {
-    results: plan.results.map(valuesOf),
-    tangents: plan.results.map((source) => moves(source) ? tangentsOf(source) : null),
+    results: results.map(valuesOf),
+    tangents: results.map((source) => moves(source) ? tangentsOf(source) : null),
     run: () => {
-      for (let i = 0; i < steps.length; i++) steps[i].run(...calls[i]);
+      for (let i = 0; i < kernels.length; i++) kernels[i](...calls[i]);
     },
   };
 }
@@ -164,8 +234,13 @@ interface DualSettings {
   /** For each argument whether it moves. */
   readonly argumentsMove: readonly boolean[];
   readonly tangents: Tangents;
+  /** The numbers of a tangent in the arrays: more than the kernel writes if it takes some directions at a time. */
+  readonly stride: number;
   readonly rounding: Rounding;
 }
+
+/** The name of the first direction in kernels that take some at a time. */
+const FIRST = "lane";
 
 /** Writes the statements of a kernel and, beside those of values that move, statements of their tangents. */
 class DualRendering extends Rendering {
@@ -216,8 +291,7 @@ class DualRendering extends Rendering {
   body(form: LoopForm): string {
     this.statements(form.body);
     const { value, tangent } = this.#dual(form.result);
-    const { width } = this.#settings.tangents;
-    const stores = tangent!.map((t, k) => `tangents[${offset("cell", width, k)}] = ${t};`);
+    const stores = tangent!.map((t, k) => `tangents[${this.#place("cell", k)}] = ${t};`);
     return overCells(form.extent, [...this.lines, ...stores, `out[cell++] = ${value};`]);
   }
 
@@ -260,10 +334,9 @@ class DualRendering extends Rendering {
       case "local":
         return { value: this.codeOf(expression), tangent: this.#tangentOf[expression.id] };
       case "read": {
-        const { width } = this.#settings.tangents;
         const at = this.bind(this.linear(expression.at[0]));
         const { argument } = expression;
-        const tangent = Array.from({ length: width }, (_, k) => `d${argument}[${offset(String(at), width, k)}]`);
+        const tangent = zeros(this.#settings.tangents).map((_, k) => `d${argument}[${this.#place(at, k)}]`);
         return { value: `a${argument}[${at}]`, tangent };
       }
       case "call":
@@ -314,22 +387,26 @@ class DualRendering extends Rendering {
     };
     const terms = args.flatMap(({ tangent }, i) => {
       if (!tangent) return [];
-      const by = this.#rounded(coefficients[i](call));
+      const by = rounded(coefficients[i](call), call.args, this);
       return [tangents.scaled(by, tangent, this)];
     });
     return { value: result ?? value, tangent: terms.reduce((sum, term) => tangents.sum(sum, term, this)) };
   }
 
-  /** A coefficient that is more than an operand or a result is rounded. */
-  #rounded(by: Coefficient): Coefficient {
-    if (by === 1 || by === -1) return by;
-    if ("over" in by) return by.over instanceof Name ? by : { over: this.round(by.over) };
-    return by.times instanceof Name ? by : { times: this.round(by.times) };
+  /** The place of a number of a tangent in its array. */
+  #place(at: Code, k: number): string {
+    const { tangents: { width }, stride } = this.#settings;
+    const terms = [stride === 1 ? `${at}` : `${at} * ${stride}`];
+    if (width < stride) terms.push(FIRST);
+    if (k > 0) terms.push(String(k));
+    return terms.join(" + ");
   }
 }
 
-/** The place of a number of a tangent. */
-function offset(at: string, width: number, k: number): string {
-  if (width === 1) return at;
-  return k === 0 ? `${at} * ${width}` : `${at} * ${width} + ${k}`;
+/** Rounds a coefficient, unless it is an operand or the result as it is. */
+function rounded(by: Coefficient, values: readonly Code[], writer: Writer): Coefficient {
+  if (by === 1 || by === -1) return by;
+  const [name, code] = "over" in by ? ["over", by.over] as const : ["times", by.times] as const;
+  if (code instanceof Name || values.includes(code)) return by;
+  return name === "over" ? { over: writer.round(code) } : { times: writer.round(code) };
 }

@@ -79,11 +79,13 @@ const smoothRules: Record<string, Rule> = {
   total: smooth(one),
 };
 
-/** Functions whose results are conditions, truth values, positions or whole numbers. */
+/** Functions whose results are conditions, truth values, positions, whole numbers or held. */
 const constants = [
   ...["sign", "floor", "ceil", "trunc", "roundHalfEven"],
   ...["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual", "above", "below"],
   ...["and", "or", "not", "anyOf", "allOf", "truth", "holds", "isPosition", "position", "asNumber"],
+  // What counts as a constant is one here, too.
+  "held",
 ];
 
 /** The rules by the names of the functions. */

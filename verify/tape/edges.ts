@@ -4,9 +4,8 @@
  */
 import type { Differences } from "../differences/numeric.ts";
 import { scaleOf, sizeOf } from "../differences/numeric.ts";
-import type { Direction } from "./duals.ts";
 import type { TapeProblem } from "./problem.ts";
-import { involved, type Position, positionsOf } from "./search.ts";
+import { eachPart, type Group, involved, type Position } from "./search.ts";
 import { type Limit, limitOf } from "./slopes.ts";
 
 /** A move that takes only decisions on their edge the other way, relative to the size of an element. */
@@ -24,15 +23,6 @@ export interface Edge {
   readonly numeric: number;
 }
 
-/** Moves elements by a multiple of their directions, and back. */
-function mover(problem: TapeProblem, elements: readonly Position[], direction: Direction) {
-  const here = elements.map(([k, i]) => problem.variables[k][i]);
-  return {
-    by: (t: number) => elements.forEach(([k, i], n) => (problem.variables[k][i] = here[n] + t * direction[k][i])),
-    back: () => elements.forEach(([k, i], n) => (problem.variables[k][i] = here[n])),
-  };
-}
-
 /** How far each element moves to flip what is on its edge. */
 function sizesOf(problem: TapeProblem): Float64Array[] {
   return problem.variables.map((values) => {
@@ -41,18 +31,35 @@ function sizesOf(problem: TapeProblem): Float64Array[] {
   });
 }
 
+/** Moves the elements of a group by a multiple of their sizes while something is done. */
+function moved<T>(
+  { variables }: TapeProblem,
+  group: Group,
+  by: { sizes: readonly Float64Array[]; t: number },
+  act: () => T,
+): T {
+  const here: Float64Array[] = [];
+  eachPart(variables, group, (k, from, to) => {
+    here.push(variables[k].slice(from, to));
+    for (let i = from; i < to; i++) variables[k][i] += by.t * by.sizes[k][i];
+  });
+  const result = act();
+  let n = 0;
+  eachPart(variables, group, (k, from) => variables[k].set(here[n++], from));
+  return result;
+}
+
 /**
  * The elements of which a decision lies on its edge, at most `limit`, each judged by the slopes on both sides.
  */
 export function edgesOf(problem: TapeProblem, differences: Differences, random: () => number, limit: number): Edge[] {
+  if (!problem.decides) return [];
   const sizes = sizesOf(problem);
   const signed = sizes.map((own) => own.map((size) => (random() < 0.5 ? -size : size)));
-  const touches = (group: readonly Position[]) => {
-    const { by, back } = mover(problem, group, signed);
-    return [NEAREST, -NEAREST].some((t) => problem.flips(() => by(t), back) > 0);
-  };
+  const touches = (group: Group) =>
+    [NEAREST, -NEAREST].some((t) => moved(problem, group, { sizes: signed, t }, () => problem.flips()));
   const { analytic } = differences;
-  return involved(positionsOf(problem.variables), touches, limit).map((at) =>
+  return involved(problem.variables, touches, limit).map((at) =>
     edgeOf(problem, at, { size: sizes[at[0]][at[1]], analytic: analytic[at[0]][at[1]] })
   );
 }
@@ -71,20 +78,25 @@ function changeOf(problem: TapeProblem, here: readonly Float64Array[]): { by: nu
   return { by, mass };
 }
 
-function edgeOf(problem: TapeProblem, at: Position, { size, analytic }: { size: number; analytic: number }): Edge {
-  const unit = problem.variables.map(({ length }) => new Float64Array(length));
-  unit[at[0]][at[1]] = 1;
-  const { by, back } = mover(problem, [at], unit);
-  const here = problem.free().map((values) => values.slice());
+/** The limits of the slopes on both sides of an element, with all decisions taken anew. */
+export function limitsAt(problem: TapeProblem, [k, i]: Position, size: number): readonly [behind: Limit, ahead: Limit] {
+  const values = problem.variables[k];
+  const place = values[i];
+  const here = problem.free().map((outputs) => outputs.slice());
   const changeAt = (t: number) => {
-    by(t);
+    values[i] = place + t;
     return changeOf(problem, here);
   };
-  const limits: [Limit, Limit] = [limitOf(changeAt, -size), limitOf(changeAt, size)];
-  back();
-  const values = limits.flatMap((l) => (l.kind === "finite" ? [l] : []));
-  if (values.length < 2) return { at, limits, holds: null, numeric: values[0]?.value ?? NaN };
-  const [a, b] = values;
+  const limits = [limitOf(changeAt, -size), limitOf(changeAt, size)] as const;
+  values[i] = place;
+  return limits;
+}
+
+function edgeOf(problem: TapeProblem, at: Position, { size, analytic }: { size: number; analytic: number }): Edge {
+  const limits = limitsAt(problem, at, size);
+  const slopes = limits.flatMap((l) => (l.kind === "finite" ? [l] : []));
+  if (slopes.length < 2) return { at, limits, holds: null, numeric: slopes[0]?.value ?? NaN };
+  const [a, b] = slopes;
   const slack = a.error + b.error + SLACK * Math.max(Math.abs(a.value), Math.abs(b.value));
   const holds = analytic >= Math.min(a.value, b.value) - slack && analytic <= Math.max(a.value, b.value) + slack;
   const nearest = Math.abs(analytic - a.value) <= Math.abs(analytic - b.value) ? a.value : b.value;

@@ -4,7 +4,7 @@
  */
 import type { Direction, Duals, Slope } from "./duals.ts";
 import { ROUNDING, tolerance } from "./judge.ts";
-import { involved, type Position, positionsOf, restricted } from "./search.ts";
+import { involved, type Position, restricted } from "./search.ts";
 
 /** One-sided slopes must differ by this fraction of their terms to count, unless rounding is worse. */
 const APART = 1e-9;
@@ -53,9 +53,11 @@ export class Kinks {
   /** The elements that lie on a kink, at most `limit`. */
   elements(limit: number): Position[] {
     if (!this.matter) return [];
-    return involved(positionsOf(this.#direction), (group) => {
+    return involved(this.#direction, (group) => {
       const direction = restricted(this.#direction, group);
-      return group.length > 1 ? this.#seemApart(this.#duals.oneSided(direction)) : this.sides(direction) !== null;
+      return group.to - group.from > 1
+        ? this.#seemApart(this.#duals.oneSided(direction))
+        : this.sides(direction) !== null;
     }, limit);
   }
 

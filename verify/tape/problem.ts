@@ -6,6 +6,7 @@ import { type BoundDual, type DualOptions, NoDual, type Ties } from "../../core/
 import { asFloat64, type BoundPlan } from "../../core/backends/float64.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { tensor } from "../../ops/creation.ts";
+import { sameValues } from "../arrays.ts";
 import type { Problem } from "../differences/numeric.ts";
 import { type Analysis, analysisOf, type PlacedPlan, type TapeFunction } from "./analysis.ts";
 import { GradientNoise, jitter } from "./jitter.ts";
@@ -49,6 +50,8 @@ export class TapeProblem implements Problem {
   #rounding: Bound | null = null;
   #noise: GradientNoise | null = null;
   #free: BoundPlan | null = null;
+  /** The decisions at the point, kept where they are compared with others. */
+  #decided: readonly Float64Array[] | null = null;
 
   constructor(fn: TapeFunction, terms: number) {
     this.#fn = fn;
@@ -105,6 +108,7 @@ export class TapeProblem implements Problem {
     this.#decide.run();
     if (this.#rounding) this.#rounding.settled = false;
     this.#noise = null;
+    this.#decided = null;
     return this.#differentiate.run();
   }
 
@@ -123,22 +127,19 @@ export class TapeProblem implements Problem {
     return this.#free.run();
   }
 
-  /**
-   * How many elements of decisions differ at other values from those of the last {@link settle}; the decisions there are
-   * taken again afterwards.
-   */
-  flips(move: () => void, back: () => void): number {
+  /** Whether there are decisions that moves could take the other way. */
+  get decides(): boolean {
+    return this.#analysis.decisions.length > this.#analysis.held.length;
+  }
+
+  /** Whether any decision would be taken differently at the current values than at the point of the last {@link settle}. */
+  flips(): boolean {
     const { decisions, held } = this.#analysis;
-    if (decisions.length === 0) return 0;
-    const decided = () => this.#decide.run().slice(0, decisions.length).filter((_, i) => !held.includes(decisions[i]));
-    const here = decided().map((values) => values.slice());
-    move();
-    let flips = 0;
-    decided().forEach((values, k) => {
-      for (let i = 0; i < values.length; i++) if (!Object.is(values[i], here[k][i])) flips++;
-    });
-    back();
+    const results = this.#decide.results.slice(0, decisions.length);
+    this.#decided ??= results.map((values) => values.slice());
     this.#decide.run();
+    const flips = results.some((values, k) => !held.includes(decisions[k]) && !sameValues(values, this.#decided![k]));
+    results.forEach((values, k) => values.set(this.#decided![k]));
     return flips;
   }
 

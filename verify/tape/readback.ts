@@ -8,7 +8,7 @@ import { scaleOf, sizeOf } from "../differences/numeric.ts";
 import type { Input } from "../inputs.ts";
 import type { Finding } from "../report/report.ts";
 import { compute, prepare } from "./oracle.ts";
-import { recordCall, type Recording, type TensorFunction } from "./recording.ts";
+import { type Call, difference, recordCall, type Recording, type TensorFunction } from "./recording.ts";
 
 /** How far inputs move, relative to the size of each element, largest first. */
 const MOVES = [2 ** -8, 2 ** -10, 2 ** -12];
@@ -38,6 +38,40 @@ function moved(inputs: readonly Input[], by: number, signs: readonly Int8Array[]
   });
 }
 
+/** What a second call shows. */
+export interface Again {
+  /** Why the function is not deterministic; `null` if it is. */
+  readonly random: string | null;
+  /** Whether a call at another point records another tape, although the function is deterministic. */
+  readonly readsBack: boolean;
+}
+
+/** Random directions in which the elements of inputs move. */
+function signsFor(inputs: readonly Input[], random: () => number): Int8Array[] {
+  return inputs.map(({ values }) => Int8Array.from(values, () => (random() < 0.5 ? -1 : 1)));
+}
+
+/**
+ * Calls the function a second time. At another point it records the same tape, but for the values of its inputs, unless it is random or
+ * values that it read back went into it; a third call, at the same point, tells one from the other.
+ */
+export async function callAgain(
+  f: TensorFunction,
+  inputs: readonly Input[],
+  first: Call,
+  random: () => number,
+): Promise<Again> {
+  let moves = false;
+  try {
+    moves = difference(first, await recordCall(f, moved(inputs, MOVES[0], signsFor(inputs, random)))) === null;
+  } catch {
+    // It may refuse other values.
+  }
+  if (moves) return { random: null, readsBack: false };
+  const same = difference(first, await recordCall(f, inputs));
+  return { random: same, readsBack: same === null };
+}
+
 /** What a moved call shows: the difference from the tape's replay, and the whole change from the point itself. */
 interface Seen {
   readonly by: number;
@@ -58,7 +92,7 @@ export async function readBack(
   { recording, weights }: { recording: Recording; weights: readonly ArrayLike<number>[] },
   random: () => number,
 ): Promise<Finding | null> {
-  const signs = inputs.map(({ values }) => Int8Array.from(values, () => (random() < 0.5 ? -1 : 1)));
+  const signs = signsFor(inputs, random);
   const [here] = weighted(compute(recording.outputs), weights);
   const replay = replayOf(recording);
   const seen: Seen[] = [];

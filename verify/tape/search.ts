@@ -4,15 +4,30 @@ import type { Direction } from "./duals.ts";
 /** The place of an element. */
 export type Position = readonly [variable: number, index: number];
 
-/** All elements of variables. */
-export function positionsOf(variables: readonly ArrayLike<number>[]): Position[] {
-  return variables.flatMap(({ length }, k) => Array.from({ length }, (_, i): Position => [k, i]));
+/** Some neighbours among the elements of all variables, counted through. */
+export interface Group {
+  readonly from: number;
+  readonly to: number;
 }
 
-/** A direction in which only some elements move, each as in another direction. */
-export function restricted(direction: Direction, elements: readonly Position[]): Float64Array[] {
+/** Visits the part of each variable that is in a group. */
+export function eachPart(
+  variables: readonly ArrayLike<number>[],
+  { from, to }: Group,
+  visit: (variable: number, from: number, to: number) => void,
+): void {
+  let start = 0;
+  variables.forEach(({ length }, k) => {
+    const [first, last] = [Math.max(from - start, 0), Math.min(to - start, length)];
+    if (first < last) visit(k, first, last);
+    start += length;
+  });
+}
+
+/** A direction in which only the elements of a group move, each as in another direction. */
+export function restricted(direction: Direction, group: Group): Float64Array[] {
   const moves = direction.map(({ length }) => new Float64Array(length));
-  for (const [k, i] of elements) moves[k][i] = direction[k][i];
+  eachPart(direction, group, (k, from, to) => moves[k].set(direction[k].subarray(from, to), from));
   return moves;
 }
 
@@ -26,21 +41,22 @@ const TESTS = 64;
  * @param touches whether the test holds for one of these elements or several together.
  */
 export function involved(
-  elements: readonly Position[],
-  touches: (elements: readonly Position[]) => boolean,
+  variables: readonly ArrayLike<number>[],
+  touches: (group: Group) => boolean,
   limit: number,
 ): Position[] {
   const found: Position[] = [];
-  const open: (readonly Position[])[] = [elements];
+  const open: Group[] = [{ from: 0, to: variables.reduce((sum, { length }) => sum + length, 0) }];
   for (let tests = TESTS * limit; open.length > 0 && found.length < limit && tests > 0; tests--) {
     const group = open.pop()!;
-    if (group.length === 0 || !touches(group)) continue;
-    if (group.length === 1) {
-      found.push(group[0]);
+    const { from, to } = group;
+    if (from === to || !touches(group)) continue;
+    if (to - from === 1) {
+      eachPart(variables, group, (k, i) => found.push([k, i]));
       continue;
     }
-    const half = group.length >> 1;
-    open.push(group.slice(half), group.slice(0, half));
+    const half = (from + to) >> 1;
+    open.push({ from: half, to }, { from, to: half });
   }
   return found;
 }
