@@ -4,9 +4,9 @@ import { groupsOf, isBetweenNeighbours, judgeBeside, judgeTie, kinksOf } from ".
 import { type Line, lineThrough, type Moves, movesByEffect, movesBySize, type Position } from "./line.ts";
 import type { Differences, Judged } from "./numeric.ts";
 import { scaleOf } from "./precision.ts";
-import type { Mark, VariableResult } from "./problem.ts";
+import type { Differentiated, Mark } from "./problem.ts";
 import { suspectsAlong, type Suspicion } from "./search.ts";
-import { isTooSlow, taylorRate } from "./taylor.ts";
+import { isTooSlow, taylorFinding, taylorRate } from "./taylor.ts";
 
 /** How a gradient is judged. */
 export interface JudgeOptions {
@@ -20,7 +20,7 @@ export interface JudgeOptions {
 
 /** The result of comparing an analytic gradient with finite differences. */
 export interface JudgedAll {
-  readonly elements: (VariableResult | null)[];
+  readonly elements: (Differentiated | null)[];
   readonly directions: Judged[];
   readonly findings: Finding[];
 }
@@ -60,7 +60,7 @@ export function judgeGradient(
   const strange = strangeOf(differences.analytic);
   const moves = without(movesBySize(differences.problem, random), strange);
   const rate = taylorRate(differences, lineThrough(differences.problem, moves));
-  let elements: (VariableResult | null)[] = variables.map(() => null);
+  let elements: (Differentiated | null)[] = variables.map(() => null);
   let directions: Judged[] = [];
   if (options.mode === "fast") {
     const along = directionsOf(differences, moves, strange, { random, count: options.directions });
@@ -129,7 +129,7 @@ interface Failed {
 /** Takes back verdicts on kinks at which the gradient is right by convention. */
 function allowConventions(
   differences: Differences,
-  elements: readonly (VariableResult | null)[],
+  elements: readonly (Differentiated | null)[],
   random: () => number,
 ): void {
   let left = FEW;
@@ -145,7 +145,7 @@ function allowConventions(
 function searched(
   differences: Differences,
   { along, directions, strange }: Failed,
-): VariableResult[] {
+): Differentiated[] {
   const { problem } = differences;
   const total = problem.variables.reduce((sum, { length }) => sum + length, 0);
   const first = (verdict: Verdict) => directions.findIndex((judged) => judged.verdict === verdict);
@@ -191,7 +191,7 @@ function pastKinks(
   differences: Differences,
   along: readonly Moves[],
   directions: readonly Judged[],
-  elements: readonly (VariableResult | null)[],
+  elements: readonly (Differentiated | null)[],
 ): Judged[] {
   const { problem } = differences;
   const kinks = problem.variables.map(() => new Set<number>());
@@ -205,9 +205,9 @@ function pastKinks(
 }
 
 /** Judges some elements alone; the others stay untested. */
-function judgeAlone(differences: Differences, positions: readonly Position[]): VariableResult[] {
+function judgeAlone(differences: Differences, positions: readonly Position[]): Differentiated[] {
   const { variables } = differences.problem;
-  const results = variables.map((values, k): VariableResult => ({
+  const results = variables.map((values, k): Differentiated => ({
     analytic: differences.analytic[k].slice(),
     numeric: new Float64Array(values.length).fill(NaN),
     estimate: new Float64Array(values.length).fill(Infinity),
@@ -238,7 +238,7 @@ function listed(elements: readonly Position[], words: Words): string {
 /** Where the gradient is wrong at ties. */
 function tieFindings(
   differences: Differences,
-  elements: readonly (VariableResult | null)[],
+  elements: readonly (Differentiated | null)[],
   words: Words,
   random: () => number,
 ): Finding[] {
@@ -259,7 +259,7 @@ function tieFindings(
 /** What the gradient is on kinks and beside them. */
 function kinkFindings(
   differences: Differences,
-  elements: readonly (VariableResult | null)[],
+  elements: readonly (Differentiated | null)[],
   words: Words,
   { random, attempts }: { random: () => number; attempts: number },
 ): Finding[] {
@@ -285,8 +285,8 @@ function kinkFindings(
 }
 
 /** Findings on infinite derivatives, on elements at the end of a domain and on staircases. */
-function markFindings(elements: readonly (VariableResult | null)[], words: Words): Finding[] {
-  const marked = (mark: Mark, only?: (result: VariableResult, i: number) => boolean) =>
+function markFindings(elements: readonly (Differentiated | null)[], words: Words): Finding[] {
+  const marked = (mark: Mark, only?: (result: Differentiated, i: number) => boolean) =>
     elements.flatMap((result, k) =>
       result
         ? [...result.marks].filter(([i, m]) => m === mark && (!only || only(result, i))).map(([i]) => [k, i] as const)
@@ -297,7 +297,7 @@ function markFindings(elements: readonly (VariableResult | null)[], words: Words
     if (at.length === 0) return;
     findings.push({ check, severity: "warning", message: message(listed(at, words), at.length === 1) });
   };
-  const isEdge = ({ numeric }: VariableResult, i: number) => Number.isNaN(numeric[i]);
+  const isEdge = ({ numeric }: Differentiated, i: number) => Number.isNaN(numeric[i]);
   say(
     "infinite",
     marked("infinite"),
@@ -322,21 +322,10 @@ function markFindings(elements: readonly (VariableResult | null)[], words: Words
 }
 
 /** Inputs that the function depends on and that get no gradient. */
-function missingFindings(elements: readonly (VariableResult | null)[], words: Words): Finding[] {
+function missingFindings(elements: readonly (Differentiated | null)[], words: Words): Finding[] {
   return elements.flatMap((result, k): Finding[] => {
     if (!result || !result.verdicts.includes("wrong") || result.analytic.some((x) => x !== 0)) return [];
     const message = `your gradient by ${words.name(k)} is 0 everywhere, although the function depends on it`;
     return [{ check: "missing gradient", severity: "error", message }];
   });
-}
-
-function taylorFinding(rate: number, wrong: boolean): Finding {
-  const failed = isTooSlow(rate);
-  const found = `the remainder of the first-order Taylor expansion falls with the power ${rate.toFixed(2)} of the step`;
-  const hint = wrong ? "" : "; a nearby kink has the same effect";
-  return {
-    check: "taylor",
-    severity: !failed ? "info" : wrong ? "error" : "warning",
-    message: failed ? `${found}, that of a right gradient falls with the power 2${hint}` : found,
-  };
 }

@@ -2,7 +2,7 @@
 import { lineThrough, movesBySize, movesTogether, type Position } from "./line.ts";
 import type { Differences, Judged } from "./numeric.ts";
 import { ROUNDINGS, scaleOf, sizeOf } from "./precision.ts";
-import type { VariableResult } from "./problem.ts";
+import type { Differentiated } from "./problem.ts";
 
 /** An element on a kink. */
 export interface Kink {
@@ -206,7 +206,7 @@ function judgeMoved(
 }
 
 /** The elements on kinks among the results of all variables. */
-export function kinksOf(elements: readonly (VariableResult | null)[]): Kink[] {
+export function kinksOf(elements: readonly (Differentiated | null)[]): Kink[] {
   return elements.flatMap((result, k) =>
     result
       ? [...result.bends].filter(([i]) => result.verdicts[i] === "kink").map(([i, bend]) => ({

@@ -12,7 +12,7 @@ import { jumpWithin, natureOf } from "./jump.ts";
 import { Ladder } from "./ladder.ts";
 import { elementLine, type Line, lineThrough, movesBySize, movesTogether, type Position } from "./line.ts";
 import { ANALYTIC_ROUNDINGS, type Precision, precisionOf, ROUNDINGS, scaleOf, sizeOf } from "./precision.ts";
-import type { Judged, Mark, Problem, VariableResult } from "./problem.ts";
+import type { Differentiated, Judged, Mark, Problem, VariableResult } from "./problem.ts";
 import { CLOSES } from "./plateau.ts";
 import { judgedOf, readFully, verdictOf } from "./reading.ts";
 import { Sums } from "./sums.ts";
@@ -221,7 +221,7 @@ export class Differences {
   }
 
   /** Judges the derivative by each element of a variable. */
-  elements(variable: number): VariableResult {
+  elements(variable: number): Differentiated {
     const values = this.problem.variables[variable];
     const scale = scaleOf(values);
     const analytic = this.analytic[variable].slice();

@@ -64,6 +64,10 @@ export interface VariableResult {
   readonly numeric: Float64Array;
   readonly estimate: Float64Array;
   readonly verdicts: Verdict[];
+}
+
+/** The results by differences, with all that they tell. */
+export interface Differentiated extends VariableResult {
   /** What else is known, by element. */
   readonly marks: Map<number, Mark>;
   /** At kinks, by how much the slope increases, by element. */

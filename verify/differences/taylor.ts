@@ -1,4 +1,5 @@
 /** The Taylor test: the remainder of the first-order expansion falls with the square of the step. */
+import type { Finding } from "../report/report.ts";
 import type { Line } from "./line.ts";
 import type { Differences } from "./numeric.ts";
 
@@ -33,4 +34,16 @@ export function taylorRate(differences: Differences, line: Line): number | null 
 /** Whether the remainder falls too slowly for a right gradient of a smooth function. */
 export function isTooSlow(rate: number | null): boolean {
   return rate !== null && rate < FAST_ENOUGH;
+}
+
+/** What the test found. */
+export function taylorFinding(rate: number, wrong: boolean): Finding {
+  const failed = isTooSlow(rate);
+  const found = `the remainder of the first-order Taylor expansion falls with the power ${rate.toFixed(2)} of the step`;
+  const hint = wrong ? "" : "; a nearby kink has the same effect";
+  return {
+    check: "taylor",
+    severity: !failed ? "info" : wrong ? "error" : "warning",
+    message: failed ? `${found}, that of a right gradient falls with the power 2${hint}` : found,
+  };
 }
