@@ -1,5 +1,5 @@
 /**
- * Verification of gradients against finite differences with error estimates, on gpugrad's tape and for plain functions.
+ * Verification of gradients against dual numbers and finite differences, on gpugrad's tape and for plain functions.
  *
  * @module
  */
