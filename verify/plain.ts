@@ -35,8 +35,8 @@ export type PlainArrays = readonly (Float32Array | Float64Array)[];
  * ```
  */
 export interface PlainFunction {
-  value(arrays: PlainArrays): number;
-  gradient(arrays: PlainArrays): readonly ArrayLike<number>[];
+  value(arrays: PlainArrays, context?: unknown): number;
+  gradient(arrays: PlainArrays, context?: unknown): readonly ArrayLike<number>[];
 }
 
 /** Whether a value is a plain function with its gradient. */

@@ -1,5 +1,5 @@
 /** Reports as text, JSON and pages: the public functions, which check their arguments before `report/` formats plain data. */
-import { callable, Signature, whole } from "../core/options.ts";
+import { callable, kind, Signature, whole } from "../core/options.ts";
 import { mergeRuns as merge } from "./blocks.ts";
 import { reportHtml as pageOf } from "./report/html.ts";
 import { parseReport as parse, reportJson as jsonOf } from "./report/json.ts";
@@ -7,7 +7,11 @@ import type { GradcheckReport, RunReport } from "./report/report.ts";
 import { reportText as textOf, runText as textOfRun, type TextOptions } from "./report/text.ts";
 import { UsageError } from "./usage.ts";
 
-const textKinds = { style: callable, worst: whole(0) };
+const textKinds = {
+  style: callable,
+  worst: whole(0),
+  values: kind<number>("a whole number from 0, or Infinity", "100", (v) => v === Infinity || whole(0).accepts(v)),
+};
 const reportTextCall = new Signature<TextOptions>("reportText(report, options)", textKinds, UsageError);
 const runTextCall = new Signature<TextOptions>("runText(run, options)", textKinds, UsageError);
 const reportHtmlCall = new Signature("reportHtml(report)", undefined, UsageError);

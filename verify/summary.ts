@@ -122,7 +122,7 @@ interface Parts {
 }
 
 /** Findings that leave a question open although nothing is wrong. */
-const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite", "witnesses"]);
+const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite"]);
 
 export function reportOf(parts: Parts): GradcheckReport {
   const { asked, device, inputs, elements, untested, findings, blocked, margin, tape } = parts;

@@ -6,12 +6,22 @@ const SPECIAL: ReadonlyMap<string, number> = new Map([["NaN", NaN], ["Infinity",
 /** The fields that hold numbers which may not be finite. */
 const NUMERIC = new Set(["analytic", "numeric", "error", "estimate", "margin", "relative"]);
 
+/** Stands for -0, which JSON has and `JSON.stringify` has not. */
+const MINUS_ZERO = "\0-0";
+
 /** Formats a report as JSON text; numbers that JSON lacks are written as strings. */
 export function reportJson(report: GradcheckReport | RunReport): string {
   const plain = (_: string, value: unknown) =>
-    typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+    typeof value !== "number"
+      ? value
+      : Object.is(value, -0)
+      ? MINUS_ZERO
+      : Number.isFinite(value)
+      ? value
+      : String(value);
   // Arrays of numbers and of words go on one line each; only the layout has line breaks, never a string.
   return JSON.stringify(report, plain, 2)
+    .replaceAll(JSON.stringify(MINUS_ZERO), "-0")
     .replace(/\[\n[^[\]{}]*?\n\s*\]/g, (list) => list.replace(/\n\s*/g, " ").replace(/^\[ | \]$/g, (c) => c.trim()));
 }
 

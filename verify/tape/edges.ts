@@ -78,16 +78,22 @@ function changeOf(problem: TapeProblem, here: readonly Float64Array[]): { by: nu
   return { by, mass };
 }
 
-function edgeOf(problem: TapeProblem, at: Position, { size, analytic }: { size: number; analytic: number }): Edge {
-  const values = problem.variables[at[0]];
-  const place = values[at[1]];
-  const here = problem.free().map((values) => values.slice());
+/** The limits of the slopes on both sides of an element, with all decisions taken anew. */
+export function limitsAt(problem: TapeProblem, [k, i]: Position, size: number): readonly [behind: Limit, ahead: Limit] {
+  const values = problem.variables[k];
+  const place = values[i];
+  const here = problem.free().map((outputs) => outputs.slice());
   const changeAt = (t: number) => {
-    values[at[1]] = place + t;
+    values[i] = place + t;
     return changeOf(problem, here);
   };
-  const limits: [Limit, Limit] = [limitOf(changeAt, -size), limitOf(changeAt, size)];
-  values[at[1]] = place;
+  const limits = [limitOf(changeAt, -size), limitOf(changeAt, size)] as const;
+  values[i] = place;
+  return limits;
+}
+
+function edgeOf(problem: TapeProblem, at: Position, { size, analytic }: { size: number; analytic: number }): Edge {
+  const limits = limitsAt(problem, at, size);
   const slopes = limits.flatMap((l) => (l.kind === "finite" ? [l] : []));
   if (slopes.length < 2) return { at, limits, holds: null, numeric: slopes[0]?.value ?? NaN };
   const [a, b] = slopes;

@@ -3,9 +3,9 @@ import type { Differences, Judged, Line, VariableResult } from "../differences/n
 import { scaleOf } from "../differences/numeric.ts";
 import type { Verdict, Witness } from "../report/report.ts";
 import type { Direction, Duals } from "./duals.ts";
+import { limitsAt } from "./edges.ts";
 import type { TapeProblem } from "./problem.ts";
 import type { Position } from "./search.ts";
-import { type Limit, limitOf } from "./slopes.ts";
 
 /** Both witnesses agree with the tape to this fraction of the derivative, unless rounding is worse. */
 const AGREE = 2e-11;
@@ -156,17 +156,6 @@ export class TapeJudge {
     this.remarks.disputed.push([variable, i]);
   }
 
-  /** The limits of the slopes on both sides of an element, with decisions held. */
-  #limits(line: Line): [behind: Limit, ahead: Limit] {
-    const at = (t: number) => {
-      const by = this.differences.changeAt(line, t);
-      return { by, mass: this.differences.mass };
-    };
-    const limits: [Limit, Limit] = [limitOf(at, -line.size), limitOf(at, line.size)];
-    line.move(0);
-    return limits;
-  }
-
   /**
    * Judges an element whose gradient, or whose dual derivative, is not finite. A gradient that is not finite is never right; it is wrong
    * where the function has a finite slope.
@@ -174,7 +163,7 @@ export class TapeJudge {
   #notFinite(variable: number, i: number, result: TapeResult): void {
     const { analytic, numeric, estimate, verdicts } = result;
     const line = this.#line(variable, i);
-    const limits = this.#limits(line);
+    const limits = limitsAt(this.problem, [variable, i], line.size);
     const infinite = limits.filter((l) => l.kind === "infinite");
     const finite = limits.filter((l) => l.kind === "finite");
     result.witnesses[i] = "differences";
@@ -216,7 +205,8 @@ export class TapeJudge {
     if (error <= estimate) return judged("ok", estimate);
     estimate += NOISES * (this.problem.noise.along(direction) + this.duals.noise(direction));
     if (error > estimate) return judged("wrong", estimate);
-    const decided = this.#decided(estimate, Math.max(Math.abs(analytic), Math.abs(numeric)), Math.sqrt(usual), 1);
+    const largest = Math.max(Math.abs(analytic), Math.abs(numeric));
+    const decided = error <= RESOLUTION * largest || this.#decided(estimate, largest, Math.sqrt(usual), 1);
     return judged(decided ? "ok" : "noise", estimate);
   }
 }

@@ -31,6 +31,8 @@ interface Witnesses {
 /** A judgement in the making. */
 class Judgement {
   readonly judge: TapeJudge;
+  /** A direction along which each element contributes alike. */
+  readonly equalised: Direction;
   readonly kinks: Kinks;
   readonly elements: (TapeResult | null)[];
   readonly directions: Judged[] = [];
@@ -48,7 +50,8 @@ class Judgement {
     this.#random = random;
     this.#options = options;
     this.elements = problem.variables.map(() => null);
-    this.kinks = new Kinks(duals, this.equalised(), differences.analytic);
+    this.equalised = this.equalise();
+    this.kinks = new Kinks(duals, this.equalised, differences.analytic);
   }
 
   get #problem(): TapeProblem {
@@ -65,7 +68,7 @@ class Judgement {
    * A random direction along which each element contributes alike, so that none hides behind the others: elements move in inverse
    * proportion to their gradient. Elements whose gradient is not finite stay.
    */
-  equalised(): Direction {
+  equalise(): Direction {
     const { analytic } = this.judge.differences;
     const largest = Math.max(
       0,
@@ -287,7 +290,8 @@ class Judgement {
     this.find(
       "witnesses",
       "warning",
-      `along a direction the gradient is ${analytic}, and so say dual numbers, but differences find ${numeric} +- ${estimate}`,
+      `along a direction the gradient is ${analytic}, and so say dual numbers, exactly; differences find ${numeric} +- ${estimate}, ` +
+        "over longer steps than the function is smooth for",
     );
   }
 
@@ -332,7 +336,9 @@ export function judgeByDuals(
   const fast = options.mode === "fast";
   if (fast) {
     for (let n = 0; n < options.directions; n++) {
-      directions.push(judgement.direction(n % 2 === 0 ? judgement.equalised() : judgement.ownSize()));
+      directions.push(
+        judgement.direction(n === 0 ? judgement.equalised : n % 2 === 1 ? judgement.ownSize() : judgement.equalise()),
+      );
     }
   }
   const close = !fast || directions.some(({ verdict }) => verdict === "wrong" || verdict === "noise");

@@ -64,6 +64,10 @@ function diverging(slopes: Slopes): Limit | null {
 
 /** The value on which neighbouring slopes agree best, and that no shorter step contradicts. */
 function settled(slopes: Slopes): Limit | null {
+  // What is flat at every step has nothing that could agree; the noise of the longest step bounds the slope.
+  if (slopes.every(({ change }) => change === 0)) {
+    return { kind: "finite", value: 0, error: slopes[0].noise };
+  }
   const usual = Math.max(...slopes.map(({ slope }) => Math.abs(slope)));
   const found = slopes.slice(1).map((b, j) => {
     const a = slopes[j];
