@@ -21,13 +21,14 @@ const gradcheckCall = new Signature<GradcheckOptions>("gradcheck(f, inputs, opti
 const assertCall = new Signature<GradcheckOptions>("assertGradients(f, inputs, options)", gradcheckKinds, UsageError);
 
 /**
- * Checks the gradient of a function at a point. Compares it with finite differences on the float64 oracle, element by
- * element, judging each by the differences' own error estimate, and tests the other properties of a gradient: shape,
- * dtype, determinism, linearity in the cotangent.
+ * Checks the gradient of a function at a point. On the tape, its witness is the same function over dual numbers on the
+ * float64 oracle, exact to rounding; finite differences, each with an estimate of its own error, are asked where duals
+ * cannot say, and are the only witness of a plain function. The other properties of a gradient are tested, too: shape,
+ * dtype, determinism, linearity in the cotangent, and whether values that the function reads back have a part in it.
  *
- * Decisions (comparisons, ranks, masks, rounding) are taken once at the point and held while inputs are perturbed.
- * Kinks are recognised and called neither wrong nor right. Elements that this precision cannot decide are reported as
- * `noise`, elements that were not examined as `untested`.
+ * Decisions (comparisons, ranks, masks, rounding) are taken once at the point and held while inputs move, as is what
+ * `hold` holds. At a kink the gradient must lie between the slopes on both sides. Elements that this precision cannot
+ * decide are reported as `noise`, elements that were not examined as `untested`.
  *
  * @param f takes tensors and returns one or more; or `{ value, gradient }`, plain functions of arrays, for gradients
  * written by hand or in another library.

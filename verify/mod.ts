@@ -1,5 +1,6 @@
 /**
- * Verification of gradients against finite differences with error estimates, on gpugrad's tape and for plain functions.
+ * Verification of gradients: on gpugrad's tape against dual numbers and finite differences, and against finite differences
+ * with error estimates for plain functions.
  *
  * @module
  */

@@ -51,6 +51,7 @@ export const gradcheckKinds: Declared<GradcheckOptions> = {
   locate: boolean,
   precision: oneOf("float32", "float64"),
 };
+
 /** Inputs with more elements than this are checked in fast mode. */
 const FULL_ELEMENTS = 1024;
 

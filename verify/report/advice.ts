@@ -202,7 +202,9 @@ export function advice(report: GradcheckReport): string[] {
   if (suspect) {
     sentences.push(
       suspect.op === "detach"
-        ? `The value changes through entry ${entryText(suspect)}, but the gradient stops there: is the detach intended?`
+        ? `The value changes through entry ${
+          entryText(suspect)
+        }, but the gradient stops there: if that is meant, hold() in place of detach says so.`
         : `The gradient first goes wrong at entry ${entryText(suspect)}: check the vjp of ${suspect.op}.`,
     );
   } else if (wrong.length > 0) {
@@ -255,6 +257,11 @@ const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "zero cotangent":
     "Make the rule linear in its cotangent: write the products as times(() => derivative), and do not divide by anything computed from the cotangent",
   "linearity": "Use the cotangent as a factor of every term of the rule: a vector-Jacobian product is linear in it",
+  "read back":
+    "Compute with the tensor instead of the value that was read; where the value is meant to be constant, hold(x) says so",
+  "one-hot cotangent": "Look at what the rule does for outputs one by one: it mixes them up, or leaves some out",
+  "beside a kink":
+    "Check the rule on both sides of the kink: at the kink itself only the slopes on both sides bound it",
   "missing gradient": "Keep the input on the tape: a detach, a cast or reading its value back cuts it off",
   "ties":
     "Split the gradient among equal elements so that their shares add up to it, or assign all of it to one of them",

@@ -1,4 +1,5 @@
 /** The report of a gradient check: plain data, shared by the terminal, JSON and HTML. */
+
 /**
  * The verdict on one element of a gradient.
  *
@@ -57,8 +58,9 @@ export interface InputReport {
 /** The result of another test: shapes, dtypes, determinism, linearity, devices, the Taylor test. */
 export interface Finding {
   /**
-   * The name of the test: `shape`, `dtype`, `determinism`, `mutation`, `zero cotangent`, `linearity`,
-   * `missing gradient`, `non-finite`, `domain`, `ties`, `kink`, `device`, `taylor`, `search`.
+   * The name of the test: `shape`, `dtype`, `determinism`, `mutation`, `read back`, `zero cotangent`, `linearity`,
+   * `one-hot cotangent`, `missing gradient`, `non-finite`, `domain`, `infinite`, `ties`, `kink`, `beside a kink`, `edge`,
+   * `held`, `witnesses`, `device`, `taylor`, `search`.
    */
   readonly check: string;
   /** `warning` if the result is undecidable, or unusual but not wrong. */
