@@ -208,24 +208,24 @@ test("several directions at once are the same as one after the other, bit for bi
 /** A kernel that is too long for many directions at once. */
 function longKernel(x: Tensor): Tensor {
   let y = x;
-  for (let i = 0; i < 24; i++) y = sin(mul(y, add(y, x)));
+  for (let i = 0; i < 20; i++) y = sin(mul(y, add(y, x)));
   return y;
 }
 
 test("a kernel that is too long takes some directions at a time [float64]", () => {
-  const lanes = 32;
+  const lanes = 64;
   const x = tensor([0.3, 1.2, -0.7]);
   const along = randomAlong([x], randomFrom(1), lanes);
   const { values: [value], tangents: [tangent] } = dualOf([longKernel(x)], along, { lanes });
   assertIdentical(value, oracleAt([longKernel(x)])[0], "value");
-  for (let lane = 0; lane < lanes; lane++) {
+  for (const lane of [0, 1, 31, 32, 63]) {
     const single = new Map([[x, laneOf(along.get(x)!, lane, lanes)]]);
     assertIdentical(laneOf(tangent!, lane, lanes), tangentOf(longKernel(x), single), `lane ${lane}`);
   }
   const program = new Program([longKernel(x)]);
   const bytes = (lanes: number) => compileDual(program.plan(float64), { moving: [true], lanes }).bytes;
-  assert.ok(bytes(32) < 1.2 * bytes(16), `${bytes(32)} bytes`);
-  assert.ok(bytes(16) > 1.6 * bytes(8), `${bytes(16)} bytes`);
+  assert.ok(bytes(64) < 1.2 * bytes(32), `${bytes(64)} bytes`);
+  assert.ok(bytes(32) > 1.6 * bytes(16), `${bytes(32)} bytes`);
 });
 
 test("a bound plan reads the current contents of its arrays, and only those that move have tangents [float64]", () => {

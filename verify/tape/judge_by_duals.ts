@@ -246,6 +246,8 @@ class Judgement {
           (this.#random() < 0.5 ? -1 : 1) * sizeOf(here, scaleOf(values)) * (0.05 + 0.1 * this.#random());
         differences.settle();
         const judged = this.judge.elements(k, [i]);
+        // It may lie on a kink, too.
+        if (judged.verdicts[i] === "wrong" && this.kinks.sides(this.unit([k, i]))) continue;
         if (judged.verdicts[i] !== "ok" && judged.verdicts[i] !== "wrong") continue;
         moved.push([k, i]);
         if (judged.verdicts[i] === "wrong") wrong.push({ at: [k, i], judged });

@@ -2,6 +2,7 @@
 import {
   abs,
   add,
+  arange,
   argmax,
   cast,
   clamp,
@@ -49,7 +50,7 @@ import {
   unsqueeze,
   where,
 } from "../../../../mod.ts";
-import { type Body, both, type Case, every, full, listed, numbers, second, seeds, vector } from "../case.ts";
+import { type Body, both, type Case, every, full, listed, numbers, ruled, second, seeds, vector } from "../case.ts";
 
 const ok = ["ok"] as const;
 /** At a kink there is no derivative to confirm. */
@@ -216,6 +217,47 @@ const onKinks = listed("on a kink", settled, {
   },
 });
 
+/** The derivative at a point without one, as other frameworks have it. */
+const chosen = (value: (x: Tensor) => Tensor, edge: number, slope: number, otherwise: (x: Tensor) => Tensor) =>
+  ruled(value, ({ cotangent, inputs: [x] }) => mul(cotangent, where(equal(x, edge), slope, otherwise(x))));
+const firstOf = (first: number) =>
+  ruled(
+    maximum,
+    ({ cotangent, inputs: [a, b] }) => mul(cotangent, where(greater(a, b), 1, where(equal(a, b), first, 0))),
+    ({ cotangent, inputs: [a, b] }) => mul(cotangent, where(less(a, b), 1, where(equal(a, b), 1 - first, 0))),
+  );
+/** The length of a vector, with a gradient at 0. */
+const lengthAt0 = (x: number, y: number) =>
+  ruled((x) => sqrt(sum(square(x))), ({ cotangent, inputs: [v], output }) => {
+    const isZero = equal(output, 0);
+    return mul(cotangent, where(isZero, where(equal(arange(2), 0), x, y), div(v, where(isZero, 1, output))));
+  });
+const conventions = listed("a slope that other frameworks choose", settled, {
+  "relu at 0: 1": { f: chosen(relu, 0, 1, (x) => where(greater(x, 0), 1, 0)), inputs: [[0, 1, -1]], because: kinked },
+  "relu at 0: a half": {
+    f: chosen(relu, 0, 0.5, (x) => where(greater(x, 0), 1, 0)),
+    inputs: [[0, 1, -1]],
+    because: kinked,
+  },
+  "the absolute value at 0: 1": { f: chosen(abs, 0, 1, sign), inputs: [[0, 1, -1]], because: kinked },
+  "the absolute value at 0: -1": { f: chosen(abs, 0, -1, sign), inputs: [[0, 1, -1]], because: kinked },
+  "a clamp at its bound: a half": {
+    f: chosen((x) => clamp(x, -9, 1), 1, 0.5, (x) => where(less(x, 1), 1, 0)),
+    inputs: [[1, 0.5, 2]],
+    because: kinked,
+  },
+  "two equal numbers: the first one": { f: firstOf(1), inputs: [[1, 2, 3], [1, 5, 3]], because: kinked },
+  "two equal numbers: the second one": { f: firstOf(0), inputs: [[1, 2, 3], [1, 5, 3]], because: kinked },
+  "two equal numbers: 0.3 and 0.7": { f: firstOf(0.3), inputs: [[1, 2, 3], [1, 5, 3]], because: kinked },
+  "the greatest: the first of equal ones": {
+    f: ruled((x) => max(x), ({ cotangent, inputs: [x] }) => mul(cotangent, oneHot(argmax(x), 4))),
+    inputs: [[1, 3, 3, 3]],
+    because: kinked,
+  },
+  "a length at 0: 0": { f: lengthAt0(0, 0), inputs: [[0, 0]], because: kinked },
+  "a length at 0: 0.6 and -0.6": { f: lengthAt0(0.6, -0.6), inputs: [[0, 0]], because: kinked },
+});
+
 const boxes = (rows: number[][]) => rows;
 const unit = [0, 0, 1, 1];
 const overlap = (kind: "iou" | "giou" | "diou" | "ciou") => (a: Tensor, b: Tensor) => iouMatrix(a, b, { kind });
@@ -340,4 +382,4 @@ const untaken = listed("a branch that was not taken", ok, {
   "an overflow in the other branch": { f: (x) => where(less(x, 700), sigmoid(x), exp(mul(0, x))), inputs: [[1, 800]] },
 });
 
-export const kinks: readonly Case[] = [beside, onKinks, overlaps, decisions, untaken].flat();
+export const kinks: readonly Case[] = [beside, onKinks, conventions, overlaps, decisions, untaken].flat();

@@ -5,6 +5,8 @@ import {
   detach,
   div,
   exp,
+  floor,
+  greater,
   hold,
   log,
   max,
@@ -25,6 +27,7 @@ import {
   tanh,
   type Tensor,
   tensor,
+  where,
 } from "../../../../mod.ts";
 import { both, type Case, every, listed, positive, second, vector } from "../case.ts";
 
@@ -90,6 +93,24 @@ const read = listed("a value that is only looked at", ok, {
     inputs: [vector],
     checks: both,
   },
+  "a threshold by a value that is read back": {
+    f: async (x: Tensor) => where(greater(x, await mean(x).item()), square(x), x),
+    inputs: [vector],
+    checks: both,
+  },
+  "a whole factor by a value that is read back": {
+    f: async (x: Tensor) => mul(x, Math.round(await sum(x).item())),
+    inputs: [vector],
+    checks: both,
+  },
+  "a difference of values that are read back, which is 0": {
+    f: async (x: Tensor) => {
+      const [first] = await x.data();
+      return add(exp(x), first - first);
+    },
+    inputs: [vector],
+    checks: both,
+  },
   "a constant by other means": {
     f: async (x: Tensor) => mul(x, (await tensor([1, 2, 3]).data()).length),
     inputs: [vector],
@@ -142,6 +163,7 @@ const held = listed("a value that is held on purpose", ok, {
   },
   "a normaliser": { f: (x) => div(x, hold(sqrt(sum(square(x))))), inputs: [vector], checks: both },
   "a factor": { f: (x) => mul(hold(x), x), inputs: [vector], checks: every },
+  "a remainder taken off": { f: (x) => sub(x, hold(sub(x, floor(x)))), inputs: [vector], checks: both },
   "a whole branch beside another": {
     f: (x, y) => add(mul(hold(exp(x)), y), square(x)),
     inputs: [vector, positive],
