@@ -95,13 +95,20 @@ export interface Surroundings {
  * What a jump of this size can be: a step of the function itself (`own`), which is flat between its steps, or the
  * rounding of numbers that are larger than what is left of them (`rounding`); or either (`unclear`).
  */
-export function natureOf(jump: number, { values, size, total, epsilon }: Surroundings): "own" | "rounding" | "unclear" {
-  const { own, tiny } = epsilon > 1e-10 ? SINGLE : DOUBLE;
+export function natureOf(jump: number, surroundings: Surroundings): "own" | "rounding" | "unclear" {
+  const { values, size, epsilon } = surroundings;
   // A step that is rounding comes from numbers 1 / epsilon times as large: where it is not small beside the values, more
   // digits are lost than one would work with. But a step many times as wide as its element was swallowed, rather.
-  if (jump >= own * Math.max(1, values)) return jump <= SWALLOWED * Math.max(1, size, values) ? "own" : "unclear";
-  return jump <= tiny * Math.max(1, values, total) ? "rounding" : "unclear";
+  if (jump >= (epsilon > 1e-10 ? OWN_SINGLE : OWN) * Math.max(1, values)) {
+    return jump <= SWALLOWED * Math.max(1, size, values) ? "own" : "unclear";
+  }
+  return jump <= largestRounding(surroundings) ? "rounding" : "unclear";
 }
-const DOUBLE = { own: 1e-3, tiny: 2 ** -20 };
-const SINGLE = { own: 0.25, tiny: 2 ** -20 };
+const OWN = 1e-3;
+const OWN_SINGLE = 0.25;
 const SWALLOWED = 4;
+
+/** The largest jump that can only be rounding: no function has so fine steps. */
+export function largestRounding({ values, total }: Surroundings): number {
+  return 2 ** -20 * Math.max(1, values, total);
+}

@@ -32,6 +32,8 @@ export class Ladder {
   length = 0;
   /** Whether any step changed an output. */
   moved = false;
+  /** What rounding is seen to do in the shortest steps. */
+  seen = 0;
   /** Whether rounding is bounded, rather than estimated from the outputs. */
   known = false;
 
@@ -68,7 +70,8 @@ export class Ladder {
       this.noise[k] = this.rounding[k];
     }
     line.move(0);
-    this.raise(UNSEEN * this.#seen());
+    this.seen = this.#seen();
+    this.raise(UNSEEN * this.seen);
   }
 
   /** Takes account of rounding of this size in the function's values. */

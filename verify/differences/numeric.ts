@@ -14,7 +14,7 @@ import { elementLine, type Line, lineThrough, movesBySize, movesTogether, type P
 import { ANALYTIC_ROUNDINGS, type Precision, precisionOf, ROUNDINGS, scaleOf, sizeOf } from "./precision.ts";
 import type { Differentiated, Judged, Mark, Problem, VariableResult } from "./problem.ts";
 import { CLOSES } from "./plateau.ts";
-import { judgedOf, readFully, verdictOf } from "./reading.ts";
+import { judgedOf, readFully, roundingAlong, verdictOf } from "./reading.ts";
 import { Sums } from "./sums.ts";
 
 export type { Judged, Line, Position, Problem, VariableResult };
@@ -158,7 +158,7 @@ export class Differences {
     const full = readFully(line, this.#sums, ladder, analytic);
     const surroundings = { line, usual, far: ladder.longest() };
     const decides = (estimate: number) => this.#decided(estimate, Math.abs(analytic), surroundings);
-    const found = verdictOf(analytic, full, { ladder, decides, moving: line.moving });
+    const found = verdictOf(analytic, full, { ladder, decides, line });
     const judged = judgedOf(analytic, full, found.verdict);
     if (found.verdict !== "wrong") return judged;
     if (!ladder.moved && !ladder.known && this.#isSwallowed(line)) {
@@ -211,6 +211,12 @@ export class Differences {
   /** Judges the derivative along a line by all its steps, even if the first ones would do. */
   judgeClosely(line: Line): Judged {
     return this.#ponder(line, line.along(this.analytic), line.usual(this.analytic));
+  }
+
+  /** The largest jump of the function along a line that can only be rounding; 0 if none is found. */
+  roundingAlong(line: Line): number {
+    this.#ladder.climb(line, this.#sums);
+    return roundingAlong(line, this.#sums, this.#ladder);
   }
 
   /** Whether the first steps decide. */

@@ -6,15 +6,17 @@ import type { Ladder } from "./ladder.ts";
 export interface Plateau {
   readonly value: number;
   readonly estimate: number;
+  /** The shortest of its steps. */
+  readonly step: number;
 }
 
-const NOTHING: Plateau = { value: NaN, estimate: Infinity };
+const NOTHING: Plateau = { value: NaN, estimate: Infinity, step: 0 };
 /** Where the function is smooth, the gap between its one-sided slopes falls at least by this factor from step to step. */
 export const CLOSES = 0.75;
 /** A plateau is seen, if not decided, where its estimate is below this fraction of its value. */
 const VISIBLE = 0.25;
 
-/** A shorter step refutes a plateau by more than this many times its rounding. */
+/** A shorter step refutes a plateau by more than this many times its rounding, a shorter plateau by that many estimates. */
 const REFUTES = 2;
 
 /** What the steps of a ladder say of a slope. */
@@ -34,7 +36,7 @@ function gapAt({ up, down }: Ladder, k: number): number {
 function plateauAt(
   slopes: Float64Array,
   j: number,
-  { ladder, epsilon, order }: { ladder: Ladder; epsilon: number; order: 1 | 2 },
+  { ladder, epsilon, order }: Omit<Reader, "longest"> & { readonly order: 1 | 2 },
 ): Plateau | null {
   const [a, b, c] = [slopes[j - 2], slopes[j - 1], slopes[j]];
   if (!Number.isFinite(a + b + c)) return null;
@@ -45,7 +47,7 @@ function plateauAt(
   // What extrapolation changed, a part of what it removed, and the rounding that it magnified.
   const estimate = (order === 1 ? 2 : 1) * Math.abs(value - coarse) + Math.abs(c - b) / (order === 1 ? 20 : 50) +
     (order === 1 ? 3 : 2) * ladder.noise[j] + ANALYTIC_ROUNDINGS * epsilon * Math.abs(value);
-  return { value, estimate };
+  return { value, estimate, step: ladder.step[j] };
 }
 
 /** Whether a step shorter than those of the plateau at `j` excludes its value: between `low` and `high`, but for rounding. */
@@ -62,34 +64,47 @@ function isRefuted({ value, estimate }: Plateau, j: number, ladder: Ladder, side
   return false;
 }
 
+/** How to read the slopes of a ladder. */
+export interface Reader {
+  readonly ladder: Ladder;
+  readonly epsilon: number;
+  /** The longest step of a plateau. */
+  readonly longest: number;
+}
+
 function slopeOf(
   slopes: Float64Array,
   sides: readonly Float64Array[],
-  of: { ladder: Ladder; epsilon: number; order: 1 | 2 },
+  { order, ...reader }: Reader & { readonly order: 1 | 2 },
 ): Slope {
-  const { ladder } = of;
+  const { ladder, longest } = reader;
+  const stands: Plateau[] = [];
   let best = NOTHING;
   let refuted: Plateau | null = null;
-  for (let j = 2; j < ladder.length; j++) {
-    const plateau = plateauAt(slopes, j, of);
+  // The shortest steps first: they have the last word.
+  for (let j = ladder.length - 1; j >= 2; j--) {
+    const plateau = ladder.step[j] <= longest ? plateauAt(slopes, j, { ...reader, order }) : null;
     if (!plateau) continue;
-    if (!isRefuted(plateau, j, ladder, sides)) {
-      if (plateau.estimate < best.estimate) best = plateau;
-    } else if (
-      plateau.estimate <= VISIBLE * Math.abs(plateau.value) && plateau.estimate < (refuted?.estimate ?? Infinity)
-    ) refuted = plateau;
+    const { value, estimate } = plateau;
+    const isApart = (shorter: Plateau) => Math.abs(value - shorter.value) > REFUTES * (estimate + shorter.estimate);
+    if (!stands.some(isApart) && !isRefuted(plateau, j, ladder, sides)) {
+      stands.push(plateau);
+      if (estimate < best.estimate) best = plateau;
+    } else if (estimate <= VISIBLE * Math.abs(value) && estimate < (refuted?.estimate ?? Infinity)) refuted = plateau;
   }
   return { best, refuted };
 }
 
 /** The derivative if the function is smooth: central differences, whose errors are even powers of the step. */
-export function centralSlope(ladder: Ladder, epsilon: number): Slope {
-  return slopeOf(ladder.central, [ladder.up, ladder.down], { ladder, epsilon, order: 2 });
+export function centralSlope(reader: Reader): Slope {
+  const { up, down, central } = reader.ladder;
+  return slopeOf(central, [up, down], { ...reader, order: 2 });
 }
 
 /** The derivative to one side. */
-export function sideSlope(ladder: Ladder, side: "up" | "down", epsilon: number): Slope {
-  return slopeOf(ladder[side], [ladder[side]], { ladder, epsilon, order: 1 });
+export function sideSlope(reader: Reader, side: "up" | "down"): Slope {
+  const slopes = reader.ladder[side];
+  return slopeOf(slopes, [slopes], { ...reader, order: 1 });
 }
 
 /** For this many of the shortest steps, slopes that grow without bound must do so steadily. */

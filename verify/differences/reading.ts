@@ -1,9 +1,10 @@
 /** Reading a ladder: from the slopes to a verdict. */
 import type { Verdict } from "../report/report.ts";
-import { jumpBeside, jumpFarAway, natureOf } from "./jump.ts";
+import { jumpBeside, jumpFarAway, largestRounding, natureOf } from "./jump.ts";
 import type { Ladder } from "./ladder.ts";
 import type { Line } from "./line.ts";
-import { centralSlope, divergence, type Plateau, sideSlope } from "./plateau.ts";
+import { centralSlope, divergence, type Plateau, type Reader, sideSlope } from "./plateau.ts";
+import { ROUNDINGS } from "./precision.ts";
 import type { Judged } from "./problem.ts";
 import type { Sums } from "./sums.ts";
 
@@ -50,9 +51,10 @@ function unbounded(ladder: Ladder, up: Plateau, down: Plateau): Reading | null {
 }
 
 /** What the ladder says of the derivative. */
-export function read(ladder: Ladder, epsilon: number): Reading {
-  const above = sideSlope(ladder, "up", epsilon);
-  const below = sideSlope(ladder, "down", epsilon);
+export function read(reader: Reader): Reading {
+  const { ladder } = reader;
+  const above = sideSlope(reader, "up");
+  const below = sideSlope(reader, "down");
   const [up, down] = [above.best, below.best];
   const infinite = unbounded(ladder, up, down);
   if (infinite) return infinite;
@@ -76,7 +78,7 @@ export function read(ladder: Ladder, epsilon: number): Reading {
       infinite: false,
     };
   }
-  const { best, refuted } = centralSlope(ladder, epsilon);
+  const { best, refuted } = centralSlope(reader);
   return {
     low: best.value,
     high: best.value,
@@ -98,6 +100,8 @@ export function distanceFrom(x: number, low: number, high: number): number {
 /** A ladder read until its staircases are accounted for. */
 export interface FullReading {
   readonly reading: Reading;
+  /** The same from steps no longer than the element, or than 1: others may see nothing of what is near. */
+  readonly near: Reading;
   /** The readings before rounding was found to be larger, which may be the derivative after all. */
   readonly others: readonly Reading[];
   /** Whether the steps of a staircase are so fine that they can only be rounding. */
@@ -107,12 +111,17 @@ export interface FullReading {
 /** The most times that a larger rounding is looked for. */
 const ROUNDS = 3;
 
+/** The longest step that is near: the element's own size, or 1, on the scale of which functions of tiny numbers change. */
+function nearBy({ grain, size }: Line): number {
+  return grain === 0 ? 1 : Math.max(size, 1);
+}
+
 /** Reads a ladder. Where short and long steps contradict each other, looks for the jumps of a staircase. */
 export function readFully(line: Line, sums: Sums, ladder: Ladder, analytic: number): FullReading {
   const { epsilon } = sums.problem;
   const others: Reading[] = [];
   let rounded = true;
-  let reading = read(ladder, epsilon);
+  let reading = read({ ladder, epsilon, longest: Infinity });
   for (let round = 0; round < ROUNDS && !ladder.known && !reading.infinite; round++) {
     const isOff = distanceFrom(analytic, reading.low, reading.high) > reading.estimate;
     if (!(reading.contradicted || isOff)) break;
@@ -124,7 +133,7 @@ export function readFully(line: Line, sums: Sums, ladder: Ladder, analytic: numb
     };
     let jump = largestJump(jumpBeside, line, sums, { ladder, reading });
     let nature = natureOf(jump, surroundings);
-    if (jump === 0 && isOff) {
+    if (jump === 0 && isOff && isWithin(largestRounding(surroundings), analytic, reading)) {
       // Numbers beside which a change is lost leave smooth slopes to short steps, and are only seen far away.
       jump = largestJump(jumpFarAway, line, sums, { ladder, reading });
       nature = natureOf(jump, surroundings);
@@ -134,9 +143,30 @@ export function readFully(line: Line, sums: Sums, ladder: Ladder, analytic: numb
     rounded &&= nature === "rounding";
     others.push(reading);
     ladder.raise(2 * jump);
-    reading = read(ladder, epsilon);
+    reading = read({ ladder, epsilon, longest: Infinity });
   }
-  return { reading, others, rounded };
+  const longest = nearBy(line);
+  const near = ladder.length > 0 && ladder.step[0] > longest ? read({ ladder, epsilon, longest }) : reading;
+  return { reading, near, others, rounded };
+}
+
+/** Whether jumps of this size could explain a derivative. */
+function isWithin(jump: number, analytic: number, { low, high, up, down }: Reading): boolean {
+  const step = Math.max(up.step, down.step);
+  return !(distanceFrom(analytic, low, high) * step > 4 * APART * jump);
+}
+
+/** The largest jump along a line that can only be rounding, as far as bisection from a few steps tells; 0 if there is none. */
+export function roundingAlong(line: Line, sums: Sums, ladder: Ladder): number {
+  const { epsilon } = sums.problem;
+  const reading = read({ ladder, epsilon, longest: Infinity });
+  const surroundings = { values: contribution(ladder), size: line.size, total: sums.total, epsilon };
+  let largest = 0;
+  for (const find of [jumpBeside, jumpFarAway]) {
+    const jump = largestJump(find, line, sums, { ladder, reading });
+    if (natureOf(jump, surroundings) === "rounding") largest = Math.max(largest, jump);
+  }
+  return largest;
 }
 
 /** The larger of the jumps to both sides. */
@@ -171,9 +201,10 @@ const STAYS_FOR = 4;
  * By how much the slopes exclude a derivative even where they agree on no other: a row of steps, up to the shortest ones
  * that tell, sees slopes that are all far from it and stay so. 0 if they do not.
  */
-function exclusion(ladder: Ladder, analytic: number): number {
+function exclusion(ladder: Ladder, analytic: number, longest: number): number {
   let distance = Infinity, row = 0;
   for (let k = 0; k < ladder.length; k++) {
+    if (ladder.step[k] > longest) continue;
     const [up, down] = [ladder.up[k], ladder.down[k]];
     const here = distanceFrom(analytic, Math.min(up, down), Math.max(up, down));
     if (APART * ladder.noise[k] > Math.abs(analytic) + Math.abs(up) + Math.abs(down)) continue;
@@ -205,6 +236,25 @@ function atInfinity(analytic: number, reading: Reading): Verdict {
   return isFar(analytic, reading) ? "wrong" : "kink";
 }
 
+/**
+ * Whether a step shorter than those of a reading sees a derivative rather than the reading, if rounding is no more than
+ * it seems: that may be an oscillation that shorter steps cannot resolve.
+ */
+function isSupported(analytic: number, { low, high, estimate, up, down }: Reading, ladder: Ladder): boolean {
+  const shortest = Math.max(up.step, down.step);
+  for (let k = 0; k < ladder.length; k++) {
+    // A step that changes nothing may have been swallowed by rounding.
+    if (!(ladder.step[k] < shortest) || (ladder.up[k] === 0 && ladder.down[k] === 0)) continue;
+    const noise = ladder.rounding[k] / ROUNDINGS + ladder.seen / ladder.step[k];
+    const ends = [Math.min(ladder.up[k], ladder.down[k]), Math.max(ladder.up[k], ladder.down[k])] as const;
+    const excludes = ends[0] > high + estimate + noise || ends[1] < low - estimate - noise;
+    if (excludes && APART * noise < distanceFrom(analytic, low, high) && distanceFrom(analytic, ...ends) <= noise) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /** A verdict, and by how much a derivative is wrong: errors of its own that are larger would explain it. */
 export interface Found {
   readonly verdict: Verdict;
@@ -214,22 +264,25 @@ export interface Found {
 /** The verdict on a derivative from what a ladder says. */
 export function verdictOf(
   analytic: number,
-  { reading, others, rounded }: FullReading,
-  { ladder, decides, moving }: { ladder: Ladder; decides: Decides; moving: Line["moving"] },
+  { reading, near, others, rounded }: FullReading,
+  { ladder, decides, line }: { ladder: Ladder; decides: Decides; line: Line },
 ): Found {
   const { low, high, estimate, bend, edge, infinite } = reading;
   const found = (verdict: Verdict, off = Infinity): Found => ({
-    verdict: verdict === "wrong" && ladder.isDrowned(analytic) ? "noise" : verdict,
+    verdict: verdict === "wrong" && (ladder.isDrowned(analytic) || isSupported(analytic, near, ladder))
+      ? "noise"
+      : verdict,
     off,
   });
   if (infinite) return found(atInfinity(analytic, reading));
   // Where several elements move, kinks of opposite sense may act at once, and their gradients add up to anything.
-  if (bend !== 0 && (moving === "several" || !isFar(analytic, reading))) return found("kink");
+  if (bend !== 0 && (line.moving === "several" || !isFar(analytic, reading))) return found("kink");
   if (bend === 0 && Math.abs(analytic - low) <= estimate) return found(rounded && decides(estimate) ? "ok" : "noise");
-  if (Number.isFinite(low + high + estimate) && [reading, ...others].every((r) => isFar(analytic, r))) {
+  const all = [reading, near, ...others];
+  if (Number.isFinite(near.low + near.high + near.estimate) && all.every((r) => isFar(analytic, r))) {
     return found("wrong", distanceFrom(analytic, low, high) - APART * estimate);
   }
-  const off = edge || others.length > 0 ? 0 : exclusion(ladder, analytic);
+  const off = edge || others.length > 0 ? 0 : exclusion(ladder, analytic, nearBy(line));
   return off > 0 ? found("wrong", off) : found("noise");
 }
 
