@@ -123,9 +123,13 @@ export class TapeProblem implements Problem {
     return this.#compute.run();
   }
 
-  /** The outputs at the current values, with all decisions taken there. */
+  /** The outputs at the current values, with all decisions taken there; what is held on purpose stays. */
   free(): readonly Float64Array[] {
-    this.#free ??= prepare(this.#fn.outputs, new Map());
+    const { held } = this.#analysis;
+    this.#free ??= prepare(
+      this.#fn.outputs,
+      new Map(held.map((place) => [this.#places[place], this.#given.get(place)!])),
+    );
     return this.#free.run();
   }
 
