@@ -11,7 +11,7 @@ import { compareDevice } from "./tape/device.ts";
 import { cotangentsFor, examine, type Examined, examineSecond } from "./tape/examine.ts";
 import { isWrong } from "./tape/judged.ts";
 import { type Again, callAgain, readBack } from "./tape/readback.ts";
-import { recordCall, type Recording, recordingOf, type TensorFunction } from "./tape/recording.ts";
+import { recordCall, type Recording, recordingOf, STALE, type TensorFunction } from "./tape/recording.ts";
 import { gradientsOf } from "./tape/rounding.ts";
 import { findDeparture, nonFiniteFinding } from "./tape/suspects.ts";
 
@@ -26,7 +26,7 @@ function tapeOf(recording: Recording): { entries: Tensor[]; idOf: IdOf } {
 }
 
 /** The reasons why there is nothing to examine, found without computing. */
-function obstacles(inputs: readonly Input[], { random }: Again): Finding[] {
+function obstacles(inputs: readonly Input[], { random, stale }: Again): Finding[] {
   const findings: Finding[] = [];
   for (const { name, values } of inputs) {
     const at = notFiniteAt(values);
@@ -37,6 +37,13 @@ function obstacles(inputs: readonly Input[], { random }: Again): Finding[] {
         message: `${name} holds ${values[at]}: no point to differentiate at`,
       });
     }
+  }
+  if (stale) {
+    findings.push({
+      check: "read back",
+      severity: "error",
+      message: `called again, the function does not depend on its inputs: ${STALE}`,
+    });
   }
   if (random !== null) {
     findings.push({ check: "determinism", severity: "error", message: `the function is not deterministic: ${random}` });

@@ -7,7 +7,7 @@ import { describe, Signature } from "../core/options.ts";
 import { checkTape } from "./check_tape.ts";
 import { type Input, type InputLike, readInputs } from "./inputs.ts";
 import { type Asked, gradcheckKinds, type GradcheckOptions, resolve } from "./options.ts";
-import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
+import { examinePlain, isPlain, type PlainFunction } from "./plain.ts";
 import type { GradcheckReport } from "./report/report.ts";
 import { reportText } from "./report/text.ts";
 import { elementReports, inputReport, reportOf } from "./summary.ts";
@@ -80,7 +80,7 @@ export async function checkAt(
   }
   const name = options.name ?? ((plain ? f.value.name : f.name) || "function");
   return plain
-    ? checkPlain(f, read, { name, options: resolved, started }, options.precision ?? "float64")
+    ? checkPlain(f, read, { name, options: resolved, started }, options)
     : await checkTape(f, read, { name, options: resolved, started }, await deviceOf(options.device));
 }
 
@@ -94,7 +94,7 @@ function checkPlain(
   f: PlainFunction,
   inputs: readonly Input[],
   asked: Asked,
-  precision: PlainPrecision,
+  { precision = "float64", tolerance }: GradcheckOptions,
 ): GradcheckReport {
   const { options } = asked;
   if (options.order === 2) {
@@ -102,7 +102,7 @@ function checkPlain(
       "gradcheck: order 2 differentiates the gradient, which takes a function on the tape; { value, gradient } is checked in order 1",
     );
   }
-  const { findings, judged } = examinePlain(f, inputs, precision, options);
+  const { findings, judged } = examinePlain(f, inputs, { ...options, precision, tolerance });
   const elements = judged ? elementReports(1, judged, inputs.map(({ shape }) => shape), inputs.map((_, i) => i)) : [];
   return reportOf({
     asked,

@@ -35,6 +35,11 @@ export interface GradcheckOptions {
   readonly locate?: boolean;
   /** The precision that a plain function computes in, default `"float64"`. */
   readonly precision?: PlainPrecision;
+  /**
+   * How exact the gradient of a plain function claims to be, relative to itself: 1e-6 for one that an iterative solver
+   * computes to six digits. Default as exact as its own rounding allows, which is measured.
+   */
+  readonly tolerance?: number;
 }
 
 /** The kinds of the options; those of {@link checkProperty} and {@link check} include them. */
@@ -50,6 +55,7 @@ export const gradcheckKinds: Declared<GradcheckOptions> = {
   worst: whole(0),
   locate: boolean,
   precision: oneOf("float32", "float64"),
+  tolerance: kind<number>("a number from 0 to 1", "1e-6", (v) => typeof v === "number" && v >= 0 && v <= 1),
 };
 
 /** Inputs with more elements than this are checked in fast mode. */

@@ -73,7 +73,8 @@ function comparerFor({ problem, differences, names }: Pullback): Compare {
         // Where the gradient is not finite there is nothing to compare; that is found elsewhere.
         if (!(off > LINEAR * size + LINEAR_LARGEST * largest) || off === Infinity) continue;
         // Measured only where something is off.
-        const factor = Math.max(1, size / (Math.abs(differences.analytic[k][i]) || size));
+        const own = Math.abs(differences.analytic[k][i]);
+        const factor = own > 0 ? Math.max(1, size / own) : 1;
         if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding)) continue;
         return say(elementText(names[k], i, problem.shapeOf(k)), values[i], expected[k][i]);
       }

@@ -55,7 +55,8 @@ function moved<T>(
 export function edgesOf(problem: TapeProblem, differences: Differences, random: () => number, limit: number): Edge[] {
   if (!problem.decides) return [];
   const sizes = sizesOf(problem);
-  const signed = sizes.map((own) => own.map((size) => (random() < 0.5 ? -size : size)));
+  // All by different amounts: elements that are compared with each other would stay equal.
+  const signed = sizes.map((own) => own.map((size) => (random() < 0.5 ? -1 : 1) * (1 + random()) * size));
   const touches = (group: Group) =>
     [NEAREST, -NEAREST].some((t) => moved(problem, group, { sizes: signed, t }, () => problem.flips()));
   const { analytic } = differences;

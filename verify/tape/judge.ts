@@ -117,11 +117,13 @@ export class TapeJudge {
     estimate[i] += NOISES * own;
     // Even if the duals were off by far more than the gradient is.
     if (error > estimate[i] && measure) estimate[i] += NOISES * this.duals.noise(this.#unit(variable, i));
+    const line = this.#line(variable, i);
+    // A function that is flat as it is computed, because it saturates, may well have a derivative below its last digit.
+    if (numeric[i] === 0 && error <= this.problem.epsilon * (this.differences.total / line.size)) return "noise";
     if (error > estimate[i]) return "wrong";
     const size = Math.max(Math.abs(analytic[i]), Math.abs(numeric[i]));
     // Both come from the same values, rounded in the same way: they may agree although all digits of both are lost.
     if (error <= RESOLUTION * size) return "ok";
-    const line = this.#line(variable, i);
     return this.#decided(estimate[i], size, usual, line.size) ? "ok" : "noise";
   }
 

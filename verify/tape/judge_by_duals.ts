@@ -1,13 +1,13 @@
 /** Judges every part of a gradient on the tape, with dual numbers as first witness. */
 import { notFiniteAt } from "../arrays.ts";
 import { type Differences, type Judged, scaleOf, sizeOf } from "../differences/numeric.ts";
+import { taylorFinding, taylorRate } from "../differences/taylor.ts";
 import type { Finding, Verdict } from "../report/report.ts";
 import type { Direction, Duals } from "./duals.ts";
 import { type Edge, edgesOf } from "./edges.ts";
 import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
 import { TapeJudge, type TapeResult, tolerance } from "./judge.ts";
 import { Kinks } from "./kinks.ts";
-import { taylorFinding, taylorRate } from "./old_judge.ts";
 import type { TapeProblem } from "./problem.ts";
 import type { Position } from "./search.ts";
 import { type Described, listed } from "./words.ts";
@@ -246,6 +246,8 @@ class Judgement {
           (this.#random() < 0.5 ? -1 : 1) * sizeOf(here, scaleOf(values)) * (0.05 + 0.1 * this.#random());
         differences.settle();
         const judged = this.judge.elements(k, [i]);
+        // It may lie on a kink, too.
+        if (judged.verdicts[i] === "wrong" && this.kinks.sides(this.unit([k, i]))) continue;
         if (judged.verdicts[i] !== "ok" && judged.verdicts[i] !== "wrong") continue;
         moved.push([k, i]);
         if (judged.verdicts[i] === "wrong") wrong.push({ at: [k, i], judged });

@@ -8,7 +8,7 @@ import { scaleOf, sizeOf } from "../differences/numeric.ts";
 import type { Input } from "../inputs.ts";
 import type { Finding } from "../report/report.ts";
 import { compute, prepare } from "./oracle.ts";
-import { type Call, difference, recordCall, type Recording, type TensorFunction } from "./recording.ts";
+import { type Call, difference, recordCall, type Recording, STALE, type TensorFunction } from "./recording.ts";
 
 /** How far inputs move, relative to the size of each element, largest first. */
 const MOVES = [2 ** -8, 2 ** -10, 2 ** -12];
@@ -44,6 +44,8 @@ export interface Again {
   readonly random: string | null;
   /** Whether a call at another point records another tape, although the function is deterministic. */
   readonly readsBack: boolean;
+  /** Whether it uses what it computed from the inputs of an earlier call, and so does not depend on its own. */
+  readonly stale: boolean;
 }
 
 /** Random directions in which the elements of inputs move. */
@@ -67,9 +69,10 @@ export async function callAgain(
   } catch {
     // It may refuse other values.
   }
-  if (moves) return { random: null, readsBack: false };
+  if (moves) return { random: null, readsBack: false, stale: false };
   const same = difference(first, await recordCall(f, inputs));
-  return { random: same, readsBack: same === null };
+  const stale = same === STALE;
+  return { random: stale ? null : same, readsBack: same === null, stale };
 }
 
 /** What a moved call shows: the difference from the tape's replay, and the whole change from the point itself. */

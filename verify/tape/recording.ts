@@ -103,6 +103,9 @@ function areGiven(a: Tensor, b: Tensor): boolean {
   return a.inputs.length === 0 && a.value !== null && b.value !== null && !opOf(a).holds;
 }
 
+/** What {@link difference} says of a function that returns what it computed from the inputs of an earlier call. */
+export const STALE = "it uses what it computed from the inputs of an earlier call";
+
 /** Describes how the tapes of two calls differ, but for the values of their inputs; `null` if they do not. */
 export function difference(a: Call, b: Call): string | null {
   if (a.outputs.length !== b.outputs.length) {
@@ -120,7 +123,10 @@ export function difference(a: Call, b: Call): string | null {
     if (!same) return "it records a different tape when called again";
     if (known !== undefined) continue;
     twins.set(first, second);
-    if (first === second) continue;
+    if (first === second) {
+      if (first.inputs.length > 0 && historyOf([first]).some((t) => a.leaves.includes(t))) return STALE;
+      continue;
+    }
     if (areGiven(first, second) && !sameValues(first.value!, second.value!)) {
       return "a tensor that it creates has different values when called again";
     }
