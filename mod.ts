@@ -92,7 +92,7 @@ export {
   softmax,
   softplus,
 } from "./ops/composite.ts";
-export { backward, detach, type DetachOptions, grad, type GradOptions } from "./ops/grad.ts";
+export { backward, detach, type DetachOptions, grad, type GradOptions, hold } from "./ops/grad.ts";
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
 export { compile, type Compiled, realize } from "./core/realize.ts";
 export { type Device, DeviceLostError, type PassedOver } from "./core/device.ts";

@@ -1,5 +1,6 @@
 /** Command-line parsing, with error messages for the user. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { nearest } from "../core/options.ts";
 
 /** A usage error, or a mistake in the file to check: only its message is printed. */
 export class CommandError extends Error {}
@@ -17,7 +18,13 @@ export function parse<const T extends ParseArgsConfig & { args: string[] }>(
   try {
     return parseArgs<T>({ ...config, args });
   } catch (error) {
-    throw new CommandError((error as Error).message);
+    const { code, message } = error as { code?: string; message: string };
+    const [, unknown] = code === "ERR_PARSE_ARGS_UNKNOWN_OPTION" ? /'(--?[^'=]+)/.exec(message) ?? [] : [];
+    if (unknown === undefined) throw new CommandError(message);
+    const names = Object.keys(config.options ?? {});
+    const near = nearest(unknown, names);
+    const hint = near ? `did you mean --${near}?` : `the options are ${names.map((name) => `--${name}`).join(", ")}`;
+    throw new CommandError(`there is no option ${unknown}; ${hint}`);
   }
 }
 
@@ -29,4 +36,18 @@ export function wholeNumber(option: string, text: string, least: number): number
     throw new CommandError(`${option}: expected ${range}, got ${JSON.stringify(text)}`);
   }
   return value;
+}
+
+/** Parses a number of seconds given to an option, or throws a usage error. */
+export function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  throw new CommandError(`${option}: expected a number above 0, got ${JSON.stringify(text)}`);
+}
+
+/** Parses one of some words given to an option, or throws a usage error. */
+export function oneOf<const T extends string>(option: string, text: string, words: readonly T[]): T {
+  const word = words.find((word) => word === text);
+  if (word !== undefined) return word;
+  throw new CommandError(`${option}: expected ${words.join(" or ")}, got ${JSON.stringify(text)}`);
 }

@@ -1,12 +1,14 @@
 /** `gpugrad check`: checks the functions that a module exports. */
-import { availableDevices } from "../mod.ts";
-import { type Block, runBlocks, type Shard, shareOut } from "../verify/blocks.ts";
-import { type Check, runCheck } from "../verify/check.ts";
-import type { CheckReport } from "../verify/report/report.ts";
-import { CommandError, parse, wholeNumber } from "./arguments.ts";
-import { loadChecks } from "./load.ts";
-import { output } from "./output.ts";
-import { showProgress } from "./progress.ts";
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { type Shard, shareOut } from "../verify/blocks.ts";
+import { CommandError, oneOf, parse, positive, wholeNumber } from "./arguments.ts";
+import { invocation } from "./invocation.ts";
+import type { LoadedCheck } from "./messages.ts";
+import { EXIT, output, requireWritable } from "./output.ts";
+import { showLoading } from "./progress.ts";
+import { LOADING, reasonOf, type Request, runAll } from "./run.ts";
+import { Session } from "./session.ts";
 
 const help = `Usage: gpugrad check FILE [options]
 
@@ -17,6 +19,16 @@ Checks the gradients of the functions that FILE exports, on generated inputs. FI
 
   export const sumOfSquares = check((x) => sum(square(x)), tensors([[2, 3]]));
 
+A plain function takes arrays of numbers, one for each input, and has a gradient of its own, written by hand or
+computed by another library:
+
+  import { check, tensors } from "gpugrad/verify";
+
+  export const byHand = check({
+    value: ([x]) => x[0] ** 2 * x[1],
+    gradient: ([x]) => [[2 * x[0] * x[1], x[0] ** 2]],
+  }, tensors([[2]]));
+
 JavaScript or TypeScript; Node loads TypeScript from 22.18, and before that where the package
 typescript is installed.
 
@@ -25,43 +37,88 @@ Options:
   --device NAME  also compare values and gradients on this device with the oracle: a name listed by
                  'gpugrad devices', or float64 for the oracle alone; default: the fastest
   --order 1|2    2 also checks the gradient of the gradient; default: the check's own, or 1
+  --mode MODE    full tests each element, fast a few random directions first; default: the check's own, or by size
   --runs N       number of generated inputs per function; default: the check's own, or 100
   --seed N       seed of inputs and directions; default: random
-  --path PATH    replay one failure and shrink it again; used with --seed, as in the 'Replay:' line of a report
+  --path PATH    replay one input, and shrink a failure again; used with --seed, as in the 'Replay:' line of a report
+  --timeout S    seconds that each function may take, after which it is undecided; default: no limit
   --shard I/N    run only part I of N, for merging the reports later; needs --seed
   --json FILE    write the report as JSON, as described by gpugrad/report.schema.json
   --html FILE    write the report as an HTML page with pictures
   -h, --help     print this text
 
-Exit code: 0 all right, 1 a gradient is wrong, 2 something could not be checked.`;
+The verdict on an element of a gradient:
+  ok        agrees with a witness: dual numbers for functions of tensors, finite differences for plain ones
+  wrong     differs from it by more than the errors of both explain
+  kink      there is no derivative: the one-sided slopes differ, and the gradient lies between them
+  noise     cannot be decided: the error of the witness is too large beside the derivative
+  untested  was not examined, and does not count as passed
+A function is wrong if an element or another test is wrong at any input. It is undecided if it could not be
+checked, or if most of its inputs or elements could not be decided.
+
+Ctrl-C ends the run, and prints what there is.
+
+Exit code: 0 all right, 1 a gradient is wrong, 2 something could not be checked, 130 ended by Ctrl-C.`;
 
 const OPTIONS = {
   only: { type: "string", multiple: true },
   device: { type: "string" },
   order: { type: "string" },
+  mode: { type: "string" },
   runs: { type: "string" },
   seed: { type: "string" },
   path: { type: "string" },
+  timeout: { type: "string" },
   shard: { type: "string" },
   json: { type: "string" },
   html: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** The number of inputs of a check that sets none. */
-const RUNS = 100;
+/** What the command was asked for. */
+interface Asked extends Request {
+  readonly only: readonly string[] | null;
+  readonly shard: Shard | null;
+  readonly files: { readonly json?: string; readonly html?: string };
+}
 
 /** Runs the command and returns the exit code. */
 export async function check(args: string[]): Promise<number> {
-  const { values, positionals } = parse({ args, allowPositionals: true, options: OPTIONS });
-  if (values.help) {
+  const asked = parseCheck(args);
+  if (asked === null) {
     console.log(help);
-    return 0;
+    return EXIT.ok;
   }
+  const { file, given, seed, path, shard, files } = asked;
+  if (!existsSync(file)) throw new CommandError(`check: there is no file ${file}`);
+  await requireWritable(files, [file]);
+  const session = new Session();
+  const release = interruptible(session);
+  try {
+    const found = await load(session, asked);
+    const wanted = select(found, asked);
+    const parts = path === null
+      ? [...shareOut(wanted.map(({ name, options: { runs } }) => ({ name, runs })), shard)]
+        .map(([name, blocks]) => ({ name, blocks }))
+      : [{ name: wanted[0].name, blocks: null }];
+    const checks = await runAll(session, parts, asked);
+    session.stop();
+    const options = { given, checks: Object.fromEntries(wanted.map(({ name, options }) => [name, options])) };
+    const code = await output({ version: 1, file, seed, shard, checks, command: invocation(), options }, files);
+    return session.interrupted ? EXIT.interrupted : code;
+  } finally {
+    session.stop();
+    release();
+  }
+}
+
+/** Parses the arguments; `null` if help is asked for. */
+function parseCheck(args: string[]): Asked | null {
+  const { values, positionals } = parse({ args, allowPositionals: true, options: OPTIONS });
+  if (values.help) return null;
   if (positionals.length !== 1) {
     throw new CommandError(`check: expected one file, got ${positionals.length}. See gpugrad check --help`);
   }
-  const [file] = positionals;
   const shard = values.shard === undefined ? null : parseShard(values.shard);
   if (shard && values.seed === undefined) throw new CommandError("--shard: needs --seed, the same for every shard");
   if (values.path !== undefined && values.seed === undefined) {
@@ -70,73 +127,30 @@ export async function check(args: string[]): Promise<number> {
   if (values.path !== undefined && shard) {
     throw new CommandError("--path: replays a single input, which --shard cannot split");
   }
-  const seed = values.seed === undefined
-    ? Math.floor(Math.random() * 2 ** 31)
-    : wholeNumber("--seed", values.seed, -Infinity);
-  const runs = values.runs === undefined ? undefined : wholeNumber("--runs", values.runs, 1);
-  const order = values.order === undefined ? undefined : parseOrder(values.order);
-
-  if (values.device !== undefined) await requireDevice(values.device);
-
-  const found = await loadChecks(file);
-  const names = values.only ?? [...found.keys()];
-  const unknown = names.filter((name) => !found.has(name));
-  if (unknown.length > 0) {
+  if (values.path !== undefined && !/^\d+(:\d+)+$/.test(values.path)) {
     throw new CommandError(
-      `--only: ${file} has no check ${unknown.join(", ")}; it has ${[...found.keys()].join(", ")}`,
+      `--path: expected the path of a 'Replay:' line, such as 0:3, got ${JSON.stringify(values.path)}`,
     );
   }
-  if (values.path !== undefined && names.length > 1) {
-    throw new CommandError(`--path: needs --only to select its check, one of ${names.join(", ")}`);
-  }
-
-  const wanted = [...new Set(names)].sort().map((name) => ({
-    name,
-    runs: runs ?? found.get(name)!.options.runs ?? RUNS,
-  }));
-  const blocks = values.path === undefined
-    ? shareOut(wanted, seed, shard)
-    : new Map([[names[0], [{ name: names[0], index: 0, seed, runs: 1 }]]]);
-  const options = { order, device: values.device, path: values.path };
-  const checks = await runAll(blocks, found, options);
-  return await output({ version: 1, file, seed, shard, checks }, values);
-}
-
-async function runAll(
-  blocks: ReadonlyMap<string, readonly Block[]>,
-  found: ReadonlyMap<string, Check>,
-  options: { readonly order?: 1 | 2; readonly device?: string; readonly path?: string },
-): Promise<CheckReport[]> {
-  const runsOf = (list: readonly Block[]) => list.reduce((sum, { runs }) => sum + runs, 0);
-  const progress = showProgress([...blocks.values()].reduce((sum, list) => sum + runsOf(list), 0));
-  const reports: CheckReport[] = [];
-  try {
-    for (const [name, list] of blocks) {
-      progress.start(name, runsOf(list));
-      reports.push(
-        await runBlocks(list, async (block) => {
-          const report = await runCheck(found.get(name)!, { ...options, name, seed: block.seed, runs: block.runs });
-          progress.add(report.runs);
-          return report;
-        }),
-      );
-      progress.end();
-    }
-  } finally {
-    progress.stop();
-  }
-  return reports;
-}
-
-async function requireDevice(name: string): Promise<void> {
-  if (name === "auto") return;
-  const devices = await availableDevices();
-  const device = devices.find((d) => d.name === name);
-  if (!device) {
-    const names = devices.map((d) => d.name).join(", ");
-    throw new CommandError(`--device: expected one of ${names}, got ${JSON.stringify(name)}`);
-  }
-  if (!device.available) throw new CommandError(`--device: ${name} does not work here: ${device.reason}`);
+  const { order, mode, runs, device, json, html } = values;
+  return {
+    file: positionals[0],
+    given: {
+      ...(runs === undefined ? {} : { runs: wholeNumber("--runs", runs, 1) }),
+      ...(order === undefined ? {} : { order: Number(oneOf("--order", order, ["1", "2"])) as 1 | 2 }),
+      ...(mode === undefined ? {} : { mode: oneOf("--mode", mode, ["full", "fast"]) }),
+      ...(device === undefined ? {} : { device }),
+      ...(values.timeout === undefined ? {} : { timeout: positive("--timeout", values.timeout) }),
+    },
+    only: values.only ?? null,
+    seed: values.seed === undefined
+      ? Math.floor(Math.random() * 2 ** 31)
+      : wholeNumber("--seed", values.seed, -Infinity),
+    path: values.path ?? null,
+    shard,
+    limit: values.timeout === undefined ? Infinity : 1000 * positive("--timeout", values.timeout),
+    files: { json, html },
+  };
 }
 
 function parseShard(text: string): Shard {
@@ -147,7 +161,40 @@ function parseShard(text: string): Shard {
   return { index: Number(index), count: Number(count) };
 }
 
-function parseOrder(text: string): 1 | 2 {
-  if (text !== "1" && text !== "2") throw new CommandError(`--order: expected 1 or 2, got ${JSON.stringify(text)}`);
-  return text === "1" ? 1 : 2;
+/** Lets Ctrl-C end the run; a second one ends the command at once. Returns how to undo it. */
+function interruptible(session: Session): () => void {
+  const stop = () => {
+    if (session.interrupted) process.exit(EXIT.interrupted);
+    session.interrupt();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  return () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
+  };
+}
+
+/** The checks that the file exports. */
+async function load(session: Session, { file, given, limit }: Asked): Promise<readonly LoadedCheck[]> {
+  const done = showLoading(file);
+  const outcome = await session.load(file, given, limit + LOADING).finally(done);
+  if (outcome.kind === "loaded") return outcome.checks;
+  throw new CommandError(
+    outcome.kind === "refused" ? outcome.message : `check: loading ${file} ${reasonOf(outcome, limit + LOADING)}`,
+  );
+}
+
+/** The checks to run, by name. */
+function select(found: readonly LoadedCheck[], { file, only, path }: Asked): LoadedCheck[] {
+  const names = found.map(({ name }) => name);
+  const unknown = (only ?? []).filter((name) => !names.includes(name));
+  if (unknown.length > 0) {
+    throw new CommandError(`--only: ${file} has no check ${unknown.join(", ")}; it has ${names.join(", ")}`);
+  }
+  const wanted = found.filter(({ name }) => only === null || only.includes(name));
+  if (path !== null && wanted.length > 1) {
+    throw new CommandError(
+      `--path: needs --only to select its check, one of ${wanted.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  return wanted;
 }

@@ -2,9 +2,6 @@
 /** The `gpugrad` command. */
 import process from "node:process";
 import { CommandError } from "./arguments.ts";
-import { check } from "./check.ts";
-import { devices } from "./devices.ts";
-import { merge } from "./merge.ts";
 import { EXIT } from "./output.ts";
 import { version } from "./version.ts";
 
@@ -22,7 +19,12 @@ Options:
 Under Deno the command is 'deno run -A npm:gpugrad check FILE', under Bun 'bunx --bun gpugrad check FILE'.
 'gpugrad check --help' explains how to write such a file.`;
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { check, merge, devices };
+/** The commands, each loaded when it is used. */
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
+  check: async (args) => await (await import("./check.ts")).check(args),
+  merge: async (args) => await (await import("./merge.ts")).merge(args),
+  devices: async (args) => await (await import("./devices.ts")).devices(args),
+};
 
 /** Runs the command named by the arguments and returns the exit code. */
 async function main([name, ...args]: string[]): Promise<number> {

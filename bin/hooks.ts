@@ -4,7 +4,7 @@
  * loads this module, before 22.15 in a separate thread.
  */
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import module, { createRequire } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { compileFunction } from "node:vm";
@@ -27,8 +27,8 @@ export function load<C extends object>(url: string, context: C, nextLoad: NextLo
     if ((process.features as { typescript?: unknown }).typescript) {
       return nextLoad(url, { ...context, format: "module-typescript" });
     }
-    const compile = compilerFor(url);
-    return compile ? moduleOf(compile(readFileSync(fileURLToPath(url), "utf8"))) : nextLoad(url, context);
+    const typescript = compilerFor(url);
+    return typescript ? moduleOf(compiled(url, typescript)) : nextLoad(url, context);
   }
   if (extension === "js") {
     const source = readFileSync(fileURLToPath(url), "utf8");
@@ -52,20 +52,51 @@ function isCommonJs(source: string): boolean {
 }
 
 interface TypeScript {
-  readonly transpileModule: (source: string, options: { compilerOptions: object }) => { outputText: string };
+  readonly transpileModule: (
+    source: string,
+    options: { compilerOptions: object; reportDiagnostics: boolean },
+  ) => {
+    outputText: string;
+    diagnostics?: readonly { start?: number; messageText: string | { messageText: string } }[];
+  };
 }
 
-/** Returns a compiler from TypeScript to JavaScript, if the package typescript is installed next to the file. */
-function compilerFor(url: string): ((source: string) => string) | null {
-  let typescript: Partial<TypeScript>;
+/** The package typescript, if it is installed next to the file. */
+function compilerFor(url: string): TypeScript | null {
   try {
-    typescript = createRequire(url)("typescript");
+    const typescript: Partial<TypeScript> = createRequire(url)("typescript");
+    return typescript.transpileModule ? typescript as TypeScript : null;
   } catch {
     return null;
   }
-  const { transpileModule } = typescript;
-  if (!transpileModule) return null;
+}
+
+/** A file as JavaScript, or a syntax error with its line, as Node shows it. */
+function compiled(url: string, { transpileModule }: TypeScript): string {
+  const source = readFileSync(fileURLToPath(url), "utf8");
   // ESNext, as numbers: the language version and the module kind.
   const compilerOptions = { target: 99, module: 99, verbatimModuleSyntax: false, inlineSourceMap: true };
-  return (source) => transpileModule(source, { compilerOptions }).outputText;
+  const { outputText, diagnostics = [] } = transpileModule(source, { compilerOptions, reportDiagnostics: true });
+  if (diagnostics.length === 0) return outputText;
+  const [{ start = 0, messageText }] = diagnostics;
+  const before = source.slice(0, start).split("\n");
+  const line = source.split("\n")[before.length - 1];
+  const error = new SyntaxError(typeof messageText === "string" ? messageText : messageText.messageText);
+  error.stack = `${url}:${before.length}\n${line}\n${" ".repeat(before.at(-1)!.length)}^\n\n${error}`;
+  throw error;
+}
+
+/** Options of Node that make it load files through other loaders. */
+export const LOADERS = /^(-r|--require|--import|--(experimental-)?loader)(=|$)/;
+
+/** `registerHooks` exists from Node 22.15 and 23.5. */
+type Modules = typeof module & { registerHooks?: (hooks: { load: typeof load }) => void };
+
+/** Makes Node load files through {@link load}, unless another loader, such as tsx, is installed. */
+export function hookInto(): void {
+  const told = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
+  if (told.some((option) => LOADERS.test(option))) return;
+  const { registerHooks } = module as Modules;
+  if (registerHooks) registerHooks({ load });
+  else module.register(import.meta.url);
 }

@@ -1,13 +1,12 @@
 /** Loads the module under check. */
-import { existsSync } from "node:fs";
-import module from "node:module";
-import { extname, resolve } from "node:path";
+import { spawnSync } from "node:child_process";
+import { extname, relative, resolve } from "node:path";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { runtime } from "../core/runtime.ts";
 import { type Check, isCheck } from "../verify/check.ts";
 import { CommandError } from "./arguments.ts";
-import { load } from "./hooks.ts";
+import { hookInto } from "./hooks.ts";
 
 /** Shown if a module does not export checks. */
 const CONVENTION = `A file to check exports the results of check() from "gpugrad/verify":
@@ -20,13 +19,12 @@ const CONVENTION = `A file to check exports the results of check() from "gpugrad
 /** The checks that a module exports, by name, in a stable order. */
 export async function loadChecks(file: string): Promise<Map<string, Check>> {
   const path = resolve(file);
-  if (!existsSync(path)) throw new CommandError(`check: there is no file ${file}`);
   if (runtime() === "node") hookInto();
   let exported: Record<string, unknown>;
   try {
     exported = await import(pathToFileURL(path).href);
   } catch (error) {
-    throw new CommandError(explain(file, error));
+    throw new CommandError(explain(file, error, placeOf(error, path)));
   }
   const checks = new Map<string, Check>();
   for (const name of Object.keys(exported).sort()) {
@@ -39,21 +37,9 @@ export async function loadChecks(file: string): Promise<Map<string, Check>> {
   throw new CommandError(`check: there is nothing to check in ${file}: ${others}.\n${CONVENTION}`);
 }
 
-/** `registerHooks` exists from Node 22.15 and 23.5. */
-type Modules = typeof module & { registerHooks?: (hooks: { load: typeof load }) => void };
-
-/** Makes Node load the file through {@link load}, unless another loader, such as tsx, is installed. */
-function hookInto(): void {
-  const told = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
-  if (told.some((option) => /^(-r|--require|--import|--(experimental-)?loader)(=|$)/.test(option))) return;
-  const { registerHooks } = module as Modules;
-  if (registerHooks) registerHooks({ load });
-  else module.register(new URL(`./hooks${extname(import.meta.url)}`, import.meta.url));
-}
-
 /** Explains why a module could not be loaded, and what to do. */
-function explain(file: string, error: unknown): string {
-  const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+function explain(file: string, error: unknown, place: string): string {
+  const { code, message } = error as { code?: string; message?: string };
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /^\.[cm]?tsx?$/.test(extname(file))) {
     return `check: this Node does not load TypeScript by itself, so it cannot load ${file}. Any of these works:
 
@@ -64,7 +50,6 @@ function explain(file: string, error: unknown): string {
 
 or compile the file to JavaScript first.`;
   }
-  const where = stack?.split("\n").find((line) => /^\s+at /.test(line) && line.includes(file))?.trim();
   const hint = code === "ERR_MODULE_NOT_FOUND" && /'gpugrad(\/verify)?'/.test(message ?? "")
     ? "\nInstall it where the file is: npm install gpugrad"
     : runtime() === "node" && code === "ERR_REQUIRE_ASYNC_MODULE"
@@ -73,5 +58,41 @@ or compile the file to JavaScript first.`;
     ? "\nNode only strips types. For enums and the like: npm install --save-dev tsx, and " +
       `NODE_OPTIONS="--import tsx" npx gpugrad check ${file}`
     : "";
-  return `check: ${file} cannot be loaded: ${message ?? String(error)}${where ? `\n  ${where}` : ""}${hint}`;
+  return `check: ${file} cannot be loaded: ${message ?? String(error)}${place}${hint}`;
+}
+
+/** Where an error arose, on lines of their own: the line of a syntax error, or the first call in the file itself. */
+function placeOf(error: unknown, path: string): string {
+  const { message = "", stack = "", position } = error as {
+    message?: string;
+    stack?: string;
+    position?: { file: string; line: number; column: number; lineText: string } | null;
+  };
+  if (position) {
+    const { file, line, column, lineText } = position;
+    return sourceLine(file, line, lineText, " ".repeat(Math.max(0, column - 1)) + "^");
+  }
+  const call = stack.split("\n").find((line) => /^\s+at /.test(line) && line.includes(path))?.trim();
+  // Deno's messages have the place of a syntax error.
+  if (call) return message.includes(call) ? "" : `\n  ${call}`;
+  if (!(error instanceof SyntaxError) || runtime() !== "node") return "";
+  const shown = LINE.exec(stack) ?? LINE.exec(uncaught(path));
+  return shown ? sourceLine(fileURLToPath(shown[1]), Number(shown[2]), shown[3], shown[4]) : "";
+}
+
+/** How Node shows a syntax error: the file and the number of the line, the line after up to some others, and a mark below it. */
+const LINE = /^(file:\S+):(\d+)\n(?:.*\n){0,4}?(.*)\n(\s*\^+)/m;
+
+function sourceLine(file: string, line: number, text: string, mark: string): string {
+  return `\n  ${relative(process.cwd(), file)}:${line}\n  ${text}\n  ${mark}`;
+}
+
+/** What Node prints of an error that nobody catches, because it keeps the line of a syntax error to itself. */
+function uncaught(path: string): string {
+  const hooks = new URL(`./hooks${extname(import.meta.url)}`, import.meta.url).href;
+  const program = `import { hookInto } from ${JSON.stringify(hooks)};
+hookInto();
+await import(${JSON.stringify(pathToFileURL(path).href)});`;
+  const args = [...process.execArgv, "--input-type=module", "--eval", program];
+  return spawnSync(process.execPath, args, { encoding: "utf8", timeout: 10_000 }).stderr ?? "";
 }

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { mergeRuns } from "../verify/blocks.ts";
 import { parseReport } from "../verify/report/json.ts";
 import type { RunReport } from "../verify/report/report.ts";
-import { output } from "./output.ts";
+import { output, requireWritable } from "./output.ts";
 import { CommandError, parse } from "./arguments.ts";
 
 const help = `Usage: gpugrad merge REPORT.json... [options]
@@ -32,6 +32,7 @@ export async function merge(args: string[]): Promise<number> {
   if (positionals.length === 0) {
     throw new CommandError("merge: expected reports to merge: gpugrad merge REPORT.json...");
   }
+  await requireWritable(values, positionals);
   const runs = await Promise.all(positionals.map(read));
   let merged: RunReport;
   try {

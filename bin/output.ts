@@ -1,5 +1,7 @@
 /** Output of a report: terminal, files and exit code. */
-import { writeFile } from "node:fs/promises";
+import { existsSync, realpathSync } from "node:fs";
+import { open, rm, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import process from "node:process";
 import { styleText } from "node:util";
 import { reportHtml } from "../verify/report/html.ts";
@@ -14,8 +16,8 @@ export interface OutputFiles {
   readonly html?: string;
 }
 
-/** Exit codes: everything right, a gradient wrong, something not checkable. */
-export const EXIT = { ok: 0, wrong: 1, undecided: 2 } as const;
+/** Exit codes: everything right, a gradient wrong, something not checkable, Ctrl-C. */
+export const EXIT = { ok: 0, wrong: 1, undecided: 2, interrupted: 130 } as const;
 
 /** Colours only on a terminal, and not if NO_COLOR is set. */
 function textOptions(): TextOptions {
@@ -42,5 +44,27 @@ async function write(option: string, path: string, text: string): Promise<void> 
     await writeFile(path, text);
   } catch (error) {
     throw new CommandError(`${option}: cannot write ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** Throws a usage error, before the work, if a file cannot be written or is one of those that the command reads. */
+export async function requireWritable({ json, html }: OutputFiles, inputs: readonly string[]): Promise<void> {
+  const real = (path: string) => (existsSync(path) ? realpathSync(path) : resolve(path));
+  for (const [option, path] of [["--json", json], ["--html", html]] as const) {
+    if (path === undefined) continue;
+    const taken = inputs.find((input) => real(input) === real(path));
+    if (taken !== undefined) {
+      throw new CommandError(`${option}: ${path} is read by the command, and would be overwritten`);
+    }
+    const isNew = !existsSync(path);
+    try {
+      await (await open(path, "a")).close();
+      if (isNew) await rm(path);
+    } catch (error) {
+      throw new CommandError(`${option}: cannot write ${path}: ${(error as Error).message}`);
+    }
+  }
+  if (json !== undefined && html !== undefined && real(json) === real(html)) {
+    throw new CommandError(`--json and --html: expected two files, got ${json} for both`);
   }
 }

@@ -137,6 +137,8 @@ export interface Op<A extends Attributes = Attributes> extends TapeOp {
    * for everywhere. Elsewhere its cotangent is absent rather than 0.
    */
   readonly selects?: readonly (Selects<A> | null)[];
+  /** Whether the result counts as a constant on purpose: a gradient check holds it while inputs move. */
+  readonly holds?: boolean;
   /** Draws a case to test it on. */
   readonly domain?: (draw: Draw) => Case<A>;
   /** The condition, in words, under which the result is finite: `its input must be above 0`. */

@@ -59,6 +59,45 @@ export const detach: OpFunction<(x: TensorLike, options?: DetachOptions) => Tens
     },
 );
 
+/**
+ * The same values, held constant: gradients end here on purpose. Where a definition says that a part counts as a constant (the trade-off
+ * weight of the CIoU loss, the residual of a straight-through estimator), `hold` says so; a gradient check then holds the values, too, and
+ * reports that it did. {@link detach} computes the same, but a check takes a dependence that it cuts off for a mistake.
+ *
+ * @param x any shape and dtype.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { add, grad, hold, round, sub, sum, tensor } from "gpugrad";
+ *
+ * // Bengio et al., arXiv:1308.3432: the value is rounded, the derivative is that of x.
+ * const straightThrough = (x: typeof t) => add(x, hold(sub(round(x), x)));
+ * const t = tensor([0.4, 1.7]);
+ * assert.deepEqual(await straightThrough(t).toArray(), [0, 2]);
+ * assert.deepEqual(await grad(sum(straightThrough(t)), t).toArray(), [1, 1]);
+ * ```
+ */
+export const hold: OpFunction<(x: TensorLike) => Tensor> = /* @__PURE__ */ structured(
+  {
+    name: "hold",
+    infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+    kernel: { kind: "elementwise", expression: ([x], _, build) => build.call("held", x), cost: 0 },
+    vjp: null,
+    holds: true,
+    domain: (draw) => ({ inputs: [{ shape: draw.shape() }] }),
+    accuracy: "exact",
+    parameters: ["x"],
+    reference: ([x]) => x,
+  },
+  "hold(x)",
+  (op, call) =>
+    function hold(x) {
+      call.check(arguments);
+      return record(op, [asTensor(call, "x", x)]);
+    },
+);
+
 /** Sums a cotangent over broadcast axes. Only this function undoes broadcasting. */
 function unbroadcast({ value: cotangent, condition }: Cotangent, input: Tensor, op: string): Cotangent {
   if (sameShape(cotangent.shape, input.shape)) return { value: cotangent, condition };

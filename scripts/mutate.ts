@@ -28,7 +28,10 @@ const targets: Record<string, Target> = {
     // Kernels are what counts, and two devices without a driver run them.
     pattern: String.raw`^(?!.*\[)|\[(float64|cpu)\]`,
   },
-  numeric: { mutate: ["verify/differences/numeric.ts"], tests: ["tests/verify/numeric.test.ts"] },
+  numeric: {
+    mutate: ["verify/differences/**/*.ts"],
+    tests: ["tests/verify/numeric.test.ts", "tests/verify/plain_cases.test.ts"],
+  },
 };
 /** Where the bundled tests are, in the copy of the project whose source is changed. */
 const BUNDLES = ".bundles";

@@ -4,9 +4,17 @@ import { Signature } from "../core/options.ts";
 import type { TensorFunction } from "./gradcheck.ts";
 import type { InputLike } from "./inputs.ts";
 import type { PlainFunction } from "./plain.ts";
-import { checkProperty, checkSubject, propertyKinds, type PropertyOptions, type Sample } from "./property.ts";
+import {
+  checkSubject,
+  propertyKinds,
+  type PropertyOptions,
+  type PropertyRun,
+  runProperty,
+  RUNS,
+  type Sample,
+} from "./property.ts";
 import type { CheckReport } from "./report/report.ts";
-import { messageOf, UsageError } from "./usage.ts";
+import { UsageError } from "./usage.ts";
 
 /** Marks the result of {@link check}; the same in all copies of this package. */
 const CHECK = Symbol.for("gpugrad.check");
@@ -50,7 +58,7 @@ export function check(
   checkSubject(checkCall, f, arbitrary);
   // With its engine attached: the command may come from another copy of this package than the file under check, and
   // only the file's own copy recognises its tensors.
-  return { f, arbitrary, options, [CHECK]: checkProperty } as Check;
+  return { f, arbitrary, options, [CHECK]: runProperty } as Check;
 }
 
 /** Whether a value was made by {@link check}. */
@@ -58,31 +66,42 @@ export function isCheck(value: unknown): value is Check {
   return typeof value === "object" && value !== null && CHECK in value;
 }
 
-/** Options that the command line adds to a check. */
-export interface CheckRunOptions {
+/** Options that the command line adds to a check, or sets in place of its own. */
+export interface GivenOptions {
+  readonly order?: 1 | 2;
+  readonly mode?: "full" | "fast";
+  readonly device?: string;
+}
+
+/** Which runs of a check, and with which options. */
+export interface CheckRun extends GivenOptions {
   readonly name: string;
   readonly seed: number;
-  readonly runs: number;
-  readonly order?: 1 | 2;
-  readonly device?: string;
   readonly path?: string;
 }
 
+/** The options of a check as plain data, with its number of runs, and with the options of the command line. */
+export function optionsOf(
+  { options }: Check,
+  given: GivenOptions & { readonly runs?: number },
+): Record<string, unknown> & { runs: number } {
+  const { device, ...rest } = { runs: RUNS, ...options, ...defined(given) };
+  return { ...rest, ...(device === undefined ? {} : { device: typeof device === "string" ? device : device.name }) };
+}
+
 /** Runs a check. An error that prevents it goes into the report. */
-export async function runCheck(check: Check, run: CheckRunOptions): Promise<CheckReport> {
-  const { f, arbitrary, options, [CHECK]: engine } = check as Check & { readonly [CHECK]: typeof checkProperty };
-  const given = Object.fromEntries(Object.entries(run).filter(([, value]) => value !== undefined));
-  try {
-    return await engine(f, arbitrary, { ...options, ...given });
-  } catch (error) {
-    return {
-      name: run.name,
-      verdict: "undecided",
-      runs: 0,
-      counts: { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 },
-      report: null,
-      replay: null,
-      error: messageOf(error),
-    };
-  }
+export async function runCheck(
+  check: Check,
+  run: CheckRun,
+  how: Omit<PropertyRun, "reportErrors">,
+): Promise<CheckReport> {
+  const { f, arbitrary, options: { runs: _runs, ...options }, [CHECK]: engine } = check as Check & {
+    readonly [CHECK]: typeof runProperty;
+  };
+  return await engine(f, arbitrary, { ...options, ...defined(run) } as PropertyOptions, { ...how, reportErrors: true });
+}
+
+/** Without options that are undefined, which would hide others. */
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

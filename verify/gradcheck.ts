@@ -1,336 +1,34 @@
-/** The gradient check: runs every test and collects the results in one report. */
+/** The gradient check. */
 import { float64 as oracle } from "../core/backends/float64.ts";
 import type { Device } from "../core/device.ts";
+import type { DeviceChoice } from "../core/device_names.ts";
 import { chosenDevice } from "../core/devices.ts";
-import { arrayOf, boolean, type Declared, describe, kind, oneOf, Signature, string, whole } from "../core/options.ts";
-import { sameShape } from "../core/shape.ts";
-import { type DeviceChoice, realizeOptions } from "../core/device_names.ts";
-import { Tensor } from "../core/tensor.ts";
-import { notFiniteAt, sameValues } from "./arrays.ts";
-import {
-  cotangentsFor,
-  examine,
-  type Examined,
-  type ExamineOptions,
-  examineSecond,
-  isWrong,
-  type Recording,
-} from "./tape/examine.ts";
-import { indexOf, type Input, type InputLike, leafOf, readInputs } from "./inputs.ts";
-import { findDeparture, nonFiniteFinding } from "./tape/suspects.ts";
-import type { Judged, VariableResult } from "./differences/numeric.ts";
-import { compareDevice } from "./tape/device.ts";
-import { historyOf } from "./tape/oracle.ts";
-import { examinePlain, isPlain, type PlainFunction, type PlainPrecision } from "./plain.ts";
-import { anySeed, randomFrom } from "./random.ts";
-import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryReport, Verdict } from "./report/report.ts";
-import { gradientsOf } from "./tape/rounding.ts";
+import { describe, Signature } from "../core/options.ts";
+import { checkTape } from "./check_tape.ts";
+import { type Input, type InputLike, readInputs } from "./inputs.ts";
+import { type Asked, gradcheckKinds, type GradcheckOptions, resolve } from "./options.ts";
+import { examinePlain, isPlain, type PlainFunction } from "./plain.ts";
+import type { GradcheckReport } from "./report/report.ts";
 import { reportText } from "./report/text.ts";
-import { messageOf, UsageError } from "./usage.ts";
+import { elementReports, inputReport, reportOf } from "./summary.ts";
+import type { TensorFunction } from "./tape/recording.ts";
+import { UsageError } from "./usage.ts";
 
-/** A function whose gradient is checked: takes tensors, returns one or more. */
-// deno-lint-ignore no-explicit-any
-export type TensorFunction = (...tensors: any[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>;
+export { gradcheckKinds, type GradcheckOptions } from "./options.ts";
+export type { TensorFunction } from "./tape/recording.ts";
 
-/** Options of {@link gradcheck}. */
-export interface GradcheckOptions {
-  /** The name of the function in the report, default its own name. */
-  readonly name?: string;
-  /** The names of the inputs in the report, default the function's parameter names. */
-  readonly names?: readonly string[];
-  /**
-   * `full` tests each element; `fast` tests a few random directions, and each element if one fails. Default: by size.
-   */
-  readonly mode?: "full" | "fast";
-  /**
-   * The order of the derivative, default 1; 2 also differentiates the gradient, which is not possible for a plain
-   * function.
-   */
-  readonly order?: 1 | 2;
-  /** The seed of cotangents and directions, default random. */
-  readonly seed?: number;
-  /** The device to compare with the oracle, default the current one; `"float64"` for none. */
-  readonly device?: DeviceChoice;
-  /** The number of random directions in fast mode, default 2. */
-  readonly directions?: number;
-  /** How many times an element on a kink is moved off it, default 3. */
-  readonly resamples?: number;
-  /** How many of the worst elements the report lists, default 10. */
-  readonly worst?: number;
-  /** Whether to locate the entry of the tape whose rule is wrong, default true. */
-  readonly locate?: boolean;
-  /** The precision that a plain function computes in, default `"float64"`. */
-  readonly precision?: PlainPrecision;
-}
-
-/** The kinds of the options; those of {@link checkProperty} and {@link check} include them. */
-export const gradcheckKinds: Declared<GradcheckOptions> = {
-  name: string,
-  names: arrayOf(string, "strings"),
-  mode: oneOf("full", "fast"),
-  order: kind<1 | 2>("1 or 2", "2", (v) => v === 1 || v === 2),
-  seed: whole(),
-  device: realizeOptions.device,
-  directions: whole(1),
-  resamples: whole(0),
-  worst: whole(0),
-  locate: boolean,
-  precision: oneOf("float32", "float64"),
-};
 const gradcheckCall = new Signature<GradcheckOptions>("gradcheck(f, inputs, options)", gradcheckKinds, UsageError);
 const assertCall = new Signature<GradcheckOptions>("assertGradients(f, inputs, options)", gradcheckKinds, UsageError);
 
-/** Inputs with more elements than this are checked in fast mode. */
-const FULL_ELEMENTS = 1024;
-const VERDICTS: readonly Verdict[] = ["ok", "wrong", "kink", "noise", "untested"];
-
-function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
-  const counts = Object.fromEntries(VERDICTS.map((v) => [v, 0])) as Record<Verdict, number>;
-  for (const verdict of verdicts) counts[verdict]++;
-  return counts;
-}
-
-/** Checks that a function's result is one or more tensors. */
-function tensorsOf(result: unknown): Tensor[] {
-  const list = Array.isArray(result) ? result : [result];
-  list.forEach((t, i) => {
-    if (t instanceof Tensor) return;
-    const got = describe(t);
-    const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
-    throw new UsageError(
-      Array.isArray(result)
-        ? `gradcheck: the function must return tensors, got ${got}${copy} as element ${i}`
-        : `gradcheck: the function must return a tensor or an array of tensors, got ${got}${copy}`,
-    );
-  });
-  if (list.length === 0) throw new UsageError("gradcheck: the function must return at least one tensor, got none");
-  if (!list.some((t: Tensor) => t.dtype === "float")) {
-    throw new UsageError(
-      `gradcheck: the function must return a tensor of dtype float, got ${
-        list.map((t: Tensor) => `${t.dtype} (made by "${t.op.name}")`).join(", ")
-      }`,
-    );
-  }
-  return list;
-}
-
-/** A call of the function: its leaves, its outputs, and the names of the inputs that it wrote to. */
-interface Call {
-  readonly leaves: readonly Tensor[];
-  readonly outputs: readonly Tensor[];
-  readonly mutated: readonly string[];
-}
-
-/** Calls the function on fresh leaves. */
-async function recordCall(
-  f: TensorFunction,
-  inputs: readonly Input[],
-): Promise<Call> {
-  const leaves = inputs.map(leafOf);
-  let result: unknown;
-  try {
-    result = await f(...leaves);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const shapes = inputs.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join(", ");
-    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  const outputs = tensorsOf(result).filter((t) => t.dtype === "float");
-  const mutated = inputs.flatMap(({ name, values }, i) => sameValues(leaves[i].value!, values) ? [] : [name]);
-  inputs.forEach(({ values }, i) => leaves[i].value!.set(values));
-  return { leaves, outputs, mutated };
-}
-
-/** The recording of a call. */
-function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[]): Recording {
-  return { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) };
-}
-
-/** Whether two attributes are equal plain data. */
-function sameData(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const [first, second] = [a, b] as Record<string, unknown>[];
-  const keys = Object.keys(first);
-  return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
-}
-
-/** Describes how two calls with the same inputs differ; `null` if they do not. */
-function difference(a: Call, b: Call): string | null {
-  if (a.outputs.length !== b.outputs.length) {
-    return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
-  }
-  const twins = new Map<Tensor, Tensor>();
-  const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
-  for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
-    const [first, second] = pair;
-    const known = twins.get(first);
-    const same = known === undefined
-      ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
-        sameShape(first.shape, second.shape) && sameData(first.attributes, second.attributes)
-      : known === second;
-    if (!same) return "it records a different tape when called again";
-    if (known !== undefined) continue;
-    twins.set(first, second);
-    if (first === second) continue;
-    if (first.inputs.length === 0 && first.value && second.value && !sameValues(first.value, second.value)) {
-      return "a tensor that it creates has different values when called again";
-    }
-    for (let k = 0; k < first.inputs.length; k++) pairs.push([first.inputs[k], second.inputs[k]]);
-  }
-  return null;
-}
-
-/** Looks up an entry's number in the report. */
-type IdOf = (entry: Tensor) => number | undefined;
-
-function tapeOf(recording: Recording): { entries: Tensor[]; idOf: IdOf } {
-  const used = new Set(recording.history);
-  const entries = [...recording.leaves.filter((t) => !used.has(t)), ...recording.history];
-  const ids = new Map(entries.map((t, i) => [t, i]));
-  return { entries, idOf: (t) => ids.get(t) };
-}
-
-/** The results of one order as element reports. */
-function elementReports(
-  order: 1 | 2,
-  examined: Pick<Examined, "elements" | "directions">,
-  shapes: readonly (readonly number[])[],
-  positions: readonly number[],
-): ElementReport[] {
-  const report = (
-    input: number,
-    index: readonly number[],
-    { analytic, numeric, estimate, verdict }: Judged,
-  ): ElementReport => ({
-    input,
-    index,
-    order,
-    analytic,
-    numeric,
-    error: Math.abs(analytic - numeric),
-    estimate,
-    verdict,
-  });
-  return [
-    ...examined.directions.map((judged, i) => report(-1, [i], judged)),
-    ...examined.elements.flatMap((result, k) =>
-      result
-        ? result.verdicts.map((verdict, i) =>
-          report(positions[k], indexOf(i, shapes[k]), {
-            analytic: result.analytic[i],
-            numeric: result.numeric[i],
-            estimate: result.estimate[i],
-            verdict,
-          })
-        )
-        : []
-    ),
-  ];
-}
-
-/** The error of an element relative to its tolerance. */
-function relativeError({ error, estimate }: Pick<ElementReport, "error" | "estimate">): number {
-  return error === 0 ? 0 : error / estimate;
-}
-
-function inputReport(
-  name: string,
-  shape: readonly number[],
-  result: VariableResult | null,
-  elements: number,
-): InputReport {
-  if (!result) {
-    const verdicts = new Array<Verdict>(elements).fill("untested");
-    const counts = { ...countsOf([]), untested: elements };
-    return { name, shape, counts, relative: new Array<null>(elements).fill(null), verdicts };
-  }
-  const relative = Array.from(
-    result.analytic,
-    (analytic, i) => relativeError({ error: Math.abs(analytic - result.numeric[i]), estimate: result.estimate[i] }),
-  );
-  return { name, shape, counts: countsOf(result.verdicts), relative, verdicts: result.verdicts };
-}
-
-/** The worst elements: wrong ones first, then by error relative to tolerance. */
-function worstOf(elements: readonly ElementReport[], count: number): ElementReport[] {
-  const rank: Readonly<Record<Verdict, number>> = { wrong: 0, noise: 1, kink: 2, untested: 3, ok: 4 };
-  const keyed = elements.map((element) => {
-    const size = relativeError(element);
-    return { element, size: Number.isNaN(size) ? Infinity : size };
-  });
-  keyed.sort((a, b) => rank[a.element.verdict] - rank[b.element.verdict] || b.size - a.size);
-  return keyed.slice(0, count).map(({ element }) => element);
-}
-
-/** The parts that make up a report. */
-interface Parts {
-  readonly name: string;
-  readonly options: ResolvedOptions;
-  readonly started: number;
-  readonly device: string | null;
-  readonly inputs: readonly InputReport[];
-  readonly elements: readonly ElementReport[];
-  /** The number of elements not examined, over all orders. */
-  readonly untested: number;
-  readonly findings: readonly Finding[];
-  readonly blocked: boolean;
-  readonly margin: number | null;
-  readonly tape: readonly TapeEntryReport[];
-}
-
-function reportOf(parts: Parts): GradcheckReport {
-  const { name, options, started, device, inputs, elements, untested, findings, blocked, margin, tape } = parts;
-  const { mode, order, seed, worst } = options;
-  const counts = countsOf(elements.map(({ verdict }) => verdict));
-  counts.untested += untested;
-  const wrong = counts.wrong > 0 ||
-    findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
-  // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
-  const unsettled = blocked || (counts.ok === 0 && elements.length + untested > 0) ||
-    elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
-    findings.some(({ severity }) => severity === "error");
-  return {
-    version: 1,
-    name,
-    verdict: wrong ? "wrong" : unsettled ? "undecided" : "ok",
-    mode,
-    order,
-    seed,
-    device,
-    inputs,
-    counts,
-    worst: worstOf(elements, worst),
-    findings,
-    margin,
-    tape,
-    milliseconds: performance.now() - started,
-  };
-}
-
-interface ResolvedOptions extends ExamineOptions {
-  readonly order: 1 | 2;
-  readonly worst: number;
-  readonly locate: boolean;
-}
-
-function resolve(options: GradcheckOptions, inputs: readonly Input[]): ResolvedOptions {
-  const { order = 1, seed = anySeed(), directions = 2, resamples = 3, worst = 10, locate = true } = options;
-  const total = inputs.reduce((sum, { values, dtype }) => sum + (dtype === "float" ? values.length : 0), 0);
-  const mode = options.mode ?? (total <= FULL_ELEMENTS ? "full" : "fast");
-  return { mode, order, seed, directions, resamples, worst, locate };
-}
-
 /**
- * Checks the gradient of a function at a point. Compares it with finite differences on the float64 oracle, element by
- * element, judging each by the differences' own error estimate, and tests the other properties of a gradient: shape,
- * dtype, determinism, linearity in the cotangent.
+ * Checks the gradient of a function at a point. On the tape, its witness is the same function over dual numbers on the
+ * float64 oracle, exact to rounding; finite differences, each with an estimate of its own error, are asked where duals
+ * cannot say, and are the only witness of a plain function. The other properties of a gradient are tested, too: shape,
+ * dtype, determinism, linearity in the cotangent, and whether values that the function reads back have a part in it.
  *
- * Decisions (comparisons, ranks, masks, rounding) are taken once at the point and held while inputs are perturbed.
- * Kinks are recognised and called neither wrong nor right. Elements that this precision cannot decide are reported as
- * `noise`, elements that were not examined as `untested`.
+ * Decisions (comparisons, ranks, masks, rounding) are taken once at the point and held while inputs move, as is what
+ * `hold` holds. At a kink the gradient must lie between the slopes on both sides. Elements that this precision cannot
+ * decide are reported as `noise`, elements that were not examined as `untested`.
  *
  * @param f takes tensors and returns one or more; or `{ value, gradient }`, plain functions of arrays, for gradients
  * written by hand or in another library.
@@ -375,14 +73,14 @@ export async function checkAt(
   if (typeof f !== "function" && !plain) {
     throw new UsageError(`${caller}: expected f to be a function or { value, gradient }, got ${describe(f)}`);
   }
-  const read = await readInputs(caller, plain ? f.value : f, inputs, options.names);
+  const read = await readInputs(caller, f, inputs, options.names);
   const resolved = resolve(options, read);
   if (!read.some(({ dtype }) => dtype === "float")) {
     throw new UsageError("gradcheck: there is nothing to differentiate by: no input is of dtype float");
   }
   const name = options.name ?? ((plain ? f.value.name : f.name) || "function");
   return plain
-    ? checkPlain(f, read, { name, options: resolved, started }, options.precision ?? "float64")
+    ? checkPlain(f, read, { name, options: resolved, started }, options)
     : await checkTape(f, read, { name, options: resolved, started }, await deviceOf(options.device));
 }
 
@@ -392,34 +90,24 @@ async function deviceOf(choice: DeviceChoice | undefined): Promise<Device | null
   return device.record === oracle ? null : device;
 }
 
-/** A check as it was asked for, and when. */
-interface Asked {
-  readonly name: string;
-  readonly options: ResolvedOptions;
-  readonly started: number;
-}
-
 function checkPlain(
   f: PlainFunction,
   inputs: readonly Input[],
-  { name, options, started }: Asked,
-  precision: PlainPrecision,
+  asked: Asked,
+  { precision = "float64", tolerance }: GradcheckOptions,
 ): GradcheckReport {
+  const { options } = asked;
   if (options.order === 2) {
     throw new UsageError(
       "gradcheck: order 2 differentiates the gradient, which takes a function on the tape; { value, gradient } is checked in order 1",
     );
   }
-  const { findings, judged } = examinePlain(f, inputs, precision, options);
+  const { findings, judged } = examinePlain(f, inputs, { ...options, precision, tolerance });
   const elements = judged ? elementReports(1, judged, inputs.map(({ shape }) => shape), inputs.map((_, i) => i)) : [];
   return reportOf({
-    name,
-    options,
-    started,
+    asked,
     device: null,
-    inputs: inputs.map(({ name, shape, values }, i) =>
-      inputReport(name, shape, judged?.elements[i] ?? null, values.length)
-    ),
+    inputs: inputs.map((input, i) => inputReport(input, judged?.elements[i] ?? null)),
     elements,
     untested: inputs.reduce((sum, { values }, i) => sum + (judged?.elements[i] ? 0 : values.length), 0),
     findings,
@@ -427,212 +115,6 @@ function checkPlain(
     margin: null,
     tape: [],
   });
-}
-
-/** The reasons why there is nothing to examine, found without computing. */
-function obstacles(inputs: readonly Input[], first: Call, second: Call): Finding[] {
-  const findings: Finding[] = [];
-  for (const { name, values } of inputs) {
-    const at = notFiniteAt(values);
-    if (at >= 0) {
-      findings.push({
-        check: "non-finite",
-        severity: "warning",
-        message: `${name} holds ${values[at]}: no point to differentiate at`,
-      });
-    }
-  }
-  const changed = difference(first, second);
-  if (changed !== null) {
-    findings.push({
-      check: "determinism",
-      severity: "error",
-      message: `the function is not deterministic: ${changed}`,
-    });
-  }
-  return findings;
-}
-
-async function checkTape(
-  f: TensorFunction,
-  inputs: readonly Input[],
-  { name, options, started }: Asked,
-  device: Device | null,
-): Promise<GradcheckReport> {
-  const call = await recordCall(f, inputs);
-  const recording = recordingOf(call, inputs);
-  const { entries, idOf } = tapeOf(recording);
-  const findings: Finding[] = call.mutated.map((input) => ({
-    check: "mutation",
-    severity: "error",
-    message: `the function writes to the values of ${input}`,
-  }));
-  const stopped = obstacles(inputs, call, await recordCall(f, inputs));
-  findings.push(...stopped);
-
-  const orders: Examined[] = [];
-  if (stopped.length === 0) {
-    const first = examine(recording, options);
-    orders.push(first);
-    if (options.order === 2 && !first.blocked && !isWrong(first)) orders.push(examineSecond(first, options));
-  }
-  findings.push(...uninfluential(recording, orders));
-  addFindings(findings, recording, orders, idOf);
-  const { suspect, finding } = departure(recording, orders, options);
-  if (finding) findings.push(finding);
-  if (device && orders.length > 0 && !orders[0].blocked) {
-    const compared = await atSinglePrecision(f, inputs, { recording, idOf }, options);
-    if (compared) {
-      const { names, margin } = orders[0];
-      findings.push(...await compareDevice(device, { ...compared, names }, margin));
-    }
-  }
-
-  return reportOf({
-    name,
-    options,
-    started,
-    device: device?.name ?? null,
-    ...elementsOf(inputs, recording, orders, options),
-    findings,
-    blocked: stopped.length > 0 || orders.some(({ blocked }) => blocked),
-    margin: orders.reduce<number | null>(
-      (least, { margin }) => margin === null ? least : least === null ? margin : Math.min(least, margin),
-      null,
-    ),
-    tape: entries.map((t, id) => entryReport(t, id, recording, { idOf, suspect })),
-  });
-}
-
-function entryReport(
-  t: Tensor,
-  id: number,
-  { leaves, names }: Recording,
-  { idOf, suspect }: { idOf: IdOf; suspect: Tensor | null },
-): TapeEntryReport {
-  const at = leaves.indexOf(t);
-  return {
-    id,
-    op: t.op.name,
-    inputs: t.inputs.map((input) => idOf(input)!),
-    shape: t.shape,
-    dtype: t.dtype,
-    ...(at >= 0 ? { input: names[at] } : {}),
-    ...(t === suspect ? { suspect: true } : {}),
-  };
-}
-
-/** Adds what was found of each order. */
-function addFindings(findings: Finding[], { outputs }: Recording, orders: readonly Examined[], idOf: IdOf): void {
-  for (const [i, examined] of orders.entries()) {
-    const finding = nonFiniteFinding(examined, i === 0 ? outputs : orders[0].gradients, idOf, i === 1);
-    if (finding && !findings.some(({ check }) => check === finding.check)) findings.push(finding);
-    findings.push(...examined.findings.map((f) => (i === 1 ? { ...f, message: `second order: ${f.message}` } : f)));
-  }
-}
-
-/** The entry at which a wrong gradient departs, and what there is to say where the search ended before all were examined. */
-function departure(
-  recording: Recording,
-  orders: readonly Examined[],
-  options: ResolvedOptions,
-): { suspect: Tensor | null; finding: Finding | null } {
-  const wrong = orders.findIndex(isWrong);
-  if (wrong < 0 || !options.locate) return { suspect: null, finding: null };
-  const search = findDeparture(recording.outputs, wrongVariables(orders, wrong), wrong === 1 ? 2 : 1, options);
-  if (search.suspect || search.examined >= search.candidates) return { suspect: search.suspect, finding: null };
-  return {
-    suspect: null,
-    finding: {
-      check: "search",
-      severity: "info",
-      message:
-        `${search.examined} of ${search.candidates} entries of the tape were examined alone, at least one of each kind, ` +
-        "and none is wrong by itself; the search stopped at its limit",
-    },
-  };
-}
-
-/** What was found of each element, by input, and how many elements were not looked at. */
-function elementsOf(
-  inputs: readonly Input[],
-  recording: Recording,
-  orders: readonly Examined[],
-  options: ResolvedOptions,
-): { inputs: InputReport[]; elements: ElementReport[]; untested: number } {
-  const last = orders.at(-1);
-  const reported = new Map(last?.variables.map((t, k) => [t, last.elements[k]]));
-  const extra = options.order === 2 && orders.length === 2 ? orders[0].cotangents : [];
-  const floats = inputs.flatMap(({ dtype }, i) => (dtype === "float" ? [i] : []));
-  const positions = [...floats, ...extra.map((_, k) => inputs.length + k)];
-  const elements = orders.flatMap((examined, i) =>
-    elementReports(i === 0 ? 1 : 2, examined, examined.variables.map(({ shape }) => shape), positions)
-  );
-  const total = floats.reduce((sum, i) => sum + inputs[i].values.length, 0);
-  const wanted = options.order === 1 ? total : 2 * total + extra.reduce((sum, { size }) => sum + size, 0);
-  const looked = elements.filter(({ input }) => input >= 0).length;
-  return {
-    inputs: [
-      ...inputs.map(({ name, shape, dtype, values }, i) =>
-        inputReport(
-          name,
-          shape,
-          orders.length === options.order ? reported.get(recording.leaves[i]) ?? null : null,
-          dtype === "float" ? values.length : 0,
-        )
-      ),
-      ...extra.map((t, k) =>
-        inputReport(extra.length > 1 ? `cotangent ${k}` : "cotangent", t.shape, reported.get(t) ?? null, t.size)
-      ),
-    ],
-    elements,
-    untested: wanted - looked,
-  };
-}
-
-/** The leaves whose gradient is wrong; all of them if it is not known which. */
-function wrongVariables(orders: readonly Examined[], at: number): readonly Tensor[] {
-  const { variables } = orders[0];
-  const wrong = variables.filter((_, k) => orders[at].elements[k]?.verdicts.includes("wrong"));
-  return wrong.length > 0 ? wrong : variables;
-}
-
-/** Reports inputs that no output depends on. */
-function uninfluential({ leaves, names, history }: Recording, orders: readonly Examined[]): Finding[] {
-  if (orders.length === 0) return [];
-  const used = new Set(history);
-  return leaves.flatMap((t, i): Finding[] =>
-    t.dtype !== "float" || t.size === 0 || used.has(t) ? [] : [{
-      check: "missing gradient",
-      severity: "warning",
-      message: `no output of the function depends on ${names[i]}; was its value read back, or another tensor used?`,
-    }]
-  );
-}
-
-/** The outputs and their gradients at the nearest point that float32 can represent, to compare a device with the oracle. */
-async function atSinglePrecision(
-  f: TensorFunction,
-  inputs: readonly Input[],
-  { recording, idOf }: { recording: Recording; idOf: IdOf },
-  options: ResolvedOptions,
-): Promise<{ outputs: readonly Tensor[]; gradients: readonly Tensor[]; idOf: IdOf } | null> {
-  const exact = inputs.every(({ values }) => values.every((x) => Object.is(Math.fround(x), x)));
-  let rounded = recording;
-  if (!exact) {
-    const near = inputs.map((input) => ({ ...input, values: Float64Array.from(input.values, Math.fround) }));
-    rounded = recordingOf(await recordCall(f, near), near);
-  }
-  const variables = rounded.leaves.filter((t) => t.dtype === "float");
-  const cotangents = cotangentsFor(rounded.outputs, randomFrom(options.seed));
-  let gradients: Tensor[];
-  try {
-    gradients = gradientsOf(rounded.outputs, variables, cotangents);
-  } catch {
-    // Reported with the first order.
-    return null;
-  }
-  return { outputs: rounded.outputs, gradients, idOf: exact ? idOf : tapeOf(rounded).idOf };
 }
 
 /**

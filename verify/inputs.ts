@@ -30,11 +30,12 @@ function isData(input: unknown): input is TensorData {
   return typeof input === "object" && input !== null && "shape" in input && "values" in input;
 }
 
-/** The names of a function's parameters, if its source shows them plainly. */
+/** The names of the inputs of a function, as its parameters, or those that a plain function takes apart, show them. */
 export function parameterNames(f: unknown): string[] {
-  const text = String(f);
-  const list = /^(?:async\s*)?(?:function\s*[\w$]*\s*)?\(([\w$,\s]*)\)/.exec(text) ??
-    /^(?:async\s+)?([\w$]+)\s*=>/.exec(text);
+  const list = typeof f === "function"
+    ? /^(?:async\s*)?(?:function\s*[\w$]*\s*)?\(([\w$,\s]*)\)/.exec(String(f)) ??
+      /^(?:async\s+)?([\w$]+)\s*=>/.exec(String(f))
+    : /^[^(]*\(\s*\[([\w$,\s]*)\]/.exec(String((f as { value?: unknown } | null)?.value));
   return list ? list[1].split(",").map((name) => name.trim()).filter((name) => name.length > 0) : [];
 }
 

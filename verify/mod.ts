@@ -1,5 +1,6 @@
 /**
- * Verification of gradients against finite differences with error estimates, on gpugrad's tape and for plain functions.
+ * Verification of gradients: on gpugrad's tape against dual numbers and finite differences, and against finite differences
+ * with error estimates for plain functions.
  *
  * @module
  */
@@ -8,20 +9,16 @@ export type { InputLike, TensorData } from "./inputs.ts";
 export type { PlainArrays, PlainFunction, PlainPrecision } from "./plain.ts";
 export { assertProperty, checkProperty, type PropertyOptions, type Sample } from "./property.ts";
 export {
-  broadcastableShapes,
   type DefaultBoxLayout,
   defaultBoxLayouts,
   type DetectionScene,
   detectionScenes,
-  drawFrom,
-  indices,
-  permutations,
   type SceneOptions,
-  type ShapeOptions,
-  shapes,
-  type TensorOptions,
-  tensors,
-} from "./generate/arbitraries.ts";
+} from "./generate/detections.ts";
+export { drawFrom } from "./generate/draw.ts";
+export { broadcastableShapes, type ShapeOptions, shapes } from "./generate/shapes.ts";
+export { indices, permutations, tensors } from "./generate/tensors.ts";
+export type { TensorOptions } from "./generate/values.ts";
 export type {
   BlockReport,
   CheckReport,
@@ -33,9 +30,7 @@ export type {
   TapeEntryReport,
   Verdict,
 } from "./report/report.ts";
-export { mergeRuns } from "./blocks.ts";
 export { type Check, check, type CheckOptions } from "./check.ts";
-export { reportHtml } from "./report/html.ts";
-export { parseReport, reportJson } from "./report/json.ts";
-export { reportText, runText, type TextOptions, type TextStyle } from "./report/text.ts";
+export type { TextOptions, TextStyle } from "./report/text.ts";
+export { mergeRuns, parseReport, reportHtml, reportJson, reportText, runText } from "./reports.ts";
 export { UsageError } from "./usage.ts";

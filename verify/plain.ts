@@ -1,8 +1,9 @@
 /** Checks of functions outside the tape, with hand-written gradients. */
 import { sameValues } from "./arrays.ts";
-import type { Input } from "./inputs.ts";
+import { elementText, type Input } from "./inputs.ts";
+import { GradientErrors } from "./differences/gradient_errors.ts";
+import { type JudgedAll, judgeGradient, type JudgeOptions } from "./differences/judge.ts";
 import { Differences, type Problem } from "./differences/numeric.ts";
-import { type ExamineOptions, judgeAll, type JudgedAll } from "./tape/examine.ts";
 import { randomFrom } from "./random.ts";
 import type { Finding } from "./report/report.ts";
 import { messageOf, UsageError } from "./usage.ts";
@@ -34,14 +35,21 @@ export type PlainArrays = readonly (Float32Array | Float64Array)[];
  * ```
  */
 export interface PlainFunction {
-  value(arrays: PlainArrays): number;
-  gradient(arrays: PlainArrays): readonly ArrayLike<number>[];
+  value(arrays: PlainArrays, context?: unknown): number;
+  gradient(arrays: PlainArrays, context?: unknown): readonly ArrayLike<number>[];
 }
 
 /** Whether a value is a plain function with its gradient. */
 export function isPlain(f: unknown): f is PlainFunction {
   const { value, gradient } = (f ?? {}) as Partial<PlainFunction>;
   return typeof value === "function" && typeof gradient === "function";
+}
+
+/** How a plain function computes. */
+export interface PlainOptions {
+  readonly precision: PlainPrecision;
+  /** How exact the gradient claims to be, relative to itself; default as exact as its rounding allows. */
+  readonly tolerance?: number;
 }
 
 /** A plain function as a numeric problem. */
@@ -52,10 +60,15 @@ class PlainProblem implements Problem {
   readonly terms = null;
   readonly #f: PlainFunction;
   readonly #single: boolean;
+  readonly #tolerance: number;
+  /** The gradient at the point, and the errors of its elements, measured on first use. */
+  #gradient: readonly Float64Array[] = [];
+  #errors: GradientErrors | null = null;
 
-  constructor(f: PlainFunction, variables: readonly Float64Array[], precision: PlainPrecision) {
+  constructor(f: PlainFunction, variables: readonly Float64Array[], { precision, tolerance = 0 }: PlainOptions) {
     this.#f = f;
     this.#single = precision === "float32";
+    this.#tolerance = tolerance;
     this.epsilon = this.#single ? 2 ** -23 : 2 ** -52;
     this.variables = variables;
   }
@@ -70,7 +83,8 @@ class PlainProblem implements Problem {
   }
 
   settle(): readonly Float64Array[] {
-    return call("gradient", () => this.#f.gradient(this.arrays())).map((g) => Float64Array.from(g));
+    this.#errors = null;
+    return this.#gradient = this.#gradients().map((g) => Float64Array.from(g));
   }
 
   evaluate(): readonly Float64Array[] {
@@ -82,8 +96,13 @@ class PlainProblem implements Problem {
     return null;
   }
 
-  gradientRounding(): null {
-    return null;
+  gradientRounding(weights: readonly Float64Array[], kink: boolean): number {
+    this.#errors ??= new GradientErrors(this, this.#gradient, () => this.#gradients(), this.#tolerance);
+    return this.#errors.of(weights, kink);
+  }
+
+  #gradients(): readonly ArrayLike<number>[] {
+    return call("gradient", () => this.#f.gradient(this.arrays()));
   }
 }
 
@@ -158,20 +177,18 @@ function tryOut(
 export function examinePlain(
   f: PlainFunction,
   inputs: readonly Input[],
-  precision: PlainPrecision,
-  options: ExamineOptions,
+  options: JudgeOptions & PlainOptions & { readonly seed: number },
 ): { findings: Finding[]; judged: JudgedAll | null } {
-  const single = precision === "float32";
+  const single = options.precision === "float32";
   const variables = inputs.map(({ values }) => (single ? Float64Array.from(values, Math.fround) : values.slice()));
-  const problem = new PlainProblem(f, variables, precision);
+  const problem = new PlainProblem(f, variables, options);
   const { findings, usable } = tryOut(f, problem, inputs);
   if (!usable) return { findings, judged: null };
-  const judged = judgeAll(
+  const judged = judgeGradient(
     new Differences(problem),
     {
-      names: inputs.map(({ name }) => name),
-      shapes: inputs.map(({ shape }) => shape),
-      whyNoGradient: () => "the gradient is 0 everywhere",
+      name: (k) => inputs[k].name,
+      element: (k, i) => elementText(inputs[k].name, i, inputs[k].shape),
     },
     randomFrom(options.seed),
     options,

@@ -1,14 +1,16 @@
 /** Gradient checks at generated inputs. */
-import fc from "fast-check";
+import type fc from "fast-check";
 import { type Declared, describe, kind, Signature, whole } from "../core/options.ts";
-import { ARBITRARY, bounded, isArbitrary } from "./generate/bounded.ts";
+import { ARBITRARY, isArbitrary } from "./generate/bounded.ts";
+import { type Block, blocksOf, runBlocks } from "./blocks.ts";
 import { checkAt, gradcheckKinds, type GradcheckOptions, type TensorFunction } from "./gradcheck.ts";
 import { type InputLike, parameterNames } from "./inputs.ts";
 import { isPlain, type PlainFunction } from "./plain.ts";
-import { replayOptions } from "./report/advice.ts";
+import { plural, replayOptions } from "./report/advice.ts";
 import { anySeed } from "./random.ts";
-import type { CheckReport, GradcheckReport, Verdict } from "./report/report.ts";
+import type { CheckReport } from "./report/report.ts";
 import { reportText } from "./report/text.ts";
+import { type Phase, Trial } from "./trial.ts";
 import { messageOf, UsageError } from "./usage.ts";
 
 /** A generated call: the inputs of differentiation and an optional context. */
@@ -24,18 +26,24 @@ export interface PropertyOptions extends Omit<GradcheckOptions, "seed"> {
   readonly runs?: number;
   /** The seed of inputs, cotangents and directions, default random. */
   readonly seed?: number;
-  /** The input to start from: the path of a failure's replay, used with its seed. It is shrunk as before. */
+  /** The input to start from: the path of a report's `replay`, used with its seed. A failure is shrunk as before. */
   readonly path?: string;
 }
+
+/** A path: the block of runs, the input within it, and the steps of shrinking from there. */
+const PATH = /^\d+(:\d+)+$/;
+
+/** The number of inputs of a check that sets none. */
+export const RUNS = 100;
 
 /** The kinds of the options. */
 export const propertyKinds: Declared<PropertyOptions> = {
   ...gradcheckKinds,
   runs: whole(1),
   path: kind<string>(
-    'a path such as "3" or "3:1:0"',
-    '"3:1:0"',
-    (v) => typeof v === "string" && /^\d+(:\d+)*$/.test(v),
+    'the path of a replay, such as "0:3"',
+    '"0:3"',
+    (v) => typeof v === "string" && PATH.test(v),
   ),
 };
 const checkPropertyCall = new Signature<PropertyOptions>(
@@ -55,9 +63,6 @@ export function checkSubject(call: Signature, f: unknown, arbitrary: unknown): v
   if (!isArbitrary(arbitrary)) throw call.wrong("arbitrary", ARBITRARY, arbitrary);
 }
 
-/** Seeds of cotangents and directions; they do not shrink. */
-const directionSeeds = fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff }));
-
 function asSample(generated: unknown): Sample {
   if (Array.isArray(generated)) return { inputs: generated };
   if (typeof generated === "object" && generated !== null && Array.isArray((generated as Sample).inputs)) {
@@ -71,15 +76,22 @@ function asSample(generated: unknown): Sample {
 
 /** Binds the context to the function. */
 function bound(f: TensorFunction | PlainFunction, sample: Sample): TensorFunction | PlainFunction {
-  if (typeof f !== "function" || !("context" in sample)) return f;
-  return (...tensors) => f(...tensors, sample.context);
+  if (!("context" in sample)) return f;
+  const { context } = sample;
+  if (typeof f === "function") return (...tensors) => f(...tensors, context);
+  return { value: (arrays) => f.value(arrays, context), gradient: (arrays) => f.gradient(arrays, context) };
 }
 
 /**
  * Checks the gradient of a function at generated inputs, as {@link gradcheck} does at one. A failure is shrunk: the
- * report is of the simplest input found at which the gradient is wrong, and `replay` reproduces it directly.
+ * report is of the simplest input found at which the gradient is wrong, and `replay` reproduces it directly. The same
+ * seed gives the same report, times apart.
  *
- * @param f takes tensors, followed by a context if the arbitrary generates one; or a plain function with its gradient.
+ * The verdict is `wrong` if the gradient is wrong at any input, otherwise `undecided` if most of the runs decided
+ * nothing, or if most of the elements were left without a verdict.
+ *
+ * @param f takes tensors, followed by a context if the arbitrary generates one; or a plain function with its gradient,
+ * both of which take the context after the arrays.
  * @param arbitrary generates arrays of inputs, as {@link tensors} does, or `{ inputs, context }`. A filter that rejects
  * everything is detected by the random numbers that it consumes; one on `fc.constant` consumes none and never returns.
  * @returns the report. A wrong gradient does not throw.
@@ -105,106 +117,73 @@ export async function checkProperty(
 ): Promise<CheckReport> {
   checkPropertyCall.check(arguments);
   checkSubject(checkPropertyCall, f, arbitrary);
-  const { path, runs = path === undefined ? 100 : 1, seed = anySeed(), ...rest } = options;
+  return await runProperty(f, arbitrary, options);
+}
+
+/** How far a check is, for a display. */
+export interface Progress {
+  readonly phase: Phase;
+  /** The number of completed runs, and of inputs tried since one failed. */
+  readonly runs: number;
+  readonly shrinks: number;
+  /** The path of the input that is being checked, or of the failure that is being shrunk. */
+  readonly path: string;
+  /** The report so far, made on demand. */
+  report(): CheckReport;
+}
+
+/** How {@link runProperty} runs a check. */
+export interface PropertyRun {
+  /** The blocks to run, default those of all runs. */
+  readonly blocks?: readonly Block[];
+  /** Called before each input. */
+  readonly watch?: (progress: Progress) => void;
+  /** Whether an error that prevents the check goes into the report rather than being thrown, default false. */
+  readonly reportErrors?: boolean;
+}
+
+/** Implements {@link checkProperty} for callers that have checked the arguments, the command among them. */
+export async function runProperty(
+  f: TensorFunction | PlainFunction,
+  arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>,
+  options: PropertyOptions,
+  { blocks, watch = () => {}, reportErrors = false }: PropertyRun = {},
+): Promise<CheckReport> {
+  const { path, runs = path === undefined ? RUNS : 1, seed = anySeed(), ...rest } = options;
   const name = options.name ?? ((typeof f === "function" ? f.name : f.value.name) || "function");
-  const tally = new Tally();
-  let failed = false;
-  let mistake: unknown = null;
-  const at = (generated: unknown, directions: number, more: Partial<GradcheckOptions> = {}) => {
-    const sample = asSample(generated);
-    return checkAt("gradcheck", bound(f, sample), sample.inputs, {
-      ...rest,
+  // From the function as it was given: with a context bound it hides its parameters.
+  const fixed = { ...rest, name, names: rest.names ?? parameterNames(f) };
+  const [first, ...start] = (path ?? "").split(":").map(Number);
+  const wanted = path === undefined ? blocks ?? blocksOf(runs) : [{ index: first, runs }];
+  let before = 0;
+  return await runBlocks(name, wanted, async (block, soFar) => {
+    const trial = new Trial(
       name,
-      names: rest.names ?? namesOf(f),
-      ...more,
-      seed: directions,
-    });
-  };
-
-  const property = fc.asyncProperty(
-    bounded(arbitrary, "checkProperty"),
-    directionSeeds,
-    async (generated, directions) => {
-      if (mistake !== null) return true;
-      let report: GradcheckReport;
-      try {
-        report = await at(generated, directions, { locate: false });
-      } catch (error) {
-        rethrowPrecondition(error as Error);
-        // Not a failure that shrinking could explain.
-        mistake = error;
-        return true;
-      }
-      const wrong = report.verdict === "wrong";
-      if (!failed) tally.add(report);
-      failed ||= wrong;
-      return !wrong;
-    },
-  );
-  const start = path === undefined ? {} : { path };
-  const result = await drawn(() => fc.check(property, { numRuns: runs, seed, ...start }));
-  if (mistake !== null) throw mistake;
-  requireTried(result);
-  const { runs: tried, counts, last } = tally;
-  if (result.failed) {
-    const [generated, directions] = result.counterexample!;
-    const report = await at(generated, directions);
-    const replay = { seed: result.seed, path: startOf(result.counterexamplePath ?? "", path) };
-    return { name, verdict: "wrong", runs: tried, counts, report, replay, error: null };
-  }
-  const verdict = tried > 0 && tally.undecided < tried ? "ok" : "undecided";
-  return { name, verdict, runs: tried, counts, report: last, replay: null, error: null };
-}
-
-/** The sum of the reports on a property's inputs. */
-class Tally {
-  readonly counts: Record<Verdict, number> = { ok: 0, wrong: 0, kink: 0, noise: 0, untested: 0 };
-  runs = 0;
-  undecided = 0;
-  last: GradcheckReport | null = null;
-
-  add(report: GradcheckReport): void {
-    this.runs++;
-    this.last = report;
-    if (report.verdict === "undecided") this.undecided++;
-    for (const [verdict, count] of Object.entries(report.counts)) this.counts[verdict as Verdict] += count;
-  }
-}
-
-/** Rethrows the failure of fast-check's `pre` inside the function: this input does not count. */
-function rethrowPrecondition({ cause }: Error): void {
-  if (fc.PreconditionFailure.isFailure(cause)) throw cause;
-}
-
-/** Throws if nothing was checked. */
-function requireTried<T>(result: fc.RunDetails<T>): void {
-  if (!result.failed || result.counterexample !== null) return;
-  throw new UsageError(
-    `checkProperty: the arbitrary generates nothing to check: ${result.numSkips} inputs were rejected by a precondition`,
-  );
-}
-
-/** Runs fast-check. Exceptions come from the arbitrary, because the property itself never throws. */
-async function drawn<T>(check: () => Promise<T>): Promise<T> {
-  try {
-    return await check();
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`checkProperty: the arbitrary throws: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/**
- * The start of the path to a counterexample. The steps of shrinking follow it, up to a hundred; they can be left out,
- * because shrinking finds them again.
- */
-function startOf(way: string, given = "0"): string {
-  return way.split(":").slice(0, given.split(":").length).join(":");
-}
-
-/** The names of the inputs, read from the original function: the one with the context bound hides its parameters. */
-function namesOf(f: TensorFunction | PlainFunction): readonly string[] {
-  return parameterNames(typeof f === "function" ? f : f.value);
+      arbitrary,
+      async (generated, directions, { locate }) => {
+        const sample = asSample(generated);
+        const located = locate ? {} : { locate };
+        return await checkAt("gradcheck", bound(f, sample), sample.inputs, { ...fixed, ...located, seed: directions });
+      },
+      { seed, block, start },
+    );
+    trial.watch = (phase) =>
+      watch({
+        phase,
+        runs: before + trial.runs,
+        shrinks: trial.shrinks,
+        path: trial.path,
+        report: () => soFar(trial.report()),
+      });
+    try {
+      return await trial.run();
+    } catch (error) {
+      if (!reportErrors) throw error;
+      return { ...trial.report(), verdict: "undecided", error: messageOf(error) };
+    } finally {
+      before += trial.runs;
+    }
+  });
 }
 
 /**
@@ -232,8 +211,8 @@ export async function assertProperty(
   checkSubject(assertPropertyCall, f, arbitrary);
   const check = await checkProperty(f, arbitrary, options);
   if (check.verdict === "ok") return check;
-  const { report, replay, runs, verdict } = check;
-  const after = `${verdict} after ${runs} ${runs === 1 ? "run" : "runs"}`;
+  const { report, replay, runs, undecided, verdict } = check;
+  const after = `${verdict} after ${plural(runs, "run")}${undecided ? `, ${undecided} of which decided nothing` : ""}`;
   const again = replay
     ? `\n\nReplay: { seed: ${replay.seed}, path: ${JSON.stringify(replay.path)} }, on the command line ${
       replayOptions(replay).join(" ")

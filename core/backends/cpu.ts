@@ -7,7 +7,7 @@ import { commonLimits, hostCosts } from "./budgets.ts";
 import { openHost } from "./platform.ts";
 
 /** It computes in doubles and stores float32. Each operation is rounded, so that comparisons agree with float32. */
-const dialect: Dialect = { ...common, name: "cpu", rounds: true, exactIndex: Number.MAX_SAFE_INTEGER };
+const dialect: Dialect = { ...common, name: "cpu", rounds: "Math.fround", exactIndex: Number.MAX_SAFE_INTEGER };
 
 export const cpu: Backend = {
   name: "cpu",

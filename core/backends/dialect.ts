@@ -10,8 +10,8 @@ export interface Dialect {
   readonly functions: ScalarFunctions;
   /** Whether literals, and all results, are doubles; they are rounded to float32 elsewhere. */
   readonly double: boolean;
-  /** Whether it computes in doubles but stores float32. Each result of arithmetic is then rounded. */
-  readonly rounds: boolean;
+  /** The function that is applied to each result of arithmetic: it rounds where a backend computes in doubles but stores float32. */
+  readonly rounds: string | null;
   /**
    * Whether its compiler treats floats as real numbers. Values are then hidden from it, and numbers that are not finite are read from a
    * table.
@@ -44,7 +44,7 @@ export const common: Omit<Dialect, "name"> = {
   thread: THREAD,
   functions: base,
   double: false,
-  rounds: false,
+  rounds: null,
   shader: false,
   flat: false,
   exactIndex: EXACT_IN_SINGLE,

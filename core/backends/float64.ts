@@ -1,14 +1,25 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
-import type { Plan, Source } from "../plan/plan.ts";
+import type { Plan, Source, Step } from "../plan/plan.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
-import { renderLoop } from "./render.ts";
+import type { ScalarFunctions } from "./functions.ts";
+import { render, renderLoop } from "./render.ts";
 
-type Kernel = (out: Float64Array, ...args: Float64Array[]) => void;
+/** A kernel: fills the first array from the others. */
+export type Kernel = (...arrays: Float64Array[]) => void;
+
+/** Options of {@link compileForHost}. */
+export interface HostOptions {
+  /**
+   * Returns a number near 0 by which a result of arithmetic is off, relative to it, to see how rounding propagates. Sums and products of
+   * whole numbers are exact and stay so: positions are computed with them. Default none is off.
+   */
+  readonly jitter?: () => number;
+}
 
 /** A plan that the host runs, without waiting for anything. */
 export interface HostPlan {
@@ -37,12 +48,64 @@ const dialect: Dialect = {
   exactIndex: Number.MAX_SAFE_INTEGER,
 };
 
+/** How kernels round: as doubles do, or with an additional error. */
+export interface Rounding {
+  readonly dialect: Dialect;
+  /** Makes a function. */
+  compile(parameters: readonly string[], body: string): Kernel;
+}
+
+const doubles: Rounding = { dialect, compile: (parameters, body) => new Function(...parameters, body) as Kernel };
+
+const JITTERED = "jittered";
+
+/** Sums and products tell the errors whether they are exact. */
+const jitteredSums: ScalarFunctions = Object.fromEntries(
+  ["add", "sub", "mul", "sum", "product"].map((name): [string, ScalarFunctions[string]] => {
+    const operator = { sub: "-", mul: "*", product: "*" }[name] ?? "+";
+    return [name, { write: ([a, b]) => `${JITTERED}(${a} ${operator} ${b}, ${a}, ${b})` }];
+  }),
+);
+
+function jitteredDialect(): Dialect {
+  return { ...dialect, rounds: JITTERED, functions: { ...dialect.functions, ...jitteredSums } };
+}
+
+/** Returns how kernels round if results of arithmetic are off as {@link HostOptions.jitter} says. */
+export function roundingOf(jitter?: () => number): Rounding {
+  if (!jitter) return doubles;
+  const jittered = (x: number, a = NaN, b = NaN): number => {
+    const exact = Number.isInteger(a) && Number.isInteger(b) && Number.isSafeInteger(x);
+    return exact ? x : x * (1 + jitter());
+  };
+  return {
+    dialect: jitteredDialect(),
+    compile: (parameters, body) => {
+      const made = new Function(JITTERED, `return function (${parameters.join(", ")}) {\n${body}}`);
+      return made(jittered) as Kernel;
+    },
+  };
+}
+
+/** The kernel of a step, which reads the arrays of the step's arguments, and the bytes of its code. */
+export function kernelOf(step: Step, rounding: Rounding): { run: Kernel; bytes: number } {
+  const { form, kernel, args, name } = step;
+  let text = kernel;
+  if (rounding !== doubles) {
+    if (!form) throw new Error(`float64: the step "${name}" has no loop form to render again`);
+    text = render({ ...form, args, iterations: kernel.iterations }, rounding.dialect);
+  }
+  const { parameters, body } = renderLoop(text);
+  return { run: rounding.compile(parameters, body), bytes: 2 * body.length };
+}
+
 export const float64: Backend = {
   name: "float64",
   computesOn: "host",
   runsIn: RUNTIMES,
   needs: () => null,
   dialect,
+  forms: true,
   costs: hostCosts,
   limits: { ...commonLimits, name: "float64", exactValue: Number.MAX_SAFE_INTEGER },
   accuracy: "host double",
@@ -61,30 +124,32 @@ const driver: Driver = {
 };
 
 /** Turns a plan for {@link float64} into functions. */
-export function compileForHost(plan: Plan): HostPlan {
-  const kernels = plan.steps.map((step) => {
-    const { parameters, body } = renderLoop(step.kernel);
-    return new Function(...parameters, body) as Kernel;
-  });
+export function compileForHost(plan: Plan, { jitter }: HostOptions = {}): HostPlan {
+  const rounding = roundingOf(jitter);
+  const kernels = plan.steps.map((step) => kernelOf(step, rounding));
+  const shapes = plan.steps.map(({ shape }) => shape);
+  // Forms are larger than kernels, and compiled plans are kept for long.
+  const sources = plan.steps.map(({ args }) => args);
+  const { results: wanted } = plan;
   return {
-    bytes: plan.steps.reduce((bytes, step) => bytes + 2 * step.kernel.lines.join("").length, 0),
+    bytes: kernels.reduce((sum, { bytes }) => sum + bytes, 0),
     bind(leaves) {
-      const outputs = plan.steps.map((step) => new Float64Array(sizeOf(step.shape)));
+      const outputs = shapes.map((shape) => new Float64Array(sizeOf(shape)));
       const get = (source: Source): Float64Array =>
         source.from === "leaf"
           ? leaves[source.index]
           : source.from === "step"
           ? outputs[source.index]
           : new Float64Array(0);
-      const calls = plan.steps.map((step, i) => [outputs[i], ...step.args.map(get)] as const);
-      const results = plan.results.map(get);
+      const calls = sources.map((args, i) => [outputs[i], ...args.map(get)]);
+      const results = wanted.map(get);
       return {
         results,
         run: () => {
-          for (let i = 0; i < kernels.length; i++) kernels[i](...calls[i]);
+          for (let i = 0; i < kernels.length; i++) kernels[i].run(...calls[i]);
           return results;
         },
-        profile: () => kernels.map((kernel, i) => millisecondsOf(() => kernel(...calls[i]))),
+        profile: () => kernels.map(({ run }, i) => millisecondsOf(() => run(...calls[i]))),
       };
     },
   };
@@ -92,13 +157,14 @@ export function compileForHost(plan: Plan): HostPlan {
 
 function compile(plan: Plan): CompiledPlan {
   const { bytes, bind } = compileForHost(plan);
+  const arrays = plan.steps.reduce((sum, { shape }) => sum + 8 * sizeOf(shape), 0);
   return {
     bytes,
     run(leaves) {
       const values = leaves.map(asFloat64);
-      return Promise.resolve([...bound(plan, () => bind(values)).run()]);
+      return Promise.resolve([...bound(arrays, () => bind(values)).run()]);
     },
-    profile: (leaves) => bound(plan, () => bind(leaves.map(asFloat64))).profile(),
+    profile: (leaves) => bound(arrays, () => bind(leaves.map(asFloat64))).profile(),
     dispose: () => {},
   };
 }
@@ -125,12 +191,11 @@ function millisecondsOf(call: () => void): number {
 }
 
 /** Binds a plan. If memory is refused, the error states how much was requested. */
-function bound(plan: Plan, bind: () => BoundPlan): BoundPlan {
+function bound(bytes: number, bind: () => BoundPlan): BoundPlan {
   try {
     return bind();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    const bytes = plan.steps.reduce((sum, { shape }) => sum + 8 * sizeOf(shape), 0);
     throw new Error(`float64: out of memory: the arrays of this plan take ${bytes} bytes`, { cause: error });
   }
 }

@@ -56,7 +56,7 @@ const sign: Write = ([x]) => `(${x} > 0.0 ? 1.0 : (${x} < 0.0 ? -1.0 : ${x}))`;
 const roundHalfEven: Write = ([x], w) => {
   const low = w.bind(`Math.floor(${x})`);
   const fraction = w.bind(`(${x} - ${low})`);
-  const half = w.bind(`Math.floor(${w.round(`(${low} * 0.5)`)})`);
+  const half = w.bind(`Math.floor((${low} * 0.5))`);
   const odd = `(${low} - 2.0 * ${half})`;
   return `(${low} + (${fraction} > 0.5 ? 1.0 : (${fraction} < 0.5 ? 0.0 : ${odd})))`;
 };
@@ -124,6 +124,8 @@ const conversions: Record<string, Write> = {
   isPosition: ([x, size], w) => w.call("and", `${x} >= 0.0`, `${x} < ${size}`),
   /** A position, which may be an integer of the kernel language, as a number. */
   asNumber: ([position]) => `${position} + 0.0`,
+  /** A number that counts as a constant in derivatives. */
+  held: ([x]) => x,
   /** The result of a loop. */
   total: ([x], w) => w.hide(x),
 };

@@ -1,6 +1,6 @@
 /** Kernels as text: the loop form in the dialect of a backend. Only the spelling is decided here. */
 import { type Expression, type Linear, type Local, PREFIX } from "../expression.ts";
-import type { LoopKernel, Statement } from "../plan/form.ts";
+import type { LoopForm, LoopKernel, Statement } from "../plan/form.ts";
 import { type Dialect, HIDDEN } from "./dialect.ts";
 import { type Code, type Hidden, inTable, Name, type Writer } from "./functions.ts";
 
@@ -24,7 +24,8 @@ export interface KernelText {
 /** The table of numbers that shaders cannot spell, and of powers of 2. */
 const NUMBERS = "numbers";
 
-class Rendering implements Writer {
+/** Writes the statements of a kernel. */
+export class Rendering implements Writer {
   readonly lines: string[] = [];
   readonly tables = new Set<string>();
   readonly opaque = new Set<string>();
@@ -42,29 +43,27 @@ class Rendering implements Writer {
   // Statements
 
   statements(body: readonly Statement[]): void {
-    for (const statement of body) this.#statement(statement);
+    for (const statement of body) this.statement(statement);
   }
 
-  #statement(statement: Statement): void {
+  statement(statement: Statement): void {
     switch (statement.kind) {
       case "constant":
-        this.#codes[statement.local.id] = this.#constant(statement.value);
-        return;
+        return this.define(statement.local, this.#constant(statement.value));
       case "const":
-        this.#codes[statement.local.id] = this.bind(this.expression(statement.value));
-        return;
+        return this.define(statement.local, this.bind(this.expression(statement.value)));
       case "let": {
         const value = this.expression(statement.value);
-        const name = this.#declare(statement.local);
-        return this.#line(`let ${name} = ${value};`);
+        const name = this.declare(statement.local);
+        return this.line(`let ${name} = ${value};`);
       }
       case "assign": {
         const value = this.expression(statement.value);
-        return this.#line(`${this.#codeOf(statement.local)} = ${value};`);
+        return this.line(`${this.codeOf(statement.local)} = ${value};`);
       }
       case "loop": {
         const { end, step } = statement;
-        const i = this.#declare(statement.counter);
+        const i = this.declare(statement.counter);
         const update = step === 1 ? `${i}++` : `${i} += ${step}`;
         return this.#block(`for (let ${i} = 0; ${i} < ${end}; ${update}) {`, statement.body);
       }
@@ -77,23 +76,29 @@ class Rendering implements Writer {
     }
   }
 
-  #line(text: string): void {
+  line(text: string): void {
     this.lines.push(this.#indent + text);
   }
 
   #block(head: string, body: readonly Statement[]): void {
-    this.#line(head);
+    this.line(head);
     const around = this.#indent;
     this.#indent += "  ";
     this.statements(body);
     this.#indent = around;
-    this.#line("}");
+    this.line("}");
   }
 
-  #declare(local: Local): Name {
+  /** Gives a local a name. */
+  declare(local: Local): Name {
     const name = new Name(`${PREFIX[local.role]}${this.#names++}`);
-    this.#codes[local.id] = name;
+    this.define(local, name);
     return name;
+  }
+
+  /** Writes this source wherever the local is used. */
+  define(local: Local, code: Code): void {
+    this.#codes[local.id] = code;
   }
 
   /** A number of the program. Compilers know the value of a literal, not that of a name. */
@@ -108,19 +113,19 @@ class Rendering implements Writer {
   expression(expression: Expression): Code {
     switch (expression.kind) {
       case "local":
-        return this.#codeOf(expression);
+        return this.codeOf(expression);
       case "literal":
         return this.literal(expression.value);
       case "read":
-        return `a${expression.argument}${expression.at.map((at) => `[${this.#linear(at)}]`).join("")}`;
+        return `a${expression.argument}${expression.at.map((at) => `[${this.linear(at)}]`).join("")}`;
       case "index":
-        return this.#linear(expression.of);
+        return this.linear(expression.of);
       case "quotient":
-        return this.#quotient(this.#linear(expression.of), expression.by, expression.most);
+        return this.#quotient(this.linear(expression.of), expression.by, expression.most);
       case "remainder":
-        return `(${this.#linear(expression.of)}) - ${expression.by} * ${this.#linear(expression.quotient)}`;
+        return `(${this.linear(expression.of)}) - ${expression.by} * ${this.linear(expression.quotient)}`;
       case "within":
-        return this.#within(this.#linear(expression.of), expression.low, expression.end);
+        return this.#within(this.linear(expression.of), expression.low, expression.end);
       case "call":
         return this.call(expression.name, ...expression.args.map((arg) => this.expression(arg)));
       default:
@@ -128,18 +133,18 @@ class Rendering implements Writer {
     }
   }
 
-  #codeOf(local: Local): Code {
+  codeOf(local: Local): Code {
     const code = this.#codes[local.id];
     if (code === undefined) throw new Error(`render: local ${local.id} is used before it is declared`);
     return code;
   }
 
-  #linear({ base, terms }: Linear): string {
+  linear({ base, terms }: Linear): string {
     if (terms.length === 0) return String(base);
     let text = "";
     for (const { local, coefficient } of terms) {
       if (text) text += " + ";
-      text += coefficient === 1 ? this.#codeOf(local) : `${this.#codeOf(local)} * ${coefficient}`;
+      text += coefficient === 1 ? this.codeOf(local) : `${this.codeOf(local)} * ${coefficient}`;
     }
     if (base !== 0) text += base < 0 ? ` - ${-base}` : ` + ${base}`;
     return base === 0 && terms.length === 1 ? text : `(${text})`;
@@ -177,12 +182,13 @@ class Rendering implements Writer {
   bind(code: Code): Name {
     if (code instanceof Name) return code;
     const name = new Name(`${PREFIX.value}${this.#names++}`);
-    this.#line(`const ${name} = ${code};`);
+    this.line(`const ${name} = ${code};`);
     return name;
   }
 
   round(code: Code): Code {
-    return this.#dialect.rounds ? `Math.fround(${code})` : code;
+    const { rounds } = this.#dialect;
+    return rounds === null ? code : `${rounds}(${code})`;
   }
 
   literal(value: number): Code {
@@ -216,8 +222,11 @@ function unknownPart(part: never): never {
   throw new Error(`render: there is no such part of a kernel: ${JSON.stringify(part)}`);
 }
 
+/** What is rendered: a kernel, or its form alone with as many arguments as it reads. */
+type Rendered = LoopForm & Pick<LoopKernel, "iterations"> & { readonly args: readonly unknown[] };
+
 /** Writes a kernel in a backend's dialect. */
-export function render(kernel: LoopKernel, dialect: Dialect): KernelText {
+export function render(kernel: Rendered, dialect: Dialect): KernelText {
   const rendering = new Rendering(dialect, kernel.threads);
   rendering.statements(kernel.body);
   const result = String(rendering.expression(kernel.result));
@@ -245,16 +254,21 @@ export function renderFunction(kernel: KernelText): string {
 
 /** The same kernel as a function over flat arrays that fills `out`. */
 export function renderLoop(kernel: KernelText): { parameters: string[]; body: string } {
-  const [nx, ny = 1, nz = 1] = kernel.extent;
+  const body = overCells(kernel.extent, [...kernel.lines, `out[cell++] = ${kernel.result};`]);
+  return { parameters: ["out", ...kernel.parameters], body };
+}
+
+/** Statements that run for each thread, `x`, `y` and `z`, one after the other; `cell` starts at 0. */
+export function overCells([nx, ny = 1, nz = 1]: readonly number[], statements: readonly string[]): string {
   const lines = [
     "let cell = 0;",
     `for (let z = 0; z < ${nz}; z++) {`,
     `  for (let y = 0; y < ${ny}; y++) {`,
     `    for (let x = 0; x < ${nx}; x++) {`,
-    ...[...kernel.lines, `out[cell++] = ${kernel.result};`].map((line) => `      ${line}`),
+    ...statements.map((line) => `      ${line}`),
     "    }",
     "  }",
     "}",
   ];
-  return { parameters: ["out", ...kernel.parameters], body: indented(lines, "") };
+  return indented(lines, "");
 }

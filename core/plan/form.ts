@@ -23,20 +23,24 @@ export type Statement =
   /** Runs the body if all conditions hold. */
   | { readonly kind: "branch"; readonly conditions: readonly Expression[]; readonly body: readonly Statement[] };
 
-/** A kernel that computes one array, one element per thread. */
-export interface LoopKernel {
-  /** The op whose result it stores, and the shape. */
-  readonly name: string;
-  readonly shape: Shape;
+/** How one array is computed, one element per thread. Plain data, which keeps no graph alive. */
+export interface LoopForm {
   /** How many threads there are along x, y and z, as far as there are axes for them. */
   readonly extent: readonly number[];
   /** The coordinates of a thread: x, y and z. */
   readonly threads: readonly Local[];
-  /** The arrays that it reads. */
-  readonly args: readonly Node[];
   readonly body: readonly Statement[];
   /** The element. */
   readonly result: Expression;
+}
+
+/** A kernel that computes one array. */
+export interface LoopKernel extends LoopForm {
+  /** The op whose result it stores, and the shape. */
+  readonly name: string;
+  readonly shape: Shape;
+  /** The arrays that it reads. */
+  readonly args: readonly Node[];
   /** How often each value of the graph is evaluated in all threads together. */
   readonly evaluations: ReadonlyMap<Node, number>;
   /** Loop iterations of one thread, nested loops multiplied. */

@@ -3,7 +3,7 @@ import type { Dialect } from "../backends/dialect.ts";
 import { type KernelText, render } from "../backends/render.ts";
 import type { Entry } from "../entry.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
-import { describe, type Layout, type LoopKernel } from "./form.ts";
+import { describe, type Layout, type LoopForm, type LoopKernel } from "./form.ts";
 import { buildGraph, type Graph, type Numbers } from "./graph.ts";
 import { extentOf, lowerToLoops } from "./loops.ts";
 import { sizeOf } from "../shape.ts";
@@ -24,7 +24,9 @@ export interface Step {
   /** The text of the kernel; its parameters are bound to `args`. */
   readonly kernel: KernelText;
   readonly args: readonly Source[];
-  /** The loop form as text, if {@link PlanOptions.describe} asked for it. The form itself would keep the graph alive. */
+  /** The loop form, if the target keeps it. */
+  readonly form?: LoopForm;
+  /** The loop form as text, if {@link PlanOptions.describe} asked for it. */
   readonly loops?: string;
 }
 
@@ -50,6 +52,8 @@ export interface Target {
   readonly dialect: Dialect;
   readonly costs: Costs;
   readonly limits: Limits;
+  /** Whether steps keep their loop form, so that they can be rendered again in other ways. Default false: it takes more memory than text. */
+  readonly forms?: boolean;
 }
 
 /** How a target lays arrays and threads out. */
@@ -137,6 +141,10 @@ function checkLimits(root: Node, { loops: { args, iterations }, text: { tables }
   );
 }
 
+function formOf({ extent, threads, body, result }: LoopKernel): LoopForm {
+  return { extent, threads, body, result };
+}
+
 function assemble(
   graph: Graph,
   kernels: ReadonlyMap<Node, Written>,
@@ -162,6 +170,7 @@ function assemble(
       shape: node.shape,
       kernel: kernel.text,
       args: kernel.loops.args.map(source),
+      ...(target.forms ? { form: formOf(kernel.loops) } : {}),
       ...(options.describe ? { loops: describe(kernel.loops) } : {}),
     })),
     results: graph.outputs.map(source),

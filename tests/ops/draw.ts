@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { Draw, Entry, InputSpec } from "../../core/op.ts";
 import type { Attributes, DType, Tensor } from "../../mod.ts";
 import { broadcastTo, flip, reshape, slice, tensor, transpose } from "../../mod.ts";
-import { drawFrom } from "../../verify/generate/arbitraries.ts";
+import { drawFrom } from "../../verify/generate/draw.ts";
 import { randomFrom } from "../../verify/random.ts";
 
 /** One step from a leaf to an input. */

@@ -17,6 +17,7 @@ import {
   gather,
   grad,
   greater,
+  hold,
   less,
   log,
   max,
@@ -321,6 +322,17 @@ test("detach keeps values and stops gradients, computed or not [float64]", async
     assert.throws(() => grad(sum(d), x));
     near(await grad(sum(mul(d, x)), x).data(), [Math.E, Math.E ** 2]);
   }
+});
+
+test("hold keeps values, dtype and shape, and stops gradients [float64]", async () => {
+  const x = tensor([1, 2]);
+  const y = hold(exp(x));
+  near(await y.data(), [Math.E, Math.E ** 2]);
+  assert.throws(() => grad(sum(y), x), /"hold"/);
+  near(await grad(sum(mul(y, x)), x).data(), [Math.E, Math.E ** 2]);
+  const b = hold(greater(tensor([[1, 2]]), 1.5));
+  assert.equal(b.dtype, "bool");
+  assert.deepEqual(await b.toArray(), [[false, true]]);
 });
 
 test("detach keeps dtype and shape [float64]", async () => {

@@ -4,7 +4,7 @@ import type { Draw, Entry } from "../../core/op.ts";
 import { registry } from "./registry.ts";
 import type { Attributes, DType, Tensor } from "../../mod.ts";
 import { tensor } from "../../mod.ts";
-import { drawFrom } from "../../verify/generate/arbitraries.ts";
+import { drawFrom } from "../../verify/generate/draw.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { type Plain, referenceOf } from "./reference.ts";
 

@@ -58,6 +58,7 @@ const property = (call: (options: unknown) => unknown): Row[] => [
   [() => call({ runs: 0 }), /expected runs to be a whole number from 1, got 0/],
   [() => call({ runs: "10" }), /expected runs to be a whole number from 1, got "10"/],
   [() => call({ numRuns: 10 }), /there is no option "numRuns"/],
+  [() => call({ rns: 5 }), /there is no option "rns"; did you mean "runs"\?/],
 ];
 const shapes = (call: (options: unknown) => unknown): Row[] => [
   [() => call({ maxrank: 2 }), /there is no option "maxrank"; did you mean "maxRank"\?/],
@@ -73,6 +74,7 @@ const texts = (call: (options: unknown) => unknown): Row[] => [
   [() => call({ worst: -1 }), /expected worst to be a whole number from 0, got -1/],
   [() => call({ style: "red" }), /expected style to be a function, got "red"/],
   [() => call({ colour: true }), /there is no option "colour"/],
+  [() => call({ values: -1 }), /expected values to be a whole number from 0, or Infinity, got -1/],
 ];
 const wholes = (call: (n: unknown) => unknown, name: string): Row[] =>
   [undefined, null, -1, 1.5, NaN, Infinity, "3", [3], tensor(3), true]
@@ -215,7 +217,7 @@ const rows: Record<string, readonly Row[]> = {
     ...subjects((g, arbitrary) => v.checkProperty(g, arbitrary)),
     ...options((value) => v.checkProperty(f, any, value)),
     ...property((value) => v.checkProperty(f, any, value)),
-    [() => v.checkProperty(f, any, { path: 3 }), /expected path to be a path such as .*, got 3/],
+    [() => v.checkProperty(f, any, { path: 3 }), /expected path to be the path of a replay, such as .*, got 3/],
   ],
   assertProperty: [
     ...subjects((g, arbitrary) => v.assertProperty(g, arbitrary)),

@@ -59,3 +59,45 @@ test("a bundle of the gradient of add has no ops but those that any gradient may
     "where", // where a cotangent is absent
   ]);
 });
+
+/** The packages and files that are loaded with an entry point, before anything is called. */
+async function loadedWith(entry: string): Promise<string[]> {
+  const { metafile: { outputs } } = await build({
+    entryPoints: [entry],
+    absWorkingDir: root,
+    bundle: true,
+    splitting: true,
+    metafile: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+    packages: "external",
+    outdir: "out",
+  });
+  const found = new Set<string>();
+  const queue = Object.keys(outputs).filter((path) => outputs[path].entryPoint === entry);
+  for (const path of queue) {
+    for (const input of Object.keys(outputs[path].inputs)) found.add(input);
+    for (const { path: imported, kind, external } of outputs[path].imports) {
+      if (kind !== "import-statement") continue;
+      if (external) found.add(imported);
+      else if (!queue.includes(imported)) queue.push(imported);
+    }
+  }
+  return [...found];
+}
+
+test("the libraries of pages are loaded when a page is made", async () => {
+  const loaded = await loadedWith("verify/mod.ts");
+  const packages = loaded.filter((name) => !/[.]ts$|^node:/.test(name)).sort();
+  assert.deepEqual(packages, ["fast-check"]);
+});
+
+test("the command checks without loading the library, which its worker does", async () => {
+  const loaded = [...await loadedWith("bin/gpugrad.ts"), ...await loadedWith("bin/check.ts")];
+  assert.ok(loaded.includes("verify/report/text.ts"));
+  assert.deepEqual(
+    loaded.filter((name) => /^(core\/(tensor|devices)|ops\/|verify\/(gradcheck|property))/.test(name)),
+    [],
+  );
+});

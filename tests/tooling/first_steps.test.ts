@@ -63,7 +63,7 @@ after(() => parent && rmSync(parent, { recursive: true, force: true }));
 /** Builds and packs the package, and unpacks it. */
 function pack(): string {
   const stage = join(parent, "stage");
-  mkdirSync(join(stage, "verify"), { recursive: true });
+  mkdirSync(join(stage, "verify", "report"), { recursive: true });
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
   const options = ["--project", "tsconfig.build.json", "--outDir", join(stage, "dist")];
   execFileSync(process.execPath, [compiler, ...options], { cwd: root, stdio: "inherit" });
@@ -82,6 +82,13 @@ const folder = join(parent, "folder");
 const modules = join(folder, "node_modules");
 const [example, checks] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
 
+/** A plain function with a wrong gradient. */
+const wrong = `import { check, tensors } from "gpugrad/verify";
+
+const square = { value: ([x]: ArrayLike<number>[]) => x[0] ** 2, gradient: ([x]: ArrayLike<number>[]) => [[x[0]]] };
+export const wrong = check(square, tensors([[1]]));
+`;
+
 function install(name: string): void {
   mkdirSync(dirname(join(modules, name)), { recursive: true });
   symlinkSync(join(root, "node_modules", name), join(modules, name));
@@ -91,7 +98,8 @@ before(() => {
   if (onlyNode) return;
   mkdirSync(join(modules, ".bin"), { recursive: true });
   renameSync(pack(), join(modules, "gpugrad"));
-  for (const name of Object.keys(npm.dependencies)) install(name);
+  // The peer that npm installs too.
+  for (const name of [...Object.keys(npm.dependencies), "fast-check"]) install(name);
   chmodSync(join(modules, "gpugrad", npm.bin.gpugrad), 0o755);
   symlinkSync(join("..", "gpugrad", npm.bin.gpugrad), join(modules, ".bin", "gpugrad"));
   const manifest = { name: "folder", version: "1.0.0", type: "commonjs", dependencies: { gpugrad: `^${npm.version}` } };
@@ -99,6 +107,7 @@ before(() => {
   writeFileSync(join(folder, "program.mjs"), example);
   writeFileSync(join(folder, "program.ts"), example);
   writeFileSync(join(folder, "losses.ts"), checks);
+  writeFileSync(join(folder, "wrong.ts"), wrong);
 });
 
 /** Runs a line as a shell would, without support for quotes. */
@@ -120,6 +129,18 @@ async function succeed(line: string, binary = process.execPath): Promise<string>
   return stdout;
 }
 
+/** Runs the command on the wrong gradient, and then the line that replays it, which must begin like the line given. */
+async function replay(command: string, binary = process.execPath): Promise<void> {
+  const found = await run(`${command} check wrong.ts`, binary);
+  assert.equal(found.code, 1, found.stdout + found.stderr);
+  const [, line] = found.stdout.match(/^ +Replay: (.*)$/m) ?? [];
+  assert.match(line, new RegExp(`^${command} check wrong\\.ts --only wrong --seed=\\d+ --path \\d+:\\d+$`));
+  const again = await run(line, binary);
+  assert.equal(again.code, 1);
+  const input = /To copy into a test:[^]*?\]/;
+  assert.equal(again.stdout.match(input)![0], found.stdout.match(input)![0]);
+}
+
 /** The output of the command if the gradient of the README, or that of its help, is right. */
 const right = /^ok +sumOfSquares [^\n]*\n.*: 1 check: 1 ok, /;
 /** The output of the README's program: the loss, three slopes, three curvatures. */
@@ -138,6 +159,7 @@ for (const { major, binary, reason } of nodes) {
     rmSync(join(folder, "report.html"), { force: true });
     assert.match(await succeed(line, binary), right);
     assert.ok(existsSync(join(folder, "report.html")));
+    if (major === 24) await replay("npx gpugrad", binary);
   });
 }
 
@@ -149,26 +171,31 @@ test(...skip("Node: the commands of the help", onlyNode), async () => {
   assert.ok(devices.some(({ name, available }: { name: string; available: boolean }) => name === "cpu" && available));
 
   const help = await succeed("gpugrad check --help");
-  writeFileSync(join(folder, "FILE.js"), help.match(/^ {2}import [^]*?\);$/m)![0]);
+  const [first, second] = help.match(/^ {2}import [^]*?\);$/gm)!;
+  writeFileSync(join(folder, "FILE.js"), first);
+  writeFileSync(join(folder, "plain.js"), second);
+  assert.match(await succeed("gpugrad check plain.js --runs 5"), /^ok +byHand +5 runs/);
   const options = "--only sumOfSquares --device cpu --runs 2 --seed 7";
   for (const shard of [1, 2]) {
     await succeed(`gpugrad check FILE.js ${options} --shard ${shard}/2 --json REPORT${shard}.json`);
   }
   const merged = await succeed("gpugrad merge REPORT1.json REPORT2.json --json merged.json");
   assert.match(merged, /^ok +sumOfSquares +2 runs/);
-  assert.match(await succeed(`gpugrad check FILE.js ${options} --path 0`), right);
+  assert.match(await succeed(`gpugrad check FILE.js ${options} --path 0:0`), right);
 });
 
 test(...skip("Deno: the README's program, without a permission, and its gradient check", onlyNode), async () => {
   const binary = join(root, "node_modules", "deno", "deno");
   assert.match(await succeed("deno run program.ts", binary), computed);
   assert.match(await succeed("deno run -A npm:gpugrad check losses.ts", binary), right);
+  await replay("deno run -A npm:gpugrad", binary);
 });
 
 test(...skip("Bun: the README's program and its gradient check", onlyNode), async () => {
   const binary = join(root, "node_modules", ".bin", "bun");
   assert.match(await succeed("bun program.ts", binary), computed);
   assert.match(await succeed("bunx --bun gpugrad check losses.ts", binary), right);
+  await replay("bunx --bun gpugrad", binary);
 });
 
 test(...skip("every command of the README and of the help is tried here", onlyNode), async () => {

@@ -1,9 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseHTML } from "linkedom";
-import { reportHtml } from "../../verify/report/html.ts";
+import { replayCommand } from "../../verify/report/advice.ts";
+import { reportHtml, SCRIPT } from "../../verify/report/html.ts";
 import type { GradcheckReport, RunReport } from "../../verify/report/report.ts";
-import { failing, fast, input, large, longTape, notFinite, passing, reports, run, untested } from "./reports.ts";
+import { callText } from "../../verify/report/values.ts";
+import {
+  failing,
+  fast,
+  input,
+  large,
+  longTape,
+  notFinite,
+  passing,
+  reports,
+  run,
+  slightlyWrong,
+  twoWitnesses,
+  untested,
+} from "./reports.ts";
 
 async function page(report: GradcheckReport | RunReport): Promise<Document> {
   return parseHTML(await reportHtml(report)).document as unknown as Document;
@@ -25,7 +40,11 @@ describe("the page", () => {
     test(`of ${name} is self-contained`, async () => {
       const text = await reportHtml(make());
       assert.match(text, /^<!doctype html>\n/);
-      assert.doesNotMatch(text, /<script|<link|<img|<iframe|@import|\bsrc=|\bon\w+="/i);
+      // One script, always the same, so that nothing of a report can be run.
+      const [, script] = text.match(/<script>([^]*?)<\/script>/)!;
+      assert.equal(script, SCRIPT);
+      const rest = text.replace(`<script>${SCRIPT}</script>`, "");
+      assert.doesNotMatch(rest, /<script|<link|<img|<iframe|@import|\bsrc=|\bon\w+="/i);
       const urls = [...text.matchAll(/(?:https?:)?\/\/[^\s"'<>)]+/g)].map(([url]) => url);
       // Names of the SVG and HTML vocabularies are not fetched.
       assert.deepEqual([...new Set(urls)].filter((url) => !url.startsWith("http://www.w3.org/")), []);
@@ -43,6 +62,31 @@ describe("the page", () => {
     assert.match(textOf(document.querySelector("tbody tr")), /locations\[1, 0, 12\]0\.4100210\.8200430\.41/);
     assert.match(textOf(document.querySelector(".findings .error")), /linearity For twice the cotangent/);
     assert.match(textOf(document.querySelector(".next")), /entry %8 = square/);
+  });
+
+  test("has the values of the inputs folded, with a button that copies them", async () => {
+    for (const [report, most] of [[failing(), 448], [large(), 10_000]] as const) {
+      const { document } = parseHTML(await reportHtml(report));
+      const details = [...document.querySelectorAll("details")].find((d) => /^Values/.test(d.textContent!))!;
+      assert.equal(details.hasAttribute("open"), false);
+      const button = details.querySelector("button.copy")!;
+      assert.equal(button.nextElementSibling!.textContent, callText(report, most, "in the report as JSON")!.join("\n"));
+    }
+    assert.match(await reportHtml(large()), /24928 more: in the report as JSON/);
+  });
+
+  test("shows what the second witness says", async () => {
+    const rows = [...(await page(twoWitnesses())).querySelectorAll("tbody tr")].map(textOf);
+    assert.match(rows[1], /^differences: 1\.25 ± 1e-7, which disagrees$/);
+    assert.match(rows[3], /^differences: 2 ± 1e-7, which agrees$/);
+    assert.equal(rows.length, 5);
+  });
+
+  test("of a run shows the replay to copy, and the time of each check", async () => {
+    const document = await page(run());
+    assert.equal(document.querySelector(".replay pre")!.textContent, replayCommand(run(), run().checks[1]));
+    assert.match(textOf(document.querySelector("thead")), /untestedoktime$/);
+    assert.match(textOf(document.querySelector("tbody tr")), /1\.23 s$/);
   });
 
   test("shows every element of an input with its verdict", async () => {
@@ -149,7 +193,7 @@ describe("the tape's diagram", () => {
     assert.equal(nodes(await page({ ...passing(), tape: longTape(1) })).length, 1);
   });
 
-  test("is omitted if the gradient is hand-written", async () => {
-    assert.match(textOf((await page({ ...passing(), tape: [] })).body), /hand-written/);
+  test("is omitted if the function is a plain one, which has no tape", async () => {
+    assert.doesNotMatch(textOf((await page(slightlyWrong())).body), /tape|oracle/i);
   });
 });

@@ -40,7 +40,8 @@ export function input(
     const ok = 10 ** (-4.5 + 4.3 * random());
     return verdict === "untested" ? null : verdict === "wrong" ? 10 ** (1 + 4 * random()) : ok;
   });
-  return { name, shape, counts: countOf(verdicts), relative, verdicts };
+  const values = Array.from({ length: size }, () => Math.round(2000 * random() - 1000) / 1000);
+  return { name, shape, counts: countOf(verdicts), relative, verdicts, values, dtype: "float" };
 }
 
 /** An element of a report. */
@@ -171,11 +172,47 @@ export function failing(): GradcheckReport {
   };
 }
 
-/** One element, off by a factor of 1.001. */
+/** A plain function, one element of whose gradient is off by a factor of 1.001. */
 export function slightlyWrong(): GradcheckReport {
-  const x: InputReport = { name: "x", shape: [], counts: counts({ wrong: 1 }), relative: [2.9e6], verdicts: ["wrong"] };
+  const x: InputReport = {
+    name: "x",
+    shape: [],
+    counts: counts({ wrong: 1 }),
+    relative: [2.9e6],
+    verdicts: ["wrong"],
+    values: [1],
+    dtype: "float",
+  };
   const worst = [element(0, [], [2.7210036, 2.7182853532], "wrong")];
-  return { ...base, name: "exp", verdict: "wrong", inputs: [x], counts: counts({ wrong: 1 }), worst, tape: [] };
+  return {
+    ...base,
+    name: "exp",
+    verdict: "wrong",
+    device: null,
+    inputs: [x],
+    counts: counts({ wrong: 1 }),
+    worst,
+    tape: [],
+  };
+}
+
+/** Two witnesses, which disagree about one of the elements. */
+export function twoWitnesses(): GradcheckReport {
+  const second = (numeric: number) => ({ witness: "differences", numeric, estimate: 1e-7 }) as const;
+  const worst = [
+    { ...element(0, [1], [1.25, 0.5], "wrong"), witness: "duals", second: second(1.25) },
+    { ...element(0, [0], [3, 2], "wrong"), witness: "duals", second: second(2.00000004) },
+    { ...element(0, [2], [1, 1], "ok"), witness: "duals", second: second(1) },
+  ] as const;
+  return {
+    ...base,
+    name: "steps",
+    verdict: "wrong",
+    inputs: [input("x", [3])],
+    counts: counts({ ok: 1, wrong: 2 }),
+    worst,
+    tape: longTape(3),
+  };
 }
 
 /** The fast mode: directions through all inputs, no single elements. */
@@ -201,6 +238,8 @@ export function notFinite(): GradcheckReport {
     shape: [3],
     counts: counts({ ok: 1, wrong: 2 }),
     relative: [0.1, Infinity, NaN],
+    values: [1, -0, NaN],
+    dtype: "float",
   };
   return {
     ...base,
@@ -263,6 +302,7 @@ export const reports: Readonly<Record<string, () => GradcheckReport>> = {
   passing,
   failing,
   slightlyWrong,
+  twoWitnesses,
   fast,
   notFinite,
   untested,
@@ -277,6 +317,9 @@ export function run(): RunReport {
     verdict: report?.verdict ?? "undecided",
     runs: 20,
     counts: report?.counts ?? counts(),
+    undecided: 0,
+    open: 0,
+    milliseconds: 1234,
     report,
     replay: null,
     error: null,
@@ -287,9 +330,11 @@ export function run(): RunReport {
     file: "examples/losses.ts",
     seed: 42,
     shard: null,
+    command: "npx gpugrad",
+    options: { given: { runs: 20 }, checks: { "ssd loss": { runs: 20, order: 2 } } },
     checks: [
       check("ssd loss", passing(), {}),
-      check("focal loss", failing(), { runs: 3, replay: { seed: -337936031, path: "0:1:0:5" } }),
+      check("focal loss", failing(), { runs: 3, replay: { seed: 42, path: "0:2" } }),
       check("random", null, { runs: 1, error: "random: the function returns different results for the same inputs" }),
     ],
   };

@@ -1,31 +1,29 @@
-/** Reports as a self-contained HTML page, without network access or scripts. */
+/** Reports as a self-contained HTML page without network access, whose one script copies text. */
 import {
   advice,
   countsText,
+  durationText,
   entryText,
   facts,
   headline,
+  isPlain,
+  MEANINGS,
   numberText,
   pairText,
   placeText,
   plural,
   replayCommand,
+  secondText,
   shapeText,
   suspectOf,
   totalOf,
   VERDICTS,
+  witnessHeading,
+  witnessText,
 } from "./advice.ts";
 import { escape } from "./escape.ts";
-import { Signature } from "../../core/options.ts";
-import {
-  type CheckReport,
-  type GradcheckReport,
-  reportOrThrow,
-  type RunReport,
-  type TapeEntryReport,
-  type Verdict,
-} from "./report.ts";
-import { UsageError } from "../usage.ts";
+import type { CheckReport, GradcheckReport, RunReport, TapeEntryReport, Verdict } from "./report.ts";
+import { callText } from "./values.ts";
 
 /** The drawing modules, loaded only for a page because the libraries behind them are large. */
 type Drawing = typeof import("./heat_map.ts") & typeof import("./tape_diagram.ts");
@@ -40,42 +38,28 @@ const SIGNS: Readonly<Record<Verdict | "undecided", string>> = {
   untested: "▨",
 };
 
-const reportHtmlCall = new Signature("reportHtml(report)", undefined, UsageError);
+/** The most values of an input that are on the page. */
+const VALUES = 10_000;
 
-/** The meanings of the verdicts, for the legend. */
-const MEANINGS: Readonly<Record<Verdict, string>> = {
-  ok: "agrees with the numeric derivative",
-  wrong: "differs from it by more than the tolerance",
-  kink: "has no derivative: one-sided slopes disagree",
-  noise: "cannot be decided in this precision",
-  untested: "was not examined, and does not count as passed",
-};
+/** Copies the block after a button; where the browser does not allow it, the block is selected all the same. */
+export const SCRIPT = `addEventListener("click", ({ target }) => {
+  if (!target.matches("button.copy")) return;
+  getSelection().selectAllChildren(target.nextElementSibling);
+  target.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy with Ctrl-C";
+});`;
 
 /**
  * Formats the report of one check or of a run as an HTML page: the verdict and what to do next, a heat map of each
- * input's errors, the worst elements, the findings, and a diagram of the tape that marks the first entry at which the
- * gradient is wrong.
- *
- * @param report the report of `gradcheck`, `gpugrad check` or `gpugrad merge`.
- * @returns the page, which refers to no external resource.
- *
- * @example
- * ```ts
- * import { strict as assert } from "node:assert";
- * import { square, sum, tensor } from "gpugrad";
- * import { gradcheck, reportHtml } from "gpugrad/verify";
- *
- * const report = await gradcheck((x) => sum(square(x)), [tensor([1, 2, 3])]);
- * assert.match(await reportHtml(report), /^<!doctype html>/);
- * ```
+ * input's errors, the worst elements, the findings, and a diagram of the tape. Only here are the libraries that draw
+ * loaded.
  */
 export async function reportHtml(report: GradcheckReport | RunReport): Promise<string> {
-  reportHtmlCall.check(arguments);
-  reportOrThrow(reportHtmlCall, "report", report, "any");
   const drawing: Drawing = { ...await import("./heat_map.ts"), ...await import("./tape_diagram.ts") };
   const isRun = "checks" in report;
   const title = isRun ? `Gradient checks of ${report.file}` : `Gradient check of ${report.name}`;
-  const body = isRun ? runBody(report, drawing) : `<h1>${escape(title)}</h1>${reportBody(report, "r", drawing)}`;
+  const body = isRun
+    ? runBody(report, drawing)
+    : `<h1>${escape(title)}</h1>${reportBody(report, { id: "r", inRun: false }, drawing)}`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -87,18 +71,20 @@ export async function reportHtml(report: GradcheckReport | RunReport): Promise<s
 <body>
 ${PATTERNS}
 ${body}
+<script>${SCRIPT}</script>
 </body>
 </html>
 `;
 }
 
-function runBody({ file, seed, shard, checks }: RunReport, drawing: Drawing): string {
+function runBody(run: RunReport, drawing: Drawing): string {
+  const { file, seed, shard, checks } = run;
   const of = (verdict: string) => checks.filter((c) => c.verdict === verdict).length;
   const part = shard ? ` This is shard ${shard.index} of ${shard.count}: not all runs are here.` : "";
   const rows = checks.map((check, i) =>
     `<tr><td>${badge(check.verdict)}</td><td><a href="#c${i}">${escape(check.name)}</a></td><td>${check.runs}</td>${
       VERDICTS.map((v) => `<td class="${check.counts[v] === 0 ? "none" : v}">${check.counts[v]}</td>`).join("")
-    }</tr>`
+    }<td>${check.milliseconds === undefined ? "" : durationText(check.milliseconds)}</td></tr>`
   );
   return `<h1>Gradient checks of ${escape(file)}</h1>
 <p class="lead">${plural(checks.length, "check")}: ${of("ok")} ok, ${of("wrong")} wrong, ${
@@ -106,44 +92,69 @@ function runBody({ file, seed, shard, checks }: RunReport, drawing: Drawing): st
   } undecided. Seed ${seed}.${part}</p>
 <div class="scroll"><table><thead><tr><th>verdict</th><th>check</th><th>runs</th>${
     VERDICTS.map((v) => `<th>${v}</th>`).join("")
-  }</tr></thead><tbody>${rows.join("")}</tbody></table></div>
-${checks.map((check, i) => checkBody(file, check, `c${i}`, drawing)).join("\n")}`;
+  }<th>time</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>
+${checks.map((check, i) => checkBody(run, check, `c${i}`, drawing)).join("\n")}`;
 }
 
-function checkBody(file: string, check: CheckReport, id: string, drawing: Drawing): string {
-  const { name, verdict, runs, counts, error, report } = check;
-  const replay = replayCommand(file, check);
-  const what = verdict === "wrong" ? "The first failing input, shrunk" : "The last of the runs";
+function checkBody(run: RunReport, check: CheckReport, id: string, drawing: Drawing): string {
+  const { name, verdict, runs, undecided, counts, error, report, milliseconds } = check;
+  const replay = replayCommand(run, check);
+  const what = report?.verdict === "wrong"
+    ? "The first failing input, shrunk"
+    : report?.verdict === "undecided"
+    ? "The first input that was not decided"
+    : "The last of the runs";
+  const open = undecided ? `, ${undecided} of them undecided` : "";
+  const time = milliseconds === undefined ? "" : `, in ${durationText(milliseconds)}`;
   return `<article id="${id}">
 <h2>${badge(verdict)} ${escape(name)}</h2>
-<p>${plural(runs, "run")}: ${escape(countsText(counts))}</p>
+<p>${plural(runs, "run")}${open}: ${escape(countsText(counts))}${time}</p>
 ${error === null ? "" : `<pre class="error">${escape(error)}</pre>`}
-${replay === null ? "" : `<p>Replay: <code>${escape(replay)}</code></p>`}
+${replay === null ? "" : `<div class="replay">Replay: ${copyable(replay)}</div>`}
 ${
     report
       ? `<details${verdict === "ok" ? "" : " open"}><summary>${what}</summary>${
-        reportBody(report, id, drawing)
+        reportBody(report, { id, inRun: true }, drawing)
       }</details>`
       : ""
   }
 </article>`;
 }
 
+/** Where a report stands on the page. */
+interface Place {
+  /** The start of its anchors. */
+  readonly id: string;
+  readonly inRun: boolean;
+}
+
 /** The body of one check's report. */
-function reportBody(report: GradcheckReport, id: string, drawing: Drawing): string {
+function reportBody(report: GradcheckReport, { id, inRun }: Place, drawing: Drawing): string {
   const next = advice(report);
   return `<section class="summary">
 <p class="lead">${badge(report.verdict)} ${escape(headline(report))}</p>
 ${countBar(report.counts)}
-<p class="facts">${facts(report).map(escape).join(" · ")}</p>
+<p class="facts">${facts(report, inRun).map(escape).join(" · ")}</p>
 ${next.length > 0 ? `<div class="next"><h3>What to do next</h3><ul>${list(next)}</ul></div>` : ""}
 </section>
-<section><h3>Inputs</h3>${inputsBody(report, drawing)}</section>
+<section><h3>Inputs</h3>${inputsBody(report, drawing)}${valuesBody(report)}</section>
 <section><h3>${report.verdict === "wrong" ? "Worst elements" : "Elements closest to their tolerance"}</h3>${
     worstTable(report)
   }</section>
 <section><h3>Findings</h3>${findingsBody(report)}</section>
-<section><h3>Tape</h3>${tapeBody(report, id, drawing)}</section>`;
+${isPlain(report) ? "" : `<section><h3>Tape</h3>${tapeBody(report, id, drawing)}</section>`}`;
+}
+
+/** The call that repeats the check, with the values of its inputs, folded. */
+function valuesBody(report: GradcheckReport): string {
+  const call = callText(report, VALUES, "in the report as JSON");
+  if (!call) return "";
+  return `<details><summary>Values, to copy into a test</summary>${copyable(call.join("\n"))}</details>`;
+}
+
+/** A block of text with a button that copies it. */
+function copyable(text: string): string {
+  return `<div class="copyable"><button type="button" class="copy">Copy</button><pre>${escape(text)}</pre></div>`;
 }
 
 function badge(verdict: "ok" | "wrong" | "undecided"): string {
@@ -196,18 +207,39 @@ function inputsBody(report: GradcheckReport, drawing: Drawing): string {
 function worstTable(report: GradcheckReport): string {
   if (report.worst.length === 0) return "<p>No element was tested.</p>";
   const orders = report.order === 2 || report.worst.some(({ order }) => order === 2);
+  const heading = witnessHeading(report.worst);
+  const by = (cell: string) => (heading === "witness" ? [cell] : []);
   const rows = report.worst.map((element) => {
-    const cells = [...pairText(element), numberText(element.error, 3), numberText(element.estimate, 3)];
+    const { verdict } = element;
+    const cells = [
+      ...pairText(element),
+      ...by(witnessText(element)),
+      numberText(element.error, 3),
+      numberText(element.estimate, 3),
+    ];
+    const second = secondText(element);
+    const columns = cells.length + (orders ? 3 : 2);
     return `<tr><td>${escape(placeText(element, report))}</td>${orders ? `<td>${element.order}</td>` : ""}${
       cells.map((cell) => `<td>${cell}</td>`).join("")
-    }<td class="verdict"><b class="sign ${element.verdict}">${SIGNS[element.verdict]}</b> ${element.verdict}</td></tr>`;
+    }<td class="verdict"><b class="sign ${verdict}">${SIGNS[verdict]}</b> ${verdict}</td></tr>${
+      second === null ? "" : `<tr class="second"><td colspan="${columns}">${escape(second)}</td></tr>`
+    }`;
   });
   const more = report.counts.wrong - report.worst.filter(({ verdict }) => verdict === "wrong").length;
-  return `<div class="scroll"><table><thead><tr><th>element</th>${
-    orders ? "<th>order</th>" : ""
-  }<th>gradient</th><th>numeric</th><th>error</th><th>estimated error</th><th class="verdict">verdict</th></tr></thead><tbody>${
-    rows.join("")
-  }</tbody></table></div>${more > 0 ? `<p>${more} more ${more === 1 ? "is" : "are"} wrong.</p>` : ""}`;
+  const titles = [
+    "element",
+    ...(orders ? ["order"] : []),
+    "gradient",
+    heading,
+    ...by("by"),
+    "error",
+    "estimated error",
+  ];
+  return `<div class="scroll"><table><thead><tr>${
+    titles.map((title) => `<th>${title}</th>`).join("")
+  }<th class="verdict">verdict</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>${
+    more > 0 ? `<p>${more} more ${more === 1 ? "is" : "are"} wrong.</p>` : ""
+  }`;
 }
 
 function findingsBody({ findings }: GradcheckReport): string {
@@ -226,7 +258,7 @@ function findingsBody({ findings }: GradcheckReport): string {
 function tapeBody(report: GradcheckReport, id: string, drawing: Drawing): string {
   const { tape } = report;
   const diagram = drawing.tapeDiagram(tape, id);
-  if (!diagram) return "<p>The function was not recorded on the tape: its gradient is hand-written.</p>";
+  if (!diagram) return "";
   const suspect = suspectOf(report);
   const mark = suspect
     ? `<p><b class="mark"></b> The gradient flows up from the outputs at the bottom, and first goes wrong at <a href="#${id}-suspect"><code>${
@@ -305,6 +337,9 @@ summary{cursor:pointer;padding:4px 0;font-weight:600}
 .counts .none{opacity:.55}
 .next{margin-top:14px;padding:10px 14px;border-left:4px solid var(--wrong);background:var(--page);border-radius:0 6px 6px 0}
 .summary:has(.badge.ok) .next{border-color:var(--ok)} .summary:has(.badge.undecided) .next{border-color:var(--undecided)}
+.copyable{position:relative} .copyable pre{padding-right:84px;user-select:all;white-space:pre-wrap;overflow-wrap:anywhere}
+button.copy{position:absolute;top:6px;right:6px;font:inherit;font-size:13px;padding:2px 10px;color:var(--text);background:var(--card);border:1px solid var(--line);border-radius:6px;cursor:pointer}
+tr.second td{color:var(--muted);padding-top:0;text-align:left}
 .next h3{margin-bottom:4px} .next ul,.findings{margin:0;padding-left:20px} .next li{margin:2px 0}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}
 th,td{padding:4px 14px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}

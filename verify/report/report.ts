@@ -1,13 +1,12 @@
 /** The report of a gradient check: plain data, shared by the terminal, JSON and HTML. */
-import type { Signature } from "../../core/options.ts";
 
 /**
  * The verdict on one element of a gradient.
  *
- * - `ok`: the analytic and the numeric value agree within the numeric one's error estimate and a floor.
- * - `wrong`: they do not.
- * - `kink`: the function has no derivative there; one-sided slopes disagree, even after resampling.
- * - `noise`: not decidable in this precision.
+ * - `ok`: gradient and witness agree within the witness's error estimate and a floor.
+ * - `wrong`: they differ by more than errors explain. NaN and infinity are never `ok`.
+ * - `kink`: there is no derivative: the one-sided slopes differ, and the gradient lies between them.
+ * - `noise`: not decidable: the witness's error is too large beside the derivative.
  * - `untested`: not examined; never counted as passed.
  */
 export type Verdict = "ok" | "wrong" | "kink" | "noise" | "untested";
@@ -23,7 +22,7 @@ export interface ElementReport {
   readonly index: readonly number[];
   /** The order of the derivative: 1, or 2 for the gradient of the gradient. */
   readonly order: 1 | 2;
-  /** The derivative of the cotangent-weighted sum of outputs, computed by the tape. */
+  /** The derivative of the cotangent-weighted sum of outputs, by the gradient under test. */
   readonly analytic: number;
   /** The same derivative by the witness. */
   readonly numeric: number;
@@ -59,8 +58,9 @@ export interface InputReport {
 /** The result of another test: shapes, dtypes, determinism, linearity, devices, the Taylor test. */
 export interface Finding {
   /**
-   * The name of the test: `shape`, `dtype`, `determinism`, `mutation`, `zero cotangent`, `linearity`,
-   * `missing gradient`, `non-finite`, `domain`, `ties`, `kink`, `device`, `taylor`, `search`.
+   * The name of the test: `shape`, `dtype`, `determinism`, `mutation`, `read back`, `zero cotangent`, `linearity`,
+   * `one-hot cotangent`, `missing gradient`, `non-finite`, `domain`, `infinite`, `ties`, `kink`, `beside a kink`, `edge`,
+   * `held`, `witnesses`, `device`, `taylor`, `search`.
    */
   readonly check: string;
   /** `warning` if the result is undecidable, or unusual but not wrong. */
@@ -118,6 +118,24 @@ export interface RunReport {
   readonly seed: number;
   readonly shard: { readonly index: number; readonly count: number } | null;
   readonly checks: readonly CheckReport[];
+  /** How the command was started, as one types it: `npx gpugrad`. */
+  readonly command?: string;
+  readonly options?: RunOptions;
+}
+
+/** What a run was asked for. */
+export interface RunOptions {
+  /** The options given on the command line; a replay repeats them. */
+  readonly given: {
+    readonly runs?: number;
+    readonly order?: 1 | 2;
+    readonly mode?: "full" | "fast";
+    readonly device?: string;
+    /** In seconds. */
+    readonly timeout?: number;
+  };
+  /** The options of each check, its own and those given. Shards merge only where these agree. */
+  readonly checks: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** A checked function: the number of generated inputs, and the first failing one, shrunk. */
@@ -127,12 +145,18 @@ export interface CheckReport {
   readonly runs: number;
   /** Counts by verdict over all runs. */
   readonly counts: Readonly<Record<Verdict, number>>;
-  /** The report of the shrunk failure, or of the last run. */
+  /** How many runs decided nothing. */
+  readonly undecided?: number;
+  /** How many elements were left without a verdict: `noise` or `untested`. In fast mode directions stand for elements. */
+  readonly open?: number;
+  /** The report of the shrunk failure, else of the first undecided run, else of the last run. */
   readonly report: GradcheckReport | null;
-  /** The seed and path that replay the failure. */
+  /** The seed and path that replay `report`, where that is not right. */
   readonly replay: { readonly seed: number; readonly path: string } | null;
-  /** The reason why it could not be checked. */
+  /** The reason why it could not be checked, or not to the end. */
   readonly error: string | null;
+  /** How long it took. */
+  readonly milliseconds?: number;
   /**
    * The blocks of runs that shards share out, in order; they let the reports of shards merge into that of a single run.
    */
@@ -146,20 +170,6 @@ export interface BlockReport {
   readonly verdict: "ok" | "wrong" | "undecided";
   readonly runs: number;
   readonly counts: Readonly<Record<Verdict, number>>;
-}
-
-/** The kinds of reports, in the words of an error message. */
-const REPORTS = {
-  check: "a report of gradcheck",
-  run: "a report of gpugrad check, with its list of checks",
-  any: "a report of gradcheck or of gpugrad check",
-} as const;
-
-/** Throws if an argument is not a report of the given kind. */
-export function reportOrThrow(call: Signature, name: string, report: unknown, of: keyof typeof REPORTS): void {
-  const { verdict, counts, inputs, checks } = (report ?? {}) as Partial<GradcheckReport & RunReport>;
-  const isCheck = typeof verdict === "string" && Array.isArray(inputs) && typeof counts === "object";
-  const isRun = Array.isArray(checks);
-  if (of === "run" ? isRun : of === "check" ? isCheck : isCheck || isRun) return;
-  throw call.wrong(name, REPORTS[of], report);
+  readonly undecided?: number;
+  readonly open?: number;
 }

@@ -8,6 +8,7 @@ import { numberText } from "../report/advice.ts";
 import { largestOf } from "../arrays.ts";
 import { elementText, leafOf } from "../inputs.ts";
 import { compute, historyOf } from "./oracle.ts";
+import { type Cause, causeOf, overflows, underflows } from "./range.ts";
 import type { Finding } from "../report/report.ts";
 import { Rounding } from "./rounding.ts";
 import { toleranceOf } from "./tolerances.ts";
@@ -38,6 +39,11 @@ function same(a: number, b: number): boolean {
   return a === b || (Number.isNaN(a) && Number.isNaN(b));
 }
 
+/** Whether a device's number is what the range of float32 makes of the oracle's. */
+function inRange(a: number, e: number): boolean {
+  return overflows(e) ? a === Math.fround(e) : a === 0 && underflows(e);
+}
+
 /**
  * The error of values in units in the last place of the largest expected one; infinite if only one of the two is
  * finite.
@@ -46,7 +52,7 @@ function ulpsOff(actual: Values, expected: Float64Array): number {
   const unit = ULP * largestOf(expected);
   let worst = 0;
   for (let i = 0; i < expected.length; i++) {
-    if (same(actual[i], expected[i])) continue;
+    if (same(actual[i], expected[i]) || inRange(actual[i], expected[i])) continue;
     const off = (Math.abs(actual[i] - expected[i]) - SMALLEST) / unit;
     worst = Math.max(worst, Number.isNaN(off) ? Infinity : off);
   }
@@ -108,31 +114,96 @@ async function deviceFinding(
   const text = `${worstText} is within ${numberText(off[worst], 2)} units in the last place of its ` +
     "largest element";
   if (!(off[worst] > allowed)) {
-    return { check: "device", severity: "info", message: `${text}, and everything else is closer` };
+    const range = rangeText(actual, expected, compared);
+    if (range?.overflow) return { check: "device", severity: "warning", message: `${range.text} on ${device.name}` };
+    const message = `${text}, and everything else is closer${range === null ? "" : `; ${range.text}`}`;
+    return { check: "device", severity: "info", message };
   }
-  const culprit = await firstOff(device, wanted);
-  if (culprit) {
-    const entry = compared.idOf(culprit.entry);
-    return {
-      check: "device",
-      severity: "error",
-      message: culprit.message,
-      ...(entry === undefined ? {} : { entry }),
-    };
-  }
+  const history = historyOf(wanted);
+  const [values] = await computeOn(device, history);
+  const culprit = firstOff(device, history, values);
+  if (culprit) return findingAt("error", culprit.message, compared, culprit.entry);
+  const cause = causeOf(history, values);
+  const lost = lostElement(actual, expected);
+  if (lost) return lostFinding(lost, { device, compared, cause });
   if (off.every((units, i) => units <= allowed || isCancellation(wanted[i], actual[i], expected[i]))) {
     const message = `${worstText} is as close as float32 allows: it results from cancellation, and its error is ` +
       "no larger than the rounding of the terms";
     return { check: "device", severity: "info", message };
   }
-  const why = margin !== null && margin < NEAR
+  const why = cause?.range
+    ? cause.why
+    : margin !== null && margin < NEAR
     ? "a decision is so close to flipping that float32 may take it the other way"
     : "float32 rounding is amplified";
   return {
     check: "device",
     severity: "warning",
-    message: `${text}; each entry of the tape is within its own tolerance, so ${why}`,
+    message: `${text}; each entry of the tape is within its own tolerance: ${why}`,
   };
+}
+
+/** A finding at an entry of the tape, if the report has it. */
+function findingAt(severity: Finding["severity"], message: string, { idOf }: Compared, at?: Tensor): Finding {
+  const entry = at && idOf(at);
+  return { check: "device", severity, message, ...(entry === undefined ? {} : { entry }) };
+}
+
+/** Where results are infinite or 0 because of the range of float32 alone; `null` if they are not. */
+function rangeText(
+  actual: readonly Values[],
+  expected: readonly Float64Array[],
+  compared: Compared,
+): { overflow: boolean; text: string } | null {
+  let text: string | null = null;
+  for (const [k, values] of expected.entries()) {
+    const over = values.findIndex(overflows);
+    const name = resultText(k, compared);
+    if (over >= 0) {
+      return { overflow: true, text: `${name} overflows float32: it is ${numberText(values[over], 3)}, and infinite` };
+    }
+    const under = values.findIndex((e, i) => actual[k][i] === 0 && underflows(e));
+    if (under >= 0) text ??= `${name} underflows float32: it is ${numberText(values[under], 3)} on the oracle, and 0`;
+  }
+  return text === null ? null : { overflow: false, text };
+}
+
+/** An element of a result that is finite on only one of the two. */
+interface Lost {
+  readonly result: number;
+  readonly place: number;
+  readonly actual: number;
+  readonly expected: number;
+}
+
+/** The first element that is finite on only one of the two, NaN first; `null` if there is none. */
+function lostElement(actual: readonly Values[], expected: readonly Float64Array[]): Lost | null {
+  let lost: Lost | null = null;
+  for (const [result, values] of expected.entries()) {
+    for (const [place, e] of values.entries()) {
+      const a = actual[result][place];
+      if (Number.isFinite(a) === Number.isFinite(e) || inRange(a, e)) continue;
+      if (Number.isNaN(a)) return { result, place, actual: a, expected: e };
+      lost ??= { result, place, actual: a, expected: e };
+    }
+  }
+  return lost;
+}
+
+/**
+ * The finding on an element that is finite on only one of the two. An infinity may be what the range of float32 makes of a
+ * large number; NaN is always an error.
+ */
+function lostFinding(
+  { result, place, actual, expected }: Lost,
+  { device, compared, cause }: { device: Device; compared: Compared; cause: Cause | null },
+): Finding {
+  const { shape } = [...compared.outputs, ...compared.gradients][result];
+  const where = elementText(resultText(result, compared), place, shape);
+  const message = `${where} is ${actual} on ${device.name}, and ${numberText(expected, 6)} on the oracle` +
+    (cause === null ? "" : `: ${cause.why}`);
+  const severity = cause?.range && !Number.isNaN(actual) ? "warning" : "error";
+  return findingAt(severity, message, compared, cause?.entry);
 }
 
 /** Whether an entry has the values of its input and passes no gradient on, as `detach` does. */
@@ -179,12 +250,11 @@ function isCancellation(output: Tensor, actual: Values, expected: Float64Array):
 }
 
 /** The first entry that a device computes differently from the oracle, given the same inputs. */
-async function firstOff(
+function firstOff(
   device: Device,
-  outputs: readonly Tensor[],
-): Promise<{ entry: Tensor; message: string } | null> {
-  const history = historyOf(outputs);
-  const [values] = await computeOn(device, history);
+  history: readonly Tensor[],
+  values: readonly Values[],
+): { entry: Tensor; message: string } | null {
   const valueOf = new Map(history.map((t, i) => [t, values[i]]));
   for (const entry of history) {
     if (entry.inputs.length === 0) continue;
@@ -209,7 +279,7 @@ async function firstOff(
       : 0;
     for (let i = 0; i < expected.length; i++) {
       const [a, e] = [actual[i], expected[i]];
-      if (same(a, e) || same(a, Math.fround(e))) continue;
+      if (same(a, e) || same(a, Math.fround(e)) || inRange(a, e)) continue;
       if (Math.abs(a - e) <= ulps * ULP * Math.max(Math.abs(e), least) + (ulps > 0 ? SMALLEST : 0)) continue;
       const message = `${
         elementText(name, i, entry.shape)

@@ -1,5 +1,7 @@
-/** Plans on the oracle, run synchronously and repeatedly. */
+/** Plans on the oracle, run synchronously and repeatedly: over numbers, and over dual numbers. */
+import { compileDual, type DualOptions, type DualPlan } from "../../core/backends/dual.ts";
 import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../../core/backends/float64.ts";
+import type { Plan } from "../../core/plan/plan.ts";
 import { Program } from "../../core/program.ts";
 import type { Tensor } from "../../core/tensor.ts";
 
@@ -25,7 +27,44 @@ export class Recent<T> {
   }
 }
 
-const plans = new Recent<HostPlan>();
+/** A plan of the oracle in the forms that checks need, each compiled on first use. */
+export class OraclePlan {
+  readonly #plan: Plan;
+  readonly #forms = new Map<string, HostPlan | DualPlan>();
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+  }
+
+  #form<T extends HostPlan | DualPlan>(key: string, make: () => T): T {
+    let form = this.#forms.get(key);
+    if (!form) this.#forms.set(key, form = make());
+    return form as T;
+  }
+
+  /** The plan over numbers. */
+  get numbers(): HostPlan {
+    return this.#form("numbers", () => compileForHost(this.#plan));
+  }
+
+  /** The plan over numbers, each rounding of which is off by a random error of this relative size. */
+  jittered(jitter: () => number): HostPlan {
+    return this.#form("jittered", () => compileForHost(this.#plan, { jitter }));
+  }
+
+  /**
+   * The plan over dual numbers.
+   *
+   * @throws NoDual if the derivative of a scalar function is not known.
+   */
+  dual(options: DualOptions): DualPlan {
+    const { moving, ties = "branch", lanes = 1, jitter } = options;
+    const key = [ties, lanes, jitter ? "jittered" : "", moving.map(Number).join("")].join();
+    return this.#form(key, () => compileDual(this.#plan, options));
+  }
+}
+
+const plans = new Recent<OraclePlan>();
 
 /** A tape as a list: the leaves, and the entries computed from them, inputs first. */
 export interface Layout {
@@ -41,16 +80,16 @@ export function layoutOf(outputs: readonly Tensor[]): Layout {
   return { places, key: `${key}|${places.map((t) => t.dtype[0]).join("")}` };
 }
 
-/** A compiled program, and the entries that it starts from. */
-export interface HostProgram {
-  readonly plan: HostPlan;
+/** A planned program, and the entries that it starts from. */
+export interface OracleProgram {
+  readonly plan: OraclePlan;
   readonly leaves: readonly Tensor[];
 }
 
-/** Compiles the computation of `outputs` from leaves and from `given` entries, whatever those are computed from. */
-export function programFor(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): HostProgram {
+/** Plans the computation of `outputs` from leaves and from `given` entries, whatever those are computed from. */
+export function programFor(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): OracleProgram {
   const program = new Program(outputs, { given });
-  return { plan: plans.get(program.key, () => compileForHost(program.plan(float64))), leaves: program.leaves };
+  return { plan: plans.get(program.key, () => new OraclePlan(program.plan(float64))), leaves: program.leaves };
 }
 
 /**
@@ -59,7 +98,7 @@ export function programFor(outputs: readonly Tensor[], given: { has(entry: Tenso
  */
 export function prepare(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Array>): BoundPlan {
   const { plan, leaves } = programFor(outputs, given);
-  return plan.bind(leaves.map((leaf) => given.get(leaf) ?? asFloat64(leaf.value!)));
+  return plan.numbers.bind(leaves.map((leaf) => given.get(leaf) ?? asFloat64(leaf.value!)));
 }
 
 /** Computes entries once, into new arrays. */

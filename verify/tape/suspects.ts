@@ -4,16 +4,20 @@ import { attributeText, opId } from "../../core/structure.ts";
 import { record } from "../../core/record.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { flows } from "../../ops/grad.ts";
-import { examine, type Examined, type ExamineOptions, examineSecond, isWrong } from "./examine.ts";
+import { examine, type Examined, examineSecond } from "./examine.ts";
+import { type ExamineOptions, isWrong } from "./judged.ts";
 import { elementText, leafOf } from "../inputs.ts";
 import { compute, historyOf } from "./oracle.ts";
 import type { Finding } from "../report/report.ts";
-import { rolesOf } from "./problem.ts";
+import type { Recording } from "./recording.ts";
+import { rolesOf } from "./roles.ts";
 
 /** The most entries that are examined alone, because a tape can be long. One entry of each kind comes first. */
 const MOST_ENTRIES = 400;
 /** Entries with more elements than this are examined along directions. */
 const FEW_ELEMENTS = 64;
+/** The most cuts that are undone one by one. */
+const MOST_CUTS = 16;
 
 /** The values of entries at the point. */
 function valuesAt(entries: readonly Tensor[]): Map<Tensor, Float64Array> {
@@ -56,38 +60,82 @@ function eachKindFirst(entries: readonly Tensor[]): Tensor[] {
   return [...first, ...others];
 }
 
-/**
- * Searches for an entry whose rule is wrong by itself, by examining alone each entry through which the outputs depend
- * on the variables.
- */
-export function findDeparture(
-  outputs: readonly Tensor[],
-  variables: readonly Tensor[],
-  order: 1 | 2,
+/** Whether an entry passes no gradient on to the variables, although its value moves with them. */
+function isCut(entry: Tensor, moving: ReadonlySet<Tensor>): boolean {
+  return entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k));
+}
+
+/** A gradient that is wrong, and how to examine it again. */
+export interface WrongGradient {
+  readonly recording: Recording;
+  readonly order: 1 | 2;
+  /** The leaves whose gradient is wrong. */
+  readonly variables: readonly Tensor[];
+}
+
+/** Whether the gradient is wrong if some entries are held. */
+function isWrongHolding(
+  { recording, order }: WrongGradient,
+  held: ReadonlySet<Tensor>,
   options: ExamineOptions,
-): Departure {
+): boolean {
+  const first = examine(recording, { ...options, resamples: 0 }, held);
+  if (isWrong(first) || order === 1) return isWrong(first);
+  return !first.blocked && isWrong(examineSecond(first, { ...options, resamples: 0 }, held));
+}
+
+/**
+ * The first of those cuts that make the gradient wrong. A cut is undone by holding the entry, as the gradient does: where that mends
+ * nothing, it is harmless (as the `detach` of a maximum within a softmax is). Returns `null` if no cut is to blame.
+ */
+function guiltyCut(wrong: WrongGradient, cuts: readonly Tensor[], options: ExamineOptions): Tensor | null {
+  if (cuts.length === 0 || isWrongHolding(wrong, new Set(cuts), options)) return null;
+  let needed = [...cuts];
+  for (const cut of cuts.slice(0, MOST_CUTS)) {
+    if (needed.length === 1) break;
+    const without = needed.filter((t) => t !== cut);
+    if (!isWrongHolding(wrong, new Set(without), options)) needed = without;
+  }
+  return needed[0];
+}
+
+/**
+ * Searches for an entry whose rule is wrong by itself, or that cuts off what it should pass on, by examining alone each entry through
+ * which the outputs depend on the variables.
+ */
+export function findDeparture(wrong: WrongGradient, options: ExamineOptions): Departure {
+  const { recording: { outputs }, order, variables } = wrong;
   const { moving } = rolesOf(historyOf(outputs), variables);
   const all = between(outputs, moving);
-  const candidates = all.length;
-  const entries = (candidates > MOST_ENTRIES ? eachKindFirst(all) : all).slice(0, MOST_ENTRIES);
+  const cut = guiltyCut(wrong, all.filter((entry) => isCut(entry, moving)), options);
+  if (cut) return { suspect: cut, examined: all.length, candidates: all.length };
+  const whole = all.filter((entry) => !isCut(entry, moving));
+  const candidates = whole.length;
+  const entries = (candidates > MOST_ENTRIES ? eachKindFirst(whole) : whole).slice(0, MOST_ENTRIES);
   const values = valuesAt([...new Set(entries.flatMap((t) => t.inputs))]);
-  const isOff = (entry: Tensor): boolean => {
-    if (entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k))) return true;
-    const { leaves, output } = alone(entry, values);
-    const few = leaves.every(({ size }) => size <= FEW_ELEMENTS);
-    const own: ExamineOptions = { ...options, mode: few ? "full" : "fast", resamples: 0 };
-    const recording = {
-      leaves,
-      names: leaves.map((_, i) => `input ${i}`),
-      outputs: [output],
-      history: historyOf([output]),
-    };
-    const first = examine(recording, own);
-    if (isWrong(first)) return true;
-    return order === 2 && !first.blocked && first.gradients.length > 0 && isWrong(examineSecond(first, own));
-  };
-  const at = entries.findIndex(isOff);
+  const at = entries.findIndex((entry) => isOff(entry, values, order, options));
   return { suspect: entries[at] ?? null, examined: at < 0 ? entries.length : at + 1, candidates };
+}
+
+/** Whether the rule of an entry is wrong by itself, at the values of its inputs. */
+function isOff(
+  entry: Tensor,
+  values: ReadonlyMap<Tensor, Float64Array>,
+  order: 1 | 2,
+  options: ExamineOptions,
+): boolean {
+  const { leaves, output } = alone(entry, values);
+  const few = leaves.every(({ size }) => size <= FEW_ELEMENTS);
+  const own: ExamineOptions = { ...options, mode: few ? "full" : "fast", resamples: 0 };
+  const recording = {
+    leaves,
+    names: leaves.map((_, i) => `input ${i}`),
+    outputs: [output],
+    history: historyOf([output]),
+  };
+  const first = examine(recording, own);
+  if (isWrong(first)) return true;
+  return order === 2 && !first.blocked && first.gradients.length > 0 && isWrong(examineSecond(first, own));
 }
 
 /** The entry at which values that are not finite arise, and the message about it. */

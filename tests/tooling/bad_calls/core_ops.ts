@@ -157,6 +157,7 @@ export const signatures: Record<string, Declared> = {
     plainX,
     options({ requiresGrad: true }, { requiresGrad: [1, "yes", null] }, { requires_grad: "requiresGrad" }),
   ]],
+  hold: [g.hold, [plainX]],
   grad: [
     g.grad,
     [

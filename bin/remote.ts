@@ -1,0 +1,63 @@
+/** Starts the worker, talks with it, and ends it, whatever it is doing. */
+import { fork } from "node:child_process";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { runtime } from "../core/runtime.ts";
+import type { Message, Request } from "./messages.ts";
+
+/** A running worker. */
+export interface Remote {
+  send(request: Request): void;
+  /** Ends it at once, also in the middle of a computation. */
+  stop(): void;
+}
+
+/** What a worker reports: messages, and that it ended by itself, with the reason in words. */
+export interface Listener {
+  message(message: Message): void;
+  ended(reason: string): void;
+}
+
+/**
+ * Starts a worker. Under Node and Bun it is a process: native code of a driver cannot hold up its end, and loaders and
+ * flags are those of the command. Under Deno a thread, which has the permissions and the flags of the command.
+ */
+export function startRemote(listener: Listener): Remote {
+  const script = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
+  return runtime() === "deno" ? startThread(script, listener) : startProcess(script, listener);
+}
+
+function startProcess(script: URL, { message, ended }: Listener): Remote {
+  // Structured clones, for numbers that JSON lacks.
+  const child = fork(fileURLToPath(script), [], { serialization: "advanced" });
+  child.on("message", (value) => message(value as Message));
+  child.on("error", (error) => ended(error.message));
+  child.on("exit", (code, signal) => ended(signal ? `killed by ${signal}` : `exit code ${code}`));
+  return {
+    send: (request) => child.send(request),
+    stop: () => {
+      child.removeAllListeners();
+      // Where the process is just ending, the channel fails.
+      child.on("error", () => {});
+      child.kill("SIGKILL");
+    },
+  };
+}
+
+function startThread(script: URL, { message, ended }: Listener): Remote {
+  // From JSR the script is a remote one, which threads only load through another module.
+  const program = `data:text/javascript,await import(${encodeURIComponent(JSON.stringify(script.href))})`;
+  const thread = new Worker(script.protocol === "file:" ? script : new URL(program));
+  thread.on("message", message);
+  thread.on("error", (error) => ended((error as Error)?.message ?? String(error)));
+  thread.on("exit", (code) => ended(`exit code ${code}`));
+  return {
+    send: (request) => thread.postMessage(request),
+    stop: () => {
+      thread.removeAllListeners();
+      thread.on("error", () => {});
+      void thread.terminate();
+    },
+  };
+}

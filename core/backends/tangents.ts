@@ -1,0 +1,98 @@
+/** The arithmetic of tangents as source: a number for each direction, or the ends of an interval. */
+import type { Code, Writer } from "./functions.ts";
+import type { Coefficient } from "./partials.ts";
+
+/**
+ * How ties are taken: equal operands of `max` and `min`, in reductions too, and `abs` at 0. `branch` takes the tangent of the first operand,
+ * and that of `x` itself for `abs(x)`. `ahead` takes the derivative to the side that the direction points to: the tangents decide. `hull` takes them all: a
+ * tangent is the interval that contains the derivative however each tie is taken.
+ */
+export type Ties = "branch" | "ahead" | "hull";
+
+/** The numbers of a tangent, as source. */
+export type Tangent = readonly Code[];
+
+/** Writes operations on tangents. */
+export interface Tangents {
+  /** The numbers of a tangent. */
+  readonly width: number;
+  /** Whether the numbers depend on one another, so that none may be changed before all are computed. */
+  readonly coupled: boolean;
+  scaled(by: Coefficient, tangent: Tangent, writer: Writer): Tangent;
+  sum(a: Tangent, b: Tangent, writer: Writer): Tangent;
+  /** The tangent of `max(a, b)` or `min(a, b)`. */
+  extreme(of: "max" | "min", values: readonly [Code, Code], tangents: readonly [Tangent, Tangent]): Tangent;
+  /** The tangent of `abs(x)`. */
+  size(x: Code, tangent: Tangent): Tangent;
+}
+
+/** The tangent of a value that does not move. */
+export function zeros({ width }: Tangents): Tangent {
+  return new Array<Code>(width).fill("0.0");
+}
+
+function operation(by: Exclude<Coefficient, 1 | -1>, tangent: Code): Code {
+  return "over" in by ? `(${tangent} / ${by.over})` : `(${by.times} * ${tangent})`;
+}
+
+/** Gives a coefficient a name, since it is used several times. */
+function named(by: Exclude<Coefficient, 1 | -1>, writer: Writer): Exclude<Coefficient, 1 | -1> {
+  return "over" in by ? { over: writer.bind(by.over) } : { times: writer.bind(by.times) };
+}
+
+function sumOf(a: Tangent, b: Tangent, writer: Writer): Tangent {
+  return a.map((x, lane) => writer.round(`(${x} + ${b[lane]})`));
+}
+
+/** A number for each of some directions; `ahead` as in {@link Ties}. */
+export function directions(width: number, ahead: boolean): Tangents {
+  const beside = { max: ">", min: "<" };
+  return {
+    width,
+    coupled: false,
+    scaled(by, tangent, writer) {
+      if (by === 1) return tangent;
+      if (by === -1) return tangent.map((t) => `(-${t})`);
+      const factor = named(by, writer);
+      return tangent.map((t) => writer.round(operation(factor, t)));
+    },
+    sum: sumOf,
+    extreme(of, [a, b], [first, second]) {
+      return first.map((t, lane) => {
+        if (!ahead) return `(${a} ${beside[of]}= ${b} ? ${t} : ${second[lane]})`;
+        const tied = `Math.${of}(${t}, ${second[lane]})`;
+        return `(${a} === ${b} ? ${tied} : (${a} ${beside[of]} ${b} ? ${t} : ${second[lane]}))`;
+      });
+    },
+    size(x, tangent) {
+      return tangent.map((t) => `(${x} > 0.0 ? ${t} : (${x} < 0.0 ? -${t} : ${ahead ? `Math.abs(${t})` : t}))`);
+    },
+  };
+}
+
+/** The lower and the upper end of an interval. */
+export const intervals: Tangents = {
+  width: 2,
+  coupled: true,
+  scaled(by, [low, high], writer) {
+    if (by === 1) return [low, high];
+    if (by === -1) return [`(-${high})`, `(-${low})`];
+    const factor = named(by, writer);
+    const [one, other] = [low, high].map((t) => writer.bind(writer.round(operation(factor, t))));
+    const sign = "over" in factor ? factor.over : factor.times;
+    return [`(${sign} < 0.0 ? ${other} : ${one})`, `(${sign} < 0.0 ? ${one} : ${other})`];
+  },
+  sum: sumOf,
+  extreme(of, [a, b], [first, second]) {
+    const before = of === "max" ? ">" : "<";
+    return ["min", "max"].map((end, k) => {
+      const tied = `Math.${end}(${first[k]}, ${second[k]})`;
+      return `(${a} === ${b} ? ${tied} : (${a} ${before} ${b} ? ${first[k]} : ${second[k]}))`;
+    });
+  },
+  size(x, [low, high]) {
+    const end = (own: Code, other: Code, tied: string) =>
+      `(${x} > 0.0 ? ${own} : (${x} < 0.0 ? -${other} : Math.${tied}(${own}, -${other})))`;
+    return [end(low, high, "min"), end(high, low, "max")];
+  },
+};

@@ -1,0 +1,33 @@
+/** Wrong gradients of plain functions are found, and right ones are not called wrong, in each mode and for all seeds. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { gradcheck, reportText } from "../../verify/mod.ts";
+import { randomFrom } from "../../verify/random.ts";
+import { extentOf, sampleOf } from "../support/cells.ts";
+import { type PlainCase, rightPlain, wrongPlain } from "./plain_cases.ts";
+
+/** Random inputs, and directions, are drawn this many times; more with `GPUGRAD_RUNS`. */
+const SEEDS = 3;
+
+async function checkCase({ name, value, gradient, inputs, options, modes, expected }: PlainCase): Promise<void> {
+  for (const mode of modes ?? ["full", "fast"] as const) {
+    for (let seed = 1; seed <= SEEDS * Number(process.env.GPUGRAD_RUNS ?? 1); seed++) {
+      const at = typeof inputs === "function" ? inputs(randomFrom(77 * seed)) : inputs;
+      const report = await gradcheck({ value, gradient }, at.map((x) => Float64Array.from(x)), {
+        ...options,
+        mode,
+        seed,
+        name,
+      });
+      const isRight = expected === "not wrong" ? report.verdict !== "wrong" : report.verdict === expected;
+      assert.ok(isRight, `expected ${expected}, mode ${mode}, seed ${seed}\n${reportText(report)}`);
+    }
+  }
+}
+
+for (const [what, cases] of [["wrong", wrongPlain], ["right", rightPlain]] as const) {
+  for (const one of sampleOf(extentOf(), cases)) {
+    test(`a plain function whose gradient is ${what}: ${one.name}, ${one.kind} [float64]`, () => checkCase(one));
+  }
+}

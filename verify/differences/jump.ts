@@ -1,0 +1,107 @@
+/** Jumps of a function beside a point: where it is a staircase, slopes say one thing between the steps and another across them. */
+import type { Ladder } from "./ladder.ts";
+import type { Line } from "./line.ts";
+import { ROUNDINGS } from "./precision.ts";
+import type { Sums } from "./sums.ts";
+
+/** The final interval, in units of the distance between neighbouring numbers. */
+const FINAL = 4;
+/** A change is a jump if an interval this much longer holds at most twice as much of it. */
+const WIDER = 16;
+
+/**
+ * The size of the jump that makes the slope to a side differ from the one that shorter steps see; 0 if the function
+ * gets from the one to the other without a jump.
+ */
+export function jumpBeside(line: Line, sums: Sums, ladder: Ladder, seen: Seen): number {
+  const k = shortestContradiction(ladder, seen);
+  return k < 0 ? 0 : jumpWithin(line, sums, seen.side === "up" ? ladder.step[k] : -ladder.step[k], seen.slope);
+}
+
+/** The slope that the shortest steps to a side see, and its error. */
+export interface Seen {
+  readonly side: "up" | "down";
+  readonly slope: number;
+  readonly estimate: number;
+}
+
+/** The largest jump, as far as bisection tells, by which the function leaves a slope between here and a step; or 0. */
+export function jumpWithin(line: Line, sums: Sums, step: number, slope: number): number {
+  const { epsilon } = sums.problem;
+  const limit = FINAL * Math.max(line.grain, epsilon * Math.abs(step));
+  const excess = (t: number) => {
+    const moved = line.move(t);
+    return sums.change() - slope * moved;
+  };
+  let [from, to] = [0, step];
+  let [low, high] = [0, excess(to)];
+  let rounding = ROUNDINGS * epsilon * sums.mass;
+  /** What the last few intervals held, the shortest last. */
+  const held = [Math.abs(high)];
+  while (Math.abs(to - from) > limit) {
+    const middle = (from + to) / 2;
+    const here = excess(middle);
+    rounding = Math.max(rounding, ROUNDINGS * epsilon * sums.mass);
+    if (Math.abs(here - low) > Math.abs(high - here)) [to, high] = [middle, here];
+    else [from, low] = [middle, here];
+    held.push(Math.abs(high - low));
+  }
+  line.move(0);
+  const size = held[held.length - 1];
+  const wider = held[Math.max(0, held.length - 1 - Math.log2(WIDER))];
+  return size > rounding && size >= wider / 2 ? size : 0;
+}
+
+/**
+ * The shortest step that sees another slope, beyond rounding and beyond what the function curves by; -1 if none does.
+ */
+function shortestContradiction(ladder: Ladder, { side, slope, estimate }: Seen): number {
+  const slopes = ladder[side];
+  let before = 0;
+  for (let k = ladder.length - 1; k >= 0; k--) {
+    const deviation = Math.abs(slopes[k] - slope);
+    if (!Number.isFinite(deviation)) continue;
+    if (deviation > ladder.noise[k] + estimate + ladder.precision.ratio ** 2 * before) return k;
+    before = deviation;
+  }
+  return -1;
+}
+
+/** The longest step to a side at which the function is finite; 0 if there is none. */
+function longestStep({ up, down, step, length }: Ladder, side: Seen["side"]): number {
+  const slopes = side === "up" ? up : down;
+  for (let k = 0; k < length; k++) if (Number.isFinite(slopes[k])) return side === "up" ? step[k] : -step[k];
+  return 0;
+}
+
+/** The largest jump to a side, as far as bisection tells, by which the function leaves a slope up to the longest step. */
+export function jumpFarAway(line: Line, sums: Sums, ladder: Ladder, { side, slope }: Seen): number {
+  const step = longestStep(ladder, side);
+  return step === 0 ? 0 : jumpWithin(line, sums, step, slope);
+}
+
+/** What surrounds a jump. */
+export interface Surroundings {
+  /** The size of the values that the element contributes. */
+  readonly values: number;
+  /** The size of the element. */
+  readonly size: number;
+  /** The size of all values. */
+  readonly total: number;
+  readonly epsilon: number;
+}
+
+/**
+ * What a jump of this size can be: a step of the function itself (`own`), which is flat between its steps, or the
+ * rounding of numbers that are larger than what is left of them (`rounding`); or either (`unclear`).
+ */
+export function natureOf(jump: number, { values, size, total, epsilon }: Surroundings): "own" | "rounding" | "unclear" {
+  const { own, tiny } = epsilon > 1e-10 ? SINGLE : DOUBLE;
+  // A step that is rounding comes from numbers 1 / epsilon times as large: where it is not small beside the values, more
+  // digits are lost than one would work with. But a step many times as wide as its element was swallowed, rather.
+  if (jump >= own * Math.max(1, values)) return jump <= SWALLOWED * Math.max(1, size, values) ? "own" : "unclear";
+  return jump <= tiny * Math.max(1, values, total) ? "rounding" : "unclear";
+}
+const DOUBLE = { own: 1e-3, tiny: 2 ** -20 };
+const SINGLE = { own: 0.25, tiny: 2 ** -20 };
+const SWALLOWED = 4;

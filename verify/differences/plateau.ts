@@ -1,0 +1,116 @@
+/** Slopes on which several neighbouring steps agree. */
+import { ANALYTIC_ROUNDINGS } from "./precision.ts";
+import type { Ladder } from "./ladder.ts";
+
+/** The value that slopes approach as steps get shorter. */
+export interface Plateau {
+  readonly value: number;
+  readonly estimate: number;
+}
+
+const NOTHING: Plateau = { value: NaN, estimate: Infinity };
+/** Where the function is smooth, the gap between its one-sided slopes falls at least by this factor from step to step. */
+export const CLOSES = 0.75;
+/** A plateau is seen, if not decided, where its estimate is below this fraction of its value. */
+const VISIBLE = 0.25;
+
+/** A shorter step refutes a plateau by more than this many times its rounding. */
+const REFUTES = 2;
+
+/** What the steps of a ladder say of a slope. */
+export interface Slope {
+  /** The best plateau that no shorter step contradicts. */
+  readonly best: Plateau;
+  /** The best one among those that are visible and that a shorter step contradicts. */
+  readonly refuted: Plateau | null;
+}
+
+/** The gap between the one-sided slopes. */
+function gapAt({ up, down }: Ladder, k: number): number {
+  return Math.abs(up[k] - down[k]);
+}
+
+/** The plateau of three neighbouring steps; their errors are powers of the step from `order` on, in steps of `order`. */
+function plateauAt(
+  slopes: Float64Array,
+  j: number,
+  { ladder, epsilon, order }: { ladder: Ladder; epsilon: number; order: 1 | 2 },
+): Plateau | null {
+  const [a, b, c] = [slopes[j - 2], slopes[j - 1], slopes[j]];
+  if (!Number.isFinite(a + b + c)) return null;
+  if (order === 2 && gapAt(ladder, j) > CLOSES * gapAt(ladder, j - 1) + ladder.noise[j]) return null;
+  const factor = ladder.precision.ratio ** order;
+  const coarse = (factor * b - a) / (factor - 1);
+  const value = (factor * c - b) / (factor - 1);
+  // What extrapolation changed, a part of what it removed, and the rounding that it magnified.
+  const estimate = (order === 1 ? 2 : 1) * Math.abs(value - coarse) + Math.abs(c - b) / (order === 1 ? 20 : 50) +
+    (order === 1 ? 3 : 2) * ladder.noise[j] + ANALYTIC_ROUNDINGS * epsilon * Math.abs(value);
+  return { value, estimate };
+}
+
+/** Whether a step shorter than those of the plateau at `j` excludes its value: between `low` and `high`, but for rounding. */
+function isRefuted({ value, estimate }: Plateau, j: number, ladder: Ladder, sides: readonly Float64Array[]): boolean {
+  for (let k = j + 1; k < ladder.length; k++) {
+    let low = Infinity, high = -Infinity;
+    for (const slopes of sides) {
+      low = Math.min(low, slopes[k]);
+      high = Math.max(high, slopes[k]);
+    }
+    const slack = REFUTES * ladder.noise[k] + estimate;
+    if (value < low - slack || value > high + slack) return true;
+  }
+  return false;
+}
+
+function slopeOf(
+  slopes: Float64Array,
+  sides: readonly Float64Array[],
+  of: { ladder: Ladder; epsilon: number; order: 1 | 2 },
+): Slope {
+  const { ladder } = of;
+  let best = NOTHING;
+  let refuted: Plateau | null = null;
+  for (let j = 2; j < ladder.length; j++) {
+    const plateau = plateauAt(slopes, j, of);
+    if (!plateau) continue;
+    if (!isRefuted(plateau, j, ladder, sides)) {
+      if (plateau.estimate < best.estimate) best = plateau;
+    } else if (
+      plateau.estimate <= VISIBLE * Math.abs(plateau.value) && plateau.estimate < (refuted?.estimate ?? Infinity)
+    ) refuted = plateau;
+  }
+  return { best, refuted };
+}
+
+/** The derivative if the function is smooth: central differences, whose errors are even powers of the step. */
+export function centralSlope(ladder: Ladder, epsilon: number): Slope {
+  return slopeOf(ladder.central, [ladder.up, ladder.down], { ladder, epsilon, order: 2 });
+}
+
+/** The derivative to one side. */
+export function sideSlope(ladder: Ladder, side: "up" | "down", epsilon: number): Slope {
+  return slopeOf(ladder[side], [ladder[side]], { ladder, epsilon, order: 1 });
+}
+
+/** For this many of the shortest steps, slopes that grow without bound must do so steadily. */
+const STEADY = 8;
+
+/**
+ * Whether slopes to a side grow without bound as steps get shorter, and with which sign: as a negative power of the
+ * step, or as its logarithm. A jump, whose slopes grow like the inverse of the step, does not count.
+ */
+export function divergence(ladder: Ladder, side: "up" | "down"): -1 | 0 | 1 {
+  const slopes = ladder[side];
+  const from = ladder.length - STEADY;
+  if (from < 2) return 0;
+  let previous = slopes[from - 1] - slopes[from - 2];
+  const growth = (slopes[from] - slopes[from - 1]) / previous;
+  if (!(growth > 0.98 && growth < 0.97 * ladder.precision.ratio)) return 0;
+  for (let k = from; k < ladder.length; k++) {
+    const increment = slopes[k] - slopes[k - 1];
+    if (!(Math.abs(increment / previous - growth) <= 0.02 * growth)) return 0;
+    if (!(Math.abs(increment) > ladder.rounding[k])) return 0;
+    previous = increment;
+  }
+  return previous > 0 ? 1 : -1;
+}

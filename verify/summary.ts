@@ -1,0 +1,161 @@
+/** The results of a check as a report. */
+import type { Judged, VariableResult } from "./differences/numeric.ts";
+import { indexOf, type Input } from "./inputs.ts";
+import type { Asked } from "./options.ts";
+import type {
+  ElementReport,
+  Finding,
+  GradcheckReport,
+  InputReport,
+  TapeEntryReport,
+  Verdict,
+  Witness,
+} from "./report/report.ts";
+import type { Second } from "./tape/judge.ts";
+
+const VERDICTS: readonly Verdict[] = ["ok", "wrong", "kink", "noise", "untested"];
+
+function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
+  const counts = Object.fromEntries(VERDICTS.map((v) => [v, 0])) as Record<Verdict, number>;
+  for (const verdict of verdicts) counts[verdict]++;
+  return counts;
+}
+
+/** The results of one order, of a function on the tape or of a plain one. */
+interface Results {
+  readonly elements: readonly (VariableResult & Partial<Evidence> | null)[];
+  readonly directions: readonly Judged[];
+}
+
+/** Where the numeric derivatives of a variable come from. */
+interface Evidence {
+  readonly witnesses: readonly Witness[];
+  readonly second: ReadonlyMap<number, Second>;
+}
+
+/** The results of one order as element reports. */
+export function elementReports(
+  order: 1 | 2,
+  { elements, directions }: Results,
+  shapes: readonly (readonly number[])[],
+  positions: readonly number[],
+): ElementReport[] {
+  const report = (
+    input: number,
+    index: readonly number[],
+    { analytic, numeric, estimate, verdict }: Judged,
+  ): ElementReport => ({
+    input,
+    index,
+    order,
+    analytic,
+    numeric,
+    error: Math.abs(analytic - numeric),
+    estimate,
+    verdict,
+  });
+  const onTape = elements.some((result) => result?.witnesses) || elements.every((result) => result === null);
+  return [
+    ...directions.map((judged, i) => ({
+      ...report(-1, [i], judged),
+      ...(onTape ? { witness: "duals" as const } : {}),
+    })),
+    ...elements.flatMap((result, k) =>
+      result
+        ? result.verdicts.map((verdict, i): ElementReport => {
+          const { analytic, numeric, estimate, witnesses, second } = result;
+          const judged = { analytic: analytic[i], numeric: numeric[i], estimate: estimate[i], verdict };
+          const also = second?.get(i);
+          return {
+            ...report(positions[k], indexOf(i, shapes[k]), judged),
+            ...(witnesses ? { witness: witnesses[i] } : {}),
+            ...(also ? { second: also } : {}),
+          };
+        })
+        : []
+    ),
+  ];
+}
+
+/** The error of an element relative to its tolerance. */
+function relativeError({ error, estimate }: Pick<ElementReport, "error" | "estimate">): number {
+  return error === 0 ? 0 : error / estimate;
+}
+
+/** An input with its results; `null` if its elements were not examined. An input that is no float has none. */
+export function inputReport(
+  { name, shape, dtype, values }: Pick<Input, "name" | "shape" | "dtype"> & { readonly values: ArrayLike<number> },
+  result: VariableResult | null,
+): InputReport {
+  const elements = dtype === "float" ? values.length : 0;
+  const verdicts = result?.verdicts ?? new Array<Verdict>(elements).fill("untested");
+  const relative = verdicts.map((verdict, i) => {
+    if (!result || verdict === "untested") return null;
+    return relativeError({ error: Math.abs(result.analytic[i] - result.numeric[i]), estimate: result.estimate[i] });
+  });
+  return { name, shape, counts: countsOf(verdicts), relative, verdicts, values: Array.from(values), dtype };
+}
+
+/** The worst elements: wrong ones first, then by error relative to tolerance. */
+function worstOf(elements: readonly ElementReport[], count: number): ElementReport[] {
+  const rank: Readonly<Record<Verdict, number>> = { wrong: 0, noise: 1, kink: 2, untested: 3, ok: 4 };
+  const keyed = elements.map((element) => {
+    const size = relativeError(element);
+    return { element, size: Number.isNaN(size) ? Infinity : size };
+  });
+  keyed.sort((a, b) => rank[a.element.verdict] - rank[b.element.verdict] || b.size - a.size);
+  return keyed.slice(0, count).map(({ element }) => element);
+}
+
+/** The parts that make up a report. */
+interface Parts {
+  readonly asked: Asked;
+  readonly device: string | null;
+  readonly inputs: readonly InputReport[];
+  readonly elements: readonly ElementReport[];
+  /** The number of elements not examined, over all orders. */
+  readonly untested: number;
+  readonly findings: readonly Finding[];
+  readonly blocked: boolean;
+  readonly margin: number | null;
+  readonly tape: readonly TapeEntryReport[];
+}
+
+/** Whether more elements cannot be decided than are right or hold. */
+function isMostlyNoise(elements: readonly ElementReport[]): boolean {
+  const counts = countsOf(elements.map(({ verdict }) => verdict));
+  return counts.noise > counts.ok + counts.kink;
+}
+
+/** Findings that leave a question open although nothing is wrong. */
+const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite"]);
+
+export function reportOf(parts: Parts): GradcheckReport {
+  const { asked, device, inputs, elements, untested, findings, blocked, margin, tape } = parts;
+  const { name, started, options: { mode, order, seed, worst } } = asked;
+  const counts = countsOf(elements.map(({ verdict }) => verdict));
+  counts.untested += untested;
+  const wrong = counts.wrong > 0 ||
+    findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
+  // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
+  const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
+    isMostlyNoise(elements.filter(({ input }) => input >= 0)) || isMostlyNoise(elements) ||
+    elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
+    findings.some(({ severity, check }) => severity === "error" || (severity === "warning" && UNSETTLING.has(check)));
+  return {
+    version: 1,
+    name,
+    verdict: wrong ? "wrong" : unsettled ? "undecided" : "ok",
+    mode,
+    order,
+    seed,
+    device,
+    inputs,
+    counts,
+    worst: worstOf(elements, worst),
+    findings,
+    margin,
+    tape,
+    milliseconds: performance.now() - started,
+  };
+}

@@ -1,0 +1,190 @@
+/** What a vector-Jacobian product must satisfy, whatever it is the derivative of: determinism, and linearity in the cotangent. */
+import type { Tensor } from "../../core/tensor.ts";
+import { largestOf } from "../arrays.ts";
+import { type Differences, scaleOf } from "../differences/numeric.ts";
+import { elementText } from "../inputs.ts";
+import { fillSigned } from "../random.ts";
+import type { Finding } from "../report/report.ts";
+import type { Direction, Duals } from "./duals.ts";
+import type { TapeProblem } from "./problem.ts";
+
+/** Tolerance of linearity relative to the terms, and to the largest gradient of the same variable. */
+const LINEAR = 1e-9;
+const LINEAR_LARGEST = 1e-12;
+/** The same, in units of the measured noise of rounding, and of the rounding that values of this size cause in a derivative. */
+const NOISES = 64;
+const ROUNDINGS = 1024;
+/** Cotangents are scaled by these: powers of two, so that a linear rule scales exactly. About 1e-6 and -1e6. */
+const SCALES = [2 ** -20, -(2 ** 20)];
+/** How many outputs are looked at alone. */
+const ONE_HOT = 2;
+
+/** A function on the tape whose gradients can be computed for other cotangents. */
+export interface Pullback {
+  readonly problem: TapeProblem;
+  readonly differences: Differences;
+  readonly duals: Duals | null;
+  readonly cotangents: readonly Tensor[];
+  /** The names of the variables. */
+  readonly names: readonly string[];
+}
+
+type Gradients = readonly Float64Array[];
+
+/** The gradients for cotangents of one's choice. */
+class Cotangents {
+  readonly #pullback: Pullback;
+  readonly #arrays: readonly Float64Array[];
+  readonly own: Gradients;
+
+  constructor(pullback: Pullback) {
+    this.#pullback = pullback;
+    this.#arrays = pullback.cotangents.map((c) => c.value as Float64Array);
+    this.own = this.#arrays.map((c) => c.slice());
+  }
+
+  gradientsFor(fill: (k: number, i: number) => number): Gradients {
+    this.#arrays.forEach((c, k) => {
+      for (let i = 0; i < c.length; i++) c[i] = fill(k, i);
+    });
+    const gradients = this.#pullback.problem.gradients().map((g) => g.slice());
+    this.#arrays.forEach((c, k) => c.set(this.own[k]));
+    return gradients;
+  }
+}
+
+/** Compares a gradient with what linearity expects. Returns the first element that is off, in words, or `null`. */
+type Compare = (
+  actual: Gradients,
+  expected: Gradients,
+  sizes: Gradients,
+  say: (element: string, actual: number, expected: number) => string,
+) => string | null;
+
+function comparerFor({ problem, differences, names }: Pullback): Compare {
+  return (actual, expected, sizes, say) => {
+    for (let k = 0; k < actual.length; k++) {
+      const values = actual[k];
+      const largest = Math.max(largestOf(differences.analytic[k]), largestOf(values));
+      const rounding = problem.epsilon * differences.total / scaleOf(problem.variables[k]);
+      for (let i = 0; i < values.length; i++) {
+        const size = Math.abs(sizes[k][i]);
+        const off = Math.abs(values[i] - expected[k][i]);
+        // Where the gradient is not finite there is nothing to compare; that is found elsewhere.
+        if (!(off > LINEAR * size + LINEAR_LARGEST * largest) || off === Infinity) continue;
+        // Measured only where something is off.
+        const own = Math.abs(differences.analytic[k][i]);
+        const factor = own > 0 ? Math.max(1, size / own) : 1;
+        if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding)) continue;
+        return say(elementText(names[k], i, problem.shapeOf(k)), values[i], expected[k][i]);
+      }
+    }
+    return null;
+  };
+}
+
+function determinism({ problem, differences: { analytic }, names }: Pullback, again: Gradients): string | null {
+  for (const [k, g] of analytic.entries()) {
+    const at = g.findIndex((x, i) => again[k][i] !== x && !Object.is(again[k][i], x));
+    if (at >= 0) {
+      return `the gradient of ${elementText(names[k], at, problem.shapeOf(k))} is ${g[at]} and then ${again[k][at]}`;
+    }
+  }
+  return null;
+}
+
+function zeroCotangent({ problem, differences: { analytic }, names }: Pullback, zero: Gradients): string | null {
+  for (const [k, g] of analytic.entries()) {
+    // Zero times an infinite derivative is NaN, as in IEEE arithmetic.
+    const at = g.findIndex((x, i) => zero[k][i] !== 0 && Number.isFinite(x));
+    if (at >= 0) {
+      const element = elementText(names[k], at, problem.shapeOf(k));
+      return `for a cotangent of zeros the gradient of ${element} is ${zero[k][at]}, expected 0`;
+    }
+  }
+  return null;
+}
+
+/** Whether the rule adds and scales with its cotangent, over cotangents of many sizes. */
+function linearity(pullback: Pullback, cotangents: Cotangents, random: () => number): string | null {
+  const { differences: { analytic } } = pullback;
+  const compare = comparerFor(pullback);
+  const { own } = cotangents;
+  const other = own.map((c) => fillSigned(new Float64Array(c.length), random));
+  const second = cotangents.gradientsFor((k, i) => other[k][i]);
+  const mixed = compare(
+    cotangents.gradientsFor((k, i) => 2 * own[k][i] - 3 * other[k][i]),
+    analytic.map((g, k) => g.map((x, i) => 2 * x - 3 * second[k][i])),
+    analytic.map((g, k) => g.map((x, i) => 2 * Math.abs(x) + 3 * Math.abs(second[k][i]))),
+    (element, actual, expected) =>
+      `for the cotangent 2 u - 3 v the gradient of ${element} is ${actual}, expected ${expected} from those for u and v: not linear`,
+  );
+  if (mixed !== null) return mixed;
+  for (const scale of SCALES) {
+    const scaled = compare(
+      cotangents.gradientsFor((k, i) => scale * own[k][i]).map((g) => g.map((x) => x / scale)),
+      analytic,
+      analytic,
+      (element, actual, expected) =>
+        `for the cotangent ${scale} u the gradient of ${element} is ${scale * actual}, expected ${scale * expected}, ` +
+        `${scale} times that for u: not linear`,
+    );
+    if (scaled !== null) return scaled;
+  }
+  return null;
+}
+
+/** Whether single outputs have the gradients that duals find for them. */
+function oneHot(pullback: Pullback, cotangents: Cotangents, random: () => number): string | null {
+  const { duals, problem, differences } = pullback;
+  if (!duals) return null;
+  const sizes = cotangents.own.map(({ length }) => length);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  if (total < 2) return null;
+  const direction: Direction = problem.variables.map((values) => fillSigned(new Float64Array(values.length), random));
+  const tangents = duals.outputsAlong(direction);
+  const along = (g: Gradients) =>
+    g.reduce((sum, values, k) => values.reduce((s, x, i) => s + x * direction[k][i], sum), 0);
+  const sizeAlong = (g: Gradients) =>
+    g.reduce((sum, values, k) => values.reduce((s, x, i) => s + Math.abs(x * direction[k][i]), sum), 0);
+  const noise = () => problem.noise.along(direction);
+  for (let n = 0; n < Math.min(ONE_HOT, total); n++) {
+    let at = Math.floor(random() * total), output = 0;
+    while (at >= sizes[output]) at -= sizes[output++];
+    const gradient = cotangents.gradientsFor((k, i) => (k === output && i === at ? 1 : 0));
+    const [actual, expected] = [along(gradient), tangents[output]?.[at] ?? 0];
+    const off = Math.abs(actual - expected);
+    if (!(off > LINEAR * (sizeAlong(gradient) + Math.abs(expected))) || off === Infinity) continue;
+    if (off <= NOISES * noise() + ROUNDINGS * problem.epsilon * differences.total) continue;
+    return `for a cotangent that is 1 at element ${at} of output ${output} and 0 elsewhere, the gradient along a direction is ${actual}, ` +
+      `expected ${expected}`;
+  }
+  return null;
+}
+
+/**
+ * Checks what a vector-Jacobian product must satisfy: a zero cotangent gives 0 if the derivative is finite, it is linear over cotangents
+ * of many sizes, and it is deterministic.
+ */
+export function cotangentFindings(pullback: Pullback, random: () => number): Finding[] {
+  const cotangents = new Cotangents(pullback);
+  const again = cotangents.gradientsFor((k, i) => cotangents.own[k][i]);
+  const zero = cotangents.gradientsFor(() => 0);
+  const found: Readonly<Record<string, string | null>> = {
+    "determinism": determinism(pullback, again),
+    "zero cotangent": zeroCotangent(pullback, zero),
+    "linearity": linearity(pullback, cotangents, random),
+  };
+  const findings = Object.entries(found).flatMap(([check, message]): Finding[] =>
+    message === null ? [] : [{ check, severity: "error", message }]
+  );
+  return findings;
+}
+
+/**
+ * Checks that single outputs have the gradients that duals find for them. On a kink there is no such gradient.
+ */
+export function oneHotFindings(pullback: Pullback, random: () => number): Finding[] {
+  const message = oneHot(pullback, new Cotangents(pullback), random);
+  return message === null ? [] : [{ check: "one-hot cotangent", severity: "error", message }];
+}

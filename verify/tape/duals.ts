@@ -1,0 +1,169 @@
+/**
+ * Derivatives by dual numbers: the first witness. The function's kernels run over values with tangents (Clifford 1873; Griewank and
+ * Walther, "Evaluating Derivatives", chapter 3), so a derivative along a direction is exact to rounding and owes nothing to the rules
+ * that the tape's gradient comes from.
+ */
+import type { Ties } from "../../core/backends/dual.ts";
+import { deviations } from "./jitter.ts";
+import type { Tangents, TapeProblem } from "./problem.ts";
+
+/** A derivative of the weighted sum of outputs along a direction. */
+export interface Slope {
+  readonly value: number;
+  /** The size of the terms that it is the sum of. */
+  readonly size: number;
+}
+
+/** An interval that holds the derivative whichever way ties are taken. */
+export interface Hull {
+  readonly low: number;
+  readonly high: number;
+  /** The size of the terms. */
+  readonly size: number;
+}
+
+/** How many elements are differentiated in one run: more share the values, and take longer to compile. */
+function lanesFor(count: number): number {
+  return count < 4 ? 1 : count < 256 ? 4 : 8;
+}
+
+/** A direction: how far each element of each variable moves. */
+export type Direction = readonly Float64Array[];
+
+/** The derivatives of a function on the tape by dual numbers, at the point of the problem's last `settle`. */
+export class Duals {
+  readonly #problem: TapeProblem;
+  readonly #one: Tangents;
+
+  private constructor(problem: TapeProblem, one: Tangents) {
+    this.#problem = problem;
+    this.#one = one;
+  }
+
+  /** Returns `null` if the function uses a scalar function whose derivative is not known. */
+  static of(problem: TapeProblem): Duals | null {
+    const one = problem.tangents("branch", 1);
+    return one && new Duals(problem, one);
+  }
+
+  /** Whether any operands could tie. */
+  get hasTies(): boolean {
+    return this.#one.ties;
+  }
+
+  #tangents(ties: Ties, lanes: number, jittered = false): Tangents {
+    return this.#problem.tangents(ties, lanes, jittered)!;
+  }
+
+  /** The weighted sum of the tangents in one lane. */
+  #sum({ plan, lanes }: Tangents, lane: number): Slope {
+    let value = 0, size = 0;
+    plan.tangents.forEach((tangents, k) => {
+      if (!tangents) return;
+      const weights = this.#problem.weights[k];
+      for (let i = 0, at = lane; i < weights.length; i++, at += lanes) {
+        const term = weights[i] * tangents[at];
+        value += term;
+        size += Math.abs(term);
+      }
+    });
+    return { value, size };
+  }
+
+  /** The derivative along a direction; the branch that was taken decides at kinks. */
+  along(direction: Direction): Slope {
+    this.#seed(this.#one, direction);
+    this.#one.plan.run();
+    // An output that is a variable has the variable's own tangents: they are read before they are cleared.
+    const slope = this.#sum(this.#one, 0);
+    this.#clear(this.#one, direction);
+    return slope;
+  }
+
+  /** The tangents of the outputs along a direction. */
+  outputsAlong(direction: Direction): readonly (Float64Array | null)[] {
+    this.#seed(this.#one, direction);
+    this.#one.plan.run();
+    const tangents = this.#one.plan.tangents.map((t) => t?.slice() ?? null);
+    this.#clear(this.#one, direction);
+    return tangents;
+  }
+
+  /** The derivatives along a direction, and along its opposite with the sign changed: the one-sided slopes. */
+  oneSided(direction: Direction): readonly [behind: Slope, ahead: Slope] {
+    const tangents = this.#tangents("ahead", 2);
+    this.#seed(tangents, direction, [1, -1]);
+    tangents.plan.run();
+    const [ahead, opposite] = [this.#sum(tangents, 0), this.#sum(tangents, 1)];
+    this.#clear(tangents, direction);
+    return [{ value: -opposite.value, size: opposite.size }, ahead];
+  }
+
+  /** An interval that holds the derivative along a direction for all ways of taking ties. */
+  hull(direction: Direction): Hull {
+    const tangents = this.#tangents("hull", 1);
+    this.#seed(tangents, direction, [1, 1]);
+    tangents.plan.run();
+    let low = 0, high = 0, size = 0;
+    tangents.plan.tangents.forEach((ends, k) => {
+      if (!ends) return;
+      const weights = this.#problem.weights[k];
+      for (let i = 0; i < weights.length; i++) {
+        const a = weights[i] * ends[2 * i], b = weights[i] * ends[2 * i + 1];
+        low += Math.min(a, b);
+        high += Math.max(a, b);
+        size += Math.max(Math.abs(a), Math.abs(b));
+      }
+    });
+    this.#clear(tangents, direction);
+    return { low, high, size };
+  }
+
+  /** The derivatives by some elements of a variable, each handed to `visit`. */
+  each(variable: number, elements: ArrayLike<number>, visit: (element: number, slope: Slope) => void): void {
+    if (elements.length === 0) return;
+    const lanes = lanesFor(elements.length);
+    const tangents = this.#tangents("branch", lanes);
+    const seeds = tangents.variables[variable];
+    for (let from = 0; from < elements.length; from += lanes) {
+      const count = Math.min(lanes, elements.length - from);
+      for (let lane = 0; lane < count; lane++) seeds[elements[from + lane] * lanes + lane] = 1;
+      tangents.plan.run();
+      for (let lane = 0; lane < count; lane++) visit(elements[from + lane], this.#sum(tangents, lane));
+      for (let lane = 0; lane < count; lane++) seeds[elements[from + lane] * lanes + lane] = 0;
+    }
+  }
+
+  /** How much rounding moves the derivative along a direction. */
+  noise(direction: Direction): number {
+    const exact = this.along(direction).value;
+    const tangents = this.#tangents("branch", 1, true);
+    this.#seed(tangents, direction);
+    const result = Float64Array.of(0);
+    const run = () => {
+      tangents.plan.run();
+      result[0] = this.#sum(tangents, 0).value;
+      return [result];
+    };
+    const [[largest]] = deviations({ run }, [[exact]]);
+    this.#clear(tangents, direction);
+    return largest;
+  }
+
+  #seed({ variables, lanes }: Tangents, direction: Direction, factors: readonly number[] = [1]): void {
+    direction.forEach((moves, k) => {
+      const seeds = variables[k];
+      for (let i = 0; i < moves.length; i++) {
+        if (moves[i] !== 0) {
+          for (let lane = 0; lane < lanes; lane++) seeds[i * lanes + lane] = factors[lane] * moves[i];
+        }
+      }
+    });
+  }
+
+  #clear({ variables, lanes }: Tangents, direction: Direction): void {
+    direction.forEach((moves, k) => {
+      for (let i = 0; i < moves.length; i++) if (moves[i] !== 0) variables[k].fill(0, i * lanes, (i + 1) * lanes);
+    });
+  }
+}

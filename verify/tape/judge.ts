@@ -1,0 +1,214 @@
+/** Judges a gradient on the tape by dual numbers, and asks differences where these cannot say. */
+import type { Differences, Judged, Line, VariableResult } from "../differences/numeric.ts";
+import { scaleOf } from "../differences/numeric.ts";
+import type { Verdict, Witness } from "../report/report.ts";
+import type { Direction, Duals } from "./duals.ts";
+import { limitsAlong } from "./edges.ts";
+import type { TapeProblem } from "./problem.ts";
+import type { Position } from "./search.ts";
+
+/** Both witnesses agree with the tape to this fraction of the derivative, unless rounding is worse. */
+const AGREE = 2e-11;
+/** Rounding of a sum, in units of its terms. */
+export const ROUNDING = 64 * 2 ** -52;
+/** How many times the measured noise of rounding a difference may be. */
+const NOISES = 8;
+/** A derivative is decided if its error is below this fraction of itself, of the largest of its variable, or of the terms it cancels from. */
+const RESOLUTION = 1e-4;
+const FRACTION = 1e-8;
+const ZERO = 1e-10;
+/** For how many elements of a variable the noise of their own dual numbers is measured; that of the gradient stands for the others. */
+const MEASURED = 64;
+/** How many wrong elements of a variable differences are asked about. */
+const CONFIRMED = 8;
+
+/** What another witness says of an element. */
+export interface Second {
+  readonly witness: Witness;
+  readonly numeric: number;
+  readonly estimate: number;
+}
+
+/** The results for the elements of a variable. */
+export interface TapeResult extends VariableResult {
+  readonly witnesses: Witness[];
+  readonly second: Map<number, Second>;
+}
+
+/** A result before anything is judged. */
+function untested(analytic: Float64Array): TapeResult {
+  const { length } = analytic;
+  return {
+    analytic: analytic.slice(),
+    numeric: new Float64Array(length).fill(NaN),
+    estimate: new Float64Array(length).fill(Infinity),
+    verdicts: new Array<Verdict>(length).fill("untested"),
+    witnesses: new Array<Witness>(length).fill("duals"),
+    second: new Map(),
+  };
+}
+
+/** The error that is allowed without a closer look. */
+export function tolerance(analytic: number, numeric: number, size: number): number {
+  return AGREE * Math.max(Math.abs(analytic), Math.abs(numeric)) + ROUNDING * size;
+}
+
+/** What the judge found besides verdicts. */
+export interface Remarks {
+  /** Elements whose derivative is infinite. */
+  readonly infinite: Position[];
+  /** Elements about which the witnesses disagree, and which one the evidence supports. */
+  readonly disputed: Position[];
+}
+
+/** Judges the gradient at the point at which the problem was settled last. */
+export class TapeJudge {
+  readonly problem: TapeProblem;
+  readonly differences: Differences;
+  readonly duals: Duals;
+  readonly remarks: Remarks = { infinite: [], disputed: [] };
+
+  constructor(problem: TapeProblem, differences: Differences, duals: Duals) {
+    this.problem = problem;
+    this.differences = differences;
+    this.duals = duals;
+  }
+
+  /** Judges some elements of a variable; the others are untested. */
+  elements(variable: number, which: ArrayLike<number>): TapeResult {
+    const result = untested(this.differences.analytic[variable]);
+    const { analytic, numeric, estimate, verdicts } = result;
+    const open: number[] = [];
+    this.duals.each(variable, which, (i, { value, size }) => {
+      numeric[i] = value;
+      estimate[i] = tolerance(analytic[i], value, size);
+      // The tolerance of an infinite derivative is infinite, too.
+      if (Number.isFinite(analytic[i]) && Math.abs(analytic[i] - value) <= estimate[i]) verdicts[i] = "ok";
+      else open.push(i);
+    });
+    this.#decide(variable, result, open);
+    return result;
+  }
+
+  /** Judges elements on which the tape and the duals do not agree at first sight. */
+  #decide(variable: number, result: TapeResult, open: readonly number[]): void {
+    const { analytic, numeric, verdicts } = result;
+    const usual = numeric.reduce(
+      (largest, x) => (Math.abs(x) < Infinity ? Math.max(largest, Math.abs(x)) : largest),
+      0,
+    );
+    let confirmed = 0;
+    open.forEach((i, n) => {
+      if (!Number.isFinite(analytic[i]) || !Number.isFinite(numeric[i])) return this.#notFinite(variable, i, result);
+      verdicts[i] = this.#rounded(variable, i, { result, usual, measure: n < MEASURED });
+      if (verdicts[i] === "wrong" && confirmed++ < CONFIRMED) this.#confirm(variable, i, result);
+    });
+  }
+
+  /** Whether rounding explains a difference. */
+  #rounded(
+    variable: number,
+    i: number,
+    { result, usual, measure }: { result: TapeResult; usual: number; measure: boolean },
+  ): Verdict {
+    const { analytic, numeric, estimate } = result;
+    const own = this.problem.noise.elements[variable][i];
+    const error = Math.abs(analytic[i] - numeric[i]);
+    estimate[i] += NOISES * own;
+    // Even if the duals were off by far more than the gradient is.
+    if (error > estimate[i] && measure) estimate[i] += NOISES * this.duals.noise(this.#unit(variable, i));
+    const line = this.#line(variable, i);
+    // A function that is flat as it is computed, because it saturates, may well have a derivative below its last digit.
+    if (numeric[i] === 0 && error <= this.problem.epsilon * (this.differences.total / line.size)) return "noise";
+    if (error > estimate[i]) return "wrong";
+    const size = Math.max(Math.abs(analytic[i]), Math.abs(numeric[i]));
+    // Both come from the same values, rounded in the same way: they may agree although all digits of both are lost.
+    if (error <= RESOLUTION * size) return "ok";
+    return this.#decided(estimate[i], size, usual, line.size) ? "ok" : "noise";
+  }
+
+  #decided(estimate: number, derivative: number, usual: number, size: number): boolean {
+    return estimate <= Math.max(RESOLUTION * derivative, FRACTION * usual) ||
+      (derivative <= estimate && estimate <= ZERO * (this.differences.total / size));
+  }
+
+  #line(variable: number, i: number): Line {
+    return this.differences.element(variable, i, scaleOf(this.problem.variables[variable]));
+  }
+
+  /** The direction in which one element moves. */
+  #unit(variable: number, i: number): Direction {
+    return this.problem.variables.map(({ length }, k) => {
+      const moves = new Float64Array(length);
+      if (k === variable) moves[i] = 1;
+      return moves;
+    });
+  }
+
+  /** Asks differences about an element that the duals call wrong. Where they support the tape firmly, nobody can say. */
+  #confirm(variable: number, i: number, result: TapeResult): void {
+    const { numeric, estimate, verdict } = this.differences.judge(this.#line(variable, i));
+    result.second.set(i, { witness: "differences", numeric, estimate });
+    if (verdict !== "ok") return;
+    const { analytic } = result;
+    const apart = Math.abs(result.numeric[i] - analytic[i]);
+    // Differences see fewer digits: they contradict the duals only if they could have seen the error.
+    if (!(estimate < apart / 4)) return;
+    result.verdicts[i] = "noise";
+    this.remarks.disputed.push([variable, i]);
+  }
+
+  /**
+   * Judges an element whose gradient, or whose dual derivative, is not finite. A gradient that is not finite is never right; it is wrong
+   * where the function has a finite slope.
+   */
+  #notFinite(variable: number, i: number, result: TapeResult): void {
+    const { analytic, numeric, estimate, verdicts } = result;
+    const line = this.#line(variable, i);
+    const limits = limitsAlong(this.problem, [[[variable, i], 1]], line.size);
+    const infinite = limits.filter((l) => l.kind === "infinite");
+    const finite = limits.filter((l) => l.kind === "finite");
+    result.witnesses[i] = "differences";
+    if (infinite.length > 0) {
+      numeric[i] = infinite[0].value;
+      this.remarks.infinite.push([variable, i]);
+      // The wrong infinity is wrong; everything else is beyond comparison.
+      const opposite = Math.abs(analytic[i]) === Infinity && infinite.every(({ value }) => value !== analytic[i]);
+      verdicts[i] = opposite ? "wrong" : "noise";
+      return;
+    }
+    if (!Number.isFinite(analytic[i])) {
+      if (finite.length > 0) [numeric[i], estimate[i]] = [finite[0].value, finite[0].error];
+      verdicts[i] = finite.length > 0 ? "wrong" : "noise";
+      return;
+    }
+    const judged = this.differences.judge(line);
+    [numeric[i], estimate[i], verdicts[i]] = [judged.numeric, judged.estimate, judged.verdict];
+  }
+
+  /** Judges the derivative along a direction. */
+  direction(direction: Direction): Judged {
+    const { analytic: gradient } = this.differences;
+    let analytic = 0, terms = 0, usual = 0;
+    gradient.forEach((values, k) => {
+      for (let i = 0; i < values.length; i++) {
+        if (direction[k][i] === 0) continue;
+        const term = values[i] * direction[k][i];
+        analytic += term;
+        terms += Math.abs(term);
+        usual += term * term;
+      }
+    });
+    const { value: numeric, size } = this.duals.along(direction);
+    const judged = (verdict: Verdict, estimate: number): Judged => ({ analytic, numeric, estimate, verdict });
+    let estimate = tolerance(analytic, numeric, size + terms);
+    const error = Math.abs(analytic - numeric);
+    if (!Number.isFinite(error)) return judged("noise", Infinity);
+    if (error <= estimate) return judged("ok", estimate);
+    estimate += NOISES * (this.problem.noise.along(direction) + this.duals.noise(direction));
+    if (error > estimate) return judged("wrong", estimate);
+    const largest = Math.max(Math.abs(analytic), Math.abs(numeric));
+    const decided = error <= RESOLUTION * largest || this.#decided(estimate, largest, Math.sqrt(usual), 1);
+    return judged(decided ? "ok" : "noise", estimate);
+  }
+}

@@ -1,0 +1,34 @@
+/** What is asked of an examination, and what comes of it. */
+import type { Judged, VariableResult } from "../differences/numeric.ts";
+import type { Finding } from "../report/report.ts";
+import type { TapeResult } from "./judge.ts";
+
+/** Options of an examination. */
+export interface ExamineOptions {
+  readonly mode: "full" | "fast";
+  readonly seed: number;
+  readonly directions: number;
+  readonly resamples: number;
+}
+
+/** What was judged: elements, directions, and what else there is to say. */
+export interface JudgedAll {
+  /** The results per variable; `null` if its elements were not examined. */
+  readonly elements: readonly (TapeResult | null)[];
+  /** The results along directions through all variables. */
+  readonly directions: readonly Judged[];
+  readonly findings: readonly Finding[];
+}
+
+/** Whether anything is wrong. */
+export function isWrong(
+  { elements, directions, findings }: {
+    readonly elements: readonly (VariableResult | null)[];
+    readonly directions: readonly Judged[];
+    readonly findings: readonly Finding[];
+  },
+): boolean {
+  return findings.some(({ severity }) => severity === "error") ||
+    directions.some(({ verdict }) => verdict === "wrong") ||
+    elements.some((e) => e?.verdicts.includes("wrong"));
+}

@@ -1,0 +1,63 @@
+/** How far decisions are from falling the other way. */
+import { isComparison, opOf } from "../../core/op.ts";
+import { broadcastShapes, type Shape, stridesOf } from "../../core/shape.ts";
+import type { Tensor } from "../../core/tensor.ts";
+
+/** The operands of a comparison: their values at the current point, and with all values slightly moved. */
+export interface Comparison {
+  readonly shapes: readonly [Shape, Shape];
+  readonly values: readonly [Float64Array, Float64Array];
+  readonly moved: readonly [Float64Array, Float64Array];
+}
+
+/** The operands of the comparisons that decisions are made of, as far as they move; each pair once. */
+export function comparedBy(
+  decisions: readonly Tensor[],
+  history: readonly Tensor[],
+  moving: ReadonlySet<Tensor>,
+): (readonly [Tensor, Tensor])[] {
+  const pairs = new Map<string, readonly [Tensor, Tensor]>();
+  const needed = new Set(decisions);
+  for (let i = history.length - 1; i >= 0; i--) {
+    const entry = history[i];
+    if (!needed.has(entry)) continue;
+    for (const input of entry.inputs) needed.add(input);
+    const [a, b] = entry.inputs;
+    if (!isComparison(opOf(entry)) || a === b || !(moving.has(a) || moving.has(b))) continue;
+    pairs.set(`${a.id},${b.id}`, [a, b]);
+  }
+  return [...pairs.values()];
+}
+
+/** For each element of the common shape, the position of the operand's element. */
+function stridesWithin(shape: Shape, common: Shape): number[] {
+  const strides = stridesOf(shape);
+  const offset = common.length - shape.length;
+  return common.map((_, axis) => (axis < offset || shape[axis - offset] === 1 ? 0 : strides[axis - offset]));
+}
+
+/** The smallest relative distance between compared numbers that move; a number compared with itself never flips. */
+export function marginOf({ shapes, values: [va, vb], moved: [ma, mb] }: Comparison): number {
+  const common = broadcastShapes(shapes)!;
+  const [sa, sb] = shapes.map((shape) => stridesWithin(shape, common));
+  const last = common.length - 1;
+  let margin = Infinity;
+  /** Compares along the last axis: the inner loop. */
+  const row = (i: number, j: number): void => {
+    const [stepA, stepB, count] = last < 0 ? [0, 0, 1] : [sa[last], sb[last], common[last]];
+    for (let n = 0; n < count; n++, i += stepA, j += stepB) {
+      const a = va[i], b = vb[j];
+      const distance = Math.abs(a - b);
+      const size = Math.max(Math.abs(a), Math.abs(b));
+      // Most are far apart and need no division.
+      if ((distance >= margin * size && size > 0) || a - b === ma[i] - mb[j]) continue;
+      margin = size === 0 ? 0 : distance / size;
+    }
+  };
+  const visit = (axis: number, i: number, j: number): void => {
+    if (axis >= last) return row(i, j);
+    for (let n = 0; n < common[axis]; n++) visit(axis + 1, i + n * sa[axis], j + n * sb[axis]);
+  };
+  visit(0, 0, 0);
+  return margin;
+}

@@ -1,0 +1,148 @@
+/** Calls of the function under test, recorded. */
+import { opOf } from "../../core/op.ts";
+import { describe } from "../../core/options.ts";
+import { sameShape } from "../../core/shape.ts";
+import { Tensor } from "../../core/tensor.ts";
+import { sameValues } from "../arrays.ts";
+import { type Input, leafOf } from "../inputs.ts";
+import { messageOf, UsageError } from "../usage.ts";
+import { historyOf } from "./oracle.ts";
+
+/** A function whose gradient is checked: takes tensors, returns one or more. */
+// deno-lint-ignore no-explicit-any
+export type TensorFunction = (...tensors: any[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>;
+
+/** A recorded call of a function on the tape. */
+export interface Recording {
+  /** The leaves that it was called with. */
+  readonly leaves: readonly Tensor[];
+  readonly names: readonly string[];
+  /** Its outputs of dtype float. */
+  readonly outputs: readonly Tensor[];
+  /** The entries that the outputs are computed from, inputs first. */
+  readonly history: readonly Tensor[];
+}
+
+/** Checks that a function's result is one or more tensors. */
+function tensorsOf(result: unknown): Tensor[] {
+  const list = Array.isArray(result) ? result : [result];
+  list.forEach((t, i) => {
+    if (t instanceof Tensor) return;
+    const got = describe(t);
+    const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
+    throw new UsageError(
+      Array.isArray(result)
+        ? `gradcheck: the function must return tensors, got ${got}${copy} as element ${i}`
+        : `gradcheck: the function must return a tensor or an array of tensors, got ${got}${copy}`,
+    );
+  });
+  if (list.length === 0) throw new UsageError("gradcheck: the function must return at least one tensor, got none");
+  if (!list.some((t: Tensor) => t.dtype === "float")) {
+    throw new UsageError(
+      `gradcheck: the function must return a tensor of dtype float, got ${
+        list.map((t: Tensor) => `${t.dtype} (made by "${t.op.name}")`).join(", ")
+      }`,
+    );
+  }
+  return list;
+}
+
+/** A call of the function: its leaves, its outputs, and the names of the inputs that it wrote to. */
+export interface Call {
+  readonly leaves: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly mutated: readonly string[];
+}
+
+/** Calls the function on fresh leaves. */
+export async function recordCall(
+  f: TensorFunction,
+  inputs: readonly Input[],
+): Promise<Call> {
+  const leaves = inputs.map(leafOf);
+  let result: unknown;
+  try {
+    result = await f(...leaves);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const shapes = inputs.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join(", ");
+    throw new UsageError(`gradcheck: the function throws for ${shapes || "no inputs"}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const outputs = tensorsOf(result).filter((t) => t.dtype === "float");
+  const mutated = inputs.flatMap(({ name, values }, i) => sameValues(leaves[i].value!, values) ? [] : [name]);
+  inputs.forEach(({ values }, i) => leaves[i].value!.set(values));
+  return { leaves, outputs, mutated };
+}
+
+/** The recording of a call. */
+export function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[]): Recording {
+  return { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) };
+}
+
+/** Whether two attributes are equal plain data. */
+function sameData(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const [first, second] = [a, b] as Record<string, unknown>[];
+  const keys = Object.keys(first);
+  return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
+}
+
+/** Returns the entry of which another one is a copy that the tape made when its value became the past. */
+function original(entry: Tensor): Tensor {
+  for (let t = entry;; t = t.inputs[0]) {
+    const { kernel, vjp } = opOf(t);
+    if (kernel.kind !== "movement" || !kernel.identity || vjp === null || t.inputs.length === 0) return t;
+  }
+}
+
+/** Whether entries have values that the function reads as they are: neither made of others, nor held on purpose. */
+function areGiven(a: Tensor, b: Tensor): boolean {
+  return a.inputs.length === 0 && a.value !== null && b.value !== null && !opOf(a).holds;
+}
+
+/** What {@link difference} says of a function that returns what it computed from the inputs of an earlier call. */
+export const STALE = "it uses what it computed from the inputs of an earlier call";
+
+/** The entries that outputs are computed from and that depend on leaves. */
+function dependents({ leaves, outputs }: Taped): Set<Tensor> {
+  const found = new Set(leaves);
+  for (const entry of historyOf(outputs)) if (entry.inputs.some((input) => found.has(input))) found.add(entry);
+  return found;
+}
+
+/** Something recorded from leaves. */
+export type Taped = Pick<Call, "leaves" | "outputs">;
+
+/** Describes how two tapes differ, but for the values of their leaves; `null` if they do not. */
+export function difference(a: Taped, b: Taped): string | null {
+  if (a.outputs.length !== b.outputs.length) {
+    return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
+  }
+  const twins = new Map<Tensor, Tensor>(a.leaves.map((leaf, i) => [leaf, b.leaves[i]]));
+  let own: ReadonlySet<Tensor> | null = null;
+  const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
+  for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
+    const [first, second] = pair.map(original);
+    const known = twins.get(first);
+    const same = known === undefined
+      ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
+        sameShape(first.shape, second.shape) && sameData(first.attributes, second.attributes)
+      : known === second;
+    if (!same) return "it records a different tape when called again";
+    if (known !== undefined) continue;
+    twins.set(first, second);
+    if (first === second) {
+      own ??= dependents(a);
+      if (own.has(first)) return STALE;
+      continue;
+    }
+    if (areGiven(first, second) && !sameValues(first.value!, second.value!)) {
+      return "a tensor that it creates has different values when called again";
+    }
+    for (let k = 0; k < first.inputs.length; k++) pairs.push([first.inputs[k], second.inputs[k]]);
+  }
+  return null;
+}
