@@ -12,7 +12,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Program } from "../core/program.ts";
-import { DefaultBoxes, grad, inspect, realize, SSDLoss, tensor, useDevice } from "../mod.ts";
+import { DefaultBoxes, inspect, realize, useDevice } from "../mod.ts";
+import { classes, median, perImage, Problem } from "./ssd_problem.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -25,36 +26,9 @@ const { values: options } = parseArgs({
 });
 const rounds = Number(options.rounds);
 const batch = Number(options.batch);
-const classes = 80;
-const perImage = 8;
 
-/** A generator of the same numbers in each run. */
-function generator(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-function median(times: readonly number[]): number {
-  return [...times].sort((a, b) => a - b)[times.length >> 1];
-}
-
-const random = generator(1);
 const defaultBoxes = new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]);
 const boxes = defaultBoxes.count;
-const loc = Float32Array.from({ length: batch * 4 * boxes }, () => random() - 0.5);
-const logits = Float32Array.from({ length: batch * (classes + 1) * boxes }, () => random() * 4 - 2);
-const targets: number[][] = [];
-for (let image = 0; image < batch; image++) {
-  for (let g = 0; g < perImage; g++) {
-    const w = 0.05 + random() * 0.4, h = 0.05 + random() * 0.4;
-    const row = [image, Math.floor(random() * classes), w / 2 + random() * (1 - w), h / 2 + random() * (1 - h), w, h];
-    targets.push(row.map(Math.fround));
-  }
-}
 
 /** PyTorch in a separate process, which waits while gpugrad runs. */
 class Torch {
@@ -80,17 +54,8 @@ class Torch {
 }
 
 const device = await useDevice(options.device);
-const loss = new SSDLoss(defaultBoxes, { alpha: 1, iouThreshold: 0.5, negPosRatio: 3 });
-
-/** As for PyTorch, the predictions are tensors before timing starts. */
-const leaves = { l: tensor(loc, [batch, 4, boxes]), c: tensor(logits, [batch, classes + 1, boxes]) };
-
-function record() {
-  const { l, c } = leaves;
-  const { loss: total, components } = loss.forward([l, c], targets);
-  const [dl, dc] = grad(total, [l, c]);
-  return [total, dl, dc, components] as const;
-}
+const problem = new Problem(defaultBoxes, batch);
+const record = () => problem.record();
 
 async function step(): Promise<number> {
   const start = performance.now();
@@ -110,10 +75,10 @@ const directory = await mkdtemp(join(tmpdir(), "gpugrad-bench-"));
 try {
   await writeFile(join(directory, "problem.json"), JSON.stringify({ batch, classes, boxes }));
   const files = {
-    loc,
-    logits,
+    loc: problem.loc,
+    logits: problem.logits,
     default_boxes: Float32Array.from(await defaultBoxes.cxcywh.data()),
-    targets: Float32Array.from(targets.flat()),
+    targets: Float32Array.from(problem.targets.flat()),
   };
   for (const [name, values] of Object.entries(files)) {
     await writeFile(join(directory, `${name}.f32`), new Uint8Array(values.buffer));
@@ -159,8 +124,7 @@ try {
 /** The cost of a call other than computing: recording forward and backward, and looking up the plan. */
 function recordingTime(): number {
   const start = performance.now();
-  const { loss: y, components } = loss.forward([leaves.l, leaves.c], targets);
-  const outputs = [y, components, ...grad(y, [leaves.l, leaves.c])];
+  const outputs = record();
   void new Program(outputs, { on: device.name }).key;
   return performance.now() - start;
 }

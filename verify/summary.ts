@@ -121,6 +121,12 @@ interface Parts {
   readonly tape: readonly TapeEntryReport[];
 }
 
+/** Whether more elements cannot be decided than are right or hold. */
+function isMostlyNoise(elements: readonly ElementReport[]): boolean {
+  const counts = countsOf(elements.map(({ verdict }) => verdict));
+  return counts.noise > counts.ok + counts.kink;
+}
+
 /** Findings that leave a question open although nothing is wrong. */
 const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite"]);
 
@@ -133,7 +139,7 @@ export function reportOf(parts: Parts): GradcheckReport {
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
   const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
-    counts.noise > counts.ok + counts.kink ||
+    isMostlyNoise(elements.filter(({ input }) => input >= 0)) || isMostlyNoise(elements) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
     findings.some(({ severity, check }) => severity === "error" || (severity === "warning" && UNSETTLING.has(check)));
   return {

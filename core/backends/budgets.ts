@@ -2,15 +2,19 @@
 import type { Costs, Limits } from "../plan/costs.ts";
 import { EXACT_IN_SINGLE } from "./dialect.ts";
 
-/** Chosen by measurement on WebAssembly with SIMD and two threads; lanes are loaded one by one there. */
+/**
+ * Chosen by measurement on WebAssembly with SIMD and two threads; lanes are loaded one by one there. Compiling a value takes some 100 µs,
+ * once; software drivers of GPUs take more than twice as long for a kernel of twice the size.
+ */
 export const hostCosts: Costs = {
   write: 2,
   read: 4,
   beside: 1,
   wouldBe: 2,
   launch: 2_000_000,
+  copy: 20_000,
   longestChain: 64,
-  mostValues: 1500,
+  mostValues: 500,
   longInner: 8,
   muchGuarded: 30_000,
   fewResults: 512,

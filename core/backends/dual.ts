@@ -30,6 +30,8 @@ export interface DualOptions {
 export interface DualPlan {
   /** Memory that its code takes, in bytes. */
   readonly bytes: number;
+  /** Whether tangents depend on how ties are taken: there is a maximum, a minimum or an absolute value of something that moves. */
+  readonly ties: boolean;
   /**
    * Fixes the arrays that it reads. Separate bindings share nothing.
    *
@@ -68,6 +70,8 @@ interface DualStep {
   readonly bytes: number;
   /** Whether it has tangents. */
   readonly moves: boolean;
+  /** Whether its tangents depend on how ties are taken. */
+  readonly ties: boolean;
   /** The number of elements. */
   readonly size: number;
   readonly args: readonly Source[];
@@ -109,6 +113,7 @@ export function compileDual(plan: Plan, options: DualOptions): DualPlan {
   };
   return {
     bytes: steps.reduce((sum, { bytes }) => sum + bytes, 0),
+    ties: steps.some(({ ties }) => ties),
     bind: (leaves, along) => bind(compiled, leaves, along),
   };
 }
@@ -141,7 +146,7 @@ class DualCompiler {
     const rendering = this.#rendering(form, argumentsMove, this.#lanes);
     if (!rendering.moves(form.result)) {
       const { run, bytes } = kernelOf(step, this.#rounding);
-      return { run: run as DualKernel, bytes, moves: false, size, args, moving: [], parts: null };
+      return { run: run as DualKernel, bytes, moves: false, ties: false, size, args, moving: [], parts: null };
     }
     let body = rendering.body(form);
     const lanes = this.#atOnce(body.length);
@@ -152,6 +157,7 @@ class DualCompiler {
       run: this.#rounding.compile([...parameters, FIRST], body) as DualKernel,
       bytes: 2 * body.length,
       moves: true,
+      ties: rendering.ties,
       size,
       args,
       moving: args.filter(moves),
@@ -244,6 +250,8 @@ const FIRST = "lane";
 
 /** Writes the statements of a kernel and, beside those of values that move, statements of their tangents. */
 class DualRendering extends Rendering {
+  /** Whether it has written anything that depends on how ties are taken. */
+  ties = false;
   readonly #settings: DualSettings;
   /** The locals that move, by their numbers. */
   readonly #moving = new Set<number>();
@@ -361,8 +369,10 @@ class DualRendering extends Rendering {
       case "choice":
         return { value, tangent: b.map((t, k) => `(${args[0].value} ? ${t} : ${c[k]})`) };
       case "extreme":
+        this.ties = true;
         return { value, tangent: tangents.extreme(rule.of, [args[0].value, args[1].value], [a, b]) };
       case "size":
+        this.ties = true;
         return { value, tangent: tangents.size(args[0].value, a) };
       case "smooth":
         return this.#smooth(rule.coefficients, args, value);

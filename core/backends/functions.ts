@@ -121,7 +121,7 @@ const conversions: Record<string, Write> = {
   /** A number as a condition. */
   holds: ([x]) => `(${x} > 0.5)`,
   /** Whether a number is a position along an axis. */
-  isPosition: ([x, size]) => `${x} >= 0.0 && ${x} < ${size}`,
+  isPosition: ([x, size], w) => w.call("and", `${x} >= 0.0`, `${x} < ${size}`),
   /** A position, which may be an integer of the kernel language, as a number. */
   asNumber: ([position]) => `${position} + 0.0`,
   /** A number that counts as a constant in derivatives. */
@@ -206,6 +206,9 @@ function reduceExp(x: Code, w: Writer): { n: Name; p: Name } {
 /** Whether a shader's number is not NaN, which does not equal itself. */
 const isNumber = (x: Code, w: Writer): Code => w.call("equal", x, x);
 
+const between = (x: Code, low: string, high: string, w: Writer): Code =>
+  w.call("and", `${x} > ${low}`, `${x} < ${high}`);
+
 /** `Math.max` and `Math.min` of shaders ignore NaN. */
 const shaderExtreme = (before: string): Write => (args, w) => {
   const [a, b] = args.map((arg) => w.bind(arg));
@@ -226,7 +229,8 @@ const logNearOne = (d: Code, w: Writer): Code => {
 
 /** log with the correct values at 0, below 0, at infinity and for NaN; drivers return numbers there. */
 const wholeLog = (x: Code, w: Writer): Code => {
-  const inside = w.bind(`(${x} > 0.0 && ${x} <= 3.4028234663852886e38 ? ${x} : 1.0)`);
+  const isFinite = w.call("and", `${x} > 0.0`, `${x} <= 3.4028234663852886e38`);
+  const inside = w.bind(`(${isFinite} ? ${x} : 1.0)`);
   const [nan, inf, low] = [NaN, Infinity, -Infinity].map((value) => w.literal(value));
   const outside = w.bind(`(${x} > 0.0 ? ${inf} : (${x} === 0.0 ? ${low} : ${nan}))`);
   const tiny = w.bind(`(${inside} < 1.1754943508222875e-38 ? 1.0 : 0.0)`);
@@ -236,7 +240,7 @@ const wholeLog = (x: Code, w: Writer): Code => {
 
 /** log1p: near 0 the sum 1 + x would lose the significant digits. */
 const log1pSeries: Write = ([x], w) => {
-  const near = w.bind(`(${x} > -0.3 && ${x} < 0.45 ? ${x} : 0.0)`);
+  const near = w.bind(`(${between(x, "-0.3", "0.45", w)} ? ${x} : 0.0)`);
   const sum = w.bind(`(1.0 + ${x})`);
   return `(${near} === ${x} ? ${logNearOne(near, w)} : ${wholeLog(sum, w)})`;
 };
@@ -244,7 +248,7 @@ const log1pSeries: Write = ([x], w) => {
 /** log: shaders promise an absolute error around 1, where the result is small. */
 const logSeries: Write = ([x], w) => {
   const away = w.bind(`(${x} - 1.0)`);
-  const near = w.bind(`(${away} > -0.3 && ${away} < 0.45 ? ${away} : 0.0)`);
+  const near = w.bind(`(${between(away, "-0.3", "0.45", w)} ? ${away} : 0.0)`);
   return `(${near} === ${away} ? ${logNearOne(near, w)} : ${wholeLog(x, w)})`;
 };
 
@@ -252,7 +256,8 @@ const logSeries: Write = ([x], w) => {
 const atanPolynomial: Write = ([x], w) => {
   const size = w.bind(`Math.abs(${x})`);
   const far = w.bind(`(${size} > 2.414213562 ? 1.0 : 0.0)`);
-  const middle = w.bind(`(${size} > 0.4142135624 && ${size} <= 2.414213562 ? 1.0 : 0.0)`);
+  const isMiddle = w.call("and", `${size} > 0.4142135624`, `${size} <= 2.414213562`);
+  const middle = w.bind(`(${isMiddle} ? 1.0 : 0.0)`);
   const start = w.bind(`${far} * 1.5707963268 + ${middle} * 0.7853981634`);
   const t = w.bind(
     `(${far} > 0.5 ? -1.0 / ${size} : (${middle} > 0.5 ? (${size} - 1.0) / (${size} + 1.0) : ${size}))`,
@@ -282,13 +287,14 @@ const circular = (quarter: number): Write => ([x], w) => {
   const k = w.bind(`${n} + ${quarter}.0`);
   const turns = w.bind(`Math.floor(${k} * 0.25)`);
   const quadrant = w.bind(`${k} - 4.0 * ${turns}`);
-  const size = w.bind(`(${quadrant} === 1.0 || ${quadrant} === 3.0 ? ${c} : ${s})`);
+  const isOdd = w.call("or", `${quadrant} === 1.0`, `${quadrant} === 3.0`);
+  const size = w.bind(`(${isOdd} ? ${c} : ${s})`);
   return `(${quadrant} > 1.5 ? -${size} : ${size})`;
 };
 
 /** exp(x) - 1, by Taylor's series near 0, where the difference would lose the significant digits. */
 const expm1Series: Write = ([x], w) => {
-  const near = w.bind(`(${x} > -0.5 && ${x} < 0.5 ? ${x} : 0.0)`);
+  const near = w.bind(`(${between(x, "-0.5", "0.5", w)} ? ${x} : 0.0)`);
   const series = w.bind(
     `${near} + ${near} * ${near} * (0.5 + ${near} * (0.166666667 + ${near} * (0.0416666667 + ${near} * (8.33333333e-3 + ${near} * (1.38888889e-3 + ${near} * (1.98412698e-4 + ${near} * 2.48015873e-5))))))`,
   );
@@ -322,7 +328,7 @@ const signedPow: Write = ([a, b], w) => {
   );
   const known = w.bind(`(${a} === 0.0 ? ${zero} : (${a} < 0.0 ? ${negative} : ${size}))`);
   const [isA, isB] = [a, b].map((x) => isNumber(x, w));
-  return `(${isB} ? (${isA} || ${b} === 0.0 ? ${known} : ${a}) : ${b})`;
+  return `(${isB} ? (${w.call("or", isA, `${b} === 0.0`)} ? ${known} : ${a}) : ${b})`;
 };
 
 /** exp as the polynomial, but without subnormal powers, which shaders flush to 0, and with NaN, for which comparisons are turned around. */
@@ -354,3 +360,12 @@ export const shaderFunctions: ScalarFunctions = {
   tanh: { write: tanhByExpm1, ulps: 5 },
   pow: { write: signedPow, ulps: 16 },
 };
+
+/**
+ * Conditions without jumps. `&&` and `||` of WGSL are control flow, and SwiftShader goes through all paths of a loop: with each of them
+ * a kernel takes twice as long to compile.
+ */
+export const selectedLogic: ScalarFunctions = functionsOf({
+  and: ([a, b]) => `(${a} ? ${b} : false)`,
+  or: ([a, b]) => `(${a} ? true : ${b})`,
+});

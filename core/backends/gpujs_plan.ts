@@ -34,6 +34,8 @@ export class GpuJsPlan implements CompiledPlan {
   readonly #plan: Plan;
   readonly #session: Session;
   readonly #kernels: readonly Kernel[];
+  /** The kernel of each step: steps that compute the same of other arrays share one, which gpu.js reads once. */
+  readonly #kernelOf: readonly Kernel[];
   /** The leaves that kernels read; they are the arguments of the pipeline. */
   readonly #leaves: readonly number[];
   /** The steps that are results; they are the results of the pipeline. */
@@ -48,7 +50,15 @@ export class GpuJsPlan implements CompiledPlan {
     this.#session = session;
     this.#leaves = indicesFrom("leaf", plan.steps.flatMap(({ args }) => args)).sort((a, b) => a - b);
     this.#results = indicesFrom("step", plan.results);
-    this.#kernels = plan.steps.map((step) => this.#createKernel(step));
+    const kernels = new Map<string, Kernel>();
+    this.#kernelOf = plan.steps.map((step) => {
+      const source = renderFunction(step.kernel);
+      const key = JSON.stringify([source, step.kernel.extent, step.args.map((arg) => this.#extentOf(arg))]);
+      let kernel = kernels.get(key);
+      if (!kernel) kernels.set(key, kernel = this.#createKernel(step, source));
+      return kernel;
+    });
+    this.#kernels = [...kernels.values()];
     this.#pipeline = plan.steps.length > 0 ? this.#createPipeline() : null;
     const elements = plan.steps.reduce((n, { shape }) => n + sizeOf(shape), 0) +
       this.#leaves.reduce((n, i) => n + plan.leaves[i].size, 0);
@@ -81,9 +91,17 @@ export class GpuJsPlan implements CompiledPlan {
     }
   }
 
-  #createKernel({ kernel }: Step): Kernel {
+  /** The extent of an array: kernels are compiled for those of their arguments. */
+  #extentOf(source: Source): readonly number[] {
+    if (source.from === "empty") return [0];
+    return source.from === "leaf"
+      ? this.#plan.leaves[source.index].extent
+      : this.#plan.steps[source.index].kernel.extent;
+  }
+
+  #createKernel({ kernel }: Step, source: string): Kernel {
     const { gpu, backend: { dialect, limits } } = this.#session;
-    return gpu.createKernel(renderFunction(kernel), {
+    return gpu.createKernel(source, {
       output: [...kernel.extent],
       precision: "single",
       asyncMode: true,
@@ -104,7 +122,7 @@ export class GpuJsPlan implements CompiledPlan {
             ? handles[this.#leaves.indexOf(source.index)]
             : outputs[(source as { index: number }).index]
         );
-        outputs.push(this.#kernels[i](...arrays, ...kernel.opaque.map((name) => dialect.opaque[name])));
+        outputs.push(this.#kernelOf[i](...arrays, ...kernel.opaque.map((name) => dialect.opaque[name])));
       });
       return this.#results.map((i) => outputs[i]);
     };

@@ -69,7 +69,7 @@ export class Rendering implements Writer {
       }
       case "branch": {
         const conditions = statement.conditions.map((condition) => this.expression(condition));
-        return this.#block(`if (${conditions.join(" && ")}) {`, statement.body);
+        return this.#block(`if (${this.#all(conditions)}) {`, statement.body);
       }
       default:
         return unknownPart(statement);
@@ -159,11 +159,16 @@ export class Rendering implements Writer {
     return `${near} + (${rest} >= ${by} ? 1.0 : (${rest} < 0.0 ? -1.0 : 0.0))`;
   }
 
-  #within(of: string, low: boolean, end: number | null): string {
+  #within(of: string, low: boolean, end: number | null): Code {
     const tests: string[] = [];
     if (low) tests.push(`${of} >= 0`);
     if (end !== null) tests.push(`${of} < ${end}`);
-    return tests.join(" && ");
+    return this.#all(tests);
+  }
+
+  /** Whether all conditions hold. */
+  #all(conditions: readonly Code[]): Code {
+    return conditions.reduce((all, condition) => this.call("and", all, condition));
   }
 
   // The writer of scalar functions

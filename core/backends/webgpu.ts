@@ -5,12 +5,13 @@ import { sizeOf } from "../shape.ts";
 import { withWebGpu } from "./addon.ts";
 import type { Backend } from "./backend.ts";
 import { type Dialect, shader } from "./dialect.ts";
+import { selectedLogic } from "./functions.ts";
 import type { GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, shaderCosts } from "./budgets.ts";
 import { arraysOf, type Opener, type Platform } from "./platform.ts";
 
-const dialect: Dialect = { ...shader, name: "webgpu" };
+const dialect: Dialect = { ...shader, name: "webgpu", functions: { ...shader.functions, ...selectedLogic } };
 
 export const webgpu: Backend = {
   name: "webgpu",

@@ -13,6 +13,8 @@ export interface Costs {
   readonly wouldBe: number;
   /** Launching another kernel, in additions that the device could have computed meanwhile. */
   readonly launch: number;
+  /** Another copy of a value in the text of kernels, which has to be compiled. */
+  readonly copy: number;
   /** Kernels are written and compiled recursively: a longer chain of fused values is cut. */
   readonly longestChain: number;
   /** The values that one kernel computes, repetitions in branches and unrolled loops included. */

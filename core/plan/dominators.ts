@@ -35,6 +35,21 @@ export class Dominators {
     return value !== other && this.#at(value.order, this.#depth[other.order]) === other.order;
   }
 
+  /**
+   * Counts, by the order of each value, the values that are needed for its sake alone, itself included.
+   *
+   * @param isCounted whether a value counts; those that do not hide what is needed for their sake.
+   */
+  countOwn(nodes: readonly Node[], isCounted: (node: Node) => boolean): Int32Array {
+    const own = new Int32Array(nodes.length);
+    nodes.forEach((node, i) => {
+      own[i] = isCounted(node) ? own[i] + 1 : 0;
+      const above = this.#nearest[i];
+      if (above >= 0) own[above] += own[i];
+    });
+    return own;
+  }
+
   #depthOf(i: number): number {
     return i < 0 ? 0 : this.#depth[i];
   }

@@ -171,6 +171,8 @@ class Round {
   readonly #limits: Limits;
   /** Of the values that are not decided on yet, those have arrays that must. */
   readonly #work: Work;
+  /** How many values have to be written down for each value alone. */
+  readonly #own: Int32Array;
   /** By the order of the value. */
   readonly #demands: (Demand[] | undefined)[];
 
@@ -181,6 +183,7 @@ class Round {
     this.#costs = costs;
     this.#limits = limits;
     this.#work = new Work(required, costs);
+    this.#own = dominators.countOwn(graph.nodes, (node) => !required.has(node));
     this.#demands = new Array(graph.nodes.length);
     for (const node of required) if (node.kernel.kind === "leaf") this.stored.add(node);
   }
@@ -232,7 +235,7 @@ class Round {
     if (demands.some(({ scope }) => scope.depth > 0) && this.#work.needsThreads(node)) return true;
     // A movement only rewrites indices: its input is decided on instead.
     if (!isWork(node)) return false;
-    return this.#isTooMuch(demands) || this.#isWorth(node, evaluationsOf(demands));
+    return this.#isTooMuch(demands) || this.#isWorth(node, usesOf(demands));
   }
 
   /**
@@ -250,13 +253,19 @@ class Round {
   }
 
   /**
-   * Whether storing and reading a value costs less than computing it this often. An input may be worth an array itself; then
-   * only the rest of the cost counts.
+   * Whether storing and reading a value costs less than computing it this often, in as many places. An input may be worth an array
+   * itself; then only the rest of the cost counts.
    */
-  #isWorth(node: Node, evaluations: number, known = new Map<Node, boolean>()): boolean {
-    if (!isWork(node) || evaluations <= node.size) return false;
-    const { write, read, beside, wouldBe, launch } = this.#costs;
-    const most = (node.size * write + evaluations * read + launch) / (evaluations - node.size);
+  #isWorth(node: Node, { evaluations, copies }: Uses, known = new Map<Node, boolean>()): boolean {
+    if (!isWork(node)) return false;
+    const { write, read, beside, wouldBe, launch, copy } = this.#costs;
+    const text = (copies - 1) * this.#own[node.order] * copy;
+    const array = node.size * write + evaluations * read + launch;
+    const saved = evaluations - node.size;
+    // Without an array it is computed only where it is needed.
+    if (saved <= 0) return text > array && text + saved * this.#work.costOf(node) > array;
+    const most = (array - text) / saved;
+    if (most < 0) return true;
     if (this.#work.costOf(node) <= most) return false;
     const readCost = (input: Node, times: number): number | null => {
       if (this.#required.has(input)) return beside;
@@ -264,9 +273,12 @@ class Round {
       if (input.size >= node.size && this.#dominators.isFor(input, node)) return null;
       let worth = known.get(input);
       if (worth === undefined) {
-        const own = evaluationsOf(this.#demands[input.order] ?? []);
-        worth = this.#isWorth(input, Math.max(evaluations * times, own), known);
-        known.set(input, worth);
+        const own = usesOf(this.#demands[input.order] ?? []);
+        const uses = {
+          evaluations: Math.max(evaluations * times, own.evaluations),
+          copies: Math.max(copies, own.copies),
+        };
+        known.set(input, worth = this.#isWorth(input, uses, known));
       }
       return worth ? wouldBe : null;
     };
@@ -373,10 +385,20 @@ function isWork({ kernel }: Node): boolean {
   return kernel.kind !== "movement" && kernel.kind !== "position";
 }
 
-function evaluationsOf(demands: readonly Demand[]): number {
-  let evaluations = 0;
-  for (const { scope } of demands) evaluations += scope.times;
-  return evaluations;
+/** How often a value is computed if it has no array. */
+interface Uses {
+  readonly evaluations: number;
+  /** The places in kernels where that is written down. */
+  readonly copies: number;
+}
+
+function usesOf(demands: readonly Demand[]): Uses {
+  let [evaluations, copies] = [0, 0];
+  for (const { scope } of demands) {
+    evaluations += scope.times;
+    copies += scope.copies;
+  }
+  return { evaluations, copies };
 }
 
 /** Demands without those that others meet: for the same element, in the same scope or one around it. */

@@ -10,9 +10,12 @@ import {
   abs,
   add,
   clamp,
+  concat,
   DefaultBoxes,
   div,
+  exp,
   grad,
+  greater,
   greaterEqual,
   max,
   maximum,
@@ -367,6 +370,16 @@ test("at a tie each direction decides for itself [float64]", () => {
   const [x, y] = [leaf(1, 1), leaf(1, 1)];
   const along = new Map([[x, Float64Array.of(1, 2, 3, 4)], [y, Float64Array.of(0, 5, 6, 0)]]);
   assert.deepEqual([...tangentOf(maximum(x, y), along, { lanes: 2, ties: "ahead" })], [1, 5, 6, 4]);
+});
+
+test("a plan says whether anything that moves can tie [float64]", () => {
+  const [x, w] = [leaf(1), leaf(2)];
+  const tiesOf = (output: Tensor) => {
+    const program = new Program([output]);
+    return compileDual(program.plan(float64), { moving: program.leaves.map((t) => t === x) }).ties;
+  };
+  assert.deepEqual([maximum(x, w), abs(x), max(concat([x, w]), 0)].map(tiesOf), [true, true, true]);
+  assert.deepEqual([exp(x), mul(x, abs(w)), where(greater(x, w), x, w)].map(tiesOf), [false, false, false]);
 });
 
 test("the hull of a smooth function is its derivative twice [float64]", async () => {

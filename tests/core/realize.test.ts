@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import type { Op } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
 import {
@@ -29,6 +30,8 @@ import {
   zeros,
 } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
+import { countKernels } from "../support/gpujs.ts";
+import { checkProperty } from "../support/property.ts";
 
 const devices = await devicesUnderTest();
 
@@ -41,7 +44,59 @@ function fit(xs: readonly number[], ys: readonly number[]): Tensor[] {
   return [loss, grad(loss, w)];
 }
 
-for (const { device: name, on } of devices) {
+/** Sums and differences of earlier arrays, by their numbers; arrays have one element or three. */
+type Steps = readonly (readonly [isSum: boolean, a: number, b: number])[];
+const step = fc.tuple(fc.boolean(), fc.nat(), fc.nat());
+const drawnSteps: fc.Arbitrary<Steps> = fc.array(step, { minLength: 4, maxLength: 24 });
+
+/** The steps, all of them outputs, computed by any kind of sum and difference. */
+function arraysOf<T>(steps: Steps, leaves: readonly T[], compute: (isSum: boolean, a: T, b: T) => T): T[] {
+  const arrays = [...leaves];
+  for (const [isSum, a, b] of steps) {
+    arrays.push(compute(isSum, arrays[a % arrays.length], arrays[b % arrays.length]));
+  }
+  return arrays.slice(leaves.length);
+}
+
+for (const { device: name, on, extent } of devices) {
+  test(...on("steps that compute the same of other arrays do not mix them up"), async () => {
+    await checkProperty(drawnSteps, async (steps) => {
+      for (const scale of [1, 10]) {
+        const leaves = [[1, 2, 3], [4], [5, 7, 11]].map((values) => values.map((x) => x * scale));
+        const outputs = arraysOf<Tensor>(
+          steps,
+          leaves.map((x) => tensor(x)),
+          (isSum, a, b) => (isSum ? add : sub)(a, b),
+        );
+        const expected = arraysOf(
+          steps,
+          leaves,
+          (isSum, a, b) =>
+            Array.from({ length: Math.max(a.length, b.length) }, (_, i) => {
+              const [x, y] = [a[i % a.length], b[i % b.length]];
+              return Math.fround(isSum ? x + y : x - y);
+            }),
+        );
+        await realize(outputs, { device: name });
+        assert.deepEqual(outputs.map((y) => [...y.value!]), expected);
+      }
+    }, { runs: 20, extent });
+  });
+
+  if (name !== "float64") {
+    test(...on("steps that compute the same are compiled once"), async () => {
+      const chain = (n: number): Tensor[] => {
+        const outputs = [add(tensor([1, 2, 3]), n)];
+        for (let i = 1; i < n; i++) outputs.push(mul(outputs[i - 1], 2));
+        return outputs;
+      };
+      const few = await countKernels(() => realize(chain(4), { device: name }));
+      const many = await countKernels(() => realize(chain(20), { device: name }));
+      // gpu.js has two kernels for each that it is given. Where steps run one by one, it has another one for each array that is kept.
+      assert.ok(many - few <= 16, `${few} kernels for 4 steps, ${many} for 20`);
+    });
+  }
+
   test(...on("the same structure with other values compiles nothing"), async () => {
     const device = await useDevice(name);
     await realize(fit([1, 2, 3], [1, 1, 1]));

@@ -155,6 +155,19 @@ test("a constant table takes the place of an array where the backend says so", (
   }
 });
 
+test("a long computation is written down once, however small its array", () => {
+  const x = leaf(6, 1);
+  const y = pairs(Array.from({ length: 40 }, (_, i) => tanh(mul(x, i + 1))));
+  const linesOf = (outputs: Tensor[]) =>
+    makePlan(outputs, [x], float64).steps.reduce((sum, { kernel }) => sum + kernel.lines.length, 0);
+  const alone = linesOf([y]);
+  // Used in three kernels, and in branches that exclude each other.
+  for (const uses of [[exp(y), sum(y), tanh(y)], [concat([sum(exp(y)), sum(y)].map((t) => reshape(t, [1])))]]) {
+    const lines = linesOf(uses);
+    assert.ok(lines < 1.5 * alone, `${lines} lines for all, ${alone} for the long part`);
+  }
+});
+
 /** Loops that are written out, by their number of steps. */
 const unrolled: Record<string, (n: number) => Tensor[]> = {
   "a recurrence": (n) => recurrence(n, (h, w, x) => tanh(add(mul(h, w), x))),
@@ -179,19 +192,21 @@ function recurrence(n: number, step: (h: Tensor, w: Tensor, x: Tensor) => Tensor
   return grad(sum(last), [w, xs[0]]);
 }
 
-/** What planning does for a loop of so many steps. */
-function effortOf(build: (n: number) => Tensor[], n: number): { demands: number; lines: number } {
+/** What planning does for a loop of so many steps: the passes over the graph, the demands in one of them, and the text. */
+function effortOf(build: (n: number) => Tensor[], n: number): { rounds: number; demands: number; lines: number } {
   const graph = graphOf(recorded(build(n)));
   const effort = { rounds: 0, demands: 0 };
   const stored = chooseStored(graph, costs, limits, { effort });
   const { steps } = planWith(graph, new Work(stored, costs), float64);
-  return { demands: effort.demands, lines: steps.reduce((sum, { kernel }) => sum + kernel.lines.length, 0) };
+  const { rounds, demands } = effort;
+  return { rounds, demands: demands / rounds, lines: steps.reduce((sum, { kernel }) => sum + kernel.lines.length, 0) };
 }
 
 for (const [name, build] of Object.entries(unrolled)) {
   test(`twice the steps are twice the work: ${name}`, () => {
     const [half, whole] = [effortOf(build, 120), effortOf(build, 240)];
-    assert.ok(whole.demands <= 2.6 * half.demands, `${half.demands} demands, then ${whole.demands}`);
+    assert.ok(whole.demands <= 2.6 * half.demands, `${half.demands} demands in a round, then ${whole.demands}`);
+    assert.ok(whole.rounds <= 5, `${whole.rounds} rounds`);
     assert.ok(whole.lines <= 2.6 * half.lines, `${half.lines} lines, then ${whole.lines}`);
   });
 }

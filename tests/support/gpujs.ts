@@ -19,6 +19,7 @@ interface WebGpuDevice {
   destroy(): void;
 }
 interface GpuJs {
+  GPU: { prototype: { createKernel(source: unknown, settings: unknown): unknown } };
   WebGPUContext: { acquire(): Promise<{ device: WebGpuDevice }> };
   WebGLKernel: KernelClass;
   WebGL2Kernel: KernelClass;
@@ -29,6 +30,23 @@ interface GpuJs {
 export async function gpuJs(): Promise<GpuJs> {
   const module = (await importGpuJs(() => import("gpu.js"))) as unknown as GpuJs & { default?: GpuJs };
   return module.WebGPUContext ? module : module.default!;
+}
+
+/** Counts the kernels that gpu.js creates during a call. */
+export async function countKernels(call: () => Promise<unknown>): Promise<number> {
+  const { GPU: { prototype } } = await gpuJs();
+  const create = prototype.createKernel;
+  let created = 0;
+  prototype.createKernel = function (source, settings) {
+    created++;
+    return create.call(this, source, settings);
+  };
+  try {
+    await call();
+  } finally {
+    prototype.createKernel = create;
+  }
+  return created;
 }
 
 /** gpu.js's GL kernel classes, by device. */

@@ -1,5 +1,4 @@
 /** How to compute a function on the tape with its decisions held: planned once for all tapes of a structure. */
-import { opOf } from "../../core/op.ts";
 import type { Shape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { comparedBy } from "./margins.ts";
@@ -38,7 +37,7 @@ export interface Analysis {
   readonly computeConstants: PlacedPlan;
   /** Inputs of moving entries that depend on variables without moving with them; computed at each point. */
   readonly decisions: readonly number[];
-  /** Those of them that are held on purpose: they move, but count as constants. */
+  /** Those of them that are held on purpose, or made of what is: they move, but count as constants. */
   readonly held: readonly number[];
   /** Pairs of numbers whose comparison decides something: positions among the entries computed with the decisions. */
   readonly pairs: readonly (readonly [number, number])[];
@@ -81,7 +80,7 @@ function constantsOf(fn: TapeFunction, dependent: ReadonlySet<Tensor>): Set<Tens
 
 function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   const { outputs, gradients, variables, history } = fn;
-  const { dependent, moving, tried } = rolesOf(history, variables, fn.held);
+  const { dependent, moving, free, tried } = rolesOf(history, variables, fn.held);
   const constants = constantsOf(fn, dependent);
   const isDecision = (t: Tensor) => dependent.has(t) && !moving.has(t);
   const decisions = new Set(outputs.filter(isDecision));
@@ -109,7 +108,7 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
     constants: placesOf(constants),
     computeConstants,
     decisions: placesOf(decisions),
-    held: placesOf([...decisions].filter((t) => opOf(t).holds || fn.held.has(t))),
+    held: placesOf([...decisions].filter((t) => free.has(t))),
     pairs: pairs.map(([a, b]) => [operands.indexOf(a), operands.indexOf(b)]),
     shapes: operands.map(({ shape }) => shape),
     decide,

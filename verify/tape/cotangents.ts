@@ -14,8 +14,8 @@ const LINEAR_LARGEST = 1e-12;
 /** The same, in units of the measured noise of rounding, and of the rounding that values of this size cause in a derivative. */
 const NOISES = 64;
 const ROUNDINGS = 1024;
-/** Cotangents are scaled by these: powers of two, so that a linear rule scales exactly. About 1e-6 and 1e6. */
-const SCALES = [2 ** -20, 2 ** 20];
+/** Cotangents are scaled by these: powers of two, so that a linear rule scales exactly. About 1e-6 and -1e6. */
+const SCALES = [2 ** -20, -(2 ** 20)];
 /** How many outputs are looked at alone. */
 const ONE_HOT = 2;
 

@@ -22,8 +22,10 @@ export interface Hull {
   readonly size: number;
 }
 
-/** How many elements are differentiated in one run. */
-const LANES = 4;
+/** How many elements are differentiated in one run: more share the values, and take longer to compile. */
+function lanesFor(count: number): number {
+  return count < 4 ? 1 : count < 256 ? 4 : 8;
+}
 
 /** A direction: how far each element of each variable moves. */
 export type Direction = readonly Float64Array[];
@@ -46,7 +48,7 @@ export class Duals {
 
   /** Whether any operands could tie. */
   get hasTies(): boolean {
-    return true;
+    return this.#one.ties;
   }
 
   #tangents(ties: Ties, lanes: number, jittered = false): Tangents {
@@ -120,7 +122,7 @@ export class Duals {
   /** The derivatives by some elements of a variable, each handed to `visit`. */
   each(variable: number, elements: ArrayLike<number>, visit: (element: number, slope: Slope) => void): void {
     if (elements.length === 0) return;
-    const lanes = elements.length < LANES ? 1 : LANES;
+    const lanes = lanesFor(elements.length);
     const tangents = this.#tangents("branch", lanes);
     const seeds = tangents.variables[variable];
     for (let from = 0; from < elements.length; from += lanes) {

@@ -79,27 +79,71 @@ function changeOf(problem: TapeProblem, here: readonly Float64Array[]): { by: nu
   return { by, mass };
 }
 
-/** The limits of the slopes on both sides of an element, with all decisions taken anew. */
-export function limitsAt(problem: TapeProblem, [k, i]: Position, size: number): readonly [behind: Limit, ahead: Limit] {
-  const values = problem.variables[k];
-  const place = values[i];
+/** The limits of the slopes on both sides of the point along a direction, with all decisions taken anew. */
+export function limitsAlong(
+  problem: TapeProblem,
+  moves: readonly (readonly [at: Position, by: number])[],
+  size: number,
+): readonly [behind: Limit, ahead: Limit] {
+  const { variables } = problem;
+  const places = moves.map(([[k, i]]) => variables[k][i]);
+  const move = (t: number) => moves.forEach(([[k, i], by], n) => (variables[k][i] = places[n] + t * by));
   const here = problem.free().map((outputs) => outputs.slice());
   const changeAt = (t: number) => {
-    values[i] = place + t;
+    move(t);
     return changeOf(problem, here);
   };
   const limits = [limitOf(changeAt, -size), limitOf(changeAt, size)] as const;
-  values[i] = place;
+  move(0);
   return limits;
 }
 
+type Finite = Extract<Limit, { kind: "finite" }>;
+
+/** Whether a number lies between two slopes, as far as differences can tell. */
+function isBetween(x: number, a: Finite, b: Finite): boolean {
+  const slack = a.error + b.error + SLACK * Math.max(Math.abs(a.value), Math.abs(b.value));
+  return x >= Math.min(a.value, b.value) - slack && x <= Math.max(a.value, b.value) + slack;
+}
+
+/** How many random directions are tried. */
+const DIRECTIONS = 8;
+
+/** A direction along which a gradient lies outside the slopes on both sides. */
+export interface Outside {
+  readonly value: number;
+  readonly slopes: readonly [number, number];
+}
+
+/**
+ * Looks for a direction along which a gradient that holds by each element alone lies outside the slopes on both sides: at the tip of a
+ * cone, as the length of a vector has at 0, elements alone do not tell.
+ */
+export function outsideTogether(
+  problem: TapeProblem,
+  elements: readonly (readonly [at: Position, gradient: number, size: number])[],
+  random: () => number,
+): Outside | null {
+  for (let n = 0; n < DIRECTIONS; n++) {
+    const moves = elements.map(([at, gradient, size]) => {
+      // Every other time as the gradient points: there it is furthest outside.
+      const sign = n % 2 === 0 ? Math.sign(gradient) || 1 : random() < 0.5 ? -1 : 1;
+      return [at, sign * (0.5 + random()) * size] as const;
+    });
+    const [a, b] = limitsAlong(problem, moves, 1);
+    if (a.kind !== "finite" || b.kind !== "finite") continue;
+    const value = moves.reduce((sum, [, by], i) => sum + by * elements[i][1], 0);
+    if (!isBetween(value, a, b)) return { value, slopes: [a.value, b.value] };
+  }
+  return null;
+}
+
 function edgeOf(problem: TapeProblem, at: Position, { size, analytic }: { size: number; analytic: number }): Edge {
-  const limits = limitsAt(problem, at, size);
+  const limits = limitsAlong(problem, [[at, 1]], size);
   const slopes = limits.flatMap((l) => (l.kind === "finite" ? [l] : []));
   if (slopes.length < 2) return { at, limits, holds: null, numeric: slopes[0]?.value ?? NaN };
   const [a, b] = slopes;
-  const slack = a.error + b.error + SLACK * Math.max(Math.abs(a.value), Math.abs(b.value));
-  const holds = analytic >= Math.min(a.value, b.value) - slack && analytic <= Math.max(a.value, b.value) + slack;
+  const holds = isBetween(analytic, a, b);
   const nearest = Math.abs(analytic - a.value) <= Math.abs(analytic - b.value) ? a.value : b.value;
   return { at, limits, holds, numeric: nearest };
 }

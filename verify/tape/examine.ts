@@ -13,7 +13,7 @@ import { judgeByDifferences } from "./judge_by_differences.ts";
 import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
 import { historyOf } from "./oracle.ts";
 import { TapeProblem } from "./problem.ts";
-import type { Recording } from "./recording.ts";
+import { difference, type Recording, STALE } from "./recording.ts";
 import { gradientsOf } from "./rounding.ts";
 
 /** The examination of one order of the derivative. */
@@ -136,6 +136,27 @@ function stopped(call: Differentiated, known: Partial<Examined>): Examined {
   };
 }
 
+/** Records the gradients once more, for other cotangents: nothing but these may have changed. */
+function recordedAgain(gradients: readonly Tensor[], call: Differentiated, random: () => number): Finding[] {
+  const { outputs, variables, cotangents } = call;
+  const others = cotangentsFor(outputs, random);
+  let again: Tensor[];
+  try {
+    again = gradientsOf(outputs, variables, others);
+  } catch (error) {
+    const message = `recorded a second time, there is no gradient: ${(error as Error).message}`;
+    return [{ check: "determinism", severity: "error", message }];
+  }
+  const changed = difference({ leaves: cotangents, outputs: gradients }, { leaves: others, outputs: again });
+  if (changed === null) return [];
+  const how = changed === STALE ? "it is computed from the first cotangent" : "it is another one";
+  return [{
+    check: "determinism",
+    severity: "error",
+    message: `the gradient changes when it is recorded again: ${how}`,
+  }];
+}
+
 function allFinite(arrays: readonly Float64Array[]): boolean {
   return arrays.every((values) => notFiniteAt(values) < 0);
 }
@@ -160,7 +181,7 @@ function examineGradients(call: Differentiated, random: () => number, options: E
 
   const duals = Duals.of(problem);
   const pullback: Pullback = { problem, differences, duals, cotangents, names };
-  const findings = cotangentFindings(pullback, random);
+  const findings = [...recordedAgain(gradients, call, random), ...cotangentFindings(pullback, random)];
   const described = {
     names,
     shapes: variables.map(({ shape }) => shape),

@@ -3,7 +3,7 @@ import type { Differences, Judged, Line, VariableResult } from "../differences/n
 import { scaleOf } from "../differences/numeric.ts";
 import type { Verdict, Witness } from "../report/report.ts";
 import type { Direction, Duals } from "./duals.ts";
-import { limitsAt } from "./edges.ts";
+import { limitsAlong } from "./edges.ts";
 import type { TapeProblem } from "./problem.ts";
 import type { Position } from "./search.ts";
 
@@ -165,7 +165,7 @@ export class TapeJudge {
   #notFinite(variable: number, i: number, result: TapeResult): void {
     const { analytic, numeric, estimate, verdicts } = result;
     const line = this.#line(variable, i);
-    const limits = limitsAt(this.problem, [variable, i], line.size);
+    const limits = limitsAlong(this.problem, [[[variable, i], 1]], line.size);
     const infinite = limits.filter((l) => l.kind === "infinite");
     const finite = limits.filter((l) => l.kind === "finite");
     result.witnesses[i] = "differences";

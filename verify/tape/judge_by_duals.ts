@@ -4,7 +4,7 @@ import { type Differences, type Judged, scaleOf, sizeOf } from "../differences/n
 import { taylorFinding, taylorRate } from "../differences/taylor.ts";
 import type { Finding, Verdict } from "../report/report.ts";
 import type { Direction, Duals } from "./duals.ts";
-import { type Edge, edgesOf } from "./edges.ts";
+import { type Edge, edgesOf, outsideTogether } from "./edges.ts";
 import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
 import { TapeJudge, type TapeResult, tolerance } from "./judge.ts";
 import { Kinks } from "./kinks.ts";
@@ -188,6 +188,34 @@ class Judgement {
     );
   }
 
+  /**
+   * Moves elements together that only differences could judge, at a point without a derivative. Where the gradient is 0 it holds: it is
+   * that of no slope.
+   */
+  judgeTips(): void {
+    this.elements.forEach((result, k) => {
+      if (!result) return;
+      const values = this.#problem.variables[k];
+      const tips = [...result.verdicts.keys()].filter((i) =>
+        result.verdicts[i] === "kink" && result.witnesses[i] === "differences" && result.analytic[i] !== 0
+      );
+      if (tips.length < 2) return;
+      const elements = tips.map((i) =>
+        [[k, i] as const, result.analytic[i], sizeOf(values[i], scaleOf(values))] as const
+      );
+      const outside = outsideTogether(this.#problem, elements, this.#random);
+      if (!outside) return;
+      const [low, high] = [...outside.slopes].sort((a, b) => a - b);
+      const where = listed(elements.map(([at]) => at), this.#described);
+      this.find(
+        "ties",
+        "error",
+        `at ${where} there is no derivative: when they move together the slopes are between ${low} and ${high}, ` +
+          `but the gradient is ${outside.value}`,
+      );
+    });
+  }
+
   /** Judges the elements that have a decision exactly on its edge. */
   judgeEdges(edges: readonly Edge[]): void {
     this.lookAtEach(edges.map(({ at }) => at));
@@ -357,6 +385,7 @@ export function judgeByDuals(
   const most = fast ? MOST.fast : MOST.full;
   judgement.judgeKinks(kinks.elements(most));
   judgement.judgeEdges(edgesOf(problem, differences, random, most));
+  judgement.judgeTips();
   judgement.judgeNearby();
   judgement.taylor();
   sayMore(judgement, described);

@@ -21,6 +21,8 @@ export interface Tangents {
   /** The tangents of each variable, `lanes` per element; zeros between runs. */
   readonly variables: readonly Float64Array[];
   readonly lanes: number;
+  /** Whether the tangents depend on how ties are taken. */
+  readonly ties: boolean;
 }
 
 /** A bound on rounding; `null` if a rule fails. */
@@ -121,9 +123,13 @@ export class TapeProblem implements Problem {
     return this.#compute.run();
   }
 
-  /** The outputs at the current values, with all decisions taken there. */
+  /** The outputs at the current values, with all decisions taken there; what is held on purpose stays. */
   free(): readonly Float64Array[] {
-    this.#free ??= prepare(this.#fn.outputs, new Map());
+    const { held } = this.#analysis;
+    this.#free ??= prepare(
+      this.#fn.outputs,
+      new Map(held.map((place) => [this.#places[place], this.#given.get(place)!])),
+    );
     return this.#free.run();
   }
 
@@ -163,7 +169,7 @@ export class TapeProblem implements Problem {
       const variables = this.variables.map(({ length }) => new Float64Array(length * width));
       const own = new Map(this.#fn.variables.map((t, k) => [t, variables[k]]));
       const tangents = compute.leaves.map((place) => own.get(this.#places[place]) ?? null);
-      const bound = { plan: plan.bind(this.#arrays(compute), tangents), variables, lanes: width };
+      const bound = { plan: plan.bind(this.#arrays(compute), tangents), variables, lanes: width, ties: plan.ties };
       this.#tangents.set(key, bound);
       return bound;
     } catch (error) {

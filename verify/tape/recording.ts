@@ -106,12 +106,23 @@ function areGiven(a: Tensor, b: Tensor): boolean {
 /** What {@link difference} says of a function that returns what it computed from the inputs of an earlier call. */
 export const STALE = "it uses what it computed from the inputs of an earlier call";
 
-/** Describes how the tapes of two calls differ, but for the values of their inputs; `null` if they do not. */
-export function difference(a: Call, b: Call): string | null {
+/** The entries that outputs are computed from and that depend on leaves. */
+function dependents({ leaves, outputs }: Taped): Set<Tensor> {
+  const found = new Set(leaves);
+  for (const entry of historyOf(outputs)) if (entry.inputs.some((input) => found.has(input))) found.add(entry);
+  return found;
+}
+
+/** Something recorded from leaves. */
+export type Taped = Pick<Call, "leaves" | "outputs">;
+
+/** Describes how two tapes differ, but for the values of their leaves; `null` if they do not. */
+export function difference(a: Taped, b: Taped): string | null {
   if (a.outputs.length !== b.outputs.length) {
     return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
   }
   const twins = new Map<Tensor, Tensor>(a.leaves.map((leaf, i) => [leaf, b.leaves[i]]));
+  let own: ReadonlySet<Tensor> | null = null;
   const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
   for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
     const [first, second] = pair.map(original);
@@ -124,7 +135,8 @@ export function difference(a: Call, b: Call): string | null {
     if (known !== undefined) continue;
     twins.set(first, second);
     if (first === second) {
-      if (first.inputs.length > 0 && historyOf([first]).some((t) => a.leaves.includes(t))) return STALE;
+      own ??= dependents(a);
+      if (own.has(first)) return STALE;
       continue;
     }
     if (areGiven(first, second) && !sameValues(first.value!, second.value!)) {

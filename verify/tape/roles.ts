@@ -20,6 +20,8 @@ export interface Roles {
   readonly dependent: ReadonlySet<Tensor>;
   /** Those of them that change with it; the others are decisions, or held on purpose. */
   readonly moving: ReadonlySet<Tensor>;
+  /** Those that would change if nothing was held on purpose. */
+  readonly free: ReadonlySet<Tensor>;
   /** Whether this was found from values rather than from the structure alone. */
   readonly tried: boolean;
 }
@@ -56,21 +58,30 @@ export function rolesOf(
   const dependent = new Set<Tensor>(variables);
   for (const entry of history) if (entry.inputs.some((input) => dependent.has(input))) dependent.add(entry);
 
-  const find = (held: ReadonlySet<Tensor>): { moving: Set<Tensor>; doubtful: Tensor[] } => {
+  const isHeld = (entry: Tensor) => constant.has(entry) || opOf(entry).holds === true;
+  const holds = history.some(isHeld);
+  const find = (decided: ReadonlySet<Tensor>, free: boolean): { moving: Set<Tensor>; doubtful: Tensor[] } => {
     const moving = new Set<Tensor>(variables);
     const doubtful: Tensor[] = [];
     for (const entry of history) {
-      if (entry.dtype !== "float" || held.has(entry) || constant.has(entry) || opOf(entry).holds) continue;
+      if (entry.dtype !== "float" || decided.has(entry) || (!free && isHeld(entry))) continue;
       if (!entry.inputs.some((input) => moving.has(input))) continue;
       moving.add(entry);
-      // An entry that only rearranges values changes with them; all others are tried out.
-      if (isCut(entry, moving) && opOf(entry).kernel.kind !== "movement") doubtful.push(entry);
+      // What is held passes no gradient on, and an entry that only rearranges values changes with them; all others are tried out.
+      if (isCut(entry, moving) && opOf(entry).kernel.kind !== "movement" && !isHeld(entry)) doubtful.push(entry);
     }
     return { moving, doubtful };
   };
-  const { moving, doubtful } = find(new Set());
-  if (doubtful.length === 0) return { dependent, moving, tried: false };
+  const { moving: all, doubtful } = find(new Set(), true);
+  const decided = decidedAmong(doubtful, variables);
+  const { moving } = find(decided, false);
+  const free = !holds ? moving : decided.size === 0 ? all : find(decided, true).moving;
+  return { dependent, moving, free, tried: doubtful.length > 0 };
+}
 
+/** Those of entries that small moves leave unchanged. */
+function decidedAmong(doubtful: readonly Tensor[], variables: readonly Tensor[]): Set<Tensor> {
+  if (doubtful.length === 0) return new Set();
   const { run } = prepare(doubtful, new Map());
   const snapshot = () => run().map((values) => values.slice());
   const at = snapshot();
@@ -80,12 +91,11 @@ export function rolesOf(
     undo();
     return values;
   });
-  const held = new Set(doubtful.filter((_, k) => {
+  return new Set(doubtful.filter((_, k) => {
     for (let i = 0; i < at[k].length; i++) {
       const change = Math.abs(near[k][i] - at[k][i]);
       if (change > 0 && change < Math.abs(far[k][i] - at[k][i]) / 2) return false;
     }
     return true;
   }));
-  return { dependent, moving: find(held).moving, tried: true };
 }
