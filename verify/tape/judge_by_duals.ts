@@ -130,6 +130,15 @@ class Judgement {
     for (const [k, which] of byVariable) this.lookAt(k, which);
   }
 
+  /** The elements that are wrong so far. */
+  wrong(): Position[] {
+    return this.elements.flatMap((result, k) =>
+      result
+        ? [...result.verdicts.keys()].filter((i) => result.verdicts[i] === "wrong").map((i): Position => [k, i])
+        : []
+    );
+  }
+
   set([k, i]: Position, verdict: Verdict, numeric: number, estimate: number): void {
     const result = this.elements[k]!;
     result.verdicts[i] = verdict;
@@ -384,6 +393,8 @@ export function judgeByDuals(
   });
   const most = fast ? MOST.fast : MOST.full;
   judgement.judgeKinks(kinks.elements(most));
+  // More than were looked for may lie on kinks, where duals take one side.
+  if (kinks.matter) judgement.judgeKinks(judgement.wrong());
   judgement.judgeEdges(edgesOf(problem, differences, random, most));
   judgement.judgeTips();
   judgement.judgeNearby();
