@@ -49,11 +49,8 @@ for (const [title, claim, cases] of corpora) {
   // The summary shows tests whose names begin with counts.
   if (!isSampled(extentOf())) {
     test(`${cases.length} of ${cases.length} ${claim}`, () => {
-      assert.deepEqual(
-        mistaken,
-        [],
-        `${cases.length - mistaken.length} of ${cases.length}; not: ${mistaken.join(", ")}`,
-      );
+      const found = cases.length - mistaken.length;
+      assert.ok(found === cases.length, `${found} of ${cases.length}; not: ${mistaken.join(", ")}`);
     });
   }
 }

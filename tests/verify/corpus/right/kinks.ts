@@ -136,6 +136,7 @@ const beside = listed("next to a kink", ok, {
 
 const onKinks = listed("on a kink", settled, {
   ...at({ "relu at 0": [[0, 1, -1]], "relu of zeros": [[0, 0, 0]] }, { f: relu, checks: both, because: kinked }),
+  "relu of 1100 zeros": { f: relu, inputs: [new Float64Array(1100)], because: kinked },
   ...at({ "the absolute value at 0": [[0, 1, -1]] }, { f: abs, checks: both, because: kinked }),
   ...at({ "a clamp at its bounds": [[1, -1, 0.5]] }, { f: clipped, checks: both, because: kinked }),
   ...at({ "a hinge on its margin": [[1, 0, 2]] }, { f: hinge, checks: both, because: kinked }),
