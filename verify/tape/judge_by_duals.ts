@@ -395,8 +395,9 @@ export function judgeByDuals(
   judgement.judgeKinks(kinks.elements(most));
   // More than were looked for may lie on kinks, where duals take one side.
   if (kinks.matter) judgement.judgeKinks(judgement.wrong());
-  judgement.judgeEdges(edgesOf(problem, differences, random, most));
+  // Before edges, whose slopes are compared by differences, too, but which are apart from one another.
   judgement.judgeTips();
+  judgement.judgeEdges(edgesOf(problem, differences, random, most));
   judgement.judgeNearby();
   judgement.taylor();
   sayMore(judgement, described);
