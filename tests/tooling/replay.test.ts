@@ -153,7 +153,7 @@ test(
         "--against",
         "HEAD",
         "--only",
-        "op/tanh/0/*",
+        "op/tanh/1/*",
         "--target",
         "cpu",
       ];
@@ -173,7 +173,7 @@ test(
       const same = replay();
       assert.match(
         same.stdout,
-        /^cpu: 3 kernels the same, 0 changed, 0 new, 0 gone\nagainst HEAD \(\w+\): nothing changed/m,
+        /^cpu: [1-9]\d* kernels the same, 0 changed, 0 new, 0 gone\nagainst HEAD \(\w+\): nothing changed/m,
       );
       assert.equal(same.status, 0, same.stderr);
 
@@ -183,7 +183,7 @@ test(
       assert.notEqual(planted, source);
       writeFileSync(file, planted);
       const changed = replay();
-      assert.match(changed.stdout, /^changed: .*\nin op\/tanh\/0\/value \[cpu\]/m);
+      assert.match(changed.stdout, /^changed: .*\nin op\/tanh\/1\/value \[cpu\]/m);
       assert.match(changed.stdout, /^-.*Math\.tanh\(.*\n\+.*Math\.sin\(/m);
       assert.equal(changed.status, 1, changed.stderr);
       assert.equal(git("worktree", "list").trim().split("\n").length, 1, "the temporary worktree is removed");
