@@ -64,7 +64,9 @@ export function* coursesFor(inputs: readonly Input[], random: () => number): Gen
     const at = Math.floor(random() * elements.length);
     const other = elements[(at + 1) % elements.length];
     for (const sign of [1, -1]) {
-      if (other[0] === elements[at][0] && elements.length > 1) yield [only(inputs, [elements[at], other], sign), STEPS[0]];
+      if (other[0] === elements[at][0] && elements.length > 1) {
+        yield [only(inputs, [elements[at], other], sign), STEPS[0]];
+      }
       yield [only(inputs, [elements[at]], sign), STEPS[0]];
     }
   }

@@ -197,15 +197,19 @@ export async function readBack(
   if (power === 1 && behind && isClear(behind) && behind.by * last.by > 0) return unsteady();
   return finding(
     "error",
-    `${WHAT}: called again with all inputs moved by ${numberText(last.step, 2)} of their size, it differs from its tape by ` +
-      `${numberText(last.by, 3)}, and in proportion to ${power === 1 ? "the move" : "its square, which the second derivative sees"}`,
+    `${WHAT}: called again with inputs moved by some ${
+      numberText(last.step, 2)
+    } of their size, it differs from its tape by ` +
+      `${numberText(last.by, 3)}, and in proportion to ${
+        power === 1 ? "the move" : "its square, which the second derivative sees"
+      }`,
   );
 }
 
 function unsteady(): Finding {
   return finding(
     "warning",
-    "called again with all inputs slightly moved, the function differs from its tape, but not in proportion to the move: " +
+    "called again with inputs slightly moved, the function differs from its tape, but not in proportion to the move: " +
       "it reads a value back and branches on it, or it is not deterministic",
   );
 }
