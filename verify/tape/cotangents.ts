@@ -14,8 +14,10 @@ const LINEAR_LARGEST = 1e-12;
 /** The same, in units of the measured noise of rounding, and of the rounding that values of this size cause in a derivative. */
 const NOISES = 64;
 const ROUNDINGS = 1024;
-/** Cotangents are scaled by these: powers of two, so that a linear rule scales exactly. About 1e-6 and -1e6. */
-const SCALES = [2 ** -20, -(2 ** 20)];
+/** Numbers of this size have few digits where they are scaled down. */
+const LEAST = 2 ** -1022;
+/** Cotangents are scaled by these: no powers of two, so that their last digits matter, too. */
+const SCALES = [1e-6 / 3, -1e7 / 3];
 /** How many outputs are looked at alone. */
 const ONE_HOT = 2;
 
@@ -75,7 +77,7 @@ function comparerFor({ problem, differences, names }: Pullback): Compare {
         // Measured only where something is off.
         const own = Math.abs(differences.analytic[k][i]);
         const factor = own > 0 ? Math.max(1, size / own) : 1;
-        if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding)) continue;
+        if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding) + LEAST) continue;
         return say(elementText(names[k], i, problem.shapeOf(k)), values[i], expected[k][i]);
       }
     }
@@ -120,6 +122,15 @@ function linearity(pullback: Pullback, cotangents: Cotangents, random: () => num
       `for the cotangent 2 u - 3 v the gradient of ${element} is ${actual}, expected ${expected} from those for u and v: not linear`,
   );
   if (mixed !== null) return mixed;
+  // Sums have cotangents that are all the same, which some rules take for a case of its own.
+  const same = compare(
+    cotangents.gradientsFor(() => 1),
+    cotangents.gradientsFor((k, i) => 1 - own[k][i]).map((g, k) => g.map((x, i) => x + analytic[k][i])),
+    analytic,
+    (element, actual, expected) =>
+      `for a cotangent of ones the gradient of ${element} is ${actual}, expected ${expected} from those for u and 1 - u: not linear`,
+  );
+  if (same !== null) return same;
   for (const scale of SCALES) {
     const scaled = compare(
       cotangents.gradientsFor((k, i) => scale * own[k][i]).map((g) => g.map((x) => x / scale)),

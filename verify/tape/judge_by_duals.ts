@@ -2,6 +2,7 @@
 import { notFiniteAt } from "../arrays.ts";
 import { type Differences, type Judged, scaleOf, sizeOf } from "../differences/numeric.ts";
 import { taylorFinding, taylorRate } from "../differences/taylor.ts";
+import { randomFrom } from "../random.ts";
 import type { Finding, Verdict } from "../report/report.ts";
 import type { Direction, Duals } from "./duals.ts";
 import { edgesAt, elementsOnEdge, outsideTogether } from "./edges.ts";
@@ -14,6 +15,11 @@ import { type Described, listed } from "./words.ts";
 
 /** The most elements on kinks, or with decisions on their edge, that are looked at. */
 const MOST = { full: 1024, fast: 16 };
+/** The most elements of a tie that are judged in fast mode, those that are furthest off first. */
+const SUSPECTS = 64;
+/** A move, relative to the size of an element, that leaves a kink, and the least relative change of a gradient that says so. */
+const JUMP = 2 ** -36;
+const JUMP_SEEN = 1e-6;
 /** The most of them that are also judged at a nearby point; each takes all decisions anew. */
 const NEARBY = 16;
 /** The power of the step with which the remainder of a right gradient's Taylor expansion falls is 2, that of a wrong one's 1. */
@@ -141,6 +147,50 @@ class Judgement {
       byVariable.set(k, [...(byVariable.get(k) ?? []), i]);
     }
     for (const [k, which] of byVariable) this.lookAt(k, which);
+  }
+
+  /**
+   * Of the elements that are wrong so far and seem to lie on kinks, leaves all but the worst untested: there are too many to look at the
+   * slopes on both sides of each.
+   */
+  forgetKinksBut(limit: number): void {
+    const off = ([k, i]: Position) => {
+      const { analytic, numeric } = this.elements[k]!;
+      return Math.abs(analytic[i] - numeric[i]);
+    };
+    const all = this.wrong();
+    if (all.length <= limit) return;
+    const [there, back] = [JUMP, -JUMP].map((by) => this.#gradientsNear(by));
+    const jumps = ([k, i]: Position) =>
+      Math.abs(there[k][i] - back[k][i]) > JUMP_SEEN * Math.max(Math.abs(there[k][i]), Math.abs(back[k][i]));
+    const kinked = all.filter(jumps).sort((a, b) => off(b) - off(a));
+    for (const [k, i] of kinked.slice(limit)) this.elements[k]!.verdicts[i] = "untested";
+  }
+
+  /** The gradient on the tape at a point close by; for opposite distances the points are opposite. */
+  #gradientsNear(by: number): Float64Array[] {
+    const { variables } = this.#problem;
+    const random = randomFrom(variables.length);
+    const here = variables.map((values) => values.slice());
+    variables.forEach((values, k) => {
+      const scale = scaleOf(here[k]);
+      values.forEach((x, i) => {
+        values[i] = x + (random() < 0.5 ? -by : by) * (0.5 + random()) * sizeOf(x, scale);
+      });
+    });
+    const gradients = this.#problem.gradients().map((g) => g.slice());
+    variables.forEach((values, k) => values.set(here[k]));
+    return gradients;
+  }
+
+  /** Forgets what directions could not tell where each element did, and is right. */
+  settleDirections(): void {
+    const told = this.elements.every((result) =>
+      result !== null && !result.verdicts.includes("wrong") && !result.verdicts.includes("untested")
+    );
+    if (!told || this.findings.some(({ severity }) => severity === "error")) return;
+    const firm = this.directions.filter(({ verdict }) => verdict === "ok" || verdict === "kink");
+    this.directions.splice(0, this.directions.length, ...firm);
   }
 
   /** The elements that are wrong so far. */
@@ -285,7 +335,10 @@ class Judgement {
       if (!Number.isFinite(analytic[i])) continue;
       const wrong = verdicts[i] === "wrong";
       // It may be the slope of another branch than the one that was taken, where others move, too.
-      const place = wrong || holds === false ? this.kinks.place(this.unit(at)).place : "sides";
+      const placed = wrong || holds === false ? this.kinks.place(this.unit(at)) : null;
+      // Next to a point that was replaced because a quotient is 0 / 0 there, the branches have no derivative at the point itself.
+      const isBlind = placed !== null && !Number.isFinite(placed.low + placed.high);
+      const place = placed === null ? "sides" : isBlind ? "outside" : placed.place;
       if (wrong && (place === "outside" || holds === null)) continue;
       const gap = limits.reduce((sum, l) => sum + (l.kind === "finite" ? l.error : 0), 0);
       if (holds === null && this.#order === 2 && verdicts[i] !== "noise") {
@@ -438,7 +491,8 @@ export function judgeByDuals(
       );
     }
   }
-  const close = !fast || directions.some(({ verdict }) => verdict === "wrong" || verdict === "noise");
+  // Along a direction each tie hides what is off elsewhere.
+  const close = !fast || kinks.tie || directions.some(({ verdict }) => verdict === "wrong" || verdict === "noise");
   problem.variables.forEach((_, k) => {
     if (close) judgement.lookAt(k);
     // What is not finite has no part in a direction.
@@ -452,11 +506,13 @@ export function judgeByDuals(
   const most = fast ? MOST.fast : MOST.full;
   judgement.judgeKinks(kinks.elements(most));
   // More than were looked for may lie on kinks, where duals take one side.
+  if (kinks.tie && fast) judgement.forgetKinksBut(SUSPECTS);
   if (kinks.tie) judgement.judgeKinks(judgement.wrong());
   // Before edges, whose slopes are compared by differences, too, but which are apart from one another.
   judgement.judgeTips();
   judgement.judgeEdges();
   judgement.judgeNearby();
+  if (close) judgement.settleDirections();
   judgement.taylor();
   sayMore(judgement, described);
   return { elements, directions, findings, tie: kinks.tie };
