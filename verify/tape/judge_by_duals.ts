@@ -1,5 +1,5 @@
 /** Judges every part of a gradient on the tape, with dual numbers as first witness. */
-import { notFiniteAt } from "../arrays.ts";
+import { largestOf, notFiniteAt } from "../arrays.ts";
 import { type Differences, type Judged, scaleOf, sizeOf } from "../differences/numeric.ts";
 import { taylorFinding, taylorRate } from "../differences/taylor.ts";
 import type { Finding, Verdict } from "../report/report.ts";
@@ -70,17 +70,17 @@ class Judgement {
    */
   equalise(): Direction {
     const { analytic } = this.judge.differences;
-    const largest = Math.max(
-      0,
-      ...analytic.map((g) => g.reduce((m, x) => (Math.abs(x) < Infinity ? Math.max(m, Math.abs(x)) : m), 0)),
-    );
-    return analytic.map((gradient, k) =>
-      gradient.map((g) => {
-        if (!Number.isFinite(g)) return 0;
-        const size = Math.abs(g) || largest || scaleOf(this.#problem.variables[k]);
-        return (this.#random() < 0.5 ? -1 : 1) * (0.5 + this.#random()) / size;
-      })
-    );
+    const largest = Math.max(0, ...analytic.map(largestOf));
+    return analytic.map((gradient, k) => {
+      const moves = new Float64Array(gradient.length);
+      const otherwise = largest || scaleOf(this.#problem.variables[k]);
+      for (let i = 0; i < moves.length; i++) {
+        if (!Number.isFinite(gradient[i])) continue;
+        const size = Math.abs(gradient[i]) || otherwise;
+        moves[i] = (this.#random() < 0.5 ? -1 : 1) * (0.5 + this.#random()) / size;
+      }
+      return moves;
+    });
   }
 
   /** A random direction along which each element moves by its own size. */
@@ -88,9 +88,12 @@ class Judgement {
     const { analytic } = this.judge.differences;
     return this.#problem.variables.map((values, k) => {
       const scale = scaleOf(values);
-      return values.map((x, i) =>
-        Number.isFinite(analytic[k][i]) ? (this.#random() < 0.5 ? -1 : 1) * (1 + this.#random()) * sizeOf(x, scale) : 0
-      );
+      const moves = new Float64Array(values.length);
+      for (let i = 0; i < moves.length; i++) {
+        if (!Number.isFinite(analytic[k][i])) continue;
+        moves[i] = (this.#random() < 0.5 ? -1 : 1) * (1 + this.#random()) * sizeOf(values[i], scale);
+      }
+      return moves;
     });
   }
 

@@ -8,7 +8,7 @@ import { scaleOf, sizeOf } from "../differences/numeric.ts";
 import type { Input } from "../inputs.ts";
 import type { Finding } from "../report/report.ts";
 import { compute, prepare } from "./oracle.ts";
-import { type Call, difference, recordCall, type Recording, STALE, type TensorFunction } from "./recording.ts";
+import { difference, recordCall, type Recording, STALE, type TensorFunction } from "./recording.ts";
 
 /** How far inputs move, relative to the size of each element, largest first. */
 const MOVES = [2 ** -8, 2 ** -10, 2 ** -12];
@@ -33,8 +33,10 @@ function weighted(outputs: readonly ArrayLike<number>[], weights: readonly Array
 function moved(inputs: readonly Input[], by: number, signs: readonly Int8Array[]): Input[] {
   return inputs.map((input, k) => {
     if (input.dtype !== "float") return input;
-    const scale = scaleOf(input.values);
-    return { ...input, values: input.values.map((x, i) => x + by * signs[k][i] * sizeOf(x, scale)) };
+    const values = input.values.slice();
+    const scale = scaleOf(values);
+    for (let i = 0; i < values.length; i++) values[i] += by * signs[k][i] * sizeOf(values[i], scale);
+    return { ...input, values };
   });
 }
 
@@ -50,7 +52,11 @@ export interface Again {
 
 /** Random directions in which the elements of inputs move. */
 function signsFor(inputs: readonly Input[], random: () => number): Int8Array[] {
-  return inputs.map(({ values }) => Int8Array.from(values, () => (random() < 0.5 ? -1 : 1)));
+  return inputs.map(({ values: { length } }) => {
+    const signs = new Int8Array(length);
+    for (let i = 0; i < length; i++) signs[i] = random() < 0.5 ? -1 : 1;
+    return signs;
+  });
 }
 
 /**
@@ -60,7 +66,7 @@ function signsFor(inputs: readonly Input[], random: () => number): Int8Array[] {
 export async function callAgain(
   f: TensorFunction,
   inputs: readonly Input[],
-  first: Call,
+  first: Recording,
   random: () => number,
 ): Promise<Again> {
   let moves = false;
