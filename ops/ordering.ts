@@ -292,7 +292,7 @@ function within({ keys, places }: Order, bracket: Bracket): { after: Tensor; und
   return { after, undecided: logicalAnd(after, precedes([keys, places], [endKey, endPlace], true)) };
 }
 
-/** The tightest bracket that candidates give, their keys and places each `[..., candidates]`, from the exact rank of each. */
+/** The tightest bracket around the result among candidates, their keys and places each `[..., candidates]`, from the exact rank of each. */
 function bracketOf(order: Order, k: Tensor, key: Tensor, place: Tensor): Bracket {
   const n = order.keys.shape[order.keys.shape.length - 1];
   // How far each candidate stands from the border: below 0 it is selected.

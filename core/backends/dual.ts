@@ -163,7 +163,7 @@ class DualCompiler {
   }
 
   #tangents(lanes: number): Tangents {
-    return this.#ties === "hull" ? intervals : directions(lanes, this.#ties === "ahead");
+    return this.#ties === "hull" ? intervals : directions(lanes, this.#ties);
   }
 
   #rendering(form: LoopForm, argumentsMove: readonly boolean[], lanes: number): DualRendering {
@@ -178,7 +178,8 @@ class DualCompiler {
   /** How many directions a kernel takes at once, if it has so many characters for all of them. */
   #atOnce(length: number): number {
     const all = this.#lanes;
-    if (length <= LONGEST || !this.#mayRepeat) return all;
+    // Where the first direction decides, the others cannot go without it.
+    if (length <= LONGEST || !this.#mayRepeat || this.#ties === "first") return all;
     for (let lanes = all - 1; lanes > 0; lanes--) {
       if (all % lanes === 0 && length * lanes <= LONGEST * all) return lanes;
     }

@@ -391,7 +391,7 @@ class Lowering {
       }
     }
     const expression = this.#evaluate(node, kernel, place, scope);
-    if (kernel.gives === "condition") {
+    if (kernel.returns === "condition") {
       if (operands(expression) <= this.#work.costs.longCondition) {
         return { expression, condition: true, depth: place.depth };
       }

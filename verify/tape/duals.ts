@@ -124,6 +124,23 @@ export class Duals {
     return [{ value: -opposite.value, size: opposite.size }, ahead];
   }
 
+  /** The derivative along a direction on the branch that lies towards another one, which says how ties are taken. */
+  branch(towards: Direction, direction: Direction): Slope {
+    const tangents = this.#tangents("first", 2);
+    const pairs = tangents.variables;
+    pairs.forEach((seeds, k) => {
+      const [first, second] = [towards[k], direction[k]];
+      for (let i = 0; i < second.length; i++) {
+        seeds[2 * i] = first[i];
+        seeds[2 * i + 1] = second[i];
+      }
+    });
+    tangents.plan.run();
+    const slope = this.#sum(tangents, 1);
+    pairs.forEach((seeds) => seeds.fill(0));
+    return slope;
+  }
+
   /** An interval that holds the derivative along a direction for all ways of taking ties. */
   hull(direction: Direction): Hull {
     const tangents = this.#tangents("hull", 1);

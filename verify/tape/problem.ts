@@ -164,6 +164,23 @@ export class TapeProblem implements Problem {
     return flips;
   }
 
+  /** Does something with the decisions that are taken after a move, at the values before it. */
+  decidedAfter<T>(move: readonly Float64Array[], act: () => T): T {
+    if (!this.decides) return act();
+    const here = this.variables.map((values) => values.slice());
+    const taken = this.#decide.results.map((values) => values.slice());
+    this.variables.forEach((values, k) => values.forEach((x, i) => (values[i] = x + move[k][i])));
+    this.#decide.run();
+    this.variables.forEach((values, k) => values.set(here[k]));
+    const { decisions, held } = this.#analysis;
+    const restore = (k: number) => this.#decide.results[k].set(taken[k]);
+    // What is held on purpose moves, but counts as a constant.
+    decisions.forEach((place, k) => held.includes(place) && restore(k));
+    const result = act();
+    taken.forEach((_, k) => restore(k));
+    return result;
+  }
+
   /** Whether a part is held on purpose. */
   get holds(): boolean {
     return this.#analysis.held.length > 0;
