@@ -97,7 +97,9 @@ export function inputReport(
     })
     : new Array<null>(elements).fill(null);
   const counts = result ? countsOf(verdicts) : { ...countsOf([]), untested: elements };
-  return { name, shape, counts, relative, verdicts, values: Array.from(values), dtype };
+  const plain = new Array<number>(values.length);
+  for (let i = 0; i < plain.length; i++) plain[i] = values[i];
+  return { name, shape, counts, relative, verdicts, values: plain, dtype };
 }
 
 /** The worst elements: wrong ones first, then by error relative to tolerance. */

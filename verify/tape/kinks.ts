@@ -179,7 +179,8 @@ export class Kinks {
       // Every other time in the same sense: then tied elements stay close together.
       for (const [k, i] of moved) direction[k][i] = (n % 4 < 2 || random() < 0.5 ? 1 : -1) * (0.5 + random());
       const placed = this.place(direction);
-      if (placed.place === "outside") return { ...placed, moved };
+      // In the order of the variables, for messages.
+      if (placed.place === "outside") return { ...placed, moved: moved.sort(([k, i], [l, j]) => k - l || i - j) };
     }
     return null;
   }
