@@ -91,7 +91,7 @@ export async function checkTape(
   const orders = stopped.length > 0 ? [] : examineOrders(recording, options);
   const blocked = stopped.length > 0 || orders[0].blocked;
   const findings = [...recorded];
-  if (again.readsBack && !blocked) findings.push(...await readBackFindings(f, inputs, recording, options));
+  if (again.readsBack && !blocked) findings.push(...await readBackFindings(f, inputs, { recording, orders, again }));
   findings.push(...uninfluential(recording, orders));
   addFindings(findings, recording, orders, idOf);
   const { suspect, finding } = departure(recording, orders, options);
@@ -113,15 +113,20 @@ export async function checkTape(
   });
 }
 
+/** What the values that the function reads back do to its result. */
 async function readBackFindings(
   f: TensorFunction,
   inputs: readonly Input[],
-  recording: Recording,
-  { seed }: ResolvedOptions,
+  { recording, orders, again }: { recording: Recording; orders: readonly Examined[]; again: Again },
 ): Promise<Finding[]> {
-  const random = randomFrom(seed + 2);
-  const weights = cotangentsFor(recording.outputs, random).map((t) => t.value!);
-  const finding = await readBack(f, inputs, { recording, weights }, random);
+  const { variables, cotangents, problem } = orders[0];
+  const derivatives = new Map(problem?.gradients().map((g, k) => [variables[k], g]));
+  const finding = await readBack(f, inputs, {
+    recording,
+    weights: cotangents.map((t) => t.value!),
+    gradients: recording.leaves.map((t) => derivatives.get(t) ?? null),
+    order: orders.length === 2 ? 2 : 1,
+  }, again);
   return finding ? [finding] : [];
 }
 

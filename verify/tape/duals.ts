@@ -4,6 +4,8 @@
  * that the tape's gradient comes from.
  */
 import type { Ties } from "../../core/backends/dual.ts";
+import { largestOf } from "../arrays.ts";
+import { randomFrom } from "../random.ts";
 import { deviations } from "./jitter.ts";
 import type { Tangents, TapeProblem } from "./problem.ts";
 
@@ -30,10 +32,17 @@ function lanesFor(count: number): number {
 /** A direction: how far each element of each variable moves. */
 export type Direction = readonly Float64Array[];
 
+/** How many directions must agree with the derivatives by all elements, and by how many roundings of the terms they may differ. */
+const AGREEING = 2;
+const ROUNDINGS = 64;
+
 /** The derivatives of a function on the tape by dual numbers, at the point of the problem's last `settle`. */
 export class Duals {
   readonly #problem: TapeProblem;
   readonly #one: Tangents;
+  /** The derivatives by all elements, and their noise, at a point. */
+  #all: { readonly point: number; readonly gradient: readonly Float64Array[] | null } | null = null;
+  #noises: { readonly point: number; readonly elements: readonly Float64Array[] } | null = null;
 
   private constructor(problem: TapeProblem, one: Tangents) {
     this.#problem = problem;
@@ -99,6 +108,19 @@ export class Duals {
     return [{ value: -opposite.value, size: opposite.size }, ahead];
   }
 
+  /** The derivative along a direction on the branch that lies towards another one, which says how ties are taken. */
+  branch(towards: Direction, direction: Direction): Slope {
+    const tangents = this.#tangents("first", 2);
+    const pairs = tangents.variables;
+    pairs.forEach((seeds, k) => {
+      for (let i = 0; i < direction[k].length; i++) [seeds[2 * i], seeds[2 * i + 1]] = [towards[k][i], direction[k][i]];
+    });
+    tangents.plan.run();
+    const slope = this.#sum(tangents, 1);
+    pairs.forEach((seeds) => seeds.fill(0));
+    return slope;
+  }
+
   /** An interval that holds the derivative along a direction for all ways of taking ties. */
   hull(direction: Direction): Hull {
     const tangents = this.#tangents("hull", 1);
@@ -132,6 +154,49 @@ export class Duals {
       for (let lane = 0; lane < count; lane++) visit(elements[from + lane], this.#sum(tangents, lane));
       for (let lane = 0; lane < count; lane++) seeds[elements[from + lane] * lanes + lane] = 0;
     }
+  }
+
+  /**
+   * The derivatives by all elements from one run backwards, if they agree with dual numbers along random directions (Freivalds, 1977) in
+   * which each contributes alike; `null` if they do not.
+   */
+  all(): readonly Float64Array[] | null {
+    const { point } = this.#problem;
+    if (this.#all?.point === point) return this.#all.gradient;
+    const gradient = this.#problem.backwards().run().map((values) => values.slice());
+    const random = randomFrom(gradient.length);
+    let agrees = true;
+    for (let n = 0; n < AGREEING && agrees; n++) agrees = this.#agrees(gradient, random);
+    this.#all = { point, gradient: agrees ? gradient : null };
+    return this.#all.gradient;
+  }
+
+  #agrees(gradient: readonly Float64Array[], random: () => number): boolean {
+    const largest = Math.max(0, ...gradient.map(largestOf)) || 1;
+    const direction = gradient.map((values) =>
+      values.map((g) =>
+        Number.isFinite(g) ? (random() < 0.5 ? -1 : 1) * (0.5 + random()) / (Math.abs(g) || largest) : 0
+      )
+    );
+    let sum = 0, terms = 0;
+    gradient.forEach((values, k) => {
+      for (let i = 0; i < values.length; i++) {
+        if (direction[k][i] === 0) continue;
+        sum += values[i] * direction[k][i];
+        terms += Math.abs(values[i] * direction[k][i]);
+      }
+    });
+    const { value, size } = this.along(direction);
+    return Math.abs(value - sum) <= ROUNDINGS * 2 ** -52 * (terms + size);
+  }
+
+  /** How much rounding moves each of the derivatives by all elements. */
+  noises(): readonly Float64Array[] {
+    const { point } = this.#problem;
+    if (this.#noises?.point !== point) {
+      this.#noises = { point, elements: deviations(this.#problem.backwards(true), this.#problem.backwards().run()) };
+    }
+    return this.#noises.elements;
   }
 
   /** How much rounding moves the derivative along a direction. */

@@ -4,9 +4,9 @@ import { type Differences, type Judged, scaleOf, sizeOf } from "../differences/n
 import { taylorFinding, taylorRate } from "../differences/taylor.ts";
 import type { Finding, Verdict } from "../report/report.ts";
 import type { Direction, Duals } from "./duals.ts";
-import { type Edge, edgesOf, outsideTogether } from "./edges.ts";
+import { edgesAt, elementsOnEdge, outsideTogether } from "./edges.ts";
 import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
-import { TapeJudge, type TapeResult, tolerance } from "./judge.ts";
+import { TapeJudge, type TapeResult } from "./judge.ts";
 import { Kinks } from "./kinks.ts";
 import type { TapeProblem } from "./problem.ts";
 import type { Position } from "./search.ts";
@@ -33,6 +33,8 @@ class Judgement {
   readonly judge: TapeJudge;
   /** A direction along which each element contributes alike. */
   readonly equalised: Direction;
+  /** The elements of which a decision lies on its edge. */
+  readonly onEdge: readonly Position[];
   readonly kinks: Kinks;
   readonly elements: (TapeResult | null)[];
   readonly directions: Judged[] = [];
@@ -51,11 +53,17 @@ class Judgement {
     this.#options = options;
     this.elements = problem.variables.map(() => null);
     this.equalised = this.equalise();
-    this.kinks = new Kinks(duals, this.equalised, differences.analytic);
+    this.onEdge = elementsOnEdge(problem, random, MOST[options.mode]);
+    this.kinks = this.#kinksOf(this.onEdge);
   }
 
   get #problem(): TapeProblem {
     return this.judge.problem;
+  }
+
+  #kinksOf(onEdge: readonly Position[]): Kinks {
+    const { problem, duals, differences: { analytic } } = this.judge;
+    return new Kinks({ problem, duals, analytic, onEdge }, this.equalised, this.#random);
   }
 
   find(check: string, severity: Finding["severity"], message: string): void {
@@ -94,17 +102,22 @@ class Judgement {
     });
   }
 
-  /** Judges a direction. Where ties matter, it holds if some way of taking them gives the gradient. */
+  /** Judges a direction. Where ties or decisions on their edge matter, its gradient may be that of any branch. */
   direction(direction: Direction): Judged {
     const judged = this.judge.direction(direction);
     if (judged.verdict === "ok" || !this.kinks.matter) return judged;
-    const { holds, value, low, high } = this.kinks.holds(direction);
-    const verdict: Verdict = holds ? (low === high ? judged.verdict : "kink") : "wrong";
+    const { place, value, low, high, slack } = this.kinks.place(direction);
+    const verdicts = {
+      sides: high - low <= 2 * slack ? "ok" : "kink",
+      branches: "kink",
+      outside: "wrong",
+      unknown: "noise",
+    } as const;
     return {
       analytic: value,
       numeric: (low + high) / 2,
       estimate: Math.max(judged.estimate, (high - low) / 2),
-      verdict,
+      verdict: verdicts[place],
     };
   }
 
@@ -146,35 +159,72 @@ class Judgement {
     result.estimate[i] = estimate;
   }
 
-  /** Judges the elements that lie on kinks by the slopes on both sides. */
+  /** Judges elements whose derivatives depend on how ties are taken. */
   judgeKinks(positions: readonly Position[]): void {
     this.lookAtEach(positions);
-    const tangled: Position[] = [];
+    const tangled: Position[] = [], unknown: Position[] = [], mixed: Position[] = [];
     for (const at of positions) {
       const [k, i] = at;
-      const { analytic, verdicts } = this.elements[k]!;
-      const a = analytic[i];
-      const unit = this.unit(at);
-      const sides = this.kinks.sides(unit);
-      if (!sides || !Number.isFinite(a)) continue;
-      const [low, high] = [sides[0].value, sides[1].value].sort((x, y) => x - y);
-      const slack = tolerance(low, high, sides[0].size + sides[1].size) + this.#problem.noise.elements[k][i] * 8;
-      if (a >= low - slack && a <= high + slack) this.set(at, "kink", (low + high) / 2, (high - low) / 2 + slack);
-      else if (!this.kinks.holds(unit).holds) this.set(at, "wrong", a < low ? low : high, slack);
-      else if (verdicts[i] !== "ok") {
-        this.set(at, "noise", a < low ? low : high, slack);
+      const { analytic } = this.elements[k]!;
+      if (!Number.isFinite(analytic[i])) continue;
+      const placed = this.kinks.place(this.unit(at));
+      const { place, value, low, high, slack } = placed;
+      if (placed.mixed) mixed.push(at);
+      const [middle, half] = [(low + high) / 2, (high - low) / 2 + slack];
+      const nearest = value < low ? low : high;
+      // The sides may agree: several ties that cancel, perhaps.
+      if (place === "sides") this.set(at, half > 2 * slack ? "kink" : "ok", middle, half);
+      else if (place === "outside") this.set(at, "wrong", nearest, slack);
+      else {
+        this.set(at, "noise", place === "branches" ? middle : nearest, half);
         tangled.push(at);
+        if (place === "unknown") unknown.push(at);
       }
     }
-    if (tangled.length > 0) {
-      const where = listed(tangled, this.#described);
-      this.find(
-        "kink",
-        "warning",
-        `several kinks meet at ${where}: the gradient is that of no side, but each kink by itself may hold`,
-      );
+    this.#sayTangled(tangled);
+    this.#judgeApart(unknown);
+    if (mixed.length > 0) {
+      const where = listed(mixed, this.#described);
+      this.find("ties", "error", `several ties meet at ${where}, and were taken in ways that do not go together`);
     }
     this.#togetherAtTies(positions);
+  }
+
+  /** Judges elements at which many kinks meet once more, each with all others moved away: what is wrong by itself stays so. */
+  #judgeApart(positions: readonly Position[]): void {
+    const { variables } = this.#problem;
+    const { differences } = this.judge;
+    const here = variables.map((values) => values.slice());
+    for (const at of positions.slice(0, NEARBY)) {
+      const [k, i] = at;
+      variables.forEach((values, l) => {
+        const scale = scaleOf(here[l]);
+        for (let n = 0; n < values.length; n++) if (l !== k || n !== i) values[n] += this.#aside(values[n], scale);
+      });
+      differences.settle();
+      const onEdge = elementsOnEdge(this.#problem, this.#random, MOST.fast);
+      const { place, low, high, slack } = this.#kinksOf(onEdge).place(this.unit(at));
+      variables.forEach((values, l) => values.set(here[l]));
+      if (place === "outside") this.set(at, "wrong", (low + high) / 2, (high - low) / 2 + slack);
+    }
+    if (positions.length > 0) differences.settle();
+  }
+
+  /** A move to a point nearby. */
+  #aside(x: number, scale: number): number {
+    return (this.#random() < 0.5 ? -1 : 1) * sizeOf(x, scale) * (0.05 + 0.1 * this.#random());
+  }
+
+  #sayTangled(tangled: readonly Position[]): void {
+    if (tangled.length === 0) return;
+    this.find(
+      "kink",
+      "warning",
+      `several kinks meet at ${
+        listed(tangled, this.#described)
+      }: the gradient is that of no side, but may be one of points nearby, ` +
+        "or a mean of such",
+    );
   }
 
   /** The direction in which one element moves. */
@@ -226,33 +276,41 @@ class Judgement {
   }
 
   /** Judges the elements that have a decision exactly on its edge. */
-  judgeEdges(edges: readonly Edge[]): void {
-    this.lookAtEach(edges.map(({ at }) => at));
-    const jumps: Position[] = [], bends: Position[] = [];
-    for (const { at, holds, numeric, limits } of edges) {
+  judgeEdges(): void {
+    this.lookAtEach(this.onEdge);
+    const jumps: Position[] = [], bends: Position[] = [], tangled: Position[] = [], unknown: Position[] = [];
+    for (const { at, holds, numeric, limits } of edgesAt(this.#problem, this.judge.differences, this.onEdge)) {
       const [k, i] = at;
       const { analytic, verdicts, witnesses } = this.elements[k]!;
-      if (verdicts[i] === "wrong" || !Number.isFinite(analytic[i])) continue;
+      if (!Number.isFinite(analytic[i])) continue;
+      const wrong = verdicts[i] === "wrong";
+      // It may be the slope of another branch than the one that was taken, where others move, too.
+      const place = wrong || holds === false ? this.kinks.place(this.unit(at)).place : "sides";
+      if (wrong && (place === "outside" || holds === null)) continue;
       const gap = limits.reduce((sum, l) => sum + (l.kind === "finite" ? l.error : 0), 0);
       if (holds === null && this.#order === 2 && verdicts[i] !== "noise") {
         verdicts[i] = "kink";
         bends.push(at);
-      } else if (holds === null) {
+        continue;
+      }
+      const [a, b] = limits.map((l) => (l.kind === "finite" ? l.value : NaN));
+      if (holds === null) {
         this.set(at, "noise", numeric, Infinity);
-        witnesses[i] = "differences";
         jumps.push(at);
       } else if (!holds) {
-        this.set(at, "wrong", numeric, gap);
-        witnesses[i] = "differences";
-      } else if (
-        limits[0].kind === "finite" && limits[1].kind === "finite" && isApart(limits[0].value, limits[1].value, gap)
-      ) {
-        const [a, b] = [limits[0].value, limits[1].value];
-        this.set(at, "kink", (a + b) / 2, Math.abs(a - b) / 2 + gap);
-        witnesses[i] = "differences";
-      }
+        // A gradient that is that of its rule for ties has no derivative that the function could tell.
+        const isWrong = place === "outside" && this.#order === 1;
+        this.set(at, isWrong ? "wrong" : "noise", numeric, gap);
+        if (!isWrong) tangled.push(at);
+        if (place === "unknown") unknown.push(at);
+      } else if (wrong || isApart(a, b, gap)) {
+        this.set(at, isApart(a, b, gap) ? "kink" : "ok", (a + b) / 2, Math.abs(a - b) / 2 + gap);
+      } else continue;
+      witnesses[i] = "differences";
     }
-    this.#sayEdges(edges.map(({ at }) => at), jumps, bends);
+    this.#sayTangled(tangled);
+    this.#judgeApart(unknown);
+    this.#sayEdges(this.onEdge, jumps, bends);
   }
 
   #sayEdges(edges: readonly Position[], jumps: readonly Position[], bends: readonly Position[]): void {
@@ -279,12 +337,12 @@ class Judgement {
       const values = this.#problem.variables[k];
       const here = values[i];
       for (let attempt = 0; attempt < this.#options.resamples; attempt++) {
-        values[i] = here +
-          (this.#random() < 0.5 ? -1 : 1) * sizeOf(here, scaleOf(values)) * (0.05 + 0.1 * this.#random());
+        values[i] = here;
+        values[i] += this.#aside(here, scaleOf(values));
         differences.settle();
         const judged = this.judge.elements(k, [i]);
         // It may lie on a kink, too.
-        if (judged.verdicts[i] === "wrong" && this.kinks.sides(this.unit([k, i]))) continue;
+        if (judged.verdicts[i] === "wrong" && this.kinks.has(this.unit([k, i]))) continue;
         if (judged.verdicts[i] !== "ok" && judged.verdicts[i] !== "wrong") continue;
         moved.push([k, i]);
         if (judged.verdicts[i] === "wrong") wrong.push({ at: [k, i], judged });
@@ -371,7 +429,7 @@ export function judgeByDuals(
   const { problem, differences } = witnesses;
   const judgement = new Judgement(witnesses, described, random, options);
   const { elements, directions, findings, kinks } = judgement;
-  if (problem.variables.every(({ length }) => length === 0)) return { elements, directions, findings };
+  if (problem.variables.every(({ length }) => length === 0)) return { elements, directions, findings, tie: false };
   const fast = options.mode === "fast";
   if (fast) {
     for (let n = 0; n < options.directions; n++) {
@@ -394,14 +452,14 @@ export function judgeByDuals(
   const most = fast ? MOST.fast : MOST.full;
   judgement.judgeKinks(kinks.elements(most));
   // More than were looked for may lie on kinks, where duals take one side.
-  if (kinks.matter) judgement.judgeKinks(judgement.wrong());
+  if (kinks.tie) judgement.judgeKinks(judgement.wrong());
   // Before edges, whose slopes are compared by differences, too, but which are apart from one another.
   judgement.judgeTips();
-  judgement.judgeEdges(edgesOf(problem, differences, random, most));
+  judgement.judgeEdges();
   judgement.judgeNearby();
   judgement.taylor();
   sayMore(judgement, described);
-  return { elements, directions, findings };
+  return { elements, directions, findings, tie: kinks.tie };
 }
 
 /** Missing gradients, infinite derivatives, and witnesses that disagree. */
