@@ -62,14 +62,15 @@ interface Recorded {
 
 async function recordTape(f: TensorFunction, inputs: readonly Input[], { seed }: ResolvedOptions): Promise<Recorded> {
   const call = await recordCall(f, inputs);
-  const again = await callAgain(f, inputs, call, randomFrom(seed + 2));
+  const recording = recordingOf(call, inputs);
+  const again = await callAgain(f, inputs, recording, randomFrom(seed + 2));
   const stopped = obstacles(inputs, again);
   const written = call.mutated.map((input): Finding => ({
     check: "mutation",
     severity: "error",
     message: `the function writes to the values of ${input}`,
   }));
-  return { recording: recordingOf(call, inputs), again, stopped, findings: [...written, ...stopped] };
+  return { recording, again, stopped, findings: [...written, ...stopped] };
 }
 
 /** Examines the orders of the derivative that were asked for, the second one only if the first is right. */

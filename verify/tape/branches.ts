@@ -31,7 +31,9 @@ export class Branches {
     this.#random = random;
     this.#sizes = problem.variables.map((values) => {
       const scale = scaleOf(values);
-      return values.map((x) => sizeOf(x, scale));
+      const sizes = new Float64Array(values.length);
+      for (let i = 0; i < sizes.length; i++) sizes[i] = sizeOf(values[i], scale);
+      return sizes;
     });
   }
 

@@ -15,16 +15,22 @@ const FEW = 4;
 
 /** The inputs moved along a course. */
 export function movedAlong(inputs: readonly Input[], course: Course, step: number): Input[] {
-  return inputs.map((input, k) =>
-    input.dtype === "float" ? { ...input, values: input.values.map((x, i) => x + step * course[k][i]) } : input
-  );
+  return inputs.map((input, k) => {
+    if (input.dtype !== "float") return input;
+    const values = input.values.slice();
+    for (let i = 0; i < values.length; i++) values[i] += step * course[k][i];
+    return { ...input, values };
+  });
 }
 
 /** A course by what each element does; what is no float stays. */
 function courseOf(inputs: readonly Input[], move: (x: number, size: number, k: number, i: number) => number): Course {
   return inputs.map(({ values, dtype }, k) => {
+    const moves = new Float64Array(values.length);
+    if (dtype !== "float") return moves;
     const scale = scaleOf(values);
-    return values.map((x, i) => (dtype === "float" ? move(x, sizeOf(x, scale), k, i) : 0));
+    for (let i = 0; i < moves.length; i++) moves[i] = move(values[i], sizeOf(values[i], scale), k, i);
+    return moves;
   });
 }
 

@@ -20,20 +20,26 @@ function sign(random: () => number): number {
  */
 export function equalised({ variables, analytic }: Point, random: () => number): Direction {
   const largest = Math.max(0, ...analytic.map(largestOf));
-  return analytic.map((gradient, k) =>
-    gradient.map((g) => {
-      if (!Number.isFinite(g)) return 0;
-      const size = Math.abs(g) || largest || scaleOf(variables[k]);
-      return sign(random) * (0.5 + random()) / size;
-    })
-  );
+  return analytic.map((gradient, k) => {
+    const moves = new Float64Array(gradient.length);
+    const otherwise = largest || scaleOf(variables[k]);
+    for (let i = 0; i < moves.length; i++) {
+      if (!Number.isFinite(gradient[i])) continue;
+      moves[i] = sign(random) * (0.5 + random()) / (Math.abs(gradient[i]) || otherwise);
+    }
+    return moves;
+  });
 }
 
 /** Returns a random direction along which each element moves by its own size. */
 export function ownSizes({ variables, analytic }: Point, random: () => number): Direction {
   return variables.map((values, k) => {
     const scale = scaleOf(values);
-    return values.map((x, i) => Number.isFinite(analytic[k][i]) ? sign(random) * (1 + random()) * sizeOf(x, scale) : 0);
+    const moves = new Float64Array(values.length);
+    for (let i = 0; i < moves.length; i++) {
+      if (Number.isFinite(analytic[k][i])) moves[i] = sign(random) * (1 + random()) * sizeOf(values[i], scale);
+    }
+    return moves;
   });
 }
 

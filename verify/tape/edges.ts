@@ -27,7 +27,9 @@ export interface Edge {
 function sizesOf(problem: TapeProblem): Float64Array[] {
   return problem.variables.map((values) => {
     const scale = scaleOf(values);
-    return values.map((x) => sizeOf(x, scale));
+    const sizes = new Float64Array(values.length);
+    for (let i = 0; i < sizes.length; i++) sizes[i] = sizeOf(values[i], scale);
+    return sizes;
   });
 }
 
@@ -54,7 +56,11 @@ export function elementsOnEdge(problem: TapeProblem, random: () => number, limit
   if (!problem.decides) return [];
   const sizes = sizesOf(problem);
   // All by different amounts: elements that are compared with each other would stay equal.
-  const signed = sizes.map((own) => own.map((size) => (random() < 0.5 ? -1 : 1) * (1 + random()) * size));
+  const signed = sizes.map((own) => {
+    const moves = new Float64Array(own.length);
+    for (let i = 0; i < moves.length; i++) moves[i] = (random() < 0.5 ? -1 : 1) * (1 + random()) * own[i];
+    return moves;
+  });
   const touches = (group: Group) =>
     [NEAREST, -NEAREST].some((t) => moved(problem, group, { sizes: signed, t }, () => problem.flips()));
   return involved(problem.variables, touches, limit);

@@ -54,7 +54,7 @@ export class Kinks {
   readonly #direction: Direction;
   readonly #branches: Branches;
   /** Two directions that are opposite: at each tie of two numbers they take different sides. */
-  readonly #opposites: readonly [Direction, Direction];
+  #opposites: readonly [Direction, Direction] | null = null;
   #tie: boolean | null = null;
   readonly #found = new Map<number, readonly Position[]>();
 
@@ -64,8 +64,12 @@ export class Kinks {
     this.#duals = point.duals;
     this.#direction = direction;
     this.#branches = new Branches(point.problem, point.duals, random);
+  }
+
+  #towards(): readonly [Direction, Direction] {
+    if (this.#opposites) return this.#opposites;
     const one = this.#branches.random();
-    this.#opposites = [one, one.map((moves) => moves.map((by) => -by))];
+    return this.#opposites = [one, one.map((moves) => moves.map((by) => -by))];
   }
 
   /** Whether slopes along a direction differ with the way in which ties are taken, by more than rounding if that is measured. */
@@ -76,7 +80,7 @@ export class Kinks {
       return apart > least && !(measured && apart <= least + NOISES * this.#duals.noise(direction));
     };
     return this.#duals.oneSided(direction).some(differs) ||
-      this.#opposites.some((towards) => differs(this.#duals.branch(towards, direction)));
+      this.#towards().some((towards) => differs(this.#duals.branch(towards, direction)));
   }
 
   /** Whether ties make any difference to the derivative. */
@@ -175,7 +179,8 @@ export class Kinks {
       // Every other time in the same sense: then tied elements stay close together.
       for (const [k, i] of moved) direction[k][i] = (n % 4 < 2 || random() < 0.5 ? 1 : -1) * (0.5 + random());
       const placed = this.place(direction);
-      if (placed.place === "outside") return { ...placed, moved };
+      // In the order of the variables, for messages.
+      if (placed.place === "outside") return { ...placed, moved: moved.sort(([k, i], [l, j]) => k - l || i - j) };
     }
     return null;
   }

@@ -120,6 +120,8 @@ export function compute(outputs: readonly Tensor[]): Float64Array[] {
 
 /** The entries that outputs are computed from, outputs included, inputs first. */
 export function historyOf(outputs: readonly Tensor[]): Tensor[] {
-  const { entries, leaves } = new Program(outputs);
-  return [...leaves, ...entries].sort((a, b) => a.id - b.id);
+  const seen = new Set(outputs);
+  // A set is visited in the order of insertion, what is added meanwhile included.
+  for (const entry of seen) for (const input of entry.inputs) seen.add(input);
+  return [...seen].sort((a, b) => a.id - b.id);
 }

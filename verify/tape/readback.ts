@@ -9,7 +9,7 @@ import type { Finding } from "../report/report.ts";
 import { messageOf } from "../usage.ts";
 import { type Course, coursesFor, movedAlong } from "./courses.ts";
 import { compute, prepare } from "./oracle.ts";
-import { type Call, difference, recordCall, type Recording, STALE, type TensorFunction } from "./recording.ts";
+import { difference, recordCall, type Recording, STALE, type TensorFunction } from "./recording.ts";
 
 /** The ratio between the steps along a course, and how many there are. */
 const RATIO = 4;
@@ -63,7 +63,7 @@ export interface Again {
 export async function callAgain(
   f: TensorFunction,
   inputs: readonly Input[],
-  first: Call,
+  first: Recording,
   random: () => number,
 ): Promise<Again> {
   let accepted: Accepted | null = null;
