@@ -224,15 +224,16 @@ export class TapeJudge {
   direction(direction: Direction): Judged {
     const { analytic: gradient } = this.differences;
     let analytic = 0, terms = 0, usual = 0;
-    gradient.forEach((values, k) => {
+    for (let k = 0; k < gradient.length; k++) {
+      const values = gradient[k], moves = direction[k];
       for (let i = 0; i < values.length; i++) {
-        if (direction[k][i] === 0) continue;
-        const term = values[i] * direction[k][i];
+        if (moves[i] === 0) continue;
+        const term = values[i] * moves[i];
         analytic += term;
         terms += Math.abs(term);
         usual += term * term;
       }
-    });
+    }
     const { value: numeric, size } = this.duals.along(direction);
     const judged = (verdict: Verdict, estimate: number): Judged => ({ analytic, numeric, estimate, verdict });
     let estimate = tolerance(analytic, numeric, size + terms);

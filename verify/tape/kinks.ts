@@ -118,13 +118,15 @@ export class Kinks {
   /** The sum of the gradient along a direction. */
   #along(direction: Direction): { value: number; size: number } {
     let value = 0, size = 0;
-    this.#point.analytic.forEach((gradient, k) => {
+    const { analytic } = this.#point;
+    for (let k = 0; k < analytic.length; k++) {
+      const gradient = analytic[k], moves = direction[k];
       for (let i = 0; i < gradient.length; i++) {
-        if (direction[k][i] === 0) continue;
-        value += gradient[i] * direction[k][i];
-        size += Math.abs(gradient[i] * direction[k][i]);
+        if (moves[i] === 0) continue;
+        value += gradient[i] * moves[i];
+        size += Math.abs(gradient[i] * moves[i]);
       }
-    });
+    }
     return { value, size };
   }
 
