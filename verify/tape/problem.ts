@@ -153,6 +153,11 @@ export class TapeProblem implements Problem {
     return this.#analysis.decisions.length > this.#analysis.held.length;
   }
 
+  /** Whether a decision may lie exactly on its edge. */
+  get mayBeOnEdge(): boolean {
+    return this.decides && (this.#analysis.steps || this.margin() === 0);
+  }
+
   /** Whether any decision would be taken differently at the current values than at the point of the last {@link settle}. */
   flips(): boolean {
     const { decisions, held } = this.#analysis;
