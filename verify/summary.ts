@@ -1,5 +1,6 @@
 /** The results of a check as a report. */
 import type { Judged, VariableResult } from "./differences/numeric.ts";
+import { largestOf } from "./arrays.ts";
 import { indexOf, type Input } from "./inputs.ts";
 import type { Asked } from "./options.ts";
 import type {
@@ -133,6 +134,18 @@ function isMostlyNoise(elements: readonly ElementReport[]): boolean {
   return counts.noise > counts.ok + counts.kink;
 }
 
+/** How far from the witness an element may be that cannot be decided, relative to the largest derivative. */
+const FAR = 1e-2;
+
+/** Whether an element that cannot be decided is far from what the witness says. */
+function isDoubtful(elements: readonly ElementReport[]): boolean {
+  const sizes = elements.flatMap(({ analytic, numeric }) => [Math.abs(analytic), Math.abs(numeric)]);
+  const largest = largestOf(sizes);
+  return elements.some(({ verdict, error, estimate }) =>
+    verdict === "noise" && estimate < Infinity && error > FAR * largest
+  );
+}
+
 /** Findings that leave a question open although nothing is wrong. */
 const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite"]);
 
@@ -145,7 +158,7 @@ export function reportOf(parts: Parts): GradcheckReport {
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
   const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
-    isMostlyNoise(elements.filter(({ input }) => input >= 0)) || isMostlyNoise(elements) ||
+    isMostlyNoise(elements.filter(({ input }) => input >= 0)) || isMostlyNoise(elements) || isDoubtful(elements) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
     findings.some(({ severity, check }) => severity === "error" || (severity === "warning" && UNSETTLING.has(check)));
   return {

@@ -26,7 +26,7 @@ const TOGETHER = 4;
 export interface Placed {
   /**
    * Between the slopes on both sides, or between those of branches that meet in the point; unknown if it is between none that were found,
-   * and there may be others.
+   * but there may be others, or each tie by itself may hold.
    */
   readonly place: "sides" | "branches" | "outside" | "unknown";
   /** The gradient along the direction. */
@@ -35,7 +35,7 @@ export interface Placed {
   readonly low: number;
   readonly high: number;
   readonly slack: number;
-  /** Whether it is outside only because ties were taken in different ways: each by itself may hold. */
+  /** Whether there is a derivative and it is another one because ties were taken in different ways: each by itself may hold. */
   readonly mixed: boolean;
 }
 
@@ -131,8 +131,8 @@ export class Kinks {
   }
 
   /**
-   * Where the gradient along a direction lies. It is outside if no way of taking each tie by itself explains it, or if so few elements are
-   * tied that all branches were seen.
+   * Where the gradient along a direction lies. It is outside if no way of taking each tie by itself explains it, or if there is a
+   * derivative: the slopes of all branches are the same, and so few elements are tied that all were seen.
    */
   place(direction: Direction): Placed {
     const { value, size: terms } = this.#along(direction);
@@ -162,10 +162,16 @@ export class Kinks {
       return placed("outside", hull);
     }
     const few = new Set([...onEdge, ...this.elements(FEW + 1)].map(String)).size <= FEW;
-    const found = this.#branches.spread(direction, few ? BRANCHES.few : BRANCHES.many, isIn);
+    const tries = few ? BRANCHES.few : BRANCHES.many;
+    const found = this.#branches.spread(direction, tries, isIn);
     const spread = { low: Math.min(sides.low, found.low), high: Math.max(sides.high, found.high) };
-    const place = isIn(spread) ? "branches" : few && Number.isFinite(spread.high) ? "outside" : "unknown";
-    return placed(place, spread, place === "outside" && hull !== null);
+    if (isIn(spread)) return placed("branches", spread);
+    if (!few || !Number.isFinite(spread.high)) return placed("unknown", spread);
+    // Ties that belong together, each taken in a way that is right by itself: wrong if there is a derivative.
+    if (hull || isIn(this.#branches.spreadApart(direction, tries, isIn))) {
+      return spread.high - spread.low <= 2 * slack ? placed("outside", spread, true) : placed("unknown", spread);
+    }
+    return placed("outside", spread);
   }
 
   /**
