@@ -1,6 +1,5 @@
 /** The results of a check as a report. */
 import type { Judged, VariableResult } from "./differences/numeric.ts";
-import { largestOf } from "./arrays.ts";
 import { indexOf, type Input } from "./inputs.ts";
 import type { Asked } from "./options.ts";
 import type {
@@ -34,6 +33,15 @@ interface Evidence {
   readonly second: ReadonlyMap<number, Second>;
 }
 
+/** The part of an element report that witnesses add. */
+interface Said {
+  witness?: Witness;
+  second?: Second;
+}
+
+/** No reports. */
+const NONE: readonly never[] = [];
+
 /** The results of one order as element reports; elements that were not looked at have none. */
 export function elementReports(
   order: 1 | 2,
@@ -63,16 +71,16 @@ export function elementReports(
     })),
     ...elements.flatMap((result, k) =>
       result
-        ? result.verdicts.flatMap((verdict, i): ElementReport | [] => {
-          if (verdict === "untested") return [];
+        ? result.verdicts.flatMap((verdict, i): ElementReport | readonly never[] => {
+          if (verdict === "untested") return NONE;
           const { analytic, numeric, estimate, witnesses, second } = result;
           const judged = { analytic: analytic[i], numeric: numeric[i], estimate: estimate[i], verdict };
+          // There may be many: copies take time.
+          const element: ElementReport & Said = report(positions[k], indexOf(i, shapes[k]), judged);
           const also = second?.get(i);
-          return {
-            ...report(positions[k], indexOf(i, shapes[k]), judged),
-            ...(witnesses ? { witness: witnesses[i] } : {}),
-            ...(also ? { second: also } : {}),
-          };
+          if (witnesses) element.witness = witnesses[i];
+          if (also) element.second = also;
+          return element;
         })
         : []
     ),
@@ -139,11 +147,14 @@ const FAR = 1e-2;
 
 /** Whether an element that cannot be decided is far from what the witness says. */
 function isDoubtful(elements: readonly ElementReport[]): boolean {
-  const sizes = elements.flatMap(({ analytic, numeric }) => [Math.abs(analytic), Math.abs(numeric)]);
-  const largest = largestOf(sizes);
-  return elements.some(({ verdict, error, estimate }) =>
-    verdict === "noise" && estimate < Infinity && error > FAR * largest
-  );
+  const open = elements.filter(({ verdict, estimate }) => verdict === "noise" && estimate < Infinity);
+  if (open.length === 0) return false;
+  let largest = 0;
+  for (const { analytic, numeric } of elements) {
+    const size = Math.max(Math.abs(analytic), Math.abs(numeric));
+    if (size > largest && size < Infinity) largest = size;
+  }
+  return open.some(({ error }) => error > FAR * largest);
 }
 
 /** Findings that leave a question open although nothing is wrong. */
