@@ -158,7 +158,7 @@ function isDoubtful(elements: readonly ElementReport[]): boolean {
 }
 
 /** Findings that leave a question open although nothing is wrong. */
-const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite"]);
+const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite", "disputed"]);
 
 export function reportOf(parts: Parts): GradcheckReport {
   const { asked, device, inputs, elements, untested, findings, blocked, margin, tape } = parts;

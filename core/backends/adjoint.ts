@@ -17,8 +17,8 @@ import { overCells, Rendering } from "./render.ts";
 export interface AdjointOptions {
   /** Which leaves of the plan move, by position; only these have adjoints. */
   readonly moving: readonly boolean[];
-  /** Returns a number near 0 by which a result of arithmetic, of adjoints too, is off, relative to it. Default none is. */
-  readonly jitter?: () => number;
+  /** Returns a number near 0 by which a result x of arithmetic, of adjoints too, is off, relative to it. Default none is. */
+  readonly jitter?: (x: number) => number;
 }
 
 /** A plan that runs backwards, too. */

@@ -24,8 +24,8 @@ export interface DualOptions {
   readonly lanes?: number;
   /** How ties are taken, default `branch`. `hull` takes a single direction; its tangents are intervals. */
   readonly ties?: Ties;
-  /** Returns a number near 0 by which a result of arithmetic, of tangents too, is off, relative to it. Default none is. */
-  readonly jitter?: () => number;
+  /** Returns a number near 0 by which a result x of arithmetic, of tangents too, is off, relative to it. Default none is. */
+  readonly jitter?: (x: number) => number;
 }
 
 /** A plan over dual numbers. */

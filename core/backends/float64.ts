@@ -18,7 +18,7 @@ export interface HostOptions {
    * Returns a number near 0 by which a result of arithmetic is off, relative to it, to see how rounding propagates. Sums and products of
    * whole numbers are exact and stay so: positions are computed with them. Default none is off.
    */
-  readonly jitter?: () => number;
+  readonly jitter?: (x: number) => number;
 }
 
 /** A plan that the host runs, without waiting for anything. */
@@ -79,12 +79,12 @@ function jitteredDialect(): Dialect {
 }
 
 /** Returns how kernels round if results of arithmetic are off as {@link HostOptions.jitter} says. */
-export function roundingOf(jitter?: () => number): Rounding {
+export function roundingOf(jitter?: (x: number) => number): Rounding {
   if (!jitter) return doubles;
   const jittered = (x: number, a = NaN, b = NaN): number => {
     const exact = Number.isInteger(a) && Number.isInteger(b) && Number.isSafeInteger(x);
     if (exact || x === 0) return x;
-    const by = jitter();
+    const by = jitter(x);
     return x * (1 + by) + by * LEAST_NORMAL;
   };
   return {

@@ -72,8 +72,8 @@ export function judgeByDuals(
       directions.push(judgeDirection(judgement, direction));
     }
   }
-  // Along a direction each tie hides what is off elsewhere.
-  const close = !fast || kinks.tie || directions.some(({ verdict }) => verdict === "wrong" || verdict === "noise");
+  // Along a direction each tie, and each decision on its edge, hides what is off elsewhere.
+  const close = !fast || kinks.tie || directions.some(({ verdict }) => verdict !== "ok");
   problem.variables.forEach((_, k) => {
     if (close) judgement.lookAt(k);
     // What is not finite has no part in a direction.
@@ -119,13 +119,13 @@ function sayMore(judgement: Judgement, described: Described): void {
       } is infinite at this point: there is no finite number to compare`,
     );
   }
-  if (remarks.disputed.length > 0) {
+  // Some may have been settled since, by the ties that they lie on.
+  const disputed = remarks.disputed.filter(([k, i]) => elements[k]?.verdicts[i] === "noise");
+  if (disputed.length > 0) {
     judgement.find(
-      "witnesses",
+      "disputed",
       "warning",
-      `dual numbers and differences disagree at ${
-        judgement.where(remarks.disputed)
-      }: differences support the tape's gradient`,
+      `dual numbers and differences disagree at ${judgement.where(disputed)}: differences support the tape's gradient`,
     );
   }
 }

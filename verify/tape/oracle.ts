@@ -49,7 +49,7 @@ export class OraclePlan {
   }
 
   /** The plan over numbers, each rounding of which is off by a random error of this relative size. */
-  jittered(jitter: () => number): HostPlan {
+  jittered(jitter: (x: number) => number): HostPlan {
     return this.#form("jittered", () => compileForHost(this.#plan, { jitter }));
   }
 

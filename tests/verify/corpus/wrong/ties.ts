@@ -124,6 +124,23 @@ const together = listed("ties that are taken in different ways", ["wrong"], {
     inputs: [new Float64Array(20)],
     checks: both,
   },
+  "one of several elements is off, beside a decision on its edge": {
+    f: (x) => {
+      const spoiled = ruled((x) => mul(x, 1), ({ cotangent, inputs: [x] }) => where(equal(x, 3), 0, cotangent));
+      return where(greater(x, 0), spoiled(x), mul(0.5, x));
+    },
+    inputs: [[0, 1, 3, -1]],
+    checks: both,
+  },
+  "a small error among equal numbers": {
+    f: (x) => {
+      const e = ruled(exp, ({ cotangent, output }) => mul(cotangent, mul(output, 1 + 1e-6)));
+      const y = e(mul(x, x));
+      return mul(y, min(y));
+    },
+    inputs: [[1, -1, 1]],
+    checks: seeds(3, both),
+  },
   "many zeros that replace values": {
     f: (x) => where(equal(x, 0), 0, x),
     inputs: [new Float64Array(20)],
