@@ -109,7 +109,10 @@ function checkPlain(
     device: null,
     inputs: inputs.map((input, i) => inputReport(input, judged?.elements[i] ?? null)),
     elements,
-    untested: inputs.reduce((sum, { values }, i) => sum + (judged?.elements[i] ? 0 : values.length), 0),
+    untested: inputs.reduce(
+      (sum, { values, dtype }, i) => sum + (judged?.elements[i] || dtype !== "float" ? 0 : values.length),
+      0,
+    ),
     findings,
     blocked: judged === null,
     margin: null,

@@ -6,8 +6,11 @@
  * many orders of magnitude is computed. It is read without regard to the analytic derivative: a value counts if three
  * neighbouring steps agree (a plateau) and no shorter step contradicts them, never because a single step matches the
  * expected value.
+ *
+ * Where only the outputs are known, fits see what steps do not: an error in digits that rounding hides from each of them.
  */
 import type { Verdict } from "../report/report.ts";
+import { APART_FROM_FIT, fitAlong, type Fitted, type Fitting } from "./fitted.ts";
 import { jumpWithin, natureOf } from "./jump.ts";
 import { Ladder } from "./ladder.ts";
 import { elementLine, type Line, lineThrough, movesBySize, movesTogether, type Position } from "./line.ts";
@@ -15,15 +18,18 @@ import { ANALYTIC_ROUNDINGS, type Precision, precisionOf, ROUNDINGS, scaleOf, si
 import type { Differentiated, Judged, Mark, Problem, VariableResult } from "./problem.ts";
 import { CLOSES } from "./plateau.ts";
 import { judgedOf, readFully, roundingAlong, verdictOf } from "./reading.ts";
+import { isSteady } from "./steady.ts";
 import { Sums } from "./sums.ts";
 
-export type { Judged, Line, Position, Problem, VariableResult };
+export type { Fitted, Judged, Line, Position, Problem, VariableResult };
 export { scaleOf, sizeOf };
 
 /** Central differences with two steps must agree to this relative tolerance before they are extrapolated. */
 const AGREE = 0.01;
 /** The growth factor of the steps that search for any change. */
 const FAR = 256;
+/** The most values of the fit of one element. */
+const POINTS = 512;
 
 /** Differentiates a problem numerically at a point. */
 export class Differences {
@@ -160,11 +166,69 @@ export class Differences {
     const decides = (estimate: number) => this.#decided(estimate, Math.abs(analytic), surroundings);
     const found = verdictOf(analytic, full, { ladder, decides, line });
     const judged = judgedOf(analytic, full, found.verdict);
+    if (found.verdict !== "wrong" && found.verdict !== "noise") return judged;
+    const isPlain = judged.bend === undefined && !full.reading.infinite && full.others.length === 0;
+    const fitted = isPlain && line.moving !== "tied"
+      ? this.#ponderFit(line, analytic, decides)
+      : null;
+    if (fitted) return fitted;
     if (found.verdict !== "wrong") return judged;
-    if (!ladder.moved && !ladder.known && this.#isSwallowed(line)) {
+    if (!ladder.moved && !ladder.known && (this.#isTiny(line, analytic) || this.#isSwallowed(line))) {
       return { ...judged, verdict: "noise", estimate: Infinity, mark: "staircase" };
     }
+    if (!this.#isSteadyWithin(line, judged, full.reading.up.step)) return { ...judged, verdict: "noise" };
     return this.#doubt(judged, found.off, line, decides);
+  }
+
+  /** Judges the derivative along a line by a fit, if one decides. */
+  #ponderFit(line: Line, analytic: number, decides: (estimate: number) => boolean): Judged | null {
+    const fitted = this.fit(line, { points: POINTS, goal: this.#precision.goal * Math.abs(analytic), sure: true });
+    if (fitted === null) return null;
+    const { numeric, estimate, off } = fitted;
+    if (off <= estimate) return decides(estimate) ? { analytic, numeric, estimate, verdict: "ok" } : null;
+    if (!(off > APART_FROM_FIT * estimate) || !isSteady(line, this.#sums, fitted)) return null;
+    return this.#doubt({ analytic, numeric, estimate, verdict: "wrong" }, off - APART_FROM_FIT * estimate, line, decides);
+  }
+
+  /** What is left of a derivative that a fit finds wrong, in view of its own errors, and of jumps further away. */
+  judgedByFit(line: Line, fitted: Fitted): Judged {
+    const { analytic, numeric, estimate, off } = fitted;
+    const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
+    if (!isSteady(line, this.#sums, fitted)) return { ...judged, verdict: "noise" };
+    const ladder = this.#ladder;
+    ladder.climb(line, this.#sums);
+    if (readFully(line, this.#sums, ladder, analytic).others.length > 0) return { ...judged, verdict: "noise" };
+    return this.#doubt(judged, off - APART_FROM_FIT * estimate, line, () => true);
+  }
+
+  /** The error of a derivative, relative to itself, that fits aim at. */
+  get goal(): number {
+    return this.#precision.goal;
+  }
+
+  /**
+   * What a fit says of the derivative along a line, but for the errors of the analytic one itself; `null` if the
+   * function is not smooth around the point, or more than its outputs is known.
+   */
+  fit(line: Line, how: Fitting): Fitted | null {
+    const analytic = line.along(this.analytic);
+    const isOpaque = this.problem.terms === null && Number.isFinite(analytic);
+    const fitted = isOpaque ? fitAlong(analytic, line, this.#sums, how) : null;
+    line.move(0);
+    return fitted;
+  }
+
+  /** Whether the analytic derivative is steady as far as steps are needed to see that it is off. */
+  #isSteadyWithin(line: Line, { analytic, numeric, bend }: Judged, plateau: number): boolean {
+    const off = Math.abs(analytic - numeric);
+    const distance = this.#ladder.shortestAgainst(analytic) || plateau;
+    if (bend !== undefined || !Number.isFinite(off) || distance === 0) return true;
+    return isSteady(line, this.#sums, { analytic, off, distance });
+  }
+
+  /** Whether all that a derivative does is lost in the rounding of numbers around 1, or of the outputs. */
+  #isTiny(line: Line, analytic: number): boolean {
+    return Math.abs(analytic) * Math.max(line.size, line.reach, 1) <= this.problem.epsilon * Math.max(1, this.total);
   }
 
   /** Whether a function that no step changes does change far away, by jumps that may be the rounding of large numbers. */
