@@ -14,7 +14,7 @@ export interface ElementwiseKernel<A extends Attributes = Attributes> {
   /** The type of each argument, a number if missing. */
   readonly takes?: readonly ("number" | "condition")[];
   /** The type of the expression. */
-  readonly gives?: "number" | "condition";
+  readonly returns?: "number" | "condition";
   /** Rough cost of one evaluation, 1 for an addition. */
   readonly cost: number;
   /** Attributes that are numbers and may change from call to call; as expressions they follow the arguments. */
@@ -78,6 +78,7 @@ export interface LeafKernel {
 /** An op that is computed as other ops; it has a name on the tape because it has a separate derivative. */
 export interface LoweredKernel<T, A extends Attributes = Attributes> {
   readonly kind: "lowered";
+  /** Records the ops. Tensors with values that are not among the inputs are no part of the plan; they are refused. */
   lower(inputs: readonly T[], attributes: A): T;
 }
 

@@ -158,7 +158,7 @@ export function accuracyOf<A extends Attributes>({ accuracy, kernel: { kind } }:
 
 /** Whether an op compares numbers. */
 export function isComparison({ kernel }: Op): boolean {
-  return kernel.kind === "elementwise" && kernel.gives === "condition" && kernel.takes === undefined;
+  return kernel.kind === "elementwise" && kernel.returns === "condition" && kernel.takes === undefined;
 }
 
 /** Returns the op of an entry. The attributes of an entry are those of its op, since `record` takes no others. */

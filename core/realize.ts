@@ -92,9 +92,9 @@ export function compile<R extends Tensor | readonly Tensor[]>(
 
 /** Returns the results of a compiled function that did not return a single tensor. */
 function resultsOrThrow(result: unknown): readonly Tensor[] {
-  if (Array.isArray(result)) return tensorsOrThrow(compileCall, "what fn gives", result);
+  if (Array.isArray(result)) return tensorsOrThrow(compileCall, "fn(...)", result);
   const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";
-  throw compileCall.error(`expected fn to give a tensor or an array of tensors, got ${describe(result)}${advice}`);
+  throw compileCall.error(`expected fn to return a tensor or an array of tensors, got ${describe(result)}${advice}`);
 }
 
 function recordCall(

@@ -116,7 +116,7 @@ export class Tensor extends Entry {
     // JSON.stringify passes the key. Printers of test frameworks pass nothing and need a text.
     if (key.length === 0) return this.toString();
     throw new TypeError(
-      `tensor: JSON.stringify cannot wait for the value of ${this.toString()}; give it await x.toArray() instead`,
+      `tensor: JSON.stringify cannot wait for the value of ${this.toString()}; pass it await x.toArray() instead`,
     );
   }
 

@@ -82,7 +82,7 @@ ${
 </div>`;
 }
 
-/** What can be shown and hidden. */
+/** Controls that show and hide parts of the page. */
 function navigation(range: readonly [number, number]): string {
   return `<nav>
 ${

@@ -104,7 +104,7 @@ function unbroadcast({ value: cotangent, condition }: Cotangent, input: Tensor, 
   const common = broadcastShapes([cotangent.shape, input.shape]);
   if (!common || !sameShape(common, cotangent.shape)) {
     throw new Error(
-      `grad: the rule of "${op}" gives a gradient of shape ${formatShape(cotangent.shape)} for an input of shape ${
+      `grad: the rule of "${op}" returned a gradient of shape ${formatShape(cotangent.shape)} for an input of shape ${
         formatShape(input.shape)
       }`,
     );
@@ -287,7 +287,7 @@ export function grad(
     if (options.allowUnused) return zeros(t.shape);
     throw new Error(
       `grad: no gradient for x[${i}] of shape ${formatShape(t.shape)}: ${whyUnused(entries, t)}; ` +
-        `{ allowUnused: true } gives zeros instead`,
+        `{ allowUnused: true } returns zeros instead`,
     );
   });
   return x instanceof Tensor ? gradients[0] : gradients;

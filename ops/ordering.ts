@@ -9,7 +9,7 @@ import { equal, greater, less, logicalAnd, logicalNot, logicalOr } from "./compa
 import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction } from "./define/op.ts";
 import { gather } from "./indexing.ts";
-import { broadcastTo, concat, pad, reshape, slice, squeeze, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, pad, reshape, slice, squeeze, transpose, unsqueeze } from "./movement.ts";
 import { argmax, sum } from "./reduce.ts";
 import { where } from "./selection.ts";
 
@@ -272,27 +272,29 @@ const SHORT_AXIS = 256;
 const CANDIDATES = 64;
 
 /**
- * The knowledge of each row's order, side by side on a last axis of length 4, so that it is one array: the last element known to be
- * selected and the first known not to be, their keys and then their places. A place of -1 - n stands before all n elements, n after all.
+ * The knowledge of each row's order, as one array `[..., 2, 2]`: the keys, then the places, of the last element known to be selected and
+ * the first known not to be. A place of -1 - n stands before all n elements, n after all.
  */
 type Bracket = Tensor;
 
-/** Numbers of a bracket, each `[..., 1]`. */
-function sides(bracket: Bracket): Tensor[] {
-  const { shape } = bracket;
-  return [0, 1, 2, 3].map((i) =>
-    slice(bracket, shape.map((_, axis) => (axis === shape.length - 1 ? [i, i + 1] as const : null)))
-  );
+/** Part of a bracket: its keys or its places, of one side or of both. */
+function part(bracket: Bracket, row: 0 | 1, side?: 0 | 1): Tensor {
+  const outer = bracket.shape.slice(0, -2).map(() => null);
+  return slice(bracket, [...outer, [row, row + 1], side === undefined ? null : [side, side + 1]]);
+}
+
+/** A side of a bracket, key and place each `[..., 1]`. */
+function sideOf(bracket: Bracket, side: 0 | 1): Placed {
+  return [squeeze(part(bracket, 0, side), -2), squeeze(part(bracket, 1, side), -2)];
 }
 
 /** Which elements stand after the selected side of a bracket, and which also before the other. */
 function within({ keys, places }: Order, bracket: Bracket): { after: Tensor; undecided: Tensor } {
-  const [key, endKey, place, endPlace] = sides(bracket);
-  const after = precedes([key, place], [keys, places], true);
-  return { after, undecided: logicalAnd(after, precedes([keys, places], [endKey, endPlace], true)) };
+  const after = precedes(sideOf(bracket, 0), [keys, places], true);
+  return { after, undecided: logicalAnd(after, precedes([keys, places], sideOf(bracket, 1), true)) };
 }
 
-/** The tightest bracket that candidates give, their keys and places each `[..., candidates]`, from the exact rank of each. */
+/** The tightest bracket around the result among candidates, their keys and places each `[..., candidates]`, from the exact rank of each. */
 function bracketOf(order: Order, k: Tensor, key: Tensor, place: Tensor): Bracket {
   const n = order.keys.shape[order.keys.shape.length - 1];
   // How far each candidate stands from the border: below 0 it is selected.
@@ -303,21 +305,19 @@ function bracketOf(order: Order, k: Tensor, key: Tensor, place: Tensor): Bracket
   const score = where(equal(left, less(wide, 0)), where(left, wide, neg(wide)), -Infinity);
   const best = argmax(score, -1); // [..., 2]
   const found = equal(first, less(gather(distance, best, -1), 0));
-  return concat([
-    where(found, gather(key, best, -1), where(first, Infinity, -Infinity)),
-    where(found, gather(broadcastTo(place, key.shape), best, -1), where(first, -1 - n, n)),
-  ], -1);
+  const isKey = unsqueeze(first, 1);
+  const among = (x: Tensor) => unsqueeze(gather(x, best, -1), -2);
+  return where(
+    unsqueeze(found, -2),
+    where(isKey, among(key), among(broadcastTo(place, key.shape))),
+    where(isKey, where(first, Infinity, -Infinity), where(first, -1 - n, n)),
+  );
 }
 
 /** The tighter of two brackets, on each side. */
 function tighter(a: Bracket, b: Bracket): Bracket {
-  const last = a.shape.length - 1;
-  const part = (x: Tensor, from: number) =>
-    slice(x, x.shape.map((_, axis) => (axis === last ? [from, from + 2] as const : null)));
-  const [valueA, indexA, valueB, indexB] = [part(a, 0), part(a, 2), part(b, 0), part(b, 2)];
-  const first = equal(arange(2), 0);
-  const later = equal(first, precedes([valueA, indexA], [valueB, indexB], true));
-  return concat([where(later, valueB, valueA), where(later, indexB, indexA)], -1);
+  const isLater = precedes([part(a, 0), part(a, 1)], [part(b, 0), part(b, 1)], true);
+  return where(equal(equal(arange(2), 0), isLater), b, a);
 }
 
 /** A bracket from elements at even distances. */

@@ -280,7 +280,8 @@ async function runFile(
     (text) => originalStack(text, address, modules).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n"),
   );
   let broken = false;
-  const page = await browser.newPage();
+  // All pages in one context, which keeps the compiled code of the modules.
+  const page = await (browser.contexts()[0] ?? await browser.newContext()).newPage();
   const ends: (() => void)[] = [];
   try {
     await log.follow(page, soak);
@@ -298,7 +299,7 @@ async function runFile(
       module: `${address}${file.replace(/\.ts$/, ".js")}`,
       name: name ?? "",
       ending: only === undefined ? "" : ` [${only}]`,
-      env,
+      env: { ...env, GPUGRAD_DEVICE: only },
     }, only === undefined);
     const reason = await Promise.race([ended.then((text) => ({ text })), done.then(() => null)]);
     if (reason) {

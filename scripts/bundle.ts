@@ -1,5 +1,8 @@
-/** Bundles test files into modules for browsers. */
+/** Bundles test files: into modules for browsers, and for Node, which would otherwise compile every source in every process. */
+import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { build, type BuildOptions, type Message, type Plugin } from "esbuild";
 import { root } from "./processes.ts";
 
@@ -35,19 +38,24 @@ const browserModules: Plugin = {
   },
 };
 
-const settings: BuildOptions = {
+/** What both kinds of bundles have in common. */
+const common: BuildOptions = {
   absWorkingDir: root,
-  outdir: ".",
   outbase: ".",
   bundle: true,
   // Code shared by files, above all gpu.js and the package itself, is bundled once.
   splitting: true,
   format: "esm",
+  logLevel: "silent",
+};
+
+const settings: BuildOptions = {
+  ...common,
+  outdir: ".",
   platform: "browser",
   target: "es2022",
   sourcemap: "external",
   write: false,
-  logLevel: "silent",
   plugins: [browserModules],
   // The package `assert` asks a terminal for its width.
   define: { "process.env.NODE_DEBUG": "undefined", "process.stderr": "undefined", "process.emitWarning": "undefined" },
@@ -79,4 +87,45 @@ function messageOf(error: unknown): string {
   const { errors = [], message } = error as Error & { errors?: Message[] };
   const lines = errors.map(({ text, location }) => location ? `${location.file}:${location.line}: ${text}` : text);
   return lines.join("\n") || message;
+}
+
+/** What `import.meta.url` becomes. */
+const ADDRESS = "ownAddress";
+
+/** Makes `import.meta.url` of a module the address of a file of its own, though it may share one with others. */
+const ownAddresses = (place: (module: string) => string): Plugin => ({
+  name: "own addresses",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      if (/[\\/]node_modules[\\/]/.test(path)) return;
+      const source = readFileSync(path, "utf8");
+      if (!source.includes("import.meta.url")) return { contents: source, loader: "ts" };
+      const address = pathToFileURL(place(relative(root, path).replaceAll("\\", "/"))).href;
+      // On the first line, so that all lines keep their numbers.
+      return { contents: `const ${ADDRESS} = ${JSON.stringify(address)};${source}`, loader: "ts" };
+    });
+  },
+});
+
+/**
+ * Bundles modules for Node into a folder, where `tests/a.test.ts` becomes `tests/a.test.js`. Packages are not bundled.
+ *
+ * @param place the file whose address is `import.meta.url` of a module of the project; default its source.
+ */
+export async function bundleForNode(
+  files: readonly string[],
+  folder: string,
+  place: (module: string) => string = (module) => join(root, module),
+): Promise<void> {
+  await build({
+    ...common,
+    entryPoints: [...files],
+    outdir: folder,
+    platform: "node",
+    packages: "external",
+    target: `node${process.versions.node}`,
+    sourcemap: "linked",
+    define: { "import.meta.url": ADDRESS },
+    plugins: [ownAddresses(place)],
+  });
 }

@@ -49,7 +49,7 @@ async function joinDots(output: Readable): Promise<void> {
 }
 
 /**
- * Runs a command with its output on the terminal.
+ * Runs a command with its output on the terminal, after a line that names it.
  *
  * @param minutes the time after which the command is considered hung.
  * @param env additional environment variables.
@@ -60,8 +60,23 @@ export async function run(
   minutes: number,
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ problem: string | null; seconds: number }> {
-  const words = [command, ...args].map((word) => word === process.execPath ? "node" : word);
+  announce([command, ...args]);
+  return await execute(command, args, minutes, env);
+}
+
+/** Prints the beginning of a command. */
+export function announce(line: readonly string[]): void {
+  const words = line.map((word) => word === process.execPath ? "node" : word);
   console.log(`\n> ${words.slice(0, 4).join(" ")}${words.length > 4 ? " ..." : ""}`);
+}
+
+/** {@link run} without a line that names the command. */
+export async function execute(
+  command: string,
+  args: string[],
+  minutes: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ problem: string | null; seconds: number }> {
   const start = performance.now();
   const dotted = command === "deno" && args[0] === "test";
   const child = spawn(command, args, {

@@ -1,9 +1,10 @@
-/** Runs the test files under Node, Deno and Bun, each with its own runner. */
+/** Runs the test files under Node, Deno and Bun. */
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { findChromium } from "./browser.ts";
 import { readReport } from "./junit.ts";
+import { runInNode } from "./node.ts";
 import { environment, output, root, run } from "./processes.ts";
 import type { Outcome } from "./results.ts";
 
@@ -19,20 +20,11 @@ export function versionOf(runtime: Runner): { version: string } | { missing: str
 
 /** The command with which a runtime runs the test files and reports on them. */
 function commandOf(
-  runtime: Runner,
+  runtime: "deno" | "bun",
   files: readonly string[],
   { report, pattern, soak }: { report: string; pattern: string | undefined; soak: boolean },
 ): [string, string[]] {
   switch (runtime) {
-    case "node":
-      return onDisplay(process.execPath, [
-        ...["--test", "--import", "tsx", "--test-concurrency=2"],
-        ...(soak ? ["--expose-gc"] : []),
-        ...[`--test-reporter=${soak ? "spec" : "dot"}`, "--test-reporter-destination=stdout"],
-        ...["--test-reporter=junit", `--test-reporter-destination=${report}`],
-        ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
-        ...files,
-      ]);
     case "deno":
       return ["deno", [
         ...["test", "--allow-all", "--no-check", "--parallel", "--reporter=dot", `--junit-path=${report}`],
@@ -102,10 +94,12 @@ export async function runTests(
   try {
     const path = join(folder, `${runtime}.xml`);
     const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
+    const env = vulkan(runtime, folder);
+    if (runtime === "node") return await runInNode(files, { pattern, minutes, soak, folder, env });
     const { problem, seconds } = await run(
       ...commandOf(runtime, files, { report: path, pattern, soak }),
       minutes,
-      vulkan(runtime, folder),
+      env,
     );
     const { results, unreported } = readReport(runtime, path, files, root);
     const problems: string[] = [];

@@ -62,14 +62,15 @@ interface Recorded {
 
 async function recordTape(f: TensorFunction, inputs: readonly Input[], { seed }: ResolvedOptions): Promise<Recorded> {
   const call = await recordCall(f, inputs);
-  const again = await callAgain(f, inputs, call, randomFrom(seed + 2));
+  const recording = recordingOf(call, inputs);
+  const again = await callAgain(f, inputs, recording, randomFrom(seed + 2));
   const stopped = obstacles(inputs, again);
   const written = call.mutated.map((input): Finding => ({
     check: "mutation",
     severity: "error",
     message: `the function writes to the values of ${input}`,
   }));
-  return { recording: recordingOf(call, inputs), again, stopped, findings: [...written, ...stopped] };
+  return { recording, again, stopped, findings: [...written, ...stopped] };
 }
 
 /** Examines the orders of the derivative that were asked for, the second one only if the first is right. */
@@ -91,7 +92,7 @@ export async function checkTape(
   const orders = stopped.length > 0 ? [] : examineOrders(recording, options);
   const blocked = stopped.length > 0 || orders[0].blocked;
   const findings = [...recorded];
-  if (again.readsBack && !blocked) findings.push(...await readBackFindings(f, inputs, recording, options));
+  if (again.readsBack && !blocked) findings.push(...await readBackFindings(f, inputs, { recording, orders, again }));
   findings.push(...uninfluential(recording, orders));
   addFindings(findings, recording, orders, idOf);
   const { suspect, finding } = departure(recording, orders, options);
@@ -113,15 +114,20 @@ export async function checkTape(
   });
 }
 
+/** What the values that the function reads back do to its result. */
 async function readBackFindings(
   f: TensorFunction,
   inputs: readonly Input[],
-  recording: Recording,
-  { seed }: ResolvedOptions,
+  { recording, orders, again }: { recording: Recording; orders: readonly Examined[]; again: Again },
 ): Promise<Finding[]> {
-  const random = randomFrom(seed + 2);
-  const weights = cotangentsFor(recording.outputs, random).map((t) => t.value!);
-  const finding = await readBack(f, inputs, { recording, weights }, random);
+  const { variables, cotangents, problem } = orders[0];
+  const derivatives = new Map(problem?.gradients().map((g, k) => [variables[k], g]));
+  const finding = await readBack(f, inputs, {
+    recording,
+    weights: cotangents.map((t) => t.value!),
+    gradients: recording.leaves.map((t) => derivatives.get(t) ?? null),
+    order: orders.length === 2 ? 2 : 1,
+  }, again);
   return finding ? [finding] : [];
 }
 

@@ -33,7 +33,7 @@ interface Evidence {
   readonly second: ReadonlyMap<number, Second>;
 }
 
-/** The results of one order as element reports. */
+/** The results of one order as element reports; elements that were not looked at have none. */
 export function elementReports(
   order: 1 | 2,
   { elements, directions }: Results,
@@ -62,7 +62,8 @@ export function elementReports(
     })),
     ...elements.flatMap((result, k) =>
       result
-        ? result.verdicts.map((verdict, i): ElementReport => {
+        ? result.verdicts.flatMap((verdict, i): ElementReport | [] => {
+          if (verdict === "untested") return [];
           const { analytic, numeric, estimate, witnesses, second } = result;
           const judged = { analytic: analytic[i], numeric: numeric[i], estimate: estimate[i], verdict };
           const also = second?.get(i);
@@ -89,11 +90,16 @@ export function inputReport(
 ): InputReport {
   const elements = dtype === "float" ? values.length : 0;
   const verdicts = result?.verdicts ?? new Array<Verdict>(elements).fill("untested");
-  const relative = verdicts.map((verdict, i) => {
-    if (!result || verdict === "untested") return null;
-    return relativeError({ error: Math.abs(result.analytic[i] - result.numeric[i]), estimate: result.estimate[i] });
-  });
-  return { name, shape, counts: countsOf(verdicts), relative, verdicts, values: Array.from(values), dtype };
+  const relative = result
+    ? verdicts.map((verdict, i) => {
+      if (verdict === "untested") return null;
+      return relativeError({ error: Math.abs(result.analytic[i] - result.numeric[i]), estimate: result.estimate[i] });
+    })
+    : new Array<null>(elements).fill(null);
+  const counts = result ? countsOf(verdicts) : { ...countsOf([]), untested: elements };
+  const plain = new Array<number>(values.length);
+  for (let i = 0; i < plain.length; i++) plain[i] = values[i];
+  return { name, shape, counts, relative, verdicts, values: plain, dtype };
 }
 
 /** The worst elements: wrong ones first, then by error relative to tolerance. */

@@ -289,7 +289,7 @@ const settings = new Map<unknown, Settings>([
 
 /** Whether an op computes numbers from the numbers at one position. */
 function isScalar({ parameters, kernel }: Op): boolean {
-  return parameters !== undefined && kernel.kind === "elementwise" && !kernel.takes && kernel.gives !== "condition";
+  return parameters !== undefined && kernel.kind === "elementwise" && !kernel.takes && kernel.returns !== "condition";
 }
 
 /** Every scalar op. */

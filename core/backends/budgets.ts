@@ -22,6 +22,7 @@ export const hostCosts: Costs = {
   longReduction: 512,
   lazy: 12,
   longCondition: 6,
+  wait: 2,
   unrolled: 40,
 };
 

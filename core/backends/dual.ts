@@ -8,10 +8,12 @@ import type { Plan, Source, Step } from "../plan/plan.ts";
 import { sizeOf } from "../shape.ts";
 import { kernelOf, type Rounding, roundingOf } from "./float64.ts";
 import { type Code, Name, type Writer } from "./functions.ts";
+import { Moving } from "./moving.ts";
 import { type Coefficient, type Rule, rules } from "./partials.ts";
 import { overCells, Rendering } from "./render.ts";
 import { directions, intervals, type Tangent, type Tangents, type Ties, zeros } from "./tangents.ts";
 
+export { NoDual } from "./moving.ts";
 export type { Ties } from "./tangents.ts";
 
 /** Options of {@link compileDual}. */
@@ -50,11 +52,6 @@ export interface BoundDual {
   readonly tangents: readonly (Float64Array | null)[];
   /** Computes both from the current contents of the arrays. Allocates nothing. */
   run(): void;
-}
-
-/** Thrown if a plan calls a scalar function whose derivative is not known. */
-export class NoDual extends Error {
-  override readonly name = "NoDual";
 }
 
 /**
@@ -166,7 +163,7 @@ class DualCompiler {
   }
 
   #tangents(lanes: number): Tangents {
-    return this.#ties === "hull" ? intervals : directions(lanes, this.#ties === "ahead");
+    return this.#ties === "hull" ? intervals : directions(lanes, this.#ties);
   }
 
   #rendering(form: LoopForm, argumentsMove: readonly boolean[], lanes: number): DualRendering {
@@ -181,7 +178,8 @@ class DualCompiler {
   /** How many directions a kernel takes at once, if it has so many characters for all of them. */
   #atOnce(length: number): number {
     const all = this.#lanes;
-    if (length <= LONGEST || !this.#mayRepeat) return all;
+    // Where the first direction decides, the others cannot go without it.
+    if (length <= LONGEST || !this.#mayRepeat || this.#ties === "first") return all;
     for (let lanes = all - 1; lanes > 0; lanes--) {
       if (all % lanes === 0 && length * lanes <= LONGEST * all) return lanes;
     }
@@ -253,46 +251,19 @@ class DualRendering extends Rendering {
   /** Whether it has written anything that depends on how ties are taken. */
   ties = false;
   readonly #settings: DualSettings;
-  /** The locals that move, by their numbers. */
-  readonly #moving = new Set<number>();
-  /** Their tangents, by the same numbers. */
+  readonly #moving: Moving;
+  /** The tangents of locals that move, by their numbers. */
   readonly #tangentOf: Tangent[] = [];
 
   constructor(form: LoopForm, settings: DualSettings) {
     super(settings.rounding.dialect, form.threads);
     this.#settings = settings;
-    // An accumulator may move because of what is assigned to it later, and so may what was computed from it before.
-    for (let before = -1; before < this.#moving.size;) {
-      before = this.#moving.size;
-      this.#spread(form.body);
-    }
-  }
-
-  /** Notes the locals that move. */
-  #spread(body: readonly Statement[]): void {
-    for (const statement of body) {
-      if (statement.kind === "loop" || statement.kind === "branch") this.#spread(statement.body);
-      else if (statement.kind !== "constant" && this.moves(statement.value)) this.#moving.add(statement.local.id);
-    }
+    this.#moving = new Moving(form, settings.argumentsMove);
   }
 
   /** Whether an expression has a tangent. */
   moves(expression: Expression): boolean {
-    switch (expression.kind) {
-      case "local":
-        return this.#moving.has(expression.id);
-      case "read":
-        return this.#settings.argumentsMove[expression.argument];
-      case "call": {
-        const { name, args } = expression;
-        const moving = args.map((arg) => this.moves(arg));
-        if (!moving.includes(true)) return false;
-        if (!Object.hasOwn(rules, name)) throw new NoDual(`compileDual: the derivative of "${name}" is not known`);
-        return rules[name].kind !== "constant";
-      }
-      default:
-        return false;
-    }
+    return this.#moving.has(expression);
   }
 
   /** The whole kernel. */
@@ -308,7 +279,7 @@ class DualRendering extends Rendering {
       case "const":
       case "let":
       case "assign":
-        if (this.#moving.has(statement.local.id)) return this.#moved(statement);
+        if (this.#moving.has(statement.local)) return this.#moved(statement);
         return super.statement(statement);
       default:
         return super.statement(statement);

@@ -4,10 +4,11 @@ import type { Coefficient } from "./partials.ts";
 
 /**
  * How ties are taken: equal operands of `max` and `min`, in reductions too, and `abs` at 0. `branch` takes the tangent of the first operand,
- * and that of `x` itself for `abs(x)`. `ahead` takes the derivative to the side that the direction points to: the tangents decide. `hull` takes them all: a
- * tangent is the interval that contains the derivative however each tie is taken.
+ * and that of `x` itself for `abs(x)`. `ahead` takes the derivative to the side that each direction points to: its own tangents decide. `first` takes
+ * for all directions the side that the first one points to: the derivatives on one of the branches that meet in the tie. `hull` takes
+ * them all: a tangent is the interval that contains the derivative however each tie is taken.
  */
-export type Ties = "branch" | "ahead" | "hull";
+export type Ties = "branch" | "ahead" | "first" | "hull";
 
 /** The numbers of a tangent, as source. */
 export type Tangent = readonly Code[];
@@ -44,12 +45,12 @@ function sumOf(a: Tangent, b: Tangent, writer: Writer): Tangent {
   return a.map((x, lane) => writer.round(`(${x} + ${b[lane]})`));
 }
 
-/** A number for each of some directions; `ahead` as in {@link Ties}. */
-export function directions(width: number, ahead: boolean): Tangents {
+/** A number for each of some directions. */
+export function directions(width: number, ties: Exclude<Ties, "hull">): Tangents {
   const beside = { max: ">", min: "<" };
   return {
     width,
-    coupled: false,
+    coupled: ties === "first",
     scaled(by, tangent, writer) {
       if (by === 1) return tangent;
       if (by === -1) return tangent.map((t) => `(-${t})`);
@@ -57,15 +58,22 @@ export function directions(width: number, ahead: boolean): Tangents {
       return tangent.map((t) => writer.round(operation(factor, t)));
     },
     sum: sumOf,
-    extreme(of, [a, b], [first, second]) {
-      return first.map((t, lane) => {
-        if (!ahead) return `(${a} ${beside[of]}= ${b} ? ${t} : ${second[lane]})`;
-        const tied = `Math.${of}(${t}, ${second[lane]})`;
-        return `(${a} === ${b} ? ${tied} : (${a} ${beside[of]} ${b} ? ${t} : ${second[lane]}))`;
+    extreme(of, [a, b], [one, other]) {
+      const sign = beside[of];
+      if (ties === "branch") return one.map((t, lane) => `(${a} ${sign}= ${b} ? ${t} : ${other[lane]})`);
+      return one.map((t, lane) => {
+        const tied = ties === "ahead"
+          ? `Math.${of}(${t}, ${other[lane]})`
+          : `(${one[0]} ${sign}= ${other[0]} ? ${t} : ${other[lane]})`;
+        return `(${a} === ${b} ? ${tied} : (${a} ${sign} ${b} ? ${t} : ${other[lane]}))`;
       });
     },
     size(x, tangent) {
-      return tangent.map((t) => `(${x} > 0.0 ? ${t} : (${x} < 0.0 ? -${t} : ${ahead ? `Math.abs(${t})` : t}))`);
+      const tied = (t: Code): Code => {
+        if (ties === "branch") return t;
+        return ties === "ahead" ? `Math.abs(${t})` : `(${tangent[0]} < 0.0 ? -${t} : ${t})`;
+      };
+      return tangent.map((t) => `(${x} > 0.0 ? ${t} : (${x} < 0.0 ? -${t} : ${tied(t)}))`);
     },
   };
 }

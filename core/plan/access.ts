@@ -111,19 +111,6 @@ export function isInside({ inputs: [source, positions] }: Node, axis: number): b
   return positions.bound !== null && positions.bound <= source.shape[axis];
 }
 
-/**
- * How many accumulators a loop gets: a chain of dependent operations is bound by latency, and many at once run out of registers.
- * Three are best if they leave no remainder. An element that takes longer than its accumulator has to wait gains nothing: its copies
- * would only have to be compiled. A few elements need no loop.
- *
- * @param cheap whether the loop's element is worth copies.
- */
-export function unrollWidth(length: number, cheap: boolean): number {
-  if (length <= 4) return Math.max(1, length);
-  if (!cheap) return 1;
-  return [3, 4, 5, 2].find((width) => length % width === 0) ?? 3;
-}
-
 /** Returns the trips of the loop over an axis with this many accumulators; 0 if a single trip would do, which needs no loop. */
 export function tripsOf(length: number, width: number): number {
   const trips = Math.floor(length / width);

@@ -33,7 +33,9 @@ export interface Costs {
   readonly lazy: number;
   /** Conditions with more operands than this are computed once rather than repeated. */
   readonly longCondition: number;
-  /** A loop's element that costs more than this is not worth many copies. */
+  /** Waiting for the accumulator of a loop. */
+  readonly wait: number;
+  /** A loop's element that costs more than this takes longer than its accumulator has to wait. */
   readonly unrolled: number;
 }
 
@@ -103,9 +105,22 @@ export class Work {
     return this.#guardedCost(node, false) > this.costs.muchGuarded;
   }
 
-  /** Whether a value is worth many copies in a loop. */
-  isCheap(node: Node): boolean {
-    return this.stored.has(node) || this.costOf(node) <= this.costs.unrolled;
+  /**
+   * How many accumulators the loop of a reduction gets: a chain of dependent operations is bound by latency, and many at once run out of
+   * registers. Three are best if they leave no remainder. Their copies of the element have to be compiled, so the loop has to run often
+   * enough. A few elements need no loop.
+   *
+   * @param length how many elements the loop goes through.
+   * @param evaluations how many it goes through in all threads together.
+   */
+  accumulators(element: Node, length: number, evaluations: number): number {
+    if (length <= 4) return Math.max(1, length);
+    const { wait, copy, unrolled } = this.costs;
+    const cost = this.stored.has(element) ? 1 : this.costOf(element);
+    if (cost > unrolled) return 1;
+    const width = [3, 4, 5, 2].find((width) => length % width === 0) ?? 3;
+    // The cost of an element stands for the number of its values.
+    return evaluations * wait > (width - 1 + length % width) * cost * copy ? width : 1;
   }
 
   /**

@@ -2,7 +2,7 @@
 import { constant } from "../affine.ts";
 import type { Entry } from "../entry.ts";
 import type { PrimitiveKernel } from "../kernel.ts";
-import { type Shape, sizeOf } from "../shape.ts";
+import { formatShape, type Shape, sizeOf } from "../shape.ts";
 import { attributeText, numbersOf, opId } from "../structure.ts";
 import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
@@ -61,6 +61,7 @@ export function expand(outputs: readonly Entry[], leaves: readonly Entry[]): Exp
       stack.push(...waiting);
       continue;
     }
+    if (kernel.kind === "leaf") throw hiddenLeaf(entry, stack.findLast((below) => expansions.has(below)));
     if (kernel.kind !== "lowered") entries.push({ entry, kernel });
     done.add(entry);
     stack.pop();
@@ -71,6 +72,16 @@ export function expand(outputs: readonly Entry[], leaves: readonly Entry[]): Exp
     return at;
   };
   return { entries, of };
+}
+
+/** The values of a tensor are no part of a plan: one that only the expansion of a composite names would not be among its arguments. */
+function hiddenLeaf({ shape }: Entry, composite: Entry | undefined): Error {
+  return new Error(
+    `plan: the kernel of "${composite?.op.name}" reads a tensor with values, of shape ${
+      formatShape(shape)
+    }, that is not ` +
+      "among its inputs; make it an input of the op, or build it from numbers, full() or arange()",
+  );
 }
 
 /** Builds the graph of the values that outputs need; `leaves` are the entries that have a value. */

@@ -12,7 +12,6 @@ import {
   spread,
   threadIndex,
   tripsOf,
-  unrollWidth,
 } from "./access.ts";
 import type { Work } from "./costs.ts";
 import type { KernelOf } from "../kernel.ts";
@@ -391,7 +390,7 @@ class Lowering {
       }
     }
     const expression = this.#evaluate(node, kernel, place, scope);
-    if (kernel.gives === "condition") {
+    if (kernel.returns === "condition") {
       if (operands(expression) <= this.#work.costs.longCondition) {
         return { expression, condition: true, depth: place.depth };
       }
@@ -491,7 +490,8 @@ class Lowering {
     const [input] = node.inputs;
     const axes = kernel.axes(node.attributes);
     const sizes = axes.map((a) => input.shape[a]);
-    const width = kernel.position ? 1 : unrollWidth(sizes.at(-1) ?? 1, this.#work.isCheap(input));
+    const evaluations = scope.times * lengthOf(axes, input.shape);
+    const width = kernel.position ? 1 : this.#work.accumulators(input, sizes.at(-1) ?? 1, evaluations);
     const accumulators: Local[] = [];
     for (let u = 0; u < width; u++) {
       accumulators.push(this.#declare(scope, "accumulator", build.literal(kernel.identity)));

@@ -11,7 +11,6 @@ import {
   movedShare,
   threadIndex,
   tripsOf,
-  unrollWidth,
 } from "./access.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
 import { Dominators } from "./dominators.ts";
@@ -351,7 +350,8 @@ class Round {
     const axes = reduce.axes(node.attributes);
     const last = axes.length - 1;
     const length = axes.length === 0 ? 1 : input.shape[axes[last]];
-    const width = reduce.position ? 1 : unrollWidth(length, this.#work.isCheap(input));
+    const evaluations = scope.times * axes.reduce((n, axis) => n * input.shape[axis], 1);
+    const width = reduce.position ? 1 : this.#work.accumulators(input, length, evaluations);
     const reduced = input.shape.map((_, axis) => axes.includes(axis));
     const element = (at: readonly Index[], inside: Scope): void => {
       this.#demand(input, kernel, kernel.place(elementIndex(reduced, at, place.index)), inside);

@@ -31,5 +31,5 @@ function plain(f: (x: tf.Tensor) => tf.Tensor): PlainFunction {
 const options = { precision: "float32", names: ["x"], runs: 10 } as const;
 
 export const right = check(plain((x) => softplus(x, (dy, x) => tf.mul(dy, tf.sigmoid(x)))), tensors([[3]]), options);
-// What comes after it, the mean, is forgotten.
+// The factor of the mean, which follows it, is forgotten.
 export const wrong = check(plain((x) => softplus(x, (_dy, x) => tf.sigmoid(x))), tensors([[3]]), options);

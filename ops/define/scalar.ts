@@ -101,7 +101,7 @@ interface ScalarFacts {
 export type ScalarSpec =
   & ScalarFacts
   & Computed
-  & Pick<ElementwiseKernel, "takes" | "gives" | "choice">
+  & Pick<ElementwiseKernel, "takes" | "returns" | "choice">
   & {
     readonly parameters: readonly string[];
     readonly vjp: Op["vjp"];
@@ -126,7 +126,7 @@ export function scalarOp(name: string, spec: ScalarSpec): Op {
       expression: spec.expression ?? ((args, _, lower) => lower.call(call, ...args)),
       cost: spec.cost ?? 1,
       takes: spec.takes,
-      gives: spec.gives,
+      returns: spec.returns,
       choice: spec.choice,
     },
     vjp: spec.vjp,
@@ -254,7 +254,7 @@ export function comparison(name: string, reference: (a: number, b: number) => bo
   return binaryFunction(scalarOp(name, {
     parameters: ["a", "b"],
     dtype: truth,
-    gives: "condition",
+    returns: "condition",
     vjp: null,
     domain: [{}, {}],
     reference: ([a, b]) => Number(reference(a, b)),
@@ -270,7 +270,7 @@ function logicalOp(name: string, call: string, parameters: readonly string[], re
     parameters,
     dtype: logical,
     takes: parameters.map(() => "condition"),
-    gives: "condition",
+    returns: "condition",
     vjp: null,
     domain: parameters.map(() => bool),
     reference,

@@ -95,7 +95,7 @@ class Project {
     return read;
   }
 
-  /** What a file exports, by where it is declared. */
+  /** The exports of a file, by where they are declared. */
   exportsOf(path: string): (Name & { as: string })[] {
     const { statements, exports } = this.declarations(path);
     const own = [...statements].filter(([, [first]]) => isExported(first)).map(([name]) => ({ as: name, path, name }));

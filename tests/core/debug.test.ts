@@ -1,4 +1,4 @@
-/** What `GPUGRAD_DEBUG` has printed, and that nothing is printed without it. */
+/** The messages of `GPUGRAD_DEBUG`; nothing is printed without it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { debugLevel } from "../../core/debug.ts";
@@ -55,7 +55,7 @@ for (const { device, single, on } of await devicesUnderTest()) {
       assert.equal(planOf(first), planOf(again));
       const other = await messagesAt(1, () => sum(log(x), 1).data({ device }));
       assert.notEqual(planOf(other), planOf(first));
-      // What is there already is not computed.
+      // A value that is already there is not computed again.
       assert.deepEqual(await messagesAt(4, () => x.data({ device })), []);
     },
   );

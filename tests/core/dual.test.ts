@@ -372,6 +372,35 @@ test("at a tie each direction decides for itself [float64]", () => {
   assert.deepEqual([...tangentOf(maximum(x, y), along, { lanes: 2, ties: "ahead" })], [1, 5, 6, 4]);
 });
 
+test("first is the derivative at a point next to this one, where the first direction leads [float64]", async () => {
+  const decider = fc.array(fc.integer({ min: -64, max: 64 }), { minLength: 3, maxLength: 3 });
+  let compared = 0;
+  await checkProperty(fc.tuple(piecewise, small, small, decider, decider, small, small), (drawn) => {
+    const [steps, x, y, ...moves] = drawn;
+    const leaves = [leaf(...x), leaf(...y)];
+    const output = piecewiseOf(steps, leaves);
+    const [towards, along] = [moves.slice(0, 2), moves.slice(2)].map((pair) =>
+      new Map(pair.map((v, i) => [leaves[i], Float64Array.from(v)]))
+    );
+    const both = new Map(
+      leaves.map((t, i) => [t, Float64Array.from({ length: 6 }, (_, n) => moves[2 * (n % 2) + i][n >> 1])]),
+    );
+    // The point next to this one, and a move from there that is shorter by far; nothing is rounded.
+    const nearby = leaves.map((t) => leaf(...t.value!.map((value, i) => value + 2 ** -12 * towards.get(t)![i])));
+    const near = piecewiseOf(steps, nearby);
+    const there = new Map(nearby.map((t, i) => [t, along.get(leaves[i])!]));
+    const [ahead, behind] = [2 ** -24, -(2 ** -24)].map((t) =>
+      0 + (oracleAt([near], there, t)[0][0] - oracleAt([near])[0][0]) / t
+    );
+    // The directions may still tie there.
+    if (ahead !== behind) return;
+    compared++;
+    const [, derivative] = dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0] ?? [0, 0];
+    assert.equal(derivative + 0, ahead);
+  }, { runs: 100 });
+  assert.ok(compared > 50, `${compared} points without ties`);
+});
+
 test("a plan says whether anything that moves can tie [float64]", () => {
   const [x, w] = [leaf(1), leaf(2)];
   const tiesOf = (output: Tensor) => {

@@ -1,4 +1,4 @@
-/** What `inspect` says of time and bytes, and how it is printed. */
+/** Times and bytes in the result of `inspect`, and how it is printed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

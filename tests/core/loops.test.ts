@@ -12,6 +12,7 @@ import { type Costs, Work } from "../../core/plan/costs.ts";
 import { Program } from "../../core/program.ts";
 import {
   add,
+  broadcastTo,
   concat,
   exp,
   greater,
@@ -42,6 +43,8 @@ const layouts: Readonly<Record<string, Layout>> = {
 
 /** Costs under which more and other kernels are written than by default. */
 const eager: Costs = { ...oracle.costs, lazy: 0, longCondition: 1, unrolled: 0 };
+/** Costs under which every loop with a cheap element gets several accumulators, however few elements there are. */
+const freeCopies: Costs = { ...oracle.costs, copy: 0 };
 
 /** Computes nodes by kernels that read the stored values. */
 class Computation {
@@ -84,7 +87,7 @@ for (const [what, layout] of Object.entries(layouts)) {
       const { leaves } = new Program(outputs);
       const graph = buildGraph(outputs, leaves, oracle);
       const stored = new Set([...graph.leaves, ...graph.nodes.filter(() => random() < 0.3)]);
-      const computation = new Computation(new Work(stored, random() < 0.5 ? eager : oracle.costs), layout);
+      const computation = new Computation(new Work(stored, random() < 0.5 ? eager : freeCopies), layout);
       graph.leaves.forEach((node, i) => computation.set(node, leaves[i].value!));
       interpret(program).forEach(({ data }, i) => {
         assertSame(computation.valueOf(graph.outputs[i]), data, describeProgram(program));
@@ -105,7 +108,7 @@ function rendered(kernel: LoopKernel, args: readonly Float64Array[]): Float64Arr
   return out;
 }
 
-function loopsOf(output: Tensor, target: Target = oracle): LoopKernel {
+function loopsOf(output: Tensor, target: Target = { ...oracle, costs: freeCopies }): LoopKernel {
   const { leaves } = new Program([output]);
   const graph = buildGraph([output], leaves, target);
   return lowerToLoops(graph.outputs[0], new Work(new Set(graph.leaves), target.costs), layoutOf(target));
@@ -149,6 +152,17 @@ test("the loop form as text: loops, branches, reads", () => {
     t19 := v21
   result t19`,
   );
+});
+
+test("a loop gets several accumulators where it runs often enough to be worth the copies", () => {
+  const accumulators = (y: Tensor) => describe(loopsOf(y, oracle)).split(":= 0\n").length - 1;
+  const ones = (...shape: number[]) => broadcastTo(tensor(1), shape);
+  assert.equal(accumulators(sum(ones(7, 10), 1)), 1);
+  assert.equal(accumulators(sum(ones(70_000, 10), 1)), 5);
+  assert.equal(accumulators(sum(ones(70_000, 81), 1)), 3);
+  // More text has to run more often.
+  assert.equal(accumulators(sum(exp(ones(7_000, 10)), 1)), 1);
+  assert.equal(accumulators(sum(exp(ones(700_000, 10)), 1)), 5);
 });
 
 test("an index is divided exactly where halves are not exact", () => {

@@ -11,6 +11,7 @@ import {
   div,
   exp,
   flip,
+  full,
   grad,
   greater,
   inspect,
@@ -39,6 +40,8 @@ import {
   where,
   zeros,
 } from "../../mod.ts";
+import type { Op } from "../../core/op.ts";
+import { record } from "../../core/record.ts";
 import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose } from "../ops/compare.ts";
@@ -173,6 +176,31 @@ test("inspect shows tape, plan and source without computing", async () => {
   for (const part of [shown.tape, shown.plan, shown.steps[0].source]) {
     assert.equal(String(shown).includes(part.trim()), true);
   }
+});
+
+/** A composite that is computed as this. */
+function composite(name: string, lower: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+  const op: Op = {
+    name,
+    infer: ([{ shape, dtype }]) => ({ shape, dtype }),
+    kernel: { kind: "lowered", lower: ([x]) => lower(x) },
+    vjp: null,
+  };
+  return (x) => record(op, [x]);
+}
+
+test("a composite may be made of numbers and filled tensors, but not of tensors with values", async () => {
+  const input = tensor([1, 2, 3]);
+  const filled = composite("filled", (x) => add(mul(x, 2), add(full([3], 0.5), arange(3))));
+  assert.deepEqual(await filled(input).toArray(), [2.5, 5.5, 8.5]);
+  const weights = tensor([10, 20, 30]);
+  const inner = composite("inner", (x) => mul(x, weights));
+  const refused = (name: string) => new RegExp(`^Error: plan: the kernel of "${name}" reads a tensor .* shape \\[3\\]`);
+  await assert.rejects(inner(input).toArray(), refused("inner"));
+  await assert.rejects(composite("outer", (x) => exp(inner(add(x, 1))))(input).toArray(), refused("inner"));
+  await assert.rejects(composite("new", (x) => add(filled(x), tensor([1, 2, 3])))(input).toArray(), refused("new"));
+  // The same tensor as an input has its values.
+  assert.deepEqual(await mul(input, weights).toArray(), [10, 40, 90]);
 });
 
 test("forward and backward share one plan", async () => {

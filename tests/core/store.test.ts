@@ -1,4 +1,4 @@
-/** What gets an array is a matter of cost alone: any choice computes the same, keeps limits, and is made in linear time. */
+/** Only cost decides which values get arrays: any choice computes the same, keeps limits, and is made in linear time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -71,7 +71,7 @@ test("any choice of what gets an array computes the same values", async () => {
     );
     const run = (plan: ReturnType<typeof makePlan>) =>
       compileForHost(plan).bind(all.leaves.map((t) => Float64Array.from(t.value!))).run().map((r) => [...r]);
-    const any = run(planWith(graph, new Work(stored, costs), float64));
+    const any = run(planWith(graph, new Work(stored, { ...costs, copy: 0 }), float64));
     const chosen = run(makePlan(all.outputs, all.leaves, float64));
     any.forEach((values, i) =>
       values.forEach((x, k) => {
@@ -192,7 +192,7 @@ function recurrence(n: number, step: (h: Tensor, w: Tensor, x: Tensor) => Tensor
   return grad(sum(last), [w, xs[0]]);
 }
 
-/** What planning does for a loop of so many steps: the passes over the graph, the demands in one of them, and the text. */
+/** The work of planning a loop of so many steps: the passes over the graph, the demands in one of them, and the lines of text. */
 function effortOf(build: (n: number) => Tensor[], n: number): { rounds: number; demands: number; lines: number } {
   const graph = graphOf(recorded(build(n)));
   const effort = { rounds: 0, demands: 0 };

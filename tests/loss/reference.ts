@@ -123,7 +123,7 @@ export function miningMargin(
   { label, weight }: Pick<Decisions, "label" | "weight">,
 ): number {
   const losses = crossEntropies(scene, image, label);
-  // Equal logits give equal values in any arithmetic, and positives are always 0: such ties do not depend on rounding.
+  // Equal logits have equal losses in any arithmetic, and positives are always 0: such ties do not depend on rounding.
   const kind = label.map((c, i) => (c > 0 ? "positive" : classifierOf(scene, image, i).logits.join()));
   const hardness = label.map((c, i) => (c > 0 ? 0 : losses[i]));
   const mined = label.map((c, i) => weight[i] - (c > 0 ? 1 : 0) > 0);

@@ -328,5 +328,5 @@ export function describeProgram(program: Program): string {
   const steps = program.steps.map(({ op, inputs, attributes }, i) =>
     `v${i + leaves.length} = ${op}(${inputs.map((k) => `v${k}`).join(", ")}) ${JSON.stringify(attributes)}`
   );
-  return [...leaves, ...steps, `gives ${program.outputs.map((i) => `v${i}`).join(", ")}`].join("\n");
+  return [...leaves, ...steps, `returns ${program.outputs.map((i) => `v${i}`).join(", ")}`].join("\n");
 }

@@ -41,7 +41,7 @@ export function recordOf(value: unknown): Recorded | null {
   return typeof value === "function" && ("op" in value || "composite" in value) ? value as Recorded : null;
 }
 
-/** What the suite tests of an exported value; `null` if it is neither an op with a domain nor a composite. */
+/** Returns the part of an exported value that the suite tests; `null` if it is neither an op with a domain nor a composite. */
 export function entryOf(value: unknown): Entry | null {
   const { op, composite } = recordOf(value) ?? {};
   if (composite) return composite;

@@ -17,9 +17,9 @@ export type Extent = "full" | "some" | "few" | "least";
 /** The fraction of a property's inputs, and how many there are at least. */
 const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> = {
   full: [1, 1],
-  some: [1 / 5, 4],
-  few: [1 / 15, 2],
-  least: [1 / 15, 1],
+  some: [1 / 10, 3],
+  few: [1 / 25, 2],
+  least: [1 / 50, 1],
 };
 
 /** How much this runtime tries on a device, or without one. */
@@ -40,7 +40,10 @@ export function isSampled(extent: Extent): boolean {
   return extent !== "full" && process.env.GPUGRAD_RUNS === undefined;
 }
 
-/** The examples of a list that a cell tries: all of them, or every fourth where each is costly and stands for the others. */
+/** One of how many costly examples is tried. */
+const EXAMPLES: Readonly<Record<Extent, number>> = { full: 1, some: 4, few: 8, least: 16 };
+
+/** The examples of a list that a cell tries: all of them, or every fourth and fewer where each is costly and stands for the others. */
 export function sampleOf<T>(extent: Extent, examples: readonly T[]): readonly T[] {
-  return isSampled(extent) ? examples.filter((_, i) => i % 4 === 0) : examples;
+  return isSampled(extent) ? examples.filter((_, i) => i % EXAMPLES[extent] === 0) : examples;
 }

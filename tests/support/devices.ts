@@ -1,7 +1,8 @@
 /** The devices that tests run on. */
+import process from "node:process";
 import { backends } from "../../core/backends/list.ts";
+import { chosenDevice } from "../../core/devices.ts";
 import { runtime } from "../../core/runtime.ts";
-import { availableDevices } from "../../mod.ts";
 import { type Extent, extentOf } from "./cells.ts";
 import { skip } from "./skip.ts";
 
@@ -19,15 +20,30 @@ export interface DeviceUnderTest {
   readonly extent: Extent;
 }
 
-/** The devices that this runtime can have; if a driver is missing, the tests are skipped with the reason. */
+/** Why a device does not work here. */
+async function problemOf(device: string): Promise<string | undefined> {
+  try {
+    await chosenDevice(device);
+    return undefined;
+  } catch (error) {
+    const { message, cause } = error as Error;
+    return cause instanceof Error ? cause.message : message;
+  }
+}
+
+/**
+ * The devices that this runtime can have; if a driver is missing, the tests are skipped with the reason. Where the tests of one device
+ * alone are run, as `GPUGRAD_DEVICE` says, no other is started.
+ */
 export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
-  const here = backends.filter(({ runsIn }) => runsIn.includes(runtime()));
-  const found = new Map((await availableDevices()).map((device) => [device.name, device]));
-  return here.map(({ name, arrays, computesOn }) => {
-    const { available, reason } = found.get(name)!;
+  const { GPUGRAD_DEVICE: only } = process.env;
+  const here = backends.filter(({ name, runsIn }) => runsIn.includes(runtime()) && (!only || name === only));
+  const reasons = await Promise.all(here.map(({ name }) => problemOf(name)));
+  return here.map(({ name, arrays, computesOn }, i) => {
+    const reason = reasons[i];
     return {
       device: name,
-      available,
+      available: reason === undefined,
       on: (text) => skip(`${text} [${name}]`, reason),
       single: arrays === Float32Array,
       gpu: computesOn === "gpu",

@@ -13,7 +13,7 @@ import { readText } from "../support/source.ts";
 
 test("docs/design.md shows the loop form of its example as it is, and its text", () => {
   const oracle = backendNamed("float64");
-  const x = tensor(new Float32Array(600), [100, 6]);
+  const x = tensor(new Float32Array(600_000), [100_000, 6]);
   const outputs = [sum(where(greater(x, 0), exp(x), 0), 1)];
   const graph = buildGraph(outputs, new Program(outputs).leaves, oracle);
   const kernel = lowerToLoops(graph.outputs[0], new Work(new Set(graph.leaves), oracle.costs), layoutOf(oracle));

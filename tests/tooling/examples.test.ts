@@ -5,6 +5,7 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
+import { extentOf, sampleOf } from "../support/cells.ts";
 import { readText, root } from "../support/source.ts";
 import { skip } from "../support/skip.ts";
 
@@ -115,7 +116,7 @@ test(
   },
 );
 
-for (const { name, path } of examples) {
+for (const { name, path } of sampleOf(extentOf(), examples)) {
   test(`the example of ${name} runs`, async () => {
     const { useDevice } = await import(pathToFileURL(join(root, "mod.ts")).href);
     try {

@@ -31,7 +31,7 @@ test("the registry looks into every module of ops/ that defines ops", () => {
 });
 
 test("every function of tensors in modules that define ops has a record", () => {
-  // What makes tensors or gradients rather than compute with tensors has none, nor what checks and converts arguments.
+  // Functions that make tensors or gradients have none, and neither have those that check and convert arguments.
   const without = Object.entries(modules).filter(([module]) => module !== "creation" && module !== "grad").flatMap(
     ([module, exported]) =>
       Object.entries(exported)

@@ -1,26 +1,56 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseReport } from "../../verify/report/json.ts";
 import type { RunReport } from "../../verify/report/report.ts";
-import { CommandError } from "../../bin/arguments.ts";
-import { check } from "../../bin/check.ts";
-import { merge } from "../../bin/merge.ts";
 import { extentOf, sampleOf } from "../support/cells.ts";
 import { readJson, root } from "../support/source.ts";
 import { counts, run as sampleRun } from "./reports.ts";
 
-// Runs the command in a separate process, in the runtime of the tests.
+// Runs the command in a separate process, in the runtime of the tests. Deno and Bun run the sources. Node runs a package built from them,
+// since it would need a compiler in each process.
 
 const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
-const before = { node: ["--import", "tsx"], deno: ["run", "--allow-all", "--no-check"], bun: [] }[runtime];
 const folder = `.cache/cli-${runtime}-${process.pid}`;
 mkdirSync(join(root, folder), { recursive: true });
 after(() => rmSync(join(root, folder), { recursive: true, force: true }));
+
+const before = { node: [], deno: ["run", "--allow-all", "--no-check"], bun: [] }[runtime];
+/** Where a module of the project is, relative to the project. */
+const built = (module: string) => runtime === "node" ? `${folder}/dist/${module}.js` : `${module}.ts`;
+if (runtime === "node") await buildPackage(join(root, folder));
+const load = (module: string) => import(pathToFileURL(join(root, built(module))).href);
+const { CommandError }: typeof import("../../bin/arguments.ts") = await load("bin/arguments");
+const { check }: typeof import("../../bin/check.ts") = await load("bin/check");
+const { merge }: typeof import("../../bin/merge.ts") = await load("bin/merge");
+
+/** Examples, as a file that this runtime loads without a compiler. */
+const [RIGHT, WRONG, KINKS] = await Promise.all(["right", "wrong", "kinks"].map(async (name) => {
+  const source = `examples/checks/${name}.ts`;
+  if (runtime !== "node") return source;
+  const { build } = await import("esbuild");
+  await build({ entryPoints: [join(root, source)], outfile: join(root, folder, `${name}.js`) });
+  return `${folder}/${name}.js`;
+}));
+
+/** Builds the package into a folder, in which files can import it by its name. */
+async function buildPackage(target: string): Promise<void> {
+  const { bundleForNode } = await import("../../scripts/bundle.ts");
+  const bin = ["arguments", "check", "devices", "gpugrad", "hooks", "merge", "worker"].map((name) => `bin/${name}.ts`);
+  const dist = join(target, "dist");
+  await bundleForNode(
+    [...bin, "core/record.ts", "mod.ts", "verify/mod.ts"],
+    dist,
+    (module) => join(dist, module.replace(/\.ts$/, ".js")),
+  );
+  const exports = { ".": "./dist/mod.js", "./verify": "./dist/verify/mod.js" };
+  writeFileSync(join(target, "package.json"), JSON.stringify({ name: "gpugrad", type: "module", exports }));
+}
 
 interface Outcome {
   code: number;
@@ -45,7 +75,7 @@ function execute(command: string, args: readonly string[]): Promise<Outcome> {
 
 /** Runs the command in the project's folder. */
 function gpugrad(...args: string[]): Promise<Outcome> {
-  return execute(process.execPath, [...before, "bin/gpugrad.ts", ...args]);
+  return execute(process.execPath, [...before, built("bin/gpugrad"), ...args]);
 }
 
 /** The line that replays a failure. */
@@ -113,7 +143,7 @@ describe("gpugrad check", () => {
   test("exits with 0 for right gradients, and writes JSON and a page", async () => {
     const [json, html] = [file("right.json"), file("right.html")];
     const { code, stdout, stderr } = await gpugrad(
-      ...["check", "examples/checks/right.ts", "--runs", "12", "--seed", "5", "--json", json, "--html", html],
+      ...["check", RIGHT, "--runs", "12", "--seed", "5", "--json", json, "--html", html],
     );
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /: \d+ checks?: \d+ ok, 0 wrong, 0 undecided \(seed 5\)\n$/);
@@ -130,7 +160,7 @@ describe("gpugrad check", () => {
   test("exits with 1 for a wrong gradient, and says what is wrong and how to replay it", async () => {
     const json = file("wrong.json");
     const { code, stdout } = await gpugrad(
-      ...["check", "examples/checks/wrong.ts", "--seed", "-5", "--device", "cpu", "--json", json],
+      ...["check", WRONG, "--seed", "-5", "--device", "cpu", "--json", json],
     );
     assert.equal(code, 1);
     assert.match(stdout, /element +order +gradient +\w+( \w+)? +(by +)?error/);
@@ -151,12 +181,13 @@ describe("gpugrad check", () => {
 
   test("finds a gradient that is wrong only at order 2 with --order, and repeats it in the replay", async () => {
     const path = file(
-      "second.ts",
-      'import { record } from "../../core/record.ts";\nimport { detach, mul } from "gpugrad";\n' +
+      "second.js",
+      `import { record } from ${JSON.stringify(join(root, built("core/record")))};\n` +
+        'import { detach, mul } from "gpugrad";\n' +
         'import { check, tensors } from "gpugrad/verify";\n' +
-        'const op = { name: "planted", infer: ([x]: any) => ({ shape: x.shape, dtype: "float" }), ' +
-        'kernel: { kind: "elementwise", cost: 1, expression: ([x]: any, _: any, { call }: any) => call("exp", x) }, ' +
-        "vjp: [({ cotangent, output }: any) => mul(cotangent, detach(output))] } as any;\n" +
+        'const op = { name: "planted", infer: ([x]) => ({ shape: x.shape, dtype: "float" }), ' +
+        'kernel: { kind: "elementwise", cost: 1, expression: ([x], _, { call }) => call("exp", x) }, ' +
+        "vjp: [({ cotangent, output }) => mul(cotangent, detach(output))] };\n" +
         "export const second = check((x) => record(op, [x]), tensors([[2, 3]]));\n",
     );
     const first = await gpugrad("check", path, "--seed=3", "--runs=20", "--device=float64");
@@ -175,7 +206,7 @@ describe("gpugrad check", () => {
     const json = file("kinks.json");
     const { code, stdout } = await gpugrad(
       "check",
-      "examples/checks/kinks.ts",
+      KINKS,
       "--device=float64",
       "--seed",
       "3",
@@ -194,7 +225,7 @@ describe("gpugrad check", () => {
     const run = (...args: string[]) =>
       gpugrad(
         "check",
-        "examples/checks/wrong.ts",
+        WRONG,
         "--seed",
         "11",
         // Two blocks of each check.
@@ -267,7 +298,7 @@ describe("gpugrad check", () => {
         "export const c = check((x) => exp(x), tensors([[2]]));\n",
     );
     const json = file("slow.json");
-    const args = [...before, "bin/gpugrad.ts", "check", path, "--seed=1", "--device=float64", "--json", json];
+    const args = [...before, built("bin/gpugrad"), "check", path, "--seed=1", "--device=float64", "--json", json];
     const child = spawn(process.execPath, args, { cwd: root, env });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (data) => (stdout += data));
@@ -319,12 +350,12 @@ describe("gpugrad check", () => {
       /syntax\.mjs cannot be loaded: [^]*syntax\.mjs:2[^]*export const b = ;|export const b = ;[^]*syntax\.mjs:2/,
     ],
     "a report that cannot be written, before the work": [
-      () => ["check", "examples/checks/right.ts", "--html", "no/such/folder.html"],
+      () => ["check", RIGHT, "--html", "no/such/folder.html"],
       /^--html: cannot write no\/such\/folder\.html: /,
     ],
     "a report in place of the file": [
-      () => ["check", "examples/checks/right.ts", "--json", "examples/checks/../checks/right.ts"],
-      /--json: .*right\.ts is read by the command/,
+      () => ["check", RIGHT, "--json", join(dirname(RIGHT), "..", basename(dirname(RIGHT)), basename(RIGHT))],
+      /--json: .*right\.[jt]s is read by the command/,
     ],
     "an invalid limit": [() => ["check", "x.ts", "--timeout", "0"], /--timeout: expected a number above 0, got "0"/],
     "an invalid path": [() => ["check", "x.ts", "--seed=1", "--path=3"], /--path: expected the path of a .*, got "3"/],
@@ -359,11 +390,11 @@ describe("gpugrad check", () => {
     "an invalid shard": [() => ["check", "x.ts", "--seed=1", "--shard", "3/2"], /--shard: expected I\/N/],
     "a shard without a seed": [() => ["check", "x.ts", "--shard", "1/2"], /--shard: needs --seed/],
     "an unknown check": [
-      () => ["check", "examples/checks/right.ts", "--only", "left"],
+      () => ["check", RIGHT, "--only", "left"],
       /has no check left; it has /,
     ],
     "an unknown device": [
-      () => ["check", "examples/checks/right.ts", "--device", "abacus"],
+      () => ["check", RIGHT, "--device", "abacus"],
       /abacus/,
     ],
     "a file that is not a report": [() => ["merge", file("odd.json", "{}")], /odd\.json: not a report/],

@@ -7,7 +7,7 @@ import type { GradcheckOptions, PlainArrays } from "../../verify/mod.ts";
 /** A planted case. */
 export interface PlainCase {
   readonly name: string;
-  /** What makes it hard. */
+  /** The difficulty. */
   readonly kind: string;
   /** A known bug that it is modelled on. */
   readonly source?: string;

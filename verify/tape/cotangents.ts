@@ -31,6 +31,9 @@ export interface Pullback {
 
 type Gradients = readonly Float64Array[];
 
+/** Sets the cotangent of an output. */
+type Fill = (cotangent: Float64Array, k: number) => void;
+
 /** The gradients for cotangents of one's choice. */
 class Cotangents {
   readonly #pullback: Pullback;
@@ -43,40 +46,65 @@ class Cotangents {
     this.own = this.#arrays.map((c) => c.slice());
   }
 
-  gradientsFor(fill: (k: number, i: number) => number): Gradients {
-    this.#arrays.forEach((c, k) => {
-      for (let i = 0; i < c.length; i++) c[i] = fill(k, i);
-    });
+  gradientsFor(fill: Fill): Gradients {
+    this.#arrays.forEach(fill);
     const gradients = this.#pullback.problem.gradients().map((g) => g.slice());
     this.#arrays.forEach((c, k) => c.set(this.own[k]));
     return gradients;
   }
+
+  /** The gradients for multiples of the cotangents, and of others if there are any. */
+  gradientsForSum(factor: number, others: Gradients | null = null, other = 0): Gradients {
+    return this.gradientsFor((c, k) => {
+      const own = this.own[k];
+      if (!others) { for (let i = 0; i < c.length; i++) c[i] = factor * own[i]; }
+      else for (let i = 0; i < c.length; i++) c[i] = factor * own[i] + other * others[k][i];
+    });
+  }
+}
+
+/** What linearity expects of a gradient: the sum of multiples of others. */
+type Terms = readonly (readonly [factor: number, of: Gradients])[];
+
+/** The sum of terms for a variable, and the size of what is added up. */
+function sumOf(terms: Terms, k: number): { sum: Float64Array; size: Float64Array } {
+  const { length } = terms[0][1][k];
+  const [sum, size] = [new Float64Array(length), new Float64Array(length)];
+  for (const [factor, of] of terms) {
+    const values = of[k];
+    for (let i = 0; i < length; i++) {
+      const term = factor * values[i];
+      sum[i] += term;
+      size[i] += Math.abs(term);
+    }
+  }
+  return { sum, size };
 }
 
 /** Compares a gradient with what linearity expects. Returns the first element that is off, in words, or `null`. */
 type Compare = (
   actual: Gradients,
-  expected: Gradients,
-  sizes: Gradients,
+  expected: Terms,
   say: (element: string, actual: number, expected: number) => string,
 ) => string | null;
 
-function comparerFor({ problem, differences, names }: Pullback): Compare {
-  return (actual, expected, sizes, say) => {
+/** @param scale what all gradients are multiples of; a power of two. */
+function comparerFor({ problem, differences, names }: Pullback, scale = 1): Compare {
+  return (actual, terms, say) => {
     for (let k = 0; k < actual.length; k++) {
       const values = actual[k];
-      const largest = Math.max(largestOf(differences.analytic[k]), largestOf(values));
-      const rounding = problem.epsilon * differences.total / scaleOf(problem.variables[k]);
+      const { sum, size: sizes } = sumOf(terms, k);
+      const largest = Math.max(Math.abs(scale) * largestOf(differences.analytic[k]), largestOf(values));
       for (let i = 0; i < values.length; i++) {
-        const size = Math.abs(sizes[k][i]);
-        const off = Math.abs(values[i] - expected[k][i]);
+        const off = Math.abs(values[i] - sum[i]);
         // Where the gradient is not finite there is nothing to compare; that is found elsewhere.
-        if (!(off > LINEAR * size + LINEAR_LARGEST * largest) || off === Infinity) continue;
+        if (!(off > LINEAR * sizes[i] + LINEAR_LARGEST * largest) || off === Infinity) continue;
         // Measured only where something is off.
+        const rounding = problem.epsilon * differences.total / scaleOf(problem.variables[k]);
         const own = Math.abs(differences.analytic[k][i]);
-        const factor = own > 0 ? Math.max(1, size / own) : 1;
+        const factor = own > 0 ? Math.max(Math.abs(scale), sizes[i] / own) : Math.abs(scale);
         if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding)) continue;
-        return say(elementText(names[k], i, problem.shapeOf(k)), values[i], expected[k][i]);
+        return say(elementText(names[k], i, problem.shapeOf(k)), values[i], sum[i]);
       }
     }
     return null;
@@ -108,25 +136,21 @@ function zeroCotangent({ problem, differences: { analytic }, names }: Pullback, 
 /** Whether the rule adds and scales with its cotangent, over cotangents of many sizes. */
 function linearity(pullback: Pullback, cotangents: Cotangents, random: () => number): string | null {
   const { differences: { analytic } } = pullback;
-  const compare = comparerFor(pullback);
-  const { own } = cotangents;
-  const other = own.map((c) => fillSigned(new Float64Array(c.length), random));
-  const second = cotangents.gradientsFor((k, i) => other[k][i]);
-  const mixed = compare(
-    cotangents.gradientsFor((k, i) => 2 * own[k][i] - 3 * other[k][i]),
-    analytic.map((g, k) => g.map((x, i) => 2 * x - 3 * second[k][i])),
-    analytic.map((g, k) => g.map((x, i) => 2 * Math.abs(x) + 3 * Math.abs(second[k][i]))),
+  const other = cotangents.own.map((c) => fillSigned(new Float64Array(c.length), random));
+  const second = cotangents.gradientsForSum(0, other, 1);
+  const mixed = comparerFor(pullback)(
+    cotangents.gradientsForSum(2, other, -3),
+    [[2, analytic], [-3, second]],
     (element, actual, expected) =>
       `for the cotangent 2 u - 3 v the gradient of ${element} is ${actual}, expected ${expected} from those for u and v: not linear`,
   );
   if (mixed !== null) return mixed;
   for (const scale of SCALES) {
-    const scaled = compare(
-      cotangents.gradientsFor((k, i) => scale * own[k][i]).map((g) => g.map((x) => x / scale)),
-      analytic,
-      analytic,
+    const scaled = comparerFor(pullback, scale)(
+      cotangents.gradientsForSum(scale),
+      [[scale, analytic]],
       (element, actual, expected) =>
-        `for the cotangent ${scale} u the gradient of ${element} is ${scale * actual}, expected ${scale * expected}, ` +
+        `for the cotangent ${scale} u the gradient of ${element} is ${actual}, expected ${expected}, ` +
         `${scale} times that for u: not linear`,
     );
     if (scaled !== null) return scaled;
@@ -151,7 +175,10 @@ function oneHot(pullback: Pullback, cotangents: Cotangents, random: () => number
   for (let n = 0; n < Math.min(ONE_HOT, total); n++) {
     let at = Math.floor(random() * total), output = 0;
     while (at >= sizes[output]) at -= sizes[output++];
-    const gradient = cotangents.gradientsFor((k, i) => (k === output && i === at ? 1 : 0));
+    const gradient = cotangents.gradientsFor((c, k) => {
+      c.fill(0);
+      if (k === output) c[at] = 1;
+    });
     const [actual, expected] = [along(gradient), tangents[output]?.[at] ?? 0];
     const off = Math.abs(actual - expected);
     if (!(off > LINEAR * (sizeAlong(gradient) + Math.abs(expected))) || off === Infinity) continue;
@@ -168,8 +195,8 @@ function oneHot(pullback: Pullback, cotangents: Cotangents, random: () => number
  */
 export function cotangentFindings(pullback: Pullback, random: () => number): Finding[] {
   const cotangents = new Cotangents(pullback);
-  const again = cotangents.gradientsFor((k, i) => cotangents.own[k][i]);
-  const zero = cotangents.gradientsFor(() => 0);
+  const again = cotangents.gradientsFor(() => {});
+  const zero = cotangents.gradientsFor((c) => c.fill(0));
   const found: Readonly<Record<string, string | null>> = {
     "determinism": determinism(pullback, again),
     "zero cotangent": zeroCotangent(pullback, zero),

@@ -4,6 +4,7 @@
  * that the tape's gradient comes from.
  */
 import type { Ties } from "../../core/backends/dual.ts";
+import { randomFrom } from "../random.ts";
 import { deviations } from "./jitter.ts";
 import type { Tangents, TapeProblem } from "./problem.ts";
 
@@ -27,13 +28,37 @@ function lanesFor(count: number): number {
   return count < 4 ? 1 : count < 256 ? 4 : 8;
 }
 
+/** From so many elements on, the noise of all is measured together. */
+const MANY = 64;
+
+/** The only element that moves among many; `null` if several do, or if there are few. */
+function onlyIn(direction: Direction): readonly [variable: number, index: number] | null {
+  if (direction.reduce((sum, { length }) => sum + length, 0) < MANY) return null;
+  let only: readonly [number, number] | null = null;
+  for (const [k, moves] of direction.entries()) {
+    for (let i = 0; i < moves.length; i++) {
+      if (moves[i] === 0) continue;
+      if (only) return null;
+      only = [k, i];
+    }
+  }
+  return only;
+}
+
 /** A direction: how far each element of each variable moves. */
 export type Direction = readonly Float64Array[];
+
+/** How many directions must agree with the derivatives by all elements, and by how many roundings of the terms they may differ. */
+const AGREEING = 2;
+const ROUNDINGS = 64;
 
 /** The derivatives of a function on the tape by dual numbers, at the point of the problem's last `settle`. */
 export class Duals {
   readonly #problem: TapeProblem;
   readonly #one: Tangents;
+  /** The derivatives by all elements, and their noise, at a point. */
+  #all: { readonly point: number; readonly gradient: readonly Float64Array[] | null } | null = null;
+  #noises: { readonly point: number; readonly elements: readonly Float64Array[] } | null = null;
 
   private constructor(problem: TapeProblem, one: Tangents) {
     this.#problem = problem;
@@ -76,7 +101,7 @@ export class Duals {
     this.#one.plan.run();
     // An output that is a variable has the variable's own tangents: they are read before they are cleared.
     const slope = this.#sum(this.#one, 0);
-    this.#clear(this.#one, direction);
+    this.#clear(this.#one);
     return slope;
   }
 
@@ -85,7 +110,7 @@ export class Duals {
     this.#seed(this.#one, direction);
     this.#one.plan.run();
     const tangents = this.#one.plan.tangents.map((t) => t?.slice() ?? null);
-    this.#clear(this.#one, direction);
+    this.#clear(this.#one);
     return tangents;
   }
 
@@ -95,8 +120,25 @@ export class Duals {
     this.#seed(tangents, direction, [1, -1]);
     tangents.plan.run();
     const [ahead, opposite] = [this.#sum(tangents, 0), this.#sum(tangents, 1)];
-    this.#clear(tangents, direction);
+    this.#clear(tangents);
     return [{ value: -opposite.value, size: opposite.size }, ahead];
+  }
+
+  /** The derivative along a direction on the branch that lies towards another one, which says how ties are taken. */
+  branch(towards: Direction, direction: Direction): Slope {
+    const tangents = this.#tangents("first", 2);
+    const pairs = tangents.variables;
+    pairs.forEach((seeds, k) => {
+      const [first, second] = [towards[k], direction[k]];
+      for (let i = 0; i < second.length; i++) {
+        seeds[2 * i] = first[i];
+        seeds[2 * i + 1] = second[i];
+      }
+    });
+    tangents.plan.run();
+    const slope = this.#sum(tangents, 1);
+    pairs.forEach((seeds) => seeds.fill(0));
+    return slope;
   }
 
   /** An interval that holds the derivative along a direction for all ways of taking ties. */
@@ -115,7 +157,7 @@ export class Duals {
         size += Math.max(Math.abs(a), Math.abs(b));
       }
     });
-    this.#clear(tangents, direction);
+    this.#clear(tangents);
     return { low, high, size };
   }
 
@@ -134,8 +176,57 @@ export class Duals {
     }
   }
 
+  /**
+   * The derivatives by all elements from one run backwards, if they agree with dual numbers along random directions (Freivalds, 1977);
+   * `null` if they do not.
+   */
+  all(): readonly Float64Array[] | null {
+    const { point } = this.#problem;
+    if (this.#all?.point === point) return this.#all.gradient;
+    const gradient = this.#problem.backwards().run().map((values) => values.slice());
+    const random = randomFrom(gradient.length);
+    // Each element contributes alike; and where the derivative is 0, nothing else may move that could hide another one.
+    const alike = (g: number) => (Number.isFinite(g) && g !== 0 ? 1 / Math.abs(g) : 0);
+    const zeros = (g: number) => (g === 0 ? 1 : 0);
+    const agrees = [...new Array<typeof alike>(AGREEING).fill(alike), zeros].every((size) =>
+      this.#agrees(gradient, size, random)
+    );
+    this.#all = { point, gradient: agrees ? gradient : null };
+    return this.#all.gradient;
+  }
+
+  #agrees(gradient: readonly Float64Array[], sizeOf: (g: number) => number, random: () => number): boolean {
+    let sum = 0, terms = 0, moves = false;
+    const direction = gradient.map((values) => {
+      const own = new Float64Array(values.length);
+      for (let i = 0; i < own.length; i++) {
+        const size = sizeOf(values[i]);
+        if (size === 0) continue;
+        moves = true;
+        own[i] = (random() < 0.5 ? -1 : 1) * (0.5 + random()) * size;
+        sum += values[i] * own[i];
+        terms += Math.abs(values[i] * own[i]);
+      }
+      return own;
+    });
+    if (!moves) return true;
+    const { value, size } = this.along(direction);
+    return Math.abs(value - sum) <= ROUNDINGS * 2 ** -52 * (terms + size);
+  }
+
+  /** How much rounding moves each of the derivatives by all elements. */
+  noises(): readonly Float64Array[] {
+    const { point } = this.#problem;
+    if (this.#noises?.point !== point) {
+      this.#noises = { point, elements: deviations(this.#problem.backwards(true), this.#problem.backwards().run()) };
+    }
+    return this.#noises.elements;
+  }
+
   /** How much rounding moves the derivative along a direction. */
   noise(direction: Direction): number {
+    const only = onlyIn(direction);
+    if (only) return Math.abs(direction[only[0]][only[1]]) * this.noises()[only[0]][only[1]];
     const exact = this.along(direction).value;
     const tangents = this.#tangents("branch", 1, true);
     this.#seed(tangents, direction);
@@ -146,7 +237,7 @@ export class Duals {
       return [result];
     };
     const [[largest]] = deviations({ run }, [[exact]]);
-    this.#clear(tangents, direction);
+    this.#clear(tangents);
     return largest;
   }
 
@@ -161,9 +252,7 @@ export class Duals {
     });
   }
 
-  #clear({ variables, lanes }: Tangents, direction: Direction): void {
-    direction.forEach((moves, k) => {
-      for (let i = 0; i < moves.length; i++) if (moves[i] !== 0) variables[k].fill(0, i * lanes, (i + 1) * lanes);
-    });
+  #clear({ variables }: Tangents): void {
+    for (const tangents of variables) tangents.fill(0);
   }
 }

@@ -27,7 +27,9 @@ export interface Edge {
 function sizesOf(problem: TapeProblem): Float64Array[] {
   return problem.variables.map((values) => {
     const scale = scaleOf(values);
-    return values.map((x) => sizeOf(x, scale));
+    const sizes = new Float64Array(values.length);
+    for (let i = 0; i < sizes.length; i++) sizes[i] = sizeOf(values[i], scale);
+    return sizes;
   });
 }
 
@@ -49,20 +51,25 @@ function moved<T>(
   return result;
 }
 
-/**
- * The elements of which a decision lies on its edge, at most `limit`, each judged by the slopes on both sides.
- */
-export function edgesOf(problem: TapeProblem, differences: Differences, random: () => number, limit: number): Edge[] {
+/** The elements of which a decision lies on its edge, at most `limit`. */
+export function elementsOnEdge(problem: TapeProblem, random: () => number, limit: number): Position[] {
   if (!problem.decides) return [];
   const sizes = sizesOf(problem);
   // All by different amounts: elements that are compared with each other would stay equal.
-  const signed = sizes.map((own) => own.map((size) => (random() < 0.5 ? -1 : 1) * (1 + random()) * size));
+  const signed = sizes.map((own) => {
+    const moves = new Float64Array(own.length);
+    for (let i = 0; i < moves.length; i++) moves[i] = (random() < 0.5 ? -1 : 1) * (1 + random()) * own[i];
+    return moves;
+  });
   const touches = (group: Group) =>
     [NEAREST, -NEAREST].some((t) => moved(problem, group, { sizes: signed, t }, () => problem.flips()));
-  const { analytic } = differences;
-  return involved(problem.variables, touches, limit).map((at) =>
-    edgeOf(problem, at, { size: sizes[at[0]][at[1]], analytic: analytic[at[0]][at[1]] })
-  );
+  return involved(problem.variables, touches, limit);
+}
+
+/** Judges elements of which a decision lies on its edge by the slopes on both sides. */
+export function edgesAt(problem: TapeProblem, { analytic }: Differences, positions: readonly Position[]): Edge[] {
+  const sizes = sizesOf(problem);
+  return positions.map((at) => edgeOf(problem, at, { size: sizes[at[0]][at[1]], analytic: analytic[at[0]][at[1]] }));
 }
 
 /** The change of the weighted sum with all decisions taken anew. */

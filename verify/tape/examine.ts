@@ -126,6 +126,7 @@ function stopped(call: Differentiated, known: Partial<Examined>): Examined {
     elements: variables.map(() => null),
     directions: [],
     findings: [],
+    tie: false,
     margin: null,
     problem: null,
     gradients: [],
@@ -192,7 +193,7 @@ function examineGradients(call: Differentiated, random: () => number, options: E
     ? judgeByDuals({ problem, differences, duals, order }, described, random, options)
     : judgeByDifferences(differences, described, random, options);
   findings.push(...judged.findings);
-  const onKink = judged.elements.some((e) => e?.verdicts.includes("kink"));
+  const onKink = judged.tie || judged.elements.some((e) => e?.verdicts.includes("kink"));
   if (!onKink && !isWrong({ ...judged, findings })) findings.push(...oneHotFindings(pullback, random));
   return {
     variables,
@@ -200,6 +201,7 @@ function examineGradients(call: Differentiated, random: () => number, options: E
     cotangents,
     elements: judged.elements,
     directions: judged.directions,
+    tie: judged.tie,
     findings: [...findings, ...heldFindings(problem)],
     margin,
     problem,

@@ -1,4 +1,5 @@
 /** Judges a gradient on the tape by dual numbers, and asks differences where these cannot say. */
+import { largestOf } from "../arrays.ts";
 import type { Differences, Judged, Line, VariableResult } from "../differences/numeric.ts";
 import { scaleOf } from "../differences/numeric.ts";
 import type { Verdict, Witness } from "../report/report.ts";
@@ -19,6 +20,11 @@ const FRACTION = 1e-8;
 const ZERO = 1e-10;
 /** For how many elements of a variable the noise of their own dual numbers is measured; that of the gradient stands for the others. */
 const MEASURED = 64;
+/** From so many elements on, derivatives are computed for all together, and so is their noise if more than some are off. */
+const MANY = 64;
+const SOME = 8;
+/** The most elements that are looked at along each of them because their derivatives, computed together, differ from the tape's. */
+const REFINED = 128;
 /** How many wrong elements of a variable differences are asked about. */
 const CONFIRMED = 8;
 
@@ -77,31 +83,61 @@ export class TapeJudge {
   /** Judges some elements of a variable; the others are untested. */
   elements(variable: number, which: ArrayLike<number>): TapeResult {
     const result = untested(this.differences.analytic[variable]);
-    const { analytic, numeric, estimate, verdicts } = result;
-    const open: number[] = [];
-    this.duals.each(variable, which, (i, { value, size }) => {
-      numeric[i] = value;
-      estimate[i] = tolerance(analytic[i], value, size);
-      // The tolerance of an infinite derivative is infinite, too.
-      if (Number.isFinite(analytic[i]) && Math.abs(analytic[i] - value) <= estimate[i]) verdicts[i] = "ok";
-      else open.push(i);
-    });
-    this.#decide(variable, result, open);
+    const together = which.length >= MANY ? this.duals.all() : null;
+    if (!together) this.#decide(variable, result, this.#compareEach(variable, result, which), false);
+    else {
+      const off: number[] = [];
+      for (let n = 0; n < which.length; n++) {
+        const i = which[n];
+        const value = together[variable][i];
+        if (!this.#compare(result, i, value, Math.abs(value))) off.push(i);
+      }
+      const open = [...this.#compareEach(variable, result, off.slice(0, REFINED)), ...off.slice(REFINED)];
+      this.#decide(variable, result, open, open.length > SOME);
+    }
     return result;
   }
 
-  /** Judges elements on which the tape and the duals do not agree at first sight. */
-  #decide(variable: number, result: TapeResult, open: readonly number[]): void {
+  /** Compares elements with the derivatives along each of them, and returns those that are not the same at first sight. */
+  #compareEach(variable: number, result: TapeResult, which: ArrayLike<number>): number[] {
+    const open: number[] = [];
+    this.duals.each(variable, which, (i, { value, size }) => {
+      if (!this.#compare(result, i, value, size)) open.push(i);
+    });
+    return open;
+  }
+
+  #compare({ analytic, numeric, estimate, verdicts }: TapeResult, i: number, value: number, size: number): boolean {
+    numeric[i] = value;
+    estimate[i] = tolerance(analytic[i], value, size);
+    // The tolerance of an infinite derivative is infinite, too.
+    const same = Number.isFinite(analytic[i]) && Math.abs(analytic[i] - value) <= estimate[i];
+    if (same) verdicts[i] = "ok";
+    return same;
+  }
+
+  /**
+   * Judges elements on which the tape and the duals do not agree at first sight.
+   *
+   * @param many whether the noise of their derivatives is measured for all together.
+   */
+  #decide(variable: number, result: TapeResult, open: readonly number[], many: boolean): void {
+    if (open.length === 0) return;
     const { analytic, numeric, verdicts } = result;
-    const usual = numeric.reduce(
-      (largest, x) => (Math.abs(x) < Infinity ? Math.max(largest, Math.abs(x)) : largest),
-      0,
-    );
+    const usual = largestOf(numeric);
+    const scale = scaleOf(this.problem.variables[variable]);
+    const noiseOf = (i: number, n: number) => {
+      if (many) return this.duals.noises()[variable][i];
+      return n < MEASURED ? this.duals.noise(this.#unit(variable, i)) : 0;
+    };
     let confirmed = 0;
     open.forEach((i, n) => {
-      if (!Number.isFinite(analytic[i]) || !Number.isFinite(numeric[i])) return this.#notFinite(variable, i, result);
-      verdicts[i] = this.#rounded(variable, i, { result, usual, measure: n < MEASURED });
-      if (verdicts[i] === "wrong" && confirmed++ < CONFIRMED) this.#confirm(variable, i, result);
+      const line = this.differences.element(variable, i, scale);
+      if (!Number.isFinite(analytic[i]) || !Number.isFinite(numeric[i])) {
+        return this.#notFinite(variable, i, { line, result });
+      }
+      verdicts[i] = this.#rounded(variable, i, { result, usual, line, noise: () => noiseOf(i, n) });
+      if (verdicts[i] === "wrong" && confirmed++ < CONFIRMED) this.#confirm(variable, i, { line, result });
     });
   }
 
@@ -109,15 +145,14 @@ export class TapeJudge {
   #rounded(
     variable: number,
     i: number,
-    { result, usual, measure }: { result: TapeResult; usual: number; measure: boolean },
+    { result, usual, line, noise }: { result: TapeResult; usual: number; line: Line; noise: () => number },
   ): Verdict {
     const { analytic, numeric, estimate } = result;
     const own = this.problem.noise.elements[variable][i];
     const error = Math.abs(analytic[i] - numeric[i]);
     estimate[i] += NOISES * own;
     // Even if the duals were off by far more than the gradient is.
-    if (error > estimate[i] && measure) estimate[i] += NOISES * this.duals.noise(this.#unit(variable, i));
-    const line = this.#line(variable, i);
+    if (error > estimate[i]) estimate[i] += NOISES * noise();
     // A function that is flat as it is computed, because it saturates, may well have a derivative below its last digit.
     if (numeric[i] === 0 && error <= this.problem.epsilon * (this.differences.total / line.size)) return "noise";
     if (error > estimate[i]) return "wrong";
@@ -132,10 +167,6 @@ export class TapeJudge {
       (derivative <= estimate && estimate <= ZERO * (this.differences.total / size));
   }
 
-  #line(variable: number, i: number): Line {
-    return this.differences.element(variable, i, scaleOf(this.problem.variables[variable]));
-  }
-
   /** The direction in which one element moves. */
   #unit(variable: number, i: number): Direction {
     return this.problem.variables.map(({ length }, k) => {
@@ -146,8 +177,8 @@ export class TapeJudge {
   }
 
   /** Asks differences about an element that the duals call wrong. Where they support the tape firmly, nobody can say. */
-  #confirm(variable: number, i: number, result: TapeResult): void {
-    const { numeric, estimate, verdict } = this.differences.judge(this.#line(variable, i));
+  #confirm(variable: number, i: number, { line, result }: { line: Line; result: TapeResult }): void {
+    const { numeric, estimate, verdict } = this.differences.judge(line);
     result.second.set(i, { witness: "differences", numeric, estimate });
     if (verdict !== "ok") return;
     const { analytic } = result;
@@ -162,9 +193,8 @@ export class TapeJudge {
    * Judges an element whose gradient, or whose dual derivative, is not finite. A gradient that is not finite is never right; it is wrong
    * where the function has a finite slope.
    */
-  #notFinite(variable: number, i: number, result: TapeResult): void {
+  #notFinite(variable: number, i: number, { line, result }: { line: Line; result: TapeResult }): void {
     const { analytic, numeric, estimate, verdicts } = result;
-    const line = this.#line(variable, i);
     const limits = limitsAlong(this.problem, [[[variable, i], 1]], line.size);
     const infinite = limits.filter((l) => l.kind === "infinite");
     const finite = limits.filter((l) => l.kind === "finite");

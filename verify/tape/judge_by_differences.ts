@@ -22,5 +22,6 @@ export function judgeByDifferences(
     ),
     directions,
     findings,
+    tie: false,
   };
 }

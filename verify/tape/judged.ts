@@ -18,6 +18,8 @@ export interface JudgedAll {
   /** The results along directions through all variables. */
   readonly directions: readonly Judged[];
   readonly findings: readonly Finding[];
+  /** Whether the derivative depends on how ties are taken, so that there is none at the point, or one that dual numbers cannot tell. */
+  readonly tie: boolean;
 }
 
 /** Whether anything is wrong. */

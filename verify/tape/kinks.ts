@@ -1,70 +1,121 @@
 /**
  * Kinks: points at which operands of a maximum, a minimum or an absolute value tie. Dual numbers give the slopes on both sides exactly,
- * and an interval that holds the derivative however each tie is taken.
+ * an interval that holds the derivative however each tie is taken, and those of the branches that meet in the point.
  */
+import { Branches, type Spread } from "./branches.ts";
 import type { Direction, Duals, Slope } from "./duals.ts";
 import { ROUNDING, tolerance } from "./judge.ts";
+import type { TapeProblem } from "./problem.ts";
 import { involved, type Position, restricted } from "./search.ts";
 
 /** One-sided slopes must differ by this fraction of their terms to count, unless rounding is worse. */
 const APART = 1e-9;
 const NOISES = 16;
+/** How many branches are tried, and how many if few elements are tied: so many that all are seen. */
+const BRANCHES = { many: 64, few: 256 };
+/** The most elements whose branches are all seen. */
+const FEW = 4;
 /** Random directions along which tied elements move together. */
 const DIRECTIONS = 8;
 /** The most elements that move together in one of them. */
 const TOGETHER = 4;
 
-/** A point at which ties matter. */
+/** Where a gradient along a direction lies. */
+export interface Placed {
+  /**
+   * Between the slopes on both sides, or between those of branches that meet in the point; unknown if it is between none that were found,
+   * and there may be others.
+   */
+  readonly place: "sides" | "branches" | "outside" | "unknown";
+  /** The gradient along the direction. */
+  readonly value: number;
+  /** The slopes between which it lies or should lie, and their error. */
+  readonly low: number;
+  readonly high: number;
+  readonly slack: number;
+  /** Whether it is outside only because ties were taken in different ways: each by itself may hold. */
+  readonly mixed: boolean;
+}
+
+/** What is known of a point. */
+interface Point {
+  readonly problem: TapeProblem;
+  readonly duals: Duals;
+  /** The gradient on the tape. */
+  readonly analytic: readonly Float64Array[];
+  /** The elements of which a decision lies on its edge. */
+  readonly onEdge: readonly Position[];
+}
+
+/** A point at which ties may matter. */
 export class Kinks {
+  readonly #point: Point;
   readonly #duals: Duals;
   readonly #direction: Direction;
-  readonly #analytic: readonly Float64Array[];
-  #matter: boolean | null = null;
+  readonly #branches: Branches;
+  /** Two directions that are opposite: at each tie of two numbers they take different sides. */
+  #opposites: readonly [Direction, Direction] | null = null;
+  #tie: boolean | null = null;
+  readonly #found = new Map<number, readonly Position[]>();
 
-  /**
-   * @param direction moves each element by an amount that makes its share visible.
-   * @param analytic the gradient on the tape.
-   */
-  constructor(duals: Duals, direction: Direction, analytic: readonly Float64Array[]) {
-    this.#duals = duals;
+  /** @param direction moves each element by an amount that makes its share visible. */
+  constructor(point: Point, direction: Direction, random: () => number) {
+    this.#point = point;
+    this.#duals = point.duals;
     this.#direction = direction;
-    this.#analytic = analytic;
+    this.#branches = new Branches(point.problem, point.duals, random);
   }
 
-  /** Whether the slopes on both sides seem to differ: rounding, which takes longer to measure, may still explain it. */
-  #seemApart([behind, ahead]: readonly [Slope, Slope]): boolean {
-    return Math.abs(ahead.value - behind.value) > APART * (ahead.size + behind.size);
+  #towards(): readonly [Direction, Direction] {
+    if (this.#opposites) return this.#opposites;
+    const one = this.#branches.random();
+    return this.#opposites = [one, one.map((moves) => moves.map((by) => -by))];
   }
 
-  /** The slopes on both sides along a direction; `null` if they are the same. */
-  sides(direction: Direction): readonly [behind: Slope, ahead: Slope] | null {
-    const sides = this.#duals.oneSided(direction);
-    if (!this.#seemApart(sides)) return null;
-    const [behind, ahead] = sides;
-    const gap = Math.abs(ahead.value - behind.value);
-    return gap > APART * (ahead.size + behind.size) + NOISES * this.#duals.noise(direction) ? sides : null;
+  /** Whether slopes along a direction differ with the way in which ties are taken, by more than rounding if that is measured. */
+  #depends(direction: Direction, measured: boolean): boolean {
+    const { value, size } = this.#duals.along(direction);
+    const differs = (slope: Slope) => {
+      const apart = Math.abs(slope.value - value), least = APART * (size + slope.size);
+      return apart > least && !(measured && apart <= least + NOISES * this.#duals.noise(direction));
+    };
+    return this.#duals.oneSided(direction).some(differs) ||
+      this.#towards().some((towards) => differs(this.#duals.branch(towards, direction)));
   }
 
   /** Whether ties make any difference to the derivative. */
-  get matter(): boolean {
-    return this.#matter ??= this.#duals.hasTies && this.sides(this.#direction) !== null;
+  get tie(): boolean {
+    return this.#tie ??= this.#duals.hasTies && this.#depends(this.#direction, true);
   }
 
-  /** The elements that lie on a kink, at most `limit`. */
-  elements(limit: number): Position[] {
-    if (!this.matter) return [];
-    return involved(this.#direction, (group) => {
-      const direction = restricted(this.#direction, group);
-      return group.to - group.from > 1
-        ? this.#seemApart(this.#duals.oneSided(direction))
-        : this.sides(direction) !== null;
-    }, limit);
+  /** Whether ties or decisions make a difference. */
+  get matter(): boolean {
+    return this.#point.onEdge.length > 0 || this.tie;
+  }
+
+  /** Whether the derivative by an element depends on ties. */
+  has(unit: Direction): boolean {
+    return this.#duals.hasTies && this.#depends(unit, true);
+  }
+
+  /** The elements whose derivatives depend on how ties are taken, at most `limit`. */
+  elements(limit: number): readonly Position[] {
+    if (!this.tie) return [];
+    const known = this.#found.get(limit);
+    if (known) return known;
+    const found = involved(
+      this.#direction,
+      (group) => this.#depends(restricted(this.#direction, group), group.to - group.from === 1),
+      limit,
+    );
+    this.#found.set(limit, found);
+    return found;
   }
 
   /** The sum of the gradient along a direction. */
   #along(direction: Direction): { value: number; size: number } {
     let value = 0, size = 0;
-    this.#analytic.forEach((gradient, k) => {
+    this.#point.analytic.forEach((gradient, k) => {
       for (let i = 0; i < gradient.length; i++) {
         if (direction[k][i] === 0) continue;
         value += gradient[i] * direction[k][i];
@@ -74,14 +125,41 @@ export class Kinks {
     return { value, size };
   }
 
-  /** Whether the gradient along a direction is that of some way of taking the ties, to rounding; with the two ends. */
-  holds(direction: Direction): { holds: boolean; value: number; low: number; high: number } {
-    const { low, high, size } = this.#duals.hull(direction);
+  /**
+   * Where the gradient along a direction lies. It is outside if no way of taking each tie by itself explains it, or if so few elements are
+   * tied that all branches were seen.
+   */
+  place(direction: Direction): Placed {
     const { value, size: terms } = this.#along(direction);
-    const slack = tolerance(Math.max(Math.abs(low), Math.abs(high)), value, size + terms) + NOISES * ROUNDING * size;
-    // An interval without ends says nothing.
-    const holds = Number.isNaN(low + high) || (value >= low - slack && value <= high + slack);
-    return { holds, value, low, high };
+    const { onEdge } = this.#point;
+    const [behind, ahead] = onEdge.length > 0 ? this.#branches.sides(direction) : this.#duals.oneSided(direction);
+    const sides = { low: Math.min(behind.value, ahead.value), high: Math.max(behind.value, ahead.value) };
+    const size = behind.size + ahead.size + terms;
+    let slack = tolerance(sides.low, sides.high, size) + NOISES * ROUNDING * size;
+    const isIn = ({ low, high }: Spread) => value >= low - slack && value <= high + slack;
+    const placed = (place: Placed["place"], { low, high }: Spread, mixed = false): Placed => ({
+      place,
+      value,
+      low,
+      high,
+      slack,
+      mixed,
+    });
+    if (isIn(sides)) return placed("sides", sides);
+    if (!Number.isFinite(value + slack)) return placed("unknown", sides);
+    // Measured only where something is off.
+    slack += NOISES * (this.#point.problem.noise.along(direction) + this.#duals.noise(direction));
+    if (isIn(sides)) return placed("sides", sides);
+    // With decisions taken the other way there are slopes that the interval does not hold.
+    const hull = onEdge.length === 0 ? this.#duals.hull(direction) : null;
+    if (hull && Math.max(hull.low - value, value - hull.high) > slack + NOISES * ROUNDING * hull.size) {
+      return placed("outside", hull);
+    }
+    const few = new Set([...onEdge, ...this.elements(FEW + 1)].map(String)).size <= FEW;
+    const found = this.#branches.spread(direction, few ? BRANCHES.few : BRANCHES.many, isIn);
+    const spread = { low: Math.min(sides.low, found.low), high: Math.max(sides.high, found.high) };
+    const place = isIn(spread) ? "branches" : few && Number.isFinite(spread.high) ? "outside" : "unknown";
+    return placed(place, spread, place === "outside" && hull !== null);
   }
 
   /**
@@ -91,17 +169,18 @@ export class Kinks {
   broken(
     elements: readonly Position[],
     random: () => number,
-  ): { moved: Position[]; value: number; low: number; high: number } | null {
+  ): (Placed & { moved: Position[] }) | null {
     if (elements.length < 2) return null;
     for (let n = 0; n < DIRECTIONS; n++) {
       const start = Math.floor(random() * elements.length);
       const count = Math.min(elements.length, n % 2 === 0 ? elements.length : TOGETHER);
       const moved = Array.from({ length: count }, (_, j) => elements[(start + j) % elements.length]);
-      const direction = this.#analytic.map(({ length }) => new Float64Array(length));
+      const direction = this.#point.analytic.map(({ length }) => new Float64Array(length));
       // Every other time in the same sense: then tied elements stay close together.
       for (const [k, i] of moved) direction[k][i] = (n % 4 < 2 || random() < 0.5 ? 1 : -1) * (0.5 + random());
-      const { holds, ...rest } = this.holds(direction);
-      if (!holds) return { moved, ...rest };
+      const placed = this.place(direction);
+      // In the order of the variables, for messages.
+      if (placed.place === "outside") return { ...placed, moved: moved.sort(([k, i], [l, j]) => k - l || i - j) };
     }
     return null;
   }

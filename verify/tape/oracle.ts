@@ -1,4 +1,5 @@
 /** Plans on the oracle, run synchronously and repeatedly: over numbers, and over dual numbers. */
+import { type AdjointOptions, type AdjointPlan, compileAdjoint } from "../../core/backends/adjoint.ts";
 import { compileDual, type DualOptions, type DualPlan } from "../../core/backends/dual.ts";
 import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../../core/backends/float64.ts";
 import type { Plan } from "../../core/plan/plan.ts";
@@ -30,13 +31,13 @@ export class Recent<T> {
 /** A plan of the oracle in the forms that checks need, each compiled on first use. */
 export class OraclePlan {
   readonly #plan: Plan;
-  readonly #forms = new Map<string, HostPlan | DualPlan>();
+  readonly #forms = new Map<string, HostPlan | DualPlan | AdjointPlan>();
 
   constructor(plan: Plan) {
     this.#plan = plan;
   }
 
-  #form<T extends HostPlan | DualPlan>(key: string, make: () => T): T {
+  #form<T extends HostPlan | DualPlan | AdjointPlan>(key: string, make: () => T): T {
     let form = this.#forms.get(key);
     if (!form) this.#forms.set(key, form = make());
     return form as T;
@@ -61,6 +62,17 @@ export class OraclePlan {
     const { moving, ties = "branch", lanes = 1, jitter } = options;
     const key = [ties, lanes, jitter ? "jittered" : "", moving.map(Number).join("")].join();
     return this.#form(key, () => compileDual(this.#plan, options));
+  }
+
+  /**
+   * The plan backwards, from results to leaves.
+   *
+   * @throws NoDual if the derivative of a scalar function is not known.
+   */
+  adjoint(options: AdjointOptions): AdjointPlan {
+    const { moving, jitter } = options;
+    const key = ["adjoint", jitter ? "jittered" : "", moving.map(Number).join("")].join();
+    return this.#form(key, () => compileAdjoint(this.#plan, options));
   }
 }
 
@@ -108,6 +120,8 @@ export function compute(outputs: readonly Tensor[]): Float64Array[] {
 
 /** The entries that outputs are computed from, outputs included, inputs first. */
 export function historyOf(outputs: readonly Tensor[]): Tensor[] {
-  const { entries, leaves } = new Program(outputs);
-  return [...leaves, ...entries].sort((a, b) => a.id - b.id);
+  const seen = new Set(outputs);
+  // A set is visited in the order of insertion, what is added meanwhile included.
+  for (const entry of seen) for (const input of entry.inputs) seen.add(input);
+  return [...seen].sort((a, b) => a.id - b.id);
 }

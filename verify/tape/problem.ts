@@ -25,6 +25,12 @@ export interface Tangents {
   readonly ties: boolean;
 }
 
+/** A plan that computes the derivatives of the weighted sum by all elements of all variables in one run. */
+export interface Backwards {
+  /** The derivatives at the current values; the same arrays at each run. */
+  run(): readonly Float64Array[];
+}
+
 /** A bound on rounding; `null` if a rule fails. */
 interface Bound {
   readonly rounding: Rounding | null;
@@ -48,6 +54,9 @@ export class TapeProblem implements Problem {
   readonly #differentiate: BoundPlan;
   readonly #comparisons: readonly Comparison[];
   readonly #tangents = new Map<string, Tangents>();
+  readonly #backwards = new Map<string, Backwards>();
+  /** Counts the points at which it was settled. */
+  #point = 0;
   /** Prepared on first use. */
   #rounding: Bound | null = null;
   #noise: GradientNoise | null = null;
@@ -106,7 +115,13 @@ export class TapeProblem implements Problem {
     return this.#fn.variables[variable].shape;
   }
 
+  /** Identifies the point of the last {@link settle}. */
+  get point(): number {
+    return this.#point;
+  }
+
   settle(): readonly Float64Array[] {
+    this.#point++;
     this.#decide.run();
     if (this.#rounding) this.#rounding.settled = false;
     this.#noise = null;
@@ -149,6 +164,23 @@ export class TapeProblem implements Problem {
     return flips;
   }
 
+  /** Does something with the decisions that are taken after a move, at the values before it. */
+  decidedAfter<T>(move: readonly Float64Array[], act: () => T): T {
+    if (!this.decides) return act();
+    const here = this.variables.map((values) => values.slice());
+    const taken = this.#decide.results.map((values) => values.slice());
+    this.variables.forEach((values, k) => values.forEach((x, i) => (values[i] = x + move[k][i])));
+    this.#decide.run();
+    this.variables.forEach((values, k) => values.set(here[k]));
+    const { decisions, held } = this.#analysis;
+    const restore = (k: number) => this.#decide.results[k].set(taken[k]);
+    // What is held on purpose moves, but counts as a constant.
+    decisions.forEach((place, k) => held.includes(place) && restore(k));
+    const result = act();
+    taken.forEach((_, k) => restore(k));
+    return result;
+  }
+
   /** Whether a part is held on purpose. */
   get holds(): boolean {
     return this.#analysis.held.length > 0;
@@ -176,6 +208,27 @@ export class TapeProblem implements Problem {
       if (error instanceof NoDual) return null;
       throw error;
     }
+  }
+
+  /** The plan backwards, for functions that have a plan over dual numbers. */
+  backwards(jittered = false): Backwards {
+    const key = jittered ? "jittered" : "exact";
+    const known = this.#backwards.get(key);
+    if (known) return known;
+    const { compute } = this.#analysis;
+    const moving = compute.leaves.map((place) => this.#fn.variables.includes(this.#places[place]));
+    const plan = compute.plan.adjoint({ moving, ...(jittered ? { jitter } : {}) }).bind(this.#arrays(compute));
+    const adjoints = new Map(compute.leaves.map((place, i) => [this.#places[place], plan.adjoints[i]]));
+    // A variable without influence has no part in the plan.
+    const variables = this.#fn.variables.map((t, k) => adjoints.get(t) ?? new Float64Array(this.variables[k].length));
+    const bound: Backwards = {
+      run: () => {
+        plan.run(this.weights);
+        return variables;
+      },
+    };
+    this.#backwards.set(key, bound);
+    return bound;
   }
 
   rounding(move: () => void): number | null {

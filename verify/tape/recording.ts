@@ -85,9 +85,11 @@ export function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[])
 function sameData(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const [first, second] = [a, b] as Record<string, unknown>[];
+  const first = a as Record<string, unknown>, second = b as Record<string, unknown>;
   const keys = Object.keys(first);
-  return keys.length === Object.keys(second).length && keys.every((key) => sameData(first[key], second[key]));
+  if (keys.length !== Object.keys(second).length) return false;
+  for (const key of keys) if (!sameData(first[key], second[key])) return false;
+  return true;
 }
 
 /** Returns the entry of which another one is a copy that the tape made when its value became the past. */
@@ -107,14 +109,14 @@ function areGiven(a: Tensor, b: Tensor): boolean {
 export const STALE = "it uses what it computed from the inputs of an earlier call";
 
 /** The entries that outputs are computed from and that depend on leaves. */
-function dependents({ leaves, outputs }: Taped): Set<Tensor> {
+function dependents({ leaves, outputs, history = historyOf(outputs) }: Taped): Set<Tensor> {
   const found = new Set(leaves);
-  for (const entry of historyOf(outputs)) if (entry.inputs.some((input) => found.has(input))) found.add(entry);
+  for (const entry of history) if (entry.inputs.some((input) => found.has(input))) found.add(entry);
   return found;
 }
 
 /** Something recorded from leaves. */
-export type Taped = Pick<Call, "leaves" | "outputs">;
+export type Taped = Pick<Recording, "leaves" | "outputs"> & Partial<Pick<Recording, "history">>;
 
 /** Describes how two tapes differ, but for the values of their leaves; `null` if they do not. */
 export function difference(a: Taped, b: Taped): string | null {
@@ -123,9 +125,9 @@ export function difference(a: Taped, b: Taped): string | null {
   }
   const twins = new Map<Tensor, Tensor>(a.leaves.map((leaf, i) => [leaf, b.leaves[i]]));
   let own: ReadonlySet<Tensor> | null = null;
-  const pairs: [Tensor, Tensor][] = a.outputs.map((t, i) => [t, b.outputs[i]]);
-  for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
-    const [first, second] = pair.map(original);
+  const firsts = [...a.outputs], seconds = [...b.outputs];
+  while (firsts.length > 0) {
+    const first = original(firsts.pop()!), second = original(seconds.pop()!);
     const known = twins.get(first);
     const same = known === undefined
       ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
@@ -142,7 +144,8 @@ export function difference(a: Taped, b: Taped): string | null {
     if (areGiven(first, second) && !sameValues(first.value!, second.value!)) {
       return "a tensor that it creates has different values when called again";
     }
-    for (let k = 0; k < first.inputs.length; k++) pairs.push([first.inputs[k], second.inputs[k]]);
+    firsts.push(...first.inputs);
+    seconds.push(...second.inputs);
   }
   return null;
 }

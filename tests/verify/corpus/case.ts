@@ -1,4 +1,4 @@
-/** What the cases of the corpora are made of. */
+/** The parts of the cases of the corpora. */
 import type { Op, Vjp } from "../../../core/op.ts";
 import { record } from "../../../core/record.ts";
 import type { Tensor } from "../../../mod.ts";
@@ -8,7 +8,7 @@ import { randomFrom } from "../../../verify/random.ts";
 /** A function on the tape, and a point at which its gradient is checked. */
 export interface Case {
   readonly name: string;
-  /** What is wrong, or what is hard. */
+  /** The mistake, or the difficulty. */
   readonly kind: string;
   /** The report of a bug that it is modelled on: repository and number. */
   readonly source?: string;

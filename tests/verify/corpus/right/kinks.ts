@@ -56,6 +56,7 @@ const ok = ["ok"] as const;
 /** At a kink there is no derivative to confirm. */
 const settled = ["ok", "undecided"] as const;
 const kinked = "there is no derivative at the kink itself; the gradient lies between the slopes beside it";
+const nearby = "there is no derivative; the gradient is one of points nearby, or a mean of such";
 const f32 = Math.fround;
 /** The float32 after a number. */
 const next = (x: number) => f32(x * (1 + 2 ** -23));
@@ -184,6 +185,45 @@ const onKinks = listed("on a kink", settled, {
     f: (x) => mul(sort(x), tensor([1, 2, 3])),
     inputs: [[1, 1, 0]],
     because: kinked,
+  },
+  "the greatest and the least of two equal numbers, added": {
+    f: (x) => add(max(x), min(x)),
+    inputs: [[1, 1]],
+    checks: seeds(3, both),
+    because: "it is the sum of both; the slopes of its terms differ",
+  },
+  "the greatest and the least of three equal numbers, added": {
+    f: (x) => add(max(x), min(x)),
+    inputs: [[1, 1, 1]],
+    checks: seeds(3, both),
+    because: nearby,
+  },
+  "a greatest of numbers and the least of others": {
+    f: (x, y) => add(maximum(x, add(y, 1)), minimum(x, add(y, 1))),
+    inputs: [[1, 2], [0, 1]],
+    checks: both,
+    because: "it is the sum of both; the slopes of its terms differ",
+  },
+  ...at({ "a median of three equal numbers": [[1, 1, 1]], "a median of 51 equal numbers": [new Float64Array(51)] }, {
+    f: (x) => slice(sort(x), [x.size >> 1]),
+    because: nearby,
+  }),
+  "a range of 20 equal numbers, squared": {
+    f: (x) => square(sub(max(x), min(x))),
+    inputs: [new Float64Array(20).fill(1)],
+    checks: [...both, ...second],
+    because: nearby,
+  },
+  "equal numbers, sorted and weighted": {
+    f: (x) => mul(sort(x), tensor([1, -2, 3, 1])),
+    inputs: [[2, 1, 1, 2]],
+    checks: seeds(2, both),
+    because: nearby,
+  },
+  "the ends of three equal numbers, sorted": {
+    f: (x) => mul(sort(x), tensor([1, 0, 1])),
+    inputs: [[1, 1, 1]],
+    because: nearby,
   },
   "a median of equal numbers": { f: (x) => slice(sort(x), [1]), inputs: [[1, 1, 0]], because: kinked },
   "a dead network": {

@@ -116,6 +116,51 @@ const read = listed("a value that is only looked at", ok, {
     inputs: [vector],
     checks: both,
   },
+  "a check of a range on whose ends some lie": {
+    f: async (x: Tensor) => {
+      for (const v of await x.data()) if (v < 0 || v > 1) throw new Error("out of range");
+      return square(x);
+    },
+    inputs: [[0, 0.5, 1]],
+    checks: both,
+  },
+  "a check of an order": {
+    f: async (x: Tensor) => {
+      const values = [...await x.data()];
+      if (values.some((v, i) => v < values[i - 1])) throw new Error("not sorted");
+      return exp(x);
+    },
+    inputs: [[1, 1.001, 1.002]],
+    checks: both,
+  },
+  "a shift of exponentials": {
+    f: async (x: Tensor) => {
+      const shift = await max(x).item();
+      return add(log(sum(exp(sub(x, shift)))), shift);
+    },
+    inputs: [vector],
+    checks: every,
+  },
+  "a scale by a power of two": {
+    f: async (x: Tensor) => {
+      const scale = 2 ** Math.ceil(Math.log2(Math.abs(await max(x).item())));
+      return mul(scale, tanh(div(x, scale)));
+    },
+    inputs: [vector],
+    checks: both,
+  },
+  "terms of a series, until they are small": {
+    f: async (x: Tensor) => {
+      let [term, series] = [x, x];
+      for (let k = 2; k < 40 && await max(term).item() > 1e-17; k++) {
+        term = div(mul(term, x), k);
+        series = add(series, term);
+      }
+      return series;
+    },
+    inputs: [positive],
+    checks: every,
+  },
   "a sleep before the result": {
     f: async (x: Tensor) => {
       await Promise.resolve();

@@ -2,6 +2,7 @@
 import {
   add,
   clamp,
+  compile,
   detach,
   div,
   exp,
@@ -18,7 +19,7 @@ import {
   type Tensor,
   tensor,
 } from "../../../../mod.ts";
-import { both, type Case, full, listed, matrix, positive, seeds, vector } from "../case.ts";
+import { both, type Case, full, listed, matrix, positive, second, seeds, vector } from "../case.ts";
 
 const readBack = listed("a value that is read back", ["wrong"], {
   "a factor that is an element": {
@@ -108,6 +109,76 @@ const readBack = listed("a value that is read back", ["wrong"], {
   },
 });
 
+/** Throws unless a condition holds of the values. */
+const checked = async (x: Tensor, holds: (values: number[]) => boolean) => {
+  if (!holds([...await x.data()])) throw new Error("not such values");
+};
+const total = (values: number[]) => values.reduce((sum, v) => sum + v, 0);
+const readBackHidden = listed("a value that is read back and hard to see", ["wrong"], {
+  "by a weight of 1e-6": { f: async (x: Tensor) => mul(x, 1 + 1e-6 * await sum(x).item()), inputs: [vector] },
+  "by a weight of 1e-8": { f: async (x: Tensor) => mul(x, 1 + 1e-8 * await sum(x).item()), inputs: [vector] },
+  "a sum of two equal sizes": { f: async (x: Tensor) => add(x, await sum(x).item()), inputs: [[0, 0]], checks: both },
+  "a cube root of what is 0": {
+    f: async (x: Tensor) => mul(x, Math.cbrt(await sum(x).item())),
+    inputs: [[1, -1]],
+    accepts: ["wrong", "undecided"],
+    because: "its derivative is infinite",
+  },
+  "beside 1e12": {
+    f: async (x: Tensor) => add(1e12, sum(mul(x, (await x.data())[0]))),
+    inputs: [vector],
+    accepts: ["wrong", "undecided"],
+    because: "the sum holds four digits",
+  },
+  "of numbers that must be within [0, 1]": {
+    f: async (x: Tensor) => {
+      await checked(x, (values) => values.every((v) => v >= 0 && v <= 1));
+      return mul(x, (await x.data())[0]);
+    },
+    inputs: [[0, 0.5, 1]],
+    checks: both,
+  },
+  "of numbers whose sum must be 1": {
+    f: async (x: Tensor) => {
+      await checked(x, (values) => Math.abs(total(values) - 1) < 1e-6);
+      return mul(x, tensor(await x.data()));
+    },
+    inputs: [[0.2, 0.3, 0.5]],
+    checks: seeds(2, both),
+  },
+  "of numbers whose sum must be 1 to the last digit": {
+    f: async (x: Tensor) => {
+      await checked(x, (values) => total(values) === 1);
+      return mul(x, tensor(await x.data()));
+    },
+    inputs: [[0.25, 0.25, 0.5]],
+  },
+  "of no numbers but these": {
+    f: async (x: Tensor) => {
+      await checked(x, (values) => String(values) === String(vector));
+      return mul(x, tensor(await x.data()));
+    },
+    inputs: [vector],
+    accepts: ["undecided"],
+    because: "the function cannot be called anywhere else",
+  },
+  "its square alone, at order 2": {
+    f: async (x: Tensor) => mul(square(x), 1 + ((await x.data())[0] - 0.7) ** 2),
+    inputs: [vector],
+    checks: second,
+  },
+  "the mean of a variance, at order 2": {
+    f: async (x: Tensor) => sum(square(sub(x, await mean(x).item()))),
+    inputs: [vector],
+    checks: second,
+  },
+  "a bound of a clamp": { f: async (x: Tensor) => clamp(x, -9, await mean(x).item()), inputs: [vector] },
+  "by a function that was compiled": {
+    f: async (x: Tensor) => mul(x, await compile((t) => exp(t))(x)),
+    inputs: [vector],
+  },
+});
+
 const detached = listed("a value that is detached", ["wrong"], {
   "a factor": { f: (x: Tensor) => mul(detach(x), x), inputs: [vector], checks: both },
   "everything": { f: (x: Tensor) => detach(exp(x)), inputs: [vector] },
@@ -146,4 +217,4 @@ const state = listed("a function that depends on more than its inputs", ["wrong"
   },
 });
 
-export const mistakes: readonly Case[] = [readBack, detached, state].flat();
+export const mistakes: readonly Case[] = [readBack, readBackHidden, detached, state].flat();

@@ -2,12 +2,15 @@
 import {
   abs,
   add,
+  argmax,
+  argmin,
   cast,
   clamp,
   detach,
   div,
   equal,
   exp,
+  gather,
   greater,
   greaterEqual,
   less,
@@ -100,6 +103,30 @@ const ties = listed("a tie", ["wrong"], {
       ({ cotangent, inputs: [a, b] }) => mul(cotangent, where(greaterEqual(b, a), 1, -1)),
     ),
     inputs: [[1, 2], [1, 3]],
+  },
+});
+
+/** Ties that belong together, taken in different ways: the gradient is that of no point nearby. */
+const together = listed("ties that are taken in different ways", ["wrong"], {
+  "the first of equal numbers is both the greatest and the least": {
+    f: (x) => add(gather(x, argmax(x, 0, { keepDims: true }), 0), gather(x, argmin(x, 0, { keepDims: true }), 0)),
+    inputs: [[1, 1]],
+    checks: both,
+  },
+  "a number as the difference of what is above 0 and below": {
+    f: (x) => sub(relu(x), relu(neg(x))),
+    inputs: [[0, 1]],
+    checks: both,
+  },
+  "many numbers as differences of what is above 0 and below": {
+    f: (x) => sub(relu(x), relu(neg(x))),
+    inputs: [new Float64Array(20)],
+    checks: both,
+  },
+  "many zeros that replace values": {
+    f: (x) => where(equal(x, 0), 0, x),
+    inputs: [new Float64Array(20)],
+    checks: both,
   },
 });
 
@@ -212,4 +239,4 @@ const edges = listed("a decision exactly on its edge", ["wrong"], {
   },
 });
 
-export const tiesAndKinks: readonly Case[] = [ties, kinks, edges].flat();
+export const tiesAndKinks: readonly Case[] = [ties, together, kinks, edges].flat();

@@ -1,0 +1,93 @@
+/**
+ * The branches of a function that meet at a point: its ties and its decisions taken as they are at points next to it. The derivatives of
+ * the branches, and their means, are all that a gradient can be where there is no derivative (Clarke, "Optimization and Nonsmooth
+ * Analysis", 1983, theorem 2.5.1).
+ */
+import { scaleOf, sizeOf } from "../differences/numeric.ts";
+import type { Direction, Duals, Slope } from "./duals.ts";
+import type { TapeProblem } from "./problem.ts";
+
+/** How far away the points are, relative to the size of an element: only what lies on its edge is decided differently there. */
+const NEAR = 2 ** -36;
+/** How much less the elements move that hardly do. */
+const STILL = 2 ** -8;
+
+/** The slopes of branches along a direction. */
+export interface Spread {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The branches that meet at the point of the problem's last `settle`. */
+export class Branches {
+  readonly #problem: TapeProblem;
+  readonly #duals: Duals;
+  readonly #random: () => number;
+  readonly #sizes: Direction;
+
+  constructor(problem: TapeProblem, duals: Duals, random: () => number) {
+    this.#problem = problem;
+    this.#duals = duals;
+    this.#random = random;
+    this.#sizes = problem.variables.map((values) => {
+      const scale = scaleOf(values);
+      const sizes = new Float64Array(values.length);
+      for (let i = 0; i < sizes.length; i++) sizes[i] = sizeOf(values[i], scale);
+      return sizes;
+    });
+  }
+
+  /** The slope along a direction on the branch that lies towards another one. */
+  slope(towards: Direction, direction: Direction): Slope {
+    let near = Infinity;
+    towards.forEach((moves, k) =>
+      moves.forEach((by, i) => by !== 0 && (near = Math.min(near, NEAR * this.#sizes[k][i] / Math.abs(by))))
+    );
+    const moves = towards.map((moves) => moves.map((by) => (by === 0 ? 0 : near * by)));
+    return this.#problem.decidedAfter(moves, () => this.#duals.branch(towards, direction));
+  }
+
+  /** The slopes on both sides, with ties and decisions taken as they are there. */
+  sides(direction: Direction): readonly [behind: Slope, ahead: Slope] {
+    const opposite = direction.map((moves) => moves.map((by) => -by));
+    return [this.slope(opposite, direction), this.slope(direction, direction)];
+  }
+
+  /** Collects the slopes of branches along a direction until they are enough, or so many were tried. */
+  spread(direction: Direction, tries: number, enough: (spread: Spread) => boolean): Spread {
+    let low = Infinity, high = -Infinity;
+    for (let n = 0; n < tries && !enough({ low, high }); n++) {
+      const { value: slope } = this.slope(this.#towards(direction, n), direction);
+      low = Math.min(low, slope);
+      high = Math.max(high, slope);
+    }
+    return { low, high };
+  }
+
+  /** A random direction, in which each element moves by its own size. */
+  random(): Direction {
+    return this.#moves(() => this.#sign() * (0.5 + this.#random()));
+  }
+
+  #sign(): number {
+    return this.#random() < 0.5 ? -1 : 1;
+  }
+
+  #moves(by: (k: number, i: number) => number): Float64Array[] {
+    return this.#sizes.map((sizes, k) => sizes.map((size, i) => size * by(k, i)));
+  }
+
+  /**
+   * The way to the branch that is tried as the n-th: first where the gradients of frameworks come from, which take equal numbers in order;
+   * then at random, with the elements of the direction moving first, last or together with the others.
+   */
+  #towards(direction: Direction, n: number): Direction {
+    const count = direction.reduce((sum, { length }) => sum + length, 0);
+    if (n < 2) {
+      let at = 0;
+      return this.#moves(() => (n === 0 ? 1 : -1) * ++at / count);
+    }
+    const share = (moves: boolean) => (n % 3 === 0 || (n % 3 === 1) === moves ? 1 : STILL);
+    return this.#moves((k, i) => this.#sign() * (0.5 + this.#random()) * share(direction[k][i] !== 0));
+  }
+}

@@ -1,0 +1,49 @@
+/** Random directions through all elements. */
+import { largestOf } from "../arrays.ts";
+import { scaleOf, sizeOf } from "../differences/numeric.ts";
+import type { Direction } from "./duals.ts";
+
+/** The arrays that a direction goes through. */
+interface Point {
+  readonly variables: readonly Float64Array[];
+  /** The gradient. Elements whose gradient is not finite stay. */
+  readonly analytic: readonly Float64Array[];
+}
+
+function sign(random: () => number): number {
+  return random() < 0.5 ? -1 : 1;
+}
+
+/**
+ * Returns a random direction along which each element contributes alike, so that none hides behind the others: elements move in inverse
+ * proportion to their gradient.
+ */
+export function equalised({ variables, analytic }: Point, random: () => number): Direction {
+  const largest = Math.max(0, ...analytic.map(largestOf));
+  return analytic.map((gradient, k) => {
+    const moves = new Float64Array(gradient.length);
+    const otherwise = largest || scaleOf(variables[k]);
+    for (let i = 0; i < moves.length; i++) {
+      if (!Number.isFinite(gradient[i])) continue;
+      moves[i] = sign(random) * (0.5 + random()) / (Math.abs(gradient[i]) || otherwise);
+    }
+    return moves;
+  });
+}
+
+/** Returns a random direction along which each element moves by its own size. */
+export function ownSizes({ variables, analytic }: Point, random: () => number): Direction {
+  return variables.map((values, k) => {
+    const scale = scaleOf(values);
+    const moves = new Float64Array(values.length);
+    for (let i = 0; i < moves.length; i++) {
+      if (Number.isFinite(analytic[k][i])) moves[i] = sign(random) * (1 + random()) * sizeOf(values[i], scale);
+    }
+    return moves;
+  });
+}
+
+/** Returns how far an element may move to a point nearby. */
+export function aside(x: number, scale: number, random: () => number): number {
+  return sign(random) * sizeOf(x, scale) * (0.05 + 0.1 * random());
+}
