@@ -117,7 +117,11 @@ test("in float32, errors are found that each step alone loses in rounding [float
       const gradient = ([x]: PlainArrays) => [
         Float32Array.from(x, (v, i) => Math.exp(v) * (!isAlone || i === 4 ? 1 + error : 1)),
       ];
-      const report = await gradcheck({ value: exponentials, gradient }, [x], { precision: "float32", mode: "full", seed: 3 });
+      const report = await gradcheck({ value: exponentials, gradient }, [x], {
+        precision: "float32",
+        mode: "full",
+        seed: 3,
+      });
       assert.equal(report.verdict, verdict, `${error} ${isAlone}`);
     }
   }

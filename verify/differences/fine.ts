@@ -92,7 +92,12 @@ function fitAll(differences: Differences, moves: Moves, points: number): Fitted 
 }
 
 /** The elements that make a direction be off, as far as they are seen to be wrong by themselves. */
-function suspectsOf(differences: Differences, moves: Moves, fitted: Fitted, points: number): Fine["elements"][number][] {
+function suspectsOf(
+  differences: Differences,
+  moves: Moves,
+  fitted: Fitted,
+  points: number,
+): Fine["elements"][number][] {
   const { problem } = differences;
   const total = problem.variables.reduce((sum, { length }) => sum + length, 0);
   const how = { points, goal: fitted.off / 8, widest: 2 * fitted.window };

@@ -62,7 +62,12 @@ interface Series {
 }
 
 /** The values of a function along a line, at Chebyshev points; `null` if one is not finite. */
-function valuesOf(line: Line, sums: Sums, window: number, points: number): { values: Float64Array; mass: number } | null {
+function valuesOf(
+  line: Line,
+  sums: Sums,
+  window: number,
+  points: number,
+): { values: Float64Array; mass: number } | null {
   const nodes = nodesOf(points);
   const values = new Float64Array(points), beside = new Float64Array(points);
   let mass = 0;
@@ -176,7 +181,12 @@ export function fitWithin(line: Line, sums: Sums, window: number, points: number
  * slope than the fit, nor, if that excludes the derivative, one that could be it, as far as rounding lets them see. What
  * oscillates within a wide window is rounding to it.
  */
-export function standsOnAllScales(derivative: number, fit: Fit, line: Line, sums: Sums, points: number): boolean {
+export function standsOnAllScales(
+  derivative: number,
+  fit: Fit,
+  line: Line,
+  { sums, points }: { readonly sums: Sums; readonly points: number },
+): boolean {
   const off = Math.abs(derivative - fit.value);
   const isExcluded = off > fit.estimate;
   const visible = (isExcluded ? off : Math.abs(fit.value)) / 2;

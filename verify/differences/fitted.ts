@@ -52,9 +52,17 @@ export function fitAlong(analytic: number, line: Line, sums: Sums, how: Fitting)
   const off = Math.abs(analytic - fit.value);
   const verdict = off <= fit.estimate ? "ok" : off > APART_FROM_FIT * fit.estimate ? "wrong" : "noise";
   if (sure || verdict !== "ok") {
-    if (!standsOnAllScales(analytic, fit, line, sums, count)) return null;
+    if (!standsOnAllScales(analytic, fit, line, { sums, points: count })) return null;
   }
-  return { analytic, numeric: fit.value, estimate: fit.estimate, verdict, window, off, distance: fit.window / NARROWEST };
+  return {
+    analytic,
+    numeric: fit.value,
+    estimate: fit.estimate,
+    verdict,
+    window,
+    off,
+    distance: fit.window / NARROWEST,
+  };
 }
 
 /** The fit with the smaller error. */

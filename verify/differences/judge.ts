@@ -72,7 +72,9 @@ export function judgeGradient(
   if (!isWrong({ elements, directions, findings: [] })) {
     const fine = judgeFinely(differences, elements, { random, mode: options.mode });
     directions = [...directions, ...fine.directions];
-    const some = fine.elements.length > 0 ? elements.map((result, k) => result ?? untested(differences.analytic)[k]) : [];
+    const some = fine.elements.length > 0
+      ? elements.map((result, k) => result ?? untested(differences.analytic)[k])
+      : [];
     for (const { at, judged } of fine.elements) note(some, at, judged);
     if (some.length > 0) elements = some;
   }

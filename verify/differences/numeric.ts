@@ -18,7 +18,7 @@ import { ANALYTIC_ROUNDINGS, type Precision, precisionOf, ROUNDINGS, scaleOf, si
 import type { Differentiated, Judged, Mark, Problem, VariableResult } from "./problem.ts";
 import { CLOSES } from "./plateau.ts";
 import { judgedOf, readFully, roundingAlong, verdictOf } from "./reading.ts";
-import { isSteady } from "./steady.ts";
+import { isSteady, type Off } from "./steady.ts";
 import { Sums } from "./sums.ts";
 
 export type { Fitted, Judged, Line, Position, Problem, VariableResult };
@@ -28,6 +28,8 @@ export { scaleOf, sizeOf };
 const AGREE = 0.01;
 /** The growth factor of the steps that search for any change. */
 const FAR = 256;
+/** A derivative that is wrong and steady so many times need not be computed at further points. */
+const STEADY = 16;
 /** The most values of the fit of one element. */
 const POINTS = 512;
 
@@ -42,6 +44,8 @@ export class Differences {
   /** The result of the last test of a line with a few steps. */
   #numeric = 0;
   #estimate = 0;
+  /** How often the analytic derivative was wrong and steady. */
+  #steady = 0;
 
   constructor(problem: Problem) {
     this.problem = problem;
@@ -168,16 +172,15 @@ export class Differences {
     const judged = judgedOf(analytic, full, found.verdict);
     if (found.verdict !== "wrong" && found.verdict !== "noise") return judged;
     const isPlain = judged.bend === undefined && !full.reading.infinite && full.others.length === 0;
-    const fitted = isPlain && line.moving !== "tied"
-      ? this.#ponderFit(line, analytic, decides)
-      : null;
+    const fitted = isPlain && line.moving !== "tied" ? this.#ponderFit(line, analytic, decides) : null;
     if (fitted) return fitted;
     if (found.verdict !== "wrong") return judged;
     if (!ladder.moved && !ladder.known && (this.#isTiny(line, analytic) || this.#isSwallowed(line))) {
       return { ...judged, verdict: "noise", estimate: Infinity, mark: "staircase" };
     }
-    if (!this.#isSteadyWithin(line, judged, full.reading.up.step)) return { ...judged, verdict: "noise" };
-    return this.#doubt(judged, found.off, line, decides);
+    const doubted = this.#doubt(judged, found.off, line, decides);
+    if (doubted.verdict !== "wrong" || this.#isSteadyWithin(line, judged, full.reading.up.step)) return doubted;
+    return { ...judged, verdict: "noise" };
   }
 
   /** Judges the derivative along a line by a fit, if one decides. */
@@ -186,19 +189,21 @@ export class Differences {
     if (fitted === null) return null;
     const { numeric, estimate, off } = fitted;
     if (off <= estimate) return decides(estimate) ? { analytic, numeric, estimate, verdict: "ok" } : null;
-    if (!(off > APART_FROM_FIT * estimate) || !isSteady(line, this.#sums, fitted)) return null;
-    return this.#doubt({ analytic, numeric, estimate, verdict: "wrong" }, off - APART_FROM_FIT * estimate, line, decides);
+    if (!(off > APART_FROM_FIT * estimate)) return null;
+    const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
+    const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, decides);
+    return doubted.verdict === "wrong" && !this.#isSteady(line, fitted) ? null : doubted;
   }
 
   /** What is left of a derivative that a fit finds wrong, in view of its own errors, and of jumps further away. */
   judgedByFit(line: Line, fitted: Fitted): Judged {
     const { analytic, numeric, estimate, off } = fitted;
     const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
-    if (!isSteady(line, this.#sums, fitted)) return { ...judged, verdict: "noise" };
     const ladder = this.#ladder;
     ladder.climb(line, this.#sums);
     if (readFully(line, this.#sums, ladder, analytic).others.length > 0) return { ...judged, verdict: "noise" };
-    return this.#doubt(judged, off - APART_FROM_FIT * estimate, line, () => true);
+    const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, () => true);
+    return doubted.verdict === "wrong" && !this.#isSteady(line, fitted) ? { ...judged, verdict: "noise" } : doubted;
   }
 
   /** The error of a derivative, relative to itself, that fits aim at. */
@@ -223,7 +228,15 @@ export class Differences {
     const off = Math.abs(analytic - numeric);
     const distance = this.#ladder.shortestAgainst(analytic) || plateau;
     if (bend !== undefined || !Number.isFinite(off) || distance === 0) return true;
-    return isSteady(line, this.#sums, { analytic, off, distance });
+    return this.#isSteady(line, { analytic, off, distance });
+  }
+
+  /** Whether the analytic derivative is steady; where it has been several times, it is taken to be. */
+  #isSteady(line: Line, off: Off): boolean {
+    if (this.#steady >= STEADY) return true;
+    const steady = isSteady(line, this.#sums, off);
+    if (steady) this.#steady++;
+    return steady;
   }
 
   /** Whether all that a derivative does is lost in the rounding of numbers around 1, or of the outputs. */
