@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { findChromium, launchChromium } from "../scripts/browser.ts";
 import { bundle } from "../scripts/bundle.ts";
 import { output, root, run } from "../scripts/processes.ts";
-import { onDisplay, type Runner, versionOf } from "../scripts/runners.ts";
+import { onDisplay, type Runner, versionOf, vulkan } from "../scripts/runners.ts";
 import { serve } from "../scripts/server.ts";
 import { toleranceReport, write } from "./accuracy/report.ts";
 import type { measure, RuntimeFigures } from "./accuracy/measure.ts";
@@ -39,7 +39,7 @@ const commands: Record<Runner, (file: string) => [string, string[]]> = {
 
 async function measureIn(runtime: Runner, folder: string): Promise<RuntimeFigures> {
   const file = join(folder, `${runtime}.json`);
-  const { problem } = await run(...commands[runtime](file), MINUTES);
+  const { problem } = await run(...commands[runtime](file), MINUTES, vulkan(runtime, folder));
   if (problem !== null) throw new Error(`${runtime} ${problem}`);
   return JSON.parse(readFileSync(file, "utf8"));
 }

@@ -61,7 +61,7 @@ const GPU_NODES = ["/dev/dri", "/dev/nvidia0"];
  *
  * @param folder an empty folder; the Vulkan loader requires one.
  */
-function vulkan(runtime: Runner, folder: string): Record<string, string> {
+export function vulkan(runtime: Runner, folder: string): Record<string, string> {
   if (runtime === "deno" || environment.VK_DRIVER_FILES || environment.VK_ICD_FILENAMES) return {};
   if (GPU_NODES.some((node) => existsSync(node))) return {};
   const chromium = findChromium();

@@ -88,7 +88,8 @@ function testFiles(): string[] {
 /** Name, command and arguments; those that take long come first. */
 const checks: [string, string, string[]][] = [
   ["tsc", "tsc", []],
-  ["deno check", "deno", ["check"]],
+  // What Deno's users get; tsc checks all the rest.
+  ["deno check", "deno", ["check", "--quiet", "mod.ts", "core", "ops", "loss", "verify", "bin"]],
   ["dependency-cruiser", "depcruise", ["."]],
   ["oxlint", "oxlint", []],
   ["deno lint", "deno", ["lint"]],

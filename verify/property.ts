@@ -85,7 +85,7 @@ function bound(f: TensorFunction | PlainFunction, sample: Sample): TensorFunctio
 /**
  * Checks the gradient of a function at generated inputs, as {@link gradcheck} does at one. A failure is shrunk: the
  * report is of the simplest input found at which the gradient is wrong, and `replay` reproduces it directly. The same
- * seed gives the same report, times apart.
+ * seed produces the same report, times apart.
  *
  * The verdict is `wrong` if the gradient is wrong at any input, otherwise `undecided` if most of the runs decided
  * nothing, or if most of the elements were left without a verdict.

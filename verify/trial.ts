@@ -24,7 +24,7 @@ export type CheckValue = (
   options: { readonly locate: boolean },
 ) => Promise<GradcheckReport>;
 
-/** What a trial is busy with. */
+/** The part of a trial that is running. */
 export type Phase = "checking" | "shrinking" | "locating";
 
 /** A block of runs. */

@@ -58,6 +58,8 @@ export interface Rounding {
 const doubles: Rounding = { dialect, compile: (parameters, body) => new Function(...parameters, body) as Kernel };
 
 const JITTERED = "jittered";
+/** Smaller numbers have fewer digits, so that their rounding is not relative to them. */
+const LEAST_NORMAL = 2 ** -1022;
 
 /** Sums and products tell the errors whether they are exact. */
 const jitteredSums: ScalarFunctions = Object.fromEntries(
@@ -76,7 +78,9 @@ export function roundingOf(jitter?: () => number): Rounding {
   if (!jitter) return doubles;
   const jittered = (x: number, a = NaN, b = NaN): number => {
     const exact = Number.isInteger(a) && Number.isInteger(b) && Number.isSafeInteger(x);
-    return exact ? x : x * (1 + jitter());
+    if (exact || x === 0) return x;
+    const by = jitter();
+    return x * (1 + by) + by * LEAST_NORMAL;
   };
   return {
     dialect: jitteredDialect(),

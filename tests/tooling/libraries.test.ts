@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { type Check, checkProperty, reportText } from "../../verify/mod.ts";
+import { extentOf, sampleOf } from "../support/cells.ts";
 import { root } from "../support/source.ts";
 
-for (const name of ["tfjs", "jax_js"]) {
+for (const name of sampleOf(extentOf(), ["tfjs", "jax_js"])) {
   test(`a custom gradient of another library that is right, and one that is not: ${name}`, async () => {
     const examples = await import(pathToFileURL(`${root}/examples/libraries/${name}.ts`).href);
     const run = ({ f, arbitrary, options }: Check) => checkProperty(f, arbitrary, { ...options, seed: 1 });

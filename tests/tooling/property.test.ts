@@ -40,10 +40,11 @@ test("a property draws the given number of inputs, and fewer in cells that sampl
   for (
     const [extent, runs, expected] of [
       ["full", 7, 7],
-      ["some", 100, 20],
-      ["some", 6, 4],
-      ["few", 40, 3],
+      ["some", 100, 10],
+      ["some", 6, 3],
+      ["few", 100, 4],
       ["few", 9, 2],
+      ["least", 100, 2],
       ["least", 9, 1],
       [
         "few",

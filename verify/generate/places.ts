@@ -1,7 +1,7 @@
 /** Lists of numbers that shrink together where they can. */
 import fc from "fast-check";
 
-/** What is known of a list that is being shrunk. */
+/** The state of a list that is being shrunk. */
 interface Context {
   /** The block to go on with. */
   readonly block: number;

@@ -52,7 +52,7 @@ function affordable(
   const least = Math.max(1, minAxis);
   const result = [...shape];
   let most = Math.max(MOST_ELEMENTS, maxAxis * least ** (shape.length - 1));
-  // What the axes that are still to come take at least.
+  // The least size of the axes that are still to come.
   let rest = least ** shape.length;
   for (let i = 0; i < shape.length; i++) {
     const axis = (first + i) % shape.length;

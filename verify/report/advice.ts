@@ -36,7 +36,7 @@ export function witnessHeading(elements: readonly ElementReport[]): string {
 }
 
 /**
- * What the second witness of an element says; `null` if it was not asked, or if it agrees and there is nothing to
+ * The result of the second witness of an element, in words; `null` if it was not asked, or if it agrees and there is nothing to
  * explain.
  */
 export function secondText({ numeric, estimate, verdict, second }: ElementReport): string | null {
@@ -163,7 +163,7 @@ function commonFactor(wrong: readonly ElementReport[]): number | null {
   return same ? ratios[0] : null;
 }
 
-/** What the wrong elements have in common, as sentences. */
+/** Patterns that the wrong elements share, as sentences. */
 function patterns(wrong: readonly ElementReport[], plain: boolean): string[] {
   if (wrong.length === 0) return [];
   const sentences: string[] = [];
@@ -192,7 +192,7 @@ function patterns(wrong: readonly ElementReport[], plain: boolean): string[] {
   return sentences;
 }
 
-/** What to do next, as sentences; empty if there is nothing to do. */
+/** The next steps, as sentences; empty if there is nothing to do. */
 export function advice(report: GradcheckReport): string[] {
   const { counts, findings, worst, mode } = report;
   const plain = isPlain(report);
@@ -248,7 +248,7 @@ export function advice(report: GradcheckReport): string[] {
   return [...new Set(sentences)];
 }
 
-/** What to do about each kind of error, without a full stop. */
+/** Advice on each kind of error, without a full stop. */
 const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "shape": "Give each gradient the shape of its input: undo broadcasting in the rule by summing",
   "dtype": "Give each gradient the dtype float",
@@ -271,7 +271,7 @@ const FINDING_ADVICE: Readonly<Record<string, string>> = {
   "taylor": "The gradient and the function do not belong together: compare their formulas",
 };
 
-/** What to do instead where the function is a plain one. */
+/** The advice that replaces it for plain functions. */
 const PLAIN_ADVICE: Readonly<Record<string, string>> = {
   "shape": "Return one number of each gradient for each element of its input",
   "missing gradient": "Add what is missing: your gradient of this input is 0 everywhere, and your value depends on it",

@@ -33,7 +33,7 @@ export interface ElementReport {
   readonly verdict: Verdict;
   /** Where `numeric` comes from, default `differences`: dual numbers are exact to rounding, finite differences are not. */
   readonly witness?: Witness;
-  /** What the other witness says, where it was asked. */
+  /** The result of the other witness, where it was asked. */
   readonly second?: { readonly witness: Witness; readonly numeric: number; readonly estimate: number };
 }
 
@@ -123,7 +123,7 @@ export interface RunReport {
   readonly options?: RunOptions;
 }
 
-/** What a run was asked for. */
+/** The request that a run answers. */
 export interface RunOptions {
   /** The options given on the command line; a replay repeats them. */
   readonly given: {

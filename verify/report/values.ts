@@ -41,7 +41,7 @@ function argument({ name, shape, dtype = "float", values }: InputReport, plain: 
   return [`  ${open}${comment}`, ...wrapped(items), `  ${close},`];
 }
 
-/** What stands before and after the values. */
+/** The text before and after the values. */
 function around(shape: readonly number[], dtype: string, plain: boolean): [open: string, close: string] {
   const size = `[${shape.join(", ")}]`;
   if (plain) return shape.length === 1 ? ["[", "]"] : [`{ shape: ${size}, values: [`, "] }"];

@@ -17,7 +17,10 @@ export function judgeEdges(judgement: Judgement): void {
     if (!Number.isFinite(analytic[i])) continue;
     const wrong = verdicts[i] === "wrong";
     // It may be the slope of another branch than the one that was taken, where others move, too.
-    const place = wrong || holds === false ? judgement.kinks.place(judgement.unit(at)).place : "sides";
+    const placed = wrong || holds === false ? judgement.kinks.place(judgement.unit(at)) : null;
+    // Next to a point that was replaced because a quotient is 0 / 0 there, the branches have no derivative at the point itself.
+    const isBlind = placed !== null && !Number.isFinite(placed.low + placed.high);
+    const place = placed === null ? "sides" : isBlind ? "outside" : placed.place;
     if (wrong && (place === "outside" || holds === null)) continue;
     const gap = limits.reduce((sum, l) => sum + (l.kind === "finite" ? l.error : 0), 0);
     if (holds === null && judgement.order === 2 && verdicts[i] !== "noise") {

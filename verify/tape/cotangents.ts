@@ -14,8 +14,10 @@ const LINEAR_LARGEST = 1e-12;
 /** The same, in units of the measured noise of rounding, and of the rounding that values of this size cause in a derivative. */
 const NOISES = 64;
 const ROUNDINGS = 1024;
-/** Cotangents are scaled by these: powers of two, so that a linear rule scales exactly. About 1e-6 and -1e6. */
-const SCALES = [2 ** -20, -(2 ** 20)];
+/** Smaller numbers have few digits. */
+const LEAST = 2 ** -1022;
+/** Cotangents are scaled by these: no powers of two, so that their last digits matter, too. */
+const SCALES = [1e-6 / 3, -1e7 / 3];
 /** How many outputs are looked at alone. */
 const ONE_HOT = 2;
 
@@ -88,7 +90,7 @@ type Compare = (
   say: (element: string, actual: number, expected: number) => string,
 ) => string | null;
 
-/** @param scale what all gradients are multiples of; a power of two. */
+/** @param scale what all gradients are multiples of. */
 function comparerFor({ problem, differences, names }: Pullback, scale = 1): Compare {
   return (actual, terms, say) => {
     for (let k = 0; k < actual.length; k++) {
@@ -103,7 +105,7 @@ function comparerFor({ problem, differences, names }: Pullback, scale = 1): Comp
         const rounding = problem.epsilon * differences.total / scaleOf(problem.variables[k]);
         const own = Math.abs(differences.analytic[k][i]);
         const factor = own > 0 ? Math.max(Math.abs(scale), sizes[i] / own) : Math.abs(scale);
-        if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding)) continue;
+        if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding) + LEAST) continue;
         return say(elementText(names[k], i, problem.shapeOf(k)), values[i], sum[i]);
       }
     }
@@ -145,6 +147,15 @@ function linearity(pullback: Pullback, cotangents: Cotangents, random: () => num
       `for the cotangent 2 u - 3 v the gradient of ${element} is ${actual}, expected ${expected} from those for u and v: not linear`,
   );
   if (mixed !== null) return mixed;
+  // Sums have cotangents that are all the same, which some rules take for a case of its own.
+  const ones = cotangents.own.map(({ length }) => new Float64Array(length).fill(1));
+  const same = comparerFor(pullback)(
+    cotangents.gradientsForSum(0, ones, 1),
+    [[1, analytic], [1, cotangents.gradientsForSum(-1, ones, 1)]],
+    (element, actual, expected) =>
+      `for a cotangent of ones the gradient of ${element} is ${actual}, expected ${expected} from those for u and 1 - u: not linear`,
+  );
+  if (same !== null) return same;
   for (const scale of SCALES) {
     const scaled = comparerFor(pullback, scale)(
       cotangents.gradientsForSum(scale),

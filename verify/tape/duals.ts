@@ -83,15 +83,16 @@ export class Duals {
   /** The weighted sum of the tangents in one lane. */
   #sum({ plan, lanes }: Tangents, lane: number): Slope {
     let value = 0, size = 0;
-    plan.tangents.forEach((tangents, k) => {
-      if (!tangents) return;
-      const weights = this.#problem.weights[k];
+    // No closure, which would keep the sums on the heap.
+    for (let k = 0; k < plan.tangents.length; k++) {
+      const tangents = plan.tangents[k], weights = this.#problem.weights[k];
+      if (!tangents) continue;
       for (let i = 0, at = lane; i < weights.length; i++, at += lanes) {
         const term = weights[i] * tangents[at];
         value += term;
         size += Math.abs(term);
       }
-    });
+    }
     return { value, size };
   }
 
@@ -147,8 +148,9 @@ export class Duals {
     this.#seed(tangents, direction, [1, 1]);
     tangents.plan.run();
     let low = 0, high = 0, size = 0;
-    tangents.plan.tangents.forEach((ends, k) => {
-      if (!ends) return;
+    for (let k = 0; k < tangents.plan.tangents.length; k++) {
+      const ends = tangents.plan.tangents[k];
+      if (!ends) continue;
       const weights = this.#problem.weights[k];
       for (let i = 0; i < weights.length; i++) {
         const a = weights[i] * ends[2 * i], b = weights[i] * ends[2 * i + 1];
@@ -156,7 +158,7 @@ export class Duals {
         high += Math.max(a, b);
         size += Math.max(Math.abs(a), Math.abs(b));
       }
-    });
+    }
     this.#clear(tangents);
     return { low, high, size };
   }

@@ -9,7 +9,7 @@ import { eachPart, type Group, involved, type Position } from "./search.ts";
 import { type Limit, limitOf } from "./slopes.ts";
 
 /** A move that takes only decisions on their edge the other way, relative to the size of an element. */
-const NEAREST = 2 ** -40;
+const NEAREST = 2 ** -50;
 /** How far a gradient may lie outside the slopes on both sides, relative to them: differences see no more digits. */
 const SLACK = 1e-4;
 

@@ -47,9 +47,10 @@ export class GradientNoise {
   /** The noise of a weighted sum of the elements, if all were off in the same direction. */
   along(weights: readonly Float64Array[]): number {
     let sum = 0;
-    this.elements.forEach((noise, k) => {
-      for (let i = 0; i < noise.length; i++) if (weights[k][i] !== 0) sum += Math.abs(weights[k][i]) * noise[i];
-    });
+    for (let k = 0; k < this.elements.length; k++) {
+      const noise = this.elements[k], own = weights[k];
+      for (let i = 0; i < noise.length; i++) if (own[i] !== 0) sum += Math.abs(own[i]) * noise[i];
+    }
     return sum;
   }
 }

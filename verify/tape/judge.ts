@@ -18,6 +18,8 @@ const NOISES = 8;
 const RESOLUTION = 1e-4;
 const FRACTION = 1e-8;
 const ZERO = 1e-10;
+/** Derivatives up to so many times the rounding of the function over a unit of its input cannot be seen in its values. */
+const LOST = 16;
 /** For how many elements of a variable the noise of their own dual numbers is measured; that of the gradient stands for the others. */
 const MEASURED = 64;
 /** From so many elements on, derivatives are computed for all together, and so is their noise if more than some are off. */
@@ -153,8 +155,10 @@ export class TapeJudge {
     estimate[i] += NOISES * own;
     // Even if the duals were off by far more than the gradient is.
     if (error > estimate[i]) estimate[i] += NOISES * noise();
-    // A function that is flat as it is computed, because it saturates, may well have a derivative below its last digit.
-    if (numeric[i] === 0 && error <= this.problem.epsilon * (this.differences.total / line.size)) return "noise";
+    // A function that is flat as it is computed, because it saturates, may well have a derivative below its last digit. It is nothing beside
+    // the others then, unless they are lost as well.
+    const lost = this.problem.epsilon * (this.differences.total / line.size);
+    if (numeric[i] === 0 && error <= (usual > LOST * lost ? Math.min(lost, FRACTION * usual) : lost)) return "noise";
     if (error > estimate[i]) return "wrong";
     const size = Math.max(Math.abs(analytic[i]), Math.abs(numeric[i]));
     // Both come from the same values, rounded in the same way: they may agree although all digits of both are lost.
@@ -220,15 +224,16 @@ export class TapeJudge {
   direction(direction: Direction): Judged {
     const { analytic: gradient } = this.differences;
     let analytic = 0, terms = 0, usual = 0;
-    gradient.forEach((values, k) => {
+    for (let k = 0; k < gradient.length; k++) {
+      const values = gradient[k], moves = direction[k];
       for (let i = 0; i < values.length; i++) {
-        if (direction[k][i] === 0) continue;
-        const term = values[i] * direction[k][i];
+        if (moves[i] === 0) continue;
+        const term = values[i] * moves[i];
         analytic += term;
         terms += Math.abs(term);
         usual += term * term;
       }
-    });
+    }
     const { value: numeric, size } = this.duals.along(direction);
     const judged = (verdict: Verdict, estimate: number): Judged => ({ analytic, numeric, estimate, verdict });
     let estimate = tolerance(analytic, numeric, size + terms);

@@ -4,6 +4,7 @@ import type { Judged } from "../differences/numeric.ts";
 import { isTooSlow, taylorFinding, taylorRate } from "../differences/taylor.ts";
 import { judgeEdges } from "./at_edges.ts";
 import { judgeKinks, judgeTips } from "./at_kinks.ts";
+import { leaveKinks, settleDirections } from "./crowds.ts";
 import { equalised, ownSizes } from "./directions.ts";
 import type { Direction } from "./duals.ts";
 import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
@@ -71,7 +72,8 @@ export function judgeByDuals(
       directions.push(judgeDirection(judgement, direction));
     }
   }
-  const close = !fast || directions.some(({ verdict }) => verdict === "wrong" || verdict === "noise");
+  // Along a direction each tie hides what is off elsewhere.
+  const close = !fast || kinks.tie || directions.some(({ verdict }) => verdict === "wrong" || verdict === "noise");
   problem.variables.forEach((_, k) => {
     if (close) judgement.lookAt(k);
     // What is not finite has no part in a direction.
@@ -85,11 +87,13 @@ export function judgeByDuals(
   const most = fast ? MOST.fast : MOST.full;
   judgeKinks(judgement, kinks.elements(most));
   // More than were looked for may lie on kinks, where duals take one side.
+  if (kinks.tie && fast) leaveKinks(judgement, judgement.having("wrong"));
   if (kinks.tie) judgeKinks(judgement, judgement.having("wrong"));
   // Before edges, whose slopes are compared by differences, too, but which are apart from one another.
   judgeTips(judgement);
   judgeEdges(judgement);
   judgeNearby(judgement);
+  if (close) settleDirections(judgement);
   taylor(judgement);
   sayMore(judgement, described);
   return { elements, directions, findings, tie: kinks.tie };

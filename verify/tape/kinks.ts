@@ -11,6 +11,8 @@ import { involved, type Position, restricted } from "./search.ts";
 /** One-sided slopes must differ by this fraction of their terms to count, unless rounding is worse. */
 const APART = 1e-9;
 const NOISES = 16;
+/** Beyond this fraction of the terms rounding is no excuse: at a tie it takes the other side, which looks like noise. */
+const PLAIN = 1e-3;
 /** How many branches are tried, and how many if few elements are tied: so many that all are seen. */
 const BRANCHES = { many: 64, few: 256 };
 /** The most elements whose branches are all seen. */
@@ -76,8 +78,9 @@ export class Kinks {
   #depends(direction: Direction, measured: boolean): boolean {
     const { value, size } = this.#duals.along(direction);
     const differs = (slope: Slope) => {
-      const apart = Math.abs(slope.value - value), least = APART * (size + slope.size);
-      return apart > least && !(measured && apart <= least + NOISES * this.#duals.noise(direction));
+      const apart = Math.abs(slope.value - value), sizes = size + slope.size, least = APART * sizes;
+      if (!(apart > least) || !measured || apart > PLAIN * sizes) return apart > least;
+      return apart > least + NOISES * this.#duals.noise(direction);
     };
     return this.#duals.oneSided(direction).some(differs) ||
       this.#towards().some((towards) => differs(this.#duals.branch(towards, direction)));
@@ -115,13 +118,15 @@ export class Kinks {
   /** The sum of the gradient along a direction. */
   #along(direction: Direction): { value: number; size: number } {
     let value = 0, size = 0;
-    this.#point.analytic.forEach((gradient, k) => {
+    const { analytic } = this.#point;
+    for (let k = 0; k < analytic.length; k++) {
+      const gradient = analytic[k], moves = direction[k];
       for (let i = 0; i < gradient.length; i++) {
-        if (direction[k][i] === 0) continue;
-        value += gradient[i] * direction[k][i];
-        size += Math.abs(gradient[i] * direction[k][i]);
+        if (moves[i] === 0) continue;
+        value += gradient[i] * moves[i];
+        size += Math.abs(gradient[i] * moves[i]);
       }
-    });
+    }
     return { value, size };
   }
 
@@ -148,7 +153,8 @@ export class Kinks {
     if (isIn(sides)) return placed("sides", sides);
     if (!Number.isFinite(value + slack)) return placed("unknown", sides);
     // Measured only where something is off.
-    slack += NOISES * (this.#point.problem.noise.along(direction) + this.#duals.noise(direction));
+    const noise = NOISES * (this.#point.problem.noise.along(direction) + this.#duals.noise(direction));
+    slack += sides.high - sides.low > PLAIN * size ? Math.min(noise, PLAIN * size) : noise;
     if (isIn(sides)) return placed("sides", sides);
     // With decisions taken the other way there are slopes that the interval does not hold.
     const hull = onEdge.length === 0 ? this.#duals.hull(direction) : null;

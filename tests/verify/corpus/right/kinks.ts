@@ -109,6 +109,16 @@ const beside = listed("next to a kink", ok, {
   "the lesser of x and 1 / x beside 1": { f: (x) => minimum(x, div(1, x)), inputs: [[1 + 1e-9, 1 - 1e-9]] },
   "a staircase 1e-9 above a step": { f: (x) => add(floor(x), x), inputs: [[1 + 1e-9, 2.5]], checks: both },
   "a staircase 1e-9 below a step": { f: (x) => add(floor(x), x), inputs: [[1 - 1e-9, 2.5]], checks: both },
+  "a staircase 1e-13 below a step": {
+    f: (x) => mul(floor(x), sub(x, floor(x))),
+    inputs: [[1 - 1e-13, 2.5]],
+    checks: both,
+  },
+  "a sorted vector of neighbouring doubles": {
+    f: (x) => mul(sort(x), tensor([1, 5, -2])),
+    inputs: [[1 + 2 ** -52, 1, 1 + 2 ** -51]],
+    checks: both,
+  },
   "a threshold at 1e-12": { f: (x) => where(greater(x, 1e-12), mul(3, x), x), inputs: [[1.5e-12, 0.5e-12, 1]] },
   "a sorted vector of numbers 1e-9 apart": {
     f: (x) => mul(sort(x), tensor([1, 2, 3])),

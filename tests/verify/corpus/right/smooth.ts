@@ -48,7 +48,20 @@ import {
   transpose,
   unsqueeze,
 } from "../../../../mod.ts";
-import { both, type Case, every, fast, listed, matrix, numbers, positive, second, square3, vector } from "../case.ts";
+import {
+  both,
+  type Case,
+  every,
+  fast,
+  listed,
+  matrix,
+  numbers,
+  positive,
+  second,
+  seeds,
+  square3,
+  vector,
+} from "../case.ts";
 
 const ok = ["ok"] as const;
 const settled = ["ok", "undecided"] as const;
@@ -445,6 +458,9 @@ const scaled = listed("sizes from 1e-8 to 1e8 and beyond", ok, {
   "results of 1e20": { f: (x) => mul(1e20, sin(x)), inputs: [vector], checks: every },
   "an exponential of 1e-12": { f: (x) => exp(x), inputs: [[1e-12, -1e-15, 0]], checks: every },
   "a cubic at 0": { f: (x) => pow(x, 3), inputs: [[0, 1e-5, -1]], checks: both },
+  "results of 1e-310": { f: (x) => mul(1e-310, x), inputs: [vector], checks: both },
+  "a bell of 39": { f: (x) => exp(mul(-0.5, square(x))), inputs: [[39, 38, 1]], checks: both },
+  "a length of 1e-160": { f: (x) => sqrt(sum(square(x))), inputs: [[3e-160, 4e-160]], checks: seeds(3, both) },
   "float32 numbers": { f: (x) => mul(sin(x), exp(x)), inputs: [Float32Array.from([0.1, 0.7, 2.3])], checks: every },
 });
 

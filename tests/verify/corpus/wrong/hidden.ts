@@ -3,7 +3,9 @@ import {
   abs,
   add,
   arange,
+  cast,
   ceil,
+  clamp,
   concat,
   cos,
   detach,
@@ -70,6 +72,12 @@ const narrow = listed("a cotangent in fewer bits, or changed by its size", ["wro
   "bfloat16": { f: changed((g) => bits(g, 8)), inputs: [vector], checks: both },
   "bfloat16, after the product": {
     f: ruled(exp, ({ cotangent, output }) => bits(mul(cotangent, output), 8)),
+    inputs: [vector],
+    checks: both,
+  },
+  "float32": { f: changed((g) => bits(g, 24)), inputs: [vector], checks: both },
+  "doubled if all are equal": {
+    f: changed((g) => where(equal(max(g), neg(max(neg(g)))), mul(2, g), g)),
     inputs: [vector],
     checks: both,
   },
@@ -216,6 +224,47 @@ const lengthAt0 = (...slope: number[]) =>
     const given = where(equal(arange(2), 0), slope[0], slope[1]);
     return mul(cotangent, where(equal(output, 0), given, div(x, add(output, where(equal(output, 0), 1, 0)))));
   });
+/** A rule of relu that adds to one element's slope. */
+const sloped = (count: number, at: number, by: number) =>
+  ruled(
+    relu,
+    ({ cotangent, inputs: [x] }) =>
+      mul(cotangent, add(cast(greater(x, 0), "float"), mul(by, cast(equal(arange(count), at), "float")))),
+  );
+/** Kinks, and one element beside them whose rule is off. */
+const beside = (scale: number) =>
+  ruled(
+    (x) => concat([relu(slice(x, [[0, 200]])), mul(scale, exp(slice(x, [[200, 201]])))]),
+    ({ cotangent, inputs: [x], output }) =>
+      concat([
+        mul(slice(cotangent, [[0, 200]]), cast(greater(slice(x, [[0, 200]]), 0), "float")),
+        mul(1.01, mul(slice(cotangent, [[200, 201]]), slice(output, [[200, 201]]))),
+      ]),
+  );
+const crowd = Float64Array.from({ length: 201 }, (_, i) => (i < 200 ? 0 : 1));
+const crowded = listed("an error among many kinks", ["wrong"], {
+  "one slope of 5 among 100 at 0": { f: sloped(100, 57, 5), inputs: [new Float64Array(100)], checks: both },
+  "one slope of 5 among 1500 at 0": { f: sloped(1500, 557, 5), inputs: [new Float64Array(1500)], checks: fast },
+  "1% of one that lies on none": { f: beside(1), inputs: [crowd], checks: seeds(2, both) },
+  "1% of one that lies on none and is small": { f: beside(1e-6), inputs: [crowd], checks: seeds(2, both) },
+  "a kink where a sum is rounded": {
+    f: ruled(
+      (x) => clamp(add(mul(0.2, x), 0.5), 0, 1),
+      ({ cotangent, inputs: [x] }) => mul(cotangent, where(equal(x, 2.5), -0.2, where(less(abs(x), 2.5), 0.2, 0))),
+    ),
+    inputs: [[2.5, 0, 4]],
+    checks: seeds(4, both),
+  },
+});
+
+const beyond = listed("a derivative of a flat part beside others", ["wrong"], {
+  "1e-5 in place of 0, beside 1e12": {
+    f: ruled((x) => add(1e12, relu(x)), ({ cotangent, inputs: [x] }) => mul(cotangent, where(greater(x, 0), 1, 1e-5))),
+    inputs: [[-1, 2, 3]],
+    checks: both,
+  },
+});
+
 const corners = listed("a slope at a point without derivative", ["wrong"], {
   "a length's at 0, 5 in each direction": { f: lengthAt0(5, 5), inputs: [[0, 0]] },
   "a length's at 0, 1 in each direction": { f: lengthAt0(1, 1), inputs: [[0, 0]], checks: seeds(3, full) },
@@ -347,4 +396,4 @@ const more = listed("a value that is read back in another way", ["wrong"], {
   },
 });
 
-export const hidden: readonly Case[] = [narrow, state, small, corners, decided, more].flat();
+export const hidden: readonly Case[] = [narrow, state, small, crowded, beyond, corners, decided, more].flat();

@@ -10,6 +10,7 @@ import {
   div,
   equal,
   exp,
+  expm1,
   gather,
   greater,
   greaterEqual,
@@ -225,6 +226,16 @@ const kinks = listed("a kink", ["wrong"], {
 });
 
 const edges = listed("a decision exactly on its edge", ["wrong"], {
+  "a quotient is replaced where it is 0 / 0, by its limit alone": {
+    f: (x) => where(equal(x, 0), 1, div(expm1(x), x)),
+    inputs: [[0, 1]],
+    checks: both,
+  },
+  "a quotient of differences is replaced where they are 0": {
+    f: (x, y) => where(equal(x, y), 0, div(square(sub(x, y)), sub(x, y))),
+    inputs: [[1, 2], [1, 3]],
+    checks: both,
+  },
   "a number is replaced where it is 0": { f: (x) => where(equal(x, 0), 0, x), inputs: [[0, 1]], checks: full },
   "a square is replaced where its argument is 2": { f: (x) => where(equal(x, 2), 4, square(x)), inputs: [[2, 1]] },
   "an exponential is replaced where its argument is 0": { f: (x) => where(equal(x, 0), 1, exp(x)), inputs: [[0, 1]] },
