@@ -97,7 +97,12 @@ class PlainProblem implements Problem {
   /** The gradient at the current values, as copies; not a number where that throws. */
   readonly gradient = (): readonly Float64Array[] => {
     const gradients = this.#tried("gradient", () => this.#f.gradient(this.arrays()), []);
-    return this.floats.map((i, k) => Float64Array.from(this.variables[k], (_, j) => gradients[i]?.[j] ?? NaN));
+    return this.floats.map((i, k) => {
+      const given = gradients[i] ?? [];
+      const copy = new Float64Array(this.variables[k].length);
+      for (let j = 0; j < copy.length; j++) copy[j] = given[j] ?? NaN;
+      return copy;
+    });
   };
 
   /** The value; not a number where the function throws, which is outside its domain. */

@@ -25,6 +25,8 @@ function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
 interface Results {
   readonly elements: readonly (VariableResult & Partial<Evidence> | null)[];
   readonly directions: readonly Judged[];
+  /** Where the numeric derivatives along directions come from, of a function on the tape. */
+  readonly witness?: Witness;
 }
 
 /** Where the numeric derivatives of a variable come from. */
@@ -36,7 +38,7 @@ interface Evidence {
 /** The results of one order as element reports; elements that were not looked at have none. */
 export function elementReports(
   order: 1 | 2,
-  { elements, directions }: Results,
+  { elements, directions, witness }: Results,
   shapes: readonly (readonly number[])[],
   positions: readonly number[],
 ): ElementReport[] {
@@ -54,12 +56,8 @@ export function elementReports(
     estimate,
     verdict,
   });
-  const onTape = elements.some((result) => result?.witnesses) || elements.every((result) => result === null);
   return [
-    ...directions.map((judged, i) => ({
-      ...report(-1, [i], judged),
-      ...(onTape ? { witness: "duals" as const } : {}),
-    })),
+    ...directions.map((judged, i) => ({ ...report(-1, [i], judged), ...(witness ? { witness } : {}) })),
     ...elements.flatMap((result, k) =>
       result
         ? result.verdicts.flatMap((verdict, i): ElementReport | [] => {

@@ -21,8 +21,10 @@ import { suspectsAlong } from "./search.ts";
 const POINTS = { full: 16, fast: 4 };
 const FEWEST_POINTS = 256;
 const MOST_POINTS = { full: 4096, fast: 1024 };
-/** The function is called so many times for one direction, each element counted. */
-const WORK = 2e7;
+/** The function is called up to this part of the times that it has been called so far... */
+const SHARE = 0.2;
+/** ...but at least so many times, each element counted. */
+const LEAST_WORK = 2e6;
 /** The same for a search. */
 const SEARCH = 1e8;
 /** The most elements that are judged alone. */
@@ -55,9 +57,11 @@ export function judgeFinely(
   const found = new Map<string, Fine["elements"][number]>();
   const directions: Judged[] = [];
   const total = problem.variables.reduce((sum, { length }) => sum + length, 0);
-  const most = Math.min(MOST_POINTS[mode], Math.max(FEWEST_POINTS, POINTS[mode] * total), WORK / total);
+  const budget = Math.max(SHARE * differences.calls, LEAST_WORK / total);
+  const most = Math.min(MOST_POINTS[mode], Math.max(FEWEST_POINTS, POINTS[mode] * total), budget / 2);
   const points = 2 ** Math.floor(Math.log2(most));
-  if (problem.terms !== null || points < 1) return { elements: [], directions };
+  if (problem.terms !== null || points < FEWEST_POINTS) return { elements: [], directions };
+  const end = differences.calls + budget;
   const isOpen = (k: number, i: number) =>
     !Number.isFinite(analytic[k][i]) || !["ok", "untested"].includes(elements[k]?.verdicts[i] ?? "untested") ||
     found.has(`${k} ${i}`);
@@ -69,6 +73,7 @@ export function judgeFinely(
   ];
   const byScale = [1, 2].map(() => () => movesByScale(problem, random));
   for (const make of [...bySize, ...byScale]) {
+    if (differences.calls + points > end) break;
     const moves = make().map((by, k) => by.map((x, i) => (isOpen(k, i) ? 0 : x)));
     const fitted = fitAll(differences, moves, points);
     if (fitted?.verdict !== "wrong") continue;

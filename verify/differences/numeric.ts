@@ -18,7 +18,7 @@ import { ANALYTIC_ROUNDINGS, type Precision, precisionOf, ROUNDINGS, scaleOf, si
 import type { Differentiated, Judged, Mark, Problem, VariableResult } from "./problem.ts";
 import { CLOSES } from "./plateau.ts";
 import { judgedOf, readFully, roundingAlong, verdictOf } from "./reading.ts";
-import { isSteady, type Off } from "./steady.ts";
+import { GRADIENTS, isSteady, type Off } from "./steady.ts";
 import { Sums } from "./sums.ts";
 
 export type { Fitted, Judged, Line, Position, Problem, VariableResult };
@@ -29,9 +29,18 @@ const AGREE = 0.01;
 /** The growth factor of the steps that search for any change. */
 const FAR = 256;
 /** A derivative that is wrong and steady so many times need not be computed at further points. */
-const STEADY = 16;
-/** The most values of the fit of one element. */
+const STEADY = 4;
+/** The same for large gradients: so many elements are computed for that, if more than once. */
+const STEADY_WORK = 5e5;
+/** The fewest and the most values of the fit of one line, and how many fits of as many values it takes to be sure. */
+const FEWEST_POINTS = 64;
 const POINTS = 512;
+const FITS = 10;
+/** Fits of single lines may take this part of all other calls... */
+const SHARE = 0.2;
+/** ...but at least so many, or so many when each element counts. */
+const LEAST_CALLS = 2e4;
+const LEAST_WORK = 1e7;
 
 /** Differentiates a problem numerically at a point. */
 export class Differences {
@@ -46,6 +55,8 @@ export class Differences {
   #estimate = 0;
   /** How often the analytic derivative was wrong and steady. */
   #steady = 0;
+  /** How many calls single lines' fits have taken. */
+  #forFits = 0;
 
   constructor(problem: Problem) {
     this.problem = problem;
@@ -172,7 +183,8 @@ export class Differences {
     const judged = judgedOf(analytic, full, found.verdict);
     if (found.verdict !== "wrong" && found.verdict !== "noise") return judged;
     const isPlain = judged.bend === undefined && !full.reading.infinite && full.others.length === 0;
-    const fitted = isPlain && line.moving !== "tied" ? this.#ponderFit(line, analytic, decides) : null;
+    const isAsked = isPlain && line.moving !== "tied" && !(found.verdict === "wrong" && this.#isKnownSteady());
+    const fitted = isAsked ? this.#ponderFit(line, analytic, decides) : null;
     if (fitted) return fitted;
     if (found.verdict !== "wrong") return judged;
     if (!ladder.moved && !ladder.known && (this.#isTiny(line, analytic) || this.#isSwallowed(line))) {
@@ -183,9 +195,21 @@ export class Differences {
     return { ...judged, verdict: "noise" };
   }
 
+  /** How many values the fit of a line may have. */
+  #affordedPoints(): number {
+    const total = this.problem.variables.reduce((sum, { length }) => sum + length, 0);
+    const least = Math.min(LEAST_CALLS, LEAST_WORK / total);
+    const left = Math.max(SHARE * (this.calls - this.#forFits), least) - this.#forFits;
+    return Math.min(POINTS, 2 ** Math.floor(Math.log2(Math.max(1, left / FITS))));
+  }
+
   /** Judges the derivative along a line by a fit, if one decides. */
   #ponderFit(line: Line, analytic: number, decides: (estimate: number) => boolean): Judged | null {
-    const fitted = this.fit(line, { points: POINTS, goal: this.#precision.goal * Math.abs(analytic), sure: true });
+    const points = this.#affordedPoints();
+    if (points < FEWEST_POINTS) return null;
+    const before = this.calls;
+    const fitted = this.fit(line, { points, goal: this.#precision.goal * Math.abs(analytic), sure: true });
+    this.#forFits += this.calls - before;
     if (fitted === null) return null;
     const { numeric, estimate, off } = fitted;
     if (off <= estimate) return decides(estimate) ? { analytic, numeric, estimate, verdict: "ok" } : null;
@@ -204,6 +228,11 @@ export class Differences {
     if (readFully(line, this.#sums, ladder, analytic).others.length > 0) return { ...judged, verdict: "noise" };
     const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, () => true);
     return doubted.verdict === "wrong" && !this.#isSteady(line, fitted) ? { ...judged, verdict: "noise" } : doubted;
+  }
+
+  /** How often the outputs were computed. */
+  get calls(): number {
+    return this.#sums.calls;
   }
 
   /** The error of a derivative, relative to itself, that fits aim at. */
@@ -231,9 +260,14 @@ export class Differences {
     return this.#isSteady(line, { analytic, off, distance });
   }
 
+  #isKnownSteady(): boolean {
+    const total = this.problem.variables.reduce((sum, { length }) => sum + length, 0);
+    return this.#steady >= Math.max(1, Math.min(STEADY, STEADY_WORK / (GRADIENTS * total)));
+  }
+
   /** Whether the analytic derivative is steady; where it has been several times, it is taken to be. */
   #isSteady(line: Line, off: Off): boolean {
-    if (this.#steady >= STEADY) return true;
+    if (this.#isKnownSteady()) return true;
     const steady = isSteady(line, this.#sums, off);
     if (steady) this.#steady++;
     return steady;

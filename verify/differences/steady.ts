@@ -7,7 +7,7 @@ import type { Line } from "./line.ts";
 import type { Sums } from "./sums.ts";
 
 /** The number of points at which the gradient is computed. */
-const POINTS = 64;
+export const GRADIENTS = 64;
 /** The gradient may leave a smooth curve by this part of the difference in question, and by this one at the point. */
 const ROUGH = 0.1;
 const APART = 0.25;
@@ -39,7 +39,7 @@ export function isSteady(line: Line, sums: Sums, { analytic, off, distance }: Of
     line.move(t);
     return line.along(gradient());
   };
-  const slopes = Float64Array.from(nodesOf(POINTS), (x) => slopeAt(distance * x));
+  const slopes = Float64Array.from(nodesOf(GRADIENTS), (x) => slopeAt(distance * x));
   const beside = [1, -1].map((sign) => slopeAt(sign * BESIDE * Math.max(line.grain, epsilon * line.size)));
   const slope = secant(line, sums, distance);
   line.move(0);
