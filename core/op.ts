@@ -1,5 +1,4 @@
 /** What an op is. */
-import type { Ulps } from "./backends/backend.ts";
 import type { TapeOp } from "./entry.ts";
 import type { Attributes, Kernel as KernelOf, LoweredKernel as LoweredKernelOf } from "./kernel.ts";
 import type { Shape } from "./shape.ts";
@@ -96,14 +95,12 @@ export interface Case<A extends Attributes = Attributes> {
  * - `sum`: a sum or a product of many elements, off by a few units relative to the sum of their magnitudes.
  * - `composite`: made of several roundings, off by a few units relative to numbers about 1.
  * - `{ function }`: as exact as the backends compute this scalar function.
- * - `{ ulps }`: units in the last place, by kind of backend.
  */
 export type Accuracy =
   | "exact"
   | "sum"
   | "composite"
-  | { readonly function: string }
-  | { readonly ulps: Ulps };
+  | { readonly function: string };
 
 /** Computes one element from those of the inputs at its position, independently of the op's kernel. */
 export type ScalarReference<A extends Attributes = Attributes> = (inputs: readonly number[], attributes: A) => number;

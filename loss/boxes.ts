@@ -8,7 +8,7 @@ import { equal, less, logicalAnd } from "../ops/comparison.ts";
 import { atan } from "../ops/functions.ts";
 import { clamp, maximum, minimum, where } from "../ops/selection.ts";
 import { reshape, slice } from "../ops/movement.ts";
-import { detach } from "../ops/grad.ts";
+import { hold } from "../ops/grad.ts";
 
 /** The layout of a box's four numbers: two opposite corners, or centre and size. */
 export type BoxFormat = "xyxy" | "cxcywh";
@@ -96,7 +96,7 @@ export function iouOfCorners(a: Corners, b: Corners, kind: IouKind = "iou"): Ten
   const aspect = mul(square(angles), 4 / Math.PI ** 2);
   // The paper's gradient holds the weight of the aspect term constant. The reference writes 1 + 1e-9 - IoU + aspect,
   // which is 0 for equal boxes in float32, because 1 + 1e-9 rounds to 1.
-  const weight = detach(div(aspect, add(clamp(sub(1, iou), 0), add(aspect, EPSILON))));
+  const weight = hold(div(aspect, add(clamp(sub(1, iou), 0), add(aspect, EPSILON))));
   return sub(iou, add(distance, mul(aspect, weight)));
 }
 

@@ -224,70 +224,6 @@ export const sigmoid: Unary = /* @__PURE__ */ unary("sigmoid", {
   reference: (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x))),
 });
 
-/** A polynomial by Horner's rule: `start`, times `x` plus each coefficient in turn. */
-function horner<T>(start: T, x: T, coefficients: readonly number[], { call, literal }: Writing<T>): T {
-  return coefficients.reduce((sum, c) => call("add", call("mul", sum, x), literal(c)), start);
-}
-
-/** The parts from which expressions are built. */
-interface Writing<T> {
-  call(name: string, ...args: T[]): T;
-  literal(value: number): T;
-}
-
-/**
- * The error function: by W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969), as
- * `x * R(x^2)` below 0.5, and as 1 less the complement `exp(-x^2) * R(x)` elsewhere. The second one is Cody's up to 4; beyond, the
- * complement is so small that its error does not matter, and from 6 on the result is 1. The error is below 5e-16 in doubles.
- */
-function erfExpression<T>(x: T, build: Writing<T>): T {
-  const { call, literal } = build;
-  const [size, square] = [call("abs", x), call("mul", x, x)];
-  const ratio = (at: T, [leading, ...above]: readonly number[], [first, ...below]: readonly number[]): T =>
-    call("div", horner(literal(leading), at, above, build), horner(call("add", at, literal(first)), at, below, build));
-  const near = call("mul", x, ratio(square, ERF_NEAR.above, ERF_NEAR.below));
-  const bounded = call("min", size, literal(6));
-  const decay = call("exp", call("neg", call("mul", bounded, bounded)));
-  const complement = call("mul", decay, ratio(bounded, ERF_FAR.above, ERF_FAR.below));
-  const far = call("mul", call("sign", x), call("sub", literal(1), complement));
-  return call("select", call("less", size, literal(0.5)), near, far);
-}
-
-/** Coefficients of the numerators and denominators, the highest power first; that of the denominators is 1 and left out. */
-const ERF_NEAR = {
-  above: [
-    1.85777706184603153e-1,
-    3.16112374387056560e0,
-    1.13864154151050156e2,
-    3.77485237685302021e2,
-    3.20937758913846947e3,
-  ],
-  below: [2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3],
-};
-const ERF_FAR = {
-  above: [
-    2.15311535474403846e-8,
-    5.64188496988670089e-1,
-    8.88314979438837594e0,
-    6.61191906371416295e1,
-    2.98635138197400131e2,
-    8.81952221241769090e2,
-    1.71204761263407058e3,
-    2.05107837782607147e3,
-    1.23033935479799725e3,
-  ],
-  below: [
-    1.57449261107098347e1,
-    1.17693950891312499e2,
-    5.37181101862009858e2,
-    1.62138957456669019e3,
-    3.29079923573345963e3,
-    4.36261909014324716e3,
-    3.43936767414372164e3,
-    1.23033935480374942e3,
-  ],
-};
-
 /** The error function by its series, all of whose terms have one sign, and far from 0 by the continued fraction of its complement. */
 function erfReference(x: number): number {
   if (Math.abs(x) > 3) {
@@ -316,8 +252,6 @@ function erfReference(x: number): number {
  * ```
  */
 export const erf: Unary = /* @__PURE__ */ unary("erf", {
-  expression: ([x], _, lower) => erfExpression(x, lower),
-  accuracy: { ulps: { host: 3, polynomials: 3, shader: 5 } },
   cost: 70,
   vjp: ({ inputs: [x] }) => mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)),
   reference: erfReference,

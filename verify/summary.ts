@@ -35,6 +35,15 @@ interface Evidence {
   readonly second: ReadonlyMap<number, Second>;
 }
 
+/** The part of an element report that witnesses add. */
+interface Said {
+  witness?: Witness;
+  second?: Second;
+}
+
+/** No reports. */
+const NONE: readonly never[] = [];
+
 /** The results of one order as element reports; elements that were not looked at have none. */
 export function elementReports(
   order: 1 | 2,
@@ -60,16 +69,16 @@ export function elementReports(
     ...directions.map((judged, i) => ({ ...report(-1, [i], judged), ...(witness ? { witness } : {}) })),
     ...elements.flatMap((result, k) =>
       result
-        ? result.verdicts.flatMap((verdict, i): ElementReport | [] => {
-          if (verdict === "untested") return [];
+        ? result.verdicts.flatMap((verdict, i): ElementReport | readonly never[] => {
+          if (verdict === "untested") return NONE;
           const { analytic, numeric, estimate, witnesses, second } = result;
           const judged = { analytic: analytic[i], numeric: numeric[i], estimate: estimate[i], verdict };
+          // There may be many: copies take time.
+          const element: ElementReport & Said = report(positions[k], indexOf(i, shapes[k]), judged);
           const also = second?.get(i);
-          return {
-            ...report(positions[k], indexOf(i, shapes[k]), judged),
-            ...(witnesses ? { witness: witnesses[i] } : {}),
-            ...(also ? { second: also } : {}),
-          };
+          if (witnesses) element.witness = witnesses[i];
+          if (also) element.second = also;
+          return element;
         })
         : []
     ),
@@ -131,6 +140,21 @@ function isMostlyNoise(elements: readonly ElementReport[]): boolean {
   return counts.noise > counts.ok + counts.kink;
 }
 
+/** How far from the witness an element may be that cannot be decided, relative to the largest derivative. */
+const FAR = 1e-2;
+
+/** Whether an element that cannot be decided is far from what the witness says. */
+function isDoubtful(elements: readonly ElementReport[]): boolean {
+  const open = elements.filter(({ verdict, estimate }) => verdict === "noise" && estimate < Infinity);
+  if (open.length === 0) return false;
+  let largest = 0;
+  for (const { analytic, numeric } of elements) {
+    const size = Math.max(Math.abs(analytic), Math.abs(numeric));
+    if (size > largest && size < Infinity) largest = size;
+  }
+  return open.some(({ error }) => error > FAR * largest);
+}
+
 /** Findings that leave a question open although nothing is wrong. */
 const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite"]);
 
@@ -143,7 +167,7 @@ export function reportOf(parts: Parts): GradcheckReport {
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
   const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
-    isMostlyNoise(elements.filter(({ input }) => input >= 0)) || isMostlyNoise(elements) ||
+    isMostlyNoise(elements.filter(({ input }) => input >= 0)) || isMostlyNoise(elements) || isDoubtful(elements) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
     findings.some(({ severity, check }) => severity === "error" || (severity === "warning" && UNSETTLING.has(check)));
   return {

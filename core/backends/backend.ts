@@ -14,9 +14,6 @@ export type Accuracy =
   /** float32 on a GPU: polynomials, and the precision of the driver's division and logarithm. */
   | "shader";
 
-/** Units in the last place (2^-23 of the result), by how a backend computes; the oracle computes as the host does, in doubles. */
-export type Ulps = Readonly<Record<Exclude<Accuracy, "host double">, number>>;
-
 /** All that is known of a backend. */
 export interface Backend extends Target {
   /** The name of the device, and the mode of gpu.js if gpu.js executes it. */

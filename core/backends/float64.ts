@@ -6,7 +6,7 @@ import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
-import type { ScalarFunctions } from "./functions.ts";
+import type { ScalarFunction, ScalarFunctions } from "./functions.ts";
 import { render, renderLoop } from "./render.ts";
 
 /** A kernel: fills the first array from the others. */
@@ -65,7 +65,12 @@ const LEAST_NORMAL = 2 ** -1022;
 const jitteredSums: ScalarFunctions = Object.fromEntries(
   ["add", "sub", "mul", "sum", "product"].map((name): [string, ScalarFunctions[string]] => {
     const operator = { sub: "-", mul: "*", product: "*" }[name] ?? "+";
-    return [name, { write: ([a, b]) => `${JITTERED}(${a} ${operator} ${b}, ${a}, ${b})` }];
+    const write: ScalarFunction["write"] = (args, w) => {
+      // Operands occur twice: without names, nested sums would double at each level.
+      const [a, b] = args.map((arg) => w.bind(arg));
+      return `${JITTERED}(${a} ${operator} ${b}, ${a}, ${b})`;
+    };
+    return [name, { write }];
   }),
 );
 

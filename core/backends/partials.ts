@@ -71,6 +71,8 @@ const smoothRules: Record<string, Rule> = {
   cos: smooth(({ args: [x] }) => ({ times: `(-Math.sin(${x}))` })),
   tanh: bell(4, 2),
   sigmoid: bell(1, 1),
+  // Of the function, not of its approximation, which is constant from 6 on.
+  erf: smooth(({ args: [x] }) => ({ times: `(${2 / Math.sqrt(Math.PI)} * Math.exp(-(${x} * ${x})))` })),
   atan: smooth(({ args: [x] }) => ({ over: `(1.0 + ${x} * ${x})` })),
   pow: smooth(powByBase, powByExponent),
   // The steps and the results of reductions.

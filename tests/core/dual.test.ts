@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { backendNamed } from "../../core/backends/list.ts";
+import { compileAdjoint } from "../../core/backends/adjoint.ts";
 import { compileDual, type DualOptions } from "../../core/backends/dual.ts";
 import { compileForHost, float64 } from "../../core/backends/float64.ts";
 import { Program } from "../../core/program.ts";
@@ -447,6 +448,29 @@ test("jitter of size 0 changes nothing [float64]", async () => {
       if (plain.tangents[k]) assertIdentical(jittered.tangents[k]!, plain.tangents[k], describeProgram(program));
     });
   }, { runs: 10 });
+});
+
+test("kernels over duals, adjoints and jittered numbers are a few times as long as the oracle's, and no more [float64]", () => {
+  for (const entry of registry().values()) {
+    // Empty results need no kernel.
+    const output = fc.sample(caseOf(entry), { numRuns: 30, seed: 1 })
+      .map((drawn) => entry.apply(inputsFrom(drawn, leavesOf(drawn)), drawn.attributes))
+      .find(({ size }) => size > 0)!;
+    const program = new Program([output]);
+    const plan = program.plan(float64);
+    const moving = program.leaves.map(({ dtype }) => dtype === "float");
+    const jitter = () => 0;
+    const most = 8 * compileForHost(plan).bytes + 2000;
+    const compiled = {
+      jittered: compileForHost(plan, { jitter }),
+      duals: compileDual(plan, { moving, jitter }),
+      intervals: compileDual(plan, { moving, ties: "hull" }),
+      adjoints: compileAdjoint(plan, { moving, jitter }),
+    };
+    for (const [kind, { bytes }] of Object.entries(compiled)) {
+      assert.ok(bytes <= most, `${entry.name}: ${kind} take ${bytes} bytes, expected at most ${most}`);
+    }
+  }
 });
 
 /** The value of a tensor with jitter. */

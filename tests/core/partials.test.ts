@@ -80,6 +80,7 @@ const domains: Record<string, fc.Arbitrary<number>[]> = {
   tanh: [between(-4, 4)],
   sigmoid: [between(-9, 9)],
   atan: [between(-9, 9)],
+  erf: [between(-4, 4)],
   pow: [between(0.4, 4), signed],
   sum: [signed, signed],
   product: [signed, signed],
@@ -121,6 +122,7 @@ test("derivatives keep their digits where functions saturate, and near zero [flo
       near("tanh", signedX, (1 / Math.cosh(x)) ** 2);
       near("sigmoid", signedX, (0.5 / Math.cosh(x / 2)) ** 2);
       near("expm1", signedX, Math.exp(signedX));
+      near("erf", signedX, (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x));
     }
   }
   for (const x of [1e-300, 1e-17, 1e-9, 0.1]) near("log1p", x, 1 / (1 + x));

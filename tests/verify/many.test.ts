@@ -12,6 +12,7 @@ import {
   relu,
   softmax,
   sort,
+  sqrt,
   square,
   sub,
   sum,
@@ -81,8 +82,9 @@ test("many zeros of relu are kinks that hold, among others that are none [float6
 });
 
 test("elements that were not looked at are counted, and have no report [float64]", async () => {
-  const at = numbers(1000).map((x, i) => (i === 17 ? 0 : x));
-  const report = await gradcheck((x: Tensor) => sum(relu(x)), [tensor(at)], { mode: "fast", seed: 1 });
+  // In fast mode only what is not finite, as the derivative of a root at 0, is looked at by itself.
+  const at = numbers(1000).map((x, i) => (i === 17 ? 0 : Math.abs(x)));
+  const report = await gradcheck((x: Tensor) => sum(sqrt(x)), [tensor(at)], { mode: "fast", seed: 1 });
   assert.equal(report.counts.untested, 999);
   assert.ok(report.worst.every(({ verdict }) => verdict !== "untested"));
   assert.equal(report.inputs[0].counts.untested, 999);

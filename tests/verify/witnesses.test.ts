@@ -9,6 +9,7 @@ import {
   exp,
   greater,
   hold,
+  iouMatrix,
   log,
   matmul,
   max,
@@ -160,6 +161,16 @@ test("what is held on purpose is held, and what is made of it [float64]", async 
     }
     const cut = await check((x: Tensor) => sum(mul(f(x) as Tensor, detach(x))), [[0.4, 1.7]]);
     assert.equal(cut.verdict, "wrong", `${name}, and a factor that is detached`);
+  }
+});
+
+test("the trade-off of CIoU is held [float64]", async () => {
+  const overlap = (a: Tensor, b: Tensor) => iouMatrix(a, b, { kind: "ciou" });
+  const at = [[[0, 0, 1, 1]], [[0.3, 0.2, 1.4, 0.9], [2, 3, 4, 4.5], [0.2, 0.3, 0.6, 0.8]]];
+  for (const options of [{ mode: "full" }, { mode: "fast" }, { order: 2 }] as const) {
+    const report = await check(overlap, at, options);
+    assert.equal(report.verdict, "ok", reportText(report));
+    assert.ok(report.findings.some(({ check }) => check === "held"), reportText(report));
   }
 });
 

@@ -1,7 +1,7 @@
 /** How to compute a function on the tape with its decisions held: planned once for all tapes of a structure. */
 import type { Shape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { comparedBy } from "./margins.ts";
+import { decidedBy } from "./margins.ts";
 import { historyOf, layoutOf, type OraclePlan, programFor, Recent } from "./oracle.ts";
 import { rolesOf } from "./roles.ts";
 
@@ -43,6 +43,8 @@ export interface Analysis {
   readonly pairs: readonly (readonly [number, number])[];
   /** The shapes of those numbers. */
   readonly shapes: readonly Shape[];
+  /** Whether anything but these comparisons decides. */
+  readonly steps: boolean;
   readonly decide: PlacedPlan;
   readonly compute: PlacedPlan;
   readonly differentiate: PlacedPlan;
@@ -88,7 +90,7 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
     if (!moving.has(entry)) continue;
     for (const input of entry.inputs) if (isDecision(input)) decisions.add(input);
   }
-  const pairs = comparedBy([...decisions], history, moving);
+  const { pairs, steps } = decidedBy([...decisions], history, moving);
   const operands = [...new Set(pairs.flat())];
 
   const numbers = new Map(places.map((t, i) => [t, i]));
@@ -111,6 +113,7 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
     held: placesOf([...decisions].filter((t) => free.has(t))),
     pairs: pairs.map(([a, b]) => [operands.indexOf(a), operands.indexOf(b)]),
     shapes: operands.map(({ shape }) => shape),
+    steps,
     decide,
     compute: program(outputs),
     differentiate: program(gradients),

@@ -65,8 +65,8 @@ export function sayTangled(judgement: Judgement, tangled: readonly Position[]): 
     "warning",
     `several kinks meet at ${
       judgement.where(tangled)
-    }: the gradient is that of no side, but may be one of points nearby, ` +
-      "or a mean of such",
+    }: the gradient is that of no side, but may be that of a point nearby or a mean of such, ` +
+      "or else each tie by itself may hold",
   );
 }
 

@@ -3,6 +3,7 @@
  * the branches, and their means, are all that a gradient can be where there is no derivative (Clarke, "Optimization and Nonsmooth
  * Analysis", 1983, theorem 2.5.1).
  */
+import { sameValues } from "../arrays.ts";
 import { scaleOf, sizeOf } from "../differences/numeric.ts";
 import type { Direction, Duals, Slope } from "./duals.ts";
 import type { TapeProblem } from "./problem.ts";
@@ -11,11 +12,25 @@ import type { TapeProblem } from "./problem.ts";
 const NEAR = 2 ** -36;
 /** How much less the elements move that hardly do. */
 const STILL = 2 ** -8;
+/** At how many points decisions are taken that are combined. */
+const POINTS = 8;
 
 /** The slopes of branches along a direction. */
 export interface Spread {
   readonly low: number;
   readonly high: number;
+}
+
+type Decisions = readonly Float64Array[];
+
+function collect(tries: number, enough: (spread: Spread) => boolean, slopeOf: (n: number) => number): Spread {
+  let low = Infinity, high = -Infinity;
+  for (let n = 0; n < tries && !enough({ low, high }); n++) {
+    const slope = slopeOf(n);
+    low = Math.min(low, slope);
+    high = Math.max(high, slope);
+  }
+  return { low, high };
 }
 
 /** The branches that meet at the point of the problem's last `settle`. */
@@ -37,14 +52,18 @@ export class Branches {
     });
   }
 
-  /** The slope along a direction on the branch that lies towards another one. */
-  slope(towards: Direction, direction: Direction): Slope {
+  /** The decisions that are taken at a point nearby. */
+  #decisions(towards: Direction): Decisions {
     let near = Infinity;
     towards.forEach((moves, k) =>
       moves.forEach((by, i) => by !== 0 && (near = Math.min(near, NEAR * this.#sizes[k][i] / Math.abs(by))))
     );
-    const moves = towards.map((moves) => moves.map((by) => (by === 0 ? 0 : near * by)));
-    return this.#problem.decidedAfter(moves, () => this.#duals.branch(towards, direction));
+    return this.#problem.decisionsAfter(towards.map((moves) => moves.map((by) => (by === 0 ? 0 : near * by))));
+  }
+
+  /** The slope along a direction on the branch that lies towards another one. */
+  slope(towards: Direction, direction: Direction, decisions = this.#decisions(towards)): Slope {
+    return this.#problem.deciding(decisions, () => this.#duals.branch(towards, direction));
   }
 
   /** The slopes on both sides, with ties and decisions taken as they are there. */
@@ -55,13 +74,23 @@ export class Branches {
 
   /** Collects the slopes of branches along a direction until they are enough, or so many were tried. */
   spread(direction: Direction, tries: number, enough: (spread: Spread) => boolean): Spread {
-    let low = Infinity, high = -Infinity;
-    for (let n = 0; n < tries && !enough({ low, high }); n++) {
-      const { value: slope } = this.slope(this.#towards(direction, n), direction);
-      low = Math.min(low, slope);
-      high = Math.max(high, slope);
-    }
-    return { low, high };
+    return collect(tries, enough, (n) => this.slope(this.#towards(direction, n), direction).value);
+  }
+
+  /**
+   * The same with ties and decisions taken each by itself, so that they need not lead to any point; but each is taken as it is at some
+   * point nearby.
+   */
+  spreadApart(direction: Direction, tries: number, enough: (spread: Spread) => boolean): Spread {
+    const points = Array.from({ length: POINTS }, (_, n) => this.#decisions(this.#towards(direction, n)));
+    const here = this.#problem.decisions.map((values) => values.slice());
+    const possible = here.map((values, k) => points.some((decisions) => sameValues(decisions[k], values)));
+    return collect(tries, enough, (n) => {
+      const decisions = here.map((values, k) =>
+        possible[k] && (n % 2 === 0 || this.#random() < 0.5) ? values : points[Math.floor(this.#random() * POINTS)][k]
+      );
+      return this.slope(this.#towards(direction, n), direction, decisions).value;
+    });
   }
 
   /** A random direction, in which each element moves by its own size. */

@@ -53,7 +53,7 @@ function moved<T>(
 
 /** The elements of which a decision lies on its edge, at most `limit`. */
 export function elementsOnEdge(problem: TapeProblem, random: () => number, limit: number): Position[] {
-  if (!problem.decides) return [];
+  if (!problem.mayBeOnEdge) return [];
   const sizes = sizesOf(problem);
   // All by different amounts: elements that are compared with each other would stay equal.
   const signed = sizes.map((own) => {

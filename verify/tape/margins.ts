@@ -10,23 +10,42 @@ export interface Comparison {
   readonly moved: readonly [Float64Array, Float64Array];
 }
 
-/** The operands of the comparisons that decisions are made of, as far as they move; each pair once. */
-export function comparedBy(
-  decisions: readonly Tensor[],
-  history: readonly Tensor[],
-  moving: ReadonlySet<Tensor>,
-): (readonly [Tensor, Tensor])[] {
-  const pairs = new Map<string, readonly [Tensor, Tensor]>();
+/** The entries that decisions are computed from, themselves included, outputs first. */
+function madeOf(decisions: readonly Tensor[], history: readonly Tensor[]): Tensor[] {
   const needed = new Set(decisions);
+  const found: Tensor[] = [];
   for (let i = history.length - 1; i >= 0; i--) {
     const entry = history[i];
     if (!needed.has(entry)) continue;
+    found.push(entry);
     for (const input of entry.inputs) needed.add(input);
-    const [a, b] = entry.inputs;
-    if (!isComparison(opOf(entry)) || a === b || !(moving.has(a) || moving.has(b))) continue;
-    pairs.set(`${a.id},${b.id}`, [a, b]);
   }
-  return [...pairs.values()];
+  return found;
+}
+
+/** What decisions are made of. */
+export interface Decided {
+  /** The operands of comparisons, as far as they move; each pair once. */
+  readonly pairs: readonly (readonly [Tensor, Tensor])[];
+  /** Whether anything but comparisons decides: rounding, a sign, a cast. */
+  readonly steps: boolean;
+}
+
+/** Finds what decides: where numbers that move are compared, or end. */
+export function decidedBy(
+  decisions: readonly Tensor[],
+  history: readonly Tensor[],
+  moving: ReadonlySet<Tensor>,
+): Decided {
+  const pairs = new Map<string, readonly [Tensor, Tensor]>();
+  let steps = false;
+  for (const entry of madeOf(decisions, history)) {
+    const [a, b] = entry.inputs;
+    if (moving.has(entry) || !entry.inputs.some((input) => moving.has(input))) continue;
+    if (!isComparison(opOf(entry))) steps = true;
+    else if (a !== b) pairs.set(`${a.id},${b.id}`, [a, b]);
+  }
+  return { pairs: [...pairs.values()], steps };
 }
 
 /** For each element of the common shape, the position of the operand's element. */

@@ -153,6 +153,11 @@ export class TapeProblem implements Problem {
     return this.#analysis.decisions.length > this.#analysis.held.length;
   }
 
+  /** Whether a decision may lie exactly on its edge. */
+  get mayBeOnEdge(): boolean {
+    return this.decides && (this.#analysis.steps || this.margin() === 0);
+  }
+
   /** Whether any decision would be taken differently at the current values than at the point of the last {@link settle}. */
   flips(): boolean {
     const { decisions, held } = this.#analysis;
@@ -164,20 +169,32 @@ export class TapeProblem implements Problem {
     return flips;
   }
 
-  /** Does something with the decisions that are taken after a move, at the values before it. */
-  decidedAfter<T>(move: readonly Float64Array[], act: () => T): T {
-    if (!this.decides) return act();
+  /** The decisions as they are taken at the point. */
+  get decisions(): readonly Float64Array[] {
+    return this.#decide.results.slice(0, this.#analysis.decisions.length);
+  }
+
+  /** The decisions as they are taken after a move. What is held on purpose moves, but counts as a constant. */
+  decisionsAfter(move: readonly Float64Array[]): readonly Float64Array[] {
+    if (!this.decides) return this.decisions;
     const here = this.variables.map((values) => values.slice());
     const taken = this.#decide.results.map((values) => values.slice());
     this.variables.forEach((values, k) => values.forEach((x, i) => (values[i] = x + move[k][i])));
     this.#decide.run();
-    this.variables.forEach((values, k) => values.set(here[k]));
     const { decisions, held } = this.#analysis;
-    const restore = (k: number) => this.#decide.results[k].set(taken[k]);
-    // What is held on purpose moves, but counts as a constant.
-    decisions.forEach((place, k) => held.includes(place) && restore(k));
+    const after = decisions.map((place, k) => (held.includes(place) ? taken : this.#decide.results)[k].slice());
+    this.variables.forEach((values, k) => values.set(here[k]));
+    taken.forEach((values, k) => this.#decide.results[k].set(values));
+    return after;
+  }
+
+  /** Does something with other decisions in place of those that are taken at the point. */
+  deciding<T>(decisions: readonly Float64Array[], act: () => T): T {
+    const taken = this.decisions.map((values) => values.slice());
+    const replace = (by: readonly Float64Array[]) => this.decisions.forEach((values, k) => values.set(by[k]));
+    replace(decisions);
     const result = act();
-    taken.forEach((_, k) => restore(k));
+    replace(taken);
     return result;
   }
 

@@ -12,7 +12,6 @@ export function isExact(accuracy: Accuracy = "composite", dtype: DType): boolean
 
 /** The units in the last place of the result on a backend. */
 function ulpsOn(accuracy: Exclude<Accuracy, string>, backend: Backend): number {
-  if ("ulps" in accuracy) return accuracy.ulps[backend.accuracy === "host double" ? "host" : backend.accuracy];
   const { ulps } = backend.dialect.functions[accuracy.function];
   if (ulps !== undefined) return ulps;
   throw new Error(`tolerances: ${backend.name} does not state how exact the scalar function "${accuracy.function}" is`);

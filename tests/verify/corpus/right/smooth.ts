@@ -137,6 +137,12 @@ const saturated = listed("saturation", ok, {
     checks: every,
   },
   "an error function's tail": { f: (x) => erf(x), inputs: [[5, -6, 0.1]], checks: every },
+  "an error function that is 1 in doubles": { f: (x) => erf(x), inputs: [[-9, -6.1, 6.1, 9]], checks: every },
+  "gelu where the error function is 1 in doubles": {
+    f: (x) => mul(mul(0.5, x), add(1, erf(div(x, Math.SQRT2)))),
+    inputs: [[-9, -6.1, 6.1, 9]],
+    checks: every,
+  },
   "exponentials of -50 and 50": { f: (x) => exp(x), inputs: [[-50, 50, 0]], checks: every },
   "a bell's tail": { f: (x) => exp(neg(square(x))), inputs: [[6, 8, 0.5]], checks: every },
   "a focal loss of sure predictions": {
