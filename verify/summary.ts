@@ -143,7 +143,10 @@ function isMostlyNoise(elements: readonly ElementReport[]): boolean {
 /** How far from the witness an element may be that cannot be decided, relative to the largest derivative. */
 const FAR = 1e-2;
 
-/** Whether an element that cannot be decided is far from what the witness says. */
+/**
+ * Whether an element that cannot be decided is far from what the witness says, which may be off by as much as the
+ * largest derivative; where it may be off by more, it says nothing.
+ */
 function isDoubtful(elements: readonly ElementReport[]): boolean {
   const open = elements.filter(({ verdict, estimate }) => verdict === "noise" && estimate < Infinity);
   if (open.length === 0) return false;
@@ -152,7 +155,7 @@ function isDoubtful(elements: readonly ElementReport[]): boolean {
     const size = Math.max(Math.abs(analytic), Math.abs(numeric));
     if (size > largest && size < Infinity) largest = size;
   }
-  return open.some(({ error }) => error > FAR * largest);
+  return open.some(({ error, estimate }) => error > FAR * largest && estimate <= largest);
 }
 
 /** Findings that leave a question open although nothing is wrong. */
