@@ -1,6 +1,5 @@
 /** The results of a check as a report. */
 import type { Judged, VariableResult } from "./differences/numeric.ts";
-import { largestOf } from "./arrays.ts";
 import { indexOf, type Input } from "./inputs.ts";
 import type { Asked } from "./options.ts";
 import type {
@@ -26,6 +25,8 @@ function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
 interface Results {
   readonly elements: readonly (VariableResult & Partial<Evidence> | null)[];
   readonly directions: readonly Judged[];
+  /** Where the numeric derivatives along directions come from, of a function on the tape. */
+  readonly witness?: Witness;
 }
 
 /** Where the numeric derivatives of a variable come from. */
@@ -34,10 +35,19 @@ interface Evidence {
   readonly second: ReadonlyMap<number, Second>;
 }
 
+/** The part of an element report that witnesses add. */
+interface Said {
+  witness?: Witness;
+  second?: Second;
+}
+
+/** No reports. */
+const NONE: readonly never[] = [];
+
 /** The results of one order as element reports; elements that were not looked at have none. */
 export function elementReports(
   order: 1 | 2,
-  { elements, directions }: Results,
+  { elements, directions, witness }: Results,
   shapes: readonly (readonly number[])[],
   positions: readonly number[],
 ): ElementReport[] {
@@ -55,24 +65,20 @@ export function elementReports(
     estimate,
     verdict,
   });
-  const onTape = elements.some((result) => result?.witnesses) || elements.every((result) => result === null);
   return [
-    ...directions.map((judged, i) => ({
-      ...report(-1, [i], judged),
-      ...(onTape ? { witness: "duals" as const } : {}),
-    })),
+    ...directions.map((judged, i) => ({ ...report(-1, [i], judged), ...(witness ? { witness } : {}) })),
     ...elements.flatMap((result, k) =>
       result
-        ? result.verdicts.flatMap((verdict, i): ElementReport | [] => {
-          if (verdict === "untested") return [];
+        ? result.verdicts.flatMap((verdict, i): ElementReport | readonly never[] => {
+          if (verdict === "untested") return NONE;
           const { analytic, numeric, estimate, witnesses, second } = result;
           const judged = { analytic: analytic[i], numeric: numeric[i], estimate: estimate[i], verdict };
+          // There may be many: copies take time.
+          const element: ElementReport & Said = report(positions[k], indexOf(i, shapes[k]), judged);
           const also = second?.get(i);
-          return {
-            ...report(positions[k], indexOf(i, shapes[k]), judged),
-            ...(witnesses ? { witness: witnesses[i] } : {}),
-            ...(also ? { second: also } : {}),
-          };
+          if (witnesses) element.witness = witnesses[i];
+          if (also) element.second = also;
+          return element;
         })
         : []
     ),
@@ -137,13 +143,19 @@ function isMostlyNoise(elements: readonly ElementReport[]): boolean {
 /** How far from the witness an element may be that cannot be decided, relative to the largest derivative. */
 const FAR = 1e-2;
 
-/** Whether an element that cannot be decided is far from what the witness says. */
+/**
+ * Whether an element that cannot be decided is far from what the witness says, which may be off by as much as the
+ * largest derivative; where it may be off by more, it says nothing.
+ */
 function isDoubtful(elements: readonly ElementReport[]): boolean {
-  const sizes = elements.flatMap(({ analytic, numeric }) => [Math.abs(analytic), Math.abs(numeric)]);
-  const largest = largestOf(sizes);
-  return elements.some(({ verdict, error, estimate }) =>
-    verdict === "noise" && estimate < Infinity && error > FAR * largest
-  );
+  const open = elements.filter(({ verdict, estimate }) => verdict === "noise" && estimate < Infinity);
+  if (open.length === 0) return false;
+  let largest = 0;
+  for (const { analytic, numeric } of elements) {
+    const size = Math.max(Math.abs(analytic), Math.abs(numeric));
+    if (size > largest && size < Infinity) largest = size;
+  }
+  return open.some(({ error, estimate }) => error > FAR * largest && estimate <= largest);
 }
 
 /** Findings that leave a question open although nothing is wrong. */

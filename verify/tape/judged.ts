@@ -1,6 +1,6 @@
 /** The options and the results of an examination. */
 import type { Judged, VariableResult } from "../differences/numeric.ts";
-import type { Finding } from "../report/report.ts";
+import type { Finding, Witness } from "../report/report.ts";
 import type { TapeResult } from "./judge.ts";
 
 /** Options of an examination. */
@@ -17,6 +17,8 @@ export interface JudgedAll {
   readonly elements: readonly (TapeResult | null)[];
   /** The results along directions through all variables. */
   readonly directions: readonly Judged[];
+  /** Where the numeric derivatives along directions come from. */
+  readonly witness: Witness;
   readonly findings: readonly Finding[];
   /** Whether the derivative depends on how ties are taken, so that there is none at the point, or one that dual numbers cannot tell. */
   readonly tie: boolean;

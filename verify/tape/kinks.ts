@@ -13,8 +13,8 @@ const APART = 1e-9;
 const NOISES = 16;
 /** Beyond this fraction of the terms rounding is no excuse: at a tie it takes the other side, which looks like noise. */
 const PLAIN = 1e-3;
-/** How many branches are tried, and how many if few elements are tied: so many that all are seen. */
-const BRANCHES = { many: 64, few: 256 };
+/** How many branches are tried, at first and in all, and how many if few elements are tied: so many that all are seen. */
+const BRANCHES = { first: 16, many: 64, few: 256 };
 /** The most elements whose branches are all seen. */
 const FEW = 4;
 /** Random directions along which tied elements move together. */
@@ -74,16 +74,27 @@ export class Kinks {
     return this.#opposites = [one, one.map((moves) => moves.map((by) => -by))];
   }
 
-  /** Whether slopes along a direction differ with the way in which ties are taken, by more than rounding if that is measured. */
+  /** Whether two slopes along a direction differ, by more than rounding if that is measured. */
+  #differ(direction: Direction, one: Slope, other: Slope, measured: boolean): boolean {
+    const apart = Math.abs(one.value - other.value), sizes = one.size + other.size, least = APART * sizes;
+    if (!(apart > least) || !measured || apart > PLAIN * sizes) return apart > least;
+    return apart > least + NOISES * this.#duals.noise(direction);
+  }
+
+  /** Whether the slopes on both sides differ. */
+  #bends(direction: Direction, measured: boolean): boolean {
+    const [behind, ahead] = this.#duals.oneSided(direction);
+    return this.#differ(direction, behind, ahead, measured);
+  }
+
+  /** Whether slopes along a direction differ with the way in which ties are taken. */
   #depends(direction: Direction, measured: boolean): boolean {
-    const { value, size } = this.#duals.along(direction);
-    const differs = (slope: Slope) => {
-      const apart = Math.abs(slope.value - value), sizes = size + slope.size, least = APART * sizes;
-      if (!(apart > least) || !measured || apart > PLAIN * sizes) return apart > least;
-      return apart > least + NOISES * this.#duals.noise(direction);
-    };
-    return this.#duals.oneSided(direction).some(differs) ||
-      this.#towards().some((towards) => differs(this.#duals.branch(towards, direction)));
+    const [behind, ahead] = this.#duals.oneSided(direction);
+    if (this.#differ(direction, behind, ahead, measured)) return true;
+    // Ties that cancel on both sides, or of more than two numbers.
+    const taken = this.#duals.along(direction);
+    return this.#differ(direction, ahead, taken, measured) ||
+      this.#towards().some((to) => this.#differ(direction, this.#duals.branch(to, direction), taken, measured));
   }
 
   /** Whether ties make any difference to the derivative. */
@@ -106,11 +117,14 @@ export class Kinks {
     if (!this.tie) return [];
     const known = this.#found.get(limit);
     if (known) return known;
-    const found = involved(
-      this.#direction,
-      (group) => this.#depends(restricted(this.#direction, group), group.to - group.from === 1),
-      limit,
-    );
+    const search = (direction: Direction, test: (group: Direction, measured: boolean) => boolean, most: number) =>
+      involved(direction, (group) => test(restricted(direction, group), group.to - group.from === 1), most);
+    const found = search(this.#direction, (group, measured) => this.#bends(group, measured), limit);
+    const others = this.#direction.map((moves) => moves.slice());
+    for (const [k, i] of found) others[k][i] = 0;
+    if (found.length < limit && this.#depends(others, true)) {
+      found.push(...search(others, (group, measured) => this.#depends(group, measured), limit - found.length));
+    }
     this.#found.set(limit, found);
     return found;
   }
@@ -152,6 +166,8 @@ export class Kinks {
     });
     if (isIn(sides)) return placed("sides", sides);
     if (!Number.isFinite(value + slack)) return placed("unknown", sides);
+    const soon = this.#branches.spread(direction, BRANCHES.first, isIn);
+    if (isIn(soon)) return placed("branches", soon);
     // Measured only where something is off.
     const noise = NOISES * (this.#point.problem.noise.along(direction) + this.#duals.noise(direction));
     slack += sides.high - sides.low > PLAIN * size ? Math.min(noise, PLAIN * size) : noise;

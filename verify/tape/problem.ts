@@ -60,6 +60,7 @@ export class TapeProblem implements Problem {
   /** Prepared on first use. */
   #rounding: Bound | null = null;
   #noise: GradientNoise | null = null;
+  #margin: number | null = null;
   #free: BoundPlan | null = null;
   /** The decisions at the point, kept where they are compared with others. */
   #decided: readonly Float64Array[] | null = null;
@@ -125,6 +126,7 @@ export class TapeProblem implements Problem {
     this.#decide.run();
     if (this.#rounding) this.#rounding.settled = false;
     this.#noise = null;
+    this.#margin = null;
     this.#decided = null;
     return this.#differentiate.run();
   }
@@ -285,7 +287,7 @@ export class TapeProblem implements Problem {
 
   /** The relative distance of the nearest comparison from its other result; `null` if there is no comparison. */
   margin(): number | null {
-    const margin = this.#comparisons.reduce((least, comparison) => Math.min(least, marginOf(comparison)), Infinity);
-    return margin === Infinity ? null : margin;
+    this.#margin ??= this.#comparisons.reduce((least, comparison) => Math.min(least, marginOf(comparison)), Infinity);
+    return this.#margin === Infinity ? null : this.#margin;
   }
 }
