@@ -1,4 +1,4 @@
-/** What the two witnesses of a gradient see, and how the report says so. */
+/** The two witnesses of a gradient, and how the report presents them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

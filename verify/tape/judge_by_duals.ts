@@ -79,7 +79,7 @@ export function judgeByDuals(
   const close = !fast || kinks.tie || directions.some(({ verdict }) => verdict === "wrong" || verdict === "noise");
   problem.variables.forEach((_, k) => {
     if (close) judgement.lookAt(k);
-    // What is not finite has no part in a direction.
+    // Elements that are not finite are left out of directions.
     else if (notFiniteAt(differences.analytic[k]) >= 0) {
       judgement.lookAt(
         k,

@@ -1,4 +1,4 @@
-/** What is asked of an examination, and what comes of it. */
+/** The options and the results of an examination. */
 import type { Judged, VariableResult } from "../differences/numeric.ts";
 import type { Finding, Witness } from "../report/report.ts";
 import type { TapeResult } from "./judge.ts";
@@ -11,7 +11,7 @@ export interface ExamineOptions {
   readonly resamples: number;
 }
 
-/** What was judged: elements, directions, and what else there is to say. */
+/** The results by element and by direction, and the findings. */
 export interface JudgedAll {
   /** The results per variable; `null` if its elements were not examined. */
   readonly elements: readonly (TapeResult | null)[];
