@@ -53,7 +53,7 @@ export function shareOut(
   return shared;
 }
 
-/** What runs add up to. */
+/** The totals of several runs. */
 export interface Sums {
   readonly runs: number;
   readonly counts: Readonly<Record<Verdict, number>>;

@@ -114,7 +114,7 @@ export async function checkTape(
   });
 }
 
-/** What the values that the function reads back do to its result. */
+/** The findings about values that the function reads back. */
 async function readBackFindings(
   f: TensorFunction,
   inputs: readonly Input[],
@@ -183,7 +183,7 @@ function departure(
   };
 }
 
-/** What was found of each element, by input, and how many elements were not looked at. */
+/** The results of each element, by input, and how many elements were not examined. */
 function elementsOf(
   inputs: readonly Input[],
   recording: Recording,

@@ -109,7 +109,7 @@ function checkPlain(
     device: null,
     inputs: inputs.map((input, i) => inputReport(input, judged?.elements[i] ?? null)),
     elements,
-    untested: inputs.reduce((sum, { values }) => sum + values.length, 0) -
+    untested: inputs.reduce((sum, { values, dtype }) => sum + (dtype === "float" ? values.length : 0), 0) -
       elements.filter(({ input }) => input >= 0).length,
     findings,
     blocked: judged === null,

@@ -52,25 +52,32 @@ export interface PlainOptions {
   readonly tolerance?: number;
 }
 
-/** A plain function as a numeric problem. */
+/** A plain function as a numeric problem: in terms of its float inputs, with the others held. */
 class PlainProblem implements Problem {
   readonly variables: readonly Float64Array[];
+  /** Which inputs the variables are. */
+  readonly floats: readonly number[];
+  /** What `value` or `gradient` threw at a point that values were moved to, if one did. */
+  failure: string | null = null;
   readonly weights = [Float64Array.of(1)];
   readonly epsilon: number;
   readonly terms = null;
   readonly #f: PlainFunction;
+  readonly #values: readonly Float64Array[];
   readonly #single: boolean;
   readonly #tolerance: number;
   /** The gradient at the point, and the errors of its elements, measured on first use. */
   #gradient: readonly Float64Array[] = [];
   #errors: GradientErrors | null = null;
 
-  constructor(f: PlainFunction, variables: readonly Float64Array[], { precision, tolerance = 0 }: PlainOptions) {
+  constructor(f: PlainFunction, inputs: readonly Input[], { precision, tolerance = 0 }: PlainOptions) {
     this.#f = f;
     this.#single = precision === "float32";
     this.#tolerance = tolerance;
     this.epsilon = this.#single ? 2 ** -23 : 2 ** -52;
-    this.variables = variables;
+    this.#values = inputs.map(({ values }) => (this.#single ? Float64Array.from(values, Math.fround) : values.slice()));
+    this.floats = [...inputs.keys()].filter((i) => inputs[i].dtype === "float");
+    this.variables = this.floats.map((i) => this.#values[i]);
   }
 
   round(x: number): number {
@@ -79,16 +86,37 @@ class PlainProblem implements Problem {
 
   /** Copies, so that writes to the arguments do not reach the next call. */
   arrays(): (Float32Array | Float64Array)[] {
-    return this.variables.map((values) => (this.#single ? Float32Array.from(values) : values.slice()));
+    return this.#values.map((values) => (this.#single ? Float32Array.from(values) : values.slice()));
   }
 
   settle(): readonly Float64Array[] {
     this.#errors = null;
-    return this.#gradient = this.#gradients().map((g) => Float64Array.from(g));
+    return this.#gradient = this.gradient();
   }
 
+  /** The gradient at the current values, as copies; not a number where that throws. */
+  readonly gradient = (): readonly Float64Array[] => {
+    const gradients = this.#tried("gradient", () => this.#f.gradient(this.arrays()), []);
+    return this.floats.map((i, k) => {
+      const given = gradients[i] ?? [];
+      const copy = new Float64Array(this.variables[k].length);
+      for (let j = 0; j < copy.length; j++) copy[j] = given[j] ?? NaN;
+      return copy;
+    });
+  };
+
+  /** The value; not a number where the function throws, which is outside its domain. */
   evaluate(): readonly Float64Array[] {
-    return [Float64Array.of(call("value", () => this.#f.value(this.arrays())))];
+    return [Float64Array.of(this.#tried("value", () => this.#f.value(this.arrays()), NaN))];
+  }
+
+  #tried<T>(name: string, f: () => T, otherwise: T): T {
+    try {
+      return f();
+    } catch (error) {
+      this.failure ??= `${name} throws at a point nearby: ${messageOf(error)}`;
+      return otherwise;
+    }
   }
 
   rounding(move: () => void): null {
@@ -97,12 +125,8 @@ class PlainProblem implements Problem {
   }
 
   gradientRounding(weights: readonly Float64Array[], kink: boolean): number {
-    this.#errors ??= new GradientErrors(this, this.#gradient, () => this.#gradients(), this.#tolerance);
+    this.#errors ??= new GradientErrors(this, this.#gradient, this.gradient, this.#tolerance);
     return this.#errors.of(weights, kink);
-  }
-
-  #gradients(): readonly ArrayLike<number>[] {
-    return call("gradient", () => this.#f.gradient(this.arrays()));
   }
 }
 
@@ -120,6 +144,9 @@ function sameArrays(a: readonly ArrayLike<number>[], b: readonly ArrayLike<numbe
   return a.every((values, k) => sameValues(values, b[k]));
 }
 
+/** How often the value is computed again, to see whether it stays. */
+const REPEATS = 3;
+
 /** Calls a plain function and checks the results' types, before anything is compared. */
 function tryOut(
   f: PlainFunction,
@@ -135,7 +162,9 @@ function tryOut(
   if (typeof value !== "number") {
     throw new UsageError(`gradcheck: value must return a number, got a ${typeof value}`);
   }
-  const gradients = call("gradient", () => f.gradient(given)) as unknown;
+  const first = call("gradient", () => f.gradient(given)) as unknown;
+  // As copies: the function may return the same arrays each time.
+  const gradients = Array.isArray(first) ? first.map((g) => (g?.length === undefined ? g : Array.from(g))) : first;
   if (!Array.isArray(gradients) || gradients.length !== inputs.length) {
     throw new UsageError(
       `gradcheck: gradient must return an array of ${inputs.length} arrays, one per input, got ${
@@ -146,20 +175,24 @@ function tryOut(
   if (!sameArrays(given, problem.arrays())) {
     findings.push({ check: "mutation", severity: "error", message: "the function writes to its arguments" });
   }
-  inputs.forEach(({ name, values }, k) => {
+  inputs.forEach(({ name, values, dtype }, k) => {
+    if (dtype !== "float") return;
     const length = (gradients[k] as ArrayLike<number> | null)?.length;
     if (length === values.length) return;
     const message = `the gradient of ${name} has ${length ?? "no"} elements, expected ${values.length}`;
     findings.push({ check: "shape", severity: "error", message });
   });
-  const repeated = f.value(problem.arrays());
+  const repeated = Array.from({ length: REPEATS }, () => call("value", () => f.value(problem.arrays())))
+    .find((again) => !Object.is(again, value));
   const usable = !findings.some(({ check }) => check === "shape");
-  if (!Object.is(repeated, value)) {
+  if (repeated !== undefined) {
     const message = `the function returns ${value} and then ${repeated} for the same arrays`;
     findings.push({ check: "determinism", severity: "error", message });
     return { findings, usable: false };
   }
-  if (usable && !sameArrays(gradients, f.gradient(problem.arrays()))) {
+  const isFloat = (_: unknown, i: number) => inputs[i].dtype === "float";
+  const again = call("gradient", () => f.gradient(problem.arrays()));
+  if (usable && !sameArrays(gradients.filter(isFloat), again.filter(isFloat))) {
     findings.push({
       check: "determinism",
       severity: "error",
@@ -179,19 +212,23 @@ export function examinePlain(
   inputs: readonly Input[],
   options: JudgeOptions & PlainOptions & { readonly seed: number },
 ): { findings: Finding[]; judged: JudgedAll | null } {
-  const single = options.precision === "float32";
-  const variables = inputs.map(({ values }) => (single ? Float64Array.from(values, Math.fround) : values.slice()));
-  const problem = new PlainProblem(f, variables, options);
+  const problem = new PlainProblem(f, inputs, options);
+  const { floats } = problem;
   const { findings, usable } = tryOut(f, problem, inputs);
   if (!usable) return { findings, judged: null };
   const judged = judgeGradient(
     new Differences(problem),
     {
-      name: (k) => inputs[k].name,
-      element: (k, i) => elementText(inputs[k].name, i, inputs[k].shape),
+      name: (k) => inputs[floats[k]].name,
+      element: (k, i) => elementText(inputs[floats[k]].name, i, inputs[floats[k]].shape),
     },
     randomFrom(options.seed),
     options,
   );
-  return { findings: [...findings, ...judged.findings], judged };
+  if (problem.failure !== null) {
+    const message = `${problem.failure}; such points are taken to be outside of the function's domain`;
+    findings.push({ check: "domain", severity: "warning", message });
+  }
+  const elements = inputs.map((_, i) => judged.elements[floats.indexOf(i)] ?? null);
+  return { findings: [...findings, ...judged.findings], judged: { ...judged, elements } };
 }

@@ -25,6 +25,8 @@ function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
 interface Results {
   readonly elements: readonly (VariableResult & Partial<Evidence> | null)[];
   readonly directions: readonly Judged[];
+  /** Where the numeric derivatives along directions come from, of a function on the tape. */
+  readonly witness?: Witness;
 }
 
 /** Where the numeric derivatives of a variable come from. */
@@ -45,7 +47,7 @@ const NONE: readonly never[] = [];
 /** The results of one order as element reports; elements that were not looked at have none. */
 export function elementReports(
   order: 1 | 2,
-  { elements, directions }: Results,
+  { elements, directions, witness }: Results,
   shapes: readonly (readonly number[])[],
   positions: readonly number[],
 ): ElementReport[] {
@@ -63,12 +65,8 @@ export function elementReports(
     estimate,
     verdict,
   });
-  const onTape = elements.some((result) => result?.witnesses) || elements.every((result) => result === null);
   return [
-    ...directions.map((judged, i) => ({
-      ...report(-1, [i], judged),
-      ...(onTape ? { witness: "duals" as const } : {}),
-    })),
+    ...directions.map((judged, i) => ({ ...report(-1, [i], judged), ...(witness ? { witness } : {}) })),
     ...elements.flatMap((result, k) =>
       result
         ? result.verdicts.flatMap((verdict, i): ElementReport | readonly never[] => {
@@ -145,7 +143,10 @@ function isMostlyNoise(elements: readonly ElementReport[]): boolean {
 /** How far from the witness an element may be that cannot be decided, relative to the largest derivative. */
 const FAR = 1e-2;
 
-/** Whether an element that cannot be decided is far from what the witness says. */
+/**
+ * Whether an element that cannot be decided is far from what the witness says, which may be off by as much as the
+ * largest derivative; where it may be off by more, it says nothing.
+ */
 function isDoubtful(elements: readonly ElementReport[]): boolean {
   const open = elements.filter(({ verdict, estimate }) => verdict === "noise" && estimate < Infinity);
   if (open.length === 0) return false;
@@ -154,7 +155,7 @@ function isDoubtful(elements: readonly ElementReport[]): boolean {
     const size = Math.max(Math.abs(analytic), Math.abs(numeric));
     if (size > largest && size < Infinity) largest = size;
   }
-  return open.some(({ error }) => error > FAR * largest);
+  return open.some(({ error, estimate }) => error > FAR * largest && estimate <= largest);
 }
 
 /** Findings that leave a question open although nothing is wrong. */

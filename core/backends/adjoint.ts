@@ -10,7 +10,7 @@ import { sizeOf } from "../shape.ts";
 import { type Kernel, kernelOf, type Rounding, roundingOf } from "./float64.ts";
 import { type Code, Name } from "./functions.ts";
 import { Moving } from "./moving.ts";
-import { type Coefficient, type Rule, rules } from "./partials.ts";
+import { type Coefficient, isSum, type Rule, rules } from "./partials.ts";
 import { overCells, Rendering } from "./render.ts";
 
 /** Options of {@link compileAdjoint}. */
@@ -178,7 +178,7 @@ function changedBy(body: readonly Statement[]): Local[] {
 
 /** Whether an assignment adds to a local. */
 function isAddition({ local, value }: Assignment): boolean {
-  return value.kind === "call" && value.name === "sum" && value.args[0] === local;
+  return value.kind === "call" && isSum(rules[value.name]) && value.args[0] === local;
 }
 
 /** The locals that are only added to: their values on the way do not matter. */

@@ -15,6 +15,7 @@ export const hostCosts: Costs = {
   copy: 20_000,
   longestChain: 64,
   mostValues: 500,
+  mostText: 8000,
   longInner: 8,
   muchGuarded: 30_000,
   fewResults: 512,

@@ -19,6 +19,8 @@ export interface Costs {
   readonly longestChain: number;
   /** The values that one kernel computes, repetitions in branches and unrolled loops included. */
   readonly mostValues: number;
+  /** The cost of these values together: a costly function takes many times the text of an addition. */
+  readonly mostText: number;
   /** A reduction of at least this many elements does not run inside another one's loop: it gets separate threads. */
   readonly longInner: number;
   /** Nor does a branch that guards at least this much work, which would be wasted if the value behind it got an array instead. */

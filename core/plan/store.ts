@@ -81,8 +81,9 @@ class Draft {
   readonly args = new Set<Node>();
   /** The values that it computes, inputs last. */
   readonly values: Node[] = [];
-  /** How many copies of values its text has. */
+  /** How many copies of values its text has, and the cost of all of them. */
   copies = 0;
+  text = 0;
   /** The loop iterations of one thread, by the reductions that they belong to. */
   readonly iterations = new Map<Node, number>();
   readonly #places = new Map<string, Place>();
@@ -222,7 +223,10 @@ class Round {
     for (const demand of demands) {
       const { kernel, scope } = demand;
       if (kernel.values.at(-1) !== node) kernel.values.push(node);
-      if (isWork(node)) kernel.copies += scope.copies;
+      if (isWork(node)) {
+        kernel.copies += scope.copies;
+        kernel.text += scope.copies * textOf(node);
+      }
       this.#propagate(node, demand);
     }
   }
@@ -234,18 +238,20 @@ class Round {
     if (demands.some(({ scope }) => scope.depth > 0) && this.#work.needsThreads(node)) return true;
     // A movement only rewrites indices: its input is decided on instead.
     if (!isWork(node)) return false;
-    return this.#isTooMuch(demands) || this.#isWorth(node, usesOf(demands));
+    return this.#isTooMuch(node, demands) || this.#isWorth(node, usesOf(demands));
   }
 
   /**
    * Whether a kernel would become too large. Values computed in a branch are not known outside it, so a chain of branches can repeat
    * its beginning exponentially often.
    */
-  #isTooMuch(demands: readonly Demand[]): boolean {
+  #isTooMuch(node: Node, demands: readonly Demand[]): boolean {
+    const { mostValues, mostText } = this.#costs;
+    const own = textOf(node);
     const copies = new Map<Draft, number>();
     for (const { kernel, scope } of demands) {
-      const sum = (copies.get(kernel) ?? kernel.copies) + scope.copies;
-      if (sum > this.#costs.mostValues) return true;
+      const sum = (copies.get(kernel) ?? 0) + scope.copies;
+      if (kernel.copies + sum > mostValues || kernel.text + sum * own > mostText) return true;
       copies.set(kernel, sum);
     }
     return false;
@@ -383,6 +389,11 @@ class Round {
 /** Whether a value is computed rather than read from somewhere else. */
 function isWork({ kernel }: Node): boolean {
   return kernel.kind !== "movement" && kernel.kind !== "position";
+}
+
+/** The cost of a copy of a value in the text of a kernel. */
+function textOf({ kernel }: Node): number {
+  return kernel.kind === "elementwise" ? kernel.cost : 1;
 }
 
 /** How often a value is computed if it has no array. */

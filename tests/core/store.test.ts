@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { compileForHost, float64 } from "../../core/backends/float64.ts";
+import { renderLoop } from "../../core/backends/render.ts";
 import { webgpu } from "../../core/backends/webgpu.ts";
 import { Work } from "../../core/plan/costs.ts";
 import { buildGraph, type Graph } from "../../core/plan/graph.ts";
@@ -12,6 +13,7 @@ import { Program } from "../../core/program.ts";
 import {
   add,
   concat,
+  erf,
   exp,
   grad,
   greater,
@@ -210,3 +212,20 @@ for (const [name, build] of Object.entries(unrolled)) {
     assert.ok(whole.lines <= 2.6 * half.lines, `${half.lines} lines, then ${whole.lines}`);
   });
 }
+
+/** V8 optimizes no function of more than 60 KB of bytecode, which is about so many characters. */
+const OPTIMIZED = 140_000;
+
+test("kernels of many costly values are short enough for V8 to optimize [float64]", () => {
+  const x = tensor(Float64Array.from({ length: 8 }, (_, i) => i / 8));
+  for (const f of [erf, tanh, sigmoid, square]) {
+    let level = Array.from({ length: 300 }, (_, i) => f(mul(x, 1 + i / 100)));
+    while (level.length > 1) {
+      level = Array.from({ length: Math.ceil(level.length / 2) }, (_, i) => level.slice(2 * i, 2 * i + 2).reduce(add));
+    }
+    for (const { kernel, name } of new Program(level).plan(float64).steps) {
+      const { length } = renderLoop(kernel).body;
+      assert.ok(length <= OPTIMIZED, `${f.op.name}: a kernel of "${name}" has ${length} characters`);
+    }
+  }
+});

@@ -30,7 +30,7 @@ const { CommandError }: typeof import("../../bin/arguments.ts") = await load("bi
 const { check }: typeof import("../../bin/check.ts") = await load("bin/check");
 const { merge }: typeof import("../../bin/merge.ts") = await load("bin/merge");
 
-/** What is the same in every runtime, and starts many processes. */
+/** Skips tests outside Node that start many processes and depend on no runtime. */
 const elsewhere = runtime === "node" ? undefined : "the command does the same in every runtime; Node tries it";
 
 /** Examples, as a file that this runtime loads without a compiler. */

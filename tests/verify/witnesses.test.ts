@@ -1,4 +1,4 @@
-/** What the two witnesses of a gradient see, and how the report says so. */
+/** The two witnesses of a gradient, and how the report presents them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -32,7 +32,14 @@ import {
   where,
 } from "../../mod.ts";
 import { abs } from "../../mod.ts";
-import { gradcheck, type GradcheckOptions, type InputLike, reportText, type TensorFunction } from "../../verify/mod.ts";
+import {
+  gradcheck,
+  type GradcheckOptions,
+  type InputLike,
+  type PlainFunction,
+  reportText,
+  type TensorFunction,
+} from "../../verify/mod.ts";
 import { plantFunction } from "../support/functions.ts";
 import { record } from "../../core/record.ts";
 import { exponential } from "./support.ts";
@@ -54,18 +61,36 @@ test("an error of 1e-10 in a smooth function is found, by duals [float64]", asyn
   assert.equal(worst.second?.witness, "differences");
 });
 
-test("a function without a known derivative is judged by differences [float64]", async () => {
+/** A cube whose kernel calls a function without a known derivative, and whose gradient has a factor. */
+function cubed(factor: number): TensorFunction {
   const cube = plantFunction(([x]) => `(${x} * ${x} * ${x})`);
-  const f = (factor: number) => (x: Tensor) =>
+  return (x) =>
     record({
       name: "cube",
       infer: ([t]) => ({ shape: t.shape, dtype: "float" }),
       kernel: { kind: "elementwise", cost: 1, expression: ([t], _, { call }) => call(cube, t) },
       vjp: [({ cotangent, inputs: [t] }) => mul(cotangent, mul(factor, square(t)))],
     }, [x]);
-  const right = await check(f(3), [[1, -2]]);
+}
+
+test("a function without a known derivative is judged by differences [float64]", async () => {
+  const right = await check(cubed(3), [[1, -2]]);
   assert.deepEqual([right.verdict, right.worst[0].witness], ["ok", "differences"]);
-  assert.equal((await check(f(3.01), [[1, -2]])).verdict, "wrong");
+  assert.equal((await check(cubed(3.01), [[1, -2]])).verdict, "wrong");
+});
+
+test("directions name the witness that judged them [float64]", async () => {
+  const witnesses = async (f: TensorFunction | PlainFunction) => {
+    const { worst } = await gradcheck(f, [[0.3, -1, 2]], { mode: "fast", seed: 1 });
+    return new Set(worst.filter(({ input }) => input < 0).map(({ witness = "differences" }) => witness));
+  };
+  const cubes: PlainFunction = {
+    value: ([x]) => x[0] ** 3 + x[1] ** 3 + x[2] ** 3,
+    gradient: ([x]) => [Array.from(x, (a) => 3 * a * a)],
+  };
+  assert.deepEqual(await witnesses(cubes), new Set(["differences"]));
+  assert.deepEqual(await witnesses((x) => sum(square(x))), new Set(["duals"]));
+  assert.deepEqual(await witnesses(cubed(3)), new Set(["differences"]));
 });
 
 const readBack: Record<string, [f: TensorFunction, found: boolean]> = {

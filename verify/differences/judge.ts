@@ -1,12 +1,13 @@
 /** Judges a whole gradient by finite differences: element by element, along directions, at ties and beside kinks. */
 import type { Verdict } from "../report/report.ts";
 import { allowConventions, allowRounding, judgedAgain } from "./allowances.ts";
+import { judgeFinely } from "./fine.ts";
 import { kinkFindings, markFindings, missingFindings, tieFindings, type Words } from "./findings.ts";
 import { type Line, lineThrough, type Moves, movesByEffect, movesBySize, type Position } from "./line.ts";
 import type { Differences, Judged } from "./numeric.ts";
 import { scaleOf } from "./precision.ts";
 import type { Differentiated } from "./problem.ts";
-import { isWrong, type JudgedAll, offOf } from "./results.ts";
+import { isWrong, type JudgedAll, note, offOf, untested } from "./results.ts";
 import { suspectsAlong, type Suspicion } from "./search.ts";
 import { isTooSlow, taylorFinding, taylorRate } from "./taylor.ts";
 
@@ -33,8 +34,10 @@ const ALL_STEPS = 50;
 const FEW = 64;
 /** On kinks, a few will do: all elements of the same values are taken to be on kinks, too. */
 const FEW_KINKS = 8;
-/** Parts of the largest effects at which directions even them out. */
+/** The parts of the elements whose effects are left as they are when the others' are reduced to them. */
 const QUANTILES = [0.5, 0.1];
+/** All effects together must be this many times what rounding does to the function. */
+const CLEAR = 2 ** 14;
 
 /** Compares an analytic gradient with finite differences. */
 export function judgeGradient(
@@ -66,6 +69,15 @@ export function judgeGradient(
 
   allowConventions(differences, elements, random);
   directions = allowRounding(differences, elements, directions);
+  if (!isWrong({ elements, directions, findings: [] })) {
+    const fine = judgeFinely(differences, elements, { random, mode: options.mode });
+    directions = [...directions, ...fine.directions];
+    const some = fine.elements.length > 0
+      ? elements.map((result, k) => result ?? untested(differences.analytic)[k])
+      : [];
+    for (const { at, judged } of fine.elements) note(some, at, judged);
+    if (some.length > 0) elements = some;
+  }
   const findings = [
     ...tieFindings(differences, elements, words, random),
     ...kinkFindings(differences, elements, words, { random, attempts: options.resamples }),
@@ -93,14 +105,19 @@ function without(moves: Moves, elements: readonly Position[]): Moves {
 
 /** The directions of fast mode: half of them move elements by their size, half so that they have even effects. */
 function directionsOf(
-  { problem, analytic }: Differences,
+  { problem, analytic, total }: Differences,
   first: Moves,
   strange: readonly Position[],
   { random, count }: { random: () => number; count: number },
 ): Moves[] {
+  const elements = problem.variables.reduce((sum, { length }) => sum + length, 0);
+  const least = (CLEAR * problem.epsilon * total) / Math.sqrt(elements);
   return Array.from({ length: count }, (_, d) => [
     d === 0 ? first : without(movesBySize(problem, random), strange),
-    without(movesByEffect(problem, analytic, QUANTILES[d % QUANTILES.length], random), strange),
+    without(
+      movesByEffect(problem, analytic, { quantile: QUANTILES[d % QUANTILES.length], least }, random),
+      strange,
+    ),
   ]).flat();
 }
 
@@ -151,24 +168,10 @@ function suspicionOf(differences: Differences, line: Line, within: number): Susp
 /** Judges some elements alone; the others stay untested. */
 function judgeAlone(differences: Differences, positions: readonly Position[]): Differentiated[] {
   const { variables } = differences.problem;
-  const results = variables.map((values, k): Differentiated => ({
-    analytic: differences.analytic[k].slice(),
-    numeric: new Float64Array(values.length).fill(NaN),
-    estimate: new Float64Array(values.length).fill(Infinity),
-    verdicts: new Array(values.length).fill("untested"),
-    marks: new Map(),
-    bends: new Map(),
-  }));
+  const results = untested(differences.analytic);
   for (const [k, i] of positions) {
     if (results[k].verdicts[i] !== "untested") continue;
-    const { numeric, estimate, verdict, mark, bend } = differences.judge(
-      differences.element(k, i, scaleOf(variables[k])),
-    );
-    results[k].numeric[i] = numeric;
-    results[k].estimate[i] = estimate;
-    results[k].verdicts[i] = verdict;
-    if (mark) results[k].marks.set(i, mark);
-    if (bend !== undefined) results[k].bends.set(i, bend);
+    note(results, [k, i], differences.judge(differences.element(k, i, scaleOf(variables[k]))));
   }
   return results;
 }

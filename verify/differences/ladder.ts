@@ -98,6 +98,15 @@ export class Ladder {
       noise >= BEYOND_ROUNDING * this.rounding[last] * this.step[last];
   }
 
+  /** The shortest step that sees slopes that exclude a derivative; 0 if none does. */
+  shortestAgainst(derivative: number): number {
+    for (let k = this.length - 1; k >= 0; k--) {
+      const [low, high] = [Math.min(this.up[k], this.down[k]), Math.max(this.up[k], this.down[k])];
+      if (derivative < low - 2 * this.noise[k] || derivative > high + 2 * this.noise[k]) return this.step[k];
+    }
+    return 0;
+  }
+
   /** The size of the slope that the longest step sees. */
   longest(): number {
     for (let k = 0; k < this.length; k++) {

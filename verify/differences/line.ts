@@ -78,26 +78,52 @@ export function movesBySize({ variables }: Problem, random: () => number): Moves
   });
 }
 
+/** Random moves in which each element moves by the scale of its variable, up or down. */
+export function movesByScale({ variables }: Problem, random: () => number): Moves {
+  return variables.map((values) => {
+    const scale = scaleOf(values);
+    return values.map(() => signedBits(random) * scale);
+  });
+}
+
+/** Random moves up a gradient, so that all contributions add up. */
+export function movesUphill(problem: Problem, gradient: readonly Float64Array[], random: () => number): Moves {
+  return movesBySize(problem, random).map((by, k) => by.map((x, i) => (x * gradient[k][i] < 0 ? -x : x)));
+}
+
+/** How moves even out the effects of elements. */
+export interface Evenness {
+  /** The part of the elements, those with the smallest effects, that move by all of their size. */
+  readonly quantile: number;
+  /** The smallest effect that rounding leaves to be seen; larger ones are not reduced below it. */
+  readonly least: number;
+}
+
 /**
  * Random moves in which the elements contribute evenly to the derivative, so that small ones are not drowned: each by
- * at most its own size, and by less where its derivative times its size is above the given quantile of all.
+ * at most its own size, and by less where its derivative times its size is large.
  */
 export function movesByEffect(
-  { variables }: Problem,
+  { variables, epsilon }: Problem,
   gradient: readonly Float64Array[],
-  quantile: number,
+  { quantile, least }: Evenness,
   random: () => number,
 ): Moves {
   const effects = variables.map((values, k) => {
     const scale = scaleOf(values);
-    return Float64Array.from(values, (x, i) => Math.abs(gradient[k][i]) * sizeOf(x, scale));
+    return values.map((x, i) => Math.abs(gradient[k][i]) * sizeOf(x, scale));
   });
-  const sorted = Float64Array.from(effects.flatMap((list) => [...list.filter((x) => x > 0 && x < Infinity)])).sort();
-  const even = sorted.length > 0 ? sorted[Math.floor(quantile * (sorted.length - 1))] : Infinity;
+  const sorted = new Float64Array(effects.reduce((sum, { length }) => sum + length, 0));
+  let count = 0;
+  for (const list of effects) {
+    for (let i = 0; i < list.length; i++) if (list[i] > 0 && list[i] < Infinity) sorted[count++] = list[i];
+  }
+  const even = Math.max(least, sorted.subarray(0, count).sort()[Math.floor(quantile * (count - 1))] ?? Infinity);
   return variables.map((values, k) => {
     const scale = scaleOf(values);
-    return Float64Array.from(values, (x, i) => {
-      const share = effects[k][i] > even ? powerBelow(even / effects[k][i]) : 1;
+    return values.map((x, i) => {
+      // Shorter moves would be lost in the rounding of the element.
+      const share = effects[k][i] > even ? powerBelow(Math.max(even / effects[k][i], Math.sqrt(epsilon))) : 1;
       return signedBits(random) * sizeOf(x, scale) * share;
     });
   });

@@ -6,8 +6,11 @@
  * many orders of magnitude is computed. It is read without regard to the analytic derivative: a value counts if three
  * neighbouring steps agree (a plateau) and no shorter step contradicts them, never because a single step matches the
  * expected value.
+ *
+ * Where only the outputs are known, fits see what steps do not: an error in digits that rounding hides from each of them.
  */
 import type { Verdict } from "../report/report.ts";
+import { APART_FROM_FIT, fitAlong, type Fitted, type Fitting } from "./fitted.ts";
 import { jumpWithin, natureOf } from "./jump.ts";
 import { Ladder } from "./ladder.ts";
 import { elementLine, type Line, lineThrough, movesBySize, movesTogether, type Position } from "./line.ts";
@@ -15,15 +18,29 @@ import { ANALYTIC_ROUNDINGS, type Precision, precisionOf, ROUNDINGS, scaleOf, si
 import type { Differentiated, Judged, Mark, Problem, VariableResult } from "./problem.ts";
 import { CLOSES } from "./plateau.ts";
 import { judgedOf, readFully, roundingAlong, verdictOf } from "./reading.ts";
+import { GRADIENTS, isSteady, type Off } from "./steady.ts";
 import { Sums } from "./sums.ts";
 
-export type { Judged, Line, Position, Problem, VariableResult };
+export type { Fitted, Judged, Line, Position, Problem, VariableResult };
 export { scaleOf, sizeOf };
 
 /** Central differences with two steps must agree to this relative tolerance before they are extrapolated. */
 const AGREE = 0.01;
 /** The growth factor of the steps that search for any change. */
 const FAR = 256;
+/** A derivative that is wrong and steady so many times need not be computed at further points. */
+const STEADY = 4;
+/** The same for large gradients: so many elements are computed for that, if more than once. */
+const STEADY_WORK = 5e5;
+/** The fewest and the most values of the fit of one line, and how many fits of as many values it takes to be sure. */
+const FEWEST_POINTS = 64;
+const POINTS = 512;
+const FITS = 10;
+/** Fits of single lines may take this part of all other calls... */
+const SHARE = 0.2;
+/** ...but at least so many, or so many when each element counts. */
+const LEAST_CALLS = 2e4;
+const LEAST_WORK = 1e7;
 
 /** Differentiates a problem numerically at a point. */
 export class Differences {
@@ -36,6 +53,10 @@ export class Differences {
   /** The result of the last test of a line with a few steps. */
   #numeric = 0;
   #estimate = 0;
+  /** How often the analytic derivative was wrong and steady. */
+  #steady = 0;
+  /** How many calls single lines' fits have taken. */
+  #forFits = 0;
 
   constructor(problem: Problem) {
     this.problem = problem;
@@ -160,11 +181,101 @@ export class Differences {
     const decides = (estimate: number) => this.#decided(estimate, Math.abs(analytic), surroundings);
     const found = verdictOf(analytic, full, { ladder, decides, line });
     const judged = judgedOf(analytic, full, found.verdict);
+    if (found.verdict !== "wrong" && found.verdict !== "noise") return judged;
+    const isPlain = judged.bend === undefined && !full.reading.infinite && full.others.length === 0;
+    const isAsked = isPlain && line.moving !== "tied" && !(found.verdict === "wrong" && this.#isKnownSteady());
+    const fitted = isAsked ? this.#ponderFit(line, analytic, decides) : null;
+    if (fitted) return fitted;
     if (found.verdict !== "wrong") return judged;
-    if (!ladder.moved && !ladder.known && this.#isSwallowed(line)) {
+    if (!ladder.moved && !ladder.known && (this.#isTiny(line, analytic) || this.#isSwallowed(line))) {
       return { ...judged, verdict: "noise", estimate: Infinity, mark: "staircase" };
     }
-    return this.#doubt(judged, found.off, line, decides);
+    const doubted = this.#doubt(judged, found.off, line, decides);
+    if (doubted.verdict !== "wrong" || this.#isSteadyWithin(line, judged, full.reading.up.step)) return doubted;
+    return { ...judged, verdict: "noise" };
+  }
+
+  /** How many values the fit of a line may have. */
+  #affordedPoints(): number {
+    const total = this.problem.variables.reduce((sum, { length }) => sum + length, 0);
+    const least = Math.min(LEAST_CALLS, LEAST_WORK / total);
+    const left = Math.max(SHARE * (this.calls - this.#forFits), least) - this.#forFits;
+    return Math.min(POINTS, 2 ** Math.floor(Math.log2(Math.max(1, left / FITS))));
+  }
+
+  /** Judges the derivative along a line by a fit, if one decides. */
+  #ponderFit(line: Line, analytic: number, decides: (estimate: number) => boolean): Judged | null {
+    const points = this.#affordedPoints();
+    if (points < FEWEST_POINTS) return null;
+    const before = this.calls;
+    const fitted = this.fit(line, { points, goal: this.#precision.goal * Math.abs(analytic), sure: true });
+    this.#forFits += this.calls - before;
+    if (fitted === null) return null;
+    const { numeric, estimate, off } = fitted;
+    if (off <= estimate) return decides(estimate) ? { analytic, numeric, estimate, verdict: "ok" } : null;
+    if (!(off > APART_FROM_FIT * estimate)) return null;
+    const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
+    const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, decides);
+    return doubted.verdict === "wrong" && !this.#isSteady(line, fitted) ? null : doubted;
+  }
+
+  /** What is left of a derivative that a fit finds wrong, in view of its own errors, and of jumps further away. */
+  judgedByFit(line: Line, fitted: Fitted): Judged {
+    const { analytic, numeric, estimate, off } = fitted;
+    const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
+    const ladder = this.#ladder;
+    ladder.climb(line, this.#sums);
+    if (readFully(line, this.#sums, ladder, analytic).others.length > 0) return { ...judged, verdict: "noise" };
+    const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, () => true);
+    return doubted.verdict === "wrong" && !this.#isSteady(line, fitted) ? { ...judged, verdict: "noise" } : doubted;
+  }
+
+  /** How often the outputs were computed. */
+  get calls(): number {
+    return this.#sums.calls;
+  }
+
+  /** The error of a derivative, relative to itself, that fits aim at. */
+  get goal(): number {
+    return this.#precision.goal;
+  }
+
+  /**
+   * What a fit says of the derivative along a line, but for the errors of the analytic one itself; `null` if the
+   * function is not smooth around the point, or more than its outputs is known.
+   */
+  fit(line: Line, how: Fitting): Fitted | null {
+    const analytic = line.along(this.analytic);
+    const isOpaque = this.problem.terms === null && Number.isFinite(analytic);
+    const fitted = isOpaque ? fitAlong(analytic, line, this.#sums, how) : null;
+    line.move(0);
+    return fitted;
+  }
+
+  /** Whether the analytic derivative is steady as far as steps are needed to see that it is off. */
+  #isSteadyWithin(line: Line, { analytic, numeric, bend }: Judged, plateau: number): boolean {
+    const off = Math.abs(analytic - numeric);
+    const distance = this.#ladder.shortestAgainst(analytic) || plateau;
+    if (bend !== undefined || !Number.isFinite(off) || distance === 0) return true;
+    return this.#isSteady(line, { analytic, off, distance });
+  }
+
+  #isKnownSteady(): boolean {
+    const total = this.problem.variables.reduce((sum, { length }) => sum + length, 0);
+    return this.#steady >= Math.max(1, Math.min(STEADY, STEADY_WORK / (GRADIENTS * total)));
+  }
+
+  /** Whether the analytic derivative is steady; where it has been several times, it is taken to be. */
+  #isSteady(line: Line, off: Off): boolean {
+    if (this.#isKnownSteady()) return true;
+    const steady = isSteady(line, this.#sums, off);
+    if (steady) this.#steady++;
+    return steady;
+  }
+
+  /** Whether all that a derivative does is lost in the rounding of numbers around 1, or of the outputs. */
+  #isTiny(line: Line, analytic: number): boolean {
+    return Math.abs(analytic) * Math.max(line.size, line.reach, 1) <= this.problem.epsilon * Math.max(1, this.total);
   }
 
   /** Whether a function that no step changes does change far away, by jumps that may be the rounding of large numbers. */

@@ -22,6 +22,8 @@ export interface Precision {
   readonly zero: number;
   /** ...or if the given one is 0, to this fraction of the slopes that longer steps see. */
   readonly flat: number;
+  /** The error of a derivative, relative to itself, that fits aim at. */
+  readonly goal: number;
 }
 
 const DOUBLE: Precision = {
@@ -35,6 +37,7 @@ const DOUBLE: Precision = {
   fraction: 1e-8,
   zero: 1e-10,
   flat: 1e-3,
+  goal: 1e-8,
 };
 const SINGLE: Precision = {
   step: 2 ** -4,
@@ -47,6 +50,7 @@ const SINGLE: Precision = {
   fraction: 1e-4,
   zero: 0,
   flat: 5e-2,
+  goal: 1e-5,
 };
 
 /** The precision in which 1 and the next number are `epsilon` apart. */

@@ -20,6 +20,11 @@ export interface Problem {
    * next call.
    */
   settle(): readonly Float64Array[];
+  /**
+   * The analytic derivative at the current values, which need not be the point; valid until the next call. Absent where
+   * that takes a new recording.
+   */
+  readonly gradient?: () => readonly Float64Array[];
   /** The outputs at the current values, with the decisions of the last {@link settle}; valid until the next call. */
   evaluate(): readonly Float64Array[];
   /**

@@ -11,6 +11,8 @@ export class Sums {
   mass = 0;
   /** Whether any output has changed since this was last reset. */
   changed = false;
+  /** How often the outputs were computed. */
+  calls = 0;
   #total = 0;
 
   constructor(problem: Problem) {
@@ -35,6 +37,7 @@ export class Sums {
   /** The difference of the weighted sum from its value at the point. Differences are taken before they are summed. */
   change(): number {
     const now = this.problem.evaluate();
+    this.calls++;
     const { weights } = this.problem;
     let change = 0, mass = 0;
     let some = false;

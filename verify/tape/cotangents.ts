@@ -1,4 +1,4 @@
-/** What a vector-Jacobian product must satisfy, whatever it is the derivative of: determinism, and linearity in the cotangent. */
+/** Properties of every vector-Jacobian product: determinism, and linearity in the cotangent. */
 import type { Tensor } from "../../core/tensor.ts";
 import { largestOf } from "../arrays.ts";
 import { type Differences, scaleOf } from "../differences/numeric.ts";
@@ -65,7 +65,7 @@ class Cotangents {
   }
 }
 
-/** What linearity expects of a gradient: the sum of multiples of others. */
+/** A linear combination of gradients. */
 type Terms = readonly (readonly [factor: number, of: Gradients])[];
 
 /** The sum of terms for a variable, and the size of what is added up. */

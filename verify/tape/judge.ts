@@ -30,7 +30,7 @@ const REFINED = 128;
 /** How many wrong elements of a variable differences are asked about. */
 const CONFIRMED = 8;
 
-/** What another witness says of an element. */
+/** Another witness's derivative by an element. */
 export interface Second {
   readonly witness: Witness;
   readonly numeric: number;
@@ -61,7 +61,7 @@ export function tolerance(analytic: number, numeric: number, size: number): numb
   return AGREE * Math.max(Math.abs(analytic), Math.abs(numeric)) + ROUNDING * size;
 }
 
-/** What the judge found besides verdicts. */
+/** The judge's observations beside its verdicts. */
 export interface Remarks {
   /** Elements whose derivative is infinite. */
   readonly infinite: Position[];

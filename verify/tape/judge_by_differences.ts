@@ -21,6 +21,7 @@ export function judgeByDifferences(
       result && { ...result, witnesses: result.verdicts.map(() => "differences" as const), second: new Map() }
     ),
     directions,
+    witness: "differences",
     findings,
     tie: false,
   };

@@ -63,7 +63,10 @@ export function judgeByDuals(
   const { problem, differences } = witnesses;
   const judgement = new Judgement(witnesses, described, random, options);
   const { elements, directions, findings, kinks } = judgement;
-  if (problem.variables.every(({ length }) => length === 0)) return { elements, directions, findings, tie: false };
+  const witness = "duals";
+  if (problem.variables.every(({ length }) => length === 0)) {
+    return { elements, directions, witness, findings, tie: false };
+  }
   const fast = options.mode === "fast";
   if (fast) {
     const point = { variables: problem.variables, analytic: differences.analytic };
@@ -76,7 +79,7 @@ export function judgeByDuals(
   const close = !fast || kinks.tie || directions.some(({ verdict }) => verdict !== "ok");
   problem.variables.forEach((_, k) => {
     if (close) judgement.lookAt(k);
-    // What is not finite has no part in a direction.
+    // Elements that are not finite are left out of directions.
     else if (notFiniteAt(differences.analytic[k]) >= 0) {
       judgement.lookAt(
         k,
@@ -96,7 +99,7 @@ export function judgeByDuals(
   if (close) settleDirections(judgement);
   taylor(judgement);
   sayMore(judgement, described);
-  return { elements, directions, findings, tie: kinks.tie };
+  return { elements, directions, witness, findings, tie: kinks.tie };
 }
 
 /** Missing gradients, infinite derivatives, and witnesses that disagree. */

@@ -1,6 +1,6 @@
-/** What is asked of an examination, and what comes of it. */
+/** The options and the results of an examination. */
 import type { Judged, VariableResult } from "../differences/numeric.ts";
-import type { Finding } from "../report/report.ts";
+import type { Finding, Witness } from "../report/report.ts";
 import type { TapeResult } from "./judge.ts";
 
 /** Options of an examination. */
@@ -11,12 +11,14 @@ export interface ExamineOptions {
   readonly resamples: number;
 }
 
-/** What was judged: elements, directions, and what else there is to say. */
+/** The results by element and by direction, and the findings. */
 export interface JudgedAll {
   /** The results per variable; `null` if its elements were not examined. */
   readonly elements: readonly (TapeResult | null)[];
   /** The results along directions through all variables. */
   readonly directions: readonly Judged[];
+  /** Where the numeric derivatives along directions come from. */
+  readonly witness: Witness;
   readonly findings: readonly Finding[];
   /** Whether the derivative depends on how ties are taken, so that there is none at the point, or one that dual numbers cannot tell. */
   readonly tie: boolean;

@@ -39,7 +39,7 @@ export interface Placed {
   readonly mixed: boolean;
 }
 
-/** What is known of a point. */
+/** A point and its derivatives. */
 interface Point {
   readonly problem: TapeProblem;
   readonly duals: Duals;

@@ -23,7 +23,7 @@ function madeOf(decisions: readonly Tensor[], history: readonly Tensor[]): Tenso
   return found;
 }
 
-/** What decisions are made of. */
+/** The numbers that decisions depend on. */
 export interface Decided {
   /** The operands of comparisons, as far as they move; each pair once. */
   readonly pairs: readonly (readonly [Tensor, Tensor])[];

@@ -176,7 +176,7 @@ export class TapeProblem implements Problem {
     return this.#decide.results.slice(0, this.#analysis.decisions.length);
   }
 
-  /** The decisions as they are taken after a move. What is held on purpose moves, but counts as a constant. */
+  /** The decisions as they are taken after a move. Values held on purpose move, but count as constants. */
   decisionsAfter(move: readonly Float64Array[]): readonly Float64Array[] {
     if (!this.decides) return this.decisions;
     const here = this.variables.map((values) => values.slice());

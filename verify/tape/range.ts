@@ -1,4 +1,4 @@
-/** What the range of float32 does to values: overflow and underflow. */
+/** Overflow and underflow in float32. */
 import type { Tensor, Values } from "../../core/tensor.ts";
 import { elementText } from "../inputs.ts";
 import { numberText } from "../report/advice.ts";

@@ -21,7 +21,7 @@ const PLAIN = 1e-10;
 const ENOUGH = 3;
 /** How far the power of the step with which a difference falls may be from a whole number. */
 const WHOLE = 0.2;
-/** What cannot be seen must be this fraction of the derivative to be of no account. */
+/** Changes too small to be seen do not matter below this fraction of the derivative. */
 const NOTHING = 1e-3;
 
 /** The weighted sum of outputs, and the size of its terms. */
@@ -42,7 +42,7 @@ interface Accepted {
   readonly step: number;
 }
 
-/** What further calls show. */
+/** The results of calling the function again. */
 export interface Again {
   /** Why the function is not deterministic; `null` if it is. */
   readonly random: string | null;
@@ -94,7 +94,7 @@ export interface Compared {
   readonly order: 1 | 2;
 }
 
-/** What a moved call shows: how it differs from the tape's replay, and the least difference that is more than rounding. */
+/** How a call at a moved point differs from the tape's replay, and the least difference that exceeds rounding. */
 interface Seen {
   readonly step: number;
   readonly by: number;

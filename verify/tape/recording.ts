@@ -105,7 +105,7 @@ function areGiven(a: Tensor, b: Tensor): boolean {
   return a.inputs.length === 0 && a.value !== null && b.value !== null && !opOf(a).holds;
 }
 
-/** What {@link difference} says of a function that returns what it computed from the inputs of an earlier call. */
+/** The message of {@link difference} for a function that reuses results of an earlier call. */
 export const STALE = "it uses what it computed from the inputs of an earlier call";
 
 /** The entries that outputs are computed from and that depend on leaves. */

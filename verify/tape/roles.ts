@@ -67,7 +67,7 @@ export function rolesOf(
       if (entry.dtype !== "float" || decided.has(entry) || (!free && isHeld(entry))) continue;
       if (!entry.inputs.some((input) => moving.has(input))) continue;
       moving.add(entry);
-      // What is held passes no gradient on, and an entry that only rearranges values changes with them; all others are tried out.
+      // Held values pass no gradient on, and an entry that only rearranges values changes with them; all others are tried out.
       if (isCut(entry, moving) && opOf(entry).kernel.kind !== "movement" && !isHeld(entry)) doubtful.push(entry);
     }
     return { moving, doubtful };

@@ -1,6 +1,6 @@
 /** One-sided slopes at shorter and shorter steps, and where they lead. */
 
-/** What the slopes on one side of a point tend to. */
+/** The limit of the slopes on one side of a point. */
 export type Limit =
   | { readonly kind: "finite"; readonly value: number; readonly error: number }
   /** They grow without limit, but the function is continuous. */
@@ -64,7 +64,7 @@ function diverging(slopes: Slopes): Limit | null {
 
 /** The value on which neighbouring slopes agree best, and that no shorter step contradicts. */
 function settled(slopes: Slopes): Limit | null {
-  // What is flat at every step has nothing that could agree; the noise of the longest step bounds the slope.
+  // If the function is flat at every step, no slopes can agree; the noise of the longest step bounds the slope.
   if (slopes.every(({ change }) => change === 0)) {
     return { kind: "finite", value: 0, error: slopes[0].noise };
   }

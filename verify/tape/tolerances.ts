@@ -21,7 +21,7 @@ function ulpsOn(accuracy: Exclude<Accuracy, string>, backend: Backend): number {
 export interface Tolerance {
   /** In units of 2^-23 of the reference value. */
   readonly ulps: number;
-  /** What the units are relative to if the value itself is smaller: nothing, the same op on magnitudes, or numbers about 1. */
+  /** The reference of the units if the value itself is smaller: none, the same op on magnitudes, or numbers about 1. */
   readonly floor: "none" | "magnitudes" | "one";
 }
 

@@ -17,7 +17,7 @@ function byKind(cases: readonly Case[]): readonly (readonly [kind: string, cases
   return [...kinds].map(([kind, all]) => [kind, isSampled(extentOf()) ? all.slice(0, 1) : all]);
 }
 
-/** What a check of a case says other than it should; `null` if it says what it should. */
+/** The first report with an unexpected verdict, as text; `null` if there is none. */
 async function mistakeIn({ name, f, inputs, checks, accepts }: Case): Promise<string | null> {
   for (const options of checks) {
     const report = await gradcheck(f, inputs, { seed: 1, locate: false, name, ...options });

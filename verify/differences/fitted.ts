@@ -1,0 +1,77 @@
+/** What fits say of a derivative. */
+import { FEWEST, type Fit, fitWithin, standsOnAllScales, windowOf } from "./fit.ts";
+import type { Line } from "./line.ts";
+import type { Judged } from "./problem.ts";
+import type { Sums } from "./sums.ts";
+
+/** A derivative is wrong if it is off by this many estimates of a fit; up to one, it agrees. */
+export const APART_FROM_FIT = 2;
+
+/** What a fit excludes is excluded by windows that are narrower by this factor, too. */
+const NARROWEST = 4;
+
+/** How closely a line is fitted. */
+export interface Fitting {
+  /** The most values of one fit. */
+  readonly points: number;
+  /** An error that need not be smaller. */
+  readonly goal: number;
+  /** The widest window, default the element's size or that of its variable. */
+  readonly widest?: number;
+  /** Whether narrower windows are looked at even if the derivative agrees, default false. */
+  readonly sure?: boolean;
+}
+
+/** What a fit says of a derivative, but for its own errors. */
+export interface Fitted extends Judged {
+  /** The window of the fit. */
+  readonly window: number;
+  /** By how much the derivative is off. */
+  readonly off: number;
+  /** The distance from which it is seen to be off. */
+  readonly distance: number;
+}
+
+/** What a fit says of the derivative along a line; `null` if the function is not smooth around the point. */
+export function fitAlong(analytic: number, line: Line, sums: Sums, how: Fitting): Fitted | null {
+  const { points, goal, widest = Math.max(line.size, line.reach), sure = false } = how;
+  const window = windowOf(line, sums, widest);
+  let fit = window > 0 ? fitWithin(line, sums, window, FEWEST) : null;
+  if (!fit) return null;
+  let count = FEWEST;
+  if (isOpen(analytic, fit, goal)) {
+    // So many more values bring the error down to the goal.
+    const needed = FEWEST * 2 ** Math.ceil(2 * Math.log2(Math.max(2, fit.estimate / goal)));
+    count = Math.max(FEWEST, Math.min(needed, points));
+    fit = closer(fit, count > FEWEST ? fitWithin(line, sums, window, count) : null);
+    if (isOpen(analytic, fit, goal) && count < points) {
+      count = points;
+      fit = closer(fit, fitWithin(line, sums, window, count));
+    }
+  }
+  const off = Math.abs(analytic - fit.value);
+  const verdict = off <= fit.estimate ? "ok" : off > APART_FROM_FIT * fit.estimate ? "wrong" : "noise";
+  if (sure || verdict !== "ok") {
+    if (!standsOnAllScales(analytic, fit, line, { sums, points: count })) return null;
+  }
+  return {
+    analytic,
+    numeric: fit.value,
+    estimate: fit.estimate,
+    verdict,
+    window,
+    off,
+    distance: fit.window / NARROWEST,
+  };
+}
+
+/** The fit with the smaller error. */
+function closer(fit: Fit, other: Fit | null): Fit {
+  return other && other.estimate < fit.estimate ? other : fit;
+}
+
+/** Whether more values may tell more. */
+function isOpen(analytic: number, { value, estimate }: Fit, goal: number): boolean {
+  const off = Math.abs(analytic - value);
+  return estimate > goal || (off > estimate && off <= 2 * APART_FROM_FIT * estimate);
+}
