@@ -102,7 +102,7 @@ export async function check(args: string[]): Promise<number> {
         .map(([name, blocks]) => ({ name, blocks }))
       : [{ name: wanted[0].name, blocks: null }];
     const checks = await runAll(session, parts, asked);
-    session.stop();
+    await session.end();
     const options = { given, checks: Object.fromEntries(wanted.map(({ name, options }) => [name, options])) };
     const code = await output({ version: 1, file, seed, shard, checks, command: invocation(), options }, files);
     return session.interrupted ? EXIT.interrupted : code;

@@ -6,10 +6,11 @@ import type { CheckReport } from "../verify/report/report.ts";
 /** Options of the command line that a check is run with. */
 export type Given = GivenOptions & { readonly runs?: number; readonly timeout?: number };
 
-/** A request: to load a file, once and first, or to run one of its checks. */
+/** A request: to load a file, once and first, to run one of its checks, or to end. */
 export type Request =
   | { readonly do: "load"; readonly file: string; readonly given: Given }
-  | { readonly do: "run"; readonly run: CheckRun; readonly blocks: readonly Block[] | null };
+  | { readonly do: "run"; readonly run: CheckRun; readonly blocks: readonly Block[] | null }
+  | { readonly do: "end" };
 
 /** A check that the file exports, with the options that it will be run with. */
 export interface LoadedCheck {

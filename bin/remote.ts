@@ -6,9 +6,14 @@ import { Worker } from "node:worker_threads";
 import { runtime } from "../core/runtime.ts";
 import type { Message, Request } from "./messages.ts";
 
+/** How long a worker may take to end by itself, in milliseconds. */
+const PATIENCE = 2000;
+
 /** A running worker. */
 export interface Remote {
   send(request: Request): void;
+  /** Ends it once it is idle. */
+  end(): Promise<void>;
   /** Ends it at once, also in the middle of a computation. */
   stop(): void;
 }
@@ -25,10 +30,26 @@ export interface Listener {
  */
 export function startRemote(listener: Listener): Remote {
   const script = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
-  return runtime() === "deno" ? startThread(script, listener) : startProcess(script, listener);
+  let hasEnded = () => {};
+  const gone = new Promise<void>((resolve) => (hasEnded = resolve));
+  const remote = (runtime() === "deno" ? startThread : startProcess)(script, {
+    message: listener.message,
+    ended: (reason) => {
+      hasEnded();
+      listener.ended(reason);
+    },
+  });
+  const end = async () => {
+    remote.send({ do: "end" });
+    const timer = setTimeout(hasEnded, PATIENCE);
+    await gone;
+    clearTimeout(timer);
+    remote.stop();
+  };
+  return { ...remote, end };
 }
 
-function startProcess(script: URL, { message, ended }: Listener): Remote {
+function startProcess(script: URL, { message, ended }: Listener): Omit<Remote, "end"> {
   // Structured clones, for numbers that JSON lacks.
   const child = fork(fileURLToPath(script), [], { serialization: "advanced" });
   child.on("message", (value) => message(value as Message));
@@ -45,7 +66,7 @@ function startProcess(script: URL, { message, ended }: Listener): Remote {
   };
 }
 
-function startThread(script: URL, { message, ended }: Listener): Remote {
+function startThread(script: URL, { message, ended }: Listener): Omit<Remote, "end"> {
   // From JSR the script is a remote one, which threads only load through another module.
   const program = `data:text/javascript,await import(${encodeURIComponent(JSON.stringify(script.href))})`;
   const thread = new Worker(script.protocol === "file:" ? script : new URL(program));

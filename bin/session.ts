@@ -72,7 +72,14 @@ export class Session {
     this.#settle?.({ kind: "interrupted" });
   }
 
-  /** Ends the worker. */
+  /** Ends the worker once it is idle. */
+  async end(): Promise<void> {
+    const remote = this.#remote;
+    this.#remote = null;
+    await remote?.end();
+  }
+
+  /** Ends the worker at once. */
   stop(): void {
     this.#remote?.stop();
     this.#remote = null;

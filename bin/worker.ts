@@ -12,7 +12,7 @@ const send: (message: Message) => void = parentPort
   ? (message) => parentPort!.postMessage(message)
   : (message) => process.send!(message);
 
-async function answer(request: Request): Promise<Answer> {
+async function answer(request: Exclude<Request, { do: "end" }>): Promise<Answer> {
   try {
     // Here, so that a package that is missing is explained.
     const { load, run } = await import("./checks.ts");
@@ -30,7 +30,17 @@ async function answer(request: Request): Promise<Answer> {
   }
 }
 
-const receive = async (request: Request) => send(await answer(request));
+/** Ends by itself: a thread that is ended from outside while it holds a device may take the process with it. */
+function end(): void {
+  const { close } = globalThis as { close?: () => void };
+  if (parentPort && close) close();
+  else process.exit();
+}
+
+const receive = async (request: Request) => {
+  if (request.do === "end") end();
+  else send(await answer(request));
+};
 if (parentPort) {
   parentPort.on("message", receive);
 } else {

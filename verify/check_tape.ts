@@ -2,6 +2,7 @@
 import type { Device } from "../core/device.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { notFiniteAt } from "./arrays.ts";
+import { isWrong } from "./differences/results.ts";
 import type { Input } from "./inputs.ts";
 import type { Asked, ResolvedOptions } from "./options.ts";
 import { randomFrom } from "./random.ts";
@@ -9,7 +10,6 @@ import type { ElementReport, Finding, GradcheckReport, InputReport, TapeEntryRep
 import { elementReports, inputReport, reportOf } from "./summary.ts";
 import { compareDevice } from "./tape/device.ts";
 import { cotangentsFor, examine, type Examined, examineSecond } from "./tape/examine.ts";
-import { isWrong } from "./tape/judged.ts";
 import { type Again, callAgain, readBack } from "./tape/readback.ts";
 import { recordCall, type Recording, recordingOf, STALE, type TensorFunction } from "./tape/recording.ts";
 import { gradientsOf } from "./tape/rounding.ts";

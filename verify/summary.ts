@@ -2,6 +2,7 @@
 import type { Judged, VariableResult } from "./differences/numeric.ts";
 import { indexOf, type Input } from "./inputs.ts";
 import type { Asked } from "./options.ts";
+import { VERDICTS } from "./report/advice.ts";
 import type {
   ElementReport,
   Finding,
@@ -12,8 +13,6 @@ import type {
   Witness,
 } from "./report/report.ts";
 import type { Second } from "./tape/judge.ts";
-
-const VERDICTS: readonly Verdict[] = ["ok", "wrong", "kink", "noise", "untested"];
 
 function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
   const counts = Object.fromEntries(VERDICTS.map((v) => [v, 0])) as Record<Verdict, number>;

@@ -75,3 +75,42 @@ function isOpen(analytic: number, { value, estimate }: Fit, goal: number): boole
   const off = Math.abs(analytic - value);
   return estimate > goal || (off > estimate && off <= 2 * APART_FROM_FIT * estimate);
 }
+
+/** The fewest and the most values of the fit of a single line, and how many fits of as many values it takes to be sure. */
+const FEWEST_POINTS = 64;
+const POINTS = 512;
+const FITS = 10;
+/** Fits of single lines may take this part of all other calls... */
+const SHARE = 0.2;
+/** ...but at least so many, or so many when each element counts. */
+const LEAST_CALLS = 2e4;
+const LEAST_WORK = 1e7;
+
+/** Fits of single lines, which take no more than a share of all calls. */
+export class Fits {
+  readonly #sums: Sums;
+  #calls = 0;
+
+  constructor(sums: Sums) {
+    this.#sums = sums;
+  }
+
+  /** How many values the fit of a line may have. */
+  #points(): number {
+    const { problem, calls } = this.#sums;
+    const total = problem.variables.reduce((sum, { length }) => sum + length, 0);
+    const least = Math.min(LEAST_CALLS, LEAST_WORK / total);
+    const left = Math.max(SHARE * (calls - this.#calls), least) - this.#calls;
+    return Math.min(POINTS, 2 ** Math.floor(Math.log2(Math.max(1, left / FITS))));
+  }
+
+  /** Makes a fit with as many values as there may be; `null` if these are too few. */
+  afford(fit: (points: number) => Fitted | null): Fitted | null {
+    const points = this.#points();
+    if (points < FEWEST_POINTS) return null;
+    const before = this.#sums.calls;
+    const fitted = fit(points);
+    this.#calls += this.#sums.calls - before;
+    return fitted;
+  }
+}

@@ -10,37 +10,22 @@
  * Where only the outputs are known, fits see what steps do not: an error in digits that rounding hides from each of them.
  */
 import type { Verdict } from "../report/report.ts";
-import { APART_FROM_FIT, fitAlong, type Fitted, type Fitting } from "./fitted.ts";
+import { AGREE, FirstLook } from "./first_look.ts";
+import { APART_FROM_FIT, fitAlong, Fits, type Fitted, type Fitting } from "./fitted.ts";
 import { jumpWithin, natureOf } from "./jump.ts";
 import { Ladder } from "./ladder.ts";
 import { elementLine, type Line, lineThrough, movesBySize, movesTogether, type Position } from "./line.ts";
-import { ANALYTIC_ROUNDINGS, type Precision, precisionOf, ROUNDINGS, scaleOf, sizeOf } from "./precision.ts";
+import { type Precision, precisionOf, scaleOf, sizeOf } from "./precision.ts";
 import type { Differentiated, Judged, Mark, Problem, VariableResult } from "./problem.ts";
-import { CLOSES } from "./plateau.ts";
 import { judgedOf, readFully, roundingAlong, verdictOf } from "./reading.ts";
-import { GRADIENTS, isSteady, type Off } from "./steady.ts";
+import { Steadiness } from "./steady.ts";
 import { Sums } from "./sums.ts";
 
 export type { Fitted, Judged, Line, Position, Problem, VariableResult };
 export { scaleOf, sizeOf };
 
-/** Central differences with two steps must agree to this relative tolerance before they are extrapolated. */
-const AGREE = 0.01;
 /** The growth factor of the steps that search for any change. */
 const FAR = 256;
-/** A derivative that is wrong and steady so many times need not be computed at further points. */
-const STEADY = 4;
-/** The same for large gradients: so many elements are computed for that, if more than once. */
-const STEADY_WORK = 5e5;
-/** The fewest and the most values of the fit of one line, and how many fits of as many values it takes to be sure. */
-const FEWEST_POINTS = 64;
-const POINTS = 512;
-const FITS = 10;
-/** Fits of single lines may take this part of all other calls... */
-const SHARE = 0.2;
-/** ...but at least so many, or so many when each element counts. */
-const LEAST_CALLS = 2e4;
-const LEAST_WORK = 1e7;
 
 /** Differentiates a problem numerically at a point. */
 export class Differences {
@@ -50,19 +35,18 @@ export class Differences {
   readonly #precision: Precision;
   readonly #sums: Sums;
   readonly #ladder: Ladder;
-  /** The result of the last test of a line with a few steps. */
-  #numeric = 0;
-  #estimate = 0;
-  /** How often the analytic derivative was wrong and steady. */
-  #steady = 0;
-  /** How many calls single lines' fits have taken. */
-  #forFits = 0;
+  readonly #first: FirstLook;
+  readonly #steadiness: Steadiness;
+  readonly #fits: Fits;
 
   constructor(problem: Problem) {
     this.problem = problem;
     this.#precision = precisionOf(problem.epsilon);
     this.#sums = new Sums(problem);
     this.#ladder = new Ladder(this.#precision);
+    this.#first = new FirstLook(this.#sums, this.#precision);
+    this.#steadiness = new Steadiness(this.#sums);
+    this.#fits = new Fits(this.#sums);
     this.settle();
   }
 
@@ -108,57 +92,6 @@ export class Differences {
     return lineThrough(this.problem, moves, size);
   }
 
-  /**
-   * Tests a line with a few steps. Returns whether this proves the derivative right, and sets `numeric` and `estimate`.
-   */
-  #look(line: Line, analytic: number): boolean {
-    const sums = this.#sums;
-    const { step, steps } = this.#precision;
-    const h = step * line.size;
-    sums.changed = false;
-    let mass = 0, gap = 0, gapBefore = 0;
-    /** The central differences of the last steps, the shortest one last. */
-    let a = 0, b = 0, c = 0;
-    for (let k = steps - 1; k >= 0; k--) {
-      const up = line.move(h * 2 ** k), changeUp = sums.change();
-      mass = Math.max(mass, sums.mass);
-      const down = line.move(-h * 2 ** k), changeDown = sums.change();
-      mass = Math.max(mass, sums.mass);
-      gapBefore = gap;
-      gap = Math.abs(changeUp / up - changeDown / down);
-      [a, b, c] = [b, c, (changeUp - changeDown) / (up - down)];
-    }
-    if (!sums.changed && analytic === 0) {
-      line.move(0);
-      this.#numeric = this.#estimate = 0;
-      return true;
-    }
-    const noise = (ROUNDINGS * this.problem.epsilon * mass) / h;
-    const spread = Math.abs(c - b);
-    const numeric = (4 * c - b) / 3;
-    const error = steps === 2 ? spread : Math.abs(numeric - (4 * b - a) / 3) / 2 + spread / 50;
-    this.#numeric = numeric;
-    this.#estimate = error + noise + ANALYTIC_ROUNDINGS * this.problem.epsilon * Math.abs(numeric);
-    // If the function is smooth here, the gap between its one-sided slopes halves with the step.
-    const agrees = Math.abs(analytic - numeric) <= this.#estimate &&
-      spread <= AGREE * steps * Math.abs(numeric) + noise &&
-      gap <= CLOSES * gapBefore + noise &&
-      this.#looksTheSame(line, mass, gap / step);
-    line.move(0);
-    return agrees;
-  }
-
-  /** Whether a much shorter step sees the slope that the first ones saw, where the function curves by that much. */
-  #looksTheSame(line: Line, mass: number, curvature: number): boolean {
-    const { short } = this.#precision;
-    // Where the terms are known, decisions are held: there is no other scale.
-    if (short === null || this.problem.terms !== null) return true;
-    const moved = line.move(short * line.size);
-    const slope = this.#sums.change() / moved;
-    const noise = (ROUNDINGS * this.problem.epsilon * mass) / Math.abs(moved);
-    return Math.abs(slope - this.#numeric) <= noise + this.#estimate + short * curvature;
-  }
-
   /** Whether an error is small enough to confirm a derivative of this size. */
   #decided(estimate: number, derivative: number, { line, usual, far }: Surroundings): boolean {
     const { resolution, together, fraction, zero, flat } = this.#precision;
@@ -183,7 +116,7 @@ export class Differences {
     const judged = judgedOf(analytic, full, found.verdict);
     if (found.verdict !== "wrong" && found.verdict !== "noise") return judged;
     const isPlain = judged.bend === undefined && !full.reading.infinite && full.others.length === 0;
-    const isAsked = isPlain && line.moving !== "tied" && !(found.verdict === "wrong" && this.#isKnownSteady());
+    const isAsked = isPlain && line.moving !== "tied" && !(found.verdict === "wrong" && this.#steadiness.isKnown);
     const fitted = isAsked ? this.#ponderFit(line, analytic, decides) : null;
     if (fitted) return fitted;
     if (found.verdict !== "wrong") return judged;
@@ -195,28 +128,17 @@ export class Differences {
     return { ...judged, verdict: "noise" };
   }
 
-  /** How many values the fit of a line may have. */
-  #affordedPoints(): number {
-    const total = this.problem.variables.reduce((sum, { length }) => sum + length, 0);
-    const least = Math.min(LEAST_CALLS, LEAST_WORK / total);
-    const left = Math.max(SHARE * (this.calls - this.#forFits), least) - this.#forFits;
-    return Math.min(POINTS, 2 ** Math.floor(Math.log2(Math.max(1, left / FITS))));
-  }
-
   /** Judges the derivative along a line by a fit, if one decides. */
   #ponderFit(line: Line, analytic: number, decides: (estimate: number) => boolean): Judged | null {
-    const points = this.#affordedPoints();
-    if (points < FEWEST_POINTS) return null;
-    const before = this.calls;
-    const fitted = this.fit(line, { points, goal: this.#precision.goal * Math.abs(analytic), sure: true });
-    this.#forFits += this.calls - before;
+    const goal = this.#precision.goal * Math.abs(analytic);
+    const fitted = this.#fits.afford((points) => this.fit(line, { points, goal, sure: true }));
     if (fitted === null) return null;
     const { numeric, estimate, off } = fitted;
     if (off <= estimate) return decides(estimate) ? { analytic, numeric, estimate, verdict: "ok" } : null;
     if (!(off > APART_FROM_FIT * estimate)) return null;
     const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
     const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, decides);
-    return doubted.verdict === "wrong" && !this.#isSteady(line, fitted) ? null : doubted;
+    return doubted.verdict === "wrong" && !this.#steadiness.holds(line, fitted) ? null : doubted;
   }
 
   /** What is left of a derivative that a fit finds wrong, in view of its own errors, and of jumps further away. */
@@ -227,7 +149,9 @@ export class Differences {
     ladder.climb(line, this.#sums);
     if (readFully(line, this.#sums, ladder, analytic).others.length > 0) return { ...judged, verdict: "noise" };
     const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, () => true);
-    return doubted.verdict === "wrong" && !this.#isSteady(line, fitted) ? { ...judged, verdict: "noise" } : doubted;
+    return doubted.verdict === "wrong" && !this.#steadiness.holds(line, fitted)
+      ? { ...judged, verdict: "noise" }
+      : doubted;
   }
 
   /** How often the outputs were computed. */
@@ -257,20 +181,7 @@ export class Differences {
     const off = Math.abs(analytic - numeric);
     const distance = this.#ladder.shortestAgainst(analytic) || plateau;
     if (bend !== undefined || !Number.isFinite(off) || distance === 0) return true;
-    return this.#isSteady(line, { analytic, off, distance });
-  }
-
-  #isKnownSteady(): boolean {
-    const total = this.problem.variables.reduce((sum, { length }) => sum + length, 0);
-    return this.#steady >= Math.max(1, Math.min(STEADY, STEADY_WORK / (GRADIENTS * total)));
-  }
-
-  /** Whether the analytic derivative is steady; where it has been several times, it is taken to be. */
-  #isSteady(line: Line, off: Off): boolean {
-    if (this.#isKnownSteady()) return true;
-    const steady = isSteady(line, this.#sums, off);
-    if (steady) this.#steady++;
-    return steady;
+    return this.#steadiness.holds(line, { analytic, off, distance });
   }
 
   /** Whether all that a derivative does is lost in the rounding of numbers around 1, or of the outputs. */
@@ -306,8 +217,8 @@ export class Differences {
   judge(line: Line): Judged {
     const analytic = line.along(this.analytic);
     const usual = line.usual(this.analytic);
-    if (this.#look(line, analytic) && this.#decidedAtFirst(analytic, line, usual)) {
-      return { analytic, numeric: this.#numeric, estimate: this.#estimate, verdict: "ok" };
+    if (this.#first.agrees(line, analytic) && this.#decidedAtFirst(analytic, line, usual)) {
+      return { analytic, numeric: this.#first.numeric, estimate: this.#first.estimate, verdict: "ok" };
     }
     return this.#ponder(line, analytic, usual);
   }
@@ -315,8 +226,14 @@ export class Differences {
   /** Judges the derivative along a line by the first steps alone: right, or open. */
   glance(line: Line): Judged {
     const analytic = line.along(this.analytic);
-    const agrees = this.#look(line, analytic) && this.#decidedAtFirst(analytic, line, line.usual(this.analytic));
-    return { analytic, numeric: this.#numeric, estimate: this.#estimate, verdict: agrees ? "ok" : "untested" };
+    const agrees = this.#first.agrees(line, analytic) &&
+      this.#decidedAtFirst(analytic, line, line.usual(this.analytic));
+    return {
+      analytic,
+      numeric: this.#first.numeric,
+      estimate: this.#first.estimate,
+      verdict: agrees ? "ok" : "untested",
+    };
   }
 
   /** Judges the derivative along a line by all its steps, even if the first ones would do. */
@@ -332,7 +249,7 @@ export class Differences {
 
   /** Whether the first steps decide. */
   #decidedAtFirst(analytic: number, line: Line, usual: number): boolean {
-    const [numeric, estimate] = [this.#numeric, this.#estimate];
+    const [numeric, estimate] = [this.#first.numeric, this.#first.estimate];
     const isFlat = numeric === 0 && estimate === 0;
     return isFlat || this.#decided(estimate, Math.max(Math.abs(analytic), Math.abs(numeric)), { line, usual, far: 0 });
   }
@@ -349,15 +266,15 @@ export class Differences {
     const bends = new Map<number, number>();
     let usual = 0;
     for (let i = 0; i < values.length; i++) {
-      agree[i] = this.#look(this.element(variable, i, scale), analytic[i]) ? 1 : 0;
-      numeric[i] = this.#numeric;
-      estimate[i] = this.#estimate;
+      agree[i] = this.#first.agrees(this.element(variable, i, scale), analytic[i]) ? 1 : 0;
+      numeric[i] = this.#first.numeric;
+      estimate[i] = this.#first.estimate;
       if (estimate[i] <= AGREE * Math.abs(numeric[i])) usual = Math.max(usual, Math.abs(numeric[i]));
     }
     const verdicts = Array.from(values, (_, i): Verdict => {
       const line = this.element(variable, i, scale);
-      this.#numeric = numeric[i];
-      this.#estimate = estimate[i];
+      this.#first.numeric = numeric[i];
+      this.#first.estimate = estimate[i];
       if (agree[i] && this.#decidedAtFirst(analytic[i], line, usual)) return "ok";
       const judged = this.#ponder(line, analytic[i], usual);
       numeric[i] = judged.numeric;

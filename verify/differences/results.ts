@@ -1,7 +1,7 @@
 /** The results of judging a whole gradient. */
 import type { Finding } from "../report/report.ts";
 import type { Position } from "./line.ts";
-import type { Differentiated, Judged } from "./problem.ts";
+import type { Differentiated, Judged, VariableResult } from "./problem.ts";
 
 /** The result of comparing an analytic gradient with finite differences. */
 export interface JudgedAll {
@@ -11,7 +11,13 @@ export interface JudgedAll {
 }
 
 /** Whether anything is wrong. */
-export function isWrong({ elements, directions, findings }: JudgedAll): boolean {
+export function isWrong(
+  { elements, directions, findings }: {
+    readonly elements: readonly (VariableResult | null)[];
+    readonly directions: readonly Judged[];
+    readonly findings: readonly Finding[];
+  },
+): boolean {
   return findings.some(({ severity }) => severity === "error") ||
     directions.some(({ verdict }) => verdict === "wrong") ||
     elements.some((e) => e?.verdicts.includes("wrong"));

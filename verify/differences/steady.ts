@@ -7,12 +7,17 @@ import type { Line } from "./line.ts";
 import type { Sums } from "./sums.ts";
 
 /** The number of points at which the gradient is computed. */
-export const GRADIENTS = 64;
+const GRADIENTS = 64;
 /** The gradient may leave a smooth curve by this part of the difference in question, and by this one at the point. */
 const ROUGH = 0.1;
 const APART = 0.25;
 /** An exception at the point alone is seen from so many roundings away. */
 const BESIDE = 4;
+
+/** A derivative that is wrong and steady so many times need not be computed at further points. */
+const ENOUGH = 4;
+/** The same for large gradients: so many elements are computed for that, if more than once. */
+const WORK = 5e5;
 
 /** By how much a derivative is off, as seen from so far away. */
 export interface Off {
@@ -32,7 +37,7 @@ function secant(line: Line, sums: Sums, distance: number): number {
  * Whether a gradient that is off, as values from a distance say, shows nothing within it that explains that: neither is
  * it rough, nor does it add up to what the values change by. An exception at the point alone does not count.
  */
-export function isSteady(line: Line, sums: Sums, { analytic, off, distance }: Off): boolean {
+function isSteady(line: Line, sums: Sums, { analytic, off, distance }: Off): boolean {
   const { gradient, epsilon } = sums.problem;
   if (!gradient) return true;
   const slopeAt = (t: number) => {
@@ -49,4 +54,27 @@ export function isSteady(line: Line, sums: Sums, { analytic, off, distance }: Of
   const here = valueAt(coefficients, coefficients.length - 1, 0);
   const isOn = (x: number) => Math.abs(x - here) <= APART * off;
   return isOn(analytic) ? Math.abs(meanOf(coefficients) - slope) > APART * off : beside.every(isOn);
+}
+
+/** Tells whether a gradient is steady; where it has been several times, it is taken to be. */
+export class Steadiness {
+  readonly #sums: Sums;
+  #times = 0;
+
+  constructor(sums: Sums) {
+    this.#sums = sums;
+  }
+
+  /** Whether nothing more needs to be computed. */
+  get isKnown(): boolean {
+    const total = this.#sums.problem.variables.reduce((sum, { length }) => sum + length, 0);
+    return this.#times >= Math.max(1, Math.min(ENOUGH, WORK / (GRADIENTS * total)));
+  }
+
+  holds(line: Line, off: Off): boolean {
+    if (this.isKnown) return true;
+    const steady = isSteady(line, this.#sums, off);
+    if (steady) this.#times++;
+    return steady;
+  }
 }

@@ -5,6 +5,7 @@ import { type Differences, scaleOf } from "../differences/numeric.ts";
 import { elementText } from "../inputs.ts";
 import { fillSigned } from "../random.ts";
 import type { Finding } from "../report/report.ts";
+import { along } from "./directions.ts";
 import type { Direction, Duals } from "./duals.ts";
 import type { TapeProblem } from "./problem.ts";
 
@@ -178,10 +179,6 @@ function oneHot(pullback: Pullback, cotangents: Cotangents, random: () => number
   if (total < 2) return null;
   const direction: Direction = problem.variables.map((values) => fillSigned(new Float64Array(values.length), random));
   const tangents = duals.outputsAlong(direction);
-  const along = (g: Gradients) =>
-    g.reduce((sum, values, k) => values.reduce((s, x, i) => s + x * direction[k][i], sum), 0);
-  const sizeAlong = (g: Gradients) =>
-    g.reduce((sum, values, k) => values.reduce((s, x, i) => s + Math.abs(x * direction[k][i]), sum), 0);
   const noise = () => problem.noise.along(direction);
   for (let n = 0; n < Math.min(ONE_HOT, total); n++) {
     let at = Math.floor(random() * total), output = 0;
@@ -190,9 +187,10 @@ function oneHot(pullback: Pullback, cotangents: Cotangents, random: () => number
       c.fill(0);
       if (k === output) c[at] = 1;
     });
-    const [actual, expected] = [along(gradient), tangents[output]?.[at] ?? 0];
+    const { value: actual, terms } = along(gradient, direction);
+    const expected = tangents[output]?.[at] ?? 0;
     const off = Math.abs(actual - expected);
-    if (!(off > LINEAR * (sizeAlong(gradient) + Math.abs(expected))) || off === Infinity) continue;
+    if (!(off > LINEAR * (terms + Math.abs(expected))) || off === Infinity) continue;
     if (off <= NOISES * noise() + ROUNDINGS * problem.epsilon * differences.total) continue;
     return `for a cotangent that is 1 at element ${at} of output ${output} and 0 elsewhere, the gradient along a direction is ${actual}, ` +
       `expected ${expected}`;

@@ -1,7 +1,8 @@
-/** Random directions through all elements. */
+/** Directions through elements, and derivatives along them. */
 import { largestOf } from "../arrays.ts";
 import { scaleOf, sizeOf } from "../differences/numeric.ts";
 import type { Direction } from "./duals.ts";
+import type { Position } from "./search.ts";
 
 /** The arrays that a direction goes through. */
 interface Point {
@@ -46,4 +47,35 @@ export function ownSizes({ variables, analytic }: Point, random: () => number): 
 /** Returns how far an element may move to a point nearby. */
 export function aside(x: number, scale: number, random: () => number): number {
   return sign(random) * sizeOf(x, scale) * (0.05 + 0.1 * random());
+}
+
+/** Returns the direction in which one element moves. */
+export function unit(variables: readonly Float64Array[], [variable, index]: Position): Direction {
+  const direction = variables.map(({ length }) => new Float64Array(length));
+  direction[variable][index] = 1;
+  return direction;
+}
+
+/** A derivative along a direction, as the sum of a gradient's terms. */
+export interface Along {
+  readonly value: number;
+  /** The sizes of the terms, and the size of their sum if they had random signs. */
+  readonly terms: number;
+  readonly usual: number;
+}
+
+/** Returns the derivative along a direction; elements that stay have no part in it. */
+export function along(gradient: readonly Float64Array[], direction: Direction): Along {
+  let value = 0, terms = 0, squares = 0;
+  for (let k = 0; k < gradient.length; k++) {
+    const own = gradient[k], moves = direction[k];
+    for (let i = 0; i < own.length; i++) {
+      if (moves[i] === 0) continue;
+      const term = own[i] * moves[i];
+      value += term;
+      terms += Math.abs(term);
+      squares += term * term;
+    }
+  }
+  return { value, terms, usual: Math.sqrt(squares) };
 }

@@ -3,6 +3,7 @@ import { largestOf } from "../arrays.ts";
 import type { Differences, Judged, Line, VariableResult } from "../differences/numeric.ts";
 import { scaleOf } from "../differences/numeric.ts";
 import type { Verdict, Witness } from "../report/report.ts";
+import { along, unit } from "./directions.ts";
 import type { Direction, Duals } from "./duals.ts";
 import { limitsAlong } from "./edges.ts";
 import type { TapeProblem } from "./problem.ts";
@@ -130,7 +131,7 @@ export class TapeJudge {
     const scale = scaleOf(this.problem.variables[variable]);
     const noiseOf = (i: number, n: number) => {
       if (many) return this.duals.noises()[variable][i];
-      return n < MEASURED ? this.duals.noise(this.#unit(variable, i)) : 0;
+      return n < MEASURED ? this.duals.noise(unit(this.problem.variables, [variable, i])) : 0;
     };
     let confirmed = 0;
     open.forEach((i, n) => {
@@ -169,15 +170,6 @@ export class TapeJudge {
   #decided(estimate: number, derivative: number, usual: number, size: number): boolean {
     return estimate <= Math.max(RESOLUTION * derivative, FRACTION * usual) ||
       (derivative <= estimate && estimate <= ZERO * (this.differences.total / size));
-  }
-
-  /** The direction in which one element moves. */
-  #unit(variable: number, i: number): Direction {
-    return this.problem.variables.map(({ length }, k) => {
-      const moves = new Float64Array(length);
-      if (k === variable) moves[i] = 1;
-      return moves;
-    });
   }
 
   /** Asks differences about an element that the duals call wrong. Where they support the tape firmly, nobody can say. */
@@ -222,18 +214,7 @@ export class TapeJudge {
 
   /** Judges the derivative along a direction. */
   direction(direction: Direction): Judged {
-    const { analytic: gradient } = this.differences;
-    let analytic = 0, terms = 0, usual = 0;
-    for (let k = 0; k < gradient.length; k++) {
-      const values = gradient[k], moves = direction[k];
-      for (let i = 0; i < values.length; i++) {
-        if (moves[i] === 0) continue;
-        const term = values[i] * moves[i];
-        analytic += term;
-        terms += Math.abs(term);
-        usual += term * term;
-      }
-    }
+    const { value: analytic, terms, usual } = along(this.differences.analytic, direction);
     const { value: numeric, size } = this.duals.along(direction);
     const judged = (verdict: Verdict, estimate: number): Judged => ({ analytic, numeric, estimate, verdict });
     let estimate = tolerance(analytic, numeric, size + terms);
@@ -243,7 +224,7 @@ export class TapeJudge {
     estimate += NOISES * (this.problem.noise.along(direction) + this.duals.noise(direction));
     if (error > estimate) return judged("wrong", estimate);
     const largest = Math.max(Math.abs(analytic), Math.abs(numeric));
-    const decided = error <= RESOLUTION * largest || this.#decided(estimate, largest, Math.sqrt(usual), 1);
+    const decided = error <= RESOLUTION * largest || this.#decided(estimate, largest, usual, 1);
     return judged(decided ? "ok" : "noise", estimate);
   }
 }

@@ -1,4 +1,5 @@
 /** Judges every part of a gradient on the tape, with dual numbers as first witness. */
+import { isWrong } from "../differences/results.ts";
 import { notFiniteAt } from "../arrays.ts";
 import type { Judged } from "../differences/numeric.ts";
 import { isTooSlow, taylorFinding, taylorRate } from "../differences/taylor.ts";
@@ -7,7 +8,7 @@ import { judgeKinks, judgeTips } from "./at_kinks.ts";
 import { leaveKinks, settleDirections } from "./crowds.ts";
 import { equalised, ownSizes } from "./directions.ts";
 import type { Direction } from "./duals.ts";
-import { type ExamineOptions, isWrong, type JudgedAll } from "./judged.ts";
+import type { ExamineOptions, JudgedAll } from "./judged.ts";
 import { Judgement, MOST, type Witnesses } from "./judgement.ts";
 import { judgeNearby } from "./nearby.ts";
 import type { Described } from "./words.ts";

@@ -1,5 +1,5 @@
 /** The options and the results of an examination. */
-import type { Judged, VariableResult } from "../differences/numeric.ts";
+import type { Judged } from "../differences/numeric.ts";
 import type { Finding, Witness } from "../report/report.ts";
 import type { TapeResult } from "./judge.ts";
 
@@ -22,17 +22,4 @@ export interface JudgedAll {
   readonly findings: readonly Finding[];
   /** Whether the derivative depends on how ties are taken, so that there is none at the point, or one that dual numbers cannot tell. */
   readonly tie: boolean;
-}
-
-/** Whether anything is wrong. */
-export function isWrong(
-  { elements, directions, findings }: {
-    readonly elements: readonly (VariableResult | null)[];
-    readonly directions: readonly Judged[];
-    readonly findings: readonly Finding[];
-  },
-): boolean {
-  return findings.some(({ severity }) => severity === "error") ||
-    directions.some(({ verdict }) => verdict === "wrong") ||
-    elements.some((e) => e?.verdicts.includes("wrong"));
 }

@@ -1,7 +1,7 @@
 /** A judgement in the making: what was found of each element, and what else there is to say. */
 import type { Differences, Judged } from "../differences/numeric.ts";
 import type { Finding, Verdict } from "../report/report.ts";
-import { equalised } from "./directions.ts";
+import { equalised, unit } from "./directions.ts";
 import type { Direction, Duals } from "./duals.ts";
 import { elementsOnEdge } from "./edges.ts";
 import { TapeJudge, type TapeResult } from "./judge.ts";
@@ -111,10 +111,8 @@ export class Judgement {
   }
 
   /** The direction in which one element moves. */
-  unit([k, i]: Position): Direction {
-    const direction = this.problem.variables.map(({ length }) => new Float64Array(length));
-    direction[k][i] = 1;
-    return direction;
+  unit(at: Position): Direction {
+    return unit(this.problem.variables, at);
   }
 }
 

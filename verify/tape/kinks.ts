@@ -3,6 +3,7 @@
  * an interval that holds the derivative however each tie is taken, and those of the branches that meet in the point.
  */
 import { Branches, type Spread } from "./branches.ts";
+import { along } from "./directions.ts";
 import type { Direction, Duals, Slope } from "./duals.ts";
 import { ROUNDING, tolerance } from "./judge.ts";
 import type { TapeProblem } from "./problem.ts";
@@ -129,28 +130,13 @@ export class Kinks {
     return found;
   }
 
-  /** The sum of the gradient along a direction. */
-  #along(direction: Direction): { value: number; size: number } {
-    let value = 0, size = 0;
-    const { analytic } = this.#point;
-    for (let k = 0; k < analytic.length; k++) {
-      const gradient = analytic[k], moves = direction[k];
-      for (let i = 0; i < gradient.length; i++) {
-        if (moves[i] === 0) continue;
-        value += gradient[i] * moves[i];
-        size += Math.abs(gradient[i] * moves[i]);
-      }
-    }
-    return { value, size };
-  }
-
   /**
    * Where the gradient along a direction lies. It is outside if no way of taking each tie by itself explains it, or if there is a
    * derivative: the slopes of all branches are the same, and so few elements are tied that all were seen.
    */
   place(direction: Direction): Placed {
-    const { value, size: terms } = this.#along(direction);
-    const { onEdge } = this.#point;
+    const { analytic, onEdge } = this.#point;
+    const { value, terms } = along(analytic, direction);
     const [behind, ahead] = onEdge.length > 0 ? this.#branches.sides(direction) : this.#duals.oneSided(direction);
     const sides = { low: Math.min(behind.value, ahead.value), high: Math.max(behind.value, ahead.value) };
     const size = behind.size + ahead.size + terms;

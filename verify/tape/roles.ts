@@ -39,7 +39,7 @@ export function nudge(variables: readonly Tensor[], by: number): () => void {
 }
 
 /** Whether the entry passes no gradient on to the variables, although its value is a number that depends on them. */
-function isCut(entry: Tensor, moving: ReadonlySet<Tensor>): boolean {
+export function isCut(entry: Tensor, moving: ReadonlySet<Tensor>): boolean {
   return entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k));
 }
 

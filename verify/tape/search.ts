@@ -1,8 +1,8 @@
 /** Finding the elements that matter among many. */
+import type { Position } from "../differences/numeric.ts";
 import type { Direction } from "./duals.ts";
 
-/** The place of an element. */
-export type Position = readonly [variable: number, index: number];
+export type { Position };
 
 /** Some neighbours among the elements of all variables, counted through. */
 export interface Group {

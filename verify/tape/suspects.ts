@@ -3,14 +3,14 @@ import { opOf } from "../../core/op.ts";
 import { attributeText, opId } from "../../core/structure.ts";
 import { record } from "../../core/record.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { flows } from "../../ops/grad.ts";
 import { examine, type Examined, examineSecond } from "./examine.ts";
-import { type ExamineOptions, isWrong } from "./judged.ts";
+import type { ExamineOptions } from "./judged.ts";
 import { elementText, leafOf } from "../inputs.ts";
 import { compute, historyOf } from "./oracle.ts";
+import { isWrong } from "../differences/results.ts";
 import type { Finding } from "../report/report.ts";
 import type { Recording } from "./recording.ts";
-import { rolesOf } from "./roles.ts";
+import { isCut, rolesOf } from "./roles.ts";
 
 /** The most entries that are examined alone, because a tape can be long. One entry of each kind comes first. */
 const MOST_ENTRIES = 400;
@@ -58,11 +58,6 @@ function eachKindFirst(entries: readonly Tensor[]): Tensor[] {
     kinds.add(kind);
   }
   return [...first, ...others];
-}
-
-/** Whether an entry passes no gradient on to the variables, although its value moves with them. */
-function isCut(entry: Tensor, moving: ReadonlySet<Tensor>): boolean {
-  return entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k));
 }
 
 /** A gradient that is wrong, and how to examine it again. */
