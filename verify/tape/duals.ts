@@ -56,6 +56,8 @@ const ROUNDINGS = 64;
 export class Duals {
   readonly #problem: TapeProblem;
   readonly #one: Tangents;
+  /** The last derivative along a direction: several judges ask for the same one. */
+  #last: { readonly direction: Direction; readonly point: number; readonly slope: Slope } | null = null;
   /** The derivatives by all elements, and their noise, at a point. */
   #all: { readonly point: number; readonly gradient: readonly Float64Array[] | null } | null = null;
   #noises: { readonly point: number; readonly elements: readonly Float64Array[] } | null = null;
@@ -98,11 +100,14 @@ export class Duals {
 
   /** The derivative along a direction; the branch that was taken decides at kinks. */
   along(direction: Direction): Slope {
+    const { point } = this.#problem;
+    if (this.#last?.direction === direction && this.#last.point === point) return this.#last.slope;
     this.#seed(this.#one, direction);
     this.#one.plan.run();
     // An output that is a variable has the variable's own tangents: they are read before they are cleared.
     const slope = this.#sum(this.#one, 0);
     this.#clear(this.#one);
+    this.#last = { direction, point, slope };
     return slope;
   }
 

@@ -56,8 +56,8 @@ export class Kinks {
   readonly #duals: Duals;
   readonly #direction: Direction;
   readonly #branches: Branches;
-  /** Two directions that are opposite: at each tie of two numbers they take different sides. */
-  #opposites: readonly [Direction, Direction] | null = null;
+  /** A direction that has nothing to do with others, to take ties of more than two numbers in a third way. */
+  #other: Direction | null = null;
   #tie: boolean | null = null;
   readonly #found = new Map<number, readonly Position[]>();
 
@@ -69,10 +69,8 @@ export class Kinks {
     this.#branches = new Branches(point.problem, point.duals, random);
   }
 
-  #towards(): readonly [Direction, Direction] {
-    if (this.#opposites) return this.#opposites;
-    const one = this.#branches.random();
-    return this.#opposites = [one, one.map((moves) => moves.map((by) => -by))];
+  #towards(): Direction {
+    return this.#other ??= this.#branches.random();
   }
 
   /** Whether two slopes along a direction differ, by more than rounding if that is measured. */
@@ -95,7 +93,7 @@ export class Kinks {
     // Ties that cancel on both sides, or of more than two numbers.
     const taken = this.#duals.along(direction);
     return this.#differ(direction, ahead, taken, measured) ||
-      this.#towards().some((to) => this.#differ(direction, this.#duals.branch(to, direction), taken, measured));
+      this.#differ(direction, this.#duals.branch(this.#towards(), direction), taken, measured);
   }
 
   /** Whether ties make any difference to the derivative. */
