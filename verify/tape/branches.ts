@@ -4,7 +4,7 @@
  * Analysis", 1983, theorem 2.5.1).
  */
 import { sameValues } from "../arrays.ts";
-import { scaleOf, sizeOf } from "../differences/numeric.ts";
+import { sign, sizesOf } from "./directions.ts";
 import type { Direction, Duals, Slope } from "./duals.ts";
 import type { TapeProblem } from "./problem.ts";
 
@@ -44,12 +44,7 @@ export class Branches {
     this.#problem = problem;
     this.#duals = duals;
     this.#random = random;
-    this.#sizes = problem.variables.map((values) => {
-      const scale = scaleOf(values);
-      const sizes = new Float64Array(values.length);
-      for (let i = 0; i < sizes.length; i++) sizes[i] = sizeOf(values[i], scale);
-      return sizes;
-    });
+    this.#sizes = sizesOf(problem.variables);
   }
 
   /** The decisions that are taken at a point nearby. */
@@ -95,11 +90,7 @@ export class Branches {
 
   /** A random direction, in which each element moves by its own size. */
   random(): Direction {
-    return this.#moves(() => this.#sign() * (0.5 + this.#random()));
-  }
-
-  #sign(): number {
-    return this.#random() < 0.5 ? -1 : 1;
+    return this.#moves(() => sign(this.#random) * (0.5 + this.#random()));
   }
 
   #moves(by: (k: number, i: number) => number): Float64Array[] {
@@ -117,6 +108,6 @@ export class Branches {
       return this.#moves(() => (n === 0 ? 1 : -1) * ++at / count);
     }
     const share = (moves: boolean) => (n % 3 === 0 || (n % 3 === 1) === moves ? 1 : STILL);
-    return this.#moves((k, i) => this.#sign() * (0.5 + this.#random()) * share(direction[k][i] !== 0));
+    return this.#moves((k, i) => sign(this.#random) * (0.5 + this.#random()) * share(direction[k][i] !== 0));
   }
 }

@@ -11,8 +11,19 @@ interface Point {
   readonly analytic: readonly Float64Array[];
 }
 
-function sign(random: () => number): number {
+/** Returns a random sign. */
+export function sign(random: () => number): number {
   return random() < 0.5 ? -1 : 1;
+}
+
+/** Returns how far each element moves if it moves by its own size. */
+export function sizesOf(variables: readonly Float64Array[]): Float64Array[] {
+  return variables.map((values) => {
+    const scale = scaleOf(values);
+    const sizes = new Float64Array(values.length);
+    for (let i = 0; i < sizes.length; i++) sizes[i] = sizeOf(values[i], scale);
+    return sizes;
+  });
 }
 
 /**

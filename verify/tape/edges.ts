@@ -3,7 +3,7 @@
  * one side alone. The function with its decisions taken anew, one side at a time, is what can be compared.
  */
 import type { Differences } from "../differences/numeric.ts";
-import { scaleOf, sizeOf } from "../differences/numeric.ts";
+import { sign, sizesOf } from "./directions.ts";
 import type { TapeProblem } from "./problem.ts";
 import { eachPart, type Group, involved, type Position } from "./search.ts";
 import { type Limit, limitOf } from "./slopes.ts";
@@ -21,16 +21,6 @@ export interface Edge {
   readonly holds: boolean | null;
   /** The nearest slope. */
   readonly numeric: number;
-}
-
-/** How far each element moves to flip what is on its edge. */
-function sizesOf(problem: TapeProblem): Float64Array[] {
-  return problem.variables.map((values) => {
-    const scale = scaleOf(values);
-    const sizes = new Float64Array(values.length);
-    for (let i = 0; i < sizes.length; i++) sizes[i] = sizeOf(values[i], scale);
-    return sizes;
-  });
 }
 
 /** Moves the elements of a group by a multiple of their sizes while something is done. */
@@ -54,11 +44,11 @@ function moved<T>(
 /** The elements of which a decision lies on its edge, at most `limit`. */
 export function elementsOnEdge(problem: TapeProblem, random: () => number, limit: number): Position[] {
   if (!problem.mayBeOnEdge) return [];
-  const sizes = sizesOf(problem);
+  const sizes = sizesOf(problem.variables);
   // All by different amounts: elements that are compared with each other would stay equal.
   const signed = sizes.map((own) => {
     const moves = new Float64Array(own.length);
-    for (let i = 0; i < moves.length; i++) moves[i] = (random() < 0.5 ? -1 : 1) * (1 + random()) * own[i];
+    for (let i = 0; i < moves.length; i++) moves[i] = sign(random) * (1 + random()) * own[i];
     return moves;
   });
   const touches = (group: Group) =>
@@ -68,7 +58,7 @@ export function elementsOnEdge(problem: TapeProblem, random: () => number, limit
 
 /** Judges elements of which a decision lies on its edge by the slopes on both sides. */
 export function edgesAt(problem: TapeProblem, { analytic }: Differences, positions: readonly Position[]): Edge[] {
-  const sizes = sizesOf(problem);
+  const sizes = sizesOf(problem.variables);
   return positions.map((at) => edgeOf(problem, at, { size: sizes[at[0]][at[1]], analytic: analytic[at[0]][at[1]] }));
 }
 
@@ -134,8 +124,8 @@ export function outsideTogether(
   for (let n = 0; n < DIRECTIONS; n++) {
     const moves = elements.map(([at, gradient, size]) => {
       // Every other time as the gradient points: there it is furthest outside.
-      const sign = n % 2 === 0 ? Math.sign(gradient) || 1 : random() < 0.5 ? -1 : 1;
-      return [at, sign * (0.5 + random()) * size] as const;
+      const side = n % 2 === 0 ? Math.sign(gradient) || 1 : sign(random);
+      return [at, side * (0.5 + random()) * size] as const;
     });
     const [a, b] = limitsAlong(problem, moves, 1);
     if (a.kind !== "finite" || b.kind !== "finite") continue;
