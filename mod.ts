@@ -111,6 +111,19 @@ export {
   type DefaultBoxesPreset,
   type DefaultBoxOrder,
 } from "./loss/default_boxes.ts";
+export {
+  distributionFocalLoss,
+  type DistributionFocalLossOptions,
+  gaussianFocalLoss,
+  type GaussianFocalLossOptions,
+  qualityFocalLoss,
+  type QualityFocalLossOptions,
+  sigmoidFocalLoss,
+  type SigmoidFocalLossOptions,
+  varifocalLoss,
+  type VarifocalLossOptions,
+} from "./loss/focal.ts";
+export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export {
   type DefaultBoxMatches,
