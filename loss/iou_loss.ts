@@ -2,7 +2,7 @@
 import type { Tensor } from "../core/tensor.ts";
 import { numberAbove, oneOf, Signature } from "../core/options.ts";
 import { cast } from "../ops/cast.ts";
-import type { Reduction } from "../ops/composite.ts";
+import type { Reduction } from "../ops/losses.ts";
 import type { TensorLike } from "../ops/creation.ts";
 import { abs, add, div, mul, neg, square, sub } from "../ops/arithmetic.ts";
 import { equal, less, lessEqual, logicalOr } from "../ops/comparison.ts";
@@ -10,7 +10,7 @@ import { exp, expm1, pow } from "../ops/functions.ts";
 import { hold } from "../ops/grad.ts";
 import { sum } from "../ops/reduce.ts";
 import { clamp, maximum, minimum, where } from "../ops/selection.ts";
-import { type BoxFormat, boxesAlong, boxFormat, type Corners, cornersFrom, partsOfLast, slant } from "./boxes.ts";
+import { boxesAlong, type BoxFormat, boxFormat, type Corners, cornersFrom, partsOfLast, slant } from "./boxes.ts";
 import { broadcasting, reduced, reduction } from "./reduction.ts";
 
 /**

@@ -3,7 +3,7 @@ import { oneOf, type Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { cast } from "../ops/cast.ts";
-import type { Reduction } from "../ops/composite.ts";
+import type { Reduction } from "../ops/losses.ts";
 import { asTensor, type TensorLike } from "../ops/creation.ts";
 import { mean, sum } from "../ops/reduce.ts";
 

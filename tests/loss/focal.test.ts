@@ -45,8 +45,8 @@ const probability = (x: number) => 1 / (1 + Math.exp(-x));
 
 /** How the functions are called, and what they are by their papers, for one logit and one target. */
 const functions: Record<string, {
-  readonly loss: (x: Tensor, t: Tensor, exponents: number[]) => Tensor;
-  readonly plain: (x: number, t: number, exponents: number[]) => number;
+  readonly loss: (x: Tensor, t: Tensor, exponents: readonly number[]) => Tensor;
+  readonly plain: (x: number, t: number, exponents: readonly number[]) => number;
 }> = {
   sigmoidFocalLoss: {
     loss: (x, t, [gamma]) => sigmoidFocalLoss(x, t, { alpha: 0.25, gamma, ...each }),
@@ -63,9 +63,7 @@ const functions: Record<string, {
   varifocalLoss: {
     loss: (x, t, [gamma]) => varifocalLoss(x, t, { alpha: 0.75, gamma, ...each }),
     plain: (x, t, [gamma]) =>
-      t > 0
-        ? -t * (t * logs(x)[0] + (1 - t) * logs(x)[1])
-        : -0.75 * probability(x) ** gamma * logs(x)[1],
+      t > 0 ? -t * (t * logs(x)[0] + (1 - t) * logs(x)[1]) : -0.75 * probability(x) ** gamma * logs(x)[1],
   },
   gaussianFocalLoss: {
     loss: (x, t, [alpha, beta]) => gaussianFocalLoss(x, t, { alpha, beta, ...each }),
@@ -141,7 +139,10 @@ for (const [name, { loss }] of Object.entries(functions)) {
 }
 
 test("derivatives of distributionFocalLoss to the second order are right, by targets too [float64]", async () => {
-  const drawn = fc.tuple(fc.array(logit, some), fc.oneof(fc.constantFrom(1, 2), fc.double({ min: 0.1, max: 3.9, noNaN: true })))
+  const drawn = fc.tuple(
+    fc.array(logit, some),
+    fc.oneof(fc.constantFrom(1, 2), fc.double({ min: 0.1, max: 3.9, noNaN: true })),
+  )
     .map(([x, y]) => [{ shape: [1, 5], values: x }, { shape: [1], values: [y] }]);
   await checkGradients(distributionFocalLoss, drawn, { runs: 8, order: 2, mode: "fast" });
 });

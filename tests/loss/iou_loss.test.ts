@@ -52,23 +52,30 @@ for (const { device, on, extent } of await devicesOfLoss()) {
   const tolerance = { relative: device === "float64" ? 1e-11 : 1e-4, scale: 1 };
   const some = { minLength: 6, maxLength: 6 };
 
-  test(...on("every kind is its paper's formula, finite for points and inverted boxes, and so is its gradient"), async () => {
-    await checkProperty(fc.tuple(fc.array(fc.tuple(plainBox, plainBox), some), fc.array(pairs, some)), async (drawn) => {
-      const boxes = drawn.flat();
-      const [a, b] = [0, 1].map((k) => tensor(boxes.map((pair) => pair[k])));
-      // Of the kinds, these have all the parts of the others; GPUs take long to compile each.
-      for (const kind of isSampled(extent) ? ["gatedCiou", "siou"] as const : KINDS) {
-        const losses = iouLoss(a, b, { kind, ...each });
-        const gradients = grad(sum(losses), [a, b]);
-        await realize([losses, ...gradients], { device });
-        assert.ok([losses, ...gradients].every(({ value }) => value!.every(Number.isFinite)), kind);
-        // In single precision, areas of boxes that are inverted or points cancel.
-        const compared = device === "float64" ? boxes : drawn[0];
-        const expected = compared.map(([p, q]) => plainIouLoss(p, q, kind));
-        allClose(losses.value!.subarray(0, compared.length), expected, tolerance, kind);
-      }
-    }, { runs: 15, extent });
-  });
+  test(
+    ...on("every kind is its paper's formula, finite for points and inverted boxes, and so is its gradient"),
+    async () => {
+      await checkProperty(
+        fc.tuple(fc.array(fc.tuple(plainBox, plainBox), some), fc.array(pairs, some)),
+        async (drawn) => {
+          const boxes = drawn.flat();
+          const [a, b] = [0, 1].map((k) => tensor(boxes.map((pair) => pair[k])));
+          // Of the kinds, these have all the parts of the others; GPUs take long to compile each.
+          for (const kind of isSampled(extent) ? ["gatedCiou", "siou"] as const : KINDS) {
+            const losses = iouLoss(a, b, { kind, ...each });
+            const gradients = grad(sum(losses), [a, b]);
+            await realize([losses, ...gradients], { device });
+            assert.ok([losses, ...gradients].every(({ value }) => value!.every(Number.isFinite)), kind);
+            // In single precision, areas of boxes that are inverted or points cancel.
+            const compared = device === "float64" ? boxes : drawn[0];
+            const expected = compared.map(([p, q]) => plainIouLoss(p, q, kind));
+            allClose(losses.value!.subarray(0, compared.length), expected, tolerance, kind);
+          }
+        },
+        { runs: 15, extent },
+      );
+    },
+  );
 }
 
 test("boxes are given in any format [float64]", async () => {

@@ -42,7 +42,10 @@ export function plainIouLoss(a: readonly number[], b: readonly number[], kind: I
 }
 
 /** atan(w / h), 0 for a point. */
-const slope = (w: number, h: number) => (w === 0 && h === 0 ? 0 : h === 0 ? Math.sign(w) * Math.PI / 2 : Math.atan(w / h));
+const slope = (
+  w: number,
+  h: number,
+) => (w === 0 && h === 0 ? 0 : h === 0 ? Math.sign(w) * Math.PI / 2 : Math.atan(w / h));
 
 const whole = fc.integer({ min: 0, max: 6 });
 const size = fc.integer({ min: 0, max: 4 });
