@@ -78,20 +78,19 @@ export {
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
 export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
+export { logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { matmul } from "./ops/linear_algebra.ts";
 export {
   type BinaryCrossEntropyOptions,
   binaryCrossEntropyWithLogits,
   crossEntropy,
   type CrossEntropyOptions,
-  logSigmoid,
-  logSoftmax,
-  matmul,
+  huber,
+  type HuberOptions,
   type Reduction,
   smoothL1,
   type SmoothL1Options,
-  softmax,
-  softplus,
-} from "./ops/composite.ts";
+} from "./ops/losses.ts";
 export { backward, detach, type DetachOptions, grad, type GradOptions, hold } from "./ops/grad.ts";
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
 export { compile, type Compiled, realize } from "./core/realize.ts";

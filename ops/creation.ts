@@ -2,7 +2,7 @@
 import { constant } from "../core/affine.ts";
 import { leafOp } from "../core/op.ts";
 import { record, shapeOrThrow } from "../core/record.ts";
-import { boolean, describe, oneOf, Signature } from "../core/options.ts";
+import { boolean, describe, type Kind, kind, oneOf, Signature } from "../core/options.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, Tensor, type Values } from "../core/tensor.ts";
 import { type OpFunction, structured } from "./define/op.ts";
@@ -374,6 +374,13 @@ export function asTensor(call: Signature, parameter: string, x: unknown): Tensor
   if (Array.isArray(x) || isTyped(x)) return leaf(call, flatten(call, parameter, x));
   throw call.wrong(parameter, "a tensor, a number, a boolean or nested arrays", x);
 }
+
+/** What an option accepts that is a tensor. */
+export const tensorKind: Kind<TensorLike> = /* @__PURE__ */ kind(
+  "a tensor, a number, a boolean or nested arrays",
+  "[1, 2]",
+  (x) => x instanceof Tensor || typeof x === "number" || typeof x === "boolean" || Array.isArray(x) || isTyped(x),
+);
 
 /** The tensor of indices that an argument stands for: numbers are `int` here. */
 export function asIndices(call: Signature, parameter: string, x: unknown): Tensor {

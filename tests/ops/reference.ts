@@ -341,11 +341,28 @@ export const references: Readonly<Record<string, Reference>> = {
     return line.map((x) => x - all);
   }),
   softmaxCrossEntropy: ([logits, labels], { axis }) => crossEntropy(logits, labels, axis as number),
-  crossEntropy: ([logits, labels], attributes) =>
-    reduced(
-      crossEntropy(logits, labels, positiveAxis(attributes.axis, logits.shape.length, logits.shape.length > 1 ? 1 : 0)),
-      attributes,
-    ),
+  crossEntropy: ([logits, labels, weight], attributes) => {
+    const axis = positiveAxis(attributes.axis, logits.shape.length, logits.shape.length > 1 ? 1 : 0);
+    const { ignoreIndex, labelSmoothing = 0 } = attributes as Record<string, number | undefined>;
+    const weightOf = (label: number) => (weight ? weight.data[label] : 1);
+    const losses = build(labels.shape, (at) => {
+      const label = get(labels, at);
+      if (label === ignoreIndex) return 0;
+      const classes = logits.shape[axis];
+      let loss = 0;
+      for (let c = 0; c < classes; c++) {
+        const share = (c === label ? 1 - labelSmoothing : 0) + labelSmoothing / classes;
+        loss += share * weightOf(c) *
+          get(crossEntropy(logits, { ...labels, data: labels.data.map(() => c) }, axis), at);
+      }
+      return loss;
+    });
+    if (attributes.reduction !== "mean") return reduced(losses, attributes);
+    return {
+      shape: [],
+      data: [total(losses.data) / total(labels.data.map((label) => (label === ignoreIndex ? 0 : weightOf(label))))],
+    };
+  },
   smoothL1: ([pred, target], attributes) => {
     const beta = (attributes.beta ?? 1) as number;
     const losses = binary((p, t) => {
@@ -354,8 +371,22 @@ export const references: Readonly<Record<string, Reference>> = {
     })([pred, target], {});
     return reduced(losses, attributes);
   },
-  binaryCrossEntropyWithLogits: ([logits, targets], attributes) => {
-    const losses = binary((x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x))))([logits, targets], {});
+  huber: ([pred, target], attributes) => {
+    const delta = (attributes.delta ?? 1) as number;
+    const losses = binary((p, t) => {
+      const d = Math.abs(p - t);
+      return d < delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
+    })([pred, target], {});
+    return reduced(losses, attributes);
+  },
+  binaryCrossEntropyWithLogits: ([logits, targets, ...factors], attributes) => {
+    const weights = attributes.weights as string[];
+    const all = [logits, targets, ...factors];
+    const losses = elementwise(([x, t, ...given]) => {
+      const of = (name: string) => (weights.includes(name) ? given[weights.indexOf(name)] : 1);
+      const softplus = (z: number) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+      return of("weight") * (of("posWeight") * t * softplus(-x) + (1 - t) * softplus(x));
+    })(all, {});
     return reduced(losses, attributes);
   },
 };

@@ -4,7 +4,9 @@ import { record } from "../../core/record.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
 import * as cast from "../../ops/cast.ts";
 import * as comparison from "../../ops/comparison.ts";
-import * as composite from "../../ops/composite.ts";
+import * as activations from "../../ops/activations.ts";
+import * as linear_algebra from "../../ops/linear_algebra.ts";
+import * as losses from "../../ops/losses.ts";
 import * as creation from "../../ops/creation.ts";
 import * as functions from "../../ops/functions.ts";
 import * as grad from "../../ops/grad.ts";
@@ -25,7 +27,9 @@ export const modules: Readonly<Record<string, object>> = {
   movement,
   indexing,
   ordering,
-  composite,
+  activations,
+  losses,
+  linear_algebra,
   creation,
   grad,
 };
