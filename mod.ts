@@ -24,11 +24,13 @@ export {
   full,
   type NestedData,
   ones,
+  onesLike,
   tensor,
   type TensorLike,
   type TensorOptions,
   type TypedData,
   zeros,
+  zerosLike,
 } from "./ops/creation.ts";
 export { abs, add, div, mul, neg, sign, square, sub } from "./ops/arithmetic.ts";
 export { cast } from "./ops/cast.ts";
@@ -53,6 +55,7 @@ export {
   floor,
   log,
   log1p,
+  log2,
   pow,
   round,
   sigmoid,
@@ -78,7 +81,20 @@ export {
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
 export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
-export { logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { isFinite, isNaN } from "./ops/finite.ts";
+export { eye, linspace } from "./ops/grids.ts";
+export { split, tile } from "./ops/tiling.ts";
+export { standardDeviation, variance, type VarianceOptions } from "./ops/statistics.ts";
+export {
+  norm,
+  normalize,
+  type NormalizeOptions,
+  type NormOptions,
+  pairwiseDistance,
+  type PairwiseDistanceOptions,
+} from "./ops/norms.ts";
+export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {
   type BinaryCrossEntropyOptions,

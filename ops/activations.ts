@@ -1,12 +1,13 @@
 /** Activations: functions of logits. */
 import type { Case, Draw } from "../core/op.ts";
+import { oneOf } from "../core/options.ts";
 import { axisOrThrow } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { abs, add, div, neg, sub } from "./arithmetic.ts";
+import { abs, add, div, mul, neg, square, sub } from "./arithmetic.ts";
 import { asTensor, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction } from "./define/op.ts";
 import { lowered, type Unary } from "./define/scalar.ts";
-import { exp, log1p, sigmoid } from "./functions.ts";
+import { erf, exp, log1p, sigmoid, tanh } from "./functions.ts";
 import { detach } from "./grad.ts";
 import { logSumExp, max, sum } from "./reduce.ts";
 import { relu } from "./selection.ts";
@@ -135,3 +136,51 @@ export const logSigmoid: CompositeFunction<(x: TensorLike) => Tensor> = /* @__PU
       return neg(softplus(neg(asTensor(call, "x", x))));
     },
 );
+
+/** Options of {@link gelu}. */
+export interface GeluOptions {
+  /** Default `none`, the exact function; `tanh` is the approximation of the paper, which many models were trained with. */
+  readonly approximate?: "none" | "tanh";
+}
+
+/** Which of the two it is. */
+type GeluAttributes = { readonly approximate: "none" | "tanh" };
+
+/**
+ * The Gaussian error linear unit (Hendrycks and Gimpel, 2016): `x` times the probability that a standard normal number is below it.
+ *
+ * @param x any shape.
+ * @param options `approximate`: `none` (default) for `0.5 x (1 + erf(x / sqrt(2)))`, `tanh` for
+ * `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`.
+ * @returns float, the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { gelu, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await gelu(tensor([-20, 0, 20])).toArray(), [-0, 0, 20]);
+ * ```
+ */
+export const gelu: CompositeFunction<(x: TensorLike, options?: GeluOptions) => Tensor, GeluAttributes> =
+  /* @__PURE__ */ composite(
+    {
+      name: "gelu",
+      apply: ([x], attributes) => gelu(x, attributes),
+      differentiable: true,
+      domain: (draw) => ({
+        inputs: [{ shape: draw.shape() }],
+        attributes: { approximate: draw.pick(["none", "tanh"]) },
+      }),
+    },
+    ["gelu(x, options)", { approximate: /* @__PURE__ */ oneOf("none", "tanh") }],
+    (call) =>
+      function gelu(x, options) {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const inner = options?.approximate === "tanh"
+          ? tanh(mul(add(input, mul(mul(square(input), input), 0.044715)), Math.sqrt(2 / Math.PI)))
+          : erf(mul(input, Math.SQRT1_2));
+        return mul(mul(input, 0.5), add(1, inner));
+      },
+  );

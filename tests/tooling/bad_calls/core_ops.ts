@@ -1,6 +1,7 @@
 /** Bad calls of the exports of `mod.ts` from `core/` and `ops/`. */
 import * as g from "../../../mod.ts";
 import { recordOf } from "../../ops/registry.ts";
+import { formulaRows, formulas } from "./formulas.ts";
 import {
   axis,
   type Callable,
@@ -62,6 +63,7 @@ const scalars: Record<string, Declared> = Object.fromEntries(
 /** Each function with its parameters; a good call uses the good value of each. */
 export const signatures: Record<string, Declared> = {
   ...scalars,
+  ...formulas,
   ...Object.fromEntries(
     reductions.map((name) => [name, [g[name], [plainX, axis(0, { several: true }), reduceOptions]]]),
   ),
@@ -530,6 +532,7 @@ export const coreRows: Row[] = [
   ...Object.entries(signatures).flatMap(([name, [fn, parameters]]) => rowsOf(name, fn, parameters)),
   ...Object.entries(methods).flatMap(([name, [fn, parameters]]) => rowsOf("Tensor", fn, parameters, name)),
   ...special,
+  ...formulaRows,
   ...unreadable,
   ...numbers,
 ];
