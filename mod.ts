@@ -139,6 +139,14 @@ export {
   type VarifocalLossOptions,
 } from "./loss/focal.ts";
 export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
+export {
+  dice,
+  type DiceOptions,
+  lovaszHinge,
+  type LovaszHingeOptions,
+  tversky,
+  type TverskyOptions,
+} from "./loss/masks.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export {
   type DefaultBoxMatches,

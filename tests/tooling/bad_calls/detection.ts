@@ -33,6 +33,17 @@ export const detectionSignatures: Record<string, Declared> = {
   qualityFocalLoss: [g.qualityFocalLoss, [logits, targets, lossOptions({ beta: exponent })]],
   varifocalLoss: [g.varifocalLoss, [logits, targets, lossOptions({ alpha: exponent, gamma: exponent })]],
   gaussianFocalLoss: [g.gaussianFocalLoss, [logits, targets, lossOptions({ alpha: exponent, beta: exponent })]],
+  dice: [g.dice, [
+    tensorLike("probabilities"),
+    targets,
+    lossOptions({ axis: ["0", 0.5, null, [0.5]], smooth: exponent, squared: [1, null] }, { axes: "axis" }),
+  ]],
+  tversky: [g.tversky, [
+    tensorLike("probabilities"),
+    targets,
+    lossOptions({ axis: ["0", null], alpha: exponent, beta: exponent, smooth: exponent }),
+  ]],
+  lovaszHinge: [g.lovaszHinge, [logits, targets, lossOptions({ axis: ["0", null] })]],
   distributionFocalLoss: [g.distributionFocalLoss, [logits, tensorLike("targets", [0, 1.5]), lossOptions()]],
 };
 
@@ -66,6 +77,17 @@ const special: Row[] = [
           g[name](zeros([3, 5]), g.tensor([[0], [3], [4]], [3, 1], { dtype: "int" })),
         /expected targets from 0 to 1, one for each logit, got the whole number 3; oneHot/,
       ],
+    )
+  ),
+  ...(["dice", "tversky", "lovaszHinge"] as const).flatMap((name) =>
+    rows(
+      name,
+      ["shapes", () =>
+        g[name](zeros([2]), zeros([3])), /expected .* and targets to broadcast together, got shapes \[2\]/],
+      ["no axis", () =>
+        g[name](zeros([2, 3]), 0, { axis: 2 }), /expected an axis of shape \[2, 3\], got 2/],
+      ["an axis twice", () =>
+        g[name](zeros([2, 3]), 0, { axis: [1, -1] }), /expected each axis once, got \[1, 1\]/],
     )
   ),
   ...rows(
