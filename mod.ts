@@ -120,6 +120,7 @@ export {
   type StepTime,
 } from "./core/inspect.ts";
 export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";
+export { type BoxCodingOptions, convertBoxes, decode, encode } from "./loss/coding.ts";
 export {
   DefaultBoxes,
   type DefaultBoxesConfig,
@@ -147,6 +148,8 @@ export {
   tversky,
   type TverskyOptions,
 } from "./loss/masks.ts";
+export { batchedNms, nms } from "./loss/nms.ts";
+export type { Numbers } from "./loss/host.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export {
   type DefaultBoxMatches,
