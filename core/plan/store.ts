@@ -271,7 +271,7 @@ class Round {
     if (saved <= 0) return text > array && text + saved * this.#work.costOf(node) > array;
     const most = (array - text) / saved;
     if (most < 0) return true;
-    if (this.#work.costOf(node) <= most) return false;
+    if (!this.#work.isAbove(node, most)) return false;
     const readCost = (input: Node, times: number): number | null => {
       if (this.#required.has(input)) return beside;
       // An input that serves only this value gets an array in its place only if the input is smaller.
@@ -287,7 +287,7 @@ class Round {
       }
       return worth ? wouldBe : null;
     };
-    return this.#work.costOf(node, readCost) > most;
+    return this.#work.isAbove(node, most, readCost);
   }
 
   // Demands
