@@ -93,6 +93,8 @@ export class Work {
   readonly #plain = new Map<Node, number>();
   readonly #guarded = new Map<Node, number>();
   readonly #guardedAlone = new Map<Node, number>();
+  /** What costs are at least and at most. */
+  readonly #reached = new Map<Node, number>();
   readonly #bounds = new Map<Node, number>();
   readonly #lazy = new Map<Node, boolean>();
   readonly #readArrays: ReadCost = (node) => (this.stored.has(node) ? 1 : null);
@@ -152,9 +154,11 @@ export class Work {
     if (readCost) return this.#count(node, { readCost, seen: new Set(), withGuarded: true }, { most }) > most;
     const known = this.#plain.get(node);
     if (known !== undefined) return known > most;
+    if ((this.#reached.get(node) ?? 0) > most) return true;
     if (this.#bound(node) <= most) return false;
     const cost = this.#count(node, { readCost: this.#readArrays, seen: new Set(), withGuarded: true }, { most });
     if (cost <= most) this.#plain.set(node, cost);
+    else this.#reached.set(node, cost);
     return cost > most;
   }
 
@@ -209,7 +213,11 @@ export class Work {
   }
 
   /** @param most the count may end above it. */
-  #count(node: Node, counting: Counting, { times = 1, most = Infinity }: { times?: number; most?: number } = {}): number {
+  #count(
+    node: Node,
+    counting: Counting,
+    { times = 1, most = Infinity }: { times?: number; most?: number } = {},
+  ): number {
     const { readCost, seen, withGuarded } = counting;
     if (seen.has(node)) return 0;
     seen.add(node);
@@ -231,6 +239,7 @@ export class Work {
       const guarded = this.#guardedInput(top);
       if (guarded && withGuarded) cost += this.#guardedCost(top, true);
       for (const input of inputs) {
+        if (cost > most) break;
         if (input === guarded || seen.has(input)) continue;
         seen.add(input);
         const read = readCost(input, times);
