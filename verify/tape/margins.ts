@@ -63,7 +63,11 @@ interface Row {
 }
 
 /** The smallest relative distance within a row, if it is below `margin`; otherwise that. The inner loop. */
-function marginWithin({ values: [va, vb], moved: [ma, mb] }: Comparison, { at, steps, count }: Row, margin: number): number {
+function marginWithin(
+  { values: [va, vb], moved: [ma, mb] }: Comparison,
+  { at, steps, count }: Row,
+  margin: number,
+): number {
   let [i, j] = at;
   const [stepA, stepB] = steps;
   for (let n = 0; n < count; n++, i += stepA, j += stepB) {

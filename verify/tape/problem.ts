@@ -88,9 +88,7 @@ export class TapeProblem implements Problem {
   }
 
   #arrays({ leaves }: PlacedPlan, also?: ReadonlyMap<number, Float64Array>): Float64Array[] {
-    return leaves.map((place) =>
-      this.#given.get(place) ?? also?.get(place) ?? asFloat64(this.#places[place].value!)
-    );
+    return leaves.map((place) => this.#given.get(place) ?? also?.get(place) ?? asFloat64(this.#places[place].value!));
   }
 
   #bind(placed: PlacedPlan, also?: ReadonlyMap<number, Float64Array>): BoundPlan {

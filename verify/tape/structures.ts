@@ -69,7 +69,9 @@ function matches<T extends Entry>({ places, positions }: Layout<T>, templates: r
   for (let i = 0; i < places.length; i++) {
     const entry = places[i], template = templates[i];
     const { inputs } = entry;
-    if (entry.op !== template.op || entry.dtype !== template.dtype || inputs.length !== template.inputs.length) return false;
+    if (entry.op !== template.op || entry.dtype !== template.dtype || inputs.length !== template.inputs.length) {
+      return false;
+    }
     for (let k = 0; k < inputs.length; k++) if (positions.get(inputs[k]) !== template.inputs[k]) return false;
     if (template.shape !== null && !(sameShape(entry.shape, template.shape) && hasValue(entry) === template.given)) {
       return false;
