@@ -163,6 +163,14 @@ export {
   tversky,
   type TverskyOptions,
 } from "./loss/masks.ts";
+export {
+  type ClassAveragePrecision,
+  type Detections,
+  type MeanAveragePrecision,
+  meanAveragePrecision,
+  type MeanAveragePrecisionOptions,
+  type Truths,
+} from "./loss/average_precision.ts";
 export { batchedNms, nms } from "./loss/nms.ts";
 export type { Numbers } from "./loss/host.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
