@@ -173,13 +173,9 @@ export {
 } from "./loss/average_precision.ts";
 export { batchedNms, nms } from "./loss/nms.ts";
 export type { Numbers } from "./loss/host.ts";
+export { detect, type Detected, type DetectOptions } from "./loss/detect.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
-export {
-  type DefaultBoxMatches,
-  type Predictions,
-  SSDLoss,
-  type SSDLossOptions,
-  type SSDLossResult,
-} from "./loss/ssd_loss.ts";
+export { type DefaultBoxMatches, SSDLoss, type SSDLossOptions, type SSDLossResult } from "./loss/ssd_loss.ts";
+export type { Predictions } from "./loss/predictions.ts";
 export type { Rows } from "./loss/rows.ts";
 export type { Targets } from "./loss/targets.ts";
