@@ -1,0 +1,14 @@
+/** `bundle.ts <output> <file>...`: all of these files as one, which runs them in this order. */
+import process from "node:process";
+import { build } from "esbuild";
+
+const [outfile, ...files] = process.argv.slice(2);
+await build({
+  stdin: { contents: files.map((file) => `import "./${file}";`).join("\n"), resolveDir: process.cwd() },
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  packages: "external",
+  logLevel: "warning",
+  outfile,
+});
