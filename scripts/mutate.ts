@@ -30,15 +30,21 @@ const targets: Record<string, Target> = {
   affine: { mutate: ["core/affine.ts"], tests: ["tests/core/affine.test.ts"], runs: 0.25 },
   compiler: {
     mutate: ["core/plan/**/*.ts", "core/backends/{render,dialect,functions}.ts"],
-    tests: ["functions", "dominators", "reductions", "loops", "plan", "store"].map((name) => `tests/core/${name}.test.ts`),
-    skip: "twice the steps|for V8 to optimize|written down once|of [0-9]{4,} elements|40000|2500|a stack and its|parts of what",
+    tests: ["functions", "access", "dominators", "reductions", "loops", "plan", "store"].map((name) =>
+      `tests/core/${name}.test.ts`
+    ),
+    skip:
+      "twice the steps|for V8 to optimize|written down once|of [0-9]{4,} elements|40000|2500|a stack and its|parts of what",
     device: "float64",
     runs: 0.05,
   },
   numeric: {
     mutate: ["verify/differences/**/*.ts"],
-    tests: ["chebyshev", "line", "search", "numeric", "plain_calls", "plain_cases"].map((name) => `tests/verify/${name}.test.ts`),
-    skip: "Hilbert|[0-9],000 |large logits|layer normalisation|float32 of a value|saturation|many of the first|same array",
+    tests: ["chebyshev", "line", "search", "numeric", "plain_calls", "plain_cases"].map((name) =>
+      `tests/verify/${name}.test.ts`
+    ),
+    skip:
+      "Hilbert|[0-9],000 |large logits|layer normalisation|float32 of a value|saturation|many of the first|same array",
     runs: 0.15,
   },
 };

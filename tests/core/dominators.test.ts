@@ -13,7 +13,8 @@ const graphs = fc.integer({ min: 1, max: 14 }).chain((n) =>
     uses: fc.tuple(
       ...Array.from(
         { length: n - 1 },
-        (_, i) => fc.uniqueArray(fc.integer({ min: i + 1, max: Math.min(n - 1, i + 4) }), { minLength: 1, maxLength: 3 }),
+        (_, i) =>
+          fc.uniqueArray(fc.integer({ min: i + 1, max: Math.min(n - 1, i + 4) }), { minLength: 1, maxLength: 3 }),
       ),
     ),
     outputs: fc.array(fc.nat(n - 1), { maxLength: 2 }),

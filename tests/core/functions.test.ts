@@ -87,7 +87,11 @@ const cases: Readonly<Record<string, Case>> = {
   sigmoid: one((x) => 1 / (1 + Math.exp(-x)), upTo(80)),
   erf: one(erf),
   // Shaders lose the sign of 0, and take powers of -Infinity that are not whole for undefined.
-  pow: two((x, y) => x ** y, any.filter((x) => x !== -Infinity).map((x) => x + 0), fc.oneof(upTo(4), fc.integer({ min: -4, max: 4 }))),
+  pow: two(
+    (x, y) => x ** y,
+    any.filter((x) => x !== -Infinity).map((x) => x + 0),
+    fc.oneof(upTo(4), fc.integer({ min: -4, max: 4 })),
+  ),
   equal: two((x, y) => x === y),
   notEqual: two((x, y) => x !== y),
   less: two((x, y) => x < y),
@@ -139,7 +143,9 @@ function assertRight(actual: number, expected: number, { ulps = 0, double = fals
   const unit = double ? 2 ** -52 : 2 ** -23;
   const allowed = Math.max(ulps, 0.5) * unit * Math.abs(expected) + SUBNORMAL;
   assert.ok(Math.abs(actual - expected) <= allowed && Number.isFinite(expected), `${actual}, ${expected} is right`);
-  if (expected === 0 && ulps === 0 && !shader) assert.ok(Object.is(actual, expected), `${actual}, ${expected} is right`);
+  if (expected === 0 && ulps === 0 && !shader) {
+    assert.ok(Object.is(actual, expected), `${actual}, ${expected} is right`);
+  }
 }
 
 for (const [name, one] of Object.entries(cases)) {

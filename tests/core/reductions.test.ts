@@ -59,7 +59,10 @@ for (const [name, [reduce, definition]] of Object.entries(reductions)) {
       // Whole numbers, many of them equal; factors of 1 and -1 keep products small.
       const size = shape.reduce((a, b) => a * b, 1);
       const [a, b, c] = factors;
-      const values = Array.from({ length: size }, (_, i) => name === "prod" ? (i * a) % 3 - 1 || 1 : (i * a * b) % (7 + c));
+      const values = Array.from(
+        { length: size },
+        (_, i) => name === "prod" ? (i * a) % 3 - 1 || 1 : (i * a * b) % (7 + c),
+      );
       const x = tensor(values, shape);
       const y = reduce(x, reduced);
       const { iterations, ...costs } = { ...splitting };
@@ -69,9 +72,9 @@ for (const [name, [reduce, definition]] of Object.entries(reductions)) {
         limits: { ...float64.limits, iterations },
       };
       const graph = buildGraph([y], [x], target);
-      const stored = new Set(graph.nodes.filter((node) =>
-        node.kernel.kind === "leaf" || node.isStage || graph.outputs.includes(node)
-      ));
+      const stored = new Set(
+        graph.nodes.filter((node) => node.kernel.kind === "leaf" || node.isStage || graph.outputs.includes(node)),
+      );
       const plan = planWith(graph, new Work(stored, target.costs), target);
       const [actual] = compileForHost(plan).bind([Float64Array.from(values)]).run();
       assert.deepEqual([...actual].map((v) => v + 0), groups(shape, reduced, values).map((v) => definition(v) + 0));
@@ -80,7 +83,8 @@ for (const [name, [reduce, definition]] of Object.entries(reductions)) {
         if (reduced.length === 1) assert.ok(kernel.iterations <= iterations, `${kernel.iterations}`);
       }
       const length = reduced.reduce((n, axis) => n * shape[axis], 1);
-      const isSplit = (length >= costs.longReduction && size / length < costs.fewResults) || length > Math.ceil(iterations / 2);
+      const isSplit = (length >= costs.longReduction && size / length < costs.fewResults) ||
+        length > Math.ceil(iterations / 2);
       assert.equal(plan.steps.length > 1, isSplit, `${plan.steps.length} kernels`);
     }, { runs: 120 });
   });

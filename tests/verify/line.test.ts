@@ -72,7 +72,12 @@ test("moves are of one to two sizes, of few digits, up and down [float64]", asyn
 });
 
 test("moves up a gradient add up, and even ones hold large effects down to small ones [float64]", async () => {
-  const drawn = fc.tuple(points, fc.array(value, { minLength: 12, maxLength: 12 }), fc.nat(1e6), fc.constantFrom(0, 0.1, 0.5, 1));
+  const drawn = fc.tuple(
+    points,
+    fc.array(value, { minLength: 12, maxLength: 12 }),
+    fc.nat(1e6),
+    fc.constantFrom(0, 0.1, 0.5, 1),
+  );
   await checkProperty(drawn, ([values, slopes, seed, quantile]) => {
     const problem = problemAt(values);
     let next = 0;
@@ -164,14 +169,17 @@ test("elements that move together move by the same, in steps of the largest of t
 });
 
 test("the lowest bit of a number is the largest power of two that it is a multiple of [float64]", async () => {
-  await checkProperty(fc.tuple(fc.integer({ min: -(2 ** 31), max: 2 ** 31 }), fc.nat(2 ** 21), fc.integer({ min: -900, max: 900 })), ([a, b, power]) => {
-    const whole = BigInt(a) * 2n ** 21n + BigInt(b);
-    if (whole === 0n) return;
-    const x = Number(whole) * 2 ** power;
-    let bit = 0;
-    while (whole % 2n ** BigInt(bit + 1) === 0n) bit++;
-    assert.equal(lowestBit(x), 2 ** (bit + power));
-  });
+  await checkProperty(
+    fc.tuple(fc.integer({ min: -(2 ** 31), max: 2 ** 31 }), fc.nat(2 ** 21), fc.integer({ min: -900, max: 900 })),
+    ([a, b, power]) => {
+      const whole = BigInt(a) * 2n ** 21n + BigInt(b);
+      if (whole === 0n) return;
+      const x = Number(whole) * 2 ** power;
+      let bit = 0;
+      while (whole % 2n ** BigInt(bit + 1) === 0n) bit++;
+      assert.equal(lowestBit(x), 2 ** (bit + power));
+    },
+  );
   for (const x of [0, -0, NaN, Infinity, -Infinity]) assert.equal(lowestBit(x), Infinity);
 });
 
@@ -182,7 +190,10 @@ test("a remainder falls with the square of the step if the gradient is right, an
   await checkProperty(fc.tuple(drawn, fc.nat(1e6)), ([values, seed]) => {
     const rateOf = (f: typeof cubic, gradient: typeof slopes) => {
       const problem = problemAt([values], f, gradient);
-      const rate = taylorRate(new Differences(problem), lineThrough(problem, movesUphill(problem, [Float64Array.from(values, () => 1)], randomFrom(seed))));
+      const rate = taylorRate(
+        new Differences(problem),
+        lineThrough(problem, movesUphill(problem, [Float64Array.from(values, () => 1)], randomFrom(seed))),
+      );
       assert.deepEqual([...problem.variables[0]], values);
       return rate;
     };
@@ -202,6 +213,9 @@ test("the Taylor test says what it found, and how bad that is", () => {
   assert.deepEqual([2.004, 1.2].map((rate) => taylorFinding(rate, false).severity), ["info", "warning"]);
   assert.equal(taylorFinding(1.2, true).severity, "error");
   assert.match(taylorFinding(2.004, false).message, /falls with the power 2\.00 of the step$/);
-  assert.match(taylorFinding(1.2, true).message, /power 1\.20 of the step, that of a right gradient falls with the power 2$/);
+  assert.match(
+    taylorFinding(1.2, true).message,
+    /power 1\.20 of the step, that of a right gradient falls with the power 2$/,
+  );
   assert.match(taylorFinding(1.2, false).message, /a nearby kink has the same effect$/);
 });

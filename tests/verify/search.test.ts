@@ -63,7 +63,10 @@ test("every element that is off is among those found, and each of them is near o
     for (const place of places) assert.ok([...wrong, ...open].some((off) => Math.abs(off - place) < 4), `${place}`);
     // Sixteen parts at first, which are all elements once; then halves of what is off.
     const first = looks.slice(0, 16);
-    assert.deepEqual(first.flatMap(({ moved }) => moved), Array.from({ length: lengths.reduce((a, b) => a + b, 0) }, (_, i) => i));
+    assert.deepEqual(
+      first.flatMap(({ moved }) => moved),
+      Array.from({ length: lengths.reduce((a, b) => a + b, 0) }, (_, i) => i),
+    );
     assert.ok(first.every(({ within }) => within === 4));
     // A part is off by as many as it moves, and that is what its halves are looked at within.
     for (let i = 16; i < looks.length; i += 2) {
