@@ -24,7 +24,9 @@ test("the axes of a shape are spread over x, y and z, in order, the last ones ov
     // As few axes as make a row of 64, the one before them, and all others.
     let first = shape.length;
     while (first > 0 && row(first) < 64) first--;
-    const wished = [shape.length - first, Math.min(1, first), Math.max(0, first - 1)].filter((n, k) => k === 0 || n > 0);
+    const wished = [shape.length - first, Math.min(1, first), Math.max(0, first - 1)].filter((n, k) =>
+      k === 0 || n > 0
+    );
     const sizes = [row(first), first > 0 ? shape[first - 1] : 1, first > 1 ? row(0) / row(first - 1) : 1];
     const fits = wished.every((_, k) => sizes[k] <= (most[k] ?? 0));
     assert.deepEqual(groups.map(({ length }) => length), fits ? wished : [shape.length]);

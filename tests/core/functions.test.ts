@@ -79,6 +79,7 @@ const cases: Readonly<Record<string, Case>> = {
   exp: one(Math.exp, fc.oneof(upTo(80), fc.constantFrom(...special))),
   expm1: one(Math.expm1, fc.oneof(upTo(80), fc.constantFrom(...special))),
   log: one(Math.log),
+  log2: one(Math.log2),
   log1p: one(Math.log1p),
   sin: one(Math.sin),
   cos: one(Math.cos),
