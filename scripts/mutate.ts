@@ -10,7 +10,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Stryker } from "@stryker-mutator/core";
-import type { SampleOptions } from "./mutate/sample.ts";
+import type { SampleOptions } from "./mutate/plugins.ts";
+import type { BundleOptions } from "./mutate/runner.ts";
 import { root } from "./processes.ts";
 
 interface Target {
@@ -36,7 +37,7 @@ const targets: Record<string, Target> = {
     skip:
       "twice the steps|for V8 to optimize|written down once|of [0-9]{4,} elements|40000|2500|a stack and its|parts of what",
     device: "float64",
-    runs: 0.05,
+    runs: 0.1,
   },
   numeric: {
     mutate: ["verify/differences/**/*.ts"],
@@ -45,7 +46,7 @@ const targets: Record<string, Target> = {
     ),
     skip:
       "Hilbert|[0-9],000 |large logits|layer normalisation|float32 of a value|saturation|many of the first|same array",
-    runs: 0.15,
+    runs: 0.25,
   },
 };
 /** All tests of the target as one file, in the copy of the project whose source is changed. */
@@ -82,7 +83,7 @@ if (positionals.length !== 1 || !Object.hasOwn(targets, name)) {
 }
 
 process.chdir(root);
-const { mutate, tests, skip, device, runs } = targets[name];
+const { mutate, tests, skip = null, device, runs } = targets[name];
 // The same inputs each time: a change is judged by what it changes.
 process.env.GPUGRAD_SEED ??= "1";
 // Most changes show in the first inputs. What survives is judged by as many as npm test tries.
@@ -116,28 +117,20 @@ function forgetSurvivors(): void {
   writeFileSync(incrementalFile, JSON.stringify(report));
 }
 
-const settings: ConstructorParameters<typeof Stryker>[0] & { tap: Record<string, unknown> } & Partial<SampleOptions> = {
+const settings: ConstructorParameters<typeof Stryker>[0] & BundleOptions & Partial<SampleOptions> = {
   mutate: options.mutate ?? [...mutate],
-  plugins: ["@stryker-mutator/tap-runner", fileURLToPath(new URL("mutate/sample.ts", import.meta.url))],
+  plugins: [fileURLToPath(new URL("mutate/plugins.ts", import.meta.url))],
   checkers: sample === undefined ? [] : ["sample"],
   ...(sample === undefined ? {} : { sample: { size: Number(sample), seed } }),
-  // The plugin is in TypeScript.
+  // The plugins are in TypeScript.
   checkerNodeArgs: ["--import", "tsx"],
   testRunnerNodeArgs: ["--import", "tsx"],
-  testRunner: "tap",
-  tap: {
-    testFiles: [BUNDLE],
-    nodeArgs: [
-      ...["--require", "{{hookFile}}", "--test-reporter=tap"],
-      // A pattern also selects what is inside of what it matches, and all of a file is inside of its root.
-      ...(skip === undefined ? [] : [`--test-name-pattern=^(?!<root>$)(?!.*(${skip}))`]),
-      "{{testFile}}",
-    ],
-    forceBail: true,
-  },
-  // One file starts in a quarter of the time that loading all sources takes, and one process in less than several.
+  testRunner: "bundle",
+  bundle: { file: BUNDLE, skip },
   buildCommand: `node --import tsx scripts/mutate/bundle.ts ${[BUNDLE, ...tests].join(" ")}`,
   coverageAnalysis: "perTest",
+  // Each change leaves its copy of the program in memory.
+  maxTestRunnerReuse: 100,
   // A machine that is busy with other work must not pass for a test that found something.
   timeoutFactor: 3,
   timeoutMS: 20_000,

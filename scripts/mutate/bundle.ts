@@ -1,4 +1,4 @@
-/** `bundle.ts <output> <file>...`: all of these files as one, which runs them in this order. */
+/** `bundle.ts <output> <file>...`: all of these test files as one, in this order. */
 import process from "node:process";
 import { build } from "esbuild";
 
@@ -12,5 +12,6 @@ await build({
   // package.json says that files have no side effects; tests have.
   ignoreAnnotations: true,
   logLevel: "warning",
+  alias: { "node:test": "./scripts/mutate/node_test.ts" },
   outfile,
 });

@@ -1,19 +1,28 @@
-/** A plugin for Stryker: of all changes, tries a random sample. The others count as changes that do not compile, which no score includes. */
+/**
+ * Plugins for Stryker: the test runner, and a random sample of all changes. Those that are not in the sample count as changes that do not
+ * compile, which no score includes.
+ */
 import { createHash } from "node:crypto";
 import { relative } from "node:path";
 import process from "node:process";
 import { type Checker, type CheckResult, CheckStatus } from "@stryker-mutator/api/check";
 import type { Mutant, StrykerOptions } from "@stryker-mutator/api/core";
 import { declareFactoryPlugin, PluginKind } from "@stryker-mutator/api/plugin";
+import { createRunner } from "./runner.ts";
 
-/** The settings of the plugin, among those of Stryker. */
+/** The settings of the sample, among those of Stryker. */
 export interface SampleOptions {
   readonly sample: { readonly size: number; readonly seed: string };
 }
 
-/** The settings that Stryker accepts because of this plugin. */
+/** The settings that Stryker accepts because of these plugins. */
 export const strykerValidationSchema = {
   properties: {
+    bundle: {
+      type: "object",
+      properties: { file: { type: "string" }, skip: { type: ["string", "null"] } },
+      required: ["file", "skip"],
+    },
     sample: {
       type: "object",
       properties: { size: { type: "integer", minimum: 1 }, seed: { type: "string" } },
@@ -59,4 +68,7 @@ function createSample(options: StrykerOptions): Sample {
 createSample.inject = ["options"] as ["options"];
 
 /** What Stryker loads. */
-export const strykerPlugins = [declareFactoryPlugin(PluginKind.Checker, "sample", createSample)];
+export const strykerPlugins = [
+  declareFactoryPlugin(PluginKind.Checker, "sample", createSample),
+  declareFactoryPlugin(PluginKind.TestRunner, "bundle", createRunner),
+];
