@@ -37,7 +37,7 @@ const targets: Record<string, Target> = {
     skip:
       "twice the steps|for V8 to optimize|written down once|of [0-9]{4,} elements|40000|2500|a stack and its|parts of what",
     device: "float64",
-    runs: 0.1,
+    runs: 0.05,
   },
   numeric: {
     mutate: ["verify/differences/**/*.ts"],

@@ -10,6 +10,8 @@ import { buildGraph } from "../../core/plan/graph.ts";
 import type { Node } from "../../core/plan/node.ts";
 import { Program } from "../../core/program.ts";
 import { add, exp, gather, greater, mul, relu, reshape, sum, type Tensor, tensor, where } from "../../mod.ts";
+import { randomFrom } from "../../verify/random.ts";
+import { programs, tensorsOf } from "../ops/programs.ts";
 import { checkProperty } from "../support/property.ts";
 
 const shapes = fc.array(fc.constantFrom(1, 2, 3, 7, 63, 64, 65), { maxLength: 4 });
@@ -122,12 +124,38 @@ test("a cost counts each value once, each array that is read, and what reduction
 test("reading may cost something else, by how often it happens", () => {
   const seen: [string, number][] = [];
   const { root, work } = workOf(add(sum(exp(x), 1), tensor([1, 2, 3])));
-  const cost = work.costOf(root, (node, times) => {
+  const readCost = (node: Node, times: number): number | null => {
     seen.push([node.name, times]);
     return node.name === "exp" ? 100 : null;
-  });
-  assert.equal(cost, 1 + 4 * (1 + 100));
+  };
+  const cost = 1 + 4 * (1 + 100);
+  assert.equal(work.isAbove(root, cost, readCost), false);
   assert.deepEqual(seen, [["sum", 1], ["leaf", 1], ["exp", 4]]);
+  assert.equal(work.isAbove(root, cost - 1, readCost), true);
+});
+
+test("whether a cost is above a limit is what the cost says, in whatever order it is asked", async () => {
+  const drawn = fc.tuple(programs("smooth", 10), fc.nat(), fc.constantFrom(0, 12, 1000));
+  await checkProperty(drawn, ([program, seed, lazy]) => {
+    const random = randomFrom(seed);
+    const outputs = tensorsOf(program);
+    const { leaves } = new Program(outputs);
+    const { nodes } = buildGraph(outputs, leaves, float64);
+    const stored = new Set(nodes.filter((node) => node.kernel.kind === "leaf" || random() < 0.2));
+    const work = () => new Work(stored, { ...float64.costs, lazy });
+    const asked = work();
+    for (let time = 0; time < 60; time++) {
+      const node = nodes[Math.floor(random() * nodes.length)];
+      const cost = work().costOf(node);
+      const near = nodes[Math.floor(random() * nodes.length)];
+      for (const most of [cost - 1, cost, work().costOf(near), cost * random()]) {
+        assert.equal(asked.isAbove(node, most), cost > most, `${node.name}: ${cost}, ${most}`);
+      }
+      assert.equal(asked.isLazy(node), work().isLazy(node));
+      assert.equal(asked.needsThreads(node), work().needsThreads(node));
+      if (random() < 0.2) assert.equal(asked.costOf(node), cost);
+    }
+  }, { runs: 60 });
 });
 
 test("a choice is a branch if what it guards alone costs enough", () => {
@@ -142,7 +170,6 @@ test("a choice is a branch if what it guards alone costs enough", () => {
   // The inner one is needed anyway, or an array; what is no choice guards nothing.
   assert.equal(isLazy(where(condition, guarded, exp(x)), EXP + 1), false);
   assert.equal(isLazy(choice, 0, named("exp")), false);
-  assert.equal(isLazy(guarded, -1), true);
   assert.equal(isLazy(guarded, 0), false);
 });
 
