@@ -17,7 +17,7 @@ export type { DeviceChoice, RealizeOptions } from "./core/device_names.ts";
 export type { Shape } from "./core/shape.ts";
 export type { CompositeFunction, OpFunction } from "./ops/define/op.ts";
 export type { Binary, Comparison, Logical, Unary } from "./ops/define/scalar.ts";
-export type { Axes, AxesReduction, AxisReduction, ReduceOptions } from "./ops/define/reduction.ts";
+export type { Axes, AxesReduction, ReduceOptions } from "./ops/define/reduction.ts";
 export {
   arange,
   type CreationOptions,
@@ -94,6 +94,7 @@ export {
   type PairwiseDistanceOptions,
 } from "./ops/norms.ts";
 export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {

@@ -101,6 +101,23 @@ function logSumExp(xs: readonly number[]): number {
   return top + Math.log(total(xs.map((x) => Math.exp(x - top))));
 }
 
+/** A function of each element and of all those that lie with it along some axes. */
+function lines(f: (elements: readonly number[]) => (x: number) => number): Reference {
+  return ([x], attributes) => {
+    const axes = axesOf(x.shape.length, attributes);
+    return build(x.shape, (at) => {
+      const elements: number[] = [];
+      build(axes.map((a) => x.shape[a]), (along) => {
+        const source = [...at];
+        axes.forEach((a, i) => (source[a] = along[i]));
+        elements.push(get(x, source));
+        return 0;
+      });
+      return f(elements)(get(x, at));
+    });
+  };
+}
+
 /** A function from the elements along one axis to the same or another number of elements. */
 function along(f: (line: number[], attributes: Attributes) => number[], axisOf = oneAxis): Reference {
   return ([x], attributes) => {
@@ -341,11 +358,14 @@ export const references: Readonly<Record<string, Reference>> = {
 
   // Indexing
   gather: ([x, indices], attributes) => gather(x, indices, oneAxis(x.shape.length, attributes, 0)),
-  take: ([x, indices]) =>
-    build(
-      [...indices.shape, ...x.shape.slice(1)],
-      (at) => get(x, [get(indices, at.slice(0, indices.shape.length)), ...at.slice(indices.shape.length)]),
-    ),
+  take: ([x, indices], attributes) => {
+    const axis = attributes.axis as number;
+    const after = axis + indices.shape.length;
+    return build(
+      [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)],
+      (at) => get(x, [...at.slice(0, axis), get(indices, at.slice(axis, after)), ...at.slice(after)]),
+    );
+  },
   scatterAdd: ([base, indices, updates], attributes) =>
     scatterAdd(base, indices, updates, oneAxis(base.shape.length, attributes, 0)),
   oneHot: ([indices], { depth }) =>
@@ -400,6 +420,11 @@ export const references: Readonly<Record<string, Reference>> = {
     });
   },
 
+  // Running results
+  cumsum: along((line) => line.map((_, i) => total(line.slice(0, i + 1)))),
+  cumprod: along((line) => line.map((_, i) => line.slice(0, i + 1).reduce((a, b) => a * b, 1))),
+  logCumSumExp: along((line) => line.map((_, i) => logSumExp(line.slice(0, i + 1)))),
+
   // Composites
   gelu: elementwise(([x], { approximate }) => {
     if (approximate === "tanh") return (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
@@ -407,14 +432,8 @@ export const references: Readonly<Record<string, Reference>> = {
   }),
   einsum: (operands, { equation }) => einsum(equation as string, operands),
   matmul: ([a, b]) => matmul(a, b),
-  softmax: along((line) => {
-    const all = logSumExp(line);
-    return line.map((x) => Math.exp(x - all));
-  }),
-  logSoftmax: along((line) => {
-    const all = logSumExp(line);
-    return line.map((x) => x - all);
-  }),
+  softmax: lines((all) => (x) => Math.exp(x - logSumExp(all))),
+  logSoftmax: lines((all) => (x) => x - logSumExp(all)),
   softmaxCrossEntropy: ([logits, labels], { axis }) => crossEntropy(logits, labels, axis as number),
   crossEntropy: ([logits, labels, weight], attributes) => {
     const axis = positiveAxis(attributes.axis, logits.shape.length, logits.shape.length > 1 ? 1 : 0);

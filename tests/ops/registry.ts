@@ -20,6 +20,7 @@ import * as norms from "../../ops/norms.ts";
 import * as statistics from "../../ops/statistics.ts";
 import * as tiling from "../../ops/tiling.ts";
 import * as reduce from "../../ops/reduce.ts";
+import * as scans from "../../ops/scans.ts";
 import * as selection from "../../ops/selection.ts";
 
 /** The modules of ops/ that export ops. */
@@ -39,6 +40,7 @@ export const modules: Readonly<Record<string, object>> = {
   finite,
   grids,
   norms,
+  scans,
   statistics,
   tiling,
   linear_algebra,

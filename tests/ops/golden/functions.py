@@ -74,5 +74,9 @@ for equation, *shapes in [
     ("i,ij,j->", (2,), (2, 3), (3,)),
 ]:
     case("einsum", lambda *t: torch.einsum(equation, *t), [drawn(*s) for s in shapes], [equation])
+for name, f in [("cumsum", torch.cumsum), ("cumprod", torch.cumprod), ("logCumSumExp", torch.logcumsumexp)]:
+    case(name, lambda t: f(t, 1), [zeros], [1])
+    case(name, lambda t: f(t, 0), [zeros], [0])
+    case(name, lambda t: f(t, 0), [drawn(40) / 3], [0])
 
 print(json.dumps({"torch": torch.__version__, "cases": cases}))

@@ -75,6 +75,11 @@ export const formulas: Record<string, Declared> = {
       options({ correction: 1 }, { correction: [-1, NaN, "1", null, Infinity], ...keepDims }, near),
     ]]]),
   ),
+  ...Object.fromEntries(
+    (["cumsum", "cumprod", "logCumSumExp"] as const).map((
+      name,
+    ): [string, Declared] => [name, [g[name], [plainX, axis(0)]]]),
+  ),
   gelu: [g.gelu, [plainX, options({ approximate: "tanh" }, { approximate: [true, "erf", null] })]],
   einsum: [g.einsum, [
     other("equation", "ij->i", ["undefined", undefined], ["null", null], ["1", 1], ["a tensor", x], ["[]", []]),
