@@ -95,6 +95,8 @@ export {
 } from "./ops/norms.ts";
 export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
 export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
+export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
+export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {

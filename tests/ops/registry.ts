@@ -7,6 +7,7 @@ import * as comparison from "../../ops/comparison.ts";
 import * as activations from "../../ops/activations.ts";
 import * as linear_algebra from "../../ops/linear_algebra.ts";
 import * as losses from "../../ops/losses.ts";
+import * as convolution from "../../ops/convolution.ts";
 import * as creation from "../../ops/creation.ts";
 import * as einsum from "../../ops/einsum.ts";
 import * as finite from "../../ops/finite.ts";
@@ -40,6 +41,7 @@ export const modules: Readonly<Record<string, object>> = {
   finite,
   grids,
   norms,
+  convolution,
   scans,
   statistics,
   tiling,
