@@ -110,6 +110,21 @@ export {
   smoothL1,
   type SmoothL1Options,
 } from "./ops/losses.ts";
+export { customVjp, type CustomVjpContext, type CustomVjpOptions, type CustomVjpResult } from "./ops/custom.ts";
+export {
+  type Argnums,
+  type ByArguments,
+  type CotangentsOf,
+  hessian,
+  hvp,
+  jacobian,
+  jvp,
+  type TransformOptions,
+  valueAndGrad,
+  type ValueAndGradOptions,
+  vjp,
+} from "./ops/transforms.ts";
+export type { TensorsOf, TensorTree } from "./ops/tree.ts";
 export { backward, detach, type DetachOptions, grad, type GradOptions, hold } from "./ops/grad.ts";
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
 export { compile, type Compiled, realize } from "./core/realize.ts";
@@ -129,6 +144,19 @@ export {
   type DefaultBoxesPreset,
   type DefaultBoxOrder,
 } from "./loss/default_boxes.ts";
+export {
+  distributionFocalLoss,
+  type DistributionFocalLossOptions,
+  gaussianFocalLoss,
+  type GaussianFocalLossOptions,
+  qualityFocalLoss,
+  type QualityFocalLossOptions,
+  sigmoidFocalLoss,
+  type SigmoidFocalLossOptions,
+  varifocalLoss,
+  type VarifocalLossOptions,
+} from "./loss/focal.ts";
+export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export {
   type DefaultBoxMatches,

@@ -200,11 +200,6 @@ export class TapeProblem implements Problem {
     return result;
   }
 
-  /** Whether a part is held on purpose. */
-  get holds(): boolean {
-    return this.#analysis.held.length > 0;
-  }
-
   /** The plan over dual numbers; `null` if the derivative of a scalar function is not known. */
   tangents(ties: Ties, lanes: number, jittered = false): Tangents | null {
     const key = `${ties} ${lanes} ${jittered}`;
