@@ -138,6 +138,7 @@ export {
   type StepTime,
 } from "./core/inspect.ts";
 export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";
+export { type BoxCodingOptions, convertBoxes, decode, encode } from "./loss/coding.ts";
 export {
   DefaultBoxes,
   type DefaultBoxesConfig,
@@ -157,6 +158,16 @@ export {
   type VarifocalLossOptions,
 } from "./loss/focal.ts";
 export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
+export {
+  dice,
+  type DiceOptions,
+  lovaszHinge,
+  type LovaszHingeOptions,
+  tversky,
+  type TverskyOptions,
+} from "./loss/masks.ts";
+export { batchedNms, nms } from "./loss/nms.ts";
+export type { Numbers } from "./loss/host.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export {
   type DefaultBoxMatches,
