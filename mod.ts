@@ -92,6 +92,13 @@ export {
   softmax,
   softplus,
 } from "./ops/composite.ts";
+export {
+  elementwise,
+  type ElementwiseArgument,
+  type ElementwiseArguments,
+  type ElementwiseOptions,
+  type FormulaConstant,
+} from "./ops/elementwise.ts";
 export { backward, detach, type DetachOptions, grad, type GradOptions, hold } from "./ops/grad.ts";
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
 export { compile, type Compiled, realize } from "./core/realize.ts";
