@@ -24,11 +24,13 @@ export {
   full,
   type NestedData,
   ones,
+  onesLike,
   tensor,
   type TensorLike,
   type TensorOptions,
   type TypedData,
   zeros,
+  zerosLike,
 } from "./ops/creation.ts";
 export { abs, add, div, mul, neg, sign, square, sub } from "./ops/arithmetic.ts";
 export { cast } from "./ops/cast.ts";
@@ -53,6 +55,7 @@ export {
   floor,
   log,
   log1p,
+  log2,
   pow,
   round,
   sigmoid,
@@ -78,20 +81,32 @@ export {
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
 export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
+export { isFinite, isNaN } from "./ops/finite.ts";
+export { eye, linspace } from "./ops/grids.ts";
+export { split, tile } from "./ops/tiling.ts";
+export { standardDeviation, variance, type VarianceOptions } from "./ops/statistics.ts";
+export {
+  norm,
+  normalize,
+  type NormalizeOptions,
+  type NormOptions,
+  pairwiseDistance,
+  type PairwiseDistanceOptions,
+} from "./ops/norms.ts";
+export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { einsum } from "./ops/einsum.ts";
+export { matmul } from "./ops/linear_algebra.ts";
 export {
   type BinaryCrossEntropyOptions,
   binaryCrossEntropyWithLogits,
   crossEntropy,
   type CrossEntropyOptions,
-  logSigmoid,
-  logSoftmax,
-  matmul,
+  huber,
+  type HuberOptions,
   type Reduction,
   smoothL1,
   type SmoothL1Options,
-  softmax,
-  softplus,
-} from "./ops/composite.ts";
+} from "./ops/losses.ts";
 export {
   elementwise,
   type ElementwiseArgument,
@@ -118,6 +133,19 @@ export {
   type DefaultBoxesPreset,
   type DefaultBoxOrder,
 } from "./loss/default_boxes.ts";
+export {
+  distributionFocalLoss,
+  type DistributionFocalLossOptions,
+  gaussianFocalLoss,
+  type GaussianFocalLossOptions,
+  qualityFocalLoss,
+  type QualityFocalLossOptions,
+  sigmoidFocalLoss,
+  type SigmoidFocalLossOptions,
+  varifocalLoss,
+  type VarifocalLossOptions,
+} from "./loss/focal.ts";
+export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export {
   type DefaultBoxMatches,

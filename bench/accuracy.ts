@@ -39,7 +39,11 @@ const commands: Record<Runner, (file: string) => [string, string[]]> = {
 
 async function measureIn(runtime: Runner, folder: string): Promise<RuntimeFigures> {
   const file = join(folder, `${runtime}.json`);
-  const { problem } = await run(...commands[runtime](file), MINUTES, vulkan(runtime, folder));
+  const { problem } = await run(...commands[runtime](file), {
+    minutes: MINUTES,
+    env: vulkan(runtime, folder),
+    live: true,
+  });
   if (problem !== null) throw new Error(`${runtime} ${problem}`);
   return JSON.parse(readFileSync(file, "utf8"));
 }

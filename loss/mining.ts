@@ -3,7 +3,7 @@ import { tensorOrThrow } from "../core/record.ts";
 import { numberIn, Signature } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { crossEntropy } from "../ops/composite.ts";
+import { crossEntropy } from "../ops/losses.ts";
 import { add, mul } from "../ops/arithmetic.ts";
 import { cast } from "../ops/cast.ts";
 import { greater } from "../ops/comparison.ts";

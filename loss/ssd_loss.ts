@@ -2,7 +2,7 @@
 import { describe, numberIn, Signature, whole } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
-import { smoothL1 } from "../ops/composite.ts";
+import { smoothL1 } from "../ops/losses.ts";
 import { add, div, mul, sub } from "../ops/arithmetic.ts";
 import { maximum, where } from "../ops/selection.ts";
 import { detach } from "../ops/grad.ts";

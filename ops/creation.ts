@@ -2,7 +2,7 @@
 import { constant } from "../core/affine.ts";
 import { leafOp } from "../core/op.ts";
 import { record, shapeOrThrow } from "../core/record.ts";
-import { boolean, describe, oneOf, Signature } from "../core/options.ts";
+import { boolean, describe, type Kind, kind, oneOf, Signature } from "../core/options.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, Tensor, type Values } from "../core/tensor.ts";
 import { type OpFunction, structured } from "./define/op.ts";
@@ -36,6 +36,9 @@ export function isCountable(value: number): boolean {
 }
 
 const dtype = /* @__PURE__ */ oneOf("float", "int", "bool");
+
+/** A dtype, as an option. */
+export const dtypeKind: Kind<DType> = dtype;
 
 /** Throws if something is not a dtype. */
 export function checkDType(call: Signature, given: unknown): void {
@@ -303,6 +306,50 @@ export function ones(shape: Shape, options?: CreationOptions): Tensor {
   return filled(onesCall, shape, 1, options?.dtype ?? "float");
 }
 
+const zerosLikeCall = /* @__PURE__ */ new Signature<CreationOptions>("zerosLike(x, options)", { dtype });
+
+/**
+ * Zeros of the shape and dtype of a tensor. See {@link full}.
+ *
+ * @param x any shape; its values do not matter.
+ * @param options `dtype`: default that of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { tensor, zerosLike } from "gpugrad";
+ *
+ * assert.deepEqual(await zerosLike(tensor([[1, 2]])).toArray(), [[0, 0]]);
+ * ```
+ */
+export function zerosLike(x: TensorLike, options?: CreationOptions): Tensor {
+  zerosLikeCall.check(arguments);
+  const like = asTensor(zerosLikeCall, "x", x);
+  return constantTensor(like.shape, 0, options?.dtype ?? like.dtype);
+}
+
+const onesLikeCall = /* @__PURE__ */ new Signature<CreationOptions>("onesLike(x, options)", { dtype });
+
+/**
+ * Ones of the shape and dtype of a tensor. See {@link full}.
+ *
+ * @param x any shape; its values do not matter.
+ * @param options `dtype`: default that of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { onesLike, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await onesLike(tensor([[true, false]])).toArray(), [[true, true]]);
+ * ```
+ */
+export function onesLike(x: TensorLike, options?: CreationOptions): Tensor {
+  onesLikeCall.check(arguments);
+  const like = asTensor(onesLikeCall, "x", x);
+  return constantTensor(like.shape, 1, options?.dtype ?? like.dtype);
+}
+
 /** Attributes of a progression. */
 type Progression = { readonly start: number; readonly step: number; readonly length: number; readonly dtype: DType };
 
@@ -374,6 +421,13 @@ export function asTensor(call: Signature, parameter: string, x: unknown): Tensor
   if (Array.isArray(x) || isTyped(x)) return leaf(call, flatten(call, parameter, x));
   throw call.wrong(parameter, "a tensor, a number, a boolean or nested arrays", x);
 }
+
+/** What an option accepts that is a tensor. */
+export const tensorKind: Kind<TensorLike> = /* @__PURE__ */ kind(
+  "a tensor, a number, a boolean or nested arrays",
+  "[1, 2]",
+  (x) => x instanceof Tensor || typeof x === "number" || typeof x === "boolean" || Array.isArray(x) || isTyped(x),
+);
 
 /** The tensor of indices that an argument stands for: numbers are `int` here. */
 export function asIndices(call: Signature, parameter: string, x: unknown): Tensor {

@@ -25,8 +25,23 @@ function shownLeaf(indices: Tensor): Tensor | null {
   return t;
 }
 
+/** What indices are called, and which are in order though they lie outside. */
+export interface IndexCheck {
+  /** Default `indices`. */
+  readonly parameter?: string;
+  /** An index that stands for none. */
+  readonly ignored?: number;
+  /** What an error about an index adds. */
+  readonly advice?: (index: number) => string;
+}
+
 /** Throws if a known index is out of range. Indices that the device computes are not known: there the result is NaN. */
-export function checkIndices(op: string, indices: Tensor, size: number, parameter = "indices"): void {
+export function checkIndices(
+  op: string,
+  indices: Tensor,
+  size: number,
+  { parameter = "indices", ignored, advice = () => "" }: IndexCheck = {},
+): void {
   if (indices.dtype !== "int") throw new Error(`${op}: expected ${parameter} of dtype int, got ${indices.dtype}`);
   if (indices.size === 0) return;
   if (size === 0) {
@@ -35,8 +50,8 @@ export function checkIndices(op: string, indices: Tensor, size: number, paramete
     );
   }
   shownLeaf(indices)?.value?.forEach((v, i) => {
-    if (v < 0 || v >= size) {
-      throw new Error(`${op}: expected ${parameter} from 0 to ${size - 1}, got ${v} at position ${i}`);
+    if ((v < 0 || v >= size) && v !== ignored) {
+      throw new Error(`${op}: expected ${parameter} from 0 to ${size - 1}, got ${v} at position ${i}${advice(v)}`);
     }
   });
 }

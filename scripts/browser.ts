@@ -1,10 +1,10 @@
-/** Runs the test files in Chromium, each in its own page. */
+/** Runs test files in Chromium, each in its own page. */
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { type Browser, chromium, type Page } from "playwright-core";
 import type { Message, Orders } from "../tests/support/browser/page.ts";
 import { type Bundle, bundle } from "./bundle.ts";
-import { type Outcome, resultOf } from "./results.ts";
+import { type Outcome, resultOf, type Suite, type TestOptions } from "./results.ts";
 import { serve } from "./server.ts";
 import { originalStack } from "./source_maps.ts";
 
@@ -16,11 +16,6 @@ const NOT_IN_BROWSERS: Record<string, string | null> = {
   "tests/verify/cli.test.ts": "it starts processes",
   "tests/loss/coco.test.ts": "it looks for a file",
 };
-
-/**
- * How many pages run at once, each in its own browser, so that one that hangs can be ended without affecting the other.
- */
-const LANES = 2;
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -52,22 +47,9 @@ interface Window {
   crossOriginIsolated: boolean;
 }
 
-/** The outcome of the tests in one kind of page. */
-export interface PageOutcome extends Outcome {
-  label: string;
-  /** The only backend whose tests ran; all if not set. */
-  only?: string;
-}
-
-export interface BrowserOptions {
-  /** Only run tests whose names contain this. */
-  name?: string;
-  /** The time after which a file is considered hung. */
-  minutes: number;
-  /** Whether tests may trigger garbage collection and read the heap size. */
-  soak: boolean;
+export interface BrowserOptions extends TestOptions {
   /** The environment of the tests. */
-  env: Record<string, string | undefined>;
+  readonly env: Record<string, string | undefined>;
 }
 
 /** The path of Chromium, or how to get it. */
@@ -90,55 +72,8 @@ export function launchChromium(path: string, flags: readonly string[] = []): Pro
   });
 }
 
-/**
- * Runs test files in Chromium: all of them in cross-origin isolated pages, so that webasm has threads, and the webasm
- * tests again in pages that are not isolated.
- */
-export async function runInChromium(
-  files: readonly string[],
-  options: BrowserOptions,
-): Promise<{ missing: string } | { version: string; pages: PageOutcome[]; left: Map<string, string[]> }> {
-  const found = findChromium();
-  if ("missing" in found) return found;
-  const { chosen, left } = choose(files);
-  const launch = () => launchChromium(found.path, options.soak ? SOAK_FLAGS : []);
-  const first = await launch();
-  const browsers: (Browser | null)[] = [first];
-  const start = performance.now();
-  let server: Awaited<ReturnType<typeof serve>> | undefined;
-  try {
-    const version = first.version();
-    console.log(`\n> ${found.path} (${version})`);
-    const { modules, problems } = await bundle(chosen);
-    server = await serve(modules);
-    console.log(await graphicsOf(first, server.isolated));
-
-    const isolated: PageOutcome = { label: "chromium", results: [], problems: [], seconds: 0 };
-    for (const [file, problem] of problems) isolated.problems.push(`${file} cannot be bundled: ${problem}`);
-    const plain: PageOutcome = {
-      label: "chromium, not isolated",
-      only: "webasm",
-      results: [],
-      problems: [],
-      seconds: 0,
-    };
-
-    const runFiles = (files: readonly string[], address: string, outcome: PageOutcome) =>
-      runInLanes(files, outcome, { lanes: browsers, launch, address, modules, options });
-    const withWebasm = await runFiles(chosen.filter((file) => !problems.has(file)), server.isolated, isolated);
-    isolated.seconds = (performance.now() - start) / 1000;
-    if (chosen.length > 0 && isolated.results.length === 0) isolated.problems.push("no test was reported");
-    if (withWebasm.length === 0) return { version, pages: [isolated], left };
-    await runFiles(withWebasm.sort(), server.plain, plain);
-    return { version, pages: [isolated, plain], left };
-  } finally {
-    await Promise.all(browsers.map((browser) => browser?.close()));
-    await server?.close();
-  }
-}
-
 /** The files that browsers run, and the others grouped by the reason why they do not. */
-function choose(files: readonly string[]): { chosen: string[]; left: Map<string, string[]> } {
+export function filesOfBrowsers(files: readonly string[]): { chosen: string[]; left: Map<string, string[]> } {
   const left = new Map<string, string[]>();
   const chosen = files.filter((file) => {
     const [, reason = null] = Object.entries(NOT_IN_BROWSERS).find(([path]) => file.startsWith(path)) ?? [];
@@ -148,43 +83,99 @@ function choose(files: readonly string[]): { chosen: string[]; left: Map<string,
   return { chosen, left };
 }
 
-/** Where and how files are run in pages of one kind. */
-interface Lanes {
-  /** The browser of each lane; `null` where it must be started again. */
-  readonly lanes: (Browser | null)[];
-  readonly launch: () => Promise<Browser>;
-  readonly address: string;
-  readonly modules: Bundle;
-  readonly options: BrowserOptions;
+/** Browsers that are not in use: each page has a browser of its own, which can be ended if the page hangs. */
+class Browsers {
+  readonly #launch: () => Promise<Browser>;
+  readonly #idle: Browser[] = [];
+  readonly #all = new Set<Browser>();
+
+  constructor(launch: () => Promise<Browser>) {
+    this.#launch = launch;
+  }
+
+  async take(): Promise<Browser> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    const started = await this.#launch();
+    this.#all.add(started);
+    return started;
+  }
+
+  giveBack(browser: Browser): void {
+    this.#idle.push(browser);
+  }
+
+  async end(browser: Browser): Promise<void> {
+    this.#all.delete(browser);
+    await browser.close();
+  }
+
+  async endAll(): Promise<void> {
+    await Promise.all([...this.#all].map((browser) => browser.close()));
+  }
 }
 
-/** Runs files in pages of one kind, several at once, and returns those with webasm tests. */
-async function runInLanes(
+/** A chromium that is ready to run test files. */
+export interface Chromium {
+  /** In cross-origin isolated pages, where webasm has threads. */
+  readonly isolated: Suite;
+  /** The webasm tests, in pages that are not isolated. */
+  readonly plain: Suite;
+  /** The drivers of its GPU backends. */
+  readonly graphics: string;
+  close(): Promise<void>;
+}
+
+/** Bundles the test files and starts a browser. */
+export async function openChromium(
   files: readonly string[],
-  outcome: PageOutcome,
-  { lanes, launch, address, modules, options }: Lanes,
-): Promise<string[]> {
-  const queue = [...files];
-  const withWebasm: string[] = [];
-  const begin = performance.now();
-  await Promise.all(Array.from({ length: Math.min(LANES, files.length) }, async (_, lane) => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const browser = lanes[lane] ??= await launch();
-      const ran = await runFile(browser, file, { address, only: outcome.only, modules }, options);
-      outcome.results.push(...ran.results);
-      outcome.problems.push(...ran.problems);
-      if (ran.results.some(({ backend, status }) => backend === "webasm" && status !== "skipped")) {
-        withWebasm.push(file);
-      }
-      if (ran.broken) {
-        lanes[lane] = null;
-        await browser.close();
-      }
-    }
-  }));
-  process.stdout.write("\n");
-  outcome.seconds = (performance.now() - begin) / 1000;
-  return withWebasm;
+  options: BrowserOptions,
+): Promise<{ missing: string } | Chromium> {
+  const found = findChromium();
+  if ("missing" in found) return found;
+  const browsers = new Browsers(() => launchChromium(found.path, options.soak ? SOAK_FLAGS : []));
+  const { modules, problems } = await bundle(files);
+  const server = await serve(modules);
+  const close = async () => {
+    await browsers.endAll();
+    await server.close();
+  };
+  try {
+    const first = await browsers.take();
+    const graphics = await graphicsOf(first, server.isolated);
+    browsers.giveBack(first);
+    const label = `chromium ${first.version()}`;
+    const suite = (own: string, place: Place): Suite => ({
+      label: own,
+      only: place.only,
+      runFile: (file) => runInBrowser(browsers, file, { ...place, problem: problems.get(file) }, options),
+    });
+    return {
+      isolated: suite(label, { address: server.isolated, only: undefined, modules }),
+      plain: suite(`${label}, not isolated`, { address: server.plain, only: "webasm", modules }),
+      graphics,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function runInBrowser(
+  browsers: Browsers,
+  file: string,
+  place: Place & { problem: string | undefined },
+  options: BrowserOptions,
+): Promise<Outcome> {
+  if (place.problem !== undefined) {
+    return { results: [], problems: [`${file} cannot be bundled: ${place.problem}`], text: "" };
+  }
+  const browser = await browsers.take();
+  const { broken, ...outcome } = await runFile(browser, file, place, options);
+  if (broken) await browsers.end(browser);
+  else browsers.giveBack(browser);
+  return outcome;
 }
 
 /** Describes the graphics drivers of this browser, to distinguish a GPU from its software substitute. */
@@ -209,7 +200,6 @@ class PageLog {
   readonly #readable: (text: string) => string;
   readonly #shown: string[] = [];
   readonly #warnings: string[] = [];
-  #dots = "";
   /** The test that is running. */
   #at = "";
 
@@ -234,7 +224,6 @@ class PageLog {
     if ("started" in message) return void (this.#at = message.started);
     const { name, status, detail, seconds } = message.ended;
     this.results.push(resultOf(name, status, detail, seconds));
-    this.#dots += { passed: ".", failed: "X", skipped: "," }[status];
     if (status === "failed") this.#shown.push(`${this.#file}: ${name}\n${this.#readable(detail)}`);
     this.#at = "";
   }
@@ -246,14 +235,13 @@ class PageLog {
     this.#shown.push(`${where}: ${this.#readable(text)}`);
   }
 
-  /** Prints a dot for each test, and failures in full. */
-  print(): void {
-    process.stdout.write(this.#dots);
-    if (this.#shown.length === 0) return;
+  /** Failures in full. */
+  text(): string {
+    if (this.#shown.length === 0) return "";
     const warnings = this.#warnings.length > 0
       ? [`${this.#file}: console warnings:\n${this.#warnings.join("\n")}`]
       : [];
-    console.log(`\n\n${[...this.#shown, ...warnings].join("\n\n")}\n`);
+    return `${[...this.#shown, ...warnings].join("\n\n")}\n`;
   }
 }
 
@@ -266,15 +254,14 @@ interface Place {
 }
 
 /**
- * Runs one test file in a new page. Failures are printed in full; `broken` means that the browser cannot be used any
- * more.
+ * Runs one test file in a new page; `broken` means that the browser cannot be used any more.
  */
 async function runFile(
   browser: Browser,
   file: string,
   { address, only, modules }: Place,
   { name, minutes, soak, env }: BrowserOptions,
-): Promise<{ results: Outcome["results"]; problems: string[]; broken: boolean }> {
+): Promise<Outcome & { broken: boolean }> {
   const log = new PageLog(
     file,
     (text) => originalStack(text, address, modules).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n"),
@@ -315,8 +302,7 @@ async function runFile(
     ends.forEach((end) => end());
     if (!broken) await page.close();
   }
-  log.print();
-  return { results: log.results, problems: log.problems, broken };
+  return { results: log.results, problems: log.problems, text: log.text(), broken };
 }
 
 /** Loads a test file in a page and waits for its tests. */

@@ -1,14 +1,11 @@
-/** Runs the test files under Node, each in its own process, from bundles. */
+/** Prepares Node for the test files: bundles, and a display. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { bundleForNode } from "./bundle.ts";
-import { readReport } from "./junit.ts";
-import { announce, environment, execute, output, root } from "./processes.ts";
-import type { Outcome } from "./results.ts";
+import { environment, output, root } from "./processes.ts";
 
 /** Files that load sources while they run; those run through tsx. */
 const FROM_SOURCES = [
@@ -17,96 +14,24 @@ const FROM_SOURCES = [
   "tests/tooling/libraries.test.ts",
 ];
 
-/** Files that take long are started first, so that no process works alone at the end. */
-const LONG = [
-  "tests/loss/properties.test.ts",
-  "tests/tooling/first_steps.test.ts",
-  "tests/verify/cli.test.ts",
-  "tests/verify/plain_cases.test.ts",
-  "tests/verify/corpus/corpus.test.ts",
-  "tests/ops/devices.test.ts",
-  "tests/tooling/examples.test.ts",
-  "tests/loss/golden.test.ts",
-  "tests/ops/gradient.test.ts",
-];
-
-/** How many processes run at once. */
-const LANES = 2;
-
-export interface NodeOptions {
-  /** Only run tests whose names match. */
-  readonly pattern: string | undefined;
-  /** The time after which a file is considered hung. */
-  readonly minutes: number;
-  readonly soak: boolean;
-  /** An empty folder for reports. */
-  readonly folder: string;
-  /** Additional environment variables. */
-  readonly env: Readonly<Record<string, string>>;
+/** How Node runs test files. */
+export interface NodeSetting {
+  readonly env: Record<string, string>;
+  /** The arguments that name a file. */
+  readonly program: (file: string) => readonly string[];
 }
 
-/** Runs test files. */
-export async function runInNode(files: readonly string[], options: NodeOptions): Promise<Outcome> {
-  const started = performance.now();
-  announce(["node", "tests/**/*.test.ts"]);
-  const bundled = files.filter((file) => !FROM_SOURCES.includes(file));
-  const bundles = join(options.folder, "node");
-  await bundleForNode(bundled, bundles);
-  const display = await openDisplay();
-  const outcome: Outcome = { results: [], problems: [], seconds: 0 };
-  try {
-    const queue = [...LONG.filter((file) => files.includes(file)), ...files.filter((file) => !LONG.includes(file))];
-    const env = { ...options.env, ...display.env };
-    await Promise.all(Array.from({ length: LANES }, async () => {
-      for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-        const program = bundled.includes(file)
-          ? ["--enable-source-maps", join(bundles, file.replace(/\.ts$/, ".js"))]
-          : ["--import", "tsx", file];
-        const { results, problems } = await runFile(file, program, { ...options, env });
-        outcome.results.push(...results);
-        outcome.problems.push(...problems);
-        process.stdout.write(
-          results.map(({ status }) => ({ passed: ".", failed: "X", skipped: "," })[status]).join(""),
-        );
-      }
-    }));
-  } finally {
-    process.stdout.write("\n");
-    display.close();
-  }
-  return { ...outcome, seconds: (performance.now() - started) / 1000 };
-}
-
-async function runFile(
-  file: string,
-  program: readonly string[],
-  { pattern, minutes, soak, folder, env }: NodeOptions,
-): Promise<Pick<Outcome, "results" | "problems">> {
-  const report = join(folder, `${file.replaceAll("/", "-")}.xml`);
-  const shown = `${report}.txt`;
-  const { problem } = await execute(
-    process.execPath,
-    [
-      ...(soak ? ["--expose-gc"] : []),
-      ...["--test-reporter=spec", `--test-reporter-destination=${soak ? "stdout" : shown}`],
-      ...["--test-reporter=junit", `--test-reporter-destination=${report}`],
-      ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
-      ...program,
-    ],
-    minutes,
-    env,
-  );
-  const { results } = readReport("node", report, [file], root);
-  if (results.some(({ status }) => status === "failed")) {
-    if (!soak) console.log(`\n${file}\n${readFileSync(shown, "utf8").replace(/^[^]*failing tests:\n/, "")}`);
-    return { results, problems: [] };
-  }
-  if (problem !== null) {
-    return { results, problems: [`${file} ${problem} although no test failed; see its output above`] };
-  }
-  // Files without a test of that name report none.
-  if (results.length === 0 && pattern === undefined) return { results, problems: [`${file} has no test`] };
-  return { results, problems: [] };
+/** Bundles the test files into a folder, and opens a display. */
+export async function openNode(
+  files: readonly string[],
+  folder: string,
+): Promise<NodeSetting & { close(): void }> {
+  await bundleForNode(files.filter((file) => !FROM_SOURCES.includes(file)), folder);
+  const program = (file: string) =>
+    FROM_SOURCES.includes(file)
+      ? ["--import", "tsx", file]
+      : ["--enable-source-maps", join(folder, file.replace(/\.ts$/, ".js"))];
+  return { ...await openDisplay(), program };
 }
 
 /** An X display for the backend headlessgl, or the one that there is; none if none is available. */

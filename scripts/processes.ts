@@ -2,8 +2,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 /** The folder of the project, with a trailing slash. */
@@ -13,7 +11,6 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 export const environment: NodeJS.ProcessEnv = {
   ...process.env,
   PATH: `${join(root, "node_modules", ".bin")}${delimiter}${process.env.PATH ?? ""}`,
-  DENO_JOBS: "2",
   DENO_NO_UPDATE_CHECK: "1",
   ...(process.stdout.isTTY ? {} : { NO_COLOR: "1" }),
 };
@@ -37,55 +34,36 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-/** Forwards output; joins the dots that Deno writes on separate lines. */
-async function joinDots(output: Readable): Promise<void> {
-  let inDots = false;
-  for await (const line of createInterface({ input: output })) {
-    const isDot = /^[.,!]$/.test(line);
-    if (inDots && !isDot) process.stdout.write("\n");
-    process.stdout.write(isDot ? line : `${line}\n`);
-    inDots = isDot;
-  }
+export interface RunOptions {
+  /** The time after which the command is considered hung. */
+  readonly minutes: number;
+  /** Additional environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether its output is printed as it comes, rather than collected. */
+  readonly live?: boolean;
 }
 
-/**
- * Runs a command with its output on the terminal, after a line that names it.
- *
- * @param minutes the time after which the command is considered hung.
- * @param env additional environment variables.
- */
-export async function run(
-  command: string,
-  args: string[],
-  minutes: number,
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ problem: string | null; seconds: number }> {
-  announce([command, ...args]);
-  return await execute(command, args, minutes, env);
+/** How a command ended. */
+export interface Ending {
+  /** `null` if it succeeded. */
+  readonly problem: string | null;
+  readonly seconds: number;
+  /** What it printed; empty if that was printed as it came. */
+  readonly text: string;
 }
 
-/** Prints the beginning of a command. */
-export function announce(line: readonly string[]): void {
-  const words = line.map((word) => word === process.execPath ? "node" : word);
-  console.log(`\n> ${words.slice(0, 4).join(" ")}${words.length > 4 ? " ..." : ""}`);
-}
-
-/** {@link run} without a line that names the command. */
-export async function execute(
-  command: string,
-  args: string[],
-  minutes: number,
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ problem: string | null; seconds: number }> {
+/** Runs a command. */
+export async function run(command: string, args: readonly string[], options: RunOptions): Promise<Ending> {
+  const { minutes, env = {}, live = false } = options;
   const start = performance.now();
-  const dotted = command === "deno" && args[0] === "test";
   const child = spawn(command, args, {
     env: { ...environment, ...env },
-    stdio: ["ignore", dotted ? "pipe" : "inherit", "inherit"],
+    stdio: live ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
     detached: true,
   });
   running.add(child);
-  const output = child.stdout ? joinDots(child.stdout) : undefined;
+  const parts: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (part) => parts.push(part));
   let late = false;
   const timers: ReturnType<typeof setTimeout>[] = [];
   if (Number.isFinite(minutes)) {
@@ -102,10 +80,9 @@ export async function execute(
       else done(code === 0 ? null : code === null ? `was ended by ${signal}` : `exited with code ${code}`);
     });
   });
-  await output;
   running.delete(child);
   timers.forEach(clearTimeout);
-  return { problem, seconds: (performance.now() - start) / 1000 };
+  return { problem, seconds: (performance.now() - start) / 1000, text: parts.join("") };
 }
 
 /** Whether a program can be started, determined by a harmless invocation. */

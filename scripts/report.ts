@@ -9,6 +9,8 @@ function table(rows: string[][]): string {
 
 export class Report {
   readonly failures: string[] = [];
+  /** How long everything took. */
+  seconds = 0;
   #passed = 0;
   #skipped = 0;
   readonly #checkRows: string[][] = [];
@@ -57,6 +59,7 @@ export class Report {
    * Records the tests of a runtime.
    *
    * @param run.label the name in the table, with the version.
+   * @param run.seconds how long its files took, which run side by side.
    * @param run.required the backends that tests must have run on.
    */
   tests(
@@ -102,7 +105,9 @@ export class Report {
     if (this.#checkRows.length > 0) console.log(`\n${table([["check", "", ""], ...this.#checkRows])}`);
     if (this.#testRows.length > 0) {
       console.log(
-        `\n${table([["runtime", "backend", "passed", "failed", "skipped", "in tests", ""], ...this.#testRows])}`,
+        `\n${
+          table([["runtime", "backend", "passed", "failed", "skipped", "in tests", "in files"], ...this.#testRows])
+        }`,
       );
     }
     if (slowest > 0) {
@@ -127,6 +132,10 @@ export class Report {
       }
     }
     if (this.failures.length > 0) console.log(`\nFailed\n${this.failures.map((line) => `  ${line}`).join("\n")}`);
-    console.log(`\n${this.#passed} passed, ${this.failures.length} failed, ${this.#skipped} skipped`);
+    console.log(
+      `\n${this.#passed} passed, ${this.failures.length} failed, ${this.#skipped} skipped, in ${
+        this.seconds.toFixed(0)
+      } s`,
+    );
   }
 }

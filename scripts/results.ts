@@ -11,12 +11,32 @@ export interface Result {
   seconds: number;
 }
 
-/** The outcome of running test files in a runtime. */
+/** The outcome of running a test file in a runtime. */
 export interface Outcome {
   results: Result[];
   /** Problems outside of tests, as texts. */
   problems: string[];
-  seconds: number;
+  /** Failures in full; empty if there are none. */
+  text: string;
+}
+
+/** How test files are run. */
+export interface TestOptions {
+  /** Only run tests whose names contain this. */
+  readonly name?: string;
+  /** The time after which a file is considered hung. */
+  readonly minutes: number;
+  /** Whether tests may trigger garbage collection and take their time; their output is printed as it comes. */
+  readonly soak: boolean;
+}
+
+/** A runtime that is ready to run test files. */
+export interface Suite {
+  /** Such as `node 20.20.2`. */
+  readonly label: string;
+  /** The only backend whose tests run; all if not set. */
+  readonly only?: string;
+  runFile(file: string): Promise<Outcome>;
 }
 
 /** A result with the backend and the reason parsed from its name. */

@@ -1,12 +1,12 @@
-/** Runs the test files under Node, Deno and Bun. */
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+/** Runs test files under Node, Deno and Bun, each in a process of its own. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { findChromium } from "./browser.ts";
 import { readReport } from "./junit.ts";
-import { runInNode } from "./node.ts";
+import { type NodeSetting, openNode } from "./node.ts";
 import { environment, output, root, run } from "./processes.ts";
-import type { Outcome } from "./results.ts";
+import type { Outcome, Suite, TestOptions } from "./results.ts";
 
 export type Runner = "node" | "deno" | "bun";
 
@@ -18,26 +18,41 @@ export function versionOf(runtime: Runner): { version: string } | { missing: str
   return { version: answer.text.match(/\d+\.\d+\.\d+\S*/)?.[0] ?? "" };
 }
 
-/** The command with which a runtime runs the test files and reports on them. */
-function commandOf(
-  runtime: "deno" | "bun",
-  files: readonly string[],
-  { report, pattern, soak }: { report: string; pattern: string | undefined; soak: boolean },
-): [string, string[]] {
+interface Order {
+  /** Where the report goes. */
+  readonly report: string;
+  /** Where Node's readable report goes. */
+  readonly shown: string;
+  /** Only run tests whose names match. */
+  readonly pattern: string | undefined;
+  readonly soak: boolean;
+}
+
+/** The command with which a runtime runs a test file and reports on it. For Node, the file is given as a program. */
+function commandOf(runtime: Runner, file: string | readonly string[], order: Order): [string, string[]] {
+  const { report, shown, pattern, soak } = order;
   switch (runtime) {
+    case "node":
+      return [process.execPath, [
+        ...(soak ? ["--expose-gc"] : []),
+        ...["--test-reporter=spec", `--test-reporter-destination=${soak ? "stdout" : shown}`],
+        ...["--test-reporter=junit", `--test-reporter-destination=${report}`],
+        ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
+        ...file,
+      ]];
     case "deno":
       return ["deno", [
-        ...["test", "--allow-all", "--no-check", "--parallel", "--reporter=dot", `--junit-path=${report}`],
+        ...["test", "--allow-all", "--no-check", "--reporter=dot", `--junit-path=${report}`],
         ...(soak ? ["--v8-flags=--expose-gc"] : []),
         ...(pattern === undefined ? [] : [`--filter=/${pattern}/`]),
-        ...files,
+        ...[file].flat(),
       ]];
     case "bun":
       return ["bun", [
-        ...["test", `--timeout=${soak ? 86_400_000 : 120_000}`, "--parallel=2", "--dots"],
+        ...["test", `--timeout=${soak ? 86_400_000 : 120_000}`, "--dots"],
         ...["--reporter=junit", `--reporter-outfile=${report}`],
         ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
-        ...files.map((file) => `./${file}`),
+        `./${file}`,
       ]];
   }
 }
@@ -77,42 +92,74 @@ export function vulkan(runtime: Runner, folder: string): Record<string, string> 
   };
 }
 
-/**
- * Runs test files.
- *
- * @param name only run tests whose names contain this.
- * @param minutes the time after which the runner is considered hung.
- * @param soak whether tests may trigger garbage collection and take their time.
- */
-export async function runTests(
+/** A runtime whose tests each run in a process of their own. */
+class Processes implements Suite {
+  readonly label: string;
+  readonly #runtime: Runner;
+  readonly #options: TestOptions;
+  /** An empty folder for reports. */
+  readonly #folder: string;
+  readonly #env: Readonly<Record<string, string>>;
+  /** How Node is told to run a file. */
+  readonly #program: ((file: string) => readonly string[]) | undefined;
+
+  constructor(
+    runtime: Runner,
+    options: TestOptions,
+    own: Readonly<{ label: string; folder: string; env: Record<string, string> } & Partial<NodeSetting>>,
+  ) {
+    this.label = own.label;
+    this.#runtime = runtime;
+    this.#options = options;
+    this.#folder = own.folder;
+    this.#env = own.env;
+    this.#program = own.program;
+  }
+
+  async runFile(file: string): Promise<Outcome> {
+    const { name, minutes, soak } = this.#options;
+    const report = join(this.#folder, `${file.replaceAll("/", "-")}.xml`);
+    const shown = `${report}.txt`;
+    const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
+    const command = commandOf(this.#runtime, this.#program?.(file) ?? file, { report, shown, pattern, soak });
+    const { problem, text } = await run(...command, { minutes, env: this.#env, live: soak });
+    const { results, unreported } = readReport(this.#runtime, report, [file], root);
+    if (results.some(({ status }) => status === "failed")) {
+      const failures = existsSync(shown) ? readFileSync(shown, "utf8").replace(/^[^]*failing tests:\n/, "") : "";
+      return { results, problems: [], text: text + failures };
+    }
+    // Files without a test of that name report none.
+    const missing = name === undefined && (unreported.length > 0 || results.length === 0);
+    if (missing) return { results, problems: [`${file} did not load or has no test`], text };
+    const ended = problem === null || (name !== undefined && results.length === 0);
+    return ended
+      ? { results, problems: [], text: "" }
+      : { results, problems: [`${file} ${problem} although no test failed`], text };
+  }
+}
+
+/** Prepares a runtime for test files; `close` ends what was started for it. */
+export async function openRunner(
   runtime: Runner,
   files: readonly string[],
-  { name, minutes, soak }: { name?: string; minutes: number; soak: boolean },
-): Promise<Outcome> {
+  options: TestOptions,
+): Promise<{ missing: string } | { suite: Suite; close(): void }> {
+  const version = versionOf(runtime);
+  if ("missing" in version) return version;
   mkdirSync(".cache", { recursive: true });
   const folder = mkdtempSync(join(".cache", "report-"));
-  try {
-    const path = join(folder, `${runtime}.xml`);
-    const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
-    const env = vulkan(runtime, folder);
-    if (runtime === "node") return await runInNode(files, { pattern, minutes, soak, folder, env });
-    const { problem, seconds } = await run(
-      ...commandOf(runtime, files, { report: path, pattern, soak }),
-      minutes,
-      env,
-    );
-    const { results, unreported } = readReport(runtime, path, files, root);
-    const problems: string[] = [];
-    // Files without a test of that name are not reported.
-    if (name === undefined) {
-      for (const file of unreported) problems.push(`${file} did not load or has no test; see the output above`);
-    }
-    if (results.length === 0) problems.push("no test was reported");
-    else if (problem !== null && problems.length === 0 && !results.some(({ status }) => status === "failed")) {
-      problems.push(`the runner ${problem} although no test failed; see its output above`);
-    }
-    return { results, problems, seconds };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const node = runtime === "node" ? await openNode(files, join(folder, "node")) : undefined;
+  const suite = new Processes(runtime, options, {
+    label: `${runtime} ${version.version}`,
+    folder,
+    env: { ...vulkan(runtime, folder), ...node?.env },
+    program: node?.program,
+  });
+  return {
+    suite,
+    close: () => {
+      node?.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }

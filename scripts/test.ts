@@ -6,11 +6,9 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runInChromium } from "./browser.ts";
-import { environment, root, run } from "./processes.ts";
-import { Report } from "./report.ts";
-import { parseRequirements, requiredIn, type Requirement, RUNTIMES } from "./requirements.ts";
-import { type Runner, runTests, versionOf } from "./runners.ts";
+import { Jobs } from "./jobs.ts";
+import { environment, root } from "./processes.ts";
+import { parseRequirements, type Requirement, RUNTIMES } from "./requirements.ts";
 
 const parts = ["checks", ...RUNTIMES] as const;
 const usage = `Usage: npm test -- [options]
@@ -64,12 +62,6 @@ if (options.soak !== undefined) {
   environment.GPUGRAD_SOAK = options.soak;
   options.files = ["tests/soak"];
 }
-/** Minutes after which a runner, or a file in a browser, is considered hung. */
-const [runnerMinutes, pageMinutes] = options.runs ?? options.soak ? [Infinity, Infinity] : [30, 30];
-/** If anything is required, so are all the programs that could run it. */
-const strict = requirements.length > 0;
-const report = new Report();
-
 /** The test files under the given paths. */
 function testFiles(): string[] {
   const found = new Set<string>();
@@ -85,83 +77,17 @@ function testFiles(): string[] {
   return [...found].sort();
 }
 
-/** Name, command and arguments; those that take long come first. */
-const checks: [string, string, string[]][] = [
-  ["tsc", "tsc", []],
-  // What Deno's users get; tsc checks all the rest.
-  ["deno check", "deno", ["check", "--quiet", "mod.ts", "core", "ops", "loss", "verify", "bin"]],
-  ["dependency-cruiser", "depcruise", ["."]],
-  ["oxlint", "oxlint", []],
-  ["deno lint", "deno", ["lint"]],
-  ["deno fmt", "deno", ["fmt", "--check"]],
-];
-
-async function runChecks(): Promise<void> {
-  const deno = versionOf("deno");
-  const queue = [...checks];
-  // Each works on one core, most of the time.
-  await Promise.all([1, 2].map(async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [name, command, args] = next;
-      if (command === "deno" && "missing" in deno) report.missingCheck(name, deno.missing, strict);
-      else {
-        const { problem, seconds } = await run(command, args, 15);
-        report.check(name, problem, seconds);
-      }
-    }
-  }));
-}
-
-async function runRuntime(runtime: Runner, files: readonly string[]): Promise<void> {
-  const version = versionOf(runtime);
-  if ("missing" in version) return report.missingRuntime(runtime, version.missing, strict);
-  const { results, problems, seconds } = await runTests(runtime, files, {
-    name: options.name,
-    minutes: runnerMinutes,
-    soak: options.soak !== undefined,
-  });
-  for (const problem of problems) report.failures.push(`${runtime}: ${problem}`);
-  const label = `${runtime} ${version.version}`;
-  report.tests(runtime, results, { label, seconds, required: requiredIn(runtime, requirements) });
-}
-
-async function runBrowser(files: readonly string[]): Promise<void> {
-  const outcome = await runInChromium(files, {
-    name: options.name,
-    minutes: pageMinutes,
-    soak: options.soak !== undefined,
-    env: Object.fromEntries(
-      Object.entries(environment).filter(([name]) => /^GPUGRAD_(SEED|PATH|RUNS|SOAK)$/.test(name)),
-    ),
-  });
-  if ("missing" in outcome) return report.missingRuntime("chromium", outcome.missing, strict);
-  for (const [reason, left] of outcome.left) report.leaveOut(`not in Chromium, ${reason}`, left);
-  const required = requiredIn("chromium", requirements);
-  for (const { label, only, results, problems, seconds } of outcome.pages) {
-    for (const problem of problems) report.failures.push(`${label}: ${problem}`);
-    report.tests(label, results, {
-      label: label.replace("chromium", `chromium ${outcome.version}`),
-      seconds,
-      required: only === undefined ? required : required.filter((backend) => backend === only),
-    });
-  }
-}
-
-if (options.only.includes("checks")) await runChecks();
-const runtimes = RUNTIMES.filter((runtime) => options.only.includes(runtime));
 const files = testFiles();
-if (files.length === 0) {
-  for (const runtime of runtimes) report.failures.push(`${runtime}: no test file in ${options.files.join(", ")}`);
-} else {
-  for (const runtime of runtimes) {
-    if (runtime === "chromium") {
-      // A browser that does not start must not cost the summary of the other runs.
-      await runBrowser(files).catch((error: Error) => {
-        console.error(error.stack);
-        report.failures.push(`chromium: ${error.message.split("\n")[0]}; see its output above`);
-      });
-    } else await runRuntime(runtime, files);
-  }
+const jobs = new Jobs({
+  name: options.name,
+  minutes: options.runs ?? options.soak ? Infinity : 30,
+  soak: options.soak !== undefined,
+}, requirements);
+if (options.only.includes("checks")) jobs.addChecks();
+for (const runtime of RUNTIMES.filter((runtime) => options.only.includes(runtime))) {
+  if (files.length === 0) jobs.report.failures.push(`${runtime}: no test file in ${options.files.join(", ")}`);
+  else jobs.addRuntime(runtime, files);
 }
-report.print(Number(options.slowest));
-process.exitCode = report.failures.length > 0 ? 1 : 0;
+await jobs.run();
+jobs.report.print(Number(options.slowest));
+process.exitCode = jobs.report.failures.length > 0 ? 1 : 0;

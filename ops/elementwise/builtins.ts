@@ -2,8 +2,9 @@
 import { nearest } from "../../core/options.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { abs, add, div, mul, neg, sign, square, sub } from "../arithmetic.ts";
-import { equal, greaterEqual, less, logicalAnd, logicalOr, notEqual } from "../comparison.ts";
-import { atan, ceil, cos, exp, expm1, floor, log, log1p, pow, sin, sqrt, tanh } from "../functions.ts";
+import { equal, greaterEqual, less, logicalAnd, logicalOr } from "../comparison.ts";
+import { isFinite, isNaN } from "../finite.ts";
+import { atan, ceil, cos, exp, expm1, floor, log, log1p, log2, pow, sin, sqrt, tanh } from "../functions.ts";
 import { hold } from "../grad.ts";
 import { maximum, minimum, where } from "../selection.ts";
 import type { Site } from "./source.ts";
@@ -12,10 +13,10 @@ import { Callable, Namespace, numberOf, type Operand, truthOf, type Value } from
 /** Records a function of numbers, at least one of which is not known. */
 type Recorded = (...xs: Operand[]) => Tensor;
 
-/** Halves go up, as in JavaScript; adding 0.5 instead would round. */
+/** Halves go up, as in JavaScript; adding 0.5 instead would round. The sign stays, that of 0 too. */
 function round(x: Operand): Tensor {
   const low = floor(x);
-  return where(greaterEqual(sub(x, low), 0.5), add(low, 1), low);
+  return mul(sign(x), abs(where(greaterEqual(sub(x, low), 0.5), add(low, 1), low)));
 }
 
 /** Of halves, whose exponentials do not overflow before the result does. */
@@ -64,7 +65,7 @@ const recorded: Readonly<Record<string, readonly [count: number, record: Recorde
   log: [1, log],
   log10: [1, (x) => div(log(x), Math.LN10)],
   log1p: [1, log1p],
-  log2: [1, (x) => div(log(x), Math.LN2)],
+  log2: [1, log2],
   max: [Infinity, folded(maximum)],
   min: [Infinity, folded(minimum)],
   pow: [2, pow],
@@ -122,9 +123,9 @@ function math(name: string, site: Site): Value {
 
 /** Functions of one number that tell something about it. */
 const tests: Readonly<Record<string, readonly [compute: (x: number) => boolean, record: (x: Tensor) => Tensor]>> = {
-  isNaN: [Number.isNaN, (x) => notEqual(x, x)],
-  isFinite: [Number.isFinite, (x) => less(abs(x), Infinity)],
-  isInteger: [Number.isInteger, (x) => logicalAnd(equal(floor(x), x), less(abs(x), Infinity))],
+  isNaN: [Number.isNaN, isNaN],
+  isFinite: [Number.isFinite, isFinite],
+  isInteger: [Number.isInteger, (x) => logicalAnd(equal(floor(x), x), isFinite(x))],
 };
 
 function testFunction(name: string): Callable {

@@ -9,7 +9,7 @@ import type { Values } from "./state.ts";
 import { both, Callable, choose, type Condition, eitherOf, not, truthOf, type Value } from "./values.ts";
 
 /** How often a loop runs at most. */
-const LONGEST_LOOP = 10_000;
+const LONGEST_LOOP = 4096;
 
 /** How many calls are open at most. */
 const DEEPEST = 200;

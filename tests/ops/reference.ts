@@ -230,6 +230,34 @@ function crossEntropy(logits: Plain, labels: Plain, axis: number): Plain {
   });
 }
 
+function variance(xs: readonly number[], { correction }: Attributes): number {
+  const mean = total(xs) / xs.length;
+  return total(xs.map((x) => (x - mean) ** 2)) / (xs.length - (correction as number));
+}
+
+const pNorm = (xs: readonly number[], p: number) => total(xs.map((x) => Math.abs(x) ** p)) ** (1 / p);
+
+/** Goes through all values of all labels. An ellipsis is one axis here, with the label @. */
+function einsum(equation: string, operands: readonly Plain[]): Plain {
+  const [left, right] = equation.replaceAll("...", "@").split("->");
+  const terms = left.split(",");
+  const all = [...new Set(terms.join(""))].sort();
+  const result = right ?? all.filter((label) => terms.join("").split(label).length === 2).join("");
+  const sizes = all.map((label) => {
+    const i = terms.findIndex((term) => term.includes(label));
+    return operands[i].shape[terms[i].indexOf(label)];
+  });
+  const of = (at: readonly number[], term: string) => [...term].map((label) => at[all.indexOf(label)]);
+  const out = new Map<string, number>();
+  build(sizes, (at) => {
+    const product = operands.reduce((p, x, i) => p * get(x, of(at, terms[i])), 1);
+    const key = of(at, result).join();
+    out.set(key, (out.get(key) ?? 0) + product);
+    return 0;
+  });
+  return build([...result].map((label) => sizes[all.indexOf(label)]), (at) => out.get(at.join()) ?? 0);
+}
+
 const positiveAxis = (axis: unknown, rank: number, otherwise: number): number => {
   const a = (axis ?? otherwise) as number;
   return a < 0 ? a + rank : a;
@@ -330,7 +358,54 @@ export const references: Readonly<Record<string, Reference>> = {
   topK: along((line, { k }) => order(line, true).slice(0, k as number).map((i) => line[i])),
   topKMask: along((line, { k }) => ranks(line, true).map((r) => (r < (k as number) ? 1 : 0))),
 
+  split: movement(
+    (shape, { sizes, axis, part }) => shape.map((n, i) => (i === axis ? (sizes as number[])[part as number] : n)),
+    (at, _, { sizes, axis, part }) =>
+      at.map((n, i) => (i === axis ? n + total((sizes as number[]).slice(0, part as number)) : n)),
+  ),
+  tile: ([x], attributes) => {
+    const counts = attributes.counts as number[];
+    const rank = Math.max(counts.length, x.shape.length);
+    const size = (i: number) => x.shape[i - (rank - x.shape.length)] ?? 1;
+    const count = (i: number) => counts[i - (rank - counts.length)] ?? 1;
+    return build(
+      Array.from({ length: rank }, (_, i) => size(i) * count(i)),
+      (at) => get(x, at.map((n, i) => n % size(i)).slice(rank - x.shape.length)),
+    );
+  },
+
+  // Grids
+  linspace: (_, { start, end, count }) => {
+    const [a, b, n] = [start, end, count] as number[];
+    return build([n], ([i]) => (n === 1 ? a : a + ((b - a) * i) / (n - 1)));
+  },
+  eye: (_, { shape }) => build(shape as number[], ([i, j]) => (i === j ? 1 : 0)),
+
+  // Statistics and norms
+  variance: reduction(variance),
+  standardDeviation: reduction((xs, attributes) => Math.sqrt(variance(xs, attributes))),
+  norm: reduction((xs, { p }) => pNorm(xs, p as number)),
+  normalize: along((line, { p, eps }) => {
+    const size = Math.max(pNorm(line, p as number), eps as number);
+    return line.map((x) => x / size);
+  }),
+  pairwiseDistance: (inputs, { p, eps }) => {
+    const shape = broadcastShape(inputs);
+    return build(shape.slice(0, -1), (at) => {
+      const differences = Array.from({ length: shape[shape.length - 1] }, (_, i) => {
+        const [a, b] = inputs.map((x) => getBroadcast(x, [...at, i]));
+        return a - b + (eps as number);
+      });
+      return pNorm(differences, p as number);
+    });
+  },
+
   // Composites
+  gelu: elementwise(([x], { approximate }) => {
+    if (approximate === "tanh") return (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    return x * referenceOf("erf")([{ shape: [], data: [x / Math.SQRT2] }], {}).data[0] / 2 + x / 2;
+  }),
+  einsum: (operands, { equation }) => einsum(equation as string, operands),
   matmul: ([a, b]) => matmul(a, b),
   softmax: along((line) => {
     const all = logSumExp(line);
@@ -341,11 +416,28 @@ export const references: Readonly<Record<string, Reference>> = {
     return line.map((x) => x - all);
   }),
   softmaxCrossEntropy: ([logits, labels], { axis }) => crossEntropy(logits, labels, axis as number),
-  crossEntropy: ([logits, labels], attributes) =>
-    reduced(
-      crossEntropy(logits, labels, positiveAxis(attributes.axis, logits.shape.length, logits.shape.length > 1 ? 1 : 0)),
-      attributes,
-    ),
+  crossEntropy: ([logits, labels, weight], attributes) => {
+    const axis = positiveAxis(attributes.axis, logits.shape.length, logits.shape.length > 1 ? 1 : 0);
+    const { ignoreIndex, labelSmoothing = 0 } = attributes as Record<string, number | undefined>;
+    const weightOf = (label: number) => (weight ? weight.data[label] : 1);
+    const losses = build(labels.shape, (at) => {
+      const label = get(labels, at);
+      if (label === ignoreIndex) return 0;
+      const classes = logits.shape[axis];
+      let loss = 0;
+      for (let c = 0; c < classes; c++) {
+        const share = (c === label ? 1 - labelSmoothing : 0) + labelSmoothing / classes;
+        loss += share * weightOf(c) *
+          get(crossEntropy(logits, { ...labels, data: labels.data.map(() => c) }, axis), at);
+      }
+      return loss;
+    });
+    if (attributes.reduction !== "mean") return reduced(losses, attributes);
+    return {
+      shape: [],
+      data: [total(losses.data) / total(labels.data.map((label) => (label === ignoreIndex ? 0 : weightOf(label))))],
+    };
+  },
   smoothL1: ([pred, target], attributes) => {
     const beta = (attributes.beta ?? 1) as number;
     const losses = binary((p, t) => {
@@ -354,8 +446,22 @@ export const references: Readonly<Record<string, Reference>> = {
     })([pred, target], {});
     return reduced(losses, attributes);
   },
-  binaryCrossEntropyWithLogits: ([logits, targets], attributes) => {
-    const losses = binary((x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x))))([logits, targets], {});
+  huber: ([pred, target], attributes) => {
+    const delta = (attributes.delta ?? 1) as number;
+    const losses = binary((p, t) => {
+      const d = Math.abs(p - t);
+      return d < delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
+    })([pred, target], {});
+    return reduced(losses, attributes);
+  },
+  binaryCrossEntropyWithLogits: ([logits, targets, ...factors], attributes) => {
+    const weights = attributes.weights as string[];
+    const all = [logits, targets, ...factors];
+    const losses = elementwise(([x, t, ...given]) => {
+      const of = (name: string) => (weights.includes(name) ? given[weights.indexOf(name)] : 1);
+      const softplus = (z: number) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+      return of("weight") * (of("posWeight") * t * softplus(-x) + (1 - t) * softplus(x));
+    })(all, {});
     return reduced(losses, attributes);
   },
 };

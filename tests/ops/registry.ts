@@ -4,13 +4,21 @@ import { record } from "../../core/record.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
 import * as cast from "../../ops/cast.ts";
 import * as comparison from "../../ops/comparison.ts";
-import * as composite from "../../ops/composite.ts";
+import * as activations from "../../ops/activations.ts";
+import * as linear_algebra from "../../ops/linear_algebra.ts";
+import * as losses from "../../ops/losses.ts";
 import * as creation from "../../ops/creation.ts";
+import * as einsum from "../../ops/einsum.ts";
+import * as finite from "../../ops/finite.ts";
 import * as functions from "../../ops/functions.ts";
 import * as grad from "../../ops/grad.ts";
 import * as indexing from "../../ops/indexing.ts";
 import * as movement from "../../ops/movement.ts";
 import * as ordering from "../../ops/ordering.ts";
+import * as grids from "../../ops/grids.ts";
+import * as norms from "../../ops/norms.ts";
+import * as statistics from "../../ops/statistics.ts";
+import * as tiling from "../../ops/tiling.ts";
 import * as reduce from "../../ops/reduce.ts";
 import * as selection from "../../ops/selection.ts";
 
@@ -25,7 +33,15 @@ export const modules: Readonly<Record<string, object>> = {
   movement,
   indexing,
   ordering,
-  composite,
+  activations,
+  losses,
+  einsum,
+  finite,
+  grids,
+  norms,
+  statistics,
+  tiling,
+  linear_algebra,
   creation,
   grad,
 };

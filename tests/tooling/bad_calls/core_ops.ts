@@ -1,6 +1,8 @@
 /** Bad calls of the exports of `mod.ts` from `core/` and `ops/`. */
 import * as g from "../../../mod.ts";
 import { recordOf } from "../../ops/registry.ts";
+import { elementwiseRows } from "./elementwise.ts";
+import { formulaRows, formulas } from "./formulas.ts";
 import {
   axis,
   type Callable,
@@ -35,8 +37,8 @@ const dtypeOptions = options({ dtype: "int" }, { dtype: ["int32", "double", null
   dType: "dtype",
   type: "dtype",
 });
-const lossOptions = (more: Record<string, readonly unknown[]> = {}) =>
-  options({ reduction: "sum" }, { reduction: [true, "avg", null], ...more }, { reduce: "reduction" });
+const lossOptions = (more: Record<string, readonly unknown[]> = {}, near: Record<string, string> = {}) =>
+  options({ reduction: "sum" }, { reduction: [true, "avg", null], ...more }, { reduce: "reduction", ...near });
 const deviceOptions = options({ device: "float64" }, { device: ["gpu", 1, null, "CPU"] }, { devices: "device" });
 
 const reductions = ["sum", "mean", "prod", "max", "min", "logSumExp"] as const;
@@ -62,6 +64,7 @@ const scalars: Record<string, Declared> = Object.fromEntries(
 /** Each function with its parameters; a good call uses the good value of each. */
 export const signatures: Record<string, Declared> = {
   ...scalars,
+  ...formulas,
   ...Object.fromEntries(
     reductions.map((name) => [name, [g[name], [plainX, axis(0, { several: true }), reduceOptions]]]),
   ),
@@ -140,17 +143,27 @@ export const signatures: Record<string, Declared> = {
   crossEntropy: [g.crossEntropy, [
     tensorLike("logits"),
     indices("labels", [0, 1]),
-    lossOptions({ axis: ["1", 0.5, null] }),
+    lossOptions({
+      axis: ["1", 0.5, null],
+      weight: [null, "1", {}],
+      labelSmoothing: [-0.1, 2, "0.1", null, NaN],
+      ignoreIndex: [0.5, "0", null, NaN, 2 ** 25],
+    }, { weights: "weight", label_smoothing: "labelSmoothing", ignore_index: "ignoreIndex" }),
   ]],
   smoothL1: [g.smoothL1, [
     tensorLike("prediction"),
     tensorLike("target", 1),
     lossOptions({ beta: [-1, NaN, "1", null, Infinity] }),
   ]],
+  huber: [g.huber, [
+    tensorLike("prediction"),
+    tensorLike("target", 1),
+    lossOptions({ delta: [-1, 0, NaN, "1", null, Infinity] }),
+  ]],
   binaryCrossEntropyWithLogits: [g.binaryCrossEntropyWithLogits, [
     tensorLike("logits"),
     tensorLike("targets", 1),
-    lossOptions(),
+    lossOptions({ weight: [null, "1", {}], posWeight: [null, "1", {}] }, { pos_weight: "posWeight" }),
   ]],
   matmul: [g.matmul, [tensorLike("a", [[1, 2]]), tensorLike("b", [[1], [2]])]],
   detach: [g.detach, [
@@ -225,6 +238,16 @@ const special: Row[] = [
       'bce(x, x, "none")',
       () => g.binaryCrossEntropyWithLogits(x, x, any("none")),
       /write binaryCrossEntropyWithLogits\(logits, targets, \{ reduction: "none" \}\)/,
+    ],
+    [
+      "bce(x, x, { posWeight: [1, 2] })",
+      () => g.binaryCrossEntropyWithLogits(x, x, { posWeight: [1, 2] }),
+      /expected posWeight to broadcast to \[2, 3\], the shape of the losses, got \[2\]/,
+    ],
+    [
+      "bce(1, 1, { weight: x })",
+      () => g.binaryCrossEntropyWithLogits(1, 1, { weight: x }),
+      /expected weight to broadcast to \[\], the shape of the losses, got \[2, 3\]/,
     ],
     ["bce(x, [1, 2])", () => g.binaryCrossEntropyWithLogits(x, [1, 2]), /expected shapes that broadcast together/],
   ),
@@ -365,9 +388,24 @@ const special: Row[] = [
     ["crossEntropy(x, one-hot)", () => g.crossEntropy(x, [[1, 0, 0], [0, 1, 0]]), /expected labels of shape \[2\]/],
     ["crossEntropy(x, floats)", () => g.crossEntropy(x, tensor([0, 1])), /expected labels of dtype int, got float/],
     [
-      "crossEntropy(x, t, { ignore_index: 1 })",
-      () => g.crossEntropy(x, [0, 1], any({ ignore_index: 1 })),
-      /there is no option "ignore_index"; the options are "axis" and "reduction"/,
+      "crossEntropy(x, [0, -100])",
+      () => g.crossEntropy(x, [0, -100]),
+      /expected labels from 0 to 2, got -100 at position 1; ignoreIndex: -100 leaves it out$/,
+    ],
+    [
+      "crossEntropy(x, [0, -1], { ignoreIndex: -100 })",
+      () => g.crossEntropy(x, [0, -1], { ignoreIndex: -100 }),
+      /expected labels from 0 to 2, got -1 at position 1$/,
+    ],
+    [
+      "crossEntropy(x, t, { weight: [1, 2] })",
+      () => g.crossEntropy(x, [0, 1], { weight: [1, 2] }),
+      /expected a weight for each of 3 classes, got shape \[2\]/,
+    ],
+    [
+      'crossEntropy(x, t, { weight: ["1"] })',
+      () => g.crossEntropy(x, [0, 1], { weight: any(["1"]) }),
+      /expected numbers or booleans, got "1" as weight\[0\]/,
     ],
     [
       "crossEntropy(x, t, { axis: 5 })",
@@ -495,6 +533,8 @@ export const coreRows: Row[] = [
   ...Object.entries(signatures).flatMap(([name, [fn, parameters]]) => rowsOf(name, fn, parameters)),
   ...Object.entries(methods).flatMap(([name, [fn, parameters]]) => rowsOf("Tensor", fn, parameters, name)),
   ...special,
+  ...elementwiseRows,
+  ...formulaRows,
   ...unreadable,
   ...numbers,
 ];

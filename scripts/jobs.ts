@@ -1,0 +1,210 @@
+/** The jobs of `npm test`: each check, and each test file in each runtime, on one pool. */
+import { join } from "node:path";
+import { filesOfBrowsers, openChromium } from "./browser.ts";
+import { Pool, Times } from "./pool.ts";
+import { environment, root, run } from "./processes.ts";
+import { Report } from "./report.ts";
+import { requiredIn, type Requirement, type Runtime } from "./requirements.ts";
+import type { Result, Suite, TestOptions } from "./results.ts";
+import { openRunner, type Runner, versionOf } from "./runners.ts";
+
+/** Name, command and arguments. */
+const CHECKS: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
+  ["tsc", "tsc", []],
+  // What Deno's users get; tsc checks all the rest.
+  ["deno check", "deno", ["check", "--quiet", "mod.ts", "core", "ops", "loss", "verify", "bin"]],
+  ["dependency-cruiser", "depcruise", ["."]],
+  ["oxlint", "oxlint", []],
+  ["deno lint", "deno", ["lint"]],
+  ["deno fmt", "deno", ["fmt", "--check"]],
+];
+
+/** What takes long. It has to start early in a fresh clone, too, where nothing is known of how long jobs take. */
+const LONG = [
+  "tsc",
+  "dependency-cruiser",
+  "tests/core/limits.test.ts",
+  "tests/loss/golden.test.ts",
+  "tests/loss/properties.test.ts",
+  "tests/ops/devices.test.ts",
+  "tests/ops/gradient.test.ts",
+  "tests/tooling/examples.test.ts",
+  "tests/tooling/first_steps.test.ts",
+  "tests/tooling/libraries.test.ts",
+  "tests/tooling/replay.test.ts",
+  "tests/verify/cli.test.ts",
+  "tests/verify/corpus/corpus.test.ts",
+  "tests/verify/plain_cases.test.ts",
+];
+
+/** A fresh clone's guess of how long a job takes, in seconds. */
+function guess(name: string): number {
+  if (name.endsWith(START)) return 1000;
+  return LONG.some((long) => name.endsWith(` ${long}`)) ? 20 : 2;
+}
+
+/** The end of the name of a job that other jobs wait for. */
+const START = " starts";
+
+/** The tests of a runtime, as far as they have ended. */
+class Gathered {
+  readonly results: Result[] = [];
+  /** Of all its jobs together. */
+  seconds = 0;
+}
+
+export class Jobs {
+  readonly report: Report = new Report();
+  readonly #options: TestOptions;
+  readonly #requirements: readonly Requirement[];
+  readonly #times: Times;
+  readonly #pool: Pool;
+  /** What is left to do once all jobs have ended, first to last. */
+  readonly #atEnd: (() => void | Promise<void>)[] = [];
+
+  constructor(options: TestOptions, requirements: readonly Requirement[]) {
+    this.#options = options;
+    this.#requirements = requirements;
+    this.#times = new Times(join(root, ".cache", "test-times.json"), guess);
+    // CI has two cores. A soak measures memory, so it runs alone.
+    this.#pool = new Pool(options.soak ? 1 : 2, this.#times);
+  }
+
+  /** If anything is required, so are all the programs that could run it. */
+  get #strict(): boolean {
+    return this.#requirements.length > 0;
+  }
+
+  addChecks(): void {
+    for (const [name, command, args] of CHECKS) {
+      const deno = command === "deno" ? versionOf("deno") : { version: "" };
+      if ("missing" in deno) {
+        this.report.missingCheck(name, deno.missing, this.#strict);
+        continue;
+      }
+      this.#pool.add({
+        name: `check ${name}`,
+        run: async () => {
+          const { problem, seconds, text } = await run(command, args, { minutes: 15 });
+          this.report.check(name, problem, seconds);
+          tell(`check ${name}`, problem ?? "passed", seconds, problem === null ? "" : text);
+        },
+      });
+    }
+  }
+
+  addRuntime(runtime: Runtime, files: readonly string[]): void {
+    this.#pool.add({
+      name: `${runtime}${START}`,
+      run: async () => {
+        // One that does not start must not cost the summary of the others.
+        try {
+          await (runtime === "chromium" ? this.#addChromium(files) : this.#addRunner(runtime, files));
+        } catch (error) {
+          const { stack, message } = error as Error;
+          console.error(stack);
+          this.report.failures.push(`${runtime}: ${message.split("\n")[0]}; see its output above`);
+        }
+      },
+    });
+  }
+
+  /** Runs all jobs. */
+  async run(): Promise<void> {
+    const start = performance.now();
+    try {
+      await this.#pool.run();
+    } finally {
+      for (const end of this.#atEnd) await end();
+    }
+    // A run of some tests tells nothing of how long a file takes.
+    if (this.#options.name === undefined && !this.#options.soak) this.#times.save();
+    this.report.seconds = (performance.now() - start) / 1000;
+  }
+
+  async #addRunner(runtime: Runner, files: readonly string[]): Promise<void> {
+    const opened = await openRunner(runtime, files, this.#options);
+    if ("missing" in opened) return this.report.missingRuntime(runtime, opened.missing, this.#strict);
+    this.#atEnd.push(() => opened.close());
+    const gathered = new Gathered();
+    for (const file of files) this.#addFile(runtime, { suite: opened.suite, file, gathered });
+    this.#reportAtEnd(runtime, opened.suite, gathered);
+  }
+
+  async #addChromium(files: readonly string[]): Promise<void> {
+    const { chosen, left } = filesOfBrowsers(files);
+    for (const [reason, those] of left) this.report.leaveOut(`not in Chromium, ${reason}`, those);
+    const given = Object.entries(environment).filter(([name]) => /^GPUGRAD_(SEED|PATH|RUNS|SOAK)$/.test(name));
+    const opened = await openChromium(chosen, { ...this.#options, env: Object.fromEntries(given) });
+    if ("missing" in opened) return this.report.missingRuntime("chromium", opened.missing, this.#strict);
+    this.#atEnd.push(() => opened.close());
+    console.log(`${opened.isolated.label}\n${opened.graphics}`);
+    const isolated = new Gathered();
+    const plain = new Gathered();
+    for (const file of chosen) {
+      this.#addFile("chromium", {
+        suite: opened.isolated,
+        file,
+        gathered: isolated,
+        then: (results) => {
+          if (!results.some(({ backend, status }) => backend === "webasm" && status !== "skipped")) return;
+          this.#addFile("chromium, not isolated", { suite: opened.plain, file, gathered: plain });
+        },
+      });
+    }
+    this.#reportAtEnd("chromium", opened.isolated, isolated);
+    this.#reportAtEnd("chromium, not isolated", opened.plain, plain);
+  }
+
+  /** Adds a job for a file; `then` gets its results. */
+  #addFile(
+    runtime: string,
+    { suite, file, gathered, then }: {
+      suite: Suite;
+      file: string;
+      gathered: Gathered;
+      then?: (results: readonly Result[]) => void;
+    },
+  ): void {
+    const name = `${runtime} ${file}`;
+    this.#pool.add({
+      name,
+      run: async () => {
+        const start = performance.now();
+        const { results, problems, text } = await suite.runFile(file);
+        const seconds = (performance.now() - start) / 1000;
+        gathered.results.push(...results);
+        gathered.seconds += seconds;
+        const named = problems.map((problem) => `${runtime}: ${problem}`);
+        this.report.failures.push(...named);
+        tell(name, countsOf(results), seconds, [...named, text].filter(Boolean).join("\n"));
+        then?.(results);
+      },
+    });
+  }
+
+  #reportAtEnd(runtime: string, { label, only }: Suite, gathered: Gathered): void {
+    this.#atEnd.push(() => {
+      const { results, seconds } = gathered;
+      const known = runtime.split(",")[0] as Runtime;
+      const required = requiredIn(known, this.#requirements).filter((backend) =>
+        only === undefined || backend === only
+      );
+      if (results.length === 0 && only === undefined) this.report.failures.push(`${runtime}: no test was reported`);
+      if (results.length > 0) this.report.tests(runtime, results, { label, seconds, required });
+    });
+  }
+}
+
+function countsOf(results: readonly Result[]): string {
+  return (["passed", "failed", "skipped"] as const).flatMap((wanted) => {
+    const count = results.filter(({ status }) => status === wanted).length;
+    return count === 0 ? [] : [`${count} ${wanted}`];
+  }).join(", ");
+}
+
+/** Prints that a job has ended, and its failures in full. */
+function tell(name: string, outcome: string, seconds: number, text: string): void {
+  const line = `${seconds.toFixed(1).padStart(7)} s  ${name.padEnd(62)}  ${outcome}`;
+  console.log(text === "" ? line : `${line}\n\n${text.trimEnd()}\n`);
+}

@@ -1,0 +1,73 @@
+/** Losses with their options, compared with PyTorch, whose numbers golden/losses.py wrote down, and at their edges. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  grad,
+  huber,
+  mul,
+  realize,
+  smoothL1,
+  type Tensor,
+  tensor,
+} from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+import { sampleOf } from "../support/cells.ts";
+import { assertClose, largestOf } from "./compare.ts";
+import golden from "./golden/losses.json" with { type: "json" };
+import type { Plain } from "./reference.ts";
+
+type Loss = (a: Tensor, b: Tensor, options: object) => Tensor;
+
+const losses: Record<string, Loss> = { binaryCrossEntropyWithLogits, crossEntropy, huber, smoothL1 };
+
+const read = ({ shape, data }: Plain, dtype: "float" | "int" = "float") => tensor([...data], shape, { dtype });
+
+for (const { device, on, single, extent } of await devicesUnderTest()) {
+  for (const [name, loss] of Object.entries(losses)) {
+    const cases = sampleOf(extent, golden.cases.filter((each) => each.loss === name));
+    test(...on(`${name} with its options is PyTorch's, values and gradients`), async () => {
+      assert.ok(cases.length > 0);
+      for (const { inputs, options, cotangent, value, gradients } of cases) {
+        const labels = name === "crossEntropy" ? "int" : "float";
+        const [a, b] = [read(inputs[0]), read(inputs[1], labels)];
+        const y = loss(a, b, options);
+        const found = grad(y, labels === "int" ? [a] : [a, b], read(cotangent));
+        await realize([y, ...found], { device });
+        [value, ...gradients].forEach((expected, i) => {
+          const t = [y, ...found][i];
+          assert.deepEqual(t.shape, expected.shape);
+          const allowed = (single ? 1e-5 : 1e-13) * Math.max(1, largestOf(expected.data));
+          assertClose(t.value!, expected.data, () => allowed, `${name} ${JSON.stringify(options)}, result ${i}`);
+        });
+      }
+    });
+  }
+}
+
+test("elements that are ignored have no loss and no gradient, whatever their logits are [float64]", async () => {
+  const device = "float64";
+  const x = tensor([[NaN, Infinity], [0, 0], [1, -Infinity]]);
+  for (const reduction of ["mean", "sum"] as const) {
+    for (const labelSmoothing of [0, 0.5]) {
+      const y = crossEntropy(x, [-7, 1, -7], { ignoreIndex: -7, reduction, labelSmoothing });
+      const slope = grad(y, x);
+      await realize([y, slope], { device });
+      assertClose(y.value!, [Math.LN2], () => 1e-15, "the loss");
+      const toward = (1 - labelSmoothing) / 2;
+      assertClose(slope.value!, [0, 0, toward, -toward, 0, 0], () => 1e-15, "the gradient");
+    }
+  }
+  const none = crossEntropy(tensor([[1, 2]]), [5], { ignoreIndex: 5 });
+  assert.equal(await none.item({ device }), NaN);
+  assert.equal(await crossEntropy(tensor([[1, 2]]), [5], { ignoreIndex: 5, reduction: "sum" }).item({ device }), 0);
+});
+
+test("weights of losses are tensors, and have gradients [float64]", async () => {
+  const device = "float64";
+  const w = tensor([2, 4]);
+  const y = crossEntropy(tensor([[0, 0], [0, 0], [0, 0]]), [0, 1, 1], { weight: w, reduction: "sum" });
+  const slope = grad(mul(y, 1 / Math.LN2), w);
+  assertClose(await slope.data({ device }), [1, 2], () => 1e-15, "the gradient by the weights");
+});
