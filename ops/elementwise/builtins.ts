@@ -66,8 +66,8 @@ const recorded: Readonly<Record<string, readonly [count: number, record: Recorde
   log10: [1, (x) => div(log(x), Math.LN10)],
   log1p: [1, log1p],
   log2: [1, log2],
-  max: [Infinity, folded(maximum)],
-  min: [Infinity, folded(minimum)],
+  max: [Infinity, /* @__PURE__ */ folded(maximum)],
+  min: [Infinity, /* @__PURE__ */ folded(minimum)],
   pow: [2, pow],
   round: [1, round],
   sign: [1, sign],
@@ -123,9 +123,9 @@ function math(name: string, site: Site): Value {
 
 /** Functions of one number that tell something about it. */
 const tests: Readonly<Record<string, readonly [compute: (x: number) => boolean, record: (x: Tensor) => Tensor]>> = {
-  isNaN: [Number.isNaN, isNaN],
-  isFinite: [Number.isFinite, isFinite],
-  isInteger: [Number.isInteger, (x) => logicalAnd(equal(floor(x), x), isFinite(x))],
+  isNaN: [(x) => Number.isNaN(x), isNaN],
+  isFinite: [(x) => Number.isFinite(x), isFinite],
+  isInteger: [(x) => Number.isInteger(x), (x) => logicalAnd(equal(floor(x), x), isFinite(x))],
 };
 
 function testFunction(name: string): Callable {
