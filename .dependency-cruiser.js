@@ -19,7 +19,7 @@ const core = [
   ["plan/dominators"],
   ["plan/store"],
   ["plan/plan", "backends/addon", "backends/gpujs"],
-  ["program", "plan_text", "backends/platform", "backends/gpujs_arrays"],
+  ["program", "plan_text", "backends/platform", "backends/gpujs_arrays", "backends/gpujs_workers"],
   ["backends/backend"],
   ["device"],
   ["backends/gpujs_plan"],

@@ -114,6 +114,21 @@ export {
   type ElementwiseOptions,
   type FormulaConstant,
 } from "./ops/elementwise.ts";
+export { customVjp, type CustomVjpContext, type CustomVjpOptions, type CustomVjpResult } from "./ops/custom.ts";
+export {
+  type Argnums,
+  type ByArguments,
+  type CotangentsOf,
+  hessian,
+  hvp,
+  jacobian,
+  jvp,
+  type TransformOptions,
+  valueAndGrad,
+  type ValueAndGradOptions,
+  vjp,
+} from "./ops/transforms.ts";
+export type { TensorsOf, TensorTree } from "./ops/tree.ts";
 export { backward, detach, type DetachOptions, grad, type GradOptions, hold } from "./ops/grad.ts";
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
 export { compile, type Compiled, realize } from "./core/realize.ts";

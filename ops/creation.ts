@@ -51,7 +51,8 @@ interface Flat {
   readonly dtype: DType;
 }
 
-function isTyped(data: unknown): data is TypedData {
+/** Whether something is a typed array. */
+export function isTyped(data: unknown): data is TypedData {
   return ArrayBuffer.isView(data) && !(data instanceof DataView);
 }
 

@@ -19,6 +19,7 @@ import {
   tensorLike,
   tensorOnly,
 } from "./rows.ts";
+import { transformRows, transformSignatures } from "./transforms.ts";
 
 const { tensor } = g;
 const x = tensor([[1, 2, 3], [4, 5, 6]]);
@@ -63,6 +64,7 @@ const scalars: Record<string, Declared> = Object.fromEntries(
 
 /** Each function with its parameters; a good call uses the good value of each. */
 export const signatures: Record<string, Declared> = {
+  ...transformSignatures,
   ...scalars,
   ...formulas,
   ...Object.fromEntries(
@@ -534,6 +536,7 @@ export const coreRows: Row[] = [
   ...Object.entries(methods).flatMap(([name, [fn, parameters]]) => rowsOf("Tensor", fn, parameters, name)),
   ...special,
   ...elementwiseRows,
+  ...transformRows,
   ...formulaRows,
   ...unreadable,
   ...numbers,
