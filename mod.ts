@@ -17,7 +17,7 @@ export type { DeviceChoice, RealizeOptions } from "./core/device_names.ts";
 export type { Shape } from "./core/shape.ts";
 export type { CompositeFunction, OpFunction } from "./ops/define/op.ts";
 export type { Binary, Comparison, Logical, Unary } from "./ops/define/scalar.ts";
-export type { Axes, AxesReduction, AxisReduction, ReduceOptions } from "./ops/define/reduction.ts";
+export type { Axes, AxesReduction, ReduceOptions } from "./ops/define/reduction.ts";
 export {
   arange,
   type CreationOptions,
@@ -94,6 +94,9 @@ export {
   type PairwiseDistanceOptions,
 } from "./ops/norms.ts";
 export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
+export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
+export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {
@@ -107,6 +110,13 @@ export {
   smoothL1,
   type SmoothL1Options,
 } from "./ops/losses.ts";
+export {
+  elementwise,
+  type ElementwiseArgument,
+  type ElementwiseArguments,
+  type ElementwiseOptions,
+  type FormulaConstant,
+} from "./ops/elementwise.ts";
 export { customVjp, type CustomVjpContext, type CustomVjpOptions, type CustomVjpResult } from "./ops/custom.ts";
 export {
   type Argnums,

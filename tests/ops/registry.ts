@@ -7,6 +7,7 @@ import * as comparison from "../../ops/comparison.ts";
 import * as activations from "../../ops/activations.ts";
 import * as linear_algebra from "../../ops/linear_algebra.ts";
 import * as losses from "../../ops/losses.ts";
+import * as convolution from "../../ops/convolution.ts";
 import * as creation from "../../ops/creation.ts";
 import * as einsum from "../../ops/einsum.ts";
 import * as finite from "../../ops/finite.ts";
@@ -20,6 +21,7 @@ import * as norms from "../../ops/norms.ts";
 import * as statistics from "../../ops/statistics.ts";
 import * as tiling from "../../ops/tiling.ts";
 import * as reduce from "../../ops/reduce.ts";
+import * as scans from "../../ops/scans.ts";
 import * as selection from "../../ops/selection.ts";
 
 /** The modules of ops/ that export ops. */
@@ -39,6 +41,8 @@ export const modules: Readonly<Record<string, object>> = {
   finite,
   grids,
   norms,
+  convolution,
+  scans,
   statistics,
   tiling,
   linear_algebra,
