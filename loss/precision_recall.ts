@@ -62,8 +62,7 @@ function curveOf(outcomes: Iterable<Outcome>, truths: number): { recall: number[
     if (outcome === 1) right++;
     else if (outcome === 0) wrong++;
     recall.push(right / truths);
-    // As in pycocotools, which divides by what may be 0.
-    precision.push(right / (right + wrong + Number.EPSILON));
+    precision.push(right === 0 ? 0 : right / (right + wrong));
   }
   // The best precision at this recall or a higher one.
   for (let i = precision.length - 2; i >= 0; i--) precision[i] = Math.max(precision[i], precision[i + 1]);
