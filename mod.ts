@@ -17,18 +17,20 @@ export type { DeviceChoice, RealizeOptions } from "./core/device_names.ts";
 export type { Shape } from "./core/shape.ts";
 export type { CompositeFunction, OpFunction } from "./ops/define/op.ts";
 export type { Binary, Comparison, Logical, Unary } from "./ops/define/scalar.ts";
-export type { Axes, AxesReduction, AxisReduction, ReduceOptions } from "./ops/define/reduction.ts";
+export type { Axes, AxesReduction, ReduceOptions } from "./ops/define/reduction.ts";
 export {
   arange,
   type CreationOptions,
   full,
   type NestedData,
   ones,
+  onesLike,
   tensor,
   type TensorLike,
   type TensorOptions,
   type TypedData,
   zeros,
+  zerosLike,
 } from "./ops/creation.ts";
 export { abs, add, div, mul, neg, sign, square, sub } from "./ops/arithmetic.ts";
 export { cast } from "./ops/cast.ts";
@@ -53,6 +55,7 @@ export {
   floor,
   log,
   log1p,
+  log2,
   pow,
   round,
   sigmoid,
@@ -78,7 +81,23 @@ export {
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
 export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
-export { logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { isFinite, isNaN } from "./ops/finite.ts";
+export { eye, linspace } from "./ops/grids.ts";
+export { split, tile } from "./ops/tiling.ts";
+export { standardDeviation, variance, type VarianceOptions } from "./ops/statistics.ts";
+export {
+  norm,
+  normalize,
+  type NormalizeOptions,
+  type NormOptions,
+  pairwiseDistance,
+  type PairwiseDistanceOptions,
+} from "./ops/norms.ts";
+export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
+export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
+export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
+export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {
   type BinaryCrossEntropyOptions,
@@ -91,6 +110,28 @@ export {
   smoothL1,
   type SmoothL1Options,
 } from "./ops/losses.ts";
+export {
+  elementwise,
+  type ElementwiseArgument,
+  type ElementwiseArguments,
+  type ElementwiseOptions,
+  type FormulaConstant,
+} from "./ops/elementwise.ts";
+export { customVjp, type CustomVjpContext, type CustomVjpOptions, type CustomVjpResult } from "./ops/custom.ts";
+export {
+  type Argnums,
+  type ByArguments,
+  type CotangentsOf,
+  hessian,
+  hvp,
+  jacobian,
+  jvp,
+  type TransformOptions,
+  valueAndGrad,
+  type ValueAndGradOptions,
+  vjp,
+} from "./ops/transforms.ts";
+export type { TensorsOf, TensorTree } from "./ops/tree.ts";
 export { backward, detach, type DetachOptions, grad, type GradOptions, hold } from "./ops/grad.ts";
 export { type AvailableDevice, availableDevices, useDevice } from "./core/devices.ts";
 export { compile, type Compiled, realize } from "./core/realize.ts";
@@ -104,12 +145,36 @@ export {
   type StepTime,
 } from "./core/inspect.ts";
 export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";
+export { type BoxCodingOptions, convertBoxes, decode, encode } from "./loss/coding.ts";
 export {
   DefaultBoxes,
   type DefaultBoxesConfig,
   type DefaultBoxesPreset,
   type DefaultBoxOrder,
 } from "./loss/default_boxes.ts";
+export {
+  distributionFocalLoss,
+  type DistributionFocalLossOptions,
+  gaussianFocalLoss,
+  type GaussianFocalLossOptions,
+  qualityFocalLoss,
+  type QualityFocalLossOptions,
+  sigmoidFocalLoss,
+  type SigmoidFocalLossOptions,
+  varifocalLoss,
+  type VarifocalLossOptions,
+} from "./loss/focal.ts";
+export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
+export {
+  dice,
+  type DiceOptions,
+  lovaszHinge,
+  type LovaszHingeOptions,
+  tversky,
+  type TverskyOptions,
+} from "./loss/masks.ts";
+export { batchedNms, nms } from "./loss/nms.ts";
+export type { Numbers } from "./loss/host.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export {
   type DefaultBoxMatches,

@@ -122,6 +122,15 @@ export interface Entry<A extends Attributes = Attributes> {
   readonly reference?: ScalarReference<A>;
 }
 
+/** An op whose value is that of its first input, which a user's function made of the others; the rule is for these. */
+export interface CustomRule {
+  /**
+   * Where the derivative is meant to differ from that of the value: records a function with the value of an entry and that derivative.
+   * A gradient check takes it in place of the entry.
+   */
+  readonly meant?: (entry: Tensor) => Tensor;
+}
+
 /** An op, with all facts about it. */
 export interface Op<A extends Attributes = Attributes> extends TapeOp {
   /** The output's shape and dtype. Throws if the inputs do not fit. */
@@ -136,6 +145,8 @@ export interface Op<A extends Attributes = Attributes> extends TapeOp {
   readonly selects?: readonly (Selects<A> | null)[];
   /** Whether the result counts as a constant on purpose: a gradient check holds it while inputs move. */
   readonly holds?: boolean;
+  /** For an op with a rule that a user wrote. */
+  readonly custom?: CustomRule;
   /** Draws a case to test it on. */
   readonly domain?: (draw: Draw) => Case<A>;
   /** The condition, in words, under which the result is finite: `its input must be above 0`. */

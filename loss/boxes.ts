@@ -7,11 +7,14 @@ import { abs, add, div, mul, square, sub } from "../ops/arithmetic.ts";
 import { equal, less, logicalAnd } from "../ops/comparison.ts";
 import { atan } from "../ops/functions.ts";
 import { clamp, maximum, minimum, where } from "../ops/selection.ts";
-import { reshape, slice } from "../ops/movement.ts";
+import { reshape, slice, squeeze } from "../ops/movement.ts";
 import { hold } from "../ops/grad.ts";
 
-/** The layout of a box's four numbers: two opposite corners, or centre and size. */
-export type BoxFormat = "xyxy" | "cxcywh";
+/** The layout of a box's four numbers: two opposite corners, the top left corner and size (COCO), or centre and size. */
+export type BoxFormat = "xyxy" | "xywh" | "cxcywh";
+
+/** The option of a format. */
+export const boxFormat = oneOf("xyxy", "xywh", "cxcywh");
 
 /**
  * A measure of overlap. `iou`: intersection over union. `giou`: IoU minus the share of the smallest enclosing box that
@@ -38,7 +41,7 @@ export interface Corners {
 }
 
 const iouMatrixCall = new Signature<IouOptions>("iouMatrix(a, b, options)", {
-  format: oneOf("xyxy", "cxcywh"),
+  format: boxFormat,
   kind: oneOf("iou", "giou", "diou", "ciou"),
 });
 
@@ -52,11 +55,36 @@ export function cornersOf(cx: Tensor, cy: Tensor, w: Tensor, h: Tensor): Corners
   return { x1: sub(cx, halfW), y1: sub(cy, halfH), x2: add(cx, halfW), y2: add(cy, halfH) };
 }
 
+/** The corners of boxes given by four numbers of some format. */
+export function cornersFrom([p, q, r, s]: readonly Tensor[], format: BoxFormat): Corners {
+  if (format === "xyxy") return { x1: p, y1: q, x2: r, y2: s };
+  return format === "xywh" ? { x1: p, y1: q, x2: add(p, r), y2: add(q, s) } : cornersOf(p, q, r, s);
+}
+
+/** The four numbers of boxes `[..., 4]`, each `[...]`. */
+export function partsOfLast(boxes: Tensor): Tensor[] {
+  const last = boxes.shape.length - 1;
+  return [0, 1, 2, 3].map((k) =>
+    squeeze(slice(boxes, boxes.shape.map((_, axis) => (axis === last ? [k, k + 1] as const : null))), last)
+  );
+}
+
+/** A tensor of boxes, `[..., 4]`. */
+export function boxesAlong(call: Signature, name: string, boxes: TensorLike): Tensor {
+  const t = asTensor(call, name, boxes);
+  const { shape, dtype } = t;
+  if (shape.length < 1 || shape[shape.length - 1] !== 4) {
+    throw call.error(`expected ${name} of shape [..., 4], got ${formatShape(shape)}`);
+  }
+  if (dtype === "bool") throw call.error(`expected ${name} to be numbers, got a tensor of dtype bool`);
+  return t;
+}
+
 /**
  * The angle atan(w / h) of a box's diagonal. The quotient is taken in whichever direction is at most 1, so that the
  * angle of a box with zero height is differentiable by its height; a point has the angle 0.
  */
-function slant(w: Tensor, h: Tensor): Tensor {
+export function slant(w: Tensor, h: Tensor): Tensor {
   const right = where(equal(less(w, 0), less(h, 0)), Math.PI / 2, -Math.PI / 2);
   const angle = where(less(abs(h), abs(w)), sub(right, atan(div(h, w))), atan(div(w, h)));
   return where(logicalAnd(equal(w, 0), equal(h, 0)), 0, angle);
@@ -111,7 +139,7 @@ function partsOf(boxes: Tensor, format: BoxFormat, columns: boolean): Corners {
     return columns ? reshape(one, [...shape.slice(0, rank - 2), 1, n]) : one;
   };
   const [p, q, r, s] = [part(0), part(1), part(2), part(3)];
-  return format === "xyxy" ? { x1: p, y1: q, x2: r, y2: s } : cornersOf(p, q, r, s);
+  return cornersFrom([p, q, r, s], format);
 }
 
 /**

@@ -37,6 +37,9 @@ export function isCountable(value: number): boolean {
 
 const dtype = /* @__PURE__ */ oneOf("float", "int", "bool");
 
+/** A dtype, as an option. */
+export const dtypeKind: Kind<DType> = dtype;
+
 /** Throws if something is not a dtype. */
 export function checkDType(call: Signature, given: unknown): void {
   if (!dtype.accepts(given)) throw call.wrong("dtype", dtype.expected, given);
@@ -48,7 +51,8 @@ interface Flat {
   readonly dtype: DType;
 }
 
-function isTyped(data: unknown): data is TypedData {
+/** Whether something is a typed array. */
+export function isTyped(data: unknown): data is TypedData {
   return ArrayBuffer.isView(data) && !(data instanceof DataView);
 }
 
@@ -301,6 +305,50 @@ export function ones(shape: Shape, options?: CreationOptions): Tensor {
   if (typeof shape === "number") throw onesCall.unwrapped(arguments, 0, "an array of whole numbers from 0");
   onesCall.check(arguments);
   return filled(onesCall, shape, 1, options?.dtype ?? "float");
+}
+
+const zerosLikeCall = /* @__PURE__ */ new Signature<CreationOptions>("zerosLike(x, options)", { dtype });
+
+/**
+ * Zeros of the shape and dtype of a tensor. See {@link full}.
+ *
+ * @param x any shape; its values do not matter.
+ * @param options `dtype`: default that of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { tensor, zerosLike } from "gpugrad";
+ *
+ * assert.deepEqual(await zerosLike(tensor([[1, 2]])).toArray(), [[0, 0]]);
+ * ```
+ */
+export function zerosLike(x: TensorLike, options?: CreationOptions): Tensor {
+  zerosLikeCall.check(arguments);
+  const like = asTensor(zerosLikeCall, "x", x);
+  return constantTensor(like.shape, 0, options?.dtype ?? like.dtype);
+}
+
+const onesLikeCall = /* @__PURE__ */ new Signature<CreationOptions>("onesLike(x, options)", { dtype });
+
+/**
+ * Ones of the shape and dtype of a tensor. See {@link full}.
+ *
+ * @param x any shape; its values do not matter.
+ * @param options `dtype`: default that of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { onesLike, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await onesLike(tensor([[true, false]])).toArray(), [[true, true]]);
+ * ```
+ */
+export function onesLike(x: TensorLike, options?: CreationOptions): Tensor {
+  onesLikeCall.check(arguments);
+  const like = asTensor(onesLikeCall, "x", x);
+  return constantTensor(like.shape, 1, options?.dtype ?? like.dtype);
 }
 
 /** Attributes of a progression. */

@@ -121,6 +121,25 @@ export const log: Unary = /* @__PURE__ */ unary("log", {
 });
 
 /**
+ * The logarithm to the base 2, always `float`: -Infinity at 0, NaN below. That of a power of 2 is a whole number.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { log2, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await log2(tensor([0.25, 8])).toArray(), [-2, 3]);
+ * ```
+ */
+export const log2: Unary = /* @__PURE__ */ unary("log2", {
+  cost: CALL,
+  vjp: ({ inputs: [x] }) => div(1 / Math.LN2, x),
+  requires: "its input must be above 0",
+  domain: { min: 0.2, max: 3 },
+  reference: Math.log2,
+});
+
+/**
  * `log(1 + x)`, always `float`; accurate near 0.
  *
  * @example

@@ -137,13 +137,13 @@ export function flows(entry: Tensor, input: number): boolean {
 }
 
 /**
- * The entries that `y` is made of, `y` included, with the last on the tape first. Iterative: tapes are long.
+ * The entries that `ys` are made of, `ys` included, with the last on the tape first. Iterative: tapes are long.
  *
  * @param leads whether to go on to an input of an entry.
  */
-function history(y: Tensor, leads: (entry: Tensor, input: number) => boolean): Tensor[] {
-  const seen = new Set<Tensor>([y]);
-  const stack = [y];
+function history(ys: readonly Tensor[], leads: (entry: Tensor, input: number) => boolean): Tensor[] {
+  const seen = new Set<Tensor>(ys);
+  const stack = [...ys];
   while (stack.length > 0) {
     const entry = stack.pop()!;
     entry.inputs.forEach((input, k) => {
@@ -156,49 +156,71 @@ function history(y: Tensor, leads: (entry: Tensor, input: number) => boolean): T
 }
 
 /** Returns the history back to the oldest of some entries; older entries do not depend on any of them. */
-function historySince(y: Tensor, entries: readonly Tensor[]): Tensor[] {
-  const oldest = Math.min(...entries.map(({ id }) => id));
-  return history(y, (entry, k) => entry.inputs[k].id >= oldest);
+function historySince(ys: readonly Tensor[], entries: readonly Tensor[]): Tensor[] {
+  const oldest = entries.reduce((least, { id }) => Math.min(least, id), Infinity);
+  return history(ys, (entry, k) => entry.inputs[k].id >= oldest);
 }
 
 /** The part of the history through which gradients flow to tensors made with `requiresGrad`. */
 function trackedHistory(y: Tensor): Tensor[] {
-  return history(y, (entry, k) => entry.inputs[k].tracked && flows(entry, k));
+  return history([y], (entry, k) => entry.inputs[k].tracked && flows(entry, k));
 }
+
+/** Adds a part to the cotangent of an entry. */
+function accumulate(cotangents: Map<Tensor, Cotangent>, entry: Tensor, part: Cotangent): void {
+  const known = cotangents.get(entry);
+  cotangents.set(
+    entry,
+    known ? { value: add(known.value, part.value), condition: either(known.condition, part.condition) } : part,
+  );
+}
+
+/** Where a walk starts: an entry and its cotangent. */
+type Start = readonly [y: Tensor, cotangent: Tensor];
 
 /** Returns the cotangents of those `targets` that gradients reach. */
 function walk(
-  y: Tensor,
-  cotangent: Tensor,
+  starts: readonly Start[],
   entries: readonly Tensor[],
   targets: ReadonlySet<Tensor>,
 ): Map<Tensor, Tensor> {
-  // Only entries between y and a target need a cotangent.
+  // Only entries between a start and a target need a cotangent.
   const wanted = new Set<Tensor>(targets);
   for (let i = entries.length - 1; i >= 0; i--) {
     const entry = entries[i];
     if (entry.inputs.some((input, k) => wanted.has(input) && flows(entry, k))) wanted.add(entry);
   }
   const cotangents = new Map<Tensor, Cotangent>();
-  if (wanted.has(y)) cotangents.set(y, { value: cotangent, condition: null });
+  for (const [y, cotangent] of starts) {
+    if (wanted.has(y)) accumulate(cotangents, y, { value: cotangent, condition: null });
+  }
   for (const entry of entries) {
     const own = cotangents.get(entry);
     if (!own || entry.inputs.length === 0) continue;
     if (!targets.has(entry)) cotangents.delete(entry);
     entry.inputs.forEach((input, k) => {
-      if (!wanted.has(input) || !flows(entry, k)) return;
-      const part = passedOn(entry, own, k);
-      const known = cotangents.get(input);
-      cotangents.set(
-        input,
-        known ? { value: add(known.value, part.value), condition: either(known.condition, part.condition) } : part,
-      );
+      if (wanted.has(input) && flows(entry, k)) accumulate(cotangents, input, passedOn(entry, own, k));
     });
   }
   return new Map([...targets].flatMap((t) => {
     const found = cotangents.get(t);
     return found ? [[t, found.value] as const] : [];
   }));
+}
+
+/** The gradients of a weighted sum of several results, and why there is none by a variable. */
+export interface Pullback {
+  /** For each variable the gradient; `null` if none reaches it. */
+  readonly gradients: readonly (Tensor | null)[];
+  /** Returns why no gradient reaches a variable. */
+  whyNone(x: Tensor): string;
+}
+
+/** Pulls cotangents of results back to variables. */
+export function pullback(starts: readonly Start[], xs: readonly Tensor[]): Pullback {
+  const entries = historySince(starts.map(([y]) => y), xs);
+  const cotangents = walk(starts, entries, new Set(xs));
+  return { gradients: xs.map((x) => cotangents.get(x) ?? null), whyNone: (x) => whyUnused(entries, x) };
 }
 
 /** Returns why no gradient reaches x: the end of each path from y to it. */
@@ -279,14 +301,12 @@ export function grad(
     if (t.dtype !== "float") throw gradCall.error(`expected x[${i}] of dtype float, got ${t.dtype}`);
   });
   const start = checkCotangent(gradCall, y, cotangent);
-  const entries = historySince(y, xs);
-  const cotangents = walk(y, start, entries, new Set(xs));
-  const gradients = xs.map((t, i) => {
-    const found = cotangents.get(t);
-    if (found) return found;
-    if (options.allowUnused) return zeros(t.shape);
+  const { gradients: found, whyNone } = pullback([[y, start]], xs);
+  const gradients = found.map((gradient, i) => {
+    if (gradient) return gradient;
+    if (options.allowUnused) return zeros(xs[i].shape);
     throw new Error(
-      `grad: no gradient for x[${i}] of shape ${formatShape(t.shape)}: ${whyUnused(entries, t)}; ` +
+      `grad: no gradient for x[${i}] of shape ${formatShape(xs[i].shape)}: ${whyNone(xs[i])}; ` +
         `{ allowUnused: true } returns zeros instead`,
     );
   });
@@ -295,7 +315,7 @@ export function grad(
 
 /** Why `backward` reaches nothing: there is nothing to reach, or each path to it is cut. */
 function whyUntracked(y: Tensor): string {
-  const entries = history(y, () => true);
+  const entries = history([y], () => true);
   const leaf = entries.find((t) => t.requiresGrad);
   return leaf
     ? `no gradient reaches the leaf of shape ${formatShape(leaf.shape)}: ${whyUnused(entries, leaf)}`
@@ -329,7 +349,7 @@ export function backward(y: Tensor, cotangent?: TensorLike): void {
   const entries = trackedHistory(y);
   const leaves = entries.filter((t) => t.requiresGrad);
   if (leaves.length === 0) throw new Error(`backward: ${whyUntracked(y)}`);
-  const cotangents = walk(y, start, entries, new Set(leaves));
+  const cotangents = walk([[y, start]], entries, new Set(leaves));
   for (const leaf of leaves) {
     const found = cotangents.get(leaf);
     if (found) leaf.grad = leaf.grad ? add(leaf.grad, found) : found;

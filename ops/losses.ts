@@ -154,7 +154,7 @@ function crossEntropyCase(draw: Draw): Case<CrossEntropyAttributes> {
  * assert.equal(await crossEntropy(tensor([[1000, 0]]), labels).item(), 1000);
  *
  * const some = crossEntropy(tensor([[8, 0], [0, 0]]), [0, -100], { ignoreIndex: -100, weight: [2, 1], reduction: "none" });
- * assert.equal((await some.toArray())[1], 0);
+ * assert.equal((await some.data())[1], 0);
  * ```
  */
 export const crossEntropy: CompositeFunction<

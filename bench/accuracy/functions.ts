@@ -20,6 +20,7 @@ import {
   lessEqual,
   log,
   log1p,
+  log2,
   logicalNot,
   logSoftmax,
   logSumExp,
@@ -262,6 +263,9 @@ const settings = new Map<unknown, Settings>([
   }],
   [sqrt, { ranges: positive }],
   [log, { ranges: positive }],
+  [log2, {
+    ranges: { ...positive, "powers of 2": () => Float32Array.from({ length: 254 }, (_, i) => 2 ** (i - 126)) },
+  }],
   [log1p, {
     ranges: {
       "near 0": (n) => spread(2 ** -124, 0.5, n),

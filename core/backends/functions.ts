@@ -52,13 +52,13 @@ function functionsOf(writes: Readonly<Record<string, Write>>, ulps?: number): Sc
 
 const sign: Write = ([x]) => `(${x} > 0.0 ? 1.0 : (${x} < 0.0 ? -1.0 : ${x}))`;
 
-/** Ties go to the even neighbour. The fraction is exact, unlike `x + 0.5`. */
+/** Ties go to the even neighbour. The fraction is exact, unlike `x + 0.5`; that of an infinity is NaN, and not compared as a tie. */
 const roundHalfEven: Write = ([x], w) => {
   const low = w.bind(`Math.floor(${x})`);
   const fraction = w.bind(`(${x} - ${low})`);
   const half = w.bind(`Math.floor((${low} * 0.5))`);
   const odd = `(${low} - 2.0 * ${half})`;
-  return `(${low} + (${fraction} > 0.5 ? 1.0 : (${fraction} < 0.5 ? 0.0 : ${odd})))`;
+  return `(${low} + (${fraction} > 0.5 ? 1.0 : (${fraction} === 0.5 ? ${odd} : 0.0)))`;
 };
 
 const sigmoid: Write = ([x], w) => {
@@ -145,7 +145,7 @@ const selecting: Record<string, Write> = {
 
 /** Functions of JavaScript, which computes them in doubles. */
 const transcendental: Record<string, Write> = Object.fromEntries(
-  ["exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "atan", "pow"].map((name) => [name, math(name)]),
+  ["exp", "log", "log2", "log1p", "expm1", "sin", "cos", "tanh", "atan", "pow"].map((name) => [name, math(name)]),
 );
 
 /** Coefficients of the numerators and denominators, the highest power first; that of the denominators is 1 and left out. */
@@ -317,6 +317,14 @@ const logSeries: Write = ([x], w) => {
   return `(${near} === ${away} ? ${logNearOne(near, w)} : ${wholeLog(x, w)})`;
 };
 
+/** log2 by log; powers of 2 are compared with those of the table, so that their logarithms are whole. */
+const log2ByLog: Write = (args, w) => {
+  const x = w.bind(args[0]);
+  const l = w.bind(`(${w.call("log", x)} * 1.44269504)`);
+  const n = w.bind(`Math.floor((${between(l, "-150.0", "128.5", w)} ? ${l} : 0.0) + 0.5)`);
+  return `(${w.power(`${n} + 155.0`)} === ${x} ? ${n} : ${l})`;
+};
+
 /** atan as in Cephes' atanf: shaders promise 4096 units in the last place. The argument is reduced by tan(pi / 8) and tan(3 pi / 8). */
 const atanPolynomial: Write = ([x], w) => {
   const size = w.bind(`Math.abs(${x})`);
@@ -418,6 +426,7 @@ export const shaderFunctions: ScalarFunctions = {
   sigmoid: { ...base.sigmoid, ulps: 5 },
   erf: { ...base.erf, ulps: 5 },
   log: { write: logSeries, ulps: 4 },
+  log2: { write: log2ByLog, ulps: 6 },
   log1p: { write: log1pSeries, ulps: 4 },
   expm1: { write: expm1Series, ulps: 4 },
   sin: { write: circular(0), ulps: 3 },

@@ -70,6 +70,7 @@ const smoothRules: Record<string, Rule> = {
   sqrt: smooth(({ result }) => ({ times: `(0.5 / ${result})` })),
   exp: smooth(({ result }) => ({ times: result })),
   log: smooth(({ args: [x] }) => ({ over: x })),
+  log2: smooth(({ args: [x] }) => ({ over: `(${Math.LN2} * ${x})` })),
   log1p: smooth(({ args: [x] }) => ({ over: `(1.0 + ${x})` })),
   expm1: smooth(({ args: [x] }) => ({ times: `Math.exp(${x})` })),
   sin: smooth(({ args: [x] }) => ({ times: `Math.cos(${x})` })),

@@ -4,7 +4,7 @@ import { type Declared, Signature } from "../../core/options.ts";
 import type { Attributes, Tensor } from "../../core/tensor.ts";
 
 // deno-lint-ignore no-explicit-any
-type TensorFunction = (...args: any[]) => Tensor | { readonly values: Tensor };
+type TensorFunction = (...args: any[]) => Tensor | readonly Tensor[] | { readonly values: Tensor };
 
 /** A function that users call, with the record of the op that it records. */
 export type OpFunction<F extends TensorFunction, A extends Attributes = Attributes> = F & {

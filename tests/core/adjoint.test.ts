@@ -11,9 +11,8 @@ import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf } from "../ops/draw.ts";
 import { describeProgram, programs, record, tensorsOf } from "../ops/programs.ts";
 import { registry } from "../ops/registry.ts";
+import { valueOf } from "../support/duals.ts";
 import { checkProperty } from "../support/property.ts";
-
-const valueOf = (t: Tensor): Float64Array => Float64Array.from(t.value!);
 
 interface Both {
   readonly leaves: readonly Tensor[];

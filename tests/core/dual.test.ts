@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { backendNamed } from "../../core/backends/list.ts";
 import { compileAdjoint } from "../../core/backends/adjoint.ts";
-import { compileDual, type DualOptions } from "../../core/backends/dual.ts";
+import { compileDual } from "../../core/backends/dual.ts";
 import { compileForHost, float64 } from "../../core/backends/float64.ts";
 import { Program } from "../../core/program.ts";
 import {
@@ -39,32 +39,8 @@ import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf } from "../ops/draw.ts";
 import { describeProgram, programs, record, tensorsOf } from "../ops/programs.ts";
 import { registry } from "../ops/registry.ts";
+import { type Along, dualOf, randomAlong, tangentOf, valueOf } from "../support/duals.ts";
 import { checkProperty } from "../support/property.ts";
-
-/** A direction: the tangents of the leaves that move. */
-type Along = ReadonlyMap<Tensor, Float64Array>;
-
-interface Duals {
-  readonly values: readonly Float64Array[];
-  readonly tangents: readonly (Float64Array | null)[];
-}
-
-/** Values and tangents of outputs. */
-function dualOf(outputs: readonly Tensor[], along: Along, options: Omit<DualOptions, "moving"> = {}): Duals {
-  const program = new Program(outputs);
-  const { leaves } = program;
-  const dual = compileDual(program.plan(float64), { ...options, moving: leaves.map((leaf) => along.has(leaf)) });
-  const bound = dual.bind(leaves.map(valueOf), leaves.map((leaf) => along.get(leaf) ?? null));
-  bound.run();
-  return { values: bound.results, tangents: bound.tangents };
-}
-
-/** The tangent of an output; zeros if nothing that moves reaches it. */
-function tangentOf(output: Tensor, along: Along, options?: Omit<DualOptions, "moving">): Float64Array {
-  return dualOf([output], along, options).tangents[0] ?? new Float64Array(output.size);
-}
-
-const valueOf = (t: Tensor): Float64Array => Float64Array.from(t.value!);
 
 /** The values of outputs on the oracle, if leaves are elsewhere by a multiple of their direction. */
 function oracleAt(outputs: readonly Tensor[], along: Along = new Map(), t = 0): readonly Float64Array[] {
@@ -73,15 +49,6 @@ function oracleAt(outputs: readonly Tensor[], along: Along = new Map(), t = 0): 
     valueOf(leaf).map((x, i) => t === 0 ? x : x + t * (along.get(leaf)?.[i] ?? 0))
   );
   return compileForHost(program.plan(float64)).bind(arrays).run();
-}
-
-/** Random directions of leaves, with this many lanes. */
-function randomAlong(leaves: readonly Tensor[], random: () => number, lanes = 1): Map<Tensor, Float64Array> {
-  return new Map(
-    leaves.filter(({ dtype }) => dtype === "float").map((leaf) => {
-      return [leaf, fillSigned(new Float64Array(leaf.size * lanes), random)];
-    }),
-  );
 }
 
 const opposite = (along: Along): Along => new Map([...along].map(([leaf, v]) => [leaf, v.map((x) => -x)]));
@@ -319,6 +286,7 @@ for (const [name, { make, ahead, behind, hull }] of Object.entries(tied)) {
     assert.deepEqual([low + 0, high + 0], hull);
     const taken = slope("branch", along);
     assert.ok(low <= taken && taken <= high, `${taken} of [${low}, ${high}]`);
+    assert.equal(dualOf([output], along).tied, low < high);
   });
 }
 
@@ -365,6 +333,33 @@ test("ahead is the one-sided slope, exactly, and hull contains every slope [floa
       assert.ok(low - 1e-12 <= taken && taken <= high + 1e-12, `${taken} of [${low}, ${high}]`);
     }
   }, { runs: 60 });
+});
+
+test("where nothing ties whose tangents differ, all ways of taking ties agree, bit for bit [float64]", async () => {
+  let [drawn, free] = [0, 0];
+  await checkProperty(fc.tuple(piecewise, small, small, small, small), ([steps, x, y, dx, dy]) => {
+    const leaves = [leaf(...x), leaf(...y)];
+    const output = piecewiseOf(steps, leaves);
+    const along = new Map([dx, dy].map((v, i) => [leaves[i], Float64Array.from(v)]));
+    drawn++;
+    if (dualOf([output], along).tied) return;
+    free++;
+    const slope = (ties: "ahead" | "branch", v: Along) => 0 + tangentOf(output, v, { ties })[0];
+    const taken = slope("branch", along);
+    assert.equal(slope("ahead", along), taken);
+    assert.equal(0 - slope("ahead", opposite(along)), taken);
+    for (const towards of [[1, 0, -1, 0, 1, -1], [-1, 2, 0, 1, -2, 3]]) {
+      const both = new Map([...along].map(([t, v], k) => [
+        t,
+        Float64Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? towards[3 * k + (i >> 1)] : v[i >> 1])),
+      ]));
+      assert.equal(0 + (dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0]?.[1] ?? 0), taken);
+    }
+    const ends = new Map([...along].map(([t, v]) => [t, Float64Array.from({ length: 6 }, (_, i) => v[i >> 1])]));
+    const [low, high] = dualOf([output], ends, { ties: "hull" }).tangents[0] ?? [0, 0];
+    assert.deepEqual([low + 0, high + 0], [taken, taken]);
+  }, { runs: 100 });
+  assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
 });
 
 test("at a tie each direction decides for itself [float64]", () => {

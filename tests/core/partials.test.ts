@@ -73,6 +73,7 @@ const domains: Record<string, fc.Arbitrary<number>[]> = {
   sqrt: [between(0.2, 9)],
   exp: [signed],
   log: [between(0.2, 9)],
+  log2: [between(0.2, 9)],
   log1p: [between(-0.8, 9)],
   expm1: [between(-4, 4)],
   sin: [between(-9, 9)],

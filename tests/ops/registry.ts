@@ -7,13 +7,21 @@ import * as comparison from "../../ops/comparison.ts";
 import * as activations from "../../ops/activations.ts";
 import * as linear_algebra from "../../ops/linear_algebra.ts";
 import * as losses from "../../ops/losses.ts";
+import * as convolution from "../../ops/convolution.ts";
 import * as creation from "../../ops/creation.ts";
+import * as einsum from "../../ops/einsum.ts";
+import * as finite from "../../ops/finite.ts";
 import * as functions from "../../ops/functions.ts";
 import * as grad from "../../ops/grad.ts";
 import * as indexing from "../../ops/indexing.ts";
 import * as movement from "../../ops/movement.ts";
 import * as ordering from "../../ops/ordering.ts";
+import * as grids from "../../ops/grids.ts";
+import * as norms from "../../ops/norms.ts";
+import * as statistics from "../../ops/statistics.ts";
+import * as tiling from "../../ops/tiling.ts";
 import * as reduce from "../../ops/reduce.ts";
+import * as scans from "../../ops/scans.ts";
 import * as selection from "../../ops/selection.ts";
 
 /** The modules of ops/ that export ops. */
@@ -29,6 +37,14 @@ export const modules: Readonly<Record<string, object>> = {
   ordering,
   activations,
   losses,
+  einsum,
+  finite,
+  grids,
+  norms,
+  convolution,
+  scans,
+  statistics,
+  tiling,
   linear_algebra,
   creation,
   grad,

@@ -1,4 +1,5 @@
 /** Examines the gradient of a function on the tape at a point: one order of the derivative. */
+import { opOf } from "../../core/op.ts";
 import { formatShape, sameShape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { notFiniteAt } from "../arrays.ts";
@@ -12,6 +13,7 @@ import { Duals } from "./duals.ts";
 import { judgeByDuals } from "./judge_by_duals.ts";
 import { judgeByDifferences } from "./judge_by_differences.ts";
 import type { ExamineOptions, JudgedAll } from "./judged.ts";
+import { asMeant } from "./custom.ts";
 import { historyOf } from "./oracle.ts";
 import { TapeProblem } from "./problem.ts";
 import { difference, type Recording, STALE } from "./recording.ts";
@@ -177,7 +179,8 @@ function examineGradients(call: Differentiated, random: () => number, options: E
   if (misformed.length > 0) return stopped(call, { findings: misformed, gradients });
 
   const weights = cotangents.map((c) => c.value as Float64Array);
-  const problem = new TapeProblem({ history, outputs, variables, cotangents, weights, gradients, held }, terms);
+  const { surrogates, ...meant } = asMeant(outputs, history);
+  const problem = new TapeProblem({ ...meant, variables, cotangents, weights, gradients, held }, terms);
   const differences = new Differences(problem);
   const margin = problem.margin();
   if (!allFinite(differences.outputs)) return stopped(call, { margin, problem, gradients, finite: false });
@@ -205,7 +208,7 @@ function examineGradients(call: Differentiated, random: () => number, options: E
     directions: judged.directions,
     witness: judged.witness,
     tie: judged.tie,
-    findings: [...findings, ...heldFindings(problem)],
+    findings: [...findings, ...heldFindings(history), ...surrogateFindings(surrogates)],
     margin,
     problem,
     gradients,
@@ -215,10 +218,18 @@ function examineGradients(call: Differentiated, random: () => number, options: E
   };
 }
 
-function heldFindings(problem: TapeProblem): Finding[] {
-  if (!problem.holds) return [];
+function heldFindings(history: readonly Tensor[]): Finding[] {
+  if (!history.some((entry) => opOf(entry).holds)) return [];
   const message = "the function holds a part on purpose, by hold(): it was kept constant while inputs moved";
   return [{ check: "held", severity: "info", message }];
+}
+
+function surrogateFindings(names: readonly string[]): Finding[] {
+  if (names.length === 0) return [];
+  const message =
+    `the derivative of ${names.join(", ")} is meant to differ from that of its value, by customVjp(): its rule was ` +
+    "taken as it is, and the rest checked";
+  return [{ check: "surrogate", severity: "info", message }];
 }
 
 /** Explains why no gradient reaches a leaf, in the words of `grad`. */

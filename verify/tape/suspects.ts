@@ -6,6 +6,7 @@ import type { Tensor } from "../../core/tensor.ts";
 import { examine, type Examined, examineSecond } from "./examine.ts";
 import type { ExamineOptions } from "./judged.ts";
 import { elementText, leafOf } from "../inputs.ts";
+import { valueAlone } from "./custom.ts";
 import { compute, historyOf } from "./oracle.ts";
 import { isWrong } from "../differences/results.ts";
 import type { Finding } from "../report/report.ts";
@@ -26,10 +27,12 @@ function valuesAt(entries: readonly Tensor[]): Map<Tensor, Float64Array> {
 
 /** Records an entry alone, on leaves with the values of its inputs. */
 function alone(entry: Tensor, values: ReadonlyMap<Tensor, Float64Array>): { leaves: Tensor[]; output: Tensor } {
-  const leaves = entry.inputs.map((input) =>
-    leafOf({ values: values.get(input)!, shape: input.shape, dtype: input.dtype })
-  );
-  return { leaves, output: record(opOf(entry), leaves, entry.attributes) };
+  const op = opOf(entry);
+  // The first input of a user's function is its value, made of the others.
+  const inputs = op.custom ? entry.inputs.slice(1) : entry.inputs;
+  const leaves = inputs.map((input) => leafOf({ values: values.get(input)!, shape: input.shape, dtype: input.dtype }));
+  const own = op.custom ? [valueAlone(entry, leaves), ...leaves] : leaves;
+  return { leaves, output: record(op, own, entry.attributes) };
 }
 
 /** The result of a search for the entry with a wrong rule. */

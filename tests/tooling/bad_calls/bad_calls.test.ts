@@ -4,9 +4,12 @@ import { test } from "node:test";
 import * as gpugrad from "../../../mod.ts";
 import { messageOf } from "../../../verify/usage.ts";
 import { coreRows, methods, signatures } from "./core_ops.ts";
+import { detectionRows, detectionSignatures } from "./detection.ts";
 import type { Row } from "./rows.ts";
 
-/** The exports of `loss/` have their own rows. */
+const allRows = [...coreRows, ...detectionRows];
+
+/** These have rows elsewhere: their methods have names of their own. */
 const elsewhere = ["iouMatrix", "DefaultBoxes", "HardMiningCrossEntropyLoss", "SSDLoss"];
 
 /** The exported functions; error classes are thrown, not called. */
@@ -29,18 +32,18 @@ async function complaint({ name, blames = name, text, call, says }: Row): Promis
   return `${name}, ${text}: expected ${blames}: ${says}, but nothing was thrown`;
 }
 
-test("every public function of core and ops has bad calls", () => {
+test("every public function has bad calls", () => {
   for (const name of exported) {
-    const count = coreRows.filter((row) => row.name === name).length;
+    const count = allRows.filter((row) => row.name === name).length;
     assert.ok(count >= 10, `${name} has ${count} rows in tests/tooling/bad_calls`);
   }
-  for (const { name } of coreRows) assert.ok(exported.includes(name), `${name} has rows and is not exported`);
+  for (const { name } of allRows) assert.ok(exported.includes(name), `${name} has rows and is not exported`);
 });
 
 for (const name of exported) {
   test(`bad calls of ${name} say what is wrong`, async () => {
     const complaints: string[] = [];
-    for (const row of coreRows.filter((row) => row.name === name)) {
+    for (const row of allRows.filter((row) => row.name === name)) {
       const found = await complaint(row);
       if (found) complaints.push(found);
     }
@@ -50,7 +53,13 @@ for (const name of exported) {
 
 test("the good arguments of each function are accepted", async () => {
   await gpugrad.useDevice("float64");
-  for (const [fn, parameters] of [...Object.values(signatures), ...Object.values(methods)]) {
+  for (
+    const [fn, parameters] of [
+      ...Object.values(signatures),
+      ...Object.values(detectionSignatures),
+      ...Object.values(methods),
+    ]
+  ) {
     await fn(...parameters.map(({ good }) => good));
     const needed = parameters.filter(({ optional }) => !optional);
     await fn(...needed.map(({ good }) => good));

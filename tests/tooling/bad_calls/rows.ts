@@ -207,7 +207,7 @@ export function options(
       ["[1]", [1], no("\\[1\\]")],
       ["() => 1", () => 1, no("(?:a|the) function")],
       ["tensor(1)", tensor(1), no("a tensor")],
-      ["{ eps: 1 }", { eps: 1 }, /^there is no option "eps"; the options are "/],
+      ["{ quux: 1 }", { quux: 1 }, /^there is no option "quux"; the options are "/],
       ["{ constructor: 1 }", { constructor: 1 }, /^there is no option "constructor"/],
       ...Object.entries(near).map(([written, meant]): Bad => [
         `{ ${written}: 1 }`,

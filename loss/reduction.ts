@@ -1,0 +1,52 @@
+/** What losses that stand alone have in common: how they are reduced, and how their arguments are read. */
+import { oneOf, type Signature } from "../core/options.ts";
+import { broadcastShapes, formatShape } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { cast } from "../ops/cast.ts";
+import type { Reduction } from "../ops/losses.ts";
+import { asTensor, type TensorLike } from "../ops/creation.ts";
+import { mean, sum } from "../ops/reduce.ts";
+
+/** The option `reduction`. */
+export const reduction = oneOf("none", "mean", "sum");
+
+/** Reduces the losses of single elements, by default to their mean. */
+export function reduced(losses: Tensor, how: Reduction = "mean"): Tensor {
+  return how === "none" ? losses : how === "mean" ? mean(losses) : sum(losses);
+}
+
+/**
+ * Logits and the targets of as many binary decisions, both as `float`. Class indices in place of targets are noticed where their values are
+ * known.
+ */
+export function logitsAndTargets(call: Signature, logits: TensorLike, targets: TensorLike): [Tensor, Tensor] {
+  const x = numbers(call, "logits", logits);
+  const t = asTensor(call, "targets", targets);
+  broadcasting(call, { logits: x, targets: t });
+  const wrong = t.dtype === "int" ? t.value?.find((value) => value !== 0 && value !== 1) : undefined;
+  if (wrong !== undefined) {
+    throw call.error(
+      `expected targets from 0 to 1, one for each logit, got the whole number ${wrong}; oneHot(indices, classes) makes targets of class indices`,
+    );
+  }
+  return [x, cast(t, "float")];
+}
+
+/** A tensor of numbers, not of truth values. */
+export function numbers(call: Signature, name: string, x: TensorLike): Tensor {
+  const t = asTensor(call, name, x);
+  if (t.dtype === "bool") throw call.error(`expected ${name} to be numbers, got a tensor of dtype bool`);
+  return cast(t, "float");
+}
+
+/** The shape that two tensors broadcast to. Throws if they do not. */
+export function broadcasting(call: Signature, pair: Readonly<Record<string, Tensor>>): number[] {
+  const shapes = Object.values(pair).map(({ shape }) => shape);
+  const common = broadcastShapes(shapes);
+  if (common) return common;
+  throw call.error(
+    `expected ${Object.keys(pair).join(" and ")} to broadcast together, got shapes ${
+      shapes.map(formatShape).join(" and ")
+    }`,
+  );
+}
