@@ -81,6 +81,7 @@ export {
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
 export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
+export { digamma, lgamma, polygamma } from "./ops/gamma.ts";
 export { isFinite, isNaN } from "./ops/finite.ts";
 export { eye, linspace } from "./ops/grids.ts";
 export { split, tile } from "./ops/tiling.ts";

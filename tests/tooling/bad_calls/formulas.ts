@@ -100,6 +100,7 @@ export const formulas: Record<string, Declared> = {
       countIncludePad: [1, "yes", null],
     }, { count_include_pad: "countIncludePad" }),
   ]],
+  polygamma: [g.polygamma, [count("order", 1), plainX]],
   gelu: [g.gelu, [plainX, options({ approximate: "tanh" }, { approximate: [true, "erf", null] })]],
   einsum: [g.einsum, [
     other("equation", "ij->i", ["undefined", undefined], ["null", null], ["1", 1], ["a tensor", x], ["[]", []]),
