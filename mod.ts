@@ -98,6 +98,7 @@ export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } fro
 export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
 export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
 export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
+export { scan, type ScanOptions, type Tensors } from "./ops/recurrence.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {
