@@ -112,6 +112,13 @@ export {
   smoothL1,
   type SmoothL1Options,
 } from "./ops/losses.ts";
+export {
+  elementwise,
+  type ElementwiseArgument,
+  type ElementwiseArguments,
+  type ElementwiseOptions,
+  type FormulaConstant,
+} from "./ops/elementwise.ts";
 export { customVjp, type CustomVjpContext, type CustomVjpOptions, type CustomVjpResult } from "./ops/custom.ts";
 export {
   type Argnums,

@@ -52,13 +52,13 @@ function functionsOf(writes: Readonly<Record<string, Write>>, ulps?: number): Sc
 
 const sign: Write = ([x]) => `(${x} > 0.0 ? 1.0 : (${x} < 0.0 ? -1.0 : ${x}))`;
 
-/** Ties go to the even neighbour. The fraction is exact, unlike `x + 0.5`. */
+/** Ties go to the even neighbour. The fraction is exact, unlike `x + 0.5`; that of an infinity is NaN, and not compared as a tie. */
 const roundHalfEven: Write = ([x], w) => {
   const low = w.bind(`Math.floor(${x})`);
   const fraction = w.bind(`(${x} - ${low})`);
   const half = w.bind(`Math.floor((${low} * 0.5))`);
   const odd = `(${low} - 2.0 * ${half})`;
-  return `(${low} + (${fraction} > 0.5 ? 1.0 : (${fraction} < 0.5 ? 0.0 : ${odd})))`;
+  return `(${low} + (${fraction} > 0.5 ? 1.0 : (${fraction} === 0.5 ? ${odd} : 0.0)))`;
 };
 
 const sigmoid: Write = ([x], w) => {
