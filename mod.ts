@@ -155,8 +155,22 @@ export {
 } from "./loss/focal.ts";
 export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
+export * as terms from "./loss/terms.ts";
+export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.ts";
+export type {
+  Classification,
+  ClassificationContext,
+  Localisation,
+  LocalisationContext,
+  Mining,
+  MiningContext,
+  Normaliser,
+  NormaliserContext,
+} from "./loss/terms.ts";
 export {
+  type ComponentWeights,
   type DefaultBoxMatches,
+  type ForwardOptions,
   type Predictions,
   SSDLoss,
   type SSDLossOptions,
