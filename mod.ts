@@ -17,7 +17,7 @@ export type { DeviceChoice, RealizeOptions } from "./core/device_names.ts";
 export type { Shape } from "./core/shape.ts";
 export type { CompositeFunction, OpFunction } from "./ops/define/op.ts";
 export type { Binary, Comparison, Logical, Unary } from "./ops/define/scalar.ts";
-export type { Axes, AxesReduction, AxisReduction, ReduceOptions } from "./ops/define/reduction.ts";
+export type { Axes, AxesReduction, ReduceOptions } from "./ops/define/reduction.ts";
 export {
   arange,
   type CreationOptions,
@@ -81,6 +81,7 @@ export {
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
 export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
+export { digamma, lgamma, polygamma } from "./ops/gamma.ts";
 export { isFinite, isNaN } from "./ops/finite.ts";
 export { eye, linspace } from "./ops/grids.ts";
 export { split, tile } from "./ops/tiling.ts";
@@ -94,6 +95,10 @@ export {
   type PairwiseDistanceOptions,
 } from "./ops/norms.ts";
 export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
+export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
+export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
+export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
+export { scan, type ScanOptions, type Tensors } from "./ops/recurrence.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {
@@ -107,6 +112,13 @@ export {
   smoothL1,
   type SmoothL1Options,
 } from "./ops/losses.ts";
+export {
+  elementwise,
+  type ElementwiseArgument,
+  type ElementwiseArguments,
+  type ElementwiseOptions,
+  type FormulaConstant,
+} from "./ops/elementwise.ts";
 export { customVjp, type CustomVjpContext, type CustomVjpOptions, type CustomVjpResult } from "./ops/custom.ts";
 export {
   type Argnums,
@@ -135,6 +147,7 @@ export {
   type StepTime,
 } from "./core/inspect.ts";
 export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";
+export { type BoxCodingOptions, convertBoxes, decode, encode } from "./loss/coding.ts";
 export {
   DefaultBoxes,
   type DefaultBoxesConfig,
@@ -154,6 +167,16 @@ export {
   type VarifocalLossOptions,
 } from "./loss/focal.ts";
 export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
+export {
+  dice,
+  type DiceOptions,
+  lovaszHinge,
+  type LovaszHingeOptions,
+  tversky,
+  type TverskyOptions,
+} from "./loss/masks.ts";
+export { batchedNms, nms } from "./loss/nms.ts";
+export type { Numbers } from "./loss/host.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export * as terms from "./loss/terms.ts";
 export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.ts";

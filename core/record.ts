@@ -1,7 +1,7 @@
 /** Turns calls of ops into entries of the tape, and checks their arguments. */
 import type { Op } from "./op.ts";
 import { isShape, type Signature } from "./options.ts";
-import { broadcastShapes, formatShape, normalizeAxis, type Shape } from "./shape.ts";
+import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape } from "./shape.ts";
 import { type Attributes, Tensor } from "./tensor.ts";
 
 const NO_ATTRIBUTES: Attributes = {};
@@ -12,14 +12,23 @@ export function record<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = NO_ATTRIBUTES): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
   const { vjp } = op;
-  const tracked = vjp !== null && dtype === "float" && inputs.some((t, k) => t.tracked && vjp[k] != null);
+  let tracked = false;
+  if (vjp !== null && dtype === "float") {
+    for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && vjp[k] != null;
+  }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
   for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) input.outlives = true;
   return entry;
 }
 
 /** The shape that inputs broadcast to. Throws with the op's name if they do not. */
-export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): number[] {
+export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): Shape {
+  if (inputs.length === 2) {
+    const [{ shape: a }, { shape: b }] = inputs;
+    // Most calls: the same shapes, or a scalar.
+    if (b.length === 0 || sameShape(a, b)) return a;
+    if (a.length === 0) return b;
+  }
   const shape = broadcastShapes(inputs.map((t) => t.shape));
   if (!shape) {
     const shapes = inputs.map((t) => formatShape(t.shape)).join(" and ");

@@ -3,9 +3,8 @@ import { describe, kind, numberAbove, oneOf, Signature } from "../core/options.t
 import { formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { asTensor, tensor, type TensorLike } from "../ops/creation.ts";
-import { add, div, mul, sub } from "../ops/arithmetic.ts";
-import { exp, log } from "../ops/functions.ts";
-import { concat, slice } from "../ops/movement.ts";
+import { concat } from "../ops/movement.ts";
+import { decoded, encoded, halvesOf } from "./coding.ts";
 import { misplaced } from "./placement.ts";
 import { readRows, type Rows } from "./rows.ts";
 
@@ -275,12 +274,8 @@ export class DefaultBoxes {
    */
   encode(boxes: TensorLike): Tensor {
     methodCalls.encode.check(arguments);
-    const [centre, size] = halves(this.#read("encode", "boxes", boxes));
-    const [defaultCentre, defaultSize] = halves(this.components);
-    return concat([
-      div(div(sub(centre, defaultCentre), defaultSize), this.scaleXy),
-      div(log(div(size, defaultSize)), this.scaleWh),
-    ], -2);
+    const given = this.#read("encode", "boxes", boxes);
+    return concat([...encoded(halvesOf(given, given.shape.length - 2), halvesOf(this.components, 0), this)], -2);
   }
 
   /**
@@ -300,12 +295,8 @@ export class DefaultBoxes {
    */
   decode(locations: TensorLike): Tensor {
     methodCalls.decode.check(arguments);
-    const [centre, size] = halves(this.#read("decode", "locations", locations));
-    const [defaultCentre, defaultSize] = halves(this.components);
-    return concat([
-      add(mul(mul(centre, this.scaleXy), defaultSize), defaultCentre),
-      mul(exp(mul(size, this.scaleWh)), defaultSize),
-    ], -2);
+    const given = this.#read("decode", "locations", locations);
+    return concat([...decoded(halvesOf(given, given.shape.length - 2), halvesOf(this.components, 0), this)], -2);
   }
 
   /** Checks an argument of `encode` or `decode`. */
@@ -345,14 +336,6 @@ function checkConfig(args: ArrayLike<unknown>, config: unknown): void {
       throw constructorCall.error(`expected config to have ${name}, which is missing`);
     }
   }
-}
-
-/** Splits `[..., 4, n]` into centre and size, each `[..., 2, n]`. */
-function halves(boxes: Tensor): [Tensor, Tensor] {
-  const axis = boxes.shape.length - 2;
-  const half = (from: number) =>
-    slice(boxes, boxes.shape.map((_, i): [number, number] | null => (i === axis ? [from, from + 2] : null)));
-  return [half(0), half(2)];
 }
 
 /** cx, cy, w, h of each box of a layout. */

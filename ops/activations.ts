@@ -1,30 +1,33 @@
 /** Activations: functions of logits. */
 import type { Case, Draw } from "../core/op.ts";
 import { oneOf } from "../core/options.ts";
-import { axisOrThrow } from "../core/record.ts";
+import { axesOrThrow } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { abs, add, div, mul, neg, square, sub } from "./arithmetic.ts";
 import { asTensor, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction } from "./define/op.ts";
+import type { Axes } from "./define/reduction.ts";
 import { lowered, type Unary } from "./define/scalar.ts";
 import { erf, exp, log1p, sigmoid, tanh } from "./functions.ts";
 import { detach } from "./grad.ts";
 import { logSumExp, max, sum } from "./reduce.ts";
 import { relu } from "./selection.ts";
 
-/** One axis. */
-type AxisAttribute = { readonly axis: number };
+/** One axis or several. */
+type AxisAttribute = { readonly axis: Axes };
 
 const alongAxis = (draw: Draw): Case<AxisAttribute> => {
   const shape = draw.shape({ minRank: 1, minAxis: 1 });
-  return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length, shape.length - 1) } };
+  const axis = draw.int(-shape.length, shape.length - 1);
+  const all = shape.map((_, a) => a);
+  return { inputs: [{ shape }], attributes: { axis: draw.int(0, 3) > 0 ? axis : all } };
 };
 
 /**
- * `exp(x) / sum(exp(x))` along an axis, computed without overflow.
+ * `exp(x) / sum(exp(x))` along axes, computed without overflow.
  *
  * @param x float, at least one axis.
- * @param axis the axis, default the last.
+ * @param axis the axis or axes, default the last.
  *
  * @example
  * ```ts
@@ -34,7 +37,7 @@ const alongAxis = (draw: Draw): Case<AxisAttribute> => {
  * assert.deepEqual(await softmax(tensor([1000, 1000])).toArray(), [0.5, 0.5]);
  * ```
  */
-export const softmax: CompositeFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> =
+export const softmax: CompositeFunction<(x: TensorLike, axis?: Axes) => Tensor, AxisAttribute> =
   /* @__PURE__ */ composite(
     {
       name: "softmax",
@@ -47,7 +50,7 @@ export const softmax: CompositeFunction<(x: TensorLike, axis?: number) => Tensor
       function softmax(x, axis = -1) {
         call.check(arguments);
         const input = asTensor(call, "x", x);
-        const at = axisOrThrow(call, input.shape, axis);
+        const at = axesOrThrow(call, input.shape, axis);
         if (input.size === 0) return exp(input);
         // Not exp(logSoftmax(x)): a logarithm near 1000 cannot distinguish 0.5 from 0.49998. Shifting all elements alike changes nothing.
         const shifted = exp(sub(input, detach(max(input, at, { keepDims: true }))));
@@ -59,7 +62,7 @@ export const softmax: CompositeFunction<(x: TensorLike, axis?: number) => Tensor
  * The logarithm of {@link softmax}, exact even where the softmax would round to 0.
  *
  * @param x float, at least one axis.
- * @param axis the axis, default the last.
+ * @param axis the axis or axes, default the last.
  *
  * @example
  * ```ts
@@ -69,7 +72,7 @@ export const softmax: CompositeFunction<(x: TensorLike, axis?: number) => Tensor
  * assert.deepEqual(await logSoftmax(tensor([0, -1000])).toArray(), [0, -1000]);
  * ```
  */
-export const logSoftmax: CompositeFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> =
+export const logSoftmax: CompositeFunction<(x: TensorLike, axis?: Axes) => Tensor, AxisAttribute> =
   /* @__PURE__ */ composite(
     {
       name: "logSoftmax",
@@ -82,7 +85,7 @@ export const logSoftmax: CompositeFunction<(x: TensorLike, axis?: number) => Ten
       function logSoftmax(x, axis = -1) {
         call.check(arguments);
         const input = asTensor(call, "x", x);
-        return sub(input, logSumExp(input, axisOrThrow(call, input.shape, axis), { keepDims: true }));
+        return sub(input, logSumExp(input, axesOrThrow(call, input.shape, axis), { keepDims: true }));
       },
   );
 

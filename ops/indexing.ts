@@ -134,21 +134,24 @@ export const gather: OpFunction<(x: TensorLike, indices: TensorLike, axis: numbe
       },
   );
 
-/** Adds updates where a take read its rows. */
-function untake(updates: TensorLike, { inputs: [x, indices] }: Pick<VjpContext, "inputs">): Tensor {
-  const rest = x.shape.slice(1);
-  const flat = [indices.size, ...rest];
-  const rows = broadcastTo(reshape(indices, [indices.size, ...rest.map(() => 1)]), flat);
+/** Adds updates where a take read its elements. */
+function untake(
+  updates: TensorLike,
+  { inputs: [x, indices], attributes: { axis } }: Pick<VjpContext<AxisAttribute>, "inputs" | "attributes">,
+): Tensor {
+  const flat = x.shape.with(axis, indices.size);
+  const own = reshape(indices, x.shape.map((_, a) => (a === axis ? indices.size : 1)));
   const amounts = updates instanceof Tensor ? reshape(updates, flat) : updates;
-  return scatterAdd(zeros(x.shape), rows, amounts, 0);
+  return scatterAdd(zeros(x.shape), broadcastTo(own, flat), amounts, axis);
 }
 
 /**
- * Takes the rows at given indices.
+ * Takes the parts at given indices along an axis, like NumPy's `take`.
  *
- * @param x any dtype, at least one axis. Rows count along the first.
+ * @param x any dtype, at least one axis.
  * @param indices int, any shape.
- * @returns shape `[...indices.shape, ...x.shape.slice(1)]`.
+ * @param axis the axis that indices count along, default 0.
+ * @returns the shape of `x` with that of the indices in place of the axis. Gradients of an element that was taken several times add up.
  * @throws if a known index is out of range; at one that the device computes, the result is NaN.
  *
  * @example
@@ -157,39 +160,51 @@ function untake(updates: TensorLike, { inputs: [x, indices] }: Pick<VjpContext, 
  * import { take, tensor } from "gpugrad";
  *
  * const x = tensor([[1, 2], [3, 4]]);
- * assert.deepEqual(await take(x, tensor([1, 1], [2], { dtype: "int" })).toArray(), [[3, 4], [3, 4]]);
+ * assert.deepEqual(await take(x, [1, 1]).toArray(), [[3, 4], [3, 4]]);
+ * assert.deepEqual(await take(x, [[1], [0]], 1).toArray(), [[[2], [1]], [[4], [3]]]);
  * ```
  */
-export const take: OpFunction<(x: TensorLike, indices: TensorLike) => Tensor> = /* @__PURE__ */ structured(
-  {
-    name: "take",
-    infer: ([x, indices]) => {
-      if (x.shape.length === 0) throw new Error("take: expected x to have at least one axis, got a scalar");
-      checkIndices("take", indices, x.shape[0]);
-      return { shape: [...indices.shape, ...x.shape.slice(1)], dtype: x.dtype };
+export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ structured(
+    {
+      name: "take",
+      infer: ([x, indices], { axis }) => {
+        checkIndices("take", indices, x.shape[axis]);
+        return { shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype };
+      },
+      kernel: {
+        kind: "gather",
+        position: (out, { axis }, source) => out.slice(axis, out.length - source.length + 1 + axis),
+        source: (out, position, { axis }, source) => [
+          ...out.slice(0, axis),
+          position,
+          ...out.slice(out.length - source.length + 1 + axis),
+        ],
+        axis: ({ axis }) => axis,
+      },
+      vjp: [(context) => untake(context.cotangent, context), null],
+      selects: [(context) => notEqual(untake(1, context), 0), null],
+      requires: "its indices must lie within the axis",
+      domain: (draw) => {
+        const shape = draw.shape({ minRank: 1, minAxis: 1 });
+        const axis = draw.int(0, shape.length - 1);
+        const indices = draw.shape({ maxRank: 2 });
+        return {
+          inputs: [{ shape }, { shape: indices, dtype: "int", min: 0, max: shape[axis] - 1 }],
+          attributes: { axis },
+        };
+      },
     },
-    kernel: {
-      kind: "gather",
-      position: (out, _, source) => out.slice(0, out.length - source.length + 1),
-      source: (out, position, _, source) => [position, ...out.slice(out.length - source.length + 1)],
-      axis: () => 0,
-    },
-    vjp: [(context) => untake(context.cotangent, context), null],
-    selects: [(context) => notEqual(untake(1, context), 0), null],
-    requires: "its indices must lie within the axis",
-    domain: (draw) => {
-      const shape = draw.shape({ minRank: 1, minAxis: 1 });
-      const indices = draw.shape({ maxRank: 2 });
-      return { inputs: [{ shape }, { shape: indices, dtype: "int", min: 0, max: shape[0] - 1 }] };
-    },
-  },
-  "take(x, indices)",
-  (op, call) =>
-    function take(x, indices) {
-      call.check(arguments);
-      return record(op, [asTensor(call, "x", x), asIndices(call, "indices", indices)]);
-    },
-);
+    "take(x, indices, axis)",
+    (op, call) =>
+      function take(x, indices, axis = 0) {
+        call.check(arguments);
+        const input = asTensor(call, "x", x);
+        const at = asIndices(call, "indices", indices);
+        if (input.shape.length === 0) throw call.error("expected x to have at least one axis, got a scalar");
+        return record(op, [input, at], { axis: axisOrThrow(call, input.shape, axis) });
+      },
+  );
 
 /**
  * Adds updates to a copy of a base at given indices along an axis, like PyTorch's `scatter_add`; updates at the same index add up. Each

@@ -180,7 +180,7 @@ export const broadcastTo: OpFunction<(x: TensorLike, shape: Shape) => Tensor, Ta
 );
 
 /** A part of a tensor: for each axis its start, step and length. */
-type Strides = {
+export type Strides = {
   readonly starts: readonly number[];
   readonly steps: readonly number[];
   readonly counts: readonly number[];
@@ -261,7 +261,7 @@ export const slice: OpFunction<(x: TensorLike, ranges: readonly Range[]) => Tens
   );
 
 /** Puts the elements of a slice back where they came from, among zeros. */
-function unslice(x: Tensor, shape: Shape, { starts, steps, counts }: Strides): Tensor {
+export function unslice(x: Tensor, shape: Shape, { starts, steps, counts }: Strides): Tensor {
   if (sizeOf(counts) === 0) return full(shape, 0, { dtype: x.dtype });
   let spread = flipAxes(x, steps.map((s) => s < 0));
   const widths = steps.map(Math.abs);

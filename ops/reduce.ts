@@ -11,7 +11,6 @@ import type { CompositeFunction } from "./define/op.ts";
 import {
   type Axes,
   type AxesReduction,
-  type AxisReduction,
   compositeReduction,
   keptShape,
   logicalReduction,
@@ -206,8 +205,10 @@ export const all: AxesReduction = /* @__PURE__ */ logicalReduction(
 );
 
 /**
- * The position of the largest element, the lowest among equals, as `int`. NaN counts as larger than infinity, as in NumPy. It has no
- * derivative.
+ * The position of the largest element, the lowest among equals, as `int`; over several axes, in row-major order. NaN counts as larger than
+ * infinity, as in NumPy. It has no derivative.
+ *
+ * @throws if an axis does not exist, is named twice or is empty.
  *
  * @example
  * ```ts
@@ -217,11 +218,13 @@ export const all: AxesReduction = /* @__PURE__ */ logicalReduction(
  * assert.deepEqual(await argmax(tensor([[1, 3, 3], [4, 0, 0]]), 1).toArray(), [1, 0]);
  * ```
  */
-export const argmax: AxisReduction = /* @__PURE__ */ position("argmax", "above", -Infinity);
+export const argmax: AxesReduction = /* @__PURE__ */ position("argmax", "above", -Infinity);
 
 /**
- * The position of the smallest element, the lowest among equals, as `int`. NaN is taken before everything else, as in NumPy. It has no
- * derivative.
+ * The position of the smallest element, the lowest among equals, as `int`; over several axes, in row-major order. NaN is taken before
+ * everything else, as in NumPy. It has no derivative.
+ *
+ * @throws if an axis does not exist, is named twice or is empty.
  *
  * @example
  * ```ts
@@ -231,7 +234,7 @@ export const argmax: AxisReduction = /* @__PURE__ */ position("argmax", "above",
  * assert.equal(await argmin(tensor([[2, 1], [1, 4]])).item(), 1);
  * ```
  */
-export const argmin: AxisReduction = /* @__PURE__ */ position("argmin", "below", Infinity);
+export const argmin: AxesReduction = /* @__PURE__ */ position("argmin", "below", Infinity);
 
 /** A sum of exponentials, relative to the first element, up to which float32 rounds no more than about the last place of the elements. */
 const FAR_ABOVE = 1e4;

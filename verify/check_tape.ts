@@ -19,9 +19,10 @@ import { findDeparture, nonFiniteFinding } from "./tape/suspects.ts";
 type IdOf = (entry: Tensor) => number | undefined;
 
 function tapeOf(recording: Recording): { entries: Tensor[]; idOf: IdOf } {
-  const used = new Set(recording.history);
-  const entries = [...recording.leaves.filter((t) => !used.has(t)), ...recording.history];
-  const ids = new Map(entries.map((t, i) => [t, i]));
+  const { leaves, history } = recording;
+  const entries = [...leaves.filter((t) => !history.includes(t)), ...history];
+  const ids = new Map<Tensor, number>();
+  for (const entry of entries) ids.set(entry, ids.size);
   return { entries, idOf: (t) => ids.get(t) };
 }
 
@@ -131,22 +132,20 @@ async function readBackFindings(
   return finding ? [finding] : [];
 }
 
+type Writable<T> = { -readonly [key in keyof T]: T[key] };
+
 function entryReport(
   t: Tensor,
   id: number,
   { leaves, names }: Recording,
   { idOf, suspect }: { idOf: IdOf; suspect: Tensor | null },
 ): TapeEntryReport {
-  const at = leaves.indexOf(t);
-  return {
-    id,
-    op: t.op.name,
-    inputs: t.inputs.map((input) => idOf(input)!),
-    shape: t.shape,
-    dtype: t.dtype,
-    ...(at >= 0 ? { input: names[at] } : {}),
-    ...(t === suspect ? { suspect: true } : {}),
-  };
+  const inputs = t.inputs.map((input) => idOf(input)!);
+  const entry: Writable<TapeEntryReport> = { id, op: t.op.name, inputs, shape: t.shape, dtype: t.dtype };
+  const at = inputs.length === 0 ? leaves.indexOf(t) : -1;
+  if (at >= 0) entry.input = names[at];
+  if (t === suspect) entry.suspect = true;
+  return entry;
 }
 
 /** Adds what was found of each order. */
@@ -228,9 +227,8 @@ function wrongVariables(orders: readonly Examined[], at: number): readonly Tenso
 /** Reports inputs that no output depends on. */
 function uninfluential({ leaves, names, history }: Recording, orders: readonly Examined[]): Finding[] {
   if (orders.length === 0) return [];
-  const used = new Set(history);
   return leaves.flatMap((t, i): Finding[] =>
-    t.dtype !== "float" || t.size === 0 || used.has(t) ? [] : [{
+    t.dtype !== "float" || t.size === 0 || history.includes(t) ? [] : [{
       check: "missing gradient",
       severity: "warning",
       message: `no output of the function depends on ${names[i]}; was its value read back, or another tensor used?`,

@@ -11,7 +11,7 @@ import { type Code, Name, type Writer } from "./functions.ts";
 import { Moving } from "./moving.ts";
 import { type Coefficient, type Rule, rules } from "./partials.ts";
 import { overCells, Rendering } from "./render.ts";
-import { directions, intervals, type Tangent, type Tangents, type Ties, zeros } from "./tangents.ts";
+import { directions, intervals, type Tangent, type Tangents, TIED, type Ties, zeros } from "./tangents.ts";
 
 export { NoDual } from "./moving.ts";
 export type { Ties } from "./tangents.ts";
@@ -50,6 +50,11 @@ export interface BoundDual {
   readonly results: readonly Float64Array[];
   /** The tangents of the results, laid out as those of the leaves; `null` where nothing that moves reaches the result. */
   readonly tangents: readonly (Float64Array | null)[];
+  /**
+   * Whether operands tied in the last run and had different tangents, for ties as `branch`: otherwise tangents are the same however ties
+   * are taken.
+   */
+  readonly tied: boolean;
   /** Computes both from the current contents of the arrays. Allocates nothing. */
   run(): void;
 }
@@ -62,7 +67,10 @@ const LONGEST = 100_000;
 
 /** A step of the plan. */
 interface DualStep {
-  /** A function of the arrays for its values and tangents, of those of its arguments, and of the first direction if it takes some at a time. */
+  /**
+   * A function of the arrays for its values and tangents, of those of its arguments, of the one that says whether ties matter, and of the
+   * first direction if it takes some at a time.
+   */
   readonly run: DualKernel;
   readonly bytes: number;
   /** Whether it has tangents. */
@@ -151,7 +159,7 @@ class DualCompiler {
     const parameters = ["out", "tangents", ...args.map((_, i) => `a${i}`)];
     argumentsMove.forEach((is, i) => is && parameters.push(`d${i}`));
     return {
-      run: this.#rounding.compile([...parameters, FIRST], body) as DualKernel,
+      run: this.#rounding.compile([...parameters, TIED, FIRST], body) as DualKernel,
       bytes: 2 * body.length,
       moves: true,
       ties: rendering.ties,
@@ -201,6 +209,7 @@ function bind(
   along: readonly (Float64Array | null)[],
 ): BoundDual {
   const none = new Float64Array(0);
+  const tied = new Float64Array(1);
   const outputs = steps.map(({ size }) => new Float64Array(size));
   const outputTangents = steps.map((step) => step.moves ? new Float64Array(step.size * width) : none);
   const valuesOf = (source: Source): Float64Array =>
@@ -216,13 +225,18 @@ function bind(
   const calls = steps.flatMap((step, i) => {
     const written = step.moves ? [outputs[i], outputTangents[i]] : [outputs[i]];
     const arrays = [...written, ...step.args.map(valuesOf), ...step.moving.map(tangentsOf)];
+    if (step.moves) arrays.push(tied);
     return step.parts ? step.parts.map((first) => [...arrays, first]) : [arrays];
   });
   const kernels = steps.flatMap(({ run, parts }) => new Array<DualKernel>(parts?.length ?? 1).fill(run));
   return {
     results: results.map(valuesOf),
     tangents: results.map((source) => moves(source) ? tangentsOf(source) : null),
+    get tied() {
+      return tied[0] !== 0;
+    },
     run: () => {
+      tied[0] = 0;
       for (let i = 0; i < kernels.length; i++) kernels[i](...calls[i]);
     },
   };

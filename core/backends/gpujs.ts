@@ -33,6 +33,24 @@ export interface Pipeline {
     readonly genericClones: ReadonlyMap<string, Kernel>;
   } | null;
   destroy(): Promise<void>;
+  /** The object behind the function. The names that begin with an underscore are gpu.js's own; a later version may lack them. */
+  readonly pipeline: {
+    plan: Pipeline["plan"];
+    _executor?: { readonly pool?: WorkerPool | null; readonly _entry?: { readonly id: string } | null } | false;
+    _buildPlan?(): Pipeline["plan"];
+    /** Compiles the plan for arguments. */
+    _prepareExecutor?(args: readonly unknown[]): Promise<void> | void;
+  };
+}
+/** The threads of a pipeline. It starts them when they are first needed, and replaces those that died. */
+export interface WorkerPool {
+  workers: Worker[];
+  /** Lets them forget a pipeline. */
+  release(pipeline: string): void;
+}
+export interface Worker {
+  /** Ends it. */
+  die(reason: Error): void;
 }
 
 /** Imports gpu.js. */

@@ -3,6 +3,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
 import { type GpuModule, loadGpuJs, type Pipeline } from "./gpujs.ts";
 import { GpuJsPlan, isItself, type Session } from "./gpujs_plan.ts";
+import { Workers } from "./gpujs_workers.ts";
 import type { Opener } from "./platform.ts";
 
 /** Opens a backend that gpu.js executes. */
@@ -45,6 +46,7 @@ class GpuJsDriver implements Driver {
       backend: this.#backend,
       gpu,
       platform,
+      workers: new Workers(),
       last: null,
       inTurn: (run) => platform.exclusive ? this.#turns.take(run) : run(),
     };
@@ -77,11 +79,13 @@ class GpuJsDriver implements Driver {
   }
 
   async reopen(): Promise<void> {
+    this.#session.workers.end();
     await Promise.resolve(this.#session.gpu.destroy()).catch(() => {});
     await this.open();
   }
 
   async dispose(): Promise<void> {
+    this.#session.workers.end();
     await this.#session.gpu.destroy();
     await this.open();
   }

@@ -7,6 +7,7 @@ import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan } from "./backend.ts";
 import { asFloat32, flat, unsampled } from "./gpujs_arrays.ts";
 import type { Gpu, GpuModule, Kernel, Pipeline } from "./gpujs.ts";
+import type { Workers } from "./gpujs_workers.ts";
 import type { Platform } from "./platform.ts";
 import { renderFunction } from "./render.ts";
 
@@ -16,14 +17,12 @@ export interface Session {
   readonly backend: Backend;
   readonly gpu: Gpu;
   readonly platform: Platform;
+  readonly workers: Workers;
   /** The pipeline that ran last. */
   last: Pipeline | null;
   /** Runs a call, after the others if calls must not overlap. */
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
-
-/** The approximate memory of the worker pool of a threaded pipeline. Each pipeline has a separate pool. */
-const POOL_BYTES = 32 << 20;
 
 /** Whether the requested device ran a pipeline; gpu.js may silently switch to another one. */
 export function isItself({ platform }: Session, pipeline: Pipeline): boolean {
@@ -40,7 +39,7 @@ export class GpuJsPlan implements CompiledPlan {
   readonly #leaves: readonly number[];
   /** The steps that are results; they are the results of the pipeline. */
   readonly #results: readonly number[];
-  readonly #arrayBytes: number;
+  readonly bytes: number;
   /** `null` if there is no kernel to run. */
   readonly #pipeline: Pipeline | null;
   #hasRun = false;
@@ -62,11 +61,7 @@ export class GpuJsPlan implements CompiledPlan {
     this.#pipeline = plan.steps.length > 0 ? this.#createPipeline() : null;
     const elements = plan.steps.reduce((n, { shape }) => n + sizeOf(shape), 0) +
       this.#leaves.reduce((n, i) => n + plan.leaves[i].size, 0);
-    this.#arrayBytes = session.platform.bytesPerElement * elements;
-  }
-
-  get bytes(): number {
-    return this.#arrayBytes + (this.#pipeline?.executorKind === "fused-threaded" ? POOL_BYTES : 0);
+    this.bytes = session.platform.bytesPerElement * elements;
   }
 
   async run(leaves: readonly Values[]): Promise<Values[]> {
@@ -81,6 +76,7 @@ export class GpuJsPlan implements CompiledPlan {
   async dispose(): Promise<void> {
     const { kernels: clones = [], genericClones } = this.#pipeline?.plan ?? {};
     const all = [...this.#kernels, ...clones.map(({ clone }) => clone), ...genericClones?.values() ?? []];
+    if (this.#pipeline) this.#session.workers.leave(this.#pipeline);
     await this.#pipeline?.destroy();
     // gpu.js keeps each kernel that it created until it is destroyed, and those of the cpu for ever.
     for (const kernel of this.#kernels) kernel.destroy();
@@ -152,8 +148,12 @@ export class GpuJsPlan implements CompiledPlan {
 
   /** Calls the pipeline. An error says which device failed, or that it was lost. */
   async #call(pipeline: Pipeline, args: readonly unknown[]): Promise<unknown[]> {
-    const { platform, backend: { name } } = this.#session;
-    const call = () => whileWorkersStart(() => pipeline(...args)) as Promise<unknown[]>;
+    const { platform, workers, backend: { name } } = this.#session;
+    const call = () =>
+      whileWorkersStart(async () => {
+        if (platform.threaded) await workers.prepare(pipeline, args);
+        return await pipeline(...args) as unknown[];
+      });
     try {
       return await (this.#hasRun ? call() : platform.first(call));
     } catch (error) {

@@ -10,8 +10,10 @@ export interface Platform {
   /** The name that gpu.js has for it in pipelines that ran. */
   readonly reportedAs: string;
   readonly bytesPerElement: number;
-  /** Whether calls must not overlap: they share one context and its state. */
+  /** Whether calls must not overlap: they share a context and its state, or threads that wait for one another. */
   readonly exclusive: boolean;
+  /** Whether plans run on worker threads, which they share. */
+  readonly threaded: boolean;
   /** @throws if a plan cannot run, with the limit. */
   check(plan: Plan): void;
   /** Runs a pipeline for the first time, and reports errors that the driver would only log. */
@@ -38,8 +40,11 @@ export function arraysOf(plan: Plan): NamedArray[] {
   ];
 }
 
-/** Opens the host. It is never lost and adds no limits. */
-export function openHost(description: string, check: (plan: Plan) => void = () => {}): Opener {
+/** Opens the host. It is never lost, and adds no limits but those of `check`. */
+export function openHost(
+  description: string,
+  { threaded = false, check = () => {} }: Partial<Pick<Platform, "threaded" | "check">> = {},
+): Opener {
   return (gpujs, mode) =>
     Promise.resolve({
       gpu: new gpujs.GPU({ mode }),
@@ -47,7 +52,8 @@ export function openHost(description: string, check: (plan: Plan) => void = () =
         description,
         reportedAs: mode,
         bytesPerElement: 4,
-        exclusive: false,
+        exclusive: threaded,
+        threaded,
         check,
         first: (run) => run(),
         lost: () => Promise.resolve(null),

@@ -13,6 +13,9 @@ export type Ties = "branch" | "ahead" | "first" | "hull";
 /** The numbers of a tangent, as source. */
 export type Tangent = readonly Code[];
 
+/** The name of an array in kernels: what its element 0 is set to says that operands tie whose tangents differ. */
+export const TIED = "tied";
+
 /** Writes operations on tangents. */
 export interface Tangents {
   /** The numbers of a tangent. */
@@ -45,6 +48,11 @@ function sumOf(a: Tangent, b: Tangent, writer: Writer): Tangent {
   return a.map((x, lane) => writer.round(`(${x} + ${b[lane]})`));
 }
 
+/** Notes that operands tie if their tangents differ. */
+function differ(a: Code, b: Code): Code {
+  return `${a} !== ${b} && (${TIED}[0] = 1.0)`;
+}
+
 /** A number for each of some directions. */
 export function directions(width: number, ties: Exclude<Ties, "hull">): Tangents {
   const beside = { max: ">", min: "<" };
@@ -60,7 +68,11 @@ export function directions(width: number, ties: Exclude<Ties, "hull">): Tangents
     sum: sumOf,
     extreme(of, [a, b], [one, other]) {
       const sign = beside[of];
-      if (ties === "branch") return one.map((t, lane) => `(${a} ${sign}= ${b} ? ${t} : ${other[lane]})`);
+      if (ties === "branch") {
+        return one.map((t, lane) =>
+          `(${a} ${sign} ${b} ? ${t} : (${a} === ${b} ? (${differ(t, other[lane])}, ${t}) : ${other[lane]}))`
+        );
+      }
       return one.map((t, lane) => {
         const tied = ties === "ahead"
           ? `Math.${of}(${t}, ${other[lane]})`
@@ -70,7 +82,7 @@ export function directions(width: number, ties: Exclude<Ties, "hull">): Tangents
     },
     size(x, tangent) {
       const tied = (t: Code): Code => {
-        if (ties === "branch") return t;
+        if (ties === "branch") return `(${differ(t, "0.0")}, ${t})`;
         return ties === "ahead" ? `Math.abs(${t})` : `(${tangent[0]} < 0.0 ? -${t} : ${t})`;
       };
       return tangent.map((t) => `(${x} > 0.0 ? ${t} : (${x} < 0.0 ? -${t} : ${tied(t)}))`);

@@ -21,7 +21,7 @@ export const webasm: Backend = {
   limits: { ...commonLimits, name: "webasm" },
   accuracy: "polynomials",
   arrays: Float32Array,
-  driver: () => openGpuJs(webasm, openHost("WebAssembly", checkMemory)),
+  driver: () => openGpuJs(webasm, openHost("WebAssembly", { threaded: true, check: checkMemory })),
 };
 
 /** The capacity of a 32-bit WebAssembly memory. */

@@ -59,6 +59,7 @@ class Gl implements Platform {
   /** A texel holds one number in four channels. */
   readonly bytesPerElement = 16;
   readonly exclusive = true;
+  readonly threaded = false;
   readonly #mode: string;
   readonly #context: () => Context | null;
   #renderer: { readonly name: string; readonly textureSize: number } | null = null;

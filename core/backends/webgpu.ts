@@ -82,6 +82,7 @@ class WebGpu implements Platform {
   readonly reportedAs: string;
   readonly bytesPerElement = 4;
   readonly exclusive = true;
+  readonly threaded = false;
   readonly #device: Context["device"];
   #gone: string | null = null;
 

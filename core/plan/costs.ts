@@ -82,13 +82,21 @@ interface Counting {
   readonly withGuarded: boolean;
 }
 
-/** The cost of computing values, given those that have arrays. The cost of each value is computed once. */
+/**
+ * The cost of computing values, given those that have arrays. A value that is needed several times is computed once, so a cost cannot be
+ * added up from those of the inputs: it takes a walk over all values below. Most questions are whether a cost is above some limit. They
+ * are answered by a bound that can be added up, or by a walk that ends at the limit.
+ */
 export class Work {
   readonly stored: Stored;
   readonly costs: Costs;
   readonly #plain = new Map<Node, number>();
   readonly #guarded = new Map<Node, number>();
   readonly #guardedAlone = new Map<Node, number>();
+  /** What costs are at least and at most. */
+  readonly #reached = new Map<Node, number>();
+  readonly #bounds = new Map<Node, number>();
+  readonly #lazy = new Map<Node, boolean>();
   readonly #readArrays: ReadCost = (node) => (this.stored.has(node) ? 1 : null);
 
   constructor(stored: Stored, costs: Costs) {
@@ -98,13 +106,15 @@ export class Work {
 
   /** Whether a choice computes enough in its branch to justify one. */
   isLazy(node: Node): boolean {
-    return this.#guardedCost(node, true) > this.costs.lazy;
+    let lazy = this.#lazy.get(node);
+    if (lazy === undefined) this.#lazy.set(node, lazy = this.#guardsMore(node, this.costs.lazy, true));
+    return lazy;
   }
 
   /** Whether a value is too much work to be computed inside a loop and should have separate threads. */
   needsThreads(node: Node): boolean {
     if (node.kernel.kind === "reduce") return node.inputs[0].size >= this.costs.longInner * node.size;
-    return this.#guardedCost(node, false) > this.costs.muchGuarded;
+    return this.#guardsMore(node, this.costs.muchGuarded, false);
   }
 
   /**
@@ -118,26 +128,50 @@ export class Work {
   accumulators(element: Node, length: number, evaluations: number): number {
     if (length <= 4) return Math.max(1, length);
     const { wait, copy, unrolled } = this.costs;
+    if (!this.stored.has(element) && this.isAbove(element, unrolled)) return 1;
     const cost = this.stored.has(element) ? 1 : this.costOf(element);
-    if (cost > unrolled) return 1;
     const width = [3, 4, 5, 2].find((width) => length % width === 0) ?? 3;
     // The cost of an element stands for the number of its values.
     return evaluations * wait > (width - 1 + length % width) * cost * copy ? width : 1;
   }
 
-  /**
-   * Returns the rough cost of evaluating one element, in additions. A value that is needed several times is computed once.
-   *
-   * @param readCost the cost of reading a value; by default arrays are read and all other values are computed.
-   */
-  costOf(node: Node, readCost?: ReadCost): number {
-    if (readCost) return this.#count(node, { readCost, seen: new Set(), withGuarded: true });
+  /** Returns the rough cost of evaluating one element, in additions. Arrays are read and all other values are computed. */
+  costOf(node: Node): number {
     let cost = this.#plain.get(node);
     if (cost === undefined) {
       cost = this.#count(node, { readCost: this.#readArrays, seen: new Set(), withGuarded: true });
       this.#plain.set(node, cost);
     }
     return cost;
+  }
+
+  /**
+   * Whether {@link costOf} is above a limit.
+   *
+   * @param readCost the cost of reading a value; by default arrays are read and all other values are computed.
+   */
+  isAbove(node: Node, most: number, readCost?: ReadCost): boolean {
+    if (readCost) return this.#count(node, { readCost, seen: new Set(), withGuarded: true }, { most }) > most;
+    const known = this.#plain.get(node);
+    if (known !== undefined) return known > most;
+    if ((this.#reached.get(node) ?? 0) > most) return true;
+    if (this.#bound(node) <= most) return false;
+    const cost = this.#count(node, { readCost: this.#readArrays, seen: new Set(), withGuarded: true }, { most });
+    if (cost <= most) this.#plain.set(node, cost);
+    else this.#reached.set(node, cost);
+    return cost > most;
+  }
+
+  /** The cost if a value were computed again for each value that needs it: at least `costOf`. */
+  #bound(node: Node): number {
+    let bound = this.#bounds.get(node);
+    if (bound !== undefined) return bound;
+    const { kernel, inputs } = node;
+    let below = 0;
+    for (const input of inputs) below += this.stored.has(input) ? 1 : this.#bound(input);
+    bound = kernel.kind === "reduce" ? (1 + below) * tripsOf(node) : ownCost(node) + below;
+    this.#bounds.set(node, bound);
+    return bound;
   }
 
   /** The input that a choice computes in a branch, unless it is read from an array. */
@@ -147,16 +181,23 @@ export class Work {
     return this.stored.has(guarded) ? null : guarded;
   }
 
-  /** Returns the cost of the values that a choice computes only in its branch; 0 for other values. */
-  #guardedCost(node: Node, withGuarded: boolean): number {
+  /** Whether the values that a choice computes only in its branch cost more than a limit. */
+  #guardsMore(node: Node, most: number, withGuarded: boolean): boolean {
+    const guarded = this.#guardedInput(node);
+    if (!guarded || this.#bound(guarded) <= most) return false;
+    return this.#guardedCost(node, withGuarded, most) > most;
+  }
+
+  /** Returns the cost of the values that a choice computes only in its branch; 0 for other values. Above `most` it need not be exact. */
+  #guardedCost(node: Node, withGuarded: boolean, most = Infinity): number {
     const guarded = this.#guardedInput(node);
     if (!guarded) return 0;
     const known = withGuarded ? this.#guarded : this.#guardedAlone;
     let cost = known.get(node);
     if (cost === undefined) {
       const seen = this.#neededBy(node.inputs.filter((input) => input !== guarded));
-      cost = this.#count(guarded, { readCost: this.#readArrays, seen, withGuarded });
-      known.set(node, cost);
+      cost = this.#count(guarded, { readCost: this.#readArrays, seen, withGuarded }, { most });
+      if (cost <= most) known.set(node, cost);
     }
     return cost;
   }
@@ -171,27 +212,34 @@ export class Work {
     return seen;
   }
 
-  #count(node: Node, counting: Counting, times = 1): number {
+  /** @param most the count may end above it. */
+  #count(
+    node: Node,
+    counting: Counting,
+    { times = 1, most = Infinity }: { times?: number; most?: number } = {},
+  ): number {
     const { readCost, seen, withGuarded } = counting;
     if (seen.has(node)) return 0;
     seen.add(node);
     let cost = 0;
     let followed = 0;
     const stack = [node];
-    while (stack.length > 0 && followed++ < MOST_FOLLOWED) {
+    while (stack.length > 0 && followed++ < MOST_FOLLOWED && cost <= most) {
       const top = stack.pop()!;
-      const { kernel, inputs, size } = top;
+      const { kernel, inputs } = top;
       if (kernel.kind === "reduce") {
         const [input] = inputs;
-        const trips = Math.max(1, input.size / Math.max(1, size));
-        cost += (1 + (readCost(input, times * trips) ?? this.#count(input, counting, times * trips))) * trips;
+        const trips = tripsOf(top);
+        const inner = { times: times * trips, most: (most - cost) / trips };
+        cost += (1 + (readCost(input, inner.times) ?? this.#count(input, counting, inner))) * trips;
         continue;
       }
-      cost += kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
+      cost += ownCost(top);
       // Guarded values count in full: if one got an array, it would also be computed where it is not needed.
       const guarded = this.#guardedInput(top);
       if (guarded && withGuarded) cost += this.#guardedCost(top, true);
       for (const input of inputs) {
+        if (cost > most) break;
         if (input === guarded || seen.has(input)) continue;
         seen.add(input);
         const read = readCost(input, times);
@@ -201,4 +249,14 @@ export class Work {
     }
     return cost;
   }
+}
+
+/** The cost of a value alone, in additions; that of a reduction is for each element. */
+function ownCost({ kernel }: Node): number {
+  return kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
+}
+
+/** How many elements a reduction combines. */
+function tripsOf({ inputs: [input], size }: Node): number {
+  return Math.max(1, input.size / Math.max(1, size));
 }

@@ -175,6 +175,9 @@ class Round {
   readonly #own: Int32Array;
   /** By the order of the value. */
   readonly #demands: (Demand[] | undefined)[];
+  /** By the order of the value, how often it is computed without an array as far as its demands are known, repetitions included. */
+  readonly #evaluations: Float64Array;
+  readonly #copies: Float64Array;
 
   constructor({ graph, dominators, required, costs, limits }: Given) {
     this.#graph = graph;
@@ -185,6 +188,8 @@ class Round {
     this.#work = new Work(required, costs);
     this.#own = dominators.countOwn(graph.nodes, (node) => !required.has(node));
     this.#demands = new Array(graph.nodes.length);
+    this.#evaluations = new Float64Array(graph.nodes.length);
+    this.#copies = new Float64Array(graph.nodes.length);
     for (const node of required) if (node.kernel.kind === "leaf") this.stored.add(node);
   }
 
@@ -271,30 +276,32 @@ class Round {
     if (saved <= 0) return text > array && text + saved * this.#work.costOf(node) > array;
     const most = (array - text) / saved;
     if (most < 0) return true;
-    if (this.#work.costOf(node) <= most) return false;
+    if (!this.#work.isAbove(node, most)) return false;
     const readCost = (input: Node, times: number): number | null => {
       if (this.#required.has(input)) return beside;
       // An input that serves only this value gets an array in its place only if the input is smaller.
       if (input.size >= node.size && this.#dominators.isFor(input, node)) return null;
       let worth = known.get(input);
       if (worth === undefined) {
-        const own = usesOf(this.#demands[input.order] ?? []);
         const uses = {
-          evaluations: Math.max(evaluations * times, own.evaluations),
-          copies: Math.max(copies, own.copies),
+          evaluations: Math.max(evaluations * times, this.#evaluations[input.order]),
+          copies: Math.max(copies, this.#copies[input.order]),
         };
         known.set(input, worth = this.#isWorth(input, uses, known));
       }
       return worth ? wouldBe : null;
     };
-    return this.#work.costOf(node, readCost) > most;
+    return this.#work.isAbove(node, most, readCost);
   }
 
   // Demands
 
   #demand(node: Node, kernel: Draft, place: Place, from: Scope): void {
     const list = this.#demands[node.order];
-    const demand = { kernel, place, scope: blockFor(place.depth, from) };
+    const scope = blockFor(place.depth, from);
+    const demand = { kernel, place, scope };
+    this.#evaluations[node.order] += scope.times;
+    this.#copies[node.order] += scope.copies;
     if (list) list.push(demand);
     else this.#demands[node.order] = [demand];
   }

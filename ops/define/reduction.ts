@@ -11,7 +11,7 @@ import type {
   ValueSpec,
   Vjp,
 } from "../../core/op.ts";
-import { axesOrThrow, axisOrThrow, record } from "../../core/record.ts";
+import { axesOrThrow, record } from "../../core/record.ts";
 import { boolean } from "../../core/options.ts";
 import { dropAxes, formatShape, type Shape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
@@ -42,20 +42,6 @@ export interface AxesReduction {
    * @throws if an axis does not exist or is named twice.
    */
   (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor;
-  /** @internal */
-  readonly op: Op<ReduceAttributes>;
-}
-
-/** A function that reduces one axis or all of them. */
-export interface AxisReduction {
-  /**
-   * @param x any shape. Nested arrays stand for a tensor.
-   * @param axis the axis to reduce, default all, in row-major order.
-   * @param options `keepDims`: whether reduced axes stay, with length 1; default false.
-   * @returns the shape of `x` without the reduced axes.
-   * @throws if the axis does not exist or is empty.
-   */
-  (x: TensorLike, axis?: number, options?: ReduceOptions): Tensor;
   /** @internal */
   readonly op: Op<ReduceAttributes>;
 }
@@ -195,7 +181,7 @@ export function compositeReduction(
 }
 
 /** Defines the position of an extreme: that of the first NaN, if there is one. */
-export function position(name: string, better: "above" | "below", worst: number): AxisReduction {
+export function position(name: string, better: "above" | "below", worst: number): AxesReduction {
   const inner = (combine: ReduceKernel["combine"]): Op<ReduceAttributes> => ({
     name,
     infer: ([x], { axes }) => ({ shape: dropAxes(x.shape, axes), dtype: "int" }),
@@ -217,22 +203,18 @@ export function position(name: string, better: "above" | "below", worst: number)
     }),
     domain: (draw) => {
       const shape = draw.shape({ minAxis: 1 });
-      const axes = shape.map((_, i) => i);
-      return {
-        inputs: [{ shape, distinct: true }],
-        attributes: { axes: shape.length > 0 && draw.bool() ? [draw.pick(axes)] : axes },
-      };
+      const axes = shape.flatMap((_, i) => (draw.bool() ? [i] : []));
+      return { inputs: [{ shape, distinct: true }], attributes: { axes } };
     },
   };
   return structured(
     op,
     callOf(name),
     (op, call) =>
-      function (x: TensorLike, axis?: number, options?: ReduceOptions): Tensor {
+      function (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
         call.check(arguments);
         const input = asTensor(call, "x", x);
-        const axes = axis === undefined ? axesOrThrow(call, input.shape, axis) : [axisOrThrow(call, input.shape, axis)];
-        return reduce(op, input, axes, options);
+        return reduce(op, input, axesOrThrow(call, input.shape, axis), options);
       },
   );
 }

@@ -286,6 +286,7 @@ for (const [name, { make, ahead, behind, hull }] of Object.entries(tied)) {
     assert.deepEqual([low + 0, high + 0], hull);
     const taken = slope("branch", along);
     assert.ok(low <= taken && taken <= high, `${taken} of [${low}, ${high}]`);
+    assert.equal(dualOf([output], along).tied, low < high);
   });
 }
 
@@ -332,6 +333,33 @@ test("ahead is the one-sided slope, exactly, and hull contains every slope [floa
       assert.ok(low - 1e-12 <= taken && taken <= high + 1e-12, `${taken} of [${low}, ${high}]`);
     }
   }, { runs: 60 });
+});
+
+test("where nothing ties whose tangents differ, all ways of taking ties agree, bit for bit [float64]", async () => {
+  let [drawn, free] = [0, 0];
+  await checkProperty(fc.tuple(piecewise, small, small, small, small), ([steps, x, y, dx, dy]) => {
+    const leaves = [leaf(...x), leaf(...y)];
+    const output = piecewiseOf(steps, leaves);
+    const along = new Map([dx, dy].map((v, i) => [leaves[i], Float64Array.from(v)]));
+    drawn++;
+    if (dualOf([output], along).tied) return;
+    free++;
+    const slope = (ties: "ahead" | "branch", v: Along) => 0 + tangentOf(output, v, { ties })[0];
+    const taken = slope("branch", along);
+    assert.equal(slope("ahead", along), taken);
+    assert.equal(0 - slope("ahead", opposite(along)), taken);
+    for (const towards of [[1, 0, -1, 0, 1, -1], [-1, 2, 0, 1, -2, 3]]) {
+      const both = new Map([...along].map(([t, v], k) => [
+        t,
+        Float64Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? towards[3 * k + (i >> 1)] : v[i >> 1])),
+      ]));
+      assert.equal(0 + (dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0]?.[1] ?? 0), taken);
+    }
+    const ends = new Map([...along].map(([t, v]) => [t, Float64Array.from({ length: 6 }, (_, i) => v[i >> 1])]));
+    const [low, high] = dualOf([output], ends, { ties: "hull" }).tangents[0] ?? [0, 0];
+    assert.deepEqual([low + 0, high + 0], [taken, taken]);
+  }, { runs: 100 });
+  assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
 });
 
 test("at a tie each direction decides for itself [float64]", () => {

@@ -146,6 +146,27 @@ for (const { device, on, gpu } of devices) {
   });
 
   if (device !== "webasm" || !threadsWork()) continue;
+  test(...on("plans share worker threads, also once one of them is freed"), async () => {
+    const used = await useDevice(device);
+    const { cachePlans } = used;
+    await used.dispose();
+    workers.length = 0;
+    try {
+      await compute(device, 2);
+      assert.equal(used.executor, "fused-threaded");
+      const started = workers.length;
+      assert.ok(started > 0, "no worker was seen");
+      await compute(device, 2, SIZE / 2);
+      used.cachePlans = 1;
+      await Promise.all([SIZE / 2, SIZE / 4, SIZE].map((size) => compute(device, 3, size)));
+      assert.equal(used.cached.plans, 1);
+      await compute(device, 4);
+      assert.equal(workers.length, started);
+    } finally {
+      used.cachePlans = cachePlans;
+    }
+  });
+
   for (const [how, kill] of deaths) {
     test(...on(`a worker that ${how} rejects the call, and the next one is correct`), async () => {
       const used = await useDevice(device);

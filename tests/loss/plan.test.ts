@@ -55,7 +55,8 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
       const { steps } = await inspect(record(boxes, { batch, numClasses: classes, each }), { device });
       const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
-      assert.ok(steps.length <= 30, `${steps.length} kernels\n${shown}`);
+      // GPUs have threads for long counts in two stages.
+      assert.ok(steps.length <= (gpu ? 34 : 30), `${steps.length} kernels\n${shown}`);
       for (const step of steps) {
         assert.ok(step.args.length <= 7, `${step.name} has ${step.args.length} arguments\n${step.source}`);
         assert.ok(step.iterations <= 65535, `${step.name} loops ${step.iterations} times\n${step.source}`);

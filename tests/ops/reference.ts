@@ -101,6 +101,23 @@ function logSumExp(xs: readonly number[]): number {
   return top + Math.log(total(xs.map((x) => Math.exp(x - top))));
 }
 
+/** A function of each element and of all those that lie with it along some axes. */
+function lines(f: (elements: readonly number[]) => (x: number) => number): Reference {
+  return ([x], attributes) => {
+    const axes = axesOf(x.shape.length, attributes);
+    return build(x.shape, (at) => {
+      const elements: number[] = [];
+      build(axes.map((a) => x.shape[a]), (along) => {
+        const source = [...at];
+        axes.forEach((a, i) => (source[a] = along[i]));
+        elements.push(get(x, source));
+        return 0;
+      });
+      return f(elements)(get(x, at));
+    });
+  };
+}
+
 /** A function from the elements along one axis to the same or another number of elements. */
 function along(f: (line: number[], attributes: Attributes) => number[], axisOf = oneAxis): Reference {
   return ([x], attributes) => {
@@ -258,6 +275,8 @@ function einsum(equation: string, operands: readonly Plain[]): Plain {
   return build([...result].map((label) => sizes[all.indexOf(label)]), (at) => out.get(at.join()) ?? 0);
 }
 
+const pairOf = (value: unknown) => (Array.isArray(value) ? value : [value, value]) as number[];
+
 const positiveAxis = (axis: unknown, rank: number, otherwise: number): number => {
   const a = (axis ?? otherwise) as number;
   return a < 0 ? a + rank : a;
@@ -341,11 +360,14 @@ export const references: Readonly<Record<string, Reference>> = {
 
   // Indexing
   gather: ([x, indices], attributes) => gather(x, indices, oneAxis(x.shape.length, attributes, 0)),
-  take: ([x, indices]) =>
-    build(
-      [...indices.shape, ...x.shape.slice(1)],
-      (at) => get(x, [get(indices, at.slice(0, indices.shape.length)), ...at.slice(indices.shape.length)]),
-    ),
+  take: ([x, indices], attributes) => {
+    const axis = attributes.axis as number;
+    const after = axis + indices.shape.length;
+    return build(
+      [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)],
+      (at) => get(x, [...at.slice(0, axis), get(indices, at.slice(axis, after)), ...at.slice(after)]),
+    );
+  },
   scatterAdd: ([base, indices, updates], attributes) =>
     scatterAdd(base, indices, updates, oneAxis(base.shape.length, attributes, 0)),
   oneHot: ([indices], { depth }) =>
@@ -400,6 +422,69 @@ export const references: Readonly<Record<string, Reference>> = {
     });
   },
 
+  // Convolution
+  windows: ([x], attributes) => {
+    const { axis, size, stride, dilation } = attributes as Record<string, number>;
+    let count = 0;
+    while (count * stride + (size - 1) * dilation < x.shape[axis]) count++;
+    return build([...x.shape.map((n, i) => (i === axis ? count : n)), size], (at) => {
+      const k = at[at.length - 1];
+      return get(x, at.slice(0, -1).map((n, i) => (i === axis ? n * stride + k * dilation : n)));
+    });
+  },
+  shifted: movement(
+    (shape) => [...shape],
+    (at, _, { axis, by }) => at.map((n, i) => (i === axis ? n - (by as number) * at[at.length - 1] : n)),
+  ),
+  conv2d: ([x, weight, bias], attributes) => {
+    const [stride, padding, dilation] = [attributes.stride, attributes.padding, attributes.dilation].map(pairOf);
+    const images = x.shape.length === 4 ? x : { shape: [1, ...x.shape], data: x.data };
+    const [count, , height, width] = images.shape;
+    const [outputs, each, rows, columns] = weight.shape;
+    const length = (n: number, k: number, i: number) =>
+      Math.floor((n + 2 * padding[i] - dilation[i] * (k - 1) - 1) / stride[i]) + 1;
+    const shape = [count, outputs, length(height, rows, 0), length(width, columns, 1)];
+    const out = build(shape, ([n, o, r, c]) => {
+      const group = Math.floor(o / (outputs / (attributes.groups as number)));
+      let sum = bias ? bias.data[o] : 0;
+      for (let k = 0; k < each; k++) {
+        for (let i = 0; i < rows; i++) {
+          for (let j = 0; j < columns; j++) {
+            const y = r * stride[0] + i * dilation[0] - padding[0];
+            const z = c * stride[1] + j * dilation[1] - padding[1];
+            if (y < 0 || y >= height || z < 0 || z >= width) continue;
+            sum += get(images, [n, group * each + k, y, z]) * get(weight, [o, k, i, j]);
+          }
+        }
+      }
+      return sum;
+    });
+    return { shape: x.shape.length === 4 ? shape : shape.slice(1), data: out.data };
+  },
+  avgPool2d: ([x], attributes) => {
+    const [size, stride, padding] = [attributes.size, attributes.stride, attributes.padding].map(pairOf);
+    const [height, width] = x.shape.slice(-2);
+    const length = (n: number, i: number) => Math.floor((n + 2 * padding[i] - size[i]) / stride[i]) + 1;
+    return build([...x.shape.slice(0, -2), length(height, 0), length(width, 1)], (at) => {
+      const [r, c] = at.slice(-2);
+      let [sum, count] = [0, 0];
+      for (let i = 0; i < size[0]; i++) {
+        for (let j = 0; j < size[1]; j++) {
+          const [y, z] = [r * stride[0] + i - padding[0], c * stride[1] + j - padding[1]];
+          const inside = y >= 0 && y < height && z >= 0 && z < width;
+          if (inside) sum += get(x, [...at.slice(0, -2), y, z]);
+          if (inside || attributes.countIncludePad) count++;
+        }
+      }
+      return sum / count;
+    });
+  },
+
+  // Running results
+  cumsum: along((line) => line.map((_, i) => total(line.slice(0, i + 1)))),
+  cumprod: along((line) => line.map((_, i) => line.slice(0, i + 1).reduce((a, b) => a * b, 1))),
+  logCumSumExp: along((line) => line.map((_, i) => logSumExp(line.slice(0, i + 1)))),
+
   // Composites
   gelu: elementwise(([x], { approximate }) => {
     if (approximate === "tanh") return (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
@@ -407,14 +492,8 @@ export const references: Readonly<Record<string, Reference>> = {
   }),
   einsum: (operands, { equation }) => einsum(equation as string, operands),
   matmul: ([a, b]) => matmul(a, b),
-  softmax: along((line) => {
-    const all = logSumExp(line);
-    return line.map((x) => Math.exp(x - all));
-  }),
-  logSoftmax: along((line) => {
-    const all = logSumExp(line);
-    return line.map((x) => x - all);
-  }),
+  softmax: lines((all) => (x) => Math.exp(x - logSumExp(all))),
+  logSoftmax: lines((all) => (x) => x - logSumExp(all)),
   softmaxCrossEntropy: ([logits, labels], { axis }) => crossEntropy(logits, labels, axis as number),
   crossEntropy: ([logits, labels, weight], attributes) => {
     const axis = positiveAxis(attributes.axis, logits.shape.length, logits.shape.length > 1 ? 1 : 0);

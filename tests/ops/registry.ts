@@ -7,10 +7,12 @@ import * as comparison from "../../ops/comparison.ts";
 import * as activations from "../../ops/activations.ts";
 import * as linear_algebra from "../../ops/linear_algebra.ts";
 import * as losses from "../../ops/losses.ts";
+import * as convolution from "../../ops/convolution.ts";
 import * as creation from "../../ops/creation.ts";
 import * as einsum from "../../ops/einsum.ts";
 import * as finite from "../../ops/finite.ts";
 import * as functions from "../../ops/functions.ts";
+import * as gamma from "../../ops/gamma.ts";
 import * as grad from "../../ops/grad.ts";
 import * as indexing from "../../ops/indexing.ts";
 import * as movement from "../../ops/movement.ts";
@@ -20,6 +22,7 @@ import * as norms from "../../ops/norms.ts";
 import * as statistics from "../../ops/statistics.ts";
 import * as tiling from "../../ops/tiling.ts";
 import * as reduce from "../../ops/reduce.ts";
+import * as scans from "../../ops/scans.ts";
 import * as selection from "../../ops/selection.ts";
 
 /** The modules of ops/ that export ops. */
@@ -37,8 +40,11 @@ export const modules: Readonly<Record<string, object>> = {
   losses,
   einsum,
   finite,
+  gamma,
   grids,
   norms,
+  convolution,
+  scans,
   statistics,
   tiling,
   linear_algebra,

@@ -79,6 +79,7 @@ const exact: Record<string, [build: () => Tensor, expected: number[]]> = {
     () => round(tensor([0.49999997, 8388609, 16777215, -8388607, 2 ** 100])),
     [0, 8388609, 16777215, -8388607, 2 ** 100],
   ],
+  "round leaves infinities": [() => round(odd), [nan, -inf, -1, 0, 1, inf]],
   "sign": [() => sign(odd), [nan, -1, -1, 0, 1, 1]],
   "abs": [() => abs(odd), [nan, inf, 1, 0, 1, inf]],
   "relu": [() => relu(tensor([-inf, -1, 0, 1, inf, nan])), [0, 0, 0, 1, inf, nan]],

@@ -12,6 +12,8 @@ export type Along = ReadonlyMap<Tensor, Float64Array>;
 export interface Duals {
   readonly values: readonly Float64Array[];
   readonly tangents: readonly (Float64Array | null)[];
+  /** Whether operands tied whose tangents differ. */
+  readonly tied: boolean;
 }
 
 /** Values and tangents of outputs. */
@@ -21,7 +23,7 @@ export function dualOf(outputs: readonly Tensor[], along: Along, options: Omit<D
   const dual = compileDual(program.plan(float64), { ...options, moving: leaves.map((leaf) => along.has(leaf)) });
   const bound = dual.bind(leaves.map(valueOf), leaves.map((leaf) => along.get(leaf) ?? null));
   bound.run();
-  return { values: bound.results, tangents: bound.tangents };
+  return { values: bound.results, tangents: bound.tangents, tied: bound.tied };
 }
 
 /** The tangent of an output; zeros if nothing that moves reaches it. */

@@ -169,9 +169,11 @@ export function lineThrough(problem: Problem, moves: Moves, size = 1, range: Ran
     },
     along: (gradient) => {
       let sum = 0;
-      spans.forEach(({ by, from, to }, k) => {
-        for (let i = from; i < to; i++) if (by[i] !== 0) sum += gradient[k][i] * by[i];
-      });
+      // No closure, which would keep the sum on the heap.
+      for (let k = 0; k < spans.length; k++) {
+        const { by, from, to } = spans[k], own = gradient[k];
+        for (let i = from; i < to; i++) if (by[i] !== 0) sum += own[i] * by[i];
+      }
       return sum;
     },
     weights: () =>
@@ -180,9 +182,10 @@ export function lineThrough(problem: Problem, moves: Moves, size = 1, range: Ran
       ),
     usual: (gradient) => {
       let squares = 0;
-      spans.forEach(({ by, from, to }, k) => {
-        for (let i = from; i < to; i++) if (by[i] !== 0) squares += (gradient[k][i] * by[i]) ** 2;
-      });
+      for (let k = 0; k < spans.length; k++) {
+        const { by, from, to } = spans[k], own = gradient[k];
+        for (let i = from; i < to; i++) if (by[i] !== 0) squares += (own[i] * by[i]) ** 2;
+      }
       return Math.sqrt(squares);
     },
   };

@@ -22,11 +22,12 @@ export class Sums {
   /** Makes the current values the point. */
   settle(): void {
     this.outputs = this.problem.evaluate().map((values) => values.slice());
-    this.#total = 0;
-    this.outputs.forEach((values, k) => {
-      const weight = this.problem.weights[k];
-      for (let i = 0; i < values.length; i++) this.#total += Math.abs(weight[i] * values[i]);
-    });
+    let total = 0;
+    for (let k = 0; k < this.outputs.length; k++) {
+      const values = this.outputs[k], weight = this.problem.weights[k];
+      for (let i = 0; i < values.length; i++) total += Math.abs(weight[i] * values[i]);
+    }
+    this.#total = total;
   }
 
   /** The size of the terms of the weighted sum at the point, or of the numbers they are computed from. */

@@ -2,8 +2,9 @@
 import type { Shape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { decidedBy } from "./margins.ts";
-import { historyOf, layoutOf, type OraclePlan, programFor, Recent } from "./oracle.ts";
+import { type OraclePlan, programFor } from "./oracle.ts";
 import { rolesOf } from "./roles.ts";
+import { type Layout, layoutOf, Structures } from "./structures.ts";
 
 /** A function's outputs and analytic derivatives on the tape. */
 export interface TapeFunction {
@@ -39,12 +40,15 @@ export interface Analysis {
   readonly decisions: readonly number[];
   /** Those of them that are held on purpose, or made of what is: they move, but count as constants. */
   readonly held: readonly number[];
-  /** Pairs of numbers whose comparison decides something: positions among the entries computed with the decisions. */
-  readonly pairs: readonly (readonly [number, number])[];
-  /** The shapes of those numbers. */
+  /** Numbers that move and whose comparison decides something. */
+  readonly operands: readonly number[];
   readonly shapes: readonly Shape[];
+  /** Which of them are compared. */
+  readonly pairs: readonly (readonly [number, number])[];
   /** Whether anything but these comparisons decides. */
   readonly steps: boolean;
+  readonly computeOperands: PlacedPlan;
+  /** The plan of the decisions, from the operands. */
   readonly decide: PlacedPlan;
   readonly compute: PlacedPlan;
   readonly differentiate: PlacedPlan;
@@ -52,27 +56,25 @@ export interface Analysis {
   readonly structural: boolean;
 }
 
-const analyses = new Recent<Analysis>();
+const analyses = new Structures<Analysis>();
 
 /** The analysis of a function, and the entries that its positions stand for. */
 export function analysisOf(fn: TapeFunction): { analysis: Analysis; places: readonly Tensor[] } {
-  const { places, key } = layoutOf([...fn.outputs, ...fn.gradients]);
-  const leaves = [...fn.variables, ...fn.cotangents].map((t) => places.indexOf(t));
-  const held = [...fn.held].map((t) => places.indexOf(t));
-  const analysis = analyses.get(
-    `${key}|${fn.outputs.length}|${leaves}|${held}`,
-    () => analyse(fn, places),
-    (a) => a.structural,
-  );
+  const { outputs, gradients, variables, cotangents, held } = fn;
+  const layout = layoutOf([...outputs, ...gradients], fn.history);
+  const { places, positions } = layout;
+  const at = (tensors: Iterable<Tensor>) => Array.from(tensors, (t) => positions.get(t) ?? -1).join();
+  const name = [outputs, gradients, variables, cotangents, held].map(at).join(" ");
+  const analysis = analyses.get(layout, name, () => analyse(fn, layout), (a) => a.structural);
   return { analysis, places };
 }
 
 /** Entries that do not change with the variables, but that entries which do are computed from. */
-function constantsOf(fn: TapeFunction, dependent: ReadonlySet<Tensor>): Set<Tensor> {
-  const { outputs, gradients, variables, cotangents } = fn;
+function constantsOf(fn: TapeFunction, places: readonly Tensor[], dependent: ReadonlySet<Tensor>): Set<Tensor> {
+  const { outputs, variables, cotangents } = fn;
   const constants = new Set(outputs.filter((t) => t.inputs.length > 0 && !dependent.has(t)));
   const changing = new Set<Tensor>([...variables, ...cotangents]);
-  for (const entry of historyOf([...outputs, ...gradients])) {
+  for (const entry of places) {
     if (!entry.inputs.some((input) => changing.has(input))) continue;
     changing.add(entry);
     for (const input of entry.inputs) if (!changing.has(input) && input.inputs.length > 0) constants.add(input);
@@ -80,10 +82,10 @@ function constantsOf(fn: TapeFunction, dependent: ReadonlySet<Tensor>): Set<Tens
   return constants;
 }
 
-function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
+function analyse(fn: TapeFunction, { places, positions }: Layout<Tensor>): Analysis {
   const { outputs, gradients, variables, history } = fn;
   const { dependent, moving, free, tried } = rolesOf(history, variables, fn.held);
-  const constants = constantsOf(fn, dependent);
+  const constants = constantsOf(fn, places, dependent);
   const isDecision = (t: Tensor) => dependent.has(t) && !moving.has(t);
   const decisions = new Set(outputs.filter(isDecision));
   for (const entry of history) {
@@ -93,9 +95,8 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   const { pairs, steps } = decidedBy([...decisions], history, moving);
   const operands = [...new Set(pairs.flat())];
 
-  const numbers = new Map(places.map((t, i) => [t, i]));
   // A variable without influence has no position.
-  const placesOf = (tensors: Iterable<Tensor>) => [...tensors].flatMap((t) => numbers.get(t) ?? []);
+  const placesOf = (tensors: Iterable<Tensor>) => [...tensors].flatMap((t) => positions.get(t) ?? []);
   const given = new Set<Tensor>();
   const program = (wanted: readonly Tensor[]): PlacedPlan => {
     const { plan, leaves } = programFor(wanted, given);
@@ -103,7 +104,11 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
   };
   const computeConstants = program([...constants]);
   constants.forEach((t) => given.add(t));
-  const decide = program([...decisions, ...operands]);
+  const computeOperands = program(operands);
+  const known = operands.filter((t) => !given.has(t) && !decisions.has(t));
+  known.forEach((t) => given.add(t));
+  const decide = program([...decisions]);
+  known.forEach((t) => given.delete(t));
   decisions.forEach((t) => given.add(t));
   return {
     moving: placesOf(moving),
@@ -111,9 +116,11 @@ function analyse(fn: TapeFunction, places: readonly Tensor[]): Analysis {
     computeConstants,
     decisions: placesOf(decisions),
     held: placesOf([...decisions].filter((t) => free.has(t))),
-    pairs: pairs.map(([a, b]) => [operands.indexOf(a), operands.indexOf(b)]),
+    operands: placesOf(operands),
     shapes: operands.map(({ shape }) => shape),
+    pairs: pairs.map(([a, b]) => [operands.indexOf(a), operands.indexOf(b)]),
     steps,
+    computeOperands,
     decide,
     compute: program(outputs),
     differentiate: program(gradients),

@@ -38,20 +38,25 @@ export class Branches {
   readonly #problem: TapeProblem;
   readonly #duals: Duals;
   readonly #random: () => number;
-  readonly #sizes: Direction;
+  /** Computed on first use. */
+  #sizes: Direction | null = null;
 
   constructor(problem: TapeProblem, duals: Duals, random: () => number) {
     this.#problem = problem;
     this.#duals = duals;
     this.#random = random;
-    this.#sizes = sizesOf(problem.variables);
+  }
+
+  get #ownSizes(): Direction {
+    return this.#sizes ??= sizesOf(this.#problem.variables);
   }
 
   /** The decisions that are taken at a point nearby. */
   #decisions(towards: Direction): Decisions {
     let near = Infinity;
+    const sizes = this.#ownSizes;
     towards.forEach((moves, k) =>
-      moves.forEach((by, i) => by !== 0 && (near = Math.min(near, NEAR * this.#sizes[k][i] / Math.abs(by))))
+      moves.forEach((by, i) => by !== 0 && (near = Math.min(near, NEAR * sizes[k][i] / Math.abs(by))))
     );
     return this.#problem.decisionsAfter(towards.map((moves) => moves.map((by) => (by === 0 ? 0 : near * by))));
   }
@@ -94,7 +99,7 @@ export class Branches {
   }
 
   #moves(by: (k: number, i: number) => number): Float64Array[] {
-    return this.#sizes.map((sizes, k) => sizes.map((size, i) => size * by(k, i)));
+    return this.#ownSizes.map((sizes, k) => sizes.map((size, i) => size * by(k, i)));
   }
 
   /**

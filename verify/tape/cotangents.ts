@@ -66,60 +66,53 @@ class Cotangents {
   }
 }
 
-/** A linear combination of gradients. */
-type Terms = readonly (readonly [factor: number, of: Gradients])[];
-
-/** The sum of terms for a variable, and the size of what is added up. */
-function sumOf(terms: Terms, k: number): { sum: Float64Array; size: Float64Array } {
-  const { length } = terms[0][1][k];
-  const [sum, size] = [new Float64Array(length), new Float64Array(length)];
-  for (const [factor, of] of terms) {
-    const values = of[k];
-    for (let i = 0; i < length; i++) {
-      const term = factor * values[i];
-      sum[i] += term;
-      size[i] += Math.abs(term);
-    }
-  }
-  return { sum, size };
-}
+/** A multiple of gradients. */
+type Term = readonly [factor: number, of: Gradients];
 
 /** Compares a gradient with what linearity expects. Returns the first element that is off, in words, or `null`. */
 type Compare = (
   actual: Gradients,
-  expected: Terms,
+  expected: readonly [Term, Term?],
   say: (element: string, actual: number, expected: number) => string,
 ) => string | null;
 
 /** @param scale what all gradients are multiples of. */
 function comparerFor({ problem, differences, names }: Pullback, scale = 1): Compare {
-  return (actual, terms, say) => {
+  return (actual, [[factor, of], [factor2, of2] = [0, of]], say) => {
     for (let k = 0; k < actual.length; k++) {
-      const values = actual[k];
-      const { sum, size: sizes } = sumOf(terms, k);
-      const largest = Math.max(Math.abs(scale) * largestOf(differences.analytic[k]), largestOf(values));
+      const values = actual[k], one = of[k], other = of2[k];
       for (let i = 0; i < values.length; i++) {
-        const off = Math.abs(values[i] - sum[i]);
+        const a = factor * one[i], b = factor2 === 0 ? 0 : factor2 * other[i];
+        const size = Math.abs(a) + Math.abs(b);
+        const off = Math.abs(values[i] - (a + b));
         // Where the gradient is not finite there is nothing to compare; that is found elsewhere.
-        if (!(off > LINEAR * sizes[i] + LINEAR_LARGEST * largest) || off === Infinity) continue;
+        if (!(off > LINEAR * size) || off === Infinity) continue;
         // Measured only where something is off.
+        const analytic = differences.analytic[k];
+        const largest = Math.max(Math.abs(scale) * largestOf(analytic), largestOf(values));
+        if (!(off > LINEAR * size + LINEAR_LARGEST * largest)) continue;
         const rounding = problem.epsilon * differences.total / scaleOf(problem.variables[k]);
-        const own = Math.abs(differences.analytic[k][i]);
-        const factor = own > 0 ? Math.max(Math.abs(scale), sizes[i] / own) : Math.abs(scale);
-        if (off <= factor * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding) + LEAST) continue;
-        return say(elementText(names[k], i, problem.shapeOf(k)), values[i], sum[i]);
+        const own = Math.abs(analytic[i]);
+        const times = own > 0 ? Math.max(Math.abs(scale), size / own) : Math.abs(scale);
+        if (off <= times * (NOISES * problem.noise.elements[k][i] + ROUNDINGS * rounding) + LEAST) continue;
+        return say(elementText(names[k], i, problem.shapeOf(k)), values[i], a + b);
       }
     }
     return null;
   };
 }
 
+/** Whether two arrays hold the same numbers; 0 and -0 are the same. */
+function sameNumbers(a: Float64Array, b: Float64Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i] && !Object.is(a[i], b[i])) return false;
+  return true;
+}
+
 function determinism({ problem, differences: { analytic }, names }: Pullback, again: Gradients): string | null {
   for (const [k, g] of analytic.entries()) {
+    if (sameNumbers(g, again[k])) continue;
     const at = g.findIndex((x, i) => again[k][i] !== x && !Object.is(again[k][i], x));
-    if (at >= 0) {
-      return `the gradient of ${elementText(names[k], at, problem.shapeOf(k))} is ${g[at]} and then ${again[k][at]}`;
-    }
+    return `the gradient of ${elementText(names[k], at, problem.shapeOf(k))} is ${g[at]} and then ${again[k][at]}`;
   }
   return null;
 }
@@ -127,8 +120,8 @@ function determinism({ problem, differences: { analytic }, names }: Pullback, ag
 function zeroCotangent({ problem, differences: { analytic }, names }: Pullback, zero: Gradients): string | null {
   for (const [k, g] of analytic.entries()) {
     // Zero times an infinite derivative is NaN, as in IEEE arithmetic.
-    const at = g.findIndex((x, i) => zero[k][i] !== 0 && Number.isFinite(x));
-    if (at >= 0) {
+    for (let at = 0; at < g.length; at++) {
+      if (zero[k][at] === 0 || !Number.isFinite(g[at])) continue;
       const element = elementText(names[k], at, problem.shapeOf(k));
       return `for a cotangent of zeros the gradient of ${element} is ${zero[k][at]}, expected 0`;
     }

@@ -48,6 +48,15 @@ function onlyIn(direction: Direction): readonly [variable: number, index: number
 /** A direction: how far each element of each variable moves. */
 export type Direction = readonly Float64Array[];
 
+/** A derivative along a direction at a point. */
+interface Derivative {
+  readonly direction: Direction;
+  readonly point: number;
+  readonly slope: Slope;
+  /** Whether operands tie whose tangents differ. */
+  readonly tied: boolean;
+}
+
 /** How many directions must agree with the derivatives by all elements, and by how many roundings of the terms they may differ. */
 const AGREEING = 2;
 const ROUNDINGS = 64;
@@ -57,7 +66,7 @@ export class Duals {
   readonly #problem: TapeProblem;
   readonly #one: Tangents;
   /** The last derivative along a direction: several judges ask for the same one. */
-  #last: { readonly direction: Direction; readonly point: number; readonly slope: Slope } | null = null;
+  #last: Derivative | null = null;
   /** The derivatives by all elements, and their noise, at a point. */
   #all: { readonly point: number; readonly gradient: readonly Float64Array[] | null } | null = null;
   #noises: { readonly point: number; readonly elements: readonly Float64Array[] } | null = null;
@@ -100,15 +109,23 @@ export class Duals {
 
   /** The derivative along a direction; the branch that was taken decides at kinks. */
   along(direction: Direction): Slope {
+    return this.#along(direction).slope;
+  }
+
+  /** Whether the derivative along a direction could depend on how ties are taken: operands tie whose tangents differ. */
+  mayDepend(direction: Direction): boolean {
+    return this.hasTies && this.#along(direction).tied;
+  }
+
+  #along(direction: Direction): Derivative {
     const { point } = this.#problem;
-    if (this.#last?.direction === direction && this.#last.point === point) return this.#last.slope;
+    if (this.#last?.direction === direction && this.#last.point === point) return this.#last;
     this.#seed(this.#one, direction);
     this.#one.plan.run();
     // An output that is a variable has the variable's own tangents: they are read before they are cleared.
     const slope = this.#sum(this.#one, 0);
     this.#clear(this.#one);
-    this.#last = { direction, point, slope };
-    return slope;
+    return this.#last = { direction, point, slope, tied: this.#one.plan.tied };
   }
 
   /** The tangents of the outputs along a direction. */

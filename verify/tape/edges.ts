@@ -58,6 +58,7 @@ export function elementsOnEdge(problem: TapeProblem, random: () => number, limit
 
 /** Judges elements of which a decision lies on its edge by the slopes on both sides. */
 export function edgesAt(problem: TapeProblem, { analytic }: Differences, positions: readonly Position[]): Edge[] {
+  if (positions.length === 0) return [];
   const sizes = sizesOf(problem.variables);
   return positions.map((at) => edgeOf(problem, at, { size: sizes[at[0]][at[1]], analytic: analytic[at[0]][at[1]] }));
 }

@@ -82,12 +82,14 @@ export class Kinks {
 
   /** Whether the slopes on both sides differ. */
   #bends(direction: Direction, measured: boolean): boolean {
+    if (!this.#duals.mayDepend(direction)) return false;
     const [behind, ahead] = this.#duals.oneSided(direction);
     return this.#differ(direction, behind, ahead, measured);
   }
 
   /** Whether slopes along a direction differ with the way in which ties are taken. */
   #depends(direction: Direction, measured: boolean): boolean {
+    if (!this.#duals.mayDepend(direction)) return false;
     const [behind, ahead] = this.#duals.oneSided(direction);
     if (this.#differ(direction, behind, ahead, measured)) return true;
     // Ties that cancel on both sides, or of more than two numbers.
@@ -98,7 +100,7 @@ export class Kinks {
 
   /** Whether ties make any difference to the derivative. */
   get tie(): boolean {
-    return this.#tie ??= this.#duals.hasTies && this.#depends(this.#direction, true);
+    return this.#tie ??= this.#depends(this.#direction, true);
   }
 
   /** Whether ties or decisions make a difference. */
@@ -108,7 +110,7 @@ export class Kinks {
 
   /** Whether the derivative by an element depends on ties. */
   has(unit: Direction): boolean {
-    return this.#duals.hasTies && this.#depends(unit, true);
+    return this.#depends(unit, true);
   }
 
   /** The elements whose derivatives depend on how ties are taken, at most `limit`. */

@@ -55,27 +55,45 @@ function stridesWithin(shape: Shape, common: Shape): number[] {
   return common.map((_, axis) => (axis < offset || shape[axis - offset] === 1 ? 0 : strides[axis - offset]));
 }
 
+/** The operands of a comparison along one axis: where they start, and how far apart their elements are. */
+interface Row {
+  readonly at: readonly [number, number];
+  readonly steps: readonly [number, number];
+  readonly count: number;
+}
+
+/** The smallest relative distance within a row, if it is below `margin`; otherwise that. The inner loop. */
+function marginWithin(
+  { values: [va, vb], moved: [ma, mb] }: Comparison,
+  { at, steps, count }: Row,
+  margin: number,
+): number {
+  let [i, j] = at;
+  const [stepA, stepB] = steps;
+  for (let n = 0; n < count; n++, i += stepA, j += stepB) {
+    const a = va[i], b = vb[j];
+    const distance = Math.abs(a - b);
+    const sizeA = Math.abs(a), sizeB = Math.abs(b);
+    const size = sizeA > sizeB ? sizeA : sizeB;
+    // Most are far apart and need no division.
+    if ((distance >= margin * size && size > 0) || a - b === ma[i] - mb[j]) continue;
+    margin = size === 0 ? 0 : distance / size;
+  }
+  return margin;
+}
+
 /** The smallest relative distance between compared numbers that move; a number compared with itself never flips. */
-export function marginOf({ shapes, values: [va, vb], moved: [ma, mb] }: Comparison): number {
+export function marginOf(comparison: Comparison): number {
+  const { shapes } = comparison;
   const common = broadcastShapes(shapes)!;
   const [sa, sb] = shapes.map((shape) => stridesWithin(shape, common));
   const last = common.length - 1;
+  if (last < 0) return marginWithin(comparison, { at: [0, 0], steps: [0, 0], count: 1 }, Infinity);
+  const steps = [sa[last], sb[last]] as const;
   let margin = Infinity;
-  /** Compares along the last axis: the inner loop. */
-  const row = (i: number, j: number): void => {
-    const [stepA, stepB, count] = last < 0 ? [0, 0, 1] : [sa[last], sb[last], common[last]];
-    for (let n = 0; n < count; n++, i += stepA, j += stepB) {
-      const a = va[i], b = vb[j];
-      const distance = Math.abs(a - b);
-      const size = Math.max(Math.abs(a), Math.abs(b));
-      // Most are far apart and need no division.
-      if ((distance >= margin * size && size > 0) || a - b === ma[i] - mb[j]) continue;
-      margin = size === 0 ? 0 : distance / size;
-    }
-  };
   const visit = (axis: number, i: number, j: number): void => {
-    if (axis >= last) return row(i, j);
-    for (let n = 0; n < common[axis]; n++) visit(axis + 1, i + n * sa[axis], j + n * sb[axis]);
+    if (axis === last) margin = marginWithin(comparison, { at: [i, j], steps, count: common[axis] }, margin);
+    else for (let n = 0; n < common[axis]; n++) visit(axis + 1, i + n * sa[axis], j + n * sb[axis]);
   };
   visit(0, 0, 0);
   return margin;

@@ -11,21 +11,18 @@ import type { Tensor } from "../../core/tensor.ts";
  */
 const KEPT = 256;
 
-/** A cache of recent values. */
-export class Recent<T> {
-  readonly #kept = new Map<string, T>();
+/** Recent plans, by the keys of their programs. */
+const plans = new Map<string, OraclePlan>();
 
-  /** Returns the value for a key, making it if it is missing. `worth` says whether to keep it. */
-  get(key: string, make: () => T, worth: (value: T) => boolean = () => true): T {
-    const known = this.#kept.get(key);
-    if (known !== undefined) return known;
-    const value = make();
-    if (worth(value)) this.#kept.set(key, value);
-    // The oldest goes first: keys are long, and reordering them on each use would cost more than the occasional
-    // rebuild.
-    if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value!);
-    return value;
-  }
+/** Returns the plan of a program. */
+function planOf(program: Program): OraclePlan {
+  const { key } = program;
+  let plan = plans.get(key);
+  if (plan) return plan;
+  plans.set(key, plan = new OraclePlan(program.plan(float64)));
+  // The oldest goes first: keys are long, and reordering them on each use would cost more than the occasional rebuild.
+  if (plans.size > KEPT) plans.delete(plans.keys().next().value!);
+  return plan;
 }
 
 /** A plan of the oracle in the forms that checks need, each compiled on first use. */
@@ -76,22 +73,6 @@ export class OraclePlan {
   }
 }
 
-const plans = new Recent<OraclePlan>();
-
-/** A tape as a list: the leaves, and the entries computed from them, inputs first. */
-export interface Layout {
-  readonly places: readonly Tensor[];
-  /** Equal for tapes of the same structure and dtypes, whatever their values. */
-  readonly key: string;
-}
-
-/** Lays out the entries that the outputs are computed from. */
-export function layoutOf(outputs: readonly Tensor[]): Layout {
-  const { entries, leaves, key } = new Program(outputs);
-  const places = [...leaves, ...entries];
-  return { places, key: `${key}|${places.map((t) => t.dtype[0]).join("")}` };
-}
-
 /** A planned program, and the entries that it starts from. */
 export interface OracleProgram {
   readonly plan: OraclePlan;
@@ -101,7 +82,7 @@ export interface OracleProgram {
 /** Plans the computation of `outputs` from leaves and from `given` entries, whatever those are computed from. */
 export function programFor(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): OracleProgram {
   const program = new Program(outputs, { given });
-  return { plan: plans.get(program.key, () => new OraclePlan(program.plan(float64))), leaves: program.leaves };
+  return { plan: planOf(program), leaves: program.leaves };
 }
 
 /**

@@ -49,6 +49,7 @@ export class TapeProblem implements Problem {
   readonly #analysis: Analysis;
   /** The arrays that replace constants and decisions, by position. */
   readonly #given = new Map<number, Float64Array>();
+  readonly #computeOperands: BoundPlan;
   readonly #decide: BoundPlan;
   readonly #compute: BoundPlan;
   readonly #differentiate: BoundPlan;
@@ -77,26 +78,34 @@ export class TapeProblem implements Problem {
     const constants = this.#bind(analysis.computeConstants);
     constants.run();
     analysis.constants.forEach((place, i) => this.#given.set(place, constants.results[i]));
-    this.#decide = this.#bind(analysis.decide);
+    this.#computeOperands = this.#bind(analysis.computeOperands);
+    const operands = new Map(analysis.operands.map((place, i) => [place, this.#computeOperands.results[i]]));
+    this.#decide = this.#bind(analysis.decide, operands);
     analysis.decisions.forEach((place, i) => this.#given.set(place, this.#decide.results[i]));
     this.#compute = this.#bind(analysis.compute);
     this.#differentiate = this.#bind(analysis.differentiate);
     this.#comparisons = this.#compare(analysis);
   }
 
-  #arrays({ leaves }: PlacedPlan): Float64Array[] {
-    return leaves.map((place) => this.#given.get(place) ?? asFloat64(this.#places[place].value!));
+  #arrays({ leaves }: PlacedPlan, also?: ReadonlyMap<number, Float64Array>): Float64Array[] {
+    return leaves.map((place) => this.#given.get(place) ?? also?.get(place) ?? asFloat64(this.#places[place].value!));
   }
 
-  #bind(placed: PlacedPlan): BoundPlan {
-    return placed.plan.numbers.bind(this.#arrays(placed));
+  #bind(placed: PlacedPlan, also?: ReadonlyMap<number, Float64Array>): BoundPlan {
+    return placed.plan.numbers.bind(this.#arrays(placed, also));
   }
 
-  /** Takes the decisions once with all values slightly moved, to detect comparisons of a number with itself. */
-  #compare({ pairs, decisions, shapes }: Analysis): Comparison[] {
+  /** Takes all decisions at the current values. */
+  #decideHere(): void {
+    this.#computeOperands.run();
+    this.#decide.run();
+  }
+
+  /** Computes what is compared once with all values slightly moved, to detect comparisons of a number with itself. */
+  #compare({ pairs, shapes }: Analysis): Comparison[] {
     if (pairs.length === 0) return [];
     const undo = nudge(this.#fn.variables, NUDGE);
-    const here = this.#decide.run().slice(decisions.length);
+    const here = this.#computeOperands.run();
     // Before the move is undone, because an operand may be a variable itself.
     const moved = here.map((values) => values.slice());
     undo();
@@ -123,7 +132,7 @@ export class TapeProblem implements Problem {
 
   settle(): readonly Float64Array[] {
     this.#point++;
-    this.#decide.run();
+    this.#decideHere();
     if (this.#rounding) this.#rounding.settled = false;
     this.#noise = null;
     this.#margin = null;
@@ -163,9 +172,9 @@ export class TapeProblem implements Problem {
   /** Whether any decision would be taken differently at the current values than at the point of the last {@link settle}. */
   flips(): boolean {
     const { decisions, held } = this.#analysis;
-    const results = this.#decide.results.slice(0, decisions.length);
+    const { results } = this.#decide;
     this.#decided ??= results.map((values) => values.slice());
-    this.#decide.run();
+    this.#decideHere();
     const flips = results.some((values, k) => !held.includes(decisions[k]) && !sameValues(values, this.#decided![k]));
     results.forEach((values, k) => values.set(this.#decided![k]));
     return flips;
@@ -173,7 +182,7 @@ export class TapeProblem implements Problem {
 
   /** The decisions as they are taken at the point. */
   get decisions(): readonly Float64Array[] {
-    return this.#decide.results.slice(0, this.#analysis.decisions.length);
+    return this.#decide.results;
   }
 
   /** The decisions as they are taken after a move. Values held on purpose move, but count as constants. */
@@ -182,7 +191,7 @@ export class TapeProblem implements Problem {
     const here = this.variables.map((values) => values.slice());
     const taken = this.#decide.results.map((values) => values.slice());
     this.variables.forEach((values, k) => values.forEach((x, i) => (values[i] = x + move[k][i])));
-    this.#decide.run();
+    this.#decideHere();
     const { decisions, held } = this.#analysis;
     const after = decisions.map((place, k) => (held.includes(place) ? taken : this.#decide.results)[k].slice());
     this.variables.forEach((values, k) => values.set(here[k]));

@@ -3,7 +3,7 @@ import { opOf } from "../../core/op.ts";
 import { describe } from "../../core/options.ts";
 import { sameShape } from "../../core/shape.ts";
 import { Tensor } from "../../core/tensor.ts";
-import { sameValues } from "../arrays.ts";
+import { sameData, sameValues } from "../arrays.ts";
 import { type Input, leafOf } from "../inputs.ts";
 import { messageOf, UsageError } from "../usage.ts";
 import { historyOf } from "./oracle.ts";
@@ -81,17 +81,6 @@ export function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[])
   return { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) };
 }
 
-/** Whether two attributes are equal plain data. */
-function sameData(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const first = a as Record<string, unknown>, second = b as Record<string, unknown>;
-  const keys = Object.keys(first);
-  if (keys.length !== Object.keys(second).length) return false;
-  for (const key of keys) if (!sameData(first[key], second[key])) return false;
-  return true;
-}
-
 /** Returns the entry of which another one is a copy that the tape made when its value became the past. */
 function original(entry: Tensor): Tensor {
   for (let t = entry;; t = t.inputs[0]) {
@@ -115,6 +104,12 @@ function dependents({ leaves, outputs, history = historyOf(outputs) }: Taped): S
   return found;
 }
 
+/** Whether two entries are the same call of an op, but for their inputs. */
+function sameCall(a: Tensor, b: Tensor): boolean {
+  return (a.op === b.op || a.op.name === b.op.name) && a.inputs.length === b.inputs.length &&
+    sameShape(a.shape, b.shape) && sameData(a.attributes, b.attributes);
+}
+
 /** Something recorded from leaves. */
 export type Taped = Pick<Recording, "leaves" | "outputs"> & Partial<Pick<Recording, "history">>;
 
@@ -123,20 +118,21 @@ export function difference(a: Taped, b: Taped): string | null {
   if (a.outputs.length !== b.outputs.length) {
     return `it returns ${a.outputs.length} tensors and then ${b.outputs.length}`;
   }
-  const twins = new Map<Tensor, Tensor>(a.leaves.map((leaf, i) => [leaf, b.leaves[i]]));
+  const twins = new Map<Tensor, Tensor>();
+  a.leaves.forEach((leaf, i) => twins.set(leaf, b.leaves[i]));
   let own: ReadonlySet<Tensor> | null = null;
   const firsts = [...a.outputs], seconds = [...b.outputs];
   while (firsts.length > 0) {
     const first = original(firsts.pop()!), second = original(seconds.pop()!);
     const known = twins.get(first);
-    const same = known === undefined
-      ? first.op.name === second.op.name && first.inputs.length === second.inputs.length &&
-        sameShape(first.shape, second.shape) && sameData(first.attributes, second.attributes)
-      : known === second;
-    if (!same) return "it records a different tape when called again";
+    if (known === undefined ? !sameCall(first, second) : known !== second) {
+      return "it records a different tape when called again";
+    }
     if (known !== undefined) continue;
     twins.set(first, second);
+    const { inputs } = first;
     if (first === second) {
+      if (inputs.length === 0) continue;
       own ??= dependents(a);
       if (own.has(first)) return STALE;
       continue;
@@ -144,8 +140,11 @@ export function difference(a: Taped, b: Taped): string | null {
     if (areGiven(first, second) && !sameValues(first.value!, second.value!)) {
       return "a tensor that it creates has different values when called again";
     }
-    firsts.push(...first.inputs);
-    seconds.push(...second.inputs);
+    const others = second.inputs;
+    for (let k = 0; k < inputs.length; k++) {
+      firsts.push(inputs[k]);
+      seconds.push(others[k]);
+    }
   }
   return null;
 }

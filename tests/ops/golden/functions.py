@@ -74,5 +74,24 @@ for equation, *shapes in [
     ("i,ij,j->", (2,), (2, 3), (3,)),
 ]:
     case("einsum", lambda *t: torch.einsum(equation, *t), [drawn(*s) for s in shapes], [equation])
+for name, f in [("cumsum", torch.cumsum), ("cumprod", torch.cumprod), ("logCumSumExp", torch.logcumsumexp)]:
+    case(name, lambda t: f(t, 1), [zeros], [1])
+    case(name, lambda t: f(t, 0), [zeros], [0])
+    case(name, lambda t: f(t, 0), [drawn(40) / 3], [0])
+for stride, padding, dilation, groups in [(1, 0, 1, 1), (2, 1, 1, 1), ([1, 2], [0, 1], [2, 1], 2)]:
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    images, filters = drawn(2, 4, 5, 6), drawn(2, 4 // groups, 2, 3)
+    case("conv2d", lambda t, w: F.conv2d(t, w, **options), [images, filters], [options])
+for size, options in [(2, {}), (3, {"stride": 1, "padding": 1}), ([3, 2], {"stride": 2, "padding": 1})]:
+    for counted in [True, False]:
+        written = {**options, "countIncludePad": counted}
+        f = lambda t: F.avg_pool2d(t, size, count_include_pad=counted, **options)
+        case("avgPool2d", f, [drawn(2, 5, 4)], [size, written])
+gamma = torch.tensor([1e-5, 0.25, 0.5, 0.75, 1.25, 1.5, 1.75, 2.5, 3.25, 7.6, 8.5, 30.0, 1e4], **double)
+below = torch.tensor([-0.3, -0.7, -1.5, -2.4, -9.6], **double)
+case("lgamma", torch.lgamma, [gamma], [])
+case("lgamma", torch.lgamma, [below], [])
+case("digamma", torch.digamma, [gamma[1:]], [])
+case("digamma", torch.digamma, [below], [])
 
 print(json.dumps({"torch": torch.__version__, "cases": cases}))

@@ -1,6 +1,7 @@
 /** Bad calls of the exports of `mod.ts` from `core/` and `ops/`. */
 import * as g from "../../../mod.ts";
 import { recordOf } from "../../ops/registry.ts";
+import { elementwiseRows } from "./elementwise.ts";
 import { formulaRows, formulas } from "./formulas.ts";
 import {
   axis,
@@ -73,12 +74,16 @@ export const signatures: Record<string, Declared> = {
     (["any", "all"] as const).map((name) => [name, [g[name], [truthX, axis(0, { several: true }), reduceOptions]]]),
   ),
   ...Object.fromEntries(
-    (["argmax", "argmin"] as const).map((name) => [name, [g[name], [plainX, axis(0), reduceOptions]]]),
+    (["argmax", "argmin"] as const).map((
+      name,
+    ) => [name, [g[name], [plainX, axis(0, { several: true }), reduceOptions]]]),
   ),
   ...Object.fromEntries(
     (["rank", "argsort", "sort"] as const).map((name) => [name, [g[name], [plainX, axis(0), orderOptions]]]),
   ),
-  ...Object.fromEntries((["softmax", "logSoftmax"] as const).map((name) => [name, [g[name], [plainX, axis(0)]]])),
+  ...Object.fromEntries(
+    (["softmax", "logSoftmax"] as const).map((name) => [name, [g[name], [plainX, axis(0, { several: true })]]]),
+  ),
   cast: [g.cast, [plainX, other("dtype", "int", ["undefined", undefined], ["null", null], ['"int32"', "int32"])]],
   clamp: [g.clamp, [
     plainX,
@@ -133,7 +138,7 @@ export const signatures: Record<string, Declared> = {
   concat: [g.concat, [tensorArray("tensors", [x, x]), axis(0)]],
   stack: [g.stack, [tensorArray("tensors", [x, x]), axis(0)]],
   gather: [g.gather, [plainX, indices("indices", [[0, 1, 1]]), axis(0, { optional: false })]],
-  take: [g.take, [plainX, indices("indices", [0, 1])]],
+  take: [g.take, [plainX, indices("indices", [0, 1]), axis(0)]],
   scatterAdd: [g.scatterAdd, [
     tensorLike("base"),
     indices("indices", [[0, 1, 1]]),
@@ -534,6 +539,7 @@ export const coreRows: Row[] = [
   ...Object.entries(signatures).flatMap(([name, [fn, parameters]]) => rowsOf(name, fn, parameters)),
   ...Object.entries(methods).flatMap(([name, [fn, parameters]]) => rowsOf("Tensor", fn, parameters, name)),
   ...special,
+  ...elementwiseRows,
   ...transformRows,
   ...formulaRows,
   ...unreadable,

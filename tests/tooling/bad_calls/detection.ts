@@ -1,6 +1,6 @@
 /** Bad calls of the losses that stand alone and of the functions of boxes, exports of `mod.ts` from `loss/`. */
 import * as g from "../../../mod.ts";
-import { type Callable, options, type Parameter, type Row, rows, rowsOf, tensorLike } from "./rows.ts";
+import { type Callable, options, other, type Parameter, type Row, rows, rowsOf, tensorLike } from "./rows.ts";
 
 const { zeros } = g;
 // deno-lint-ignore no-explicit-any
@@ -10,6 +10,53 @@ const boxes = [[0, 0, 1, 1], [1, 1, 3, 4]];
 const lossOptions = (more: Record<string, readonly unknown[]> = {}, near: Record<string, string> = {}) =>
   options({ reduction: "sum" }, { reduction: [true, "avg", null], ...more }, { reduce: "reduction", ...near });
 const exponent = [-1, NaN, "2", null, Infinity];
+
+const format = (name: string) =>
+  other(name, "cxcywh", ["undefined", undefined], ["null", null], ['"yxyx"', "yxyx"], ["{}", {}], ["1", 1]);
+const codingOptions = options({ format: "cxcywh" }, {
+  format: ["yxyx", null],
+  scaleXy: [0, -1, NaN, "0.1"],
+  scaleWh: [0, null],
+});
+
+const boxRows = other(
+  "boxes",
+  boxes,
+  ["undefined", undefined],
+  ["null", null],
+  ["1", 1],
+  ['"boxes"', "boxes"],
+  ["{}", {}],
+  ["a row with NaN", [[0, 0, 1, NaN], [0, 0, 1, 1]]],
+  ['a row with "1"', [[0, 0, 1, "1"], [0, 0, 1, 1]]],
+);
+const perBox = (name: string, good: readonly number[]): Parameter => {
+  const parameter = other(
+    name,
+    good,
+    ["undefined", undefined],
+    ["null", null],
+    ["1", 1],
+    ['"1, 2"', "1, 2"],
+    ["{ length: 2 }", { length: 2 }],
+    ["() => 1", () => 1],
+  );
+  const element = new RegExp(`^expected ${name}\\[1\\] to be a (whole )?number, got `);
+  return {
+    good,
+    bad: [
+      ...parameter.bad,
+      ["[1, NaN]", [1, NaN], element],
+      ['[1, "2"]', [1, "2"], element],
+      ["[1]", [1], new RegExp(`^expected ${name} to have a number for each of the 2 boxes, got 1`)],
+      ["zeros([2, 1])", zeros([2, 1]), new RegExp(`^expected ${name} of shape \\[2\\], got \\[2, 1\\]`)],
+    ],
+  };
+};
+const share = other("iouThreshold", 0.5, ["undefined", undefined], ["null", null], ["2", 2], ["NaN", NaN], [
+  '"0.5"',
+  "0.5",
+]);
 
 type Declared = readonly [fn: Callable, parameters: readonly Parameter[]];
 
@@ -33,6 +80,22 @@ export const detectionSignatures: Record<string, Declared> = {
   qualityFocalLoss: [g.qualityFocalLoss, [logits, targets, lossOptions({ beta: exponent })]],
   varifocalLoss: [g.varifocalLoss, [logits, targets, lossOptions({ alpha: exponent, gamma: exponent })]],
   gaussianFocalLoss: [g.gaussianFocalLoss, [logits, targets, lossOptions({ alpha: exponent, beta: exponent })]],
+  convertBoxes: [g.convertBoxes, [tensorLike("boxes", boxes), format("from"), format("to")]],
+  encode: [g.encode, [tensorLike("boxes", boxes), tensorLike("anchors", boxes), codingOptions]],
+  decode: [g.decode, [tensorLike("locations", boxes), tensorLike("anchors", boxes), codingOptions]],
+  nms: [g.nms, [boxRows, perBox("scores", [0.5, 0.75]), share]],
+  batchedNms: [g.batchedNms, [boxRows, perBox("scores", [0.5, 0.75]), perBox("classes", [0, 1]), share]],
+  dice: [g.dice, [
+    tensorLike("probabilities"),
+    targets,
+    lossOptions({ axis: ["0", 0.5, null, [0.5]], smooth: exponent, squared: [1, null] }, { axes: "axis" }),
+  ]],
+  tversky: [g.tversky, [
+    tensorLike("probabilities"),
+    targets,
+    lossOptions({ axis: ["0", null], alpha: exponent, beta: exponent, smooth: exponent }),
+  ]],
+  lovaszHinge: [g.lovaszHinge, [logits, targets, lossOptions({ axis: ["0", null] })]],
   distributionFocalLoss: [g.distributionFocalLoss, [logits, tensorLike("targets", [0, 1.5]), lossOptions()]],
 };
 
@@ -67,6 +130,47 @@ const special: Row[] = [
         /expected targets from 0 to 1, one for each logit, got the whole number 3; oneHot/,
       ],
     )
+  ),
+  ...(["dice", "tversky", "lovaszHinge"] as const).flatMap((name) =>
+    rows(
+      name,
+      ["shapes", () =>
+        g[name](zeros([2]), zeros([3])), /expected .* and targets to broadcast together, got shapes \[2\]/],
+      ["no axis", () =>
+        g[name](zeros([2, 3]), 0, { axis: 2 }), /expected an axis of shape \[2, 3\], got 2/],
+      ["an axis twice", () =>
+        g[name](zeros([2, 3]), 0, { axis: [1, -1] }), /expected each axis once, got \[1, 1\]/],
+    )
+  ),
+  ...(["encode", "decode"] as const).flatMap((name) =>
+    rows(
+      name,
+      ["rows of five", () => g[name](boxes, zeros([2, 5])), /expected anchors of shape \[\.\.\., 4\], got \[2, 5\]/],
+      [
+        "2 and 3 boxes",
+        () => g[name](zeros([2, 4]), zeros([3, 4])),
+        /expected .* and anchors to broadcast together, got shapes \[2, 4\] and \[3, 4\]/,
+      ],
+    )
+  ),
+  ...rows(
+    "nms",
+    ["rows of five", () => g.nms(zeros([2, 5]), [1, 2], 0.5), /expected boxes of shape \[n, 4\], got \[2, 5\]/],
+    [
+      "rows of three",
+      () => g.nms([[0, 0, 1]], [1], 0.5),
+      /expected boxes to have 4 numbers in each row, got 3 in row 0/,
+    ],
+  ),
+  ...rows("batchedNms", [
+    "half a class",
+    () => g.batchedNms(boxes, [1, 2], [0, 0.5], 0.5),
+    /expected classes\[1\] to be a whole number, got 0.5/,
+  ]),
+  ...rows(
+    "convertBoxes",
+    ["rows of five", () => g.convertBoxes(zeros([2, 5]), "xyxy", "xyxy"), /expected boxes of shape \[\.\.\., 4\], got/],
+    ["booleans", () => g.convertBoxes([true, true, true, true], "xyxy", "xywh"), /expected boxes to be numbers/],
   ),
   ...rows(
     "distributionFocalLoss",

@@ -75,6 +75,44 @@ export const formulas: Record<string, Declared> = {
       options({ correction: 1 }, { correction: [-1, NaN, "1", null, Infinity], ...keepDims }, near),
     ]]]),
   ),
+  ...Object.fromEntries(
+    (["cumsum", "cumprod", "logCumSumExp"] as const).map((
+      name,
+    ): [string, Declared] => [name, [g[name], [plainX, axis(0)]]]),
+  ),
+  conv2d: [g.conv2d, [
+    tensorLike("x", [[[1, 2, 3], [4, 5, 6]]]),
+    tensorLike("weight", [[[[1, 1]]]]),
+    options({ padding: 1 }, {
+      bias: [null, "1", {}],
+      stride: [0, 0.5, "1", null, [1], [1, 1, 1], [0, 1]],
+      padding: [-1, "same", null, [1, 2, 3]],
+      dilation: [0, null, [1]],
+      groups: [0, 1.5, null, [1]],
+    }, { strides: "stride" }),
+  ]],
+  avgPool2d: [g.avgPool2d, [
+    plainX,
+    other("size", 2, ["undefined", undefined], ["null", null], ["0", 0], ['"2"', "2"], ["[2]", [2]], ["{}", {}]),
+    options({ stride: 1 }, {
+      stride: [0, 0.5, "1", null, [1]],
+      padding: [-1, "same", null],
+      countIncludePad: [1, "yes", null],
+    }, { count_include_pad: "countIncludePad" }),
+  ]],
+  polygamma: [g.polygamma, [count("order", 1), plainX]],
+  scan: [g.scan, [
+    other("step", (carry: unknown) => [carry, null], ["undefined", undefined], ["null", null], ["1", 1], [
+      "a tensor",
+      x,
+    ]),
+    other("initial", tensor(0), ["undefined", undefined], ["null", null], ["1", 1], ['"1"', "1"], [
+      "{}",
+      {},
+    ]),
+    other("xs", x, ["undefined", undefined], ["null", null], ["-1", -1], ["0.5", 0.5], ['"1"', "1"]),
+    options({ reverse: true }, { reverse: [1, "yes", null] }, { reversed: "reverse" }),
+  ]],
   gelu: [g.gelu, [plainX, options({ approximate: "tanh" }, { approximate: [true, "erf", null] })]],
   einsum: [g.einsum, [
     other("equation", "ij->i", ["undefined", undefined], ["null", null], ["1", 1], ["a tensor", x], ["[]", []]),
@@ -104,6 +142,92 @@ export const formulaRows: Row[] = [
     ['einsum("i*j->i", [x])', () => g.einsum("i*j->i", [x]), /expected letters and at most one "\.\.\." .* got "i\*j"/],
     ['einsum("....i", [x])', () => g.einsum("....i", [x]), /expected letters and at most one "\.\.\."/],
     ['einsum("ij->i", x)', () => any(g.einsum)("ij->i", x), /; write einsum\(equation, \[x\]\)/],
+  ),
+  ...rows(
+    "conv2d",
+    [
+      "conv2d(x, x)",
+      () => g.conv2d(x, x),
+      /expected x \[\.\.\., channels, height, width\] .* got \[2, 3\] and \[2, 3\]/,
+    ],
+    [
+      "two channels, filters of one",
+      () => g.conv2d(g.ones([2, 4, 4]), g.ones([1, 1, 2, 2])),
+      /expected x .*, got \[2, 4, 4\] and \[1, 1, 2, 2\]/,
+    ],
+    [
+      "groups that do not divide the outputs",
+      () => g.conv2d(g.ones([2, 4, 4]), g.ones([1, 1, 2, 2]), { groups: 2 }),
+      /with 2 groups, got \[2, 4, 4\]/,
+    ],
+    [
+      "filters larger than the image",
+      () => g.conv2d(g.ones([1, 2, 2]), g.ones([1, 1, 1, 5]), { padding: 1 }),
+      /expected windows of at most 4 columns \(x is .*, padded by 1\), got 5/,
+    ],
+    [
+      "a bias of another size",
+      () => g.conv2d(g.ones([1, 2, 2]), g.ones([1, 1, 1, 1]), { bias: [1, 2] }),
+      /expected a bias for each of 1 outputs, got shape \[2\]/,
+    ],
+  ),
+  ...rows(
+    "avgPool2d",
+    ["of a vector", () => g.avgPool2d([1, 2], 1), /expected x \[\.\.\., height, width\], got \[2\]/],
+    ["avgPool2d(x, 3)", () => g.avgPool2d(x, 3), /expected windows of at most 2 rows \(x is \[2, 3\]\), got 3/],
+    [
+      "too much padding",
+      () => g.avgPool2d(x, 2, { padding: 2 }),
+      /expected a padding of at most half a window, 1, got 2/,
+    ],
+  ),
+  ...rows(
+    "scan",
+    [
+      "xs without tensors",
+      () => g.scan(any(() => 1), x, []),
+      /expected xs to have at least one tensor; a number says how many/,
+    ],
+    [
+      "xs that is a scalar",
+      () => g.scan(any(() => 1), x, tensor(1)),
+      /expected xs with first axes of one length, got \[\]/,
+    ],
+    [
+      "xs of two lengths",
+      () => g.scan(any(() => 1), x, [x, tensor([1])]),
+      /expected xs with first axes of one length, got \[2, 3\] and, for tensor 1, \[1\]/,
+    ],
+    [
+      "a step that returns a tensor",
+      () => g.scan(any((c: unknown) => c), x, 2),
+      /expected step to return \[carry, y\]/,
+    ],
+    [
+      "a step without y",
+      () => g.scan(any((c: unknown) => [c]), x, 2),
+      /expected step to return \[carry, y\], with null for no y/,
+    ],
+    [
+      "an async step",
+      () => g.scan(any((c: unknown) => Promise.resolve([c, null])), x, 2),
+      /expected step to return \[carry, y\].*, got a promise/,
+    ],
+    [
+      "a carry that grows",
+      () => g.scan(any((c: g.Tensor) => [g.concat([c, c]), null]), x, 2),
+      /expected step to return a carry like the one before, \[2, 3\] float, got \[4, 3\] float/,
+    ],
+    [
+      "a carry that is a number",
+      () => g.scan(any(() => [1, null]), x, 2),
+      /expected the carry that step returns to be a tensor, an array of tensors, got 1/,
+    ],
+    [
+      "results that differ",
+      () => g.scan(any((c: g.Tensor, t: g.Tensor) => [g.add(c, 1), c === x ? t : null]), x, x),
+      /expected each step to return a y like the first, \[3\], got null/,
+    ],
   ),
   ...rows(
     "split",

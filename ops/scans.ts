@@ -1,0 +1,185 @@
+/** Running sums and products along an axis. */
+import type { Case, Draw } from "../core/op.ts";
+import { axisOrThrow, record } from "../core/record.ts";
+import type { Signature } from "../core/options.ts";
+import type { Shape } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { add, mul } from "./arithmetic.ts";
+import { cast } from "./cast.ts";
+import { lessEqual } from "./comparison.ts";
+import { arange, asTensor, type TensorLike } from "./creation.ts";
+import { arithmetic } from "./define/dtype.ts";
+import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
+import { broadcastTo, flip, pad, reshape, slice, stack, transpose, unsqueeze } from "./movement.ts";
+import { logSumExp, prod, sum } from "./reduce.ts";
+import { where } from "./selection.ts";
+
+/** One axis. */
+type AxisAttribute = { readonly axis: number };
+
+/** How elements are combined. */
+interface Combination {
+  /** The result over nothing. */
+  readonly identity: number;
+  /** The result over the last axis. */
+  reduce(x: Tensor): Tensor;
+  /** The result over two neighbouring parts. */
+  combine(before: Tensor, after: Tensor): Tensor;
+}
+
+/**
+ * The length of axes along which each element reduces all those before it, which runs in parallel. Longer axes are cut into blocks of this
+ * length: each block by itself, then the blocks before it as one element each. So the work grows with the length and not with its square, and
+ * rounding with the number of levels.
+ */
+const BLOCK = 16;
+
+/** Running results along the last axis. */
+function running(x: Tensor, how: Combination): Tensor {
+  const n = x.shape[x.shape.length - 1];
+  if (n <= BLOCK) {
+    const isBefore = lessEqual(arange(n), unsqueeze(arange(n), 1));
+    return how.reduce(where(isBefore, unsqueeze(x, -2), how.identity));
+  }
+  const outer = x.shape.slice(0, -1);
+  const count = Math.ceil(n / BLOCK);
+  const filled = pad(x, padding(outer, 0, count * BLOCK - n), how.identity);
+  const blocks = running(reshape(filled, [...outer, count, BLOCK]), how);
+  const totals = slice(blocks, [...outer.map(() => null), [0, count - 1], BLOCK - 1]);
+  const before = pad(running(totals, how), padding(outer, 1, 0), how.identity);
+  const all = reshape(how.combine(unsqueeze(before, -1), blocks), [...outer, count * BLOCK]);
+  return slice(all, [...outer.map(() => null), [0, n]]);
+}
+
+/** No padding but along the last axis. */
+function padding(outer: Shape, before: number, after: number): [number, number][] {
+  return [...outer.map((): [number, number] => [0, 0]), [before, after]];
+}
+
+/** Running results along any axis. */
+function along(x: Tensor, axis: number, how: Combination): Tensor {
+  if (x.size === 0) return x;
+  const order = [...x.shape.map((_, a) => a).filter((a) => a !== axis), axis];
+  return transpose(running(transpose(x, order), how), order.map((_, a) => order.indexOf(a)));
+}
+
+const sums: Combination = { identity: 0, reduce: (x) => sum(x, -1), combine: add };
+const products: Combination = { identity: 1, reduce: (x) => prod(x, -1), combine: mul };
+const exponentials: Combination = {
+  identity: -Infinity,
+  reduce: (x) => logSumExp(x, -1),
+  combine: (before, after) => logSumExp(stack([broadcastTo(before, after.shape), after]), 0),
+};
+
+const scanCase = (draw: Draw): Case<AxisAttribute> => {
+  // Now and then longer than a block.
+  const shape = draw.int(0, 3) > 0 ? draw.shape({ minRank: 1 }) : [draw.int(1, 2), draw.int(17, 40)];
+  return { inputs: [{ shape }], attributes: { axis: draw.int(0, shape.length - 1) } };
+};
+
+/** The tensor and the axis of a call. */
+function given(call: Signature, x: unknown, axis: unknown): { input: Tensor; at: number } {
+  const input = asTensor(call, "x", x);
+  return { input, at: axisOrThrow(call, input.shape, axis) };
+}
+
+/**
+ * The running sum along an axis: each element and all before it. The sum of `int` or `bool` is `int`.
+ *
+ * @param x any dtype, at least one axis.
+ * @param axis the axis, default the last.
+ * @returns the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { cumsum, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await cumsum(tensor([[1, 2, 3], [4, 5, 6]]), 1).toArray(), [[1, 3, 6], [4, 9, 15]]);
+ * ```
+ */
+export const cumsum: OpFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> = /* @__PURE__ */ structured(
+  {
+    name: "cumsum",
+    infer: ([x]) => ({ shape: x.shape, dtype: arithmetic([x.dtype], "cumsum") }),
+    kernel: { kind: "lowered", lower: ([x], { axis }) => along(cast(x, arithmetic([x.dtype], "cumsum")), axis, sums) },
+    vjp: [({ cotangent, attributes: { axis } }) => flip(cumsum(flip(cotangent, axis), axis), axis)],
+    domain: scanCase,
+    accuracy: "sum",
+  },
+  "cumsum(x, axis)",
+  (op, call) =>
+    function cumsum(x, axis = -1) {
+      call.check(arguments);
+      const { input, at } = given(call, x, axis);
+      return record(op, [input], { axis: at });
+    },
+);
+
+/**
+ * The running product along an axis: each element and all before it. The product of `int` or `bool` is `int`. The gradient is exact even if
+ * elements are 0.
+ *
+ * @param x any dtype, at least one axis.
+ * @param axis the axis, default the last.
+ * @returns the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { cumprod, grad, sum, tensor } from "gpugrad";
+ *
+ * const x = tensor([2, 0, 5]);
+ * assert.deepEqual(await cumprod(x).toArray(), [2, 0, 0]);
+ * assert.deepEqual(await grad(sum(cumprod(x)), x).toArray(), [1, 12, 0]);
+ * ```
+ */
+export const cumprod: CompositeFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ composite(
+    {
+      name: "cumprod",
+      apply: ([x], { axis }) => cumprod(x, axis),
+      differentiable: true,
+      domain: scanCase,
+      accuracy: "sum",
+    },
+    "cumprod(x, axis)",
+    (call) =>
+      function cumprod(x, axis = -1) {
+        call.check(arguments);
+        const { input, at } = given(call, x, axis);
+        return along(input.dtype === "bool" ? cast(input, "int") : input, at, products);
+      },
+  );
+
+/**
+ * The logarithm of the running sum of exponentials along an axis, computed without overflow, always `float`.
+ *
+ * @param x any dtype, at least one axis.
+ * @param axis the axis, default the last.
+ * @returns the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { logCumSumExp, tensor } from "gpugrad";
+ *
+ * assert.deepEqual(await logCumSumExp(tensor([0, 1000, -1000])).toArray(), [0, 1000, 1000]);
+ * ```
+ */
+export const logCumSumExp: CompositeFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> =
+  /* @__PURE__ */ composite(
+    {
+      name: "logCumSumExp",
+      apply: ([x], { axis }) => logCumSumExp(x, axis),
+      differentiable: true,
+      domain: scanCase,
+    },
+    "logCumSumExp(x, axis)",
+    (call) =>
+      function logCumSumExp(x, axis = -1) {
+        call.check(arguments);
+        const { input, at } = given(call, x, axis);
+        return along(cast(input, "float"), at, exponentials);
+      },
+  );
