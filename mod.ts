@@ -178,8 +178,22 @@ export {
 export { batchedNms, nms } from "./loss/nms.ts";
 export type { Numbers } from "./loss/host.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
+export * as terms from "./loss/terms.ts";
+export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.ts";
+export type {
+  Classification,
+  ClassificationContext,
+  Localisation,
+  LocalisationContext,
+  Mining,
+  MiningContext,
+  Normaliser,
+  NormaliserContext,
+} from "./loss/terms.ts";
 export {
+  type ComponentWeights,
   type DefaultBoxMatches,
+  type ForwardOptions,
   type Predictions,
   SSDLoss,
   type SSDLossOptions,

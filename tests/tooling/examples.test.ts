@@ -55,13 +55,20 @@ function publicNames(entry: string): Export[] {
   const file = program.getSourceFile(join(root, entry));
   const module = file && checker.getSymbolAtLocation(file);
   assert.ok(module, `${entry} should export something`);
-  return checker.getExportsOfModule(module).map((exported) => {
+  return namesIn(module, "");
+}
+
+/** The exports of a module, and of the modules that it exports under a name. */
+function namesIn(module: ts.Symbol, prefix: string): Export[] {
+  return checker.getExportsOfModule(module).flatMap((exported): Export[] => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+    const name = `${prefix}${exported.name}`;
+    if (symbol.flags & ts.SymbolFlags.ValueModule) return namesIn(symbol, `${name}.`);
     const declarations = symbol.declarations ?? [];
     const isValue = (symbol.flags & ts.SymbolFlags.Value) !== 0 && declarations.length > 0;
     const type = isValue ? checker.getTypeOfSymbolAtLocation(symbol, declarations[0]) : undefined;
     const callable = type !== undefined && [...type.getCallSignatures(), ...type.getConstructSignatures()].length > 0;
-    return { name: exported.name, symbol, callable, examples: declarations.flatMap(examplesOf) };
+    return [{ name, symbol, callable, examples: declarations.flatMap(examplesOf) }];
   });
 }
 
