@@ -41,7 +41,7 @@ const targets: Record<string, Target> = {
   },
   numeric: {
     mutate: ["verify/differences/**/*.ts"],
-    tests: ["chebyshev", "line", "search", "numeric", "plain_calls", "plain_cases"].map((name) =>
+    tests: ["chebyshev", "line", "search", "findings", "numeric", "plain_calls", "plain_cases"].map((name) =>
       `tests/verify/${name}.test.ts`
     ),
     skip:
