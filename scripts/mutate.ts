@@ -132,8 +132,8 @@ const settings: ConstructorParameters<typeof Stryker>[0] & BundleOptions & Parti
   // Each change leaves its copy of the program in memory.
   maxTestRunnerReuse: 100,
   // A machine that is busy with other work must not pass for a test that found something.
-  timeoutFactor: 3,
-  timeoutMS: 20_000,
+  timeoutFactor: 2,
+  timeoutMS: 10_000,
   concurrency: Number(options.concurrency),
   incremental: true,
   incrementalFile,
