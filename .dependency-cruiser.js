@@ -122,7 +122,14 @@ export default {
       severity: "error",
       comment: "Libraries for gradient checks and reports are loaded only by verify/ and bin/.",
       from: { path: "^(core|ops|loss)/|^mod[.]ts$" },
-      to: { path: "node_modules/", pathNot: "node_modules/gpu[.]js/" },
+      to: { path: "node_modules/", pathNot: "node_modules/(gpu[.]js|acorn)/" },
+    },
+    {
+      name: "only-elementwise-parses",
+      severity: "error",
+      comment: "The parser of JavaScript is for formulas; a bundle without them has no parser.",
+      from: { path: published, pathNot: "^ops/elementwise/" },
+      to: { path: "node_modules/acorn/" },
     },
     {
       name: "published-needs-no-tooling",

@@ -51,6 +51,7 @@ import {
   topKMask,
   where,
 } from "../../mod.ts";
+import { kernelsOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, assertSame } from "./compare.ts";
 
@@ -183,15 +184,15 @@ const rounded: Record<string, [build: () => Tensor, expected: number[], relative
   "logSumExp of equal numbers": [() => logSumExp(tensor([50, 50, 50, 50])), [50 + Math.log(4)], 2e-7],
 };
 
-for (const { device, on } of await devicesUnderTest()) {
-  for (const [name, [build, expected]] of Object.entries(exact)) {
+for (const { device, on, extent } of await devicesUnderTest()) {
+  for (const [name, [build, expected]] of kernelsOf(extent, Object.entries(exact))) {
     test(...on(name), async () => {
       const y = build();
       await realize([y], { device });
       assertSame(y.value!, expected, name);
     });
   }
-  for (const [name, [build, expected, relative]] of Object.entries(rounded)) {
+  for (const [name, [build, expected, relative]] of kernelsOf(extent, Object.entries(rounded))) {
     test(...on(name), async () => {
       const y = build();
       await realize([y], { device });

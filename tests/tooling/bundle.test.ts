@@ -13,8 +13,8 @@ const keepModules: Plugin = {
   },
 };
 
-/** The names of the ops and composites whose definitions are in the bundle of a program. */
-async function opsIn(program: string, plugins: Plugin[] = []): Promise<string[]> {
+/** The bundle of a program. */
+async function bundleOf(program: string, plugins: Plugin[] = []): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents: program, resolveDir: root, loader: "ts" },
     bundle: true,
@@ -25,7 +25,12 @@ async function opsIn(program: string, plugins: Plugin[] = []): Promise<string[]>
     logLevel: "silent",
     plugins,
   });
-  const { text } = outputFiles[0];
+  return outputFiles[0].text;
+}
+
+/** The names of the ops and composites whose definitions are in the bundle of a program. */
+async function opsIn(program: string, plugins: Plugin[] = []): Promise<string[]> {
+  const text = await bundleOf(program, plugins);
   return [...registry().keys()].filter((name) => new RegExp(`^var ${name}\\d* = /\\* @__PURE__ \\*/`, "m").test(text))
     .sort();
 }
@@ -58,6 +63,12 @@ test("a bundle of the gradient of add has no ops but those that any gradient may
     "sum", // over what was broadcast
     "where", // where a cotangent is absent
   ]);
+});
+
+test("the parser of formulas is only in bundles with elementwise", async () => {
+  const has = async (name: string) => /parseExpressionAt/.test(await bundleOf(`export { ${name} } from "./mod.ts";`));
+  assert.ok(await has("elementwise"));
+  assert.ok(!(await has("SSDLoss")));
 });
 
 /** The packages and files that are loaded with an entry point, before anything is called. */

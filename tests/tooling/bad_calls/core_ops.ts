@@ -1,6 +1,7 @@
 /** Bad calls of the exports of `mod.ts` from `core/` and `ops/`. */
 import * as g from "../../../mod.ts";
 import { recordOf } from "../../ops/registry.ts";
+import { elementwiseRows } from "./elementwise.ts";
 import { formulaRows, formulas } from "./formulas.ts";
 import {
   axis,
@@ -538,6 +539,7 @@ export const coreRows: Row[] = [
   ...Object.entries(signatures).flatMap(([name, [fn, parameters]]) => rowsOf(name, fn, parameters)),
   ...Object.entries(methods).flatMap(([name, [fn, parameters]]) => rowsOf("Tensor", fn, parameters, name)),
   ...special,
+  ...elementwiseRows,
   ...transformRows,
   ...formulaRows,
   ...unreadable,

@@ -1,0 +1,313 @@
+/** Executes statements. A branch that returns, or leaves a loop, does so for the elements where its condition holds. */
+import type { BlockStatement, Expression, ForOfStatement, ForStatement, Statement, VariableDeclaration } from "acorn";
+import { declaredBy, hoisted, lexical } from "./declarations.ts";
+import { Evaluator } from "./expressions.ts";
+import { elementsOf, takeApart } from "./patterns.ts";
+import type { Scope } from "./scope.ts";
+import type { FunctionNode, Range } from "./source.ts";
+import type { Values } from "./state.ts";
+import { both, Callable, choose, type Condition, eitherOf, not, truthOf, type Value } from "./values.ts";
+
+/** How often a loop runs at most. */
+const LONGEST_LOOP = 4096;
+
+/** How many calls are open at most. */
+const DEEPEST = 200;
+
+/** A way out of a function or a loop, for the elements where its condition holds. */
+interface Exit {
+  readonly kind: "return" | "break" | "continue";
+  /** Which statement it leaves, `undefined` for the innermost loop. */
+  readonly label?: string;
+  readonly when: true | Condition;
+  /** What is returned. */
+  readonly value?: Value;
+  /** The variables that had changed. */
+  readonly state: Values;
+}
+
+/** A call of a function that is being executed. */
+interface Activation {
+  /** The exits so far, in their order: of two whose conditions hold, the first was taken. */
+  readonly exits: Exit[];
+  /** The journal that was opened when it began. */
+  readonly journal: number;
+}
+
+/** A statement that can be left, while it is executed. */
+interface Leaving {
+  /** How many exits there were when it began. */
+  readonly from: number;
+  /** The journal that was opened when it began. */
+  readonly journal: number;
+  /** Which exits leave it. */
+  leaves(exit: Exit): boolean;
+}
+
+/** A loop. */
+interface Loop {
+  readonly node: Range;
+  readonly body: Statement;
+  /** Goes on to an iteration, by its number. Returns its scope, or `null` if the loop has ended. */
+  advance(count: number): Scope | null;
+}
+
+/** Runs the functions of a formula. */
+export class Executor {
+  readonly #expressions = new Evaluator((node, scope) => this.functionOf(node, scope));
+  #depth = 0;
+
+  /** The function of a tree, which sees the variables of a scope. */
+  functionOf(node: FunctionNode, scope: Scope): Callable {
+    const name = node.type === "ArrowFunctionExpression" ? "" : node.id?.name ?? "";
+    const callable = new Callable(name || "of the formula", (args, site) => {
+      if (this.#depth === DEEPEST) {
+        site.fail(`expected at most ${DEEPEST} calls within each other, as a recursion that ends`);
+      }
+      this.#depth++;
+      const result = this.#enter(node, args, scope, callable);
+      this.#depth--;
+      return result;
+    });
+    return callable;
+  }
+
+  #enter(node: FunctionNode, args: readonly Value[], outer: Scope, self: Callable): Value {
+    const scope = outer.inner();
+    const { state } = scope.shared;
+    const journal = state.open();
+    if (node.type === "FunctionExpression" && node.id) scope.declare(node.id.name, self);
+    const declare = this.#expressions.binder(scope, (name, value) => scope.declare(name, value));
+    node.params.forEach((parameter, i) => {
+      if (parameter.type === "RestElement") takeApart(parameter.argument, args.slice(i), declare);
+      else takeApart(parameter, args[i], declare);
+    });
+    const activation: Activation = { exits: [], journal };
+    const value = node.body.type === "BlockStatement"
+      ? this.#body(node.body, scope, activation)
+      : this.#expressions.evaluate(node.body, scope);
+    state.close();
+    return value;
+  }
+
+  /** Executes the body of a function. Returns what it returns. */
+  #body(body: BlockStatement, outer: Scope, activation: Activation): Value {
+    // The variables of a body may have the names of parameters.
+    const scope = outer.inner();
+    for (const name of hoisted(body)) scope.declare(name, outer.has(name) ? outer.read(name, body) : undefined);
+    const isLive = this.#block(body.body, scope, activation);
+    const all: Leaving = { from: 0, journal: activation.journal, leaves: () => true };
+    const exits = this.#settle(all, scope, activation, isLive).reverse();
+    if (exits.length === 0) return undefined;
+    const [last, ...earlier] = exits;
+    const start = isLive ? choose(last.when as Condition, last.value, undefined) : last.value;
+    return earlier.reduce((value, exit) => choose(exit.when as Condition, exit.value, value), start);
+  }
+
+  /** Executes statements with the variables that they declare. Returns whether any element goes on after them. */
+  #block(statements: readonly Statement[], scope: Scope, activation: Activation): boolean {
+    scope.announce(lexical(statements));
+    for (const statement of statements) {
+      if (statement.type === "FunctionDeclaration") scope.declare(statement.id.name, this.functionOf(statement, scope));
+    }
+    return statements.every((statement) => this.#execute(statement, scope, activation));
+  }
+
+  /** Executes a statement. Returns whether any element goes on after it. */
+  #execute(node: Statement, scope: Scope, activation: Activation): boolean {
+    switch (node.type) {
+      case "ExpressionStatement":
+        this.#evaluate(node.expression, scope);
+        return true;
+      case "VariableDeclaration":
+        this.#declare(node, scope);
+        return true;
+      case "ReturnStatement":
+        return this.#exit(activation, scope, {
+          kind: "return",
+          value: node.argument ? this.#evaluate(node.argument, scope) : undefined,
+        });
+      case "BreakStatement":
+        return this.#exit(activation, scope, { kind: "break", label: node.label?.name });
+      case "ContinueStatement":
+        return this.#exit(activation, scope, { kind: "continue", label: node.label?.name });
+      case "IfStatement":
+        return this.#branch(truthOf(this.#evaluate(node.test, scope), scope.at(node.test)), scope, activation, [
+          () => this.#execute(node.consequent, scope, activation),
+          () => !node.alternate || this.#execute(node.alternate, scope, activation),
+        ]);
+      case "BlockStatement":
+        return this.#block(node.body, scope.inner(), activation);
+      case "EmptyStatement":
+      case "FunctionDeclaration":
+        return true;
+      default:
+        return this.#leavable(node, scope, activation, []);
+    }
+  }
+
+  #declare({ kind, declarations }: VariableDeclaration, scope: Scope): void {
+    const declare = (name: string, value: Value) => scope.declare(name, value);
+    const binder = this.#expressions.binder(scope, kind === "var" ? undefined : declare);
+    for (const { id, init } of declarations) {
+      if (init) takeApart(id, this.#evaluate(init, scope), binder);
+      else if (kind !== "var") takeApart(id, undefined, binder);
+    }
+  }
+
+  /** Leaves a function or a loop, wherever this is executed. */
+  #exit(activation: Activation, scope: Scope, exit: Pick<Exit, "kind" | "label" | "value">): false {
+    activation.exits.push({ ...exit, when: true, state: scope.shared.state.since(activation.journal) });
+    return false;
+  }
+
+  /** Executes one of two statements, or both if the condition is not known. */
+  #branch(
+    condition: boolean | Condition,
+    scope: Scope,
+    { exits }: Activation,
+    [taken, otherwise]: readonly [() => boolean, () => boolean],
+  ): boolean {
+    if (typeof condition === "boolean") return condition ? taken() : otherwise();
+    const { state } = scope.shared;
+    const from = exits.length;
+    const a = state.branch(taken);
+    const middle = exits.length;
+    const b = state.branch(otherwise);
+    for (let i = from; i < exits.length; i++) {
+      exits[i] = { ...exits[i], when: both(i < middle ? condition : not(condition), exits[i].when) };
+    }
+    if (a.result && b.result) state.merge(condition, a.changes, b.changes);
+    else if (a.result || b.result) state.apply(a.result ? a.changes : b.changes);
+    return a.result || b.result;
+  }
+
+  /** Ends a statement that was left by some exits: its variables are those of the exits where they were taken. Returns these exits. */
+  #settle({ from, journal, leaves }: Leaving, scope: Scope, { exits }: Activation, isLive: boolean): Exit[] {
+    const taken: Exit[] = [];
+    let gone: Condition | null = null;
+    for (const exit of exits.splice(from)) {
+      if (!leaves(exit)) exits.push(gone ? { ...exit, when: both(not(gone), exit.when) } : exit);
+      else {
+        taken.push(exit);
+        // Where this exit was taken nothing happened that came later; after one without a condition nothing came.
+        if (exit.when !== true) gone = gone ? eitherOf(gone, exit.when) : exit.when;
+      }
+    }
+    let isReached = isLive;
+    for (const { when, state } of [...taken].reverse()) {
+      scope.shared.state.settle(journal, isReached ? when : true, state);
+      isReached = true;
+    }
+    return taken;
+  }
+
+  /** Executes what can be left by a break, with its labels. */
+  #leavable(node: Statement, scope: Scope, activation: Activation, labels: readonly string[]): boolean {
+    if (node.type === "LabeledStatement") {
+      return this.#leavable(node.body, scope, activation, [...labels, node.label.name]);
+    }
+    const { state } = scope.shared;
+    const loop = this.#loopOf(node, scope);
+    const has = (label: string | undefined) => label === undefined ? loop !== null : labels.includes(label);
+    const outer: Leaving = {
+      from: activation.exits.length,
+      journal: state.open(),
+      leaves: ({ kind, label }) => kind === "break" && has(label),
+    };
+    const isLive = loop
+      ? this.#repeat(loop, scope, activation, ({ kind, label }) => kind === "continue" && has(label))
+      : this.#execute(node, scope, activation);
+    const isLeft = this.#settle(outer, scope, activation, isLive).length > 0;
+    state.close();
+    return isLive || isLeft;
+  }
+
+  /** Repeats a body as long as any element goes on. */
+  #repeat(loop: Loop, outer: Scope, activation: Activation, leaves: Leaving["leaves"]): boolean {
+    const { state } = outer.shared;
+    for (let count = 0;; count++) {
+      const scope = loop.advance(count);
+      if (!scope) return true;
+      if (count === LONGEST_LOOP) outer.source.fail(loop.node, `expected a loop of at most ${LONGEST_LOOP} iterations`);
+      const round: Leaving = { from: activation.exits.length, journal: state.open(), leaves };
+      const isLive = this.#execute(loop.body, scope, activation);
+      const isContinued = this.#settle(round, scope, activation, isLive).length > 0;
+      state.close();
+      if (!isLive && !isContinued) return false;
+    }
+  }
+
+  /** The loop that a statement is, `null` if it is none. */
+  #loopOf(node: Statement, scope: Scope): Loop | null {
+    const goesOn = (test: Expression, at: Scope) => this.#isTrue(test, at) ? at : null;
+    switch (node.type) {
+      case "ForStatement":
+        return this.#counting(node, scope.inner());
+      case "ForOfStatement":
+        return this.#over(node, scope);
+      case "WhileStatement":
+        return { node, body: node.body, advance: () => goesOn(node.test, scope) };
+      case "DoWhileStatement":
+        return { node, body: node.body, advance: (count) => (count === 0 ? scope : goesOn(node.test, scope)) };
+      default:
+        return null;
+    }
+  }
+
+  #counting(node: ForStatement, head: Scope): Loop {
+    const { init, test, update, body } = node;
+    let scope = head;
+    const begin = () => {
+      if (init?.type === "VariableDeclaration") {
+        if (init.kind !== "var") head.announce(declaredBy(init));
+        this.#declare(init, head);
+      } else if (init) this.#evaluate(init, head);
+    };
+    return {
+      node,
+      body,
+      advance: (count) => {
+        if (count === 0) begin();
+        else {
+          // Each iteration has variables of its own, which functions may see.
+          scope = scope.copy();
+          if (update) this.#evaluate(update, scope);
+        }
+        return !test || this.#isTrue(test, scope) ? scope : null;
+      },
+    };
+  }
+
+  #over(node: ForOfStatement, scope: Scope): Loop {
+    const elements = elementsOf(this.#evaluate(node.right, scope), scope.at(node.right));
+    const { left, body } = node;
+    return {
+      node,
+      body,
+      advance: (count) => {
+        if (count === elements.length) return null;
+        const inner = scope.inner();
+        const declares = left.type === "VariableDeclaration" && left.kind !== "var";
+        const declare = (name: string, value: Value) => inner.declare(name, value);
+        const pattern = left.type === "VariableDeclaration" ? left.declarations[0].id : left;
+        takeApart(pattern, elements[count], this.#expressions.binder(inner, declares ? declare : undefined));
+        return inner;
+      },
+    };
+  }
+
+  /** Whether the condition of a loop holds. */
+  #isTrue(test: Expression, scope: Scope): boolean {
+    const truth = truthOf(this.#evaluate(test, scope), scope.at(test));
+    if (typeof truth === "boolean") return truth;
+    return scope.source.fail(
+      test,
+      "expected a loop whose length is known when it is recorded, got a condition that depends on a tensor",
+    );
+  }
+
+  #evaluate(node: Expression, scope: Scope): Value {
+    return this.#expressions.evaluate(node, scope);
+  }
+}
