@@ -46,7 +46,7 @@ const targets: Record<string, Target> = {
     ),
     skip:
       "Hilbert|[0-9],000 |large logits|layer normalisation|float32 of a value|saturation|many of the first|same array",
-    runs: 0.25,
+    runs: 0.05,
   },
 };
 /** All tests of the target as one file, in the copy of the project whose source is changed. */
