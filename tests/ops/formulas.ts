@@ -24,7 +24,7 @@ export const exact: Grammar = {
 
 /** Functions with derivatives that differences see. */
 export const smooth: Grammar = {
-  functions: ["sin", "cos", "tanh", "atan", "abs", "sinh", "cosh", "cbrt"].map((name) => `Math.${name}`),
+  functions: ["sin", "cos", "tanh", "atan", "abs", "sinh", "cosh"].map((name) => `Math.${name}`),
   pairs: ["Math.max", "Math.min", "Math.hypot"],
   operators: ["+", "-", "*"],
   numbers: ["1", "0.5", "3", "(-1.5)", "Math.PI", "(2 * 0.1)"],
