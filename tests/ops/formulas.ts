@@ -111,7 +111,7 @@ function eithers(tie: Tie): fc.Arbitrary<string> {
 const loops = [
   (body: string) => `for (let i = 0; i < 3; i++) { ${body} }`,
   (body: string) => `for (const w of [x, 0.5, y]) { a += w; ${body} }`,
-  (body: string) => `{ let i = 3; while (i-- > 0) { ${body} } }`,
+  (body: string) => `{ let i = 3; while (i-- > 0 && a < y) { ${body} } }`,
   (body: string) => `{ let i = 0; do { ${body} } while (++i < 2); }`,
   (body: string) =>
     `outer: for (let i = 0; i < 2; i++) { for (let k = 0; k < 2; k++) { b -= 1; ${body} if (b > 4) continue outer; } }`,
