@@ -81,6 +81,7 @@ export {
 } from "./ops/movement.ts";
 export { gather, oneHot, scatterAdd, take } from "./ops/indexing.ts";
 export { argsort, type Ordering, type OrderOptions, rank, sort, topK, topKMask } from "./ops/ordering.ts";
+export { digamma, lgamma, polygamma } from "./ops/gamma.ts";
 export { isFinite, isNaN } from "./ops/finite.ts";
 export { eye, linspace } from "./ops/grids.ts";
 export { split, tile } from "./ops/tiling.ts";
@@ -97,6 +98,7 @@ export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } fro
 export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
 export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
 export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
+export { scan, type ScanOptions, type Tensors } from "./ops/recurrence.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {
@@ -176,8 +178,22 @@ export {
 export { batchedNms, nms } from "./loss/nms.ts";
 export type { Numbers } from "./loss/host.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
+export * as terms from "./loss/terms.ts";
+export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.ts";
+export type {
+  Classification,
+  ClassificationContext,
+  Localisation,
+  LocalisationContext,
+  Mining,
+  MiningContext,
+  Normaliser,
+  NormaliserContext,
+} from "./loss/terms.ts";
 export {
+  type ComponentWeights,
   type DefaultBoxMatches,
+  type ForwardOptions,
   type Predictions,
   SSDLoss,
   type SSDLossOptions,

@@ -1,62 +1,34 @@
 /** Matching of default boxes to targets. */
 import type { Tensor } from "../core/tensor.ts";
-import { arange } from "../ops/creation.ts";
 import { add } from "../ops/arithmetic.ts";
-import { equal, greater, greaterEqual, logicalAnd } from "../ops/comparison.ts";
-import { maximum, where } from "../ops/selection.ts";
+import { where } from "../ops/selection.ts";
 import { gather } from "../ops/indexing.ts";
 import { broadcastTo, slice, squeeze, unsqueeze } from "../ops/movement.ts";
-import { argmax, max } from "../ops/reduce.ts";
 import { type Corners, cornersOf, iouOfCorners } from "./boxes.ts";
 import type { DefaultBoxes } from "./default_boxes.ts";
+import type { Matching, MatchingResult } from "./matchers.ts";
 import type { GroupedTargets } from "./targets.ts";
 
-/** The result of matching; `a` counts default boxes. */
-export interface Matches {
-  /** The index of the target within its image's group, 0 if there is none; int, shape `[batch, a]`. */
-  readonly target: Tensor;
-  /** Whether the default box has a target; bool, shape `[batch, a]`. */
-  readonly positive: Tensor;
-}
-
-/**
- * Matches each default box to the target that it overlaps most, if by more than the threshold, and each target's best
- * default box to that target in any case. Ties of overlap go to the lowest index. If two targets share a best default
- * box, the later target gets it.
- */
-export function matchTargets(targets: GroupedTargets, defaultBoxes: DefaultBoxes, iouThreshold: number): Matches {
+/** Matches the default boxes of each image to its targets. */
+export function matchTargets(targets: GroupedTargets, defaultBoxes: DefaultBoxes, matching: Matching): MatchingResult {
   const { valid, boxes } = targets;
-  const count = defaultBoxes.count;
-  const slots = valid.shape[1];
-
   const overlap = iouOfCorners(targetCorners(boxes), defaultCorners(defaultBoxes)); // [batch, g, a]
-  const iou = where(unsqueeze(valid, 2), overlap, -1);
-  const bestTarget = argmax(iou, 1); // [batch, a]
-  const bestIou = squeeze(gather(iou, unsqueeze(bestTarget, 1), 1), 1);
-  const byOverlap = where(greater(bestIou, iouThreshold), bestTarget, -1);
-
-  const bestBox = argmax(iou, 2); // [batch, g]
-  const isBestBox = equal(unsqueeze(bestBox, 2), arange(count)); // [batch, g, a]
-  const forces = logicalAnd(isBestBox, unsqueeze(valid, 2));
-  const forced = max(where(forces, unsqueeze(arange(slots), 1), -1), 1); // [batch, a]
-
-  const matched = where(greaterEqual(forced, 0), forced, byOverlap);
-  return { target: maximum(matched, 0), positive: greaterEqual(matched, 0) };
+  return matching({ iou: where(unsqueeze(valid, 2), overlap, -1), valid });
 }
 
 /** The values of the matched targets: gathers `[batch, g]` into `[batch, a]`. */
-export function ofMatched(values: Tensor, matches: Matches): Tensor {
+export function ofMatched(values: Tensor, matches: MatchingResult): Tensor {
   return gather(values, matches.target, 1);
 }
 
 /** The boxes of the matched targets: cx, cy, w, h, shape `[batch, 4, a]`. */
-export function boxesOfMatched(targets: GroupedTargets, { target }: Matches): Tensor {
+export function boxesOfMatched(targets: GroupedTargets, { target }: MatchingResult): Tensor {
   const [batch, count] = target.shape;
   return gather(targets.boxes, broadcastTo(unsqueeze(target, 1), [batch, 4, count]), 2);
 }
 
 /** The class of each default box: its target's label + 1, or 0 for background; int, shape `[batch, a]`. */
-export function classesOf(targets: GroupedTargets, matches: Matches): Tensor {
+export function classesOf(targets: GroupedTargets, matches: MatchingResult): Tensor {
   return where(matches.positive, add(ofMatched(targets.label, matches), 1), 0);
 }
 

@@ -3,16 +3,13 @@ import { tensorOrThrow } from "../core/record.ts";
 import { numberIn, Signature } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { crossEntropy } from "../ops/losses.ts";
-import { add, mul } from "../ops/arithmetic.ts";
+import { add } from "../ops/arithmetic.ts";
 import { cast } from "../ops/cast.ts";
 import { greater } from "../ops/comparison.ts";
-import { ceil } from "../ops/functions.ts";
-import { minimum, where } from "../ops/selection.ts";
+import { where } from "../ops/selection.ts";
 import { detach } from "../ops/grad.ts";
-import { unsqueeze } from "../ops/movement.ts";
-import { topKMask } from "../ops/ordering.ts";
 import { sum } from "../ops/reduce.ts";
+import { crossEntropy, hardest } from "./terms.ts";
 
 /** Options of {@link HardMiningCrossEntropyLoss}. */
 export interface HardMiningOptions {
@@ -71,11 +68,11 @@ export class HardMiningCrossEntropyLoss {
     forwardCall.check(arguments);
     checkArguments(logits, labels);
     const positive = greater(labels, 0);
-    return minedCrossEntropy(logits, labels, {
-      positive,
-      positives: countPositives(positive),
-      ratio: this.negPosRatio,
-    });
+    const context = { logits, label: labels, positive };
+    const losses = crossEntropy()(context);
+    const mining = hardest({ ratio: this.negPosRatio });
+    const positives = countPositives(positive);
+    return minedSum(losses, positive, mining({ ...context, losses: detach(losses), positives, ignored: null }));
   }
 }
 
@@ -84,22 +81,9 @@ export function countPositives(positive: Tensor): Tensor {
   return sum(cast(positive, "float"), 1);
 }
 
-/** The loss, given the positives, bool `[batch, boxes]`, and their number, `[batch]`. */
-export function minedCrossEntropy(
-  logits: Tensor,
-  labels: Tensor,
-  { positive, positives, ratio }: { positive: Tensor; positives: Tensor; ratio: number },
-): Tensor {
-  const losses = crossEntropy(logits, labels, { axis: 1, reduction: "none" }); // [batch, boxes]
-  const selected = hardest(detach(losses), positive, mul(positives, ratio));
+/** The positives' losses of classification and those of what was mined, summed for each image; `[batch]`. */
+export function minedSum(losses: Tensor, positive: Tensor, selected: Tensor): Tensor {
   return sum(add(where(positive, losses, 0), where(selected, losses, 0)), 1);
-}
-
-/** Selects the hardest default boxes of each image, `wanted` (`[batch]`) of them, with positives counted as 0. */
-function hardest(losses: Tensor, positive: Tensor, wanted: Tensor): Tensor {
-  // Rounding up is exact: a rank, being whole, is below 2.5 when it is below 3.
-  const whole = cast(ceil(minimum(wanted, losses.shape[1])), "int");
-  return topKMask(where(positive, 0, losses), unsqueeze(whole, 1), 1);
 }
 
 function checkArguments(logits: Tensor, labels: Tensor): void {

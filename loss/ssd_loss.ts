@@ -1,26 +1,71 @@
 /** The loss of SSD object detectors. */
-import { describe, numberIn, Signature, whole } from "../core/options.ts";
+import { callable, describe, either, kind, numberIn, oneOf, Signature, whole } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
-import { smoothL1 } from "../ops/losses.ts";
-import { add, div, mul, sub } from "../ops/arithmetic.ts";
-import { maximum, where } from "../ops/selection.ts";
+import { add, div, mul } from "../ops/arithmetic.ts";
+import { greater, greaterEqual } from "../ops/comparison.ts";
+import { tensor } from "../ops/creation.ts";
 import { detach } from "../ops/grad.ts";
+import { take } from "../ops/indexing.ts";
 import { stack, unsqueeze } from "../ops/movement.ts";
 import { mean, sum } from "../ops/reduce.ts";
+import { maximum, where } from "../ops/selection.ts";
 import { DefaultBoxes } from "./default_boxes.ts";
+import { bestOverlap, type Matching, type MatchingResult } from "./matchers.ts";
 import { boxesOfMatched, classesOf, matchTargets, ofMatched } from "./matching.ts";
-import { countPositives, minedCrossEntropy } from "./mining.ts";
-import { groupTargets, imagesOf, MOST_IMAGES, type Targets } from "./targets.ts";
+import { countPositives, minedSum } from "./mining.ts";
+import { checkMatches, checkPart } from "./parts.ts";
+import { countRows, type GroupedTargets, groupTargets, imagesOf, MOST_IMAGES, type Targets } from "./targets.ts";
+import {
+  type Classification,
+  type ClassificationContext,
+  crossEntropy,
+  hardest,
+  type Localisation,
+  type Mining,
+  type Normaliser,
+  smoothL1,
+} from "./terms.ts";
 
-/** Options of {@link SSDLoss}. */
+/** Weights of the two components of {@link SSDLoss}. */
+export interface ComponentWeights {
+  /** Default 1. */
+  readonly localisation?: number;
+  /** Default 1. */
+  readonly classification?: number;
+}
+
+/** Options of {@link SSDLoss}. Each part of the loss can be replaced, by one of {@link terms} or by a function of one's own. */
 export interface SSDLossOptions {
   /** Weight of classification, default 1; localisation has the weight `2 - alpha`. */
   readonly alpha?: number;
-  /** A default box is positive if its IoU with a target is above this, default 0.5. */
+  /** A default box is positive if its IoU with a target is above this, default 0.5. For other rules see `matching`. */
   readonly iouThreshold?: number;
-  /** The number of negatives mined per positive, default 3. */
+  /** The number of negatives mined per positive, default 3. For other rules see `mining`. */
   readonly negPosRatio?: number;
+  /** Which default boxes are matched to which targets; default `terms.bestOverlap({ threshold: iouThreshold })`. */
+  readonly matching?: Matching;
+  /** The loss of locations; default `terms.smoothL1()`. */
+  readonly localisation?: Localisation;
+  /** The loss of classification; default `terms.crossEntropy()`. */
+  readonly classification?: Classification;
+  /** Which negatives count in classification; default `terms.hardest({ ratio: negPosRatio })`. */
+  readonly mining?: Mining;
+  /** How the losses of images become one number; default `"imagePositives"`. */
+  readonly normaliser?: Normaliser;
+  /**
+   * What an image without positives adds: `"nothing"`, the default, or the loss of the `"negatives"` that were mined, of which there are
+   * some if `mining` selects them regardless of positives.
+   */
+  readonly withoutPositives?: "nothing" | "negatives";
+  /** Weights of the two components, in place of `alpha`. */
+  readonly weights?: ComponentWeights;
+}
+
+/** Options of {@link SSDLoss.forward}. */
+export interface ForwardOptions {
+  /** A weight for each row of the targets: of its default boxes' locations and classification, not of what they count. */
+  readonly targetWeights?: ArrayLike<number>;
 }
 
 /**
@@ -49,27 +94,55 @@ export interface DefaultBoxMatches {
   readonly positive: Tensor;
 }
 
+const part = <F>(name: string) => ({
+  expected: `a function, as terms.${name}() returns`,
+  example: `terms.${name}()`,
+  accepts: (value: unknown): value is F => typeof value === "function",
+});
+const weight = numberIn(0, Infinity);
 const constructorCall = new Signature<SSDLossOptions>("new SSDLoss(defaultBoxes, options)", {
   alpha: numberIn(0, 2),
   iouThreshold: numberIn(0, 1),
   negPosRatio: numberIn(0, Infinity),
+  matching: part<Matching>("bestOverlap"),
+  localisation: part<Localisation>("smoothL1"),
+  classification: part<Classification>("crossEntropy"),
+  mining: part<Mining>("hardest"),
+  normaliser: either(oneOf("imagePositives", "batchPositives", "images", "none"), callable),
+  withoutPositives: oneOf("nothing", "negatives"),
+  weights: kind("{ localisation, classification }, numbers from 0", "{ localisation: 1 }", isWeights),
 });
-const forwardCall = new Signature("SSDLoss.forward(predictions, targets)");
+const forwardCall = new Signature<ForwardOptions>("SSDLoss.forward(predictions, targets, options)", {
+  targetWeights: kind("an array of finite numbers from 0", "[1, 2]", isNumbers),
+});
 const matchCall = new Signature("SSDLoss.matchDefaultBoxes(targets, batch)");
 const batchKind = whole(1, MOST_IMAGES);
+
+function isWeights(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    Object.entries(value).every(([name, number]) =>
+      ["localisation", "classification"].includes(name) && (number === undefined || weight.accepts(number))
+    );
+}
+
+function isNumbers(value: unknown): boolean {
+  const isArray = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  return isArray && Array.from(value as unknown as ArrayLike<unknown>).every((x) => weight.accepts(x));
+}
+
 /** Larger results, half a gigabyte each of rows and of classes, are refused rather than allocated. */
 const MOST_MATCHES = 2 ** 27;
 
 /**
- * The SSD loss (Liu et al., 2016), computed as in super-gradients' `SSDLoss`: default boxes are matched to targets by
+ * The SSD loss (Liu et al., 2016). By default it is that of super-gradients' `SSDLoss`: default boxes are matched to targets by
  * IoU, localisation is smooth L1 (beta 1) over the matched boxes, classification is {@link HardMiningCrossEntropyLoss}.
  * Each image contributes `((2 - alpha) * smooth_l1 + alpha * closs) / positives`, or 0 if it has no positives; the loss
- * is the mean over images.
+ * is the mean over images. Every part can be replaced by another one of {@link terms}, or by a function of tensors of one's own.
  *
  * Only the grouping of targets runs on the host. Matching, mining, the loss and its gradients form one plan.
  * Predictions for default boxes that do not count cannot make the loss or a gradient NaN, whatever their values.
  *
- * @throws if an option is out of range.
+ * @throws if an option is out of range, or two options say the same.
  *
  * @example
  * ```ts
@@ -89,20 +162,22 @@ const MOST_MATCHES = 2 ** 27;
  * ```
  */
 export class SSDLoss {
-  /** The names of the components, in order. */
-  readonly componentNames: readonly ["smooth_l1", "closs", "Loss"] = ["smooth_l1", "closs", "Loss"];
+  /** The names of the components, in order: those of the two losses, by default `smooth_l1` and `closs`, and `Loss`. */
+  readonly componentNames: readonly [localisation: string, classification: string, total: "Loss"];
   /** The boxes that predictions are relative to. */
   readonly defaultBoxes: DefaultBoxes;
   /** Weight of classification; localisation has the weight `2 - alpha`. */
   readonly alpha: number;
-  /** A default box is positive if its IoU with a target is above this. */
+  /** A default box is positive if its IoU with a target is above this; without effect if `matching` was given. */
   readonly iouThreshold: number;
-  /** The number of negatives mined per positive. */
+  /** The number of negatives mined per positive; without effect if `mining` was given. */
   readonly negPosRatio: number;
+  readonly #parts: Parts;
 
   constructor(defaultBoxes: DefaultBoxes, options?: SSDLossOptions) {
     constructorCall.check(arguments);
     const { alpha = 1, iouThreshold = 0.5, negPosRatio = 3 } = options ?? {};
+    checkOnce(options ?? {});
     if (!(defaultBoxes instanceof DefaultBoxes)) {
       const copy = (defaultBoxes as unknown)?.constructor?.name === "DefaultBoxes";
       throw constructorCall.wrong(
@@ -115,6 +190,20 @@ export class SSDLoss {
     this.alpha = alpha;
     this.iouThreshold = iouThreshold;
     this.negPosRatio = negPosRatio;
+    this.#parts = {
+      matching: options?.matching ?? bestOverlap({ threshold: iouThreshold }),
+      localisation: options?.localisation ?? smoothL1(),
+      classification: options?.classification ?? crossEntropy(),
+      mining: options?.mining ?? hardest({ ratio: negPosRatio }),
+      normaliser: options?.normaliser ?? "imagePositives",
+      // The default mining selects nothing in an image without positives.
+      dropsEmpty: options?.mining !== undefined && options.withoutPositives !== "negatives",
+      weights: options?.weights
+        ? [options.weights.localisation ?? 1, options.weights.classification ?? 1]
+        : [2 - alpha, alpha],
+    };
+    const { localisation, classification } = this.#parts;
+    this.componentNames = [localisation.name || "localisation", classification.name || "classification", "Loss"];
   }
 
   /**
@@ -126,30 +215,94 @@ export class SSDLoss {
    * log a warning, once per process: rows of images outside the batch, which are ignored; and boxes that look like
    * corners, that is, all read as corners and one has, as centre and size, more than a quarter of its width or height
    * outside the image.
+   * @param options `targetWeights`: a weight for each row of the targets, from 0; default 1.
    * @returns the loss, a scalar, and its components, shape `[3]`, in the order of {@link SSDLoss.componentNames}, without
    * gradient.
    * @throws if predictions have the wrong shape, naming the axis, or a target is invalid, naming its row. A box is invalid
    * if it lies outside the image by more than a hundredth of it or is more than twice as large (pixels).
    */
-  forward(predictions: Predictions, targets: Targets): SSDLossResult {
+  forward(predictions: Predictions, targets: Targets, options: ForwardOptions = {}): SSDLossResult {
     forwardCall.check(arguments);
     const [locations, logits] = this.#unpack(predictions);
     const [batch, classes] = logits.shape;
     const grouped = groupTargets(forwardCall.name, targets, batch, classes - 1);
-    const matches = matchTargets(grouped, this.defaultBoxes, this.iouThreshold);
-    const { positive } = matches;
-    const positives = countPositives(positive); // [batch]
+    const matches = matchTargets(grouped, this.defaultBoxes, this.#parts.matching);
+    checkMatches(forwardCall, matches, [batch, this.defaultBoxes.count]);
+    const weight = weightsOfMatched(options.targetWeights, targets, grouped, matches);
+    const positives = countPositives(matches.positive); // [batch]
 
-    const wanted = this.defaultBoxes.encode(boxesOfMatched(grouped, matches));
-    const difference = where(unsqueeze(positive, 1), sub(locations, wanted), 0); // [batch, 4, boxes]
-    const localisation = sum(smoothL1(difference, 0, { reduction: "none" }), [1, 2]); // [batch]
+    const localisation = this.#localise(locations, grouped, matches, weight); // [batch]
     const label = classesOf(grouped, matches);
-    const classification = minedCrossEntropy(logits, label, { positive, positives, ratio: this.negPosRatio }); // [batch]
+    const classification = this.#classify({ logits, label, positive: matches.positive }, matches, positives, weight);
 
-    const weighted = add(mul(localisation, 2 - this.alpha), mul(classification, this.alpha));
-    // An image without positives has nothing to divide: both of its parts are 0.
-    const loss = mean(div(weighted, maximum(positives, 1)));
+    const [own, other] = this.#parts.weights;
+    const weighted = add(mul(localisation, own), mul(classification, other));
+    const loss = this.#normalise(
+      this.#parts.dropsEmpty ? where(greater(positives, 0), weighted, 0) : weighted,
+      positives,
+    );
     return { loss, components: detach(stack([mean(localisation), mean(classification), loss], 0)) };
+  }
+
+  /** The sum of the losses of an image's matched locations. */
+  #localise(locations: Tensor, grouped: GroupedTargets, matches: MatchingResult, weight: Tensor | null): Tensor {
+    const { defaultBoxes } = this;
+    const { positive } = matches;
+    const boxes = boxesOfMatched(grouped, matches);
+    const { localisation } = this.#parts;
+    const losses = localisation({
+      locations,
+      boxes,
+      positive,
+      defaultBoxes,
+      // Recorded for those who ask.
+      get wanted() {
+        return defaultBoxes.encode(boxes);
+      },
+      get decoded() {
+        return defaultBoxes.decode(locations);
+      },
+    });
+    const { count } = defaultBoxes;
+    const [batch] = locations.shape;
+    const each =
+      checkPart(forwardCall, "localisation", losses, { shapes: [[batch, 4, count], [batch, count]] }).shape.length ===
+        3;
+    const spread = (t: Tensor) => (each ? unsqueeze(t, 1) : t);
+    const weighted = weight ? mul(losses, spread(weight)) : losses;
+    return sum(localisation.masked ? weighted : where(spread(positive), weighted, 0), each ? [1, 2] : 1);
+  }
+
+  /** The sum of the losses of an image's positives and mined negatives. */
+  #classify(
+    context: ClassificationContext,
+    { ignored }: MatchingResult,
+    positives: Tensor,
+    weight: Tensor | null,
+  ): Tensor {
+    const { label, positive } = context;
+    const shapes = [label.shape];
+    const losses = checkPart(forwardCall, "classification", this.#parts.classification(context), { shapes });
+    const mined = this.#parts.mining({ ...context, losses: detach(losses), positives, ignored: ignored ?? null });
+    const selected = checkPart(forwardCall, "mining", mined, { shapes, dtype: "bool" });
+    return minedSum(weight ? where(positive, mul(losses, weight), losses) : losses, positive, selected);
+  }
+
+  #normalise(losses: Tensor, positives: Tensor): Tensor {
+    const { normaliser } = this.#parts;
+    switch (normaliser) {
+      // An image without positives has nothing to divide by.
+      case "imagePositives":
+        return mean(div(losses, maximum(positives, 1)));
+      case "batchPositives":
+        return div(sum(losses), maximum(sum(positives), 1));
+      case "images":
+        return mean(losses);
+      case "none":
+        return sum(losses);
+      default:
+        return checkPart(forwardCall, "normaliser", normaliser({ losses, positives }), { shapes: [[]] });
+    }
   }
 
   /**
@@ -181,7 +334,7 @@ export class SSDLoss {
       );
     }
     const grouped = groupTargets(matchCall.name, targets, images, null);
-    const matches = matchTargets(grouped, this.defaultBoxes, this.iouThreshold);
+    const matches = matchTargets(grouped, this.defaultBoxes, this.#parts.matching);
     return {
       target: where(matches.positive, ofMatched(grouped.row, matches), -1),
       label: classesOf(grouped, matches),
@@ -218,6 +371,48 @@ export class SSDLoss {
       }${turned}`,
     );
   }
+}
+
+/** The parts of a loss. */
+interface Parts {
+  readonly matching: Matching;
+  readonly localisation: Localisation;
+  readonly classification: Classification;
+  readonly mining: Mining;
+  readonly normaliser: Normaliser;
+  /** Whether images without positives may have losses, which do not count. */
+  readonly dropsEmpty: boolean;
+  /** Of localisation and classification. */
+  readonly weights: readonly [number, number];
+}
+
+/** Throws if two options say the same. */
+function checkOnce(options: SSDLossOptions): void {
+  const pairs = [["iouThreshold", "matching"], ["negPosRatio", "mining"], ["alpha", "weights"]] as const;
+  for (const [short, long] of pairs) {
+    if (options[short] !== undefined && options[long] !== undefined) {
+      throw constructorCall.error(`expected ${short} or ${long}, got both; ${long} says what ${short} would`);
+    }
+  }
+}
+
+/** The weight of each default box's target, `[batch, a]`; `null` if all are 1. */
+function weightsOfMatched(
+  weights: ArrayLike<number> | undefined,
+  targets: Targets,
+  { row }: GroupedTargets,
+  matches: MatchingResult,
+): Tensor | null {
+  if (!weights) return null;
+  const rows = countRows(forwardCall.name, targets);
+  if (weights.length !== rows) {
+    throw forwardCall.error(
+      `expected targetWeights to have one number for each of ${rows} rows, got ${weights.length}`,
+    );
+  }
+  // One more, for padding.
+  const all = tensor(Float64Array.from({ length: rows + 1 }, (_, i) => weights[i] ?? 0));
+  return ofMatched(take(all, where(greaterEqual(row, 0), row, rows)), matches);
 }
 
 /** Checks all axes but the last. */

@@ -39,6 +39,11 @@ const told = new Set<string>();
  */
 const PADDING = [-1, 0, 0, 0, 1, 1];
 
+/** The number of rows of targets. */
+export function countRows(caller: string, targets: Targets): number {
+  return readRows(caller, "targets", targets, COLUMNS).count;
+}
+
 /** The number of images that the targets refer to: the highest image index plus 1, at least 1. */
 export function imagesOf(caller: string, targets: Targets): number {
   const { data, count } = readRows(caller, "targets", targets, COLUMNS);

@@ -1,4 +1,5 @@
 /** The jobs of `npm test`: each check, and each test file in each runtime, on one pool. */
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { filesOfBrowsers, openChromium } from "./browser.ts";
 import { Pool, Times } from "./pool.ts";
@@ -66,8 +67,8 @@ export class Jobs {
     this.#options = options;
     this.#requirements = requirements;
     this.#times = new Times(join(root, ".cache", "test-times.json"), guess);
-    // CI has two cores. A soak measures memory, so it runs alone.
-    this.#pool = new Pool(options.soak ? 1 : 2, this.#times);
+    // One more than there are cores, since jobs also wait: for processes, workers and devices. A soak measures memory, so it runs alone.
+    this.#pool = new Pool(options.soak ? 1 : Math.min(availableParallelism(), 4) + 1, this.#times);
   }
 
   /** If anything is required, so are all the programs that could run it. */

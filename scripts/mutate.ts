@@ -4,11 +4,14 @@
  * run tries again only what was changed since.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Stryker } from "@stryker-mutator/core";
+import type { SampleOptions } from "./mutate/plugins.ts";
+import type { BundleOptions } from "./mutate/runner.ts";
 import { root } from "./processes.ts";
 
 interface Target {
@@ -16,29 +19,44 @@ interface Target {
   readonly mutate: readonly string[];
   /** The test files to run, the most telling first. */
   readonly tests: readonly string[];
-  /** Which of their tests to run; all where there is none. */
-  readonly pattern?: string;
+  /** Which of their tests to leave out: those that take seconds. Every change runs all that are left, until one fails. */
+  readonly skip?: string;
+  /** The device of those tests that run on each, if there are any. */
+  readonly device?: string;
+  /** The share of a property's inputs that is tried. */
+  readonly runs: number;
 }
 
 const targets: Record<string, Target> = {
-  affine: { mutate: ["core/affine.ts"], tests: ["tests/core/affine.test.ts"] },
+  affine: { mutate: ["core/affine.ts"], tests: ["tests/core/affine.test.ts"], runs: 0.25 },
   compiler: {
     mutate: ["core/plan/**/*.ts", "core/backends/{render,dialect,functions}.ts"],
-    tests: ["tests/core/plan.test.ts", "tests/ops/forward.test.ts", "tests/ops/programs.test.ts"],
-    // Kernels are what counts, and two devices without a driver run them.
-    pattern: String.raw`^(?!.*\[)|\[(float64|cpu)\]`,
+    tests: ["functions", "access", "dominators", "reductions", "loops", "plan", "store"].map((name) =>
+      `tests/core/${name}.test.ts`
+    ),
+    skip:
+      "twice the steps|for V8 to optimize|written down once|of [0-9]{4,} elements|40000|2500|a stack and its|parts of what",
+    device: "float64",
+    runs: 0.05,
   },
   numeric: {
     mutate: ["verify/differences/**/*.ts"],
-    tests: ["tests/verify/numeric.test.ts", "tests/verify/plain_cases.test.ts"],
+    tests: ["chebyshev", "line", "search", "numeric", "plain_calls", "plain_cases"].map((name) =>
+      `tests/verify/${name}.test.ts`
+    ),
+    skip:
+      "Hilbert|[0-9],000 |large logits|layer normalisation|float32 of a value|saturation|many of the first|same array",
+    runs: 0.25,
   },
 };
-/** Where the bundled tests are, in the copy of the project whose source is changed. */
-const BUNDLES = ".bundles";
+/** All tests of the target as one file, in the copy of the project whose source is changed. */
+const BUNDLE = ".bundles/tests.mjs";
 const names = Object.keys(targets);
 const usage = `Usage: npm run mutate -- <${names.join(" | ")}> [options]
 
   --mutate <path>    a file, or lines of it as in core/affine.ts:20-40, instead of all of the target; can be repeated
+  --sample <n>       tries n changes, drawn at random from all
+  --seed <text>      draws others, default 1
   --concurrency <n>  how many tests run side by side; default 1
   --force            tries everything again
   --help             prints this text`;
@@ -47,6 +65,8 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     mutate: { type: "string", multiple: true },
+    sample: { type: "string" },
+    seed: { type: "string", default: "1" },
     concurrency: { type: "string", default: "1" },
     force: { type: "boolean", default: false },
     help: { type: "boolean" },
@@ -63,56 +83,80 @@ if (positionals.length !== 1 || !Object.hasOwn(targets, name)) {
 }
 
 process.chdir(root);
+const { mutate, tests, skip = null, device, runs } = targets[name];
 // The same inputs each time: a change is judged by what it changes.
 process.env.GPUGRAD_SEED ??= "1";
-// Each property runs some hundred times. Most changes show in the first inputs, so fewer do; what survives is judged by npm test's.
-process.env.GPUGRAD_RUNS ??= "0.25";
-const { mutate, tests, pattern } = targets[name];
+// Most changes show in the first inputs. What survives is judged by as many as npm test tries.
+process.env.GPUGRAD_RUNS ??= String(runs);
+if (device !== undefined) process.env.GPUGRAD_DEVICE ??= device;
 const results = join(".cache", "mutation");
 mkdirSync(results, { recursive: true });
-// Bundles hide from Stryker which tests have changed. Where any has, what survived may not survive now.
-const state = createHash("sha256");
-for (const path of tests) state.update(readFileSync(path));
-const settings: ConstructorParameters<typeof Stryker>[0] & { tap: Record<string, unknown> } = {
+const { sample, seed } = options;
+const known = sample === undefined ? name : `${name}-${sample}-${seed}`;
+const incrementalFile = join(results, `${known}.json`);
+forgetSurvivors();
+
+/**
+ * Bundles hide from Stryker which tests have changed. Where any has, what survived may not survive now; what was found before is taken
+ * to be found still.
+ */
+function forgetSurvivors(): void {
+  const state = createHash("sha256").update(`${process.env.GPUGRAD_RUNS} ${process.env.GPUGRAD_SEED}`);
+  for (const path of tests) state.update(readFileSync(path));
+  const digest = state.digest("hex");
+  const stateFile = join(results, `${known}.tests`);
+  const isSame = existsSync(stateFile) && readFileSync(stateFile, "utf8") === digest;
+  writeFileSync(stateFile, digest);
+  if (isSame || !existsSync(incrementalFile)) return;
+  const report = JSON.parse(readFileSync(incrementalFile, "utf8")) as {
+    files: Record<string, { mutants: { status: string }[] }>;
+  };
+  for (const file of Object.values(report.files)) {
+    file.mutants = file.mutants.filter(({ status }) => status !== "Survived" && status !== "NoCoverage");
+  }
+  writeFileSync(incrementalFile, JSON.stringify(report));
+}
+
+const settings: ConstructorParameters<typeof Stryker>[0] & BundleOptions & Partial<SampleOptions> = {
   mutate: options.mutate ?? [...mutate],
-  plugins: ["@stryker-mutator/tap-runner"],
-  testRunner: "tap",
-  tap: {
-    testFiles: tests.map((path) => join(BUNDLES, path.replace(/ts$/, "mjs"))),
-    nodeArgs: [
-      "--require",
-      "{{hookFile}}",
-      "--test-reporter=tap",
-      ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
-      "{{testFile}}",
-    ],
-    forceBail: true,
-  },
-  // One file for each test file starts in a quarter of the time that loading all its sources takes.
-  buildCommand: [
-    ...[
-      "esbuild",
-      ...tests,
-      "--bundle",
-      "--platform=node",
-      "--format=esm",
-      "--packages=external",
-      "--log-level=warning",
-    ],
-    ...["--outbase=.", `--outdir=${BUNDLES}`, "--out-extension:.js=.mjs"],
-  ].join(" "),
+  plugins: [fileURLToPath(new URL("mutate/plugins.ts", import.meta.url))],
+  checkers: sample === undefined ? [] : ["sample"],
+  ...(sample === undefined ? {} : { sample: { size: Number(sample), seed } }),
+  // The plugins are in TypeScript.
+  checkerNodeArgs: ["--import", "tsx"],
+  testRunnerNodeArgs: ["--import", "tsx"],
+  testRunner: "bundle",
+  bundle: { file: BUNDLE, skip },
+  buildCommand: `node --import tsx scripts/mutate/bundle.ts ${[BUNDLE, ...tests].join(" ")}`,
   coverageAnalysis: "perTest",
+  // Each change leaves its copy of the program in memory.
+  maxTestRunnerReuse: 100,
   // A machine that is busy with other work must not pass for a test that found something.
   timeoutFactor: 3,
   timeoutMS: 20_000,
   concurrency: Number(options.concurrency),
   incremental: true,
-  incrementalFile: join(results, `${name}-${state.digest("hex").slice(0, 8)}.json`),
+  incrementalFile,
   force: options.force,
-  tempDirName: join(results, `${name}-files`),
+  tempDirName: join(results, `${known}-files`),
   ignorePatterns: [".cache", "demo/out", "docs/api", "dist"],
   reporters: ["clear-text", "progress-append-only", "html"],
   clearTextReporter: { allowColor: process.stdout.isTTY, logTests: false },
-  htmlReporter: { fileName: join(results, `${name}.html`) },
+  htmlReporter: { fileName: join(results, `${known}.html`) },
 };
-await new Stryker(settings).runMutationTest();
+const statuses = (await new Stryker(settings).runMutationTest()).map(({ status }) => status);
+const found = statuses.filter((status) => status === "Killed" || status === "Timeout").length;
+const missed = statuses.filter((status) => status === "Survived" || status === "NoCoverage").length;
+console.log(scoreText(found, found + missed));
+
+/** The share of changes that tests found; of a sample, with Wilson's interval. */
+function scoreText(found: number, tried: number): string {
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const score = `${name}: ${found} of ${tried} changes found, ${percent(found / tried)}`;
+  if (sample === undefined) return score;
+  const z = 1.96;
+  const [share, spread] = [found / tried, z * z / tried];
+  const middle = (share + spread / 2) / (1 + spread);
+  const half = Math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread);
+  return `${score} (95 %: ${percent(middle - half)} to ${percent(middle + half)}), of ${statuses.length}`;
+}

@@ -40,7 +40,7 @@ export class Times {
   }
 }
 
-/** Jobs that run on a number of lanes. */
+/** Jobs, so many of which run at once. */
 export class Pool {
   readonly #lanes: number;
   readonly #times: Times;

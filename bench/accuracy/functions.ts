@@ -18,6 +18,7 @@ import {
   iouMatrix,
   less,
   lessEqual,
+  lgamma,
   log,
   log1p,
   log2,
@@ -263,6 +264,16 @@ const settings = new Map<unknown, Settings>([
   }],
   [sqrt, { ranges: positive }],
   [log, { ranges: positive }],
+  [lgamma, {
+    byRange: true,
+    ranges: {
+      "near 0": (n) => spread(SMALLEST_NORMAL, 0.5, n, { signs: false }),
+      "0.5 to 20": (n) => even(0.5, 20, n),
+      "near 1 and 2": (n) => joined(even(1 - 2 ** -9, 1 + 2 ** -9, n), even(2 - 2 ** -9, 2 + 2 ** -9, n)),
+      "all above 0": (n) => spread(SMALLEST_NORMAL, 2 ** 119, n, { signs: false }),
+      [`${BEYOND}below 0`]: (n) => even(-20, 0, n),
+    },
+  }],
   [log2, {
     ranges: { ...positive, "powers of 2": () => Float32Array.from({ length: 254 }, (_, i) => 2 ** (i - 126)) },
   }],

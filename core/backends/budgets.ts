@@ -3,32 +3,49 @@ import type { Costs, Limits } from "../plan/costs.ts";
 import { EXACT_IN_SINGLE } from "./dialect.ts";
 
 /**
- * Chosen by measurement on WebAssembly with SIMD and two threads; lanes are loaded one by one there. Compiling a value takes some 100 µs,
- * once; software drivers of GPUs take more than twice as long for a kernel of twice the size.
+ * Costs of WebAssembly with SIMD and threads, by measurement on two cores; lanes are loaded one by one there. Plain JavaScript takes them too:
+ * `cpu` and the oracle serve to compute the same plans.
  */
 export const hostCosts: Costs = {
+  // Of kernels that copy, add and compute polynomials.
   write: 2,
   read: 4,
   beside: 1,
   wouldBe: 2,
+  // A kernel takes about 2 ms to compile, once, and a barrier in each call; a value some 100 µs, once.
   launch: 2_000_000,
   copy: 20_000,
+  // gpu.js compiles recursively, and software drivers of GPUs take more than twice as long for a kernel of twice the size.
   longestChain: 64,
   mostValues: 500,
   mostText: 8000,
   longInner: 8,
   muchGuarded: 30_000,
+  // gpu.js starts another thread for every 4096 results.
   fewResults: 512,
   enoughThreads: 4096,
   longReduction: 512,
+  // A branch is taken lane by lane.
   lazy: 12,
   longCondition: 6,
+  // Additions start in each cycle and take several.
   wait: 2,
   unrolled: 40,
 };
 
-/** Costs of shaders. Operands of comparisons are hidden from their compilers, which costs work, so conditions are repeated less. */
-export const shaderCosts: Costs = { ...hostCosts, longCondition: 3 };
+/**
+ * Costs of shaders. No GPU has been measured: where these differ from the host's, the structure of GPUs demands it, and the rest is the
+ * host's. Arithmetic is cheaper there next to memory, launches and compilation, so these plans rather have too many arrays than too few.
+ */
+export const shaderCosts: Costs = {
+  ...hostCosts,
+  // An integrated GPU runs about this many threads at a time (Intel's Xe: 96 units of 7 threads of 16 lanes), a large one ten times as many
+  // (NVIDIA's H100: 132 units of 2048); one thread alone takes as long for its loop as all of them. As on the host, an eighth of them is few.
+  fewResults: 2048,
+  enoughThreads: 16_384,
+  // Operands of comparisons are hidden from their compilers, which costs work.
+  longCondition: 3,
+};
 
 /** Limits of gpu.js on every device. */
 export const commonLimits: Omit<Limits, "name"> = {

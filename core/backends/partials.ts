@@ -61,6 +61,21 @@ const powByExponent: Derivative = ({ args: [a], result }) => ({
   times: `(${result} === 0.0 && ${a} >= 0.0 ? 0.0 : ${result} * Math.log(${a}))`,
 });
 
+/** The digamma function: its recurrence up to an argument of 12 or more, and there the series; below 0 by reflection. */
+const digamma: Derivative = ({ args: [x], writer }) => {
+  const y = writer.bind(`(${x} < 0.0 ? 1.0 - ${x} : ${x})`);
+  const z = writer.bind(`${y} + 12.0`);
+  const q = writer.bind(`1.0 / (${z} * ${z})`);
+  const passed = Array.from({ length: 12 }, (_, k) => `1.0 / (${y} + ${k}.0)`).join(" + ");
+  const series = [1 / 132, -1 / 240, 1 / 252, -1 / 120, 1 / 12].reduce(
+    (sum, c) => `(${sum} * ${q} + ${c})`,
+    "(-691.0 / 32760.0)",
+  );
+  const above = writer.bind(`Math.log(${z}) - 0.5 / ${z} - ${q} * ${series} - (${passed})`);
+  const turn = writer.bind(`${Math.PI} * (${x} - Math.floor(${x} + 0.5))`);
+  return { times: `(${x} < 0.0 ? ${above} - ${Math.PI} * Math.cos(${turn}) / Math.sin(${turn}) : ${above})` };
+};
+
 const smoothRules: Record<string, Rule> = {
   neg: smooth(minusOne),
   add: smooth(one, one),
@@ -79,6 +94,7 @@ const smoothRules: Record<string, Rule> = {
   sigmoid: bell(1, 1),
   // Of the function, not of its approximation, which is constant from 6 on.
   erf: smooth(({ args: [x] }) => ({ times: `(${2 / Math.sqrt(Math.PI)} * Math.exp(-(${x} * ${x})))` })),
+  lgamma: smooth(digamma),
   atan: smooth(({ args: [x] }) => ({ over: `(1.0 + ${x} * ${x})` })),
   pow: smooth(powByBase, powByExponent),
   // The steps and the results of reductions.

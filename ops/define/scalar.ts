@@ -200,10 +200,14 @@ export function unary(name: string, spec: UnarySpec): Unary {
 /** Defines a scalar function of one tensor that is computed as other ops but has a separate derivative. */
 export function lowered(
   name: string,
-  { lower, vjp, reference }: {
+  { lower, vjp, reference, requires, domain = {} }: {
     readonly lower: (x: Tensor) => Tensor;
     readonly vjp: Local;
     readonly reference: (x: number) => number;
+    /** The condition, in words, under which the result is finite. */
+    readonly requires?: string;
+    /** The values it is tested on, default from -3 to 3. */
+    readonly domain?: ValueSpec;
   },
 ): Unary {
   const kernel: LoweredKernel = { kind: "lowered", lower: ([x]) => lower(x) };
@@ -212,7 +216,8 @@ export function lowered(
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
     kernel,
     vjp: [chain(vjp)],
-    domain: (draw) => ({ inputs: [{ shape: draw.shape() }] }),
+    domain: (draw) => ({ inputs: [{ shape: draw.shape(), ...domain }] }),
+    requires,
     parameters: ["x"],
     reference: ([x]) => reference(x),
   });

@@ -28,6 +28,8 @@ interface Declarations {
   readonly imports: ReadonlyMap<string, Name>;
   /** Where names come from that are exported further on. */
   readonly exports: ReadonlyMap<string, Name>;
+  /** The files whose exports are exported together under a name, by that name. */
+  readonly namespaces: ReadonlyMap<string, string>;
 }
 
 const printer = ts.createPrinter({ removeComments: true });
@@ -36,8 +38,12 @@ const printer = ts.createPrinter({ removeComments: true });
 export function apiReport(folder: string, entries: Entries): string {
   const project = new Project(folder, Object.values(entries).map((entry) => join(folder, entry)));
   const shown = new Map<string, Name>();
-  const sections = Object.entries(entries).map(([title, entry]) => {
-    const exported = project.exportsOf(join(folder, entry)).map(({ as, ...name }) => {
+  const paths = Object.entries(entries).map(([title, entry]) => [title, join(folder, entry)] as const);
+  const within = paths.flatMap(([title, path]) =>
+    [...project.declarations(path).namespaces].map(([name, at]) => [`${title}: ${name}`, at] as const)
+  );
+  const sections = [...paths, ...within].map(([title, path]) => {
+    const exported = project.exportsOf(path).map(({ as, ...name }) => {
       shown.set(keyOf(name), name);
       const text = project.textOf(name);
       return { name: as, text: as === name.name ? text : `${text}\nexport { ${name.name} as ${as} };` };
@@ -125,6 +131,7 @@ function declarationsIn(path: string, file: ts.SourceFile): Declarations {
   const imports = new Map<string, Name>();
   const exports = new Map<string, Name>();
   const own = new Map<string, Name>();
+  const namespaces = new Map<string, string>();
   for (const statement of file.statements) {
     for (const name of namesOf(statement)) statements.set(name, [...statements.get(name) ?? [], statement]);
     if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) continue;
@@ -134,12 +141,14 @@ function declarationsIn(path: string, file: ts.SourceFile): Declarations {
     if (!moduleSpecifier || !ts.isStringLiteral(moduleSpecifier) || !moduleSpecifier.text.startsWith(".")) continue;
     const from = resolve(dirname(path), moduleSpecifier.text);
     if (ts.isImportDeclaration(statement)) noteNames(statement.importClause?.namedBindings, from, imports);
-    else if (statement.exportClause) noteNames(statement.exportClause, from, exports);
+    else if (statement.exportClause && ts.isNamespaceExport(statement.exportClause)) {
+      namespaces.set(statement.exportClause.name.text, from);
+    } else if (statement.exportClause) noteNames(statement.exportClause, from, exports);
     else throw new Error(`${path}: expected names in braces, got ${statement.getText(file)}`);
   }
   // Exported apart from where they are declared or imported.
   for (const [as, name] of own) exports.set(as, imports.get(name.name) ?? name);
-  return { file, statements, imports, exports };
+  return { file, statements, imports, exports, namespaces };
 }
 
 /** Notes where the names in braces come from. */

@@ -82,6 +82,7 @@ const domains: Record<string, fc.Arbitrary<number>[]> = {
   sigmoid: [between(-9, 9)],
   atan: [between(-9, 9)],
   erf: [between(-4, 4)],
+  lgamma: [fc.oneof(between(0.2, 20), between(-1.8, -1.2))],
   pow: [between(0.4, 4), signed],
   sum: [signed, signed],
   product: [signed, signed],

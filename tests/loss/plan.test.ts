@@ -25,22 +25,23 @@ function record(
 }
 
 /** Loss, components and both gradients of a batch of SSD300, on cpu, which decides in float32, unlike the oracle. */
-let reference: Promise<Float64Array[]> | null = null;
-
-function ofReference(): Promise<Float64Array[]> {
-  return reference ??= (async () => {
-    const results = record(ssd300, { batch: 8, numClasses: 80, each: 8 });
-    await realize(results, { device: "cpu" });
-    return results.map((t) => Float64Array.from(t.value!));
-  })();
+async function ofReference(batch: number): Promise<Float64Array[]> {
+  const results = record(ssd300, { batch, numClasses: 80, each: 8 });
+  await realize(results, { device: "cpu" });
+  return results.map((t) => Float64Array.from(t.value!));
 }
 
-for (const { device, on, gpu } of await devicesUnderTest()) {
+/** What is expected, by the size of the batch. */
+const references = new Map<number, Promise<Float64Array[]>>();
+
+for (const { device, on, gpu, extent } of await devicesUnderTest()) {
   if (gpu || device === "webasm") {
-    test(...on("a batch of eight images of SSD300 fits, and agrees with cpu"), async () => {
-      const results = record(ssd300, { batch: 8, numClasses: 80, each: 8 });
+    const batch = extent === "least" ? 2 : 8;
+    test(...on(`a batch of ${batch} images of SSD300 fits, and agrees with cpu`), async () => {
+      const results = record(ssd300, { batch, numClasses: 80, each: 8 });
       await realize(results, { device });
-      (await ofReference()).forEach((expected, i) => {
+      if (!references.has(batch)) references.set(batch, ofReference(batch));
+      (await references.get(batch)!).forEach((expected, i) => {
         const { value } = results[i];
         const scale = expected.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
         const wrong = expected.findIndex((x, k) => !(Math.abs(value![k] - x) <= 2e-5 * scale));
@@ -55,7 +56,8 @@ for (const { device, on, gpu } of await devicesUnderTest()) {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
       const { steps } = await inspect(record(boxes, { batch, numClasses: classes, each }), { device });
       const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
-      assert.ok(steps.length <= 30, `${steps.length} kernels\n${shown}`);
+      // GPUs have threads for long counts in two stages.
+      assert.ok(steps.length <= (gpu ? 34 : 30), `${steps.length} kernels\n${shown}`);
       for (const step of steps) {
         assert.ok(step.args.length <= 7, `${step.name} has ${step.args.length} arguments\n${step.source}`);
         assert.ok(step.iterations <= 65535, `${step.name} loops ${step.iterations} times\n${step.source}`);

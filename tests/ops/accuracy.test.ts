@@ -15,6 +15,7 @@ import {
 } from "../../bench/accuracy/functions.ts";
 import { type Figures, measureFunction, measureSpecial, text } from "../../bench/accuracy/measure.ts";
 import { toleranceOf } from "../../verify/tape/tolerances.ts";
+import { kernelsOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 
 /** The number of points per range. */
@@ -55,9 +56,9 @@ async function problemOf(special: Special, device: string, gpu: boolean): Promis
   return `${name}: [${actual.map(text).join(", ")}] instead of [${expected.map(text).join(", ")}]`;
 }
 
-for (const { device, on, single, gpu } of await devicesUnderTest()) {
+for (const { device, on, single, gpu, extent } of await devicesUnderTest()) {
   if (!single) continue;
-  for (const measured of [...exactFunctions, ...roundedFunctions, ...composites]) {
+  for (const measured of kernelsOf(extent, [...exactFunctions, ...roundedFunctions, ...composites])) {
     test(...on(`${measured.name} is within its tolerance over its whole range`), async () => {
       const figures = await measureFunction(device, measured, POINTS, (sample) => !sample.beyond);
       for (const part of figures) assertWithin(part, tolerated(measured, part.range, device));
@@ -66,7 +67,7 @@ for (const { device, on, single, gpu } of await devicesUnderTest()) {
 
   test(...on("special cases have JavaScript's result or a documented alternative"), async () => {
     const problems: (string | null)[] = [];
-    for (const special of specials) problems.push(await problemOf(special, device, gpu));
+    for (const special of kernelsOf(extent, specials)) problems.push(await problemOf(special, device, gpu));
     assert.deepEqual(problems.filter((problem) => problem !== null), []);
   });
 

@@ -12,6 +12,7 @@ import * as creation from "../../ops/creation.ts";
 import * as einsum from "../../ops/einsum.ts";
 import * as finite from "../../ops/finite.ts";
 import * as functions from "../../ops/functions.ts";
+import * as gamma from "../../ops/gamma.ts";
 import * as grad from "../../ops/grad.ts";
 import * as indexing from "../../ops/indexing.ts";
 import * as movement from "../../ops/movement.ts";
@@ -39,6 +40,7 @@ export const modules: Readonly<Record<string, object>> = {
   losses,
   einsum,
   finite,
+  gamma,
   grids,
   norms,
   convolution,

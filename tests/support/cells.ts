@@ -1,16 +1,17 @@
 /**
- * How much is tried in each cell of the table of runtimes and devices. Every property is tried in full under Node, on `float64` and `cpu`.
- * All other cells run the same recording and planning over another engine or another compiler: inputs of each kind tell whether that one
- * is right, and more of them tell nothing that Node has not.
+ * How much is tried in each cell of the table of runtimes and devices. Every property is tried in full once, under Node on `float64`.
+ * All other cells run the same recording and planning over another engine or another compiler: a few inputs of each kind tell whether
+ * that one is right, and more of them tell nothing that Node has not.
  */
 import process from "node:process";
 import { backendNamed } from "../../core/backends/list.ts";
 import { runtime } from "../../core/runtime.ts";
+import { skip } from "./skip.ts";
 
 /**
- * How much a cell tries: everything, inputs of each kind, or few, where to compile a kernel takes as long as many tests elsewhere. Least
- * are the backends of browsers whose shaders are those of headlessgl: the driver that stands in for a GPU there takes minutes for a plan
- * of the loss over few boxes, all of which is one loop.
+ * How much a cell tries: everything, inputs of each kind, few, or least, where another cell tries the same compiler or driver: WebGPU in
+ * Bun is the package that Node has, and the backends of browsers alone have the shaders of headlessgl. For the latter, the driver that
+ * stands in for a GPU takes minutes for a plan of the loss over few boxes, all of which is one loop.
  */
 export type Extent = "full" | "some" | "few" | "least";
 
@@ -18,15 +19,20 @@ export type Extent = "full" | "some" | "few" | "least";
 const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> = {
   full: [1, 1],
   some: [1 / 10, 3],
-  few: [1 / 25, 2],
+  few: [1 / 50, 1],
   least: [1 / 50, 1],
 };
 
-/** How much this runtime tries on a device, or without one. */
-export function extentOf(device?: string): Extent {
-  const backend = device === undefined ? undefined : backendNamed(device);
-  if (backend?.computesOn === "gpu") return backend.runsIn.every((place) => place === "browser") ? "least" : "few";
-  return runtime() === "node" && backend?.accuracy !== "polynomials" ? "full" : "some";
+/**
+ * How much this runtime tries on a device, or without one.
+ *
+ * @param whole the device on which a property is tried in full; a property that is not about `float64` names another.
+ */
+export function extentOf(device?: string, whole = "float64"): Extent {
+  const gpu = device !== undefined && backendNamed(device).computesOn === "gpu";
+  if (gpu && (runtime() === "bun" || backendNamed(device).runsIn.every((place) => place === "browser"))) return "least";
+  if (gpu || runtime() !== "node") return "few";
+  return device === undefined || device === whole ? "full" : "some";
 }
 
 /** How many of the inputs of a property a cell tries. */
@@ -46,4 +52,25 @@ const EXAMPLES: Readonly<Record<Extent, number>> = { full: 1, some: 4, few: 8, l
 /** The examples of a list that a cell tries: all of them, or every fourth and fewer where each is costly and stands for the others. */
 export function sampleOf<T>(extent: Extent, examples: readonly T[]): readonly T[] {
   return isSampled(extent) ? examples.filter((_, i) => i % EXAMPLES[extent] === 0) : examples;
+}
+
+/** The examples of a list that a cell tries where each costs a kernel or two: all but for `"least"`, which tries every fourth. */
+export function kernelsOf<T>(extent: Extent, examples: readonly T[]): readonly T[] {
+  return extent === "least" ? sampleOf("some", examples) : examples;
+}
+
+/** The runtimes that share what Node runs in full. */
+const OTHERS = ["deno", "bun", "browser"];
+
+/**
+ * The name and the options of a test of plain JavaScript that takes no device but the host: it runs under Node and in one other runtime,
+ * which its name decides.
+ */
+export function shared(name: string): ReturnType<typeof skip> {
+  const own = OTHERS.indexOf(runtime());
+  if (own < 0 || process.env.GPUGRAD_RUNS !== undefined) return skip(name, undefined);
+  let sum = 0;
+  for (const letter of name) sum = (31 * sum + letter.codePointAt(0)!) % 9973;
+  const mine = sum % OTHERS.length === own;
+  return skip(name, mine ? undefined : "plain JavaScript; under Node and in one other runtime");
 }

@@ -28,6 +28,14 @@ function reportOf(files: Record<string, string>): string {
   return apiReport(folder, { "it": "mod.ts" });
 }
 
+test(...skip("a report has the exports of a file that is exported under a name", elsewhere), () => {
+  const report = reportOf({
+    "mod.ts": 'export * as terms from "./terms.ts";\n',
+    "terms.ts": "export function hardest(ratio: number): Mining;\nexport type Mining = () => boolean;\n",
+  });
+  assert.match(report, /^# it: terms\n\n.*^export function hardest\(ratio: number\): Mining;/ms);
+});
+
 test(...skip("a report has functions, consts, classes and types, from where they are declared", elsewhere), () => {
   const report = reportOf({
     "mod.ts": 'export { f, type Options as FOptions } from "./f.ts";\nexport { Box, log1p } from "./through.ts";\n',

@@ -5,7 +5,6 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
-import { extentOf, sampleOf } from "../support/cells.ts";
 import { readText, root } from "../support/source.ts";
 import { skip } from "../support/skip.ts";
 
@@ -28,8 +27,13 @@ const settings = ts.parseJsonConfigFileContent(
   ts.sys,
   root,
 );
-const program = ts.createProgram(Object.values(ENTRIES).map((entry) => join(root, entry)), settings.options);
-const checker = program.getTypeChecker();
+const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
+/** Node alone reads the public API, which takes longer than all examples; the others run those of the guides. */
+const program = runtime === "node"
+  ? ts.createProgram(Object.values(ENTRIES).map((entry) => join(root, entry)), settings.options)
+  : undefined;
+const checker = program?.getTypeChecker();
+const elsewhere = program ? undefined : "under Node, which has the same compiler";
 
 /** The TypeScript blocks of a Markdown text. */
 function codeBlocks(markdown: string): string[] {
@@ -47,21 +51,28 @@ function examplesOf(declaration: ts.Node): string[] {
 }
 
 function publicNames(entry: string): Export[] {
+  if (!program || !checker) return [];
   const file = program.getSourceFile(join(root, entry));
   const module = file && checker.getSymbolAtLocation(file);
   assert.ok(module, `${entry} should export something`);
-  return checker.getExportsOfModule(module).map((exported) => {
+  return namesIn(module, "");
+}
+
+/** The exports of a module, and of the modules that it exports under a name. */
+function namesIn(module: ts.Symbol, prefix: string): Export[] {
+  return checker.getExportsOfModule(module).flatMap((exported): Export[] => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+    const name = `${prefix}${exported.name}`;
+    if (symbol.flags & ts.SymbolFlags.ValueModule) return namesIn(symbol, `${name}.`);
     const declarations = symbol.declarations ?? [];
     const isValue = (symbol.flags & ts.SymbolFlags.Value) !== 0 && declarations.length > 0;
     const type = isValue ? checker.getTypeOfSymbolAtLocation(symbol, declarations[0]) : undefined;
     const callable = type !== undefined && [...type.getCallSignatures(), ...type.getConstructSignatures()].length > 0;
-    return { name: exported.name, symbol, callable, examples: declarations.flatMap(examplesOf) };
+    return [{ name, symbol, callable, examples: declarations.flatMap(examplesOf) }];
   });
 }
 
 const names = Object.values(ENTRIES).flatMap(publicNames);
-const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 const folder = join(root, ".cache", `examples-${runtime}-${process.pid}`);
 mkdirSync(folder, { recursive: true });
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -99,18 +110,18 @@ const examples = [
   ),
 ].map(({ name, code }) => ({ name, path: write(name, code) }));
 
-test("every public name has a doc comment", () => {
+test(...skip("every public name has a doc comment", elsewhere), () => {
   const undocumented = names.filter(({ symbol }) => symbol.getDocumentationComment(checker).length === 0);
   assert.deepEqual(undocumented.map(({ name }) => name), []);
 });
 
-test("every public function and class has an example", () => {
+test(...skip("every public function and class has an example", elsewhere), () => {
   const without = names.filter(({ callable, examples }) => callable && examples.length === 0);
   assert.deepEqual(without.map(({ name }) => name), []);
 });
 
 test(
-  ...skip("every example type-checks", runtime === "node" ? undefined : "under Node, which has the same compiler"),
+  ...skip("every example type-checks", elsewhere),
   () => {
     const options = { ...settings.options, noUnusedLocals: false };
     const checked = ts.createProgram(examples.map(({ path }) => path), options, undefined, program);
@@ -123,7 +134,7 @@ test(
   },
 );
 
-for (const { name, path } of sampleOf(extentOf(), examples)) {
+for (const { name, path } of examples) {
   test(`the example of ${name} runs`, async () => {
     const { useDevice } = await import(pathToFileURL(join(root, "mod.ts")).href);
     try {

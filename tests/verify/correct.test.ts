@@ -44,6 +44,7 @@ import {
 } from "../../mod.ts";
 import { gradcheck, type GradcheckOptions, type InputLike, reportText, type TensorFunction } from "../../verify/mod.ts";
 import type { PlainFunction } from "../../verify/mod.ts";
+import { extentOf, sampleOf } from "../support/cells.ts";
 
 await useDevice("float64");
 
@@ -173,7 +174,8 @@ const right: Readonly<Record<string, Right>> = {
 };
 
 let passed = 0;
-for (const [name, { f, at, options, noise = 0, kinks = false }] of Object.entries(right)) {
+const tried = sampleOf(extentOf(), Object.entries(right));
+for (const [name, { f, at, options, noise = 0, kinks = false }] of tried) {
   test(`not called wrong: ${name} [float64]`, async () => {
     for (const seed of [1, 2, 3]) {
       const report = await gradcheck(f, at, { order: 2, ...options, seed, name });
@@ -187,7 +189,10 @@ for (const [name, { f, at, options, noise = 0, kinks = false }] of Object.entrie
   });
 }
 
+// The summary shows tests whose names begin with counts.
 const count = Object.keys(right).length;
-test(`${count} of ${count} correct functions are not called wrong`, () => {
-  assert.equal(passed, count);
-});
+if (tried.length === count) {
+  test(`${count} of ${count} correct functions are not called wrong`, () => {
+    assert.equal(passed, count);
+  });
+}

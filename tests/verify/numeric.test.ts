@@ -11,6 +11,7 @@ import {
   sizeOf,
 } from "../../verify/differences/numeric.ts";
 import { checkProperty } from "../support/property.ts";
+import { shared } from "../support/cells.ts";
 
 /** A function of one number, with its claimed derivative. */
 interface Curve {
@@ -78,17 +79,20 @@ const curves: Record<string, Curve> = {
 };
 
 for (const [name, curve] of Object.entries(curves)) {
-  test(`the derivative of ${name} is right to within its estimate, and the estimate is small [float64]`, async () => {
-    await checkProperty(numbers, (x) => {
-      const { numeric, estimate, verdict } = judge(curve, x);
-      const right = curve.slope(x);
-      assert.equal(verdict, "ok", `${numeric} +- ${estimate}, ${right} is right`);
-      assert.ok(Math.abs(numeric - right) <= estimate);
-      assert.ok(estimate <= 1e-4 * Math.max(1, Math.abs(right)), `${estimate} is not small relative to ${right}`);
-    }, { runs: 200 });
-  });
+  test(
+    ...shared(`the derivative of ${name} is right to within its estimate, and the estimate is small [float64]`),
+    async () => {
+      await checkProperty(numbers, (x) => {
+        const { numeric, estimate, verdict } = judge(curve, x);
+        const right = curve.slope(x);
+        assert.equal(verdict, "ok", `${numeric} +- ${estimate}, ${right} is right`);
+        assert.ok(Math.abs(numeric - right) <= estimate);
+        assert.ok(estimate <= 1e-4 * Math.max(1, Math.abs(right)), `${estimate} is not small relative to ${right}`);
+      }, { runs: 200 });
+    },
+  );
 
-  test(`a derivative of ${name} that is off by a thousandth is wrong [float64]`, async () => {
+  test(...shared(`a derivative of ${name} that is off by a thousandth is wrong [float64]`), async () => {
     const off = { ...curve, slope: (x: number) => 1.001 * curve.slope(x) };
     await checkProperty(numbers, (x) => {
       // For a slope of 0, a thousandth is 0 too.
@@ -98,7 +102,7 @@ for (const [name, curve] of Object.entries(curves)) {
   });
 }
 
-test("powers are right over 16 orders of magnitude [float64]", async () => {
+test(...shared("powers are right over 16 orders of magnitude [float64]"), async () => {
   const magnitude = fc.integer({ min: -80, max: 80 }).map((n) => 10 ** (n / 10));
   await checkProperty(fc.tuple(magnitude, fc.constantFrom(-2, -1, 0.5, 2, 3)), ([x, power]) => {
     const slope = (t: number) => power * t ** (power - 1);
@@ -107,13 +111,13 @@ test("powers are right over 16 orders of magnitude [float64]", async () => {
   }, { runs: 200 });
 });
 
-test("differences are divided by the actual step [float64]", () => {
+test(...shared("differences are divided by the actual step [float64]"), () => {
   // 1/3 plus a power of two is rounded; the slope must not be.
   const { numeric } = judge({ f: (x) => x, slope: () => 1 }, 1 / 3);
   assert.ok(Math.abs(numeric - 1) < 1e-13, String(numeric));
 });
 
-test("a kink counts only at the point itself, however close it lies [float64]", () => {
+test(...shared("a kink counts only at the point itself, however close it lies [float64]"), () => {
   const hinge = (at: number): Curve => ({ f: (x) => Math.abs(x - at), slope: (x) => Math.sign(x - at) });
   assert.equal(judge(hinge(1), 1).verdict, "kink");
   assert.equal(judge(hinge(0), 0).verdict, "kink");
@@ -122,12 +126,12 @@ test("a kink counts only at the point itself, however close it lies [float64]", 
   }
 });
 
-test("a jump of the second derivative is not a kink in first order [float64]", () => {
+test(...shared("a jump of the second derivative is not a kink in first order [float64]"), () => {
   const f = (x: number) => (Math.abs(x) < 1 ? x * x / 2 : Math.abs(x) - 0.5);
   assert.equal(judge({ f, slope: (x) => Math.max(-1, Math.min(1, x)) }, 1).verdict, "ok");
 });
 
-test("a derivative hidden by rounding is noise, neither right nor wrong [float64]", () => {
+test(...shared("a derivative hidden by rounding is noise, neither right nor wrong [float64]"), () => {
   // A staircase with steps of 2^-10: no step shows a slope of 1 well, and short ones show none.
   const stairs = (x: number) => Math.round(x * 1024) / 1024 + 1e-3 * Math.sin(1e5 * x);
   for (const slope of [1, 0]) {
@@ -137,7 +141,7 @@ test("a derivative hidden by rounding is noise, neither right nor wrong [float64
   assert.equal(swallowed.verdict, "noise");
 });
 
-test("steps that agree by chance do not form a plateau [float64]", () => {
+test(...shared("steps that agree by chance do not form a plateau [float64]"), () => {
   // At steps of 2^-12 and 2^-11 times the size, the oscillation shows the slope 0; the real slope is its own.
   const k = Math.PI * 2 ** 13;
   const curve: Curve = { f: (x) => Math.sin(k * (x - 1)) / k, slope: () => 0, rounding: 2 ** -66 };
@@ -145,18 +149,23 @@ test("steps that agree by chance do not form a plateau [float64]", () => {
   assert.equal(judge({ ...curve, slope: (x) => Math.cos(k * (x - 1)) }, 1).verdict, "ok");
 });
 
-test("a function that does not depend on its variable has derivative 0 [float64]", () => {
+test(...shared("a function that does not depend on its variable has derivative 0 [float64]"), () => {
   assert.equal(judge({ f: () => 7, slope: () => 0 }, 1).verdict, "ok");
   assert.equal(judge({ f: () => 7, slope: () => 1 }, 1).verdict, "wrong");
 });
 
-test("an infinite or undefined derivative is wrong if the function is smooth, undecided at the end of its domain [float64]", () => {
-  assert.equal(judge({ f: (x) => x * x, slope: () => NaN }, 2).verdict, "wrong");
-  assert.equal(judge({ f: (x) => x * x, slope: () => Infinity }, 2).verdict, "wrong");
-  assert.equal(judge({ f: Math.sqrt, slope: () => Infinity }, 0).verdict, "noise");
-});
+test(
+  ...shared(
+    "an infinite or undefined derivative is wrong if the function is smooth, undecided at the end of its domain [float64]",
+  ),
+  () => {
+    assert.equal(judge({ f: (x) => x * x, slope: () => NaN }, 2).verdict, "wrong");
+    assert.equal(judge({ f: (x) => x * x, slope: () => Infinity }, 2).verdict, "wrong");
+    assert.equal(judge({ f: Math.sqrt, slope: () => Infinity }, 0).verdict, "noise");
+  },
+);
 
-test("float32 decides what it can [float64]", async () => {
+test(...shared("float32 decides what it can [float64]"), async () => {
   const square: Curve = { f: (x) => Math.fround(x * x), slope: (x) => 2 * x, single: true };
   await checkProperty(fc.integer({ min: 1, max: 1000 }), (n) => {
     const x = Math.fround(n / 100);
@@ -167,7 +176,7 @@ test("float32 decides what it can [float64]", async () => {
   assert.equal(judge({ f: (x) => Math.fround(1e6 + x), slope: () => 1, single: true }, 0.01).verdict, "noise");
 });
 
-test("where the first steps decide, no more are taken [float64]", async () => {
+test(...shared("where the first steps decide, no more are taken [float64]"), async () => {
   const point = fc.integer({ min: 600, max: 1400 }).map((n) => n / 1024);
   for (const name of ["sin", "exp", "cube", "atan", "a line"]) {
     await checkProperty(point, (x) => {
@@ -184,33 +193,39 @@ test("where the first steps decide, no more are taken [float64]", async () => {
   }
 });
 
-test("sizes are powers of two: of the largest value, of an element, or of its variable [float64]", async () => {
-  const value = fc.oneof(numbers, fc.integer({ min: -1020, max: 1020 }).map((n) => 1.5 * 2 ** n), fc.constant(0));
-  const below = (x: number) => {
-    let power = 1;
-    while (power > Math.abs(x)) power /= 2;
-    while (power * 2 <= Math.abs(x)) power *= 2;
-    return power;
-  };
-  await checkProperty(fc.array(value, { minLength: 1, maxLength: 5 }), (values) => {
-    const largest = Math.max(...values.map(Math.abs));
-    assert.equal(scaleOf(Float64Array.from(values)), largest === 0 ? 1 : below(largest));
-    for (const x of values) assert.equal(sizeOf(x, 8), x === 0 ? 8 : below(x));
-  });
-  for (const x of [NaN, Infinity, -Infinity]) assert.equal(sizeOf(x, 8), 8);
-  // A number without an exponent of its own has the smallest one.
-  assert.equal(sizeOf(-(2 ** -1070), 8), 2 ** -1022);
-});
+test(
+  ...shared("sizes are powers of two: of the largest value, of an element, or of its variable [float64]"),
+  async () => {
+    const value = fc.oneof(numbers, fc.integer({ min: -1020, max: 1020 }).map((n) => 1.5 * 2 ** n), fc.constant(0));
+    const below = (x: number) => {
+      let power = 1;
+      while (power > Math.abs(x)) power /= 2;
+      while (power * 2 <= Math.abs(x)) power *= 2;
+      return power;
+    };
+    await checkProperty(fc.array(value, { minLength: 1, maxLength: 5 }), (values) => {
+      const largest = Math.max(...values.map(Math.abs));
+      assert.equal(scaleOf(Float64Array.from(values)), largest === 0 ? 1 : below(largest));
+      for (const x of values) assert.equal(sizeOf(x, 8), x === 0 ? 8 : below(x));
+    });
+    for (const x of [NaN, Infinity, -Infinity]) assert.equal(sizeOf(x, 8), 8);
+    // A number without an exponent of its own has the smallest one.
+    assert.equal(sizeOf(-(2 ** -1070), 8), 2 ** -1022);
+  },
+);
 
-test("a derivative of 0 is right where the terms cancel to it, as far as their rounding lets see [float64]", () => {
-  const cancels: Curve = { f: (x) => (1e6 + Math.sin(x)) - 1e6 - Math.sin(x), slope: () => 0, rounding: 1e-9 };
-  assert.equal(judge(cancels, 0.7).verdict, "noise");
-  assert.equal(judge({ ...cancels, terms: 2e6 }, 0.7).verdict, "ok");
-  // Known too badly beside the terms, or not known to be 0.
-  assert.equal(judge({ ...cancels, terms: 2e6, rounding: 1e-2 }, 0.7).verdict, "noise");
-  const slight: Curve = { f: (x) => 1e-6 * x, slope: () => 0, rounding: 1e-15, terms: 1e6 };
-  assert.equal(judge(slight, 0.7).verdict, "wrong");
-});
+test(
+  ...shared("a derivative of 0 is right where the terms cancel to it, as far as their rounding lets see [float64]"),
+  () => {
+    const cancels: Curve = { f: (x) => (1e6 + Math.sin(x)) - 1e6 - Math.sin(x), slope: () => 0, rounding: 1e-9 };
+    assert.equal(judge(cancels, 0.7).verdict, "noise");
+    assert.equal(judge({ ...cancels, terms: 2e6 }, 0.7).verdict, "ok");
+    // Known too badly beside the terms, or not known to be 0.
+    assert.equal(judge({ ...cancels, terms: 2e6, rounding: 1e-2 }, 0.7).verdict, "noise");
+    const slight: Curve = { f: (x) => 1e-6 * x, slope: () => 0, rounding: 1e-15, terms: 1e6 };
+    assert.equal(judge(slight, 0.7).verdict, "wrong");
+  },
+);
 
 /** A problem that is linear in several variables, with several weighted outputs: `outputs = matrix * values`, all in a row. */
 const linear = fc.record({
@@ -272,7 +287,7 @@ function linearProblem(
   };
 }
 
-test("sums, terms and changes along a line are those of plain loops [float64]", async () => {
+test(...shared("sums, terms and changes along a line are those of plain loops [float64]"), async () => {
   await checkProperty(linear, (drawn) => {
     const problem = linearProblem(drawn);
     const differences = new Differences(problem);
@@ -302,47 +317,50 @@ test("sums, terms and changes along a line are those of plain loops [float64]", 
   });
 });
 
-test("a line moves by its weights, and its derivative is the sum of their products with a gradient [float64]", async () => {
-  await checkProperty(linear, (drawn) => {
-    const problem = linearProblem(drawn);
-    const differences = new Differences(problem);
-    const elements = drawn.values.flatMap((list, v) => list.map((_, j) => [v, j] as const));
-    const some = elements.filter((_, i) => i % 2 === 0);
-    let turn = drawn.seed;
-    const lines: [Line, (v: number, j: number) => boolean][] = [
-      [differences.direction(() => (turn = (turn * 137 + 41) % 1009) / 1009), () => true],
-      [differences.together(some), (v, j) => some.some(([a, b]) => a === v && b === j)],
-    ];
-    const scale = scaleOf(problem.variables[0]);
-    lines.push([differences.element(0, 0, scale), (v, j) => v === 0 && j === 0]);
-    for (const [line, isMoved] of lines) {
-      const weights = line.weights();
-      let [along, squares] = [0, 0];
-      elements.forEach(([v, j]) => {
-        assert.equal(weights[v][j] !== 0, isMoved(v, j));
-        along += differences.analytic[v][j] * weights[v][j];
-        squares += (differences.analytic[v][j] * weights[v][j]) ** 2;
-      });
-      assert.ok(Math.abs(line.along(differences.analytic) - along) <= 1e-12 * Math.sqrt(squares));
-      if (line !== lines[2][0]) {
-        assert.ok(Math.abs(line.usual(differences.analytic) - Math.sqrt(squares)) <= 1e-12 * Math.sqrt(squares));
+test(
+  ...shared("a line moves by its weights, and its derivative is the sum of their products with a gradient [float64]"),
+  async () => {
+    await checkProperty(linear, (drawn) => {
+      const problem = linearProblem(drawn);
+      const differences = new Differences(problem);
+      const elements = drawn.values.flatMap((list, v) => list.map((_, j) => [v, j] as const));
+      const some = elements.filter((_, i) => i % 2 === 0);
+      let turn = drawn.seed;
+      const lines: [Line, (v: number, j: number) => boolean][] = [
+        [differences.direction(() => (turn = (turn * 137 + 41) % 1009) / 1009), () => true],
+        [differences.together(some), (v, j) => some.some(([a, b]) => a === v && b === j)],
+      ];
+      const scale = scaleOf(problem.variables[0]);
+      lines.push([differences.element(0, 0, scale), (v, j) => v === 0 && j === 0]);
+      for (const [line, isMoved] of lines) {
+        const weights = line.weights();
+        let [along, squares] = [0, 0];
+        elements.forEach(([v, j]) => {
+          assert.equal(weights[v][j] !== 0, isMoved(v, j));
+          along += differences.analytic[v][j] * weights[v][j];
+          squares += (differences.analytic[v][j] * weights[v][j]) ** 2;
+        });
+        assert.ok(Math.abs(line.along(differences.analytic) - along) <= 1e-12 * Math.sqrt(squares));
+        if (line !== lines[2][0]) {
+          assert.ok(Math.abs(line.usual(differences.analytic) - Math.sqrt(squares)) <= 1e-12 * Math.sqrt(squares));
+        }
+        line.move(0.25);
+        elements.forEach(([v, j]) => assert.equal(problem.variables[v][j], drawn.values[v][j] + 0.25 * weights[v][j]));
+        line.move(0);
       }
-      line.move(0.25);
-      elements.forEach(([v, j]) => assert.equal(problem.variables[v][j], drawn.values[v][j] + 0.25 * weights[v][j]));
-      line.move(0);
-    }
-    assert.equal(
-      lines[1][0].size,
-      Math.max(...some.map(([v, j]) => sizeOf(drawn.values[v][j], scaleOf(problem.variables[v])))),
-    );
-    for (const [v, j] of elements) {
-      const step = Math.abs(lines[0][0].weights()[v][j]) / sizeOf(drawn.values[v][j], scaleOf(problem.variables[v]));
-      assert.ok(1 <= step && step < 2, String(step));
-    }
-  });
-});
+      assert.equal(
+        lines[1][0].size,
+        Math.max(...some.map(([v, j]) => sizeOf(drawn.values[v][j], scaleOf(problem.variables[v])))),
+      );
+      for (const [v, j] of elements) {
+        const step = Math.abs(lines[0][0].weights()[v][j]) / sizeOf(drawn.values[v][j], scaleOf(problem.variables[v]));
+        assert.ok(1 <= step && step < 2, String(step));
+      }
+    });
+  },
+);
 
-test("a kink is not taken for smooth because derivatives beside it are large [float64]", () => {
+test(...shared("a kink is not taken for smooth because derivatives beside it are large [float64]"), () => {
   const variables = [Float64Array.of(2, 1)];
   const problem: Problem = {
     ...problemOf(curves["a line"], 0),
@@ -353,11 +371,14 @@ test("a kink is not taken for smooth because derivatives beside it are large [fl
   assert.deepEqual(new Differences(problem).elements(0).verdicts, ["ok", "kink"]);
 });
 
-test("the derivative at the point stays, whatever the problem writes into its arrays later [float64]", () => {
-  const problem = problemOf(curves.cube, 2);
-  const differences = new Differences(problem);
-  problem.variables[0][0] = 5;
-  problem.settle();
-  problem.evaluate();
-  assert.deepEqual([differences.analytic, differences.outputs], [[Float64Array.of(12)], [Float64Array.of(8)]]);
-});
+test(
+  ...shared("the derivative at the point stays, whatever the problem writes into its arrays later [float64]"),
+  () => {
+    const problem = problemOf(curves.cube, 2);
+    const differences = new Differences(problem);
+    problem.variables[0][0] = 5;
+    problem.settle();
+    problem.evaluate();
+    assert.deepEqual([differences.analytic, differences.outputs], [[Float64Array.of(12)], [Float64Array.of(8)]]);
+  },
+);

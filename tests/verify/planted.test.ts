@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { extentOf, sampleOf } from "../support/cells.ts";
 import { useDevice } from "../../mod.ts";
 import { checkProperty, reportText } from "../../verify/mod.ts";
 import { planted } from "./planted.ts";
@@ -8,7 +9,8 @@ await useDevice("float64");
 
 const found: string[] = [];
 
-for (const [name, { f, inputs, op, smallest, options }] of Object.entries(planted)) {
+const tried = sampleOf(extentOf(), Object.entries(planted));
+for (const [name, { f, inputs, op, smallest, options }] of tried) {
   test(`found, named and shrunk: ${name} [${options?.device ?? "float64"}]`, async () => {
     const check = await checkProperty(f, inputs, { ...options, runs: 60, seed: 1, name });
     assert.equal(check.verdict, "wrong", "not found");
@@ -29,7 +31,10 @@ for (const [name, { f, inputs, op, smallest, options }] of Object.entries(plante
   });
 }
 
+// The summary shows tests whose names begin with counts.
 const count = Object.keys(planted).length;
-test(`${count} of ${count} planted errors are found, named and shrunk`, () => {
-  assert.deepEqual(found, Object.keys(planted));
-});
+if (tried.length === count) {
+  test(`${count} of ${count} planted errors are found, named and shrunk`, () => {
+    assert.deepEqual(found, Object.keys(planted));
+  });
+}

@@ -21,6 +21,7 @@ import {
 import { checkProperty, gradcheck, type GradcheckReport, reportText, shapes, tensors } from "../../verify/mod.ts";
 import { exponential } from "./support.ts";
 import { plantFunction } from "../support/functions.ts";
+import { shared } from "../support/cells.ts";
 
 await useDevice("float64");
 
@@ -37,7 +38,7 @@ function wrongOf({ worst }: GradcheckReport): (readonly number[])[] {
 
 describe("a tolerance that grows with the size of an array", () => {
   for (const length of [10, 1000, 5000]) {
-    test(`one element of ${length} is off by a thousandth [float64]`, async () => {
+    test(...shared(`one element of ${length} is off by a thousandth [float64]`), async () => {
       const at = length - 3;
       for (const mode of ["full", "fast"] as const) {
         const report = await gradcheck(offAt(length, at, 1e-3), [spread(length)], { mode, seed: 1, locate: false });
@@ -46,7 +47,7 @@ describe("a tolerance that grows with the size of an array", () => {
     });
   }
 
-  test("the tolerance of an element does not depend on the number of elements [float64]", async () => {
+  test(...shared("the tolerance of an element does not depend on the number of elements [float64]"), async () => {
     const estimateAt = async (length: number) => {
       const { worst } = await gradcheck((x) => sin(x), [new Float64Array(length).fill(0.7)], {
         mode: "full",
@@ -60,7 +61,7 @@ describe("a tolerance that grows with the size of an array", () => {
 });
 
 describe("a fast mode that overlooks errors", () => {
-  test("a small derivative among large ones is still tested [float64]", async () => {
+  test(...shared("a small derivative among large ones is still tested [float64]"), async () => {
     // A hundredth of a derivative that is a hundredth of the others: 1e-6 of the change along a direction.
     const weights = Array.from({ length: 500 }, (_, i) => (i === 250 ? 0.1 : 10));
     const f = (x: Tensor) => sum(mul(offAt(500, 250, 1e-2)(x), weights));
@@ -68,14 +69,14 @@ describe("a fast mode that overlooks errors", () => {
     assert.deepEqual(wrongOf(report), [[250]], reportText(report));
   });
 
-  test("errors that cancel along a direction of ones do not cancel along its own [float64]", async () => {
+  test(...shared("errors that cancel along a direction of ones do not cancel along its own [float64]"), async () => {
     const signs = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : -1));
     const f = exponential(({ cotangent, output }) => mul(cotangent, mul(output, signs)));
     const flipped = await gradcheck(f, [new Float64Array(200)], { mode: "fast", seed: 1, locate: false });
     assert.equal(flipped.verdict, "wrong");
   });
 
-  test("another seed draws other directions, the same one the same [float64]", async () => {
+  test(...shared("another seed draws other directions, the same one the same [float64]"), async () => {
     // The sum of the elements: its derivative along a direction is the sum of the moves, whatever the cotangent.
     const along = async (seed: number) => {
       const { worst } = await gradcheck((x) => sum(x), [new Float64Array(50).fill(1)], { mode: "fast", seed });
@@ -90,14 +91,14 @@ describe("a fast mode that overlooks errors", () => {
 
 describe("NaN mistaken for a number", () => {
   for (const value of [NaN, Infinity, -Infinity]) {
-    test(`a derivative of ${value} is not accepted as right [float64]`, async () => {
+    test(...shared(`a derivative of ${value} is not accepted as right [float64]`), async () => {
       const f = exponential(({ cotangent, output }) => mul(mul(cotangent, output), [1, value]));
       const { verdict, worst: [worst] } = await gradcheck(f, [[0.5, 1]], { seed: 1, locate: false });
       assert.deepEqual([verdict, worst.index, worst.verdict], ["wrong", [1], "wrong"]);
     });
   }
 
-  test("NaN on a device is not the oracle's infinity [cpu]", async () => {
+  test(...shared("NaN on a device is not the oracle's infinity [cpu]"), async () => {
     // At 0.
     const quotient = plantFunction(([x]) => `(1.0 / ${x})`, ([x]) => `(${x} / ${x})`);
     const inverse: Op = {
@@ -115,24 +116,27 @@ describe("NaN mistaken for a number", () => {
 
 describe("a step that fits one scale only", () => {
   for (const size of [1e-8, 1e-4, 1, 1e4, 1e8]) {
-    test(`a thousandth is detected at inputs of ${size}, and nothing if everything is right [float64]`, async () => {
-      const f = (rule: Op["vjp"]) => {
-        const op: Op = {
-          name: "planted",
-          infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-          kernel: { kind: "elementwise", cost: 1, expression: ([x], _, { call }) => call("mul", x, x) },
-          vjp: rule,
+    test(
+      ...shared(`a thousandth is detected at inputs of ${size}, and nothing if everything is right [float64]`),
+      async () => {
+        const f = (rule: Op["vjp"]) => {
+          const op: Op = {
+            name: "planted",
+            infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+            kernel: { kind: "elementwise", cost: 1, expression: ([x], _, { call }) => call("mul", x, x) },
+            vjp: rule,
+          };
+          return (x: Tensor) => record(op, [x]);
         };
-        return (x: Tensor) => record(op, [x]);
-      };
-      const at = [[size, -2 * size, 3 * size]];
-      const right = await gradcheck(f([({ cotangent, inputs: [x] }) => mul(cotangent, mul(2, x))]), at, { seed: 1 });
-      assert.deepEqual([right.verdict, right.counts.ok], ["ok", 3], reportText(right));
-      const wrong = await gradcheck(f([({ cotangent, inputs: [x] }) => mul(cotangent, mul(2.002, x))]), at, {
-        seed: 1,
-      });
-      assert.deepEqual([wrong.verdict, wrong.counts.wrong], ["wrong", 3], reportText(wrong));
-    });
+        const at = [[size, -2 * size, 3 * size]];
+        const right = await gradcheck(f([({ cotangent, inputs: [x] }) => mul(cotangent, mul(2, x))]), at, { seed: 1 });
+        assert.deepEqual([right.verdict, right.counts.ok], ["ok", 3], reportText(right));
+        const wrong = await gradcheck(f([({ cotangent, inputs: [x] }) => mul(cotangent, mul(2.002, x))]), at, {
+          seed: 1,
+        });
+        assert.deepEqual([wrong.verdict, wrong.counts.wrong], ["wrong", 3], reportText(wrong));
+      },
+    );
   }
 });
 
@@ -144,14 +148,14 @@ describe("shapes that nobody tried", () => {
     "broadcast and reshaped": (x) => square(reshape(broadcastTo(x, [2, ...x.shape]), [2 * x.shape[0] * x.shape[1]])),
   };
   for (const [name, f] of Object.entries(views)) {
-    test(`${name}, axes of 0 and 1 among them [float64]`, async () => {
+    test(...shared(`${name}, axes of 0 and 1 among them [float64]`), async () => {
       const matrices = tensors(shapes({ minRank: 2, maxRank: 2 }).map((shape) => [shape]));
       const { verdict, counts, report } = await checkProperty(f, matrices, { runs: 40, seed: 1, order: 2 });
       assert.equal(verdict, "ok", report ? reportText(report) : "");
       assert.equal(counts.wrong, 0);
     });
 
-    test(`${name}, with a rule that ignores the order of elements [float64]`, async () => {
+    test(...shared(`${name}, with a rule that ignores the order of elements [float64]`), async () => {
       const mixed = exponential(({ cotangent, output }) =>
         output.shape.length === 2
           ? mul(cotangent, reshape(transpose(output), output.shape))

@@ -116,8 +116,15 @@ function nearBy({ grain, size }: Line): number {
   return grain === 0 ? 1 : Math.max(size, 1);
 }
 
+/** The derivative that a ladder is compared with. */
+export interface Expected {
+  readonly analytic: number;
+  /** Whether jumps are also looked for far away, which takes longer than all steps. */
+  readonly far: boolean;
+}
+
 /** Reads a ladder. Where short and long steps contradict each other, looks for the jumps of a staircase. */
-export function readFully(line: Line, sums: Sums, ladder: Ladder, analytic: number): FullReading {
+export function readFully(line: Line, sums: Sums, ladder: Ladder, { analytic, far }: Expected): FullReading {
   const { epsilon } = sums.problem;
   const others: Reading[] = [];
   let rounded = true;
@@ -133,7 +140,7 @@ export function readFully(line: Line, sums: Sums, ladder: Ladder, analytic: numb
     };
     let jump = largestJump(jumpBeside, line, sums, { ladder, reading });
     let nature = natureOf(jump, surroundings);
-    if (jump === 0 && isOff && isWithin(largestRounding(surroundings), analytic, reading)) {
+    if (far && jump === 0 && isOff && isWithin(largestRounding(surroundings), analytic, reading)) {
       // Numbers beside which a change is lost leave smooth slopes to short steps, and are only seen far away.
       jump = largestJump(jumpFarAway, line, sums, { ladder, reading });
       nature = natureOf(jump, surroundings);

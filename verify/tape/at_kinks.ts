@@ -38,6 +38,7 @@ export function judgeKinks(judgement: Judgement, positions: readonly Position[])
 
 /** Judges elements at which many kinks meet once more, each with all others moved away: what is wrong by itself stays so. */
 export function judgeApart(judgement: Judgement, positions: readonly Position[]): void {
+  if (positions.length === 0) return;
   const { variables } = judgement.problem;
   const { differences } = judgement.judge;
   const here = variables.map((values) => values.slice());
@@ -55,7 +56,7 @@ export function judgeApart(judgement: Judgement, positions: readonly Position[])
     variables.forEach((values, l) => values.set(here[l]));
     if (place === "outside") judgement.set(at, "wrong", (low + high) / 2, (high - low) / 2 + slack);
   }
-  if (positions.length > 0) differences.settle();
+  differences.settle();
 }
 
 export function sayTangled(judgement: Judgement, tangled: readonly Position[]): void {

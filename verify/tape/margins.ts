@@ -73,7 +73,8 @@ function marginWithin(
   for (let n = 0; n < count; n++, i += stepA, j += stepB) {
     const a = va[i], b = vb[j];
     const distance = Math.abs(a - b);
-    const size = Math.max(Math.abs(a), Math.abs(b));
+    const sizeA = Math.abs(a), sizeB = Math.abs(b);
+    const size = sizeA > sizeB ? sizeA : sizeB;
     // Most are far apart and need no division.
     if ((distance >= margin * size && size > 0) || a - b === ma[i] - mb[j]) continue;
     margin = size === 0 ? 0 : distance / size;

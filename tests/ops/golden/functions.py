@@ -87,5 +87,11 @@ for size, options in [(2, {}), (3, {"stride": 1, "padding": 1}), ([3, 2], {"stri
         written = {**options, "countIncludePad": counted}
         f = lambda t: F.avg_pool2d(t, size, count_include_pad=counted, **options)
         case("avgPool2d", f, [drawn(2, 5, 4)], [size, written])
+gamma = torch.tensor([1e-5, 0.25, 0.5, 0.75, 1.25, 1.5, 1.75, 2.5, 3.25, 7.6, 8.5, 30.0, 1e4], **double)
+below = torch.tensor([-0.3, -0.7, -1.5, -2.4, -9.6], **double)
+case("lgamma", torch.lgamma, [gamma], [])
+case("lgamma", torch.lgamma, [below], [])
+case("digamma", torch.digamma, [gamma[1:]], [])
+case("digamma", torch.digamma, [below], [])
 
 print(json.dumps({"torch": torch.__version__, "cases": cases}))

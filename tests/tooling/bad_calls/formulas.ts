@@ -100,6 +100,19 @@ export const formulas: Record<string, Declared> = {
       countIncludePad: [1, "yes", null],
     }, { count_include_pad: "countIncludePad" }),
   ]],
+  polygamma: [g.polygamma, [count("order", 1), plainX]],
+  scan: [g.scan, [
+    other("step", (carry: unknown) => [carry, null], ["undefined", undefined], ["null", null], ["1", 1], [
+      "a tensor",
+      x,
+    ]),
+    other("initial", tensor(0), ["undefined", undefined], ["null", null], ["1", 1], ['"1"', "1"], [
+      "{}",
+      {},
+    ]),
+    other("xs", x, ["undefined", undefined], ["null", null], ["-1", -1], ["0.5", 0.5], ['"1"', "1"]),
+    options({ reverse: true }, { reverse: [1, "yes", null] }, { reversed: "reverse" }),
+  ]],
   gelu: [g.gelu, [plainX, options({ approximate: "tanh" }, { approximate: [true, "erf", null] })]],
   einsum: [g.einsum, [
     other("equation", "ij->i", ["undefined", undefined], ["null", null], ["1", 1], ["a tensor", x], ["[]", []]),
@@ -166,6 +179,54 @@ export const formulaRows: Row[] = [
       "too much padding",
       () => g.avgPool2d(x, 2, { padding: 2 }),
       /expected a padding of at most half a window, 1, got 2/,
+    ],
+  ),
+  ...rows(
+    "scan",
+    [
+      "xs without tensors",
+      () => g.scan(any(() => 1), x, []),
+      /expected xs to have at least one tensor; a number says how many/,
+    ],
+    [
+      "xs that is a scalar",
+      () => g.scan(any(() => 1), x, tensor(1)),
+      /expected xs with first axes of one length, got \[\]/,
+    ],
+    [
+      "xs of two lengths",
+      () => g.scan(any(() => 1), x, [x, tensor([1])]),
+      /expected xs with first axes of one length, got \[2, 3\] and, for tensor 1, \[1\]/,
+    ],
+    [
+      "a step that returns a tensor",
+      () => g.scan(any((c: unknown) => c), x, 2),
+      /expected step to return \[carry, y\]/,
+    ],
+    [
+      "a step without y",
+      () => g.scan(any((c: unknown) => [c]), x, 2),
+      /expected step to return \[carry, y\], with null for no y/,
+    ],
+    [
+      "an async step",
+      () => g.scan(any((c: unknown) => Promise.resolve([c, null])), x, 2),
+      /expected step to return \[carry, y\].*, got a promise/,
+    ],
+    [
+      "a carry that grows",
+      () => g.scan(any((c: g.Tensor) => [g.concat([c, c]), null]), x, 2),
+      /expected step to return a carry like the one before, \[2, 3\] float, got \[4, 3\] float/,
+    ],
+    [
+      "a carry that is a number",
+      () => g.scan(any(() => [1, null]), x, 2),
+      /expected the carry that step returns to be a tensor, an array of tensors, got 1/,
+    ],
+    [
+      "results that differ",
+      () => g.scan(any((c: g.Tensor, t: g.Tensor) => [g.add(c, 1), c === x ? t : null]), x, x),
+      /expected each step to return a y like the first, \[3\], got null/,
     ],
   ),
   ...rows(
