@@ -60,6 +60,7 @@ function publicNames(entry: string): Export[] {
 
 /** The exports of a module, and of the modules that it exports under a name. */
 function namesIn(module: ts.Symbol, prefix: string): Export[] {
+  if (!checker) return [];
   return checker.getExportsOfModule(module).flatMap((exported): Export[] => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     const name = `${prefix}${exported.name}`;
