@@ -102,7 +102,14 @@ const examples = [
   ...names.flatMap(({ name, examples }) =>
     examples.map((code, i) => ({ name: i === 0 ? name : `${name} ${i + 1}`, code }))
   ),
-  ...["README.md", "docs/training.md", "docs/debugging.md", "docs/verifying.md", "docs/command.md"].flatMap((file) =>
+  ...[
+    "README.md",
+    "docs/training.md",
+    "docs/debugging.md",
+    "docs/verifying.md",
+    "docs/command.md",
+    "docs/elementwise.md",
+  ].flatMap((file) =>
     codeBlocks(readText(file)).map((code, i) => ({ name: `${file.replace(".md", "")} ${i + 1}`, code }))
   ),
 ].map(({ name, code }) => ({ name, path: write(name, code) }));
