@@ -107,14 +107,17 @@ async function main(): Promise<void> {
     console.log(HELP);
     return;
   }
-  let interrupted = false;
-  // The step is finished first; a second Ctrl-C ends the process at once.
-  process.once("SIGINT", () => (interrupted = true));
+  let interrupted = 0;
+  process.on("SIGINT", () => {
+    // The step is finished first. A second Ctrl-C ends the process at once; what started it may pass on the first one once more.
+    if (interrupted > 0 && performance.now() - interrupted > 1000) process.exit(INTERRUPTED);
+    interrupted ||= performance.now();
+  });
   await startNetwork();
   const device = await useDevice(given.settings.device);
   const trained: Trained[] = [];
   for (const variant of given.variants) {
-    const result = await train(variant, given, () => interrupted);
+    const result = await train(variant, given, () => interrupted > 0);
     if (!result) {
       console.log("Interrupted; the same command goes on from here.");
       process.exitCode = INTERRUPTED;

@@ -79,7 +79,7 @@ test(
       const moved = (by: number) => weights.map((w, i) => (i === k ? w.map((v, j) => v + by * gradient[j] / norm) : w));
       const step = 1e-4;
       const slope = (value(moved(step)) - value(moved(-step))) / (2 * step);
-    assert.ok(Math.abs(slope - norm) <= 0.01 * norm, `array ${k}: slope ${slope}, norm of the gradient ${norm}`);
+      assert.ok(Math.abs(slope - norm) <= 0.01 * norm, `array ${k}: slope ${slope}, norm of the gradient ${norm}`);
     }
   },
 );
