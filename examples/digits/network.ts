@@ -22,8 +22,8 @@ export async function startNetwork(): Promise<void> {
 export const PARTS = 4 + 1 + CLASSES;
 /** For each level, the shapes of the default boxes in a cell: height in pixels, and width relative to it. */
 const SHAPES = [
-  [[15, 0.75], [15, 0.45], [15, 0.2], [20, 1], [20, 0.65], [20, 0.35]],
-  [[26, 1], [26, 0.7], [26, 0.4], [26, 0.2]],
+  [[19, 0.85], [19, 0.55], [24, 0.85], [24, 0.6], [29, 0.8], [29, 0.55]],
+  [[34, 0.9], [34, 0.7], [34, 0.55]],
 ];
 const HEAD_DEVIATION = 0.01;
 const LEVELS = SHAPES.length;
@@ -36,17 +36,21 @@ export class Network {
   readonly defaultBoxes: DefaultBoxes;
   /** The shape of each array of the weights. */
   readonly shapes: readonly (readonly number[])[];
+  readonly #blocks: readonly (readonly number[])[];
+  /** The number of layers, without heads. */
   readonly #layers: number;
 
-  /** @param channels of each layer. All but the last are followed by pooling; heads are on the last two. */
-  constructor(channels: readonly number[]) {
+  /** @param blocks the channels of the layers of each block. Between blocks is pooling; heads are on the last two blocks. */
+  constructor(blocks: readonly (readonly number[])[]) {
+    this.#blocks = blocks;
+    const channels = blocks.flat();
     this.#layers = channels.length;
-    const first = this.#layers - LEVELS;
+    const first = blocks.length - LEVELS;
     this.defaultBoxes = DefaultBoxes.from(SHAPES.flatMap((shapes, i) => boxesOf(shapes, SIDE >> (first + i))));
     const layer = (from: number, to: number) => [[3, 3, from, to], [to]];
     this.shapes = [
       ...channels.flatMap((to, i) => layer(i === 0 ? 1 : channels[i - 1], to)),
-      ...SHAPES.flatMap((shapes, i) => layer(channels[first + i], shapes.length * PARTS)),
+      ...SHAPES.flatMap((shapes, i) => layer(blocks[first + i].at(-1)!, shapes.length * PARTS)),
     ];
   }
 
@@ -90,15 +94,21 @@ export class Network {
     const convolved = (x: TF.Tensor4D, i: number) => convolve(x, weights[2 * i] as TF.Tensor4D);
     const biased = (x: TF.Tensor4D, i: number) => tf.add(x, weights[2 * i + 1]) as TF.Tensor4D;
     const pooled = (x: TF.Tensor4D) => tf.maxPool(x, 2, 2, "valid");
-    const first = this.#layers - LEVELS;
+    const heads: TF.Tensor[] = [];
     let x = pixels;
-    // Pooling first gives the same as pooling last, and leaves a quarter to do.
-    for (let i = 0; i < first; i++) x = tf.relu(biased(pooled(convolved(x, i)), i));
-    const heads = SHAPES.map((_, level) => {
-      const layer = first + level;
-      x = tf.relu(biased(convolved(level === 0 ? x : pooled(x), layer), layer));
+    let layer = 0;
+    this.#blocks.forEach((channels, i) => {
+      const level = i - (this.#blocks.length - LEVELS);
+      channels.forEach((_, k) => {
+        x = convolved(x, layer);
+        // Pooling before the bias gives the same as afterwards, and leaves a quarter to do.
+        if (level < 0 && k === channels.length - 1) x = pooled(x);
+        x = tf.relu(biased(x, layer++));
+      });
+      if (level < 0) return;
       const head = this.#layers + level;
-      return tf.reshape(biased(convolved(x, head), head), [x.shape[0], -1, PARTS]);
+      heads.push(tf.reshape(biased(convolved(x, head), head), [x.shape[0], -1, PARTS]));
+      if (level < LEVELS - 1) x = pooled(x);
     });
     return tf.transpose(tf.concat(heads, 1), [0, 2, 1]) as TF.Tensor3D;
   }
@@ -131,7 +141,7 @@ function pixelsOf(scenes: readonly Scene[]): TF.Tensor4D {
  * A convolution with filters of 3 by 3 whose gradients are convolutions, too. TensorFlow.js has no gradient by the filters in WebAssembly,
  * and is five times as slow by the input.
  */
-function convolve(x: TF.Tensor4D, filters: TF.Tensor4D): TF.Tensor4D {
+export function convolve(x: TF.Tensor4D, filters: TF.Tensor4D): TF.Tensor4D {
   const byInput = (dy: TF.Tensor4D, w: TF.Tensor4D) =>
     tf.conv2d(dy, tf.transpose(tf.reverse(w, [0, 1]), [0, 1, 3, 2]), 1, "same");
   // Channels take the place of the batch: what is summed over are scenes and places.

@@ -35,7 +35,7 @@ const last = ({ progress }: Trained): TestResult => progress.tests[progress.test
 const name = (variant: Trained, i: number) => `<b style="color: ${colour(i)}">${variant.name}</b>`;
 
 function page(variants: readonly Trained[], settings: Settings, scenes: readonly Scene[]): string {
-  const { steps, batch, seed, channels, device } = settings;
+  const { steps, batch, seed, blocks, device } = settings;
   const different = variants.length > 1 ? differences(variants.map(last), scenes).slice(0, DIFFERENT) : [];
   const shown = Array.from({ length: Math.min(SHOWN, scenes.length) }, (_, i) => i);
   const drawn = new Map([...shown, ...different.map(({ scene }) => scene)].map((i) => [i, scenes[i]]));
@@ -57,7 +57,7 @@ ${sceneImages(drawn)}
 the predictions comes back and goes into the network. All variants begin with the same weights and see the same scenes.</p>
 <ul class="facts">
 <li>${steps} steps of ${batch} scenes, seed ${seed}; layers of ${
-    channels.join(", ")
+    blocks.flat().join(", ")
   } channels; the loss on ${device}</li>
 <li>tested on ${scenes.length} scenes of digits that were not trained with</li>
 </ul>

@@ -10,7 +10,7 @@ export const CLASSES = 10;
 /** cx, cy, w, h relative to the canvas. */
 export type Box = readonly [cx: number, cy: number, w: number, h: number];
 
-/** A digit in a scene: the box encloses its ink. */
+/** A digit in a scene: the box encloses its ink, and is at least half as wide as high. */
 export interface Truth {
   readonly label: number;
   readonly box: Box;
@@ -50,11 +50,13 @@ const FAINTEST = 0.2;
 /** The share of each class's digits that is for training. */
 const TRAINING_SHARE = 0.8;
 /** How many digits a scene has, how high they are in pixels, and how bright. */
-const DIGITS = { least: 2, most: 5 };
-const HEIGHT = { least: 14, most: 28 };
+const DIGITS = { least: 2, most: 4 };
+const HEIGHT = { least: 16, most: 34 };
 const BRIGHTNESS = { least: 0.6, most: 1 };
+/** The box of a 1, which may be a single line, is at least this wide, relative to its height. */
+const NARROWEST = 0.5;
 /** The noise of the background, up to this. */
-const NOISE = 0.15;
+const NOISE = 0.1;
 /** Boxes of two digits may overlap by this share of the smaller one. */
 const MOST_OVERLAP = 0.1;
 /** A digit that finds no free place after so many tries is left out. */
@@ -87,12 +89,13 @@ export class Scenes {
       const label = Math.floor(random() * CLASSES);
       const glyph = this.#glyph(split, label, random());
       const height = Math.round(between(HEIGHT));
-      const width = Math.max(3, Math.round(glyph.width * height / glyph.height));
+      const inkWidth = Math.max(3, Math.round(glyph.width * height / glyph.height));
+      const width = Math.max(inkWidth, Math.round(NARROWEST * height));
       const place = freePlace({ width, height }, places, random);
       const brightness = between(BRIGHTNESS);
       if (!place) continue;
       places.push(place);
-      draw(pixels, glyph, place, brightness);
+      draw(pixels, glyph, { ...place, x: place.x + Math.floor((width - inkWidth) / 2), width: inkWidth }, brightness);
       truths.push({
         label,
         box: [(place.x + width / 2) / SIDE, (place.y + height / 2) / SIDE, width / SIDE, height / SIDE],

@@ -14,8 +14,8 @@ export interface Settings {
   readonly batch: number;
   /** The learning rate at its highest: it rises over the first steps, then falls to 0 along a cosine. */
   readonly rate: number;
-  /** Of the layers of the {@link Network}. */
-  readonly channels: readonly number[];
+  /** Channels of the layers of each block of the {@link Network}. */
+  readonly blocks: readonly (readonly number[])[];
   /** How often the network is tested, at equal distances, last after the last step; and on how many scenes. */
   readonly tests: number;
   readonly testScenes: number;
@@ -29,7 +29,7 @@ export const DEFAULTS: Settings = {
   steps: 400,
   batch: 16,
   rate: 2e-3,
-  channels: [16, 32, 48, 64, 64],
+  blocks: [[16], [32], [48], [64, 64], [64]],
   tests: 4,
   testScenes: 128,
   device: "webasm",
@@ -92,7 +92,7 @@ export class Training {
 
   constructor(variant: string, settings: Settings, progress?: Progress) {
     this.#settings = settings;
-    this.#network = new Network(settings.channels);
+    this.#network = new Network(settings.blocks);
     this.#loss = lossOf(variant, this.#network.defaultBoxes);
     this.#scenes = new Scenes(settings.seed);
     this.#test = testScenes(settings);
