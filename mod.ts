@@ -175,8 +175,17 @@ export {
   tversky,
   type TverskyOptions,
 } from "./loss/masks.ts";
+export {
+  type ClassAveragePrecision,
+  type Detections,
+  type MeanAveragePrecision,
+  meanAveragePrecision,
+  type MeanAveragePrecisionOptions,
+  type Truths,
+} from "./loss/average_precision.ts";
 export { batchedNms, nms } from "./loss/nms.ts";
 export type { Numbers } from "./loss/host.ts";
+export { detect, type Detected, type DetectOptions } from "./loss/detect.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
 export * as terms from "./loss/terms.ts";
 export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.ts";
@@ -194,10 +203,10 @@ export {
   type ComponentWeights,
   type DefaultBoxMatches,
   type ForwardOptions,
-  type Predictions,
   SSDLoss,
   type SSDLossOptions,
   type SSDLossResult,
 } from "./loss/ssd_loss.ts";
+export type { Predictions } from "./loss/predictions.ts";
 export type { Rows } from "./loss/rows.ts";
 export type { Targets } from "./loss/targets.ts";

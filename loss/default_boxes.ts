@@ -316,6 +316,17 @@ export class DefaultBoxes {
   }
 }
 
+/** Throws if an argument is anything else than default boxes of this copy of the package. */
+export function checkedDefaultBoxes(call: Signature, defaultBoxes: unknown): void {
+  if (defaultBoxes instanceof DefaultBoxes) return;
+  const copy = (defaultBoxes as { constructor?: { name?: string } } | null)?.constructor?.name === "DefaultBoxes";
+  throw call.wrong(
+    "defaultBoxes",
+    copy ? "DefaultBoxes of the same copy of gpugrad" : "DefaultBoxes, made by new DefaultBoxes(layout)",
+    defaultBoxes,
+  );
+}
+
 /** Checks the arguments of the constructor. */
 function checkConfig(args: ArrayLike<unknown>, config: unknown): void {
   if (typeof config === "string" && Object.hasOwn(PRESETS, config)) {

@@ -1,7 +1,6 @@
 /** The loss of SSD object detectors. */
-import { callable, describe, either, kind, numberIn, oneOf, Signature, whole } from "../core/options.ts";
-import { formatShape } from "../core/shape.ts";
-import { Tensor } from "../core/tensor.ts";
+import { callable, either, kind, numberIn, oneOf, Signature, whole } from "../core/options.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { add, div, mul } from "../ops/arithmetic.ts";
 import { greater, greaterEqual } from "../ops/comparison.ts";
 import { tensor } from "../ops/creation.ts";
@@ -10,11 +9,12 @@ import { take } from "../ops/indexing.ts";
 import { stack, unsqueeze } from "../ops/movement.ts";
 import { mean, sum } from "../ops/reduce.ts";
 import { maximum, where } from "../ops/selection.ts";
-import { DefaultBoxes } from "./default_boxes.ts";
+import { checkedDefaultBoxes, type DefaultBoxes } from "./default_boxes.ts";
 import { bestOverlap, type Matching, type MatchingResult } from "./matchers.ts";
 import { boxesOfMatched, classesOf, matchTargets, ofMatched } from "./matching.ts";
 import { countPositives, minedSum } from "./mining.ts";
 import { checkMatches, checkPart } from "./parts.ts";
+import { type Predictions, unpackPredictions } from "./predictions.ts";
 import { countRows, type GroupedTargets, groupTargets, imagesOf, MOST_IMAGES, type Targets } from "./targets.ts";
 import {
   type Classification,
@@ -67,12 +67,6 @@ export interface ForwardOptions {
   /** A weight for each row of the targets: of its default boxes' locations and classification, not of what they count. */
   readonly targetWeights?: ArrayLike<number>;
 }
-
-/**
- * A network's predictions: locations `[batch, 4, boxes]` and logits `[batch, classes + 1, boxes]`; or a pair of
- * anything and these two, the form that networks return in validation mode.
- */
-export type Predictions = readonly [locations: Tensor, logits: Tensor] | readonly [unknown, readonly [Tensor, Tensor]];
 
 /** The result of {@link SSDLoss.forward}. */
 export interface SSDLossResult {
@@ -178,14 +172,7 @@ export class SSDLoss {
     constructorCall.check(arguments);
     const { alpha = 1, iouThreshold = 0.5, negPosRatio = 3 } = options ?? {};
     checkOnce(options ?? {});
-    if (!(defaultBoxes instanceof DefaultBoxes)) {
-      const copy = (defaultBoxes as unknown)?.constructor?.name === "DefaultBoxes";
-      throw constructorCall.wrong(
-        "defaultBoxes",
-        copy ? "DefaultBoxes of the same copy of gpugrad" : "DefaultBoxes, made by new DefaultBoxes(layout)",
-        defaultBoxes,
-      );
-    }
+    checkedDefaultBoxes(constructorCall, defaultBoxes);
     this.defaultBoxes = defaultBoxes;
     this.alpha = alpha;
     this.iouThreshold = iouThreshold;
@@ -223,7 +210,7 @@ export class SSDLoss {
    */
   forward(predictions: Predictions, targets: Targets, options: ForwardOptions = {}): SSDLossResult {
     forwardCall.check(arguments);
-    const [locations, logits] = this.#unpack(predictions);
+    const [locations, logits] = unpackPredictions(forwardCall, predictions, this.defaultBoxes.count);
     const [batch, classes] = logits.shape;
     const grouped = groupTargets(forwardCall.name, targets, batch, classes - 1);
     const matches = matchTargets(grouped, this.defaultBoxes, this.#parts.matching);
@@ -341,36 +328,6 @@ export class SSDLoss {
       positive: matches.positive,
     };
   }
-
-  /** Unpacks and checks locations and logits. */
-  #unpack(predictions: Predictions): readonly [Tensor, Tensor] {
-    const nested = Array.isArray(predictions) && Array.isArray(predictions[1]);
-    const pair = (nested ? predictions[1] : predictions) as readonly [Tensor, Tensor];
-    if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((t) => t instanceof Tensor)) {
-      throw forwardCall.error(
-        "expected predictions to be [locations, logits] or [anything, [locations, logits]], both tensors, got " +
-          describe(predictions),
-      );
-    }
-    const [locations, logits] = pair;
-    this.#check("locations", locations, "[batch, 4, boxes]");
-    this.#check("logits", logits, "[batch, classes + 1, boxes]");
-    checkAxes(locations, logits);
-    return pair;
-  }
-
-  #check(name: string, { shape, dtype }: Tensor, layout: string): void {
-    const { count } = this.defaultBoxes;
-    if (dtype !== "float") throw forwardCall.error(`expected ${name} of dtype float, got ${dtype}`);
-    if (shape.length !== 3) throw forwardCall.error(`expected ${name} of shape ${layout}, got ${formatShape(shape)}`);
-    if (shape[2] === count) return;
-    const turned = shape[1] === count ? `; for [batch, boxes, ...] write transpose(${name}, [0, 2, 1])` : "";
-    throw forwardCall.error(
-      `expected axis 2 of ${name} to be ${count}, the number of default boxes, got ${shape[2]} in shape ${
-        formatShape(shape)
-      }${turned}`,
-    );
-  }
 }
 
 /** The parts of a loss. */
@@ -413,24 +370,4 @@ function weightsOfMatched(
   // One more, for padding.
   const all = tensor(Float64Array.from({ length: rows + 1 }, (_, i) => weights[i] ?? 0));
   return ofMatched(take(all, where(greaterEqual(row, 0), row, rows)), matches);
-}
-
-/** Checks all axes but the last. */
-function checkAxes({ shape: locations }: Tensor, { shape: logits }: Tensor): void {
-  if (locations[1] !== 4) {
-    const swapped = logits[1] === 4 ? "; are the predictions [logits, locations]?" : "";
-    throw forwardCall.error(
-      `expected axis 1 of locations to be 4, got ${locations[1]} in shape ${formatShape(locations)}${swapped}`,
-    );
-  }
-  if (logits[1] < 2) {
-    throw forwardCall.error(
-      `expected axis 1 of logits to be classes + 1, at least 2, got ${logits[1]} in shape ${formatShape(logits)}`,
-    );
-  }
-  if (logits[0] !== locations[0] || logits[0] < 1) {
-    throw forwardCall.error(
-      `expected axis 0 of locations and logits to be the same batch, at least 1, got ${locations[0]} and ${logits[0]}`,
-    );
-  }
 }

@@ -41,12 +41,12 @@ const targets: Record<string, Target> = {
   },
   numeric: {
     mutate: ["verify/differences/**/*.ts"],
-    tests: ["chebyshev", "line", "search", "numeric", "plain_calls", "plain_cases"].map((name) =>
+    tests: ["chebyshev", "line", "search", "findings", "numeric", "plain_calls", "plain_cases"].map((name) =>
       `tests/verify/${name}.test.ts`
     ),
     skip:
       "Hilbert|[0-9],000 |large logits|layer normalisation|float32 of a value|saturation|many of the first|same array",
-    runs: 0.25,
+    runs: 0.05,
   },
 };
 /** All tests of the target as one file, in the copy of the project whose source is changed. */
@@ -132,8 +132,8 @@ const settings: ConstructorParameters<typeof Stryker>[0] & BundleOptions & Parti
   // Each change leaves its copy of the program in memory.
   maxTestRunnerReuse: 100,
   // A machine that is busy with other work must not pass for a test that found something.
-  timeoutFactor: 3,
-  timeoutMS: 20_000,
+  timeoutFactor: 2,
+  timeoutMS: 10_000,
   concurrency: Number(options.concurrency),
   incremental: true,
   incrementalFile,

@@ -183,9 +183,12 @@ const ERF_FAR = {
   ],
 };
 
-/** A polynomial by Horner's rule: `start`, times `x` plus each coefficient in turn. */
+/**
+ * A polynomial by Horner's rule: `start`, times `x` plus each coefficient in turn. Each step has a name: SwiftShader takes four times as long
+ * to compile a nested one.
+ */
 function horner(start: Code, x: Name, coefficients: readonly number[], w: Writer): Code {
-  return coefficients.reduce((sum, c) => w.call("add", w.call("mul", sum, x), w.literal(c)), start);
+  return coefficients.reduce((sum, c) => w.bind(w.call("add", w.bind(w.call("mul", sum, x)), w.literal(c))), start);
 }
 
 type Ratio = typeof ERF_NEAR;
@@ -238,56 +241,52 @@ const STIRLING = [-3617 / 122400, 1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1
 /** Below, the logarithm of gamma is that of a number near 2, and of a product. */
 const STIRLING_FROM = 8;
 
+/** Calls whose results get names: SwiftShader does not finish compiling expressions that are nested as deeply as these. */
+function namedCalls(w: Writer): (name: string, ...args: (Code | number)[]) => Name {
+  return (name, ...args) => w.bind(w.call(name, ...args.map((x) => (typeof x === "number" ? w.literal(x) : x))));
+}
+
 /** log(gamma(y)) for y from 0. */
-function positiveLgamma(y: Name, w: Writer): Code {
-  const call = (name: string, ...args: Code[]) => w.call(name, ...args);
-  const number = (value: number) => w.literal(value);
-  const inside = w.bind(call("min", y, number(STIRLING_FROM)));
-  const n = w.bind(call("floor", call("add", inside, number(0.5))));
-  const t = w.bind(call("sub", inside, n));
-  const product = Array.from({ length: STIRLING_FROM - 2 }, (_, i) => number(i + 2)).reduce<Code>(
-    (all, k) => call("mul", all, call("select", call("less", k, n), call("add", t, k), number(1))),
-    number(1),
-  );
-  const z = w.bind(call("max", y, number(STIRLING_FROM)));
-  const isNear = w.bind(call("truth", call("less", y, number(STIRLING_FROM))));
-  const nearest = call("select", call("less", n, number(0.5)), y, product);
-  const log = w.bind(call("log", w.bind(call("select", call("holds", isNear), nearest, z))));
-  const minusLog1p = w.bind(call("neg", call("log1p", t)));
-  const core = call("mul", t, horner(number(LGAMMA_NEAR[0]), t, LGAMMA_NEAR.slice(1), w));
-  const rest = call(
-    "select",
-    call("less", n, number(1.5)),
-    call("select", call("less", n, number(0.5)), call("sub", minusLog1p, log), minusLog1p),
-    log,
-  );
-  const near = call("add", core, rest);
-  const over = w.bind(call("div", number(1), z));
-  const series = call(
-    "mul",
-    over,
-    horner(number(STIRLING[0]), w.bind(call("mul", over, over)), STIRLING.slice(1), w),
-  );
+function positiveLgamma(y: Name, w: Writer): Name {
+  const call = namedCalls(w);
+  const isBelow = (x: Code, bound: number) => w.call("less", x, w.literal(bound));
+  const polynomial = ([leading, ...others]: readonly number[], x: Name) => horner(w.literal(leading), x, others, w);
+  const inside = call("min", y, STIRLING_FROM);
+  const n = call("floor", call("add", inside, 0.5));
+  const t = call("sub", inside, n);
+  let product: Code = w.literal(1);
+  for (let k = 2; k < STIRLING_FROM; k++) {
+    product = call("mul", product, call("select", w.call("less", w.literal(k), n), call("add", t, k), 1));
+  }
+  const z = call("max", y, STIRLING_FROM);
+  const nearest = call("select", isBelow(n, 0.5), y, product);
+  const log = call("log", call("select", isBelow(y, STIRLING_FROM), nearest, z));
+  const minusLog1p = call("neg", call("log1p", t));
+  const least = call("select", isBelow(n, 0.5), call("sub", minusLog1p, log), minusLog1p);
+  const rest = call("select", isBelow(n, 1.5), least, log);
+  const near = call("add", call("mul", t, polynomial(LGAMMA_NEAR, t)), rest);
+  const over = call("div", 1, z);
+  const series = call("mul", over, polynomial(STIRLING, call("mul", over, over)));
   // Not z log z - z: infinity less infinity is NaN.
-  const main = call("mul", call("sub", z, number(0.5)), call("sub", log, number(1)));
-  const far = call("add", main, call("add", series, number(Math.log(2 * Math.PI) / 2 - 0.5)));
-  return call("select", call("holds", isNear), near, far);
+  const main = call("mul", call("sub", z, 0.5), call("sub", log, 1));
+  const far = call("add", main, call("add", series, Math.log(2 * Math.PI) / 2 - 0.5));
+  return call("select", isBelow(y, STIRLING_FROM), near, far);
 }
 
 /** The logarithm of the size of gamma. Below 0 by reflection: gamma(x) gamma(1 - x) = pi / sin(pi x). */
 const lgamma: Write = (args, w) => {
-  const call = (name: string, ...args: Code[]) => w.call(name, ...args);
-  const zero = w.literal(0);
+  const call = namedCalls(w);
   const x = w.bind(args[0]);
-  const y = w.bind(call("select", call("less", x, zero), call("sub", w.literal(1), x), x));
-  const positive = w.bind(positiveLgamma(y, w));
+  const isNegative = w.call("less", x, w.literal(0));
+  const y = call("select", isNegative, call("sub", 1, x), x);
+  const positive = positiveLgamma(y, w);
   // Beyond 2^52, and so at minus infinity, all numbers are whole.
-  const isFar = call("less", x, w.literal(-(2 ** 52)));
-  const away = w.bind(call("select", isFar, zero, call("sub", x, call("roundHalfEven", x))));
-  const sine = w.bind(call("abs", call("sin", w.bind(call("mul", away, w.literal(Math.PI))))));
-  const reflected = call("sub", call("sub", w.literal(Math.log(Math.PI)), call("log", sine)), positive);
-  const below = call("select", call("equal", sine, zero), w.literal(Infinity), reflected);
-  return call("select", call("less", x, zero), below, positive);
+  const isFar = w.call("less", x, w.literal(-(2 ** 52)));
+  const away = call("select", isFar, 0, call("sub", x, call("roundHalfEven", x)));
+  const sine = call("abs", call("sin", call("mul", away, Math.PI)));
+  const reflected = call("sub", call("sub", Math.log(Math.PI), call("log", sine)), positive);
+  const below = call("select", w.call("equal", sine, w.literal(0)), Infinity, reflected);
+  return call("select", isNegative, below, positive);
 };
 
 /** Functions as JavaScript has them; the result is rounded once unless it is composed of several. */

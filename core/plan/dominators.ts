@@ -14,7 +14,7 @@ export class Dominators {
   constructor({ nodes, outputs }: Graph) {
     const unknown = -2;
     this.#nearest = new Int32Array(nodes.length).fill(unknown);
-    this.#jump = new Int32Array(nodes.length).fill(-1);
+    this.#jump = new Int32Array(nodes.length);
     this.#depth = new Int32Array(nodes.length);
     for (const { order } of outputs) this.#nearest[order] = -1;
     for (let i = nodes.length - 1; i >= 0; i--) {

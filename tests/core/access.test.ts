@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { constant, type Index, variable } from "../../core/affine.ts";
-import { broadcastIndex, elementIndex, spread, threadIndex, tripsOf } from "../../core/plan/access.ts";
+import { add as plus, constant, type Index, variable } from "../../core/affine.ts";
+import { broadcastIndex, elementIndex, movedIndex, spread, threadIndex, tripsOf } from "../../core/plan/access.ts";
 import { float64 } from "../../core/backends/float64.ts";
 import { type Costs, mostArguments, Work } from "../../core/plan/costs.ts";
 import { buildGraph } from "../../core/plan/graph.ts";
-import type { Node } from "../../core/plan/node.ts";
+import { Node } from "../../core/plan/node.ts";
 import { Program } from "../../core/program.ts";
 import { add, exp, gather, greater, mul, relu, reshape, sum, type Tensor, tensor, where } from "../../mod.ts";
 import { randomFrom } from "../../verify/random.ts";
@@ -76,6 +76,23 @@ test("an axis of length 1 is read at 0, and those that an input lacks are left o
 test("an element of a reduction has the reduced indices and the kept ones in their places", () => {
   const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => variable(name, 0, 9, 0));
   assert.deepEqual(elementIndex([false, true, true, false], [a, b], [c, d]), [c, a, b, d]);
+});
+
+test("a movement checks those bounds of its input that its indices may be beyond, and reads nothing where all are", async () => {
+  const int = (min: number, max: number) => fc.integer({ min, max });
+  await checkProperty(fc.tuple(int(1, 9), int(1, 9), int(-12, 12)), ([length, size, shift]) => {
+    const kernel = { kind: "movement", source: ([i]: readonly Index[]) => [plus(i, constant(shift))] } as const;
+    const leaf = new Node("leaf", { kind: "leaf" }, [], { shape: [length] });
+    const moved = movedIndex(
+      new Node("shift", kernel, [leaf], { shape: [size] }),
+      kernel,
+      [variable("x", 0, size - 1, 0)],
+    );
+    const read = Array.from({ length: size }, (_, i) => i + shift);
+    const [low, high] = [read.some((i) => i < 0), read.some((i) => i >= length)];
+    if (read.every((i) => i < 0) || read.every((i) => i >= length)) assert.equal(moved, null);
+    else assert.deepEqual(moved!.bounds, low || high ? [{ axis: 0, low, high }] : []);
+  });
 });
 
 test("a loop has as many trips as accumulators fit into it, and none if that is one", () => {
@@ -171,6 +188,10 @@ test("a choice is a branch if what it guards alone costs enough", () => {
   assert.equal(isLazy(where(condition, guarded, exp(x)), EXP + 1), false);
   assert.equal(isLazy(choice, 0, named("exp")), false);
   assert.equal(isLazy(guarded, 0), false);
+  // To know that it is enough does not take all of it, which counts later.
+  const { root, work } = workOf(choice, undefined, { lazy: 1 });
+  assert.equal(work.isLazy(root), true);
+  assert.equal(work.costOf(root), costOf(choice));
 });
 
 test("a loop inside another one, or a branch that guards much, gets threads of its own", () => {

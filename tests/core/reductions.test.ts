@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { compileForHost, float64 } from "../../core/backends/float64.ts";
 import { Work } from "../../core/plan/costs.ts";
 import { buildGraph } from "../../core/plan/graph.ts";
-import { planWith } from "../../core/plan/plan.ts";
-import { argmax, argmin, max, min, prod, sum, type Tensor, tensor } from "../../mod.ts";
+import { makePlan, planWith } from "../../core/plan/plan.ts";
+import { add, arange, argmax, argmin, max, min, prod, sum, type Tensor, tensor } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
 
 type Reduce = (x: Tensor, axes: number[]) => Tensor;
@@ -89,3 +89,28 @@ for (const [name, [reduce, definition]] of Object.entries(reductions)) {
     }, { runs: 120 });
   });
 }
+
+test("a reduction is split evenly where a length allows, so that no thread compares indices", () => {
+  const stages = (n: number) => {
+    const x = tensor(new Float32Array(n));
+    return makePlan([sum(x)], [x], float64).steps.map(({ kernel }) => kernel.lines.join("\n"));
+  };
+  for (const n of [4096, 70_000, 3 * 5 * 7 * 11 * 13]) {
+    const texts = stages(n);
+    assert.ok(texts.length > 1 && texts.every((text) => !/if \(/.test(text)), `${n}:\n${texts.join("\n\n")}`);
+  }
+  // A prime has no divisors: the last part is shorter.
+  assert.match(stages(70_001)[0], /if \(/);
+});
+
+test("a progression starts where it says, and rises or falls by its steps", async () => {
+  // Whole numbers are index expressions; quarters are computed, exactly.
+  const int = fc.integer({ min: -9, max: 9 });
+  const drawn = fc.tuple(int, int.filter((step) => step !== 0), fc.integer({ min: 1, max: 9 }), fc.constantFrom(1, 4));
+  await checkProperty(drawn, ([a, b, n, parts]) => {
+    const [start, step] = [a / parts, b / parts];
+    const y = add(arange(start, start + n * step, step), 0.5);
+    const [actual] = compileForHost(makePlan([y], [], float64)).bind([]).run();
+    assert.deepEqual([...actual], Array.from({ length: n }, (_, i) => start + i * step + 0.5));
+  });
+});

@@ -170,6 +170,26 @@ test("a long computation is written down once, however small its array", () => {
   }
 });
 
+test("no chain of values that a kernel computes is longer than a backend says", async () => {
+  const drawn = fc.tuple(fc.integer({ min: 2, max: 150 }), fc.integer({ min: 4, max: 40 }), fc.nat(2));
+  await checkProperty(drawn, ([n, longest, every]) => {
+    const xs = leaves(4);
+    let y = xs[0];
+    // Values that grow, and that each step needs once or twice.
+    for (let i = 0; i < n; i++) y = i % 3 < every ? mul(y, xs[i % 4]) : add(exp(y), y);
+    const graph = graphOf(recorded([y]));
+    const stored = chooseStored(graph, { ...costs, longestChain: longest }, { ...limits, arguments: 7 });
+    const chains = new Map<unknown, number>();
+    for (const node of graph.nodes) {
+      const chain = 1 + Math.max(0, ...node.inputs.map((input) => stored.has(input) ? 0 : chains.get(input)!));
+      chains.set(node, chain);
+      // An array's own value follows those that its kernel computes for it.
+      const most = longest + (stored.has(node) ? 1 : 0);
+      assert.ok(chain <= most, `${chain} values in a row, at most ${most}`);
+    }
+  }, { runs: 40 });
+});
+
 /** Loops that are written out, by their number of steps. */
 const unrolled: Record<string, (n: number) => Tensor[]> = {
   "a recurrence": (n) => recurrence(n, (h, w, x) => tanh(add(mul(h, w), x))),

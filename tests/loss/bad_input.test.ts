@@ -176,8 +176,8 @@ test("iouMatrix refuses wrong shapes, formats and kinds", () => {
   assert.throws(() => iouMatrix(a, zeros([4])), /expected b of shape \[\.\.\., boxes, 4\], got \[4\]/);
   assert.throws(() => iouMatrix(zeros([2, 5]), a), /expected a of shape .* got \[2, 5\]/);
   assert.throws(
-    () => iouMatrix(a, a, { format: "xywh" as never }),
-    /expected format to be "xyxy" or "cxcywh", got "xywh"/,
+    () => iouMatrix(a, a, { format: "yxyx" as never }),
+    /expected format to be "xyxy", "xywh" or "cxcywh", got "yxyx"/,
   );
   assert.throws(() => iouMatrix(a, a, { kind: "eiou" as never }), /expected kind to be "iou", .* got "eiou"/);
 });

@@ -26,7 +26,11 @@ function plainLovasz(logits: readonly number[], inside: readonly boolean[]): num
   return area;
 }
 
-function plainTversky(p: readonly number[], t: readonly number[], alpha: number, beta: number, smooth: number): number {
+function plainTversky(
+  p: readonly number[],
+  t: readonly number[],
+  { alpha, beta, smooth }: { alpha: number; beta: number; smooth: number },
+): number {
   let [hit, falsePositive, falseNegative] = [0, 0, 0];
   p.forEach((x, i) => {
     hit += x * t[i];
@@ -65,7 +69,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
       const expected = [
         p.map((mask, i) => plainDice(mask, whole[i], 0.5, 1)),
         p.map((mask, i) => plainDice(mask, whole[i], 1, 2)),
-        p.map((mask, i) => plainTversky(mask, whole[i], 0.25, 0.75, 2)),
+        p.map((mask, i) => plainTversky(mask, whole[i], { alpha: 0.25, beta: 0.75, smooth: 2 })),
         x.map((mask, i) => plainLovasz(mask, t[i])),
       ];
       const names = ["dice", "dice, squared", "tversky", "lovaszHinge"];

@@ -56,14 +56,14 @@ test("nms and batchedNms agree with a plain loop, in every form of their argumen
   }, { runs: 60 });
 });
 
-test("thousands of boxes, of which hundreds are kept, are suppressed alike", async () => {
-  const count = 5000;
+test("many boxes, of which hundreds are kept, are suppressed alike", async () => {
+  const count = 1500;
   const boxes = Array.from({ length: count }, (_, i) => {
     const [x, y] = [(i * 7919) % 1000, (i * 104729) % 997];
     return [x, y, x + 40, y + 40];
   });
   const scores = boxes.map((_, i) => (i * 31) % 1000);
   const expected = plainNms(boxes, scores, scores.map(() => 0), 0.5);
-  assert.ok(expected.length > 300, `${expected.length}`);
+  assert.ok(expected.length > 200, `${expected.length}`);
   assert.deepEqual([...await nms(boxes, scores, 0.5)], expected);
 });

@@ -45,7 +45,7 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
         [each.value, ...each.gradients].forEach((expected, i) => {
           assert.deepEqual(results[i].shape, expected.shape);
           const values = numbersOf(expected);
-          const allowed = (single ? 2e-5 : 1e-12) * Math.max(1, largestOf(values.filter(Number.isFinite)));
+          const allowed = (single ? 2e-5 : each.precision) * Math.max(1, largestOf(values.filter(Number.isFinite)));
           assertClose(
             results[i].value!,
             values,

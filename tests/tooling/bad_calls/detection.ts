@@ -63,6 +63,12 @@ type Declared = readonly [fn: Callable, parameters: readonly Parameter[]];
 const logits = tensorLike("logits");
 const targets = tensorLike("targets", 1);
 
+const three = g.DefaultBoxes.from([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.5, 0.5, 1, 1]]);
+const found = [{ boxes, scores: [0.5, 0.75], labels: [0, 1] }];
+const truths = [{ boxes, labels: [0, 1] }];
+const evaluate = (more: object, objects: object = {}) =>
+  any(g.meanAveragePrecision)([{ ...found[0], ...more }], [{ ...truths[0], ...objects }]);
+
 /** Each function with its parameters; a good call uses the good value of each. */
 export const detectionSignatures: Record<string, Declared> = {
   iouLoss: [g.iouLoss, [
@@ -85,6 +91,41 @@ export const detectionSignatures: Record<string, Declared> = {
   decode: [g.decode, [tensorLike("locations", boxes), tensorLike("anchors", boxes), codingOptions]],
   nms: [g.nms, [boxRows, perBox("scores", [0.5, 0.75]), share]],
   batchedNms: [g.batchedNms, [boxRows, perBox("scores", [0.5, 0.75]), perBox("classes", [0, 1]), share]],
+  detect: [g.detect, [
+    other(
+      "predictions",
+      [zeros([1, 4, 3]), zeros([1, 3, 3])],
+      ["undefined", undefined],
+      ["null", null],
+      ["1", 1],
+      ["a tensor", zeros([1, 4, 3])],
+      ["one tensor", [zeros([1, 4, 3])]],
+      ["arrays", [[[0]], [[0]]]],
+    ),
+    other("defaultBoxes", three, ["undefined", undefined], ["null", null], ["a tensor", zeros([3, 4])], ["{}", {}]),
+    options({ perImage: 2 }, {
+      scoreThreshold: [-1, 2, NaN, "0.5"],
+      iouThreshold: [2, null],
+      perClass: [0, 1.5],
+      perImage: [0, "3"],
+      clip: [1],
+      device: ["gpu", null],
+    }, { devices: "device" }),
+  ]],
+  meanAveragePrecision: [g.meanAveragePrecision, [
+    other("detections", found, ["undefined", undefined], ["null", null], ["1", 1], ["{}", {}], [
+      "a tensor",
+      zeros([1]),
+    ]),
+    other("truths", truths, ["undefined", undefined], ["null", null], ["1", 1], ["{}", {}]),
+    options({ definition: "voc" }, {
+      thresholds: [0.5, [2], ["0.5"], null],
+      definition: ["VOC", 1],
+      format: ["yxyx"],
+      inclusive: [1],
+      imageSize: [640, [640], [640, 0]],
+    }, { threshold: "thresholds" }),
+  ]],
   dice: [g.dice, [
     tensorLike("probabilities"),
     targets,
@@ -167,6 +208,65 @@ const special: Row[] = [
     () => g.batchedNms(boxes, [1, 2], [0, 0.5], 0.5),
     /expected classes\[1\] to be a whole number, got 0.5/,
   ]),
+  ...rows(
+    "detect",
+    [
+      "another number of boxes",
+      () => g.detect([zeros([1, 4, 2]), zeros([1, 3, 2])], three),
+      /expected axis 2 of locations to be 3, the number of default boxes, got 2 in shape \[1, 4, 2\]/,
+    ],
+    [
+      "swapped",
+      () => g.detect([zeros([1, 3, 3]), zeros([1, 4, 3])], three),
+      /are the predictions \[logits, locations\]\?/,
+    ],
+  ),
+  ...rows(
+    "meanAveragePrecision",
+    ["null as an image", () => any(g.meanAveragePrecision)([null], truths), /expected detections\[0\] to be { boxes/],
+    ["null as truths", () => any(g.meanAveragePrecision)(found, [null]), /expected truths\[0\] to be { boxes/],
+    ["no truths", () => g.meanAveragePrecision(found, []), /expected truths for each of the 1 images, got 0/],
+    [
+      "no scores",
+      () => evaluate({ scores: undefined }),
+      /expected detections\[0\]\.scores to be a tensor, .*, got undefined/,
+    ],
+    [
+      "a score",
+      () => evaluate({ scores: [1] }),
+      /expected detections\[0\]\.scores to have a number for each of the 2 boxes, got 1/,
+    ],
+    [
+      "NaN as score",
+      () => evaluate({ scores: [1, NaN] }),
+      /expected detections\[0\]\.scores\[1\] to be a number, got NaN/,
+    ],
+    [
+      "half a label",
+      () => evaluate({}, { labels: [0, 0.5] }),
+      /expected truths\[0\]\.labels\[1\] to be a whole number, got 0\.5/,
+    ],
+    [
+      "NaN as corner",
+      () => evaluate({ boxes: [[0, 0, 1, NaN]] }),
+      /expected detections\[0\]\.boxes to be numbers, got NaN in row 0/,
+    ],
+    [
+      "crowd",
+      () => evaluate({}, { crowd: [true] }),
+      /expected truths\[0\]\.crowd to have a number for each of the 2 objects, got 1/,
+    ],
+    [
+      "rows of another image",
+      () => g.meanAveragePrecision(found, [[1, 0, 0.5, 0.5, 1, 1]]),
+      /from 0 to 0, got 1 in row 0/,
+    ],
+    [
+      "rows of five",
+      () => g.meanAveragePrecision(found, [[0, 0, 0.5, 0.5, 1]]),
+      /expected truths to have 6 numbers in each row/,
+    ],
+  ),
   ...rows(
     "convertBoxes",
     ["rows of five", () => g.convertBoxes(zeros([2, 5]), "xyxy", "xyxy"), /expected boxes of shape \[\.\.\., 4\], got/],
