@@ -59,7 +59,7 @@ export async function labelSmoothing(): Promise<Figure> {
 }
 
 export async function classWeights(): Promise<Figure> {
-  const counts = [30_000, 3_000, 300, 100];
+  const counts = [10_000, 3_000, 300, 100];
   const effective = counts.map((n) => (1 - 0.999 ** n) / (1 - 0.999));
   const weight = effective.map((n) => effective[0] / n);
   const at = (name: string, label: number): Promise<Curve> =>

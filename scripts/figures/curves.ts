@@ -3,8 +3,7 @@ import { grad, realize, sum, type Tensor, tensor } from "../../mod.ts";
 import type { Curve } from "./draw.ts";
 
 /** Evenly spaced numbers, both ends included, and besides them those on both sides of where there is a jump or a bend. */
-export function spaced(from: number, to: number, jumps: readonly number[] = []): number[] {
-  const count = 97;
+export function spaced(from: number, to: number, jumps: readonly number[] = [], count = 97): number[] {
   const even = Array.from({ length: count }, (_, i) => Number((from + (to - from) * i / (count - 1)).toFixed(6)));
   const besides = jumps.flatMap((at) => [at - 1e-6, at + 1e-6]);
   return [...new Set([...even, ...besides])].sort((a, b) => a - b);

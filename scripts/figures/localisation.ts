@@ -115,7 +115,7 @@ export async function boxIou(): Promise<Figure> {
     argument: "offset of the centre (widths of the box)",
     gradient: "the offset (1 / width)",
     unit: "",
-    description: "IoU losses and their gradients over the offset of a box that is lower than its target",
+    description: "IoU losses and their gradients over the offset of a box that is not as high as its target",
     curves: [
       await at("1 - IoU", "iou"),
       await at("GIoU", "giou"),

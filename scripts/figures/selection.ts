@@ -17,7 +17,7 @@ function byLogit(
 
 /** An image with one object, and one without, whose first default box is more and more mistaken for an object. */
 export async function mining(): Promise<Figure> {
-  const x = spaced(-5, 4, [-3, -2]);
+  const x = spaced(-5, 4, [-3, -2], 37);
   const row = Array.from({ length: 8 }, (_, i) => [(i + 0.5) / 8, 0.5, 1 / 8, 1 / 8]);
   const at = (name: string, options: SSDLossOptions): Promise<Curve> => {
     const criterion = new SSDLoss(DefaultBoxes.from(row), { normaliser: "batchPositives", ...options });
@@ -52,7 +52,7 @@ const easy = elsewhere.map(() => -20);
 export async function ignoreBand(): Promise<Figure> {
   const target = [0.4, 0.5, 0.3, 0.3];
   // The IoU of two equal boxes that are d widths apart is (1 - d) / (1 + d).
-  const x = spaced(0.2, 0.8, [0.4, 0.5]);
+  const x = spaced(0.2, 0.8, [0.4, 0.5], 13);
   const boxAt = (iou: number) => [0.4 + 0.3 * (1 - iou) / (1 + iou), 0.5, 0.3, 0.3];
   const at = (name: string, options: SSDLossOptions): Promise<Curve> =>
     curveByPoint(name, x, (iou) => {
@@ -76,7 +76,7 @@ export async function ignoreBand(): Promise<Figure> {
 
 /** An object that approaches another one until both overlap the same default box most. */
 export async function bipartite(): Promise<Figure> {
-  const x = spaced(0.35, 0.65, [0.5]);
+  const x = spaced(0.35, 0.65, [0.5], 13);
   const boxes = DefaultBoxes.from([[0.3, 0.5, 0.3, 0.3], [0.7, 0.5, 0.3, 0.3], ...elsewhere]);
   const at = (name: string, options: SSDLossOptions): Promise<Curve> => {
     const criterion = new SSDLoss(boxes, { weights: { localisation: 0 }, normaliser: "none", ...options });
