@@ -164,7 +164,7 @@ function lossOf(pair: Pair, kind: IouLossKind, alpha: number): Tensor {
  * @param b boxes in the same unit; broadcast with `a`.
  * @param options the measure, the format of both arguments, and how the losses are reduced. The mean over no boxes is 0.
  * @returns a scalar, or without reduction the shape of the boxes without their last axis.
- * @throws if the last axis is not 4, the shapes do not broadcast together, or an option is unknown.
+ * @throws if the last axis is not 4, the shapes do not broadcast together, or an option is unknown or of another kind.
  *
  * @example
  * ```ts
@@ -181,11 +181,14 @@ function lossOf(pair: Pair, kind: IouLossKind, alpha: number): Tensor {
  */
 export function iouLoss(a: TensorLike, b: TensorLike, options?: IouLossOptions): Tensor {
   iouLossCall.check(arguments);
-  const { kind = "iou", format = "xyxy", alpha = 3, reduction } = options ?? {};
+  const { kind = "iou", format = "xyxy", alpha, reduction } = options ?? {};
+  if (alpha !== undefined && kind !== "alphaIou") {
+    throw iouLossCall.error(`expected alpha with the kind "alphaIou" only, got it with "${kind}"`);
+  }
   const first = cast(boxesAlong(iouLossCall, "a", a), "float");
   const second = cast(boxesAlong(iouLossCall, "b", b), "float");
   broadcasting(iouLossCall, { a: first, b: second });
   const pair = measured(cornersFrom(partsOfLast(first), format), cornersFrom(partsOfLast(second), format));
-  const losses = lossOf(pair, kind, alpha);
+  const losses = lossOf(pair, kind, alpha ?? 3);
   return losses.size === 0 && reduction !== "none" ? sum(losses) : reduced(losses, reduction);
 }

@@ -33,8 +33,9 @@ export interface Curve extends Part {
 type Outcome = 1 | 0 | -1;
 
 /** Areas in square pixels, both ends included. */
-const EVERY_AREA = [0, 1e10] as const;
-const AREAS = [[0, 32 ** 2], [32 ** 2, 96 ** 2], [96 ** 2, 1e10]] as const;
+type Range = readonly [least: number, most: number];
+const EVERY_AREA: Range = [0, 1e10];
+const AREAS: readonly Range[] = [[0, 32 ** 2], [32 ** 2, 96 ** 2], [96 ** 2, 1e10]];
 /** COCO's limits of detections of a class in an image. */
 const LIMITS = [1, 10, 100] as const;
 const MOST = 100;
@@ -85,24 +86,27 @@ function sampled({ recall, precision }: ReturnType<typeof curveOf>, recalls: rea
 const RECALLS = Array.from({ length: 101 }, (_, i) => (i === 100 ? 1 : i * 0.01));
 const ELEVEN = Array.from({ length: 11 }, (_, i) => i / 10);
 
+/** A group, and which of its objects do not count; `order` has those that do first. */
+interface Sorted {
+  readonly group: Group;
+  readonly ignored: readonly boolean[];
+  readonly order: readonly number[];
+}
+
 /** Which objects do not count: crowds, and those of other sizes. */
-function ignoredBy({ crowd, truthAreas }: Group, [least, most]: readonly [number, number]): boolean[] {
-  return crowd.map((is, g) => is || truthAreas[g] < least || truthAreas[g] > most);
+function sorted(group: Group, [least, most]: Range): Sorted {
+  const ignored = group.crowd.map((is, g) => is || group.truthAreas[g] < least || group.truthAreas[g] > most);
+  const order = [...ignored.keys()].sort((a, b) => Number(ignored[a]) - Number(ignored[b]) || a - b);
+  return { group, ignored, order };
 }
 
 /**
  * Matches detections of an image by falling score. Each takes the object that it overlaps most, the last among equals, of those that
  * nothing took before; one that does not count only if there is no other.
  */
-function matched(
-  group: Group,
-  range: readonly [number, number],
-  ignored: readonly boolean[],
-  threshold: number,
-): Outcome[] {
+function matched({ group, ignored, order }: Sorted, [least, most]: Range, threshold: number): Outcome[] {
   const { overlaps, areas, crowd } = group;
   const count = crowd.length;
-  const order = [...ignored.keys()].sort((a, b) => Number(ignored[a]) - Number(ignored[b]) || a - b);
   const taken = new Array<boolean>(count).fill(false);
   return Array.from({ length: Math.min(MOST, areas.length) }, (_, d): Outcome => {
     let best = Math.min(threshold, 1 - 1e-10);
@@ -115,7 +119,7 @@ function matched(
       best = overlap;
       match = g;
     }
-    if (match < 0) return areas[d] < range[0] || areas[d] > range[1] ? -1 : 0;
+    if (match < 0) return areas[d] < least || areas[d] > most ? -1 : 0;
     taken[match] = true;
     return ignored[match] ? -1 : 1;
   });
@@ -125,16 +129,19 @@ function matched(
 export function cocoClass(groups: readonly Group[], thresholds: readonly number[]): Curve {
   const order = ordered(groups, MOST);
   const recalls: number[][] = LIMITS.map(() => []);
-  const part = (range: readonly [number, number], each: (outcomes: Outcome[][], truths: number) => void): Part => {
-    const ignored = groups.map((group) => ignoredBy(group, range));
-    const truths = ignored.reduce((sum, those) => sum + those.filter((is) => !is).length, 0);
+  const part = (range: Range, each: (outcomes: Outcome[][], truths: number) => void): Part => {
+    const all = groups.map((group) => sorted(group, range));
+    const truths = all.reduce((sum, { ignored }) => sum + ignored.filter((is) => !is).length, 0);
     const [ap, recall]: number[][] = [[], []];
+    if (truths === 0) return { truths, ap, recall };
+    // In images without objects, which are most, the threshold does not matter.
+    const empty = all.map((one) => (one.ignored.length === 0 ? matched(one, range, 1) : null));
     for (const threshold of thresholds) {
-      const outcomes = groups.map((group, i) => matched(group, range, ignored[i], threshold));
+      const outcomes = all.map((one, i) => empty[i] ?? matched(one, range, threshold));
       const curve = curveOf(order.map(({ image, place }) => outcomes[image][place]), truths);
       ap.push(sampled(curve, RECALLS));
       recall.push(curve.recall[curve.recall.length - 1] ?? 0);
-      each(outcomes, truths);
+      each(outcomes.filter((_, i) => !empty[i]), truths);
     }
     return { truths, ap, recall };
   };

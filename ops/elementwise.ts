@@ -81,14 +81,14 @@ function isRecorder(fn: object): boolean {
  * assert.deepEqual(await grad(sum(losses), x).toArray(), [0.5, 1, -1]);
  * ```
  */
-export function elementwise<A extends number[]>(
-  fn: (...args: A) => number | boolean,
+export function elementwise<F extends (...args: number[]) => number | boolean>(
+  fn: F,
   options?: ElementwiseOptions,
-): (...args: ElementwiseArguments<A>) => Tensor;
-export function elementwise<A extends (number | boolean | object | undefined)[]>(
-  fn: (...args: A) => number | boolean,
+): (...args: ElementwiseArguments<Parameters<F>>) => Tensor;
+export function elementwise<F extends (...args: never[]) => number | boolean>(
+  fn: F,
   options?: ElementwiseOptions,
-): (...args: ElementwiseArguments<A>) => Tensor;
+): (...args: ElementwiseArguments<Parameters<F>>) => Tensor;
 export function elementwise(
   fn: (...args: never[]) => number | boolean,
   options?: ElementwiseOptions,

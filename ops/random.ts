@@ -158,7 +158,8 @@ function permutation(key: Key, count: number): Tensor {
 /**
  * Random numbers that follow from a key and a position alone, by Threefry-2x32 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3,
  * 2011). The host computes them and rounds them to float32, so they are the same on every device, and those of a longer tensor begin with
- * those of a shorter one. The same key gives the same numbers: `split` and `foldIn` make new keys.
+ * those of a shorter one. The same key gives the same numbers: `split` and `foldIn` make new keys. A function
+ * for `compile` takes random numbers as an argument: those that it draws inside are drawn once.
  */
 export interface Random {
   /**

@@ -149,6 +149,7 @@ const conversions: Readonly<Record<string, (x: Value, site: Site) => Value>> = {
 /** The names that formulas may use without declaring them. */
 export const GLOBALS: readonly string[] = [
   "Math",
+  "__pow",
   "Number",
   "Boolean",
   "isNaN",
@@ -163,6 +164,9 @@ export function globalValue(name: string): Value {
   switch (name) {
     case "Math":
       return new Namespace("Math", math);
+    case "__pow":
+      // What esbuild makes of ** for targets that lack it.
+      return mathFunction("pow");
     case "NaN":
       return NaN;
     case "Infinity":

@@ -81,12 +81,13 @@ export function takeApart(pattern: Pattern, value: Value, binder: Binder): void 
 }
 
 function takeFields(pattern: ObjectPattern, value: Value, binder: Binder): void {
-  const rest = new Map(fieldsOf(value, binder.at(pattern)));
+  // The members of Math are not counted up: each is looked for.
+  const rest = new Map(value instanceof Namespace ? [] : fieldsOf(value, binder.at(pattern)));
   for (const property of pattern.properties) {
     if (property.type === "RestElement") takeApart(property.argument, rest, binder);
     else {
       const key = String(keyOf(property, binder));
-      takeApart(property.value, value instanceof Given ? value.part(key) : rest.get(key), binder);
+      takeApart(property.value, value instanceof Map ? rest.get(key) : partOf(value, key, binder.at(property)), binder);
       rest.delete(key);
     }
   }

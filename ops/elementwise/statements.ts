@@ -9,7 +9,7 @@ import type { Values } from "./state.ts";
 import { both, Callable, choose, type Condition, eitherOf, not, truthOf, type Value } from "./values.ts";
 
 /** How often a loop runs at most. */
-const LONGEST_LOOP = 4096;
+const LONGEST_LOOP = 1000;
 
 /** How many calls are open at most. */
 const DEEPEST = 200;
@@ -48,8 +48,12 @@ interface Leaving {
 interface Loop {
   readonly node: Range;
   readonly body: Statement;
-  /** Goes on to an iteration, by its number. Returns its scope, or `null` if the loop has ended. */
+  /** Goes on to an iteration, by its number. Returns its scope, or `null` if there is none. */
   advance(count: number): Scope | null;
+  /** The condition under which an iteration runs. */
+  readonly test: Expression | null;
+  /** Whether the first iteration runs without the condition. */
+  readonly runsOnce: boolean;
 }
 
 /** Runs the functions of a formula. */
@@ -156,8 +160,8 @@ export class Executor {
   }
 
   /** Leaves a function or a loop, wherever this is executed. */
-  #exit(activation: Activation, scope: Scope, exit: Pick<Exit, "kind" | "label" | "value">): false {
-    activation.exits.push({ ...exit, when: true, state: scope.shared.state.since(activation.journal) });
+  #exit(activation: Activation, scope: Scope, exit: Partial<Exit> & Pick<Exit, "kind">): false {
+    activation.exits.push({ when: true, ...exit, state: scope.shared.state.since(activation.journal) });
     return false;
   }
 
@@ -228,8 +232,7 @@ export class Executor {
     const { state } = outer.shared;
     for (let count = 0;; count++) {
       const scope = loop.advance(count);
-      if (!scope) return true;
-      if (count === LONGEST_LOOP) outer.source.fail(loop.node, `expected a loop of at most ${LONGEST_LOOP} iterations`);
+      if (!scope || !this.#goesOn(loop, scope, activation, count)) return true;
       const round: Leaving = { from: activation.exits.length, journal: state.open(), leaves };
       const isLive = this.#execute(loop.body, scope, activation);
       const isContinued = this.#settle(round, scope, activation, isLive).length > 0;
@@ -238,18 +241,35 @@ export class Executor {
     }
   }
 
+  /**
+   * Whether any element goes on to an iteration. A condition that is not known is a way out of the loop, for the elements where it fails;
+   * the loop itself ends by something that is known, as `i < 3 && x > i` does.
+   */
+  #goesOn({ node, test, runsOnce }: Loop, scope: Scope, activation: Activation, count: number): boolean {
+    if (test && (count > 0 || !runsOnce)) {
+      const truth = truthOf(this.#evaluate(test, scope), scope.at(test));
+      if (truth === false) return false;
+      if (truth !== true) this.#exit(activation, scope, { kind: "break", when: not(truth) });
+    }
+    if (count < LONGEST_LOOP) return true;
+    return scope.source.fail(
+      test ?? node,
+      `expected a loop that ends within ${LONGEST_LOOP} iterations whatever the tensors are, as i < 10 && x > i does`,
+    );
+  }
+
   /** The loop that a statement is, `null` if it is none. */
   #loopOf(node: Statement, scope: Scope): Loop | null {
-    const goesOn = (test: Expression, at: Scope) => this.#isTrue(test, at) ? at : null;
     switch (node.type) {
       case "ForStatement":
         return this.#counting(node, scope.inner());
       case "ForOfStatement":
         return this.#over(node, scope);
       case "WhileStatement":
-        return { node, body: node.body, advance: () => goesOn(node.test, scope) };
-      case "DoWhileStatement":
-        return { node, body: node.body, advance: (count) => (count === 0 ? scope : goesOn(node.test, scope)) };
+      case "DoWhileStatement": {
+        const { test, body, type } = node;
+        return { node, body, test, runsOnce: type === "DoWhileStatement", advance: () => scope };
+      }
       default:
         return null;
     }
@@ -267,6 +287,8 @@ export class Executor {
     return {
       node,
       body,
+      test: test ?? null,
+      runsOnce: false,
       advance: (count) => {
         if (count === 0) begin();
         else {
@@ -274,7 +296,7 @@ export class Executor {
           scope = scope.copy();
           if (update) this.#evaluate(update, scope);
         }
-        return !test || this.#isTrue(test, scope) ? scope : null;
+        return scope;
       },
     };
   }
@@ -285,6 +307,8 @@ export class Executor {
     return {
       node,
       body,
+      test: null,
+      runsOnce: false,
       advance: (count) => {
         if (count === elements.length) return null;
         const inner = scope.inner();
@@ -295,16 +319,6 @@ export class Executor {
         return inner;
       },
     };
-  }
-
-  /** Whether the condition of a loop holds. */
-  #isTrue(test: Expression, scope: Scope): boolean {
-    const truth = truthOf(this.#evaluate(test, scope), scope.at(test));
-    if (typeof truth === "boolean") return truth;
-    return scope.source.fail(
-      test,
-      "expected a loop whose length is known when it is recorded, got a condition that depends on a tensor",
-    );
   }
 
   #evaluate(node: Expression, scope: Scope): Value {

@@ -14,6 +14,7 @@ import {
   useDevice,
   varifocalLoss,
 } from "../../mod.ts";
+import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import golden from "./golden/torchvision.json" with { type: "json" };
@@ -114,10 +115,12 @@ for (const { device, on, extent } of await devicesUnderTest()) {
   test(...on("focal losses and gradients stay finite where probabilities round to 0 and 1"), async () => {
     const x = tensor([-2000, -120, -20, 20, 120, 2000, -2000, -120, -20, 20, 120, 2000]);
     const t = tensor([...Array(6).fill(0), ...Array(6).fill(1)]);
-    const losses = Object.values(functions).map(({ loss }) => loss(x, t, [0.5, 0.5]));
+    // All raise to powers in the same way; GPUs take long to compile each.
+    const some = Object.entries(functions).slice(0, isSampled(extent) ? 1 : undefined);
+    const losses = some.map(([, { loss }]) => loss(x, t, [0.5, 0.5]));
     const gradients = losses.map((loss) => grad(sum(loss), x));
     await realize([...losses, ...gradients], { device });
-    Object.keys(functions).forEach((name, i) => {
+    some.forEach(([name], i) => {
       for (const { value } of [losses[i], gradients[i]]) assert.ok(value!.every(Number.isFinite), `${name}: ${value}`);
       // A confident mistake costs as much as the logit says, times the weight.
       assert.ok([5, 6].every((k) => losses[i].value![k] > 100 && losses[i].value![k] <= 2000), name);

@@ -26,7 +26,9 @@ const read = ({ shape, data }: Plain, dtype: "float" | "int" = "float") => tenso
 
 for (const { device, on, single, extent } of await devicesUnderTest()) {
   for (const [name, loss] of Object.entries(losses)) {
-    const cases = sampleOf(extent, golden.cases.filter((each) => each.loss === name));
+    const all = golden.cases.filter((each) => each.loss === name);
+    // A plan of all options at once takes the drivers that stand in for GPUs in browsers minutes.
+    const cases = extent === "least" ? all.slice(0, 1) : sampleOf(extent, all);
     test(...on(`${name} with its options is PyTorch's, values and gradients`), async () => {
       assert.ok(cases.length > 0);
       for (const { inputs, options, cotangent, value, gradients } of cases) {

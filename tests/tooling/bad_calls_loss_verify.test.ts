@@ -189,7 +189,7 @@ const rows: Record<string, readonly Row[]> = {
     [() => criterion.forward(pair, [[0, 1, NaN, 0.5, 1, 1]]), /expected cx to be finite, got NaN in row 0 of targets/],
     [() => criterion.forward(pair, [[0, 1, 150, 80, 40, 30]]), /row 0 of targets, .* it looks like pixels/],
     [() => criterion.forward(pair, [[0, 2, 0.5, 0.5, 1, 1]]), /expected the label to be below 2/],
-    [() => criterion.forward(pair, [target], {}), /expected at most 2 arguments/],
+    [() => criterion.forward(pair, [target], {}, 1), /expected at most 3 arguments/],
   ],
   "SSDLoss.matchDefaultBoxes": [
     [() => criterion.matchDefaultBoxes(), /expected targets to be .*, got undefined/],

@@ -102,10 +102,17 @@ const examples = [
   ...names.flatMap(({ name, examples }) =>
     examples.map((code, i) => ({ name: i === 0 ? name : `${name} ${i + 1}`, code }))
   ),
-  ...["README.md", "docs/training.md", "docs/variants.md", "docs/debugging.md", "docs/verifying.md", "docs/command.md"]
-    .flatMap((file) =>
-      codeBlocks(readText(file)).map((code, i) => ({ name: `${file.replace(".md", "")} ${i + 1}`, code }))
-    ),
+  ...[
+    "README.md",
+    "docs/training.md",
+    "docs/variants.md",
+    "docs/debugging.md",
+    "docs/verifying.md",
+    "docs/command.md",
+    "docs/elementwise.md",
+  ].flatMap((file) =>
+    codeBlocks(readText(file)).map((code, i) => ({ name: `${file.replace(".md", "")} ${i + 1}`, code }))
+  ),
 ].map(({ name, code }) => ({ name, path: write(name, code) }));
 
 test(...skip("every public name has a doc comment", elsewhere), () => {

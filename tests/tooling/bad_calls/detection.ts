@@ -152,6 +152,11 @@ const special: Row[] = [
       /expected a and b to broadcast together, got shapes \[2, 4\] and \[3, 4\]/,
     ],
     [
+      "alpha of another kind",
+      () => g.iouLoss(boxes, boxes, { kind: "giou", alpha: 2 }),
+      /expected alpha with the kind "alphaIou" only/,
+    ],
+    [
       "a kind in place of options",
       () => g.iouLoss(boxes, boxes, any("giou")),
       /write iouLoss\(a, b, \{ kind: "giou" \}\)/,
