@@ -1,5 +1,5 @@
 /**
- * Imports point one way: mod.ts -> verify, loss -> ops -> core, and within core down the list below. Types count too.
+ * Imports point one way: mod.ts -> verify, optim, loss -> ops -> core, and within core down the list below. Types count too.
  *
  * @type {import("dependency-cruiser").IConfiguration}
  */
@@ -42,7 +42,7 @@ const core = [
 const files = (names) => `^core/(${names.join("|")})[.]ts$`;
 
 /** The folders that are published, lowest first. */
-const layers = ["^core/", "^ops/", "^(loss|verify)/", "^mod[.]ts$", "^bin/"];
+const layers = ["^core/", "^ops/", "^(loss|optim|verify)/", "^mod[.]ts$", "^bin/"];
 const published = layers.join("|");
 
 export default {
@@ -57,24 +57,17 @@ export default {
     ...layers.slice(0, -1).map((layer, i) => ({
       name: `layer-${layer.replace(/[^a-z|]/g, "").replace("|", "-")}-imports-down`,
       severity: "error",
-      comment: "Imports point one way: mod.ts -> verify, loss -> ops -> core.",
+      comment: "Imports point one way: mod.ts -> verify, optim, loss -> ops -> core.",
       from: { path: layer },
       to: { path: layers.slice(i + 1).join("|") },
     })),
-    {
-      name: "loss-without-verify",
+    ...["loss", "optim", "verify"].map((room, _, rooms) => ({
+      name: `${room}-alone`,
       severity: "error",
-      comment: "loss/ and verify/ do not know each other.",
-      from: { path: "^loss/" },
-      to: { path: "^verify/" },
-    },
-    {
-      name: "verify-without-loss",
-      severity: "error",
-      comment: "loss/ and verify/ do not know each other.",
-      from: { path: "^verify/" },
-      to: { path: "^loss/" },
-    },
+      comment: "loss/, optim/ and verify/ do not know each other.",
+      from: { path: `^${room}/` },
+      to: { path: `^(${rooms.filter((other) => other !== room).join("|")})/` },
+    })),
     {
       name: "reports-import-nothing",
       severity: "error",
@@ -114,14 +107,14 @@ export default {
       name: "only-runtime-imports-builtins",
       severity: "error",
       comment: "Everything except bin/ runs in browsers; core/runtime.ts handles the differences between runtimes.",
-      from: { path: "^(core|ops|loss|verify)/|^mod[.]ts$", pathNot: "^core/runtime[.]ts$" },
+      from: { path: "^(core|ops|loss|optim|verify)/|^mod[.]ts$", pathNot: "^core/runtime[.]ts$" },
       to: { dependencyTypes: ["core"] },
     },
     {
       name: "mod-needs-gpu-js-alone",
       severity: "error",
       comment: "Libraries for gradient checks and reports are loaded only by verify/ and bin/.",
-      from: { path: "^(core|ops|loss)/|^mod[.]ts$" },
+      from: { path: "^(core|ops|loss|optim)/|^mod[.]ts$" },
       to: { path: "node_modules/", pathNot: "node_modules/(gpu[.]js|acorn)/" },
     },
     {

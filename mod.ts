@@ -210,3 +210,9 @@ export {
 export type { Predictions } from "./loss/predictions.ts";
 export type { Rows } from "./loss/rows.ts";
 export type { Targets } from "./loss/targets.ts";
+export { adamW, type AdamWOptions } from "./optim/adamw.ts";
+export { clipByNorm, type ClipByNormOptions } from "./optim/clip.ts";
+export type { Optimiser, OptimiserState } from "./optim/optimiser.ts";
+export * as schedules from "./optim/schedules.ts";
+export type { Schedule } from "./optim/schedules.ts";
+export { sgd, type SgdOptions } from "./optim/sgd.ts";

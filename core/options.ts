@@ -141,7 +141,7 @@ function describeObject(value: object): string {
 }
 
 /** Whether an object was written with braces. */
-function isPlain(value: object): boolean {
+export function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

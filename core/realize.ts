@@ -3,7 +3,7 @@ import { compute, execute, valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { leafOp } from "./entry.ts";
-import { describe, Signature } from "./options.ts";
+import { describe, isPlain, Signature } from "./options.ts";
 import { Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
 import { Tensor } from "./tensor.ts";
@@ -11,9 +11,25 @@ import { Tensor } from "./tensor.ts";
 const realizeCall = new Signature("realize(tensors, options)", realizeOptions);
 
 /**
+ * The tensors of a structure. Numbers in objects, such as the number of steps in the state of an optimiser, have nothing to compute.
+ */
+function tensorsIn(path: string, value: unknown): Tensor[] {
+  if (value instanceof Tensor) return [value];
+  if (Array.isArray(value)) return Array.from(value).flatMap((part, i) => tensorsIn(`${path}[${i}]`, part));
+  if (typeof value !== "object" || value === null || !isPlain(value)) {
+    throw realizeCall.wrong(path, "a tensor, or an array or object of tensors", value);
+  }
+  return Object.entries(value).flatMap(([name, part]) =>
+    typeof part === "number" ? [] : tensorsIn(`${path}.${name}`, part)
+  );
+}
+
+/**
  * Computes several tensors in one plan, so that shared entries are computed once. The tensors keep their values.
  *
- * @param tensors the tensors to compute; entries that already have a value cost nothing.
+ * @param tensors an array of the tensors to compute, or of arrays and plain objects of them, such as the parameters of a network; entries
+ * that already have a value cost nothing, and numbers in objects are passed over.
+ * @throws if a part is anything else.
  *
  * @example
  * ```ts
@@ -27,10 +43,11 @@ const realizeCall = new Signature("realize(tensors, options)", realizeOptions);
  * assert.deepEqual(await y.data(), await dx.data());
  * ```
  */
-export async function realize(tensors: readonly Tensor[], options?: RealizeOptions): Promise<void> {
+export async function realize(tensors: readonly object[], options?: RealizeOptions): Promise<void> {
   if (tensors instanceof Tensor) throw realizeCall.unwrapped(arguments, 0, "an array of tensors");
   realizeCall.check(arguments);
-  await compute(tensorsOrThrow(realizeCall, "tensors", tensors), options);
+  if (!Array.isArray(tensors)) throw realizeCall.wrong("tensors", "an array of tensors", tensors);
+  await compute(tensorsIn("tensors", tensors), options);
 }
 
 /** A function of tensors that {@link compile} has recorded. */

@@ -1,5 +1,5 @@
 /** Structures of tensors: arrays and plain objects, nested, as programs keep parameters in. */
-import { describe, type Signature } from "../core/options.ts";
+import { describe, isPlain, type Signature } from "../core/options.ts";
 import { Tensor } from "../core/tensor.ts";
 import { asTensor, isTyped, type NestedData, tensor, type TensorLike } from "./creation.ts";
 
@@ -36,17 +36,12 @@ export function mapTree<R>(
   if (tree instanceof Tensor || isData(tree)) return visit(tree as TensorLike, path);
   // Array.from, since map passes over holes.
   if (Array.isArray(tree)) return Array.from(tree, (part, i) => mapTree(call, `${path}[${i}]`, part, visit));
-  if (typeof tree === "object" && tree !== null && isPlainObject(tree)) {
+  if (typeof tree === "object" && tree !== null && isPlain(tree)) {
     return Object.fromEntries(
       Object.entries(tree).map(([name, part]) => [name, mapTree(call, `${path}.${name}`, part, visit)]),
     );
   }
   throw call.wrong(path, "a tensor, or an array or object of tensors", tree);
-}
-
-function isPlainObject(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Takes a structure apart; `path` names it in errors. */

@@ -14,7 +14,7 @@ const CHECKS: readonly (readonly [name: string, command: string, args: readonly 
   // The compiler of TypeScript 7, native and several times as fast; what reads sources uses the API of TypeScript 6, which 7 lacks.
   ["tsc", "node", ["node_modules/typescript-7/bin/tsc"]],
   // What Deno's users get; tsc checks all the rest.
-  ["deno check", "deno", ["check", "--quiet", "mod.ts", "core", "ops", "loss", "verify", "bin"]],
+  ["deno check", "deno", ["check", "--quiet", "mod.ts", "core", "ops", "loss", "optim", "verify", "bin"]],
   ["dependency-cruiser", "depcruise", ["."]],
   ["oxlint", "oxlint", []],
   ["deno lint", "deno", ["lint"]],

@@ -5,9 +5,10 @@ import * as gpugrad from "../../../mod.ts";
 import { messageOf } from "../../../verify/usage.ts";
 import { coreRows, methods, signatures } from "./core_ops.ts";
 import { detectionRows, detectionSignatures } from "./detection.ts";
+import { optimRows, optimSignatures, scheduleSignatures } from "./optim.ts";
 import type { Row } from "./rows.ts";
 
-const allRows = [...coreRows, ...detectionRows];
+const allRows = [...coreRows, ...detectionRows, ...optimRows];
 
 /** These have rows elsewhere: their methods have names of their own. */
 const elsewhere = ["iouMatrix", "DefaultBoxes", "HardMiningCrossEntropyLoss", "SSDLoss"];
@@ -17,7 +18,8 @@ const exported = Object.entries(gpugrad)
   .filter(([name, value]) => {
     return typeof value === "function" && !(value.prototype instanceof Error) && !elsewhere.includes(name);
   })
-  .map(([name]) => name);
+  .map(([name]) => name)
+  .concat(Object.keys(gpugrad.schedules).map((name) => `schedules.${name}`));
 
 /** The problem with a row; `null` if the call is refused as expected. */
 async function complaint({ name, blames = name, text, call, says }: Row): Promise<string | null> {
@@ -57,6 +59,8 @@ test("the good arguments of each function are accepted", async () => {
     const [fn, parameters] of [
       ...Object.values(signatures),
       ...Object.values(detectionSignatures),
+      ...Object.values(optimSignatures),
+      ...Object.values(scheduleSignatures),
       ...Object.values(methods),
     ]
   ) {

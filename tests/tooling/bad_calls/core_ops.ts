@@ -460,7 +460,13 @@ const special: Row[] = [
     ["grad(y, int)", () => g.grad(y, g.arange(2)), /expected x\[0\] of dtype float, got int/],
   ),
   ...rows("backward", ["nothing requires it", () => g.backward(y), /depends on no tensor made with requiresGrad/]),
-  ...rows("realize", ["realize(x, x)", () => any(g.realize)(x, x), /; write realize\(\[x, y\]\)/]),
+  ...rows(
+    "realize",
+    ["realize(x, x)", () => any(g.realize)(x, x), /; write realize\(\[x, y\]\)/],
+    ["realize([1])", () => g.realize(any([1])), /expected tensors\[0\] to be a tensor, .*, got 1/],
+    ["of a string", () => g.realize([{ w: [x, "a"] }]), /expected tensors\[0\]\.w\[1\] to be a tensor, .*, got "a"/],
+    ["of a Map", () => g.realize([{ w: new Map() }]), /expected tensors\[0\]\.w to be a tensor, .*, got a Map/],
+  ),
   ...rows(
     "compile",
     [
