@@ -65,7 +65,7 @@ export async function classWeights(): Promise<Figure> {
   const at = (name: string, label: number): Promise<Curve> =>
     curve(name, logits, ofOwnLogit(terms.crossEntropy({ weight }), counts.length, label));
   const times = (k: number) =>
-    `seen ${counts[k].toLocaleString("en")} times: weight ${Number(weight[k].toPrecision(2))}`;
+    `seen ${counts[k].toLocaleString("en")} times: weight ${Number(weight[k].toPrecision(3))}`;
   return {
     ...own,
     name: "class-weights",
