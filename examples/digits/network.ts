@@ -25,7 +25,7 @@ export const PARTS = 4 + 1 + CLASSES;
  * own, which learns from the digits that match it; so few shapes learn sooner than many.
  */
 const SHAPES = [
-  [[18, 0.7], [26, 0.7]],
+  [[18, 0.7], [25, 0.7]],
   [[34, 0.7]],
 ];
 const HEAD_DEVIATION = 0.01;
