@@ -105,6 +105,7 @@ const examples = [
   ...[
     "README.md",
     "docs/training.md",
+    "docs/variants.md",
     "docs/debugging.md",
     "docs/verifying.md",
     "docs/command.md",

@@ -82,7 +82,7 @@ function pack(): string {
  */
 const folder = join(parent, "folder");
 const modules = join(folder, "node_modules");
-const [example, checks] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
+const [example, , checks] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
 
 /** A plain function with a wrong gradient. */
 const wrong = `import { check, tensors } from "gpugrad/verify";
