@@ -177,7 +177,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(node_modules/[.]|dist/|docs/|demo/out/|[.]cache/|[.]git/)" },
+    exclude: { path: "^(node_modules/[.]|dist/|docs/|demo/out/|examples/digits/out/|[.]cache/|[.]git/)" },
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },
