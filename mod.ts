@@ -7,6 +7,7 @@
 export {
   type Attributes,
   type DataArray,
+  type DataOptions,
   type DType,
   type NestedArray,
   type TapeOp,
