@@ -7,6 +7,7 @@
 export {
   type Attributes,
   type DataArray,
+  type DataOptions,
   type DType,
   type NestedArray,
   type TapeOp,
@@ -192,6 +193,7 @@ export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.
 export type {
   Classification,
   ClassificationContext,
+  LabelledLogits,
   Localisation,
   LocalisationContext,
   Mining,

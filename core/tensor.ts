@@ -2,7 +2,7 @@
 import { compute } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { Entry, holds, type Values } from "./entry.ts";
-import { Signature } from "./options.ts";
+import { boolean, Signature } from "./options.ts";
 import { formatShape } from "./shape.ts";
 
 export type { DType, TapeOp, Values } from "./entry.ts";
@@ -14,7 +14,13 @@ export type DataArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 /** Nested arrays of numbers or booleans, as {@link Tensor.toArray} returns them. */
 export type NestedArray = number | boolean | NestedArray[];
 
-const dataCall = new Signature("data(options)", realizeOptions);
+/** Options of {@link Tensor.data}. */
+export interface DataOptions extends RealizeOptions {
+  /** Whether the elements are copied, default true. An array that is not is the tensor's own and must not be changed. */
+  readonly copy?: boolean;
+}
+
+const dataCall = new Signature<DataOptions>("data(options)", { ...realizeOptions, copy: boolean });
 const itemCall = new Signature("item(options)", realizeOptions);
 const toArrayCall = new Signature("toArray(options)", realizeOptions);
 
@@ -37,16 +43,17 @@ export class Tensor extends Entry {
   grad: Tensor | null = null;
 
   /**
-   * Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype.
+   * Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype. With
+   * `copy` false, elements of dtype `float` are in the tensor's own array, which must not be changed.
    *
    * @throws if the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits.
    */
-  async data(options?: RealizeOptions): Promise<DataArray> {
+  async data(options?: DataOptions): Promise<DataArray> {
     dataCall.check(arguments);
     const values = await this.#compute(dataCall, options);
     if (this.dtype === "int") return Int32Array.from(values);
     if (this.dtype === "bool") return Uint8Array.from(values);
-    return values.slice();
+    return options?.copy === false ? values : values.slice();
   }
 
   /** Computes the only element. Throws if there are none or several, or if the dtype cannot hold it. */

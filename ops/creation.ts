@@ -140,10 +140,11 @@ function checkValues(call: Signature, values: ArrayLike<number>, dtype: DType): 
   }
 }
 
-/** A leaf that holds a copy of values. */
-function leaf(call: Signature, { values, shape, dtype }: Flat, requiresGrad = false): Tensor {
+/** A leaf that holds values, which are copied unless they may be kept. */
+function leaf(call: Signature, { values, shape, dtype }: Flat, { requiresGrad = false, copy = true } = {}): Tensor {
   checkValues(call, values, dtype);
-  const held: Values = values instanceof Float32Array ? values.slice() : Float64Array.from(values);
+  const kept = !copy && (values instanceof Float32Array || values instanceof Float64Array);
+  const held: Values = kept ? values : values instanceof Float32Array ? values.slice() : Float64Array.from(values);
   return new Tensor(leafOp, [], {}, { shape, dtype, value: held, requiresGrad });
 }
 
@@ -153,21 +154,28 @@ export interface TensorOptions {
   readonly dtype?: DType;
   /** Whether `backward` accumulates a gradient for it; `float` only. Default false. */
   readonly requiresGrad?: boolean;
+  /**
+   * Whether the values are copied, default true. A `Float32Array` or `Float64Array` that is not copied must not change afterwards; all
+   * other data is always copied.
+   */
+  readonly copy?: boolean;
 }
 
 const tensorCall = /* @__PURE__ */ new Signature<TensorOptions>("tensor(data, shape, options)", {
   dtype,
   requiresGrad: boolean,
+  copy: boolean,
 });
 
 /**
- * Makes a tensor from values of the host, which are copied. A plan that was compiled for one tensor serves every other one of its shape
+ * Makes a tensor from values of the host, which are copied by default. A plan that was compiled for one tensor serves every other one of its shape
  * and dtype, so numbers that change from call to call belong here.
  *
  * @param data a number, a boolean, a typed array, or nested arrays of them.
  * @param shape the shape, default that of the nesting; the sizes must agree.
  * @param options `dtype`: default `bool` for booleans, `int` for typed arrays of integers, `float` for everything else. `requiresGrad`:
- * whether `backward` accumulates its gradient, default false.
+ * whether `backward` accumulates its gradient, default false. `copy`: whether the values are copied, default true; a `Float32Array` or
+ * `Float64Array` that is not must not change afterwards.
  * @throws if the nesting is ragged, the shape has another size, or the dtype cannot hold a value (`int` goes to 2^24).
  *
  * @example
@@ -197,7 +205,7 @@ export function tensor(data: NestedData, shape?: Shape, options?: TensorOptions)
   const dtype = options?.dtype ?? flat.dtype;
   const requiresGrad = options?.requiresGrad ?? false;
   if (requiresGrad && dtype !== "float") throw tensorCall.error(`expected dtype float with requiresGrad, got ${dtype}`);
-  return leaf(tensorCall, { values: flat.values, shape: given, dtype }, requiresGrad);
+  return leaf(tensorCall, { values: flat.values, shape: given, dtype }, { requiresGrad, copy: options?.copy });
 }
 
 /** Options of {@link full}, {@link zeros}, {@link ones} and {@link arange}. */

@@ -12,6 +12,7 @@ const FROM_SOURCES = [
   "tests/tooling/copies.test.ts",
   "tests/tooling/examples.test.ts",
   "tests/tooling/libraries.test.ts",
+  "tests/tooling/training.test.ts",
 ];
 
 /** How Node runs test files. */

@@ -99,7 +99,7 @@ export const signatures: Record<string, Declared> = {
   tensor: [g.tensor, [
     tensorLike("data"),
     shape([3, 2], true),
-    options({ dtype: "int" }, { dtype: ["int32", null], requiresGrad: ["yes", 1] }, {
+    options({ dtype: "int" }, { dtype: ["int32", null], requiresGrad: ["yes", 1], copy: [1, null] }, {
       requires_grad: "requiresGrad",
       dType: "dtype",
     }),
@@ -219,7 +219,9 @@ export const signatures: Record<string, Declared> = {
 
 /** The methods of tensors. */
 export const methods: Record<string, Declared> = {
-  data: [(...args) => x.data(...any(args)), [deviceOptions]],
+  data: [(...args) => x.data(...any(args)), [
+    options({ device: "float64" }, { device: ["gpu"], copy: [1, "no", null] }),
+  ]],
   item: [(...args) => y.item(...any(args)), [deviceOptions]],
   toArray: [(...args) => x.toArray(...any(args)), [deviceOptions]],
 };
