@@ -29,7 +29,8 @@ export function drawScene(number: number, scene: Scene, detections: readonly Det
   const found = (kind: string, { label, score, box: [x1, y1, x2, y2] }: Detection) => {
     const [x, y, width, height] = [x1, y1, x2 - x1, y2 - y1].map((v) => v * SIDE);
     const title = `${label}, score ${score.toFixed(2)}`;
-    return rectangle(kind, { x, y, width, height }, title, String(label));
+    const text = `${label}<tspan class="score"> ${score.toFixed(2).replace(/^0/, "")}</tspan>`;
+    return rectangle(kind, { x, y, width, height }, title, text);
   };
   const boxes = [
     ...missed.map((i) => {

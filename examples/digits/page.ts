@@ -193,7 +193,7 @@ function table([heading, ...rows]: readonly (readonly string[])[]): string {
 }
 
 const LEGEND =
-  `<p class="note legend"><span class="right">&#9632; right</span><span class="wrong">&#9632; wrong, with the digit it was taken for</span><span class="missed">&#9632; not found</span></p>`;
+  `<p class="note legend"><span class="right">&#9632; right, with its score</span><span class="wrong">&#9632; wrong</span><span class="missed">&#9632; not found</span></p>`;
 
 const COLOURS = {
   light: ["#1f5fbf", "#b4501e", "#157a52", "#8b3fa8", "#946a00", "#b02a5b", "#4a5a6a"],
@@ -233,6 +233,7 @@ figcaption { font-size: 13px; color: var(--faint); margin: 2px 0; }
 .scene use { image-rendering: pixelated; }
 .scene rect { fill: none; stroke-width: 0.8; }
 .scene text { font: 700 6px system-ui, sans-serif; paint-order: stroke; stroke: #000c; stroke-width: 1.4px; }
+.scene .score { font: 500 4px system-ui, sans-serif; }
 .right { --kind: #6fe36f; } .wrong { --kind: #ff8a3d; } .missed { --kind: #ff6fb5; }
 .scene rect { stroke: var(--kind); } .scene text { fill: var(--kind); }
 .scene .missed rect { stroke-dasharray: 2 1.4; }
