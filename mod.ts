@@ -193,6 +193,7 @@ export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.
 export type {
   Classification,
   ClassificationContext,
+  LabelledLogits,
   Localisation,
   LocalisationContext,
   Mining,

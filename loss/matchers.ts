@@ -7,6 +7,7 @@ import { gather } from "../ops/indexing.ts";
 import { squeeze, unsqueeze } from "../ops/movement.ts";
 import { argmax, max } from "../ops/reduce.ts";
 import { maximum, where } from "../ops/selection.ts";
+import type { DefaultBoxes } from "./default_boxes.ts";
 
 /** What a {@link Matching} is computed from; `g` counts the targets of an image, padded, `a` default boxes. */
 export interface MatchingContext {
@@ -14,6 +15,9 @@ export interface MatchingContext {
   readonly iou: Tensor;
   /** Whether there is a target rather than padding; bool, `[batch, g]`. */
   readonly valid: Tensor;
+  /** The targets: cx, cy, w, h relative to the image, a unit square for padding; float, `[batch, 4, g]`. */
+  readonly boxes: Tensor;
+  readonly defaultBoxes: DefaultBoxes;
 }
 
 /** The result of a {@link Matching}. */

@@ -13,7 +13,7 @@ import type { GroupedTargets } from "./targets.ts";
 export function matchTargets(targets: GroupedTargets, defaultBoxes: DefaultBoxes, matching: Matching): MatchingResult {
   const { valid, boxes } = targets;
   const overlap = iouOfCorners(targetCorners(boxes), defaultCorners(defaultBoxes)); // [batch, g, a]
-  return matching({ iou: where(unsqueeze(valid, 2), overlap, -1), valid });
+  return matching({ iou: where(unsqueeze(valid, 2), overlap, -1), valid, boxes, defaultBoxes });
 }
 
 /** The values of the matched targets: gathers `[batch, g]` into `[batch, a]`. */

@@ -22,7 +22,9 @@ import {
   crossEntropy,
   hardest,
   type Localisation,
+  type LocalisationContext,
   type Mining,
+  type MiningContext,
   type Normaliser,
   smoothL1,
 } from "./terms.ts";
@@ -218,9 +220,9 @@ export class SSDLoss {
     const weight = weightsOfMatched(options.targetWeights, targets, grouped, matches);
     const positives = countPositives(matches.positive); // [batch]
 
-    const localisation = this.#localise(locations, grouped, matches, weight); // [batch]
-    const label = classesOf(grouped, matches);
-    const classification = this.#classify({ logits, label, positive: matches.positive }, matches, positives, weight);
+    const context = this.#contextOf([locations, logits], grouped, matches);
+    const localisation = this.#localise(context, weight); // [batch]
+    const classification = this.#classify(context, { positives, ignored: matches.ignored ?? null }, weight);
 
     const [own, other] = this.#parts.weights;
     const weighted = add(mul(localisation, own), mul(classification, other));
@@ -231,16 +233,20 @@ export class SSDLoss {
     return { loss, components: detach(stack([mean(localisation), mean(classification), loss], 0)) };
   }
 
-  /** The sum of the losses of an image's matched locations. */
-  #localise(locations: Tensor, grouped: GroupedTargets, matches: MatchingResult, weight: Tensor | null): Tensor {
+  /** What the two losses are computed from. */
+  #contextOf(
+    [locations, logits]: readonly [Tensor, Tensor],
+    grouped: GroupedTargets,
+    matches: MatchingResult,
+  ): ClassificationContext {
     const { defaultBoxes } = this;
-    const { positive } = matches;
     const boxes = boxesOfMatched(grouped, matches);
-    const { localisation } = this.#parts;
-    const losses = localisation({
+    return {
       locations,
+      logits,
       boxes,
-      positive,
+      label: classesOf(grouped, matches),
+      positive: matches.positive,
       defaultBoxes,
       // Recorded for those who ask.
       get wanted() {
@@ -249,12 +255,16 @@ export class SSDLoss {
       get decoded() {
         return defaultBoxes.decode(locations);
       },
-    });
-    const { count } = defaultBoxes;
-    const [batch] = locations.shape;
-    const each =
-      checkPart(forwardCall, "localisation", losses, { shapes: [[batch, 4, count], [batch, count]] }).shape.length ===
-        3;
+    };
+  }
+
+  /** The sum of the losses of an image's matched locations. */
+  #localise(context: LocalisationContext, weight: Tensor | null): Tensor {
+    const { localisation } = this.#parts;
+    const losses = localisation(context);
+    const { locations: { shape: [batch] }, positive, defaultBoxes: { count } } = context;
+    const shapes = [[batch, 4, count], [batch, count]];
+    const each = checkPart(forwardCall, "localisation", losses, { shapes }).shape.length === 3;
     const spread = (t: Tensor) => (each ? unsqueeze(t, 1) : t);
     const weighted = weight ? mul(losses, spread(weight)) : losses;
     return sum(localisation.masked ? weighted : where(spread(positive), weighted, 0), each ? [1, 2] : 1);
@@ -263,14 +273,13 @@ export class SSDLoss {
   /** The sum of the losses of an image's positives and mined negatives. */
   #classify(
     context: ClassificationContext,
-    { ignored }: MatchingResult,
-    positives: Tensor,
+    counts: Pick<MiningContext, "positives" | "ignored">,
     weight: Tensor | null,
   ): Tensor {
-    const { label, positive } = context;
+    const { logits, label, positive } = context;
     const shapes = [label.shape];
     const losses = checkPart(forwardCall, "classification", this.#parts.classification(context), { shapes });
-    const mined = this.#parts.mining({ ...context, losses: detach(losses), positives, ignored: ignored ?? null });
+    const mined = this.#parts.mining({ logits, label, positive, losses: detach(losses), ...counts });
     const selected = checkPart(forwardCall, "mining", mined, { shapes, dtype: "bool" });
     return minedSum(weight ? where(positive, mul(losses, weight), losses) : losses, positive, selected);
   }

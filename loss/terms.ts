@@ -49,8 +49,8 @@ export interface Localisation {
   readonly masked?: boolean;
 }
 
-/** What a {@link Classification} is computed from. */
-export interface ClassificationContext {
+/** Logits of default boxes and their classes. */
+export interface LabelledLogits {
   /** float, `[batch, classes + 1, a]`; class 0 is the background. */
   readonly logits: Tensor;
   /** The class of each default box, 0 for background; int, `[batch, a]`. */
@@ -59,11 +59,17 @@ export interface ClassificationContext {
   readonly positive: Tensor;
 }
 
+/**
+ * What a {@link Classification} is computed from: for losses whose target depends on how well a box is located, such as the quality focal
+ * loss, that of locations, too.
+ */
+export interface ClassificationContext extends LabelledLogits, LocalisationContext {}
+
 /** The loss of classification of each default box: float, `[batch, a]`. */
 export type Classification = (context: ClassificationContext) => Tensor;
 
 /** What a {@link Mining} is computed from. */
-export interface MiningContext extends ClassificationContext {
+export interface MiningContext extends LabelledLogits {
   /** The losses of classification, without gradient; float, `[batch, a]`. */
   readonly losses: Tensor;
   /** The number of matched default boxes of each image; float, `[batch]`. */
@@ -178,11 +184,11 @@ const crossEntropyCall = new Signature<CrossEntropyTermOptions>("terms.crossEntr
  * new SSDLoss(boxes, { classification: terms.crossEntropy({ labelSmoothing: 0.1 }) });
  * ```
  */
-export function crossEntropy(options?: CrossEntropyTermOptions): Classification {
+export function crossEntropy(options?: CrossEntropyTermOptions): (context: LabelledLogits) => Tensor {
   crossEntropyCall.check(arguments);
   return named(
     "closs",
-    ({ logits, label }) => crossEntropyLoss(logits, label, { ...options, axis: 1, reduction: "none" }),
+    ({ logits, label }: LabelledLogits) => crossEntropyLoss(logits, label, { ...options, axis: 1, reduction: "none" }),
   );
 }
 
@@ -224,18 +230,18 @@ function isAlpha(value: unknown): value is number {
  * new SSDLoss(boxes, { classification, mining: terms.allNegatives(), normaliser: "batchPositives" });
  * ```
  */
-export function focal(options?: FocalTermOptions): Classification {
+export function focal(options?: FocalTermOptions): (context: LabelledLogits) => Tensor {
   focalCall.check(arguments);
   const { gamma = 2, alpha = 0.25, activation = "softmax" } = options ?? {};
   if (activation === "sigmoid") {
-    return named("focal", ({ logits, label }) => {
+    return named("focal", ({ logits, label }: LabelledLogits) => {
       const classes = logits.shape[1] - 1;
       const own = slice(logits, [null, [1, classes + 1], null]);
       const wanted = slice(oneHot(label, classes + 1), [null, null, [1, classes + 1]]);
       return sum(sigmoidFocalLoss(own, transpose(wanted, [0, 2, 1]), { alpha, gamma, reduction: "none" }), 1);
     });
   }
-  return named("focal", ({ logits, label, positive }) => {
+  return named("focal", ({ logits, label, positive }: LabelledLogits) => {
     const logP = squeeze(gather(logSoftmax(logits, 1), unsqueeze(label, 1), 1), 1);
     const losses = mul(pow(maximum(sub(1, exp(logP)), 0), gamma), sub(0, logP));
     return alpha < 0 ? losses : mul(losses, where(positive, alpha, 1 - alpha));

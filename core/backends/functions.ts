@@ -23,6 +23,8 @@ export interface Writer {
   call(name: string, ...args: Code[]): Code;
   /** Names an expression that is needed several times; a name stays as it is. */
   bind(code: Code): Name;
+  /** Names a step of a long expression where the compiler takes long for nested ones; elsewhere leaves it as it is. */
+  step(code: Code): Code;
   /** Rounds a result of arithmetic to the stored precision if the backend computes in a higher one. */
   round(code: Code): Code;
   /** A number as source text. */
@@ -183,12 +185,9 @@ const ERF_FAR = {
   ],
 };
 
-/**
- * A polynomial by Horner's rule: `start`, times `x` plus each coefficient in turn. Each step has a name: SwiftShader takes four times as long
- * to compile a nested one.
- */
+/** A polynomial by Horner's rule: `start`, times `x` plus each coefficient in turn. */
 function horner(start: Code, x: Name, coefficients: readonly number[], w: Writer): Code {
-  return coefficients.reduce((sum, c) => w.bind(w.call("add", w.bind(w.call("mul", sum, x)), w.literal(c))), start);
+  return coefficients.reduce((sum, c) => w.step(w.call("add", w.step(w.call("mul", sum, x)), w.literal(c))), start);
 }
 
 type Ratio = typeof ERF_NEAR;

@@ -186,6 +186,11 @@ export class Rendering implements Writer {
     return name;
   }
 
+  step(code: Code): Code {
+    // SwiftShader takes four times as long to compile a polynomial that is one expression.
+    return this.#dialect.shader ? this.bind(code) : code;
+  }
+
   round(code: Code): Code {
     const { rounds } = this.#dialect;
     return rounds === null ? code : `${rounds}(${code})`;

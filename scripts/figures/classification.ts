@@ -1,8 +1,8 @@
 /** The pictures of variants of classification. */
 import {
-  type Classification,
   concat,
   elementwise,
+  type LabelledLogits,
   squeeze,
   type Tensor,
   tensor,
@@ -16,7 +16,7 @@ import type { Curve, Figure } from "./draw.ts";
 const logits = spaced(-6, 6);
 
 /** The loss of positives whose own logit moves, all others being 0. */
-function ofOwnLogit(term: Classification, classes: number, label = 1): (x: Tensor) => Tensor {
+function ofOwnLogit(term: (context: LabelledLogits) => Tensor, classes: number, label = 1): (x: Tensor) => Tensor {
   return (x) => {
     const [count] = x.shape;
     const parts = Array.from({ length: classes }, (_, k) => k === label ? unsqueeze(x, 0) : zeros([1, count]));

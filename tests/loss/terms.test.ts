@@ -4,11 +4,21 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   abs,
+  arange,
+  argmin,
+  type Classification,
   DefaultBoxes,
+  equal,
   grad,
   greater,
+  hold,
+  iouLoss,
   logicalNot,
+  type Matching,
   mul,
+  oneHot,
+  qualityFocalLoss,
+  slice,
   square,
   SSDLoss,
   type SSDLossOptions,
@@ -17,7 +27,10 @@ import {
   type Tensor,
   tensor,
   terms,
+  transpose,
+  unsqueeze,
   useDevice,
+  where,
   zeros,
 } from "../../mod.ts";
 import { assertGradients } from "../../verify/mod.ts";
@@ -100,6 +113,30 @@ test("parts can be functions of one's own, and components have their names", asy
   close(await loss.item({ device: "float64" }), expected, 1e-6, "the loss");
   close((await components.data({ device: "float64" }))[0], expected, 1e-6, "the component");
   assert.deepEqual(new SSDLoss(boxes, { localisation: terms.boxIou() }).componentNames, ["giou", "closs", "Loss"]);
+});
+
+test("classification can depend on how well a box is located, and matching on more than the overlap", async () => {
+  // Li et al., arXiv:2006.04388: the target of the true class is the IoU of the predicted box.
+  const quality: Classification = ({ logits, label, positive, decoded, boxes }) => {
+    const last = (t: Tensor) => transpose(t, [0, 2, 1]);
+    const iou = sub(1, iouLoss(last(decoded), last(boxes), { format: "cxcywh", reduction: "none" }));
+    const wanted = mul(last(oneHot(label, 2)), unsqueeze(where(positive, hold(iou), 0), 1));
+    return sum(slice(qualityFocalLoss(logits, wanted, { reduction: "none" }), [null, [1, 2]]), 1);
+  };
+  // The default box whose centre is nearest.
+  const nearest: Matching = ({ boxes, defaultBoxes }) => {
+    const offset = sub(
+      unsqueeze(slice(boxes, [null, [0, 2]]), 3),
+      unsqueeze(slice(defaultBoxes.components, [[0, 2]]), 1),
+    );
+    const best = argmin(sum(square(offset), 1), 2); // [batch, g]
+    return { target: zeros([1, 3], { dtype: "int" }), positive: equal(best, arange(3)) };
+  };
+  const criterion = new SSDLoss(boxes, { classification: quality, matching: nearest, mining: terms.allNegatives() });
+  const { positive } = criterion.matchDefaultBoxes([[0, 0, 0.68, 0.32, 0.1, 0.1]]);
+  assert.deepEqual(await positive.toArray({ device: "float64" }), [[false, false, true]]);
+  const f = (l: Tensor, c: Tensor) => criterion.forward([l, c], targets).loss;
+  await assertGradients(f, [locations, logits], { device: "float64" });
 });
 
 test("what is not matched cannot make a variant NaN", async () => {

@@ -160,7 +160,7 @@ test(
       return spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" });
     };
     try {
-      for (const path of ["core", "ops", "loss", "verify", "scripts", "tests/ops", "mod.ts", "package.json"]) {
+      for (const path of ["core", "ops", "loss", "optim", "verify", "scripts", "tests/ops", "mod.ts", "package.json"]) {
         mkdirSync(join(folder, path, ".."), { recursive: true });
         cpSync(join(root, path), join(folder, path), { recursive: true });
       }
