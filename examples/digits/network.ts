@@ -20,10 +20,13 @@ export async function startNetwork(): Promise<void> {
 
 /** The parts of a prediction for one default box: four locations, then the logits of background and classes. */
 export const PARTS = 4 + 1 + CLASSES;
-/** For each level, the shapes of the default boxes in a cell: height in pixels, and width relative to it. */
+/**
+ * For each level, the shapes of the default boxes in a cell: height in pixels, and width relative to it. Each shape has a classifier of its
+ * own, which learns from the digits that match it; so few shapes learn sooner than many.
+ */
 const SHAPES = [
-  [[19, 0.85], [19, 0.55], [24, 0.85], [24, 0.6], [29, 0.8], [29, 0.55]],
-  [[34, 0.9], [34, 0.7], [34, 0.55]],
+  [[18, 0.7], [25, 0.7]],
+  [[34, 0.7]],
 ];
 const HEAD_DEVIATION = 0.01;
 const LEVELS = SHAPES.length;

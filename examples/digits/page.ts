@@ -1,7 +1,7 @@
 /** Writes the page: variants next to each other, by numbers, curves and pictures. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { differences, rates, SCORE, spread } from "./comparison.ts";
+import { type Difference, differences, rates, SCORE, spread } from "./comparison.ts";
 import { drawScene, lossChart, precisionChart, sceneImages } from "./drawing.ts";
 import type { Scene } from "./scenes.ts";
 import type { Progress, Settings, TestResult } from "./train.ts";
@@ -36,9 +36,11 @@ const name = (variant: Trained, i: number) => `<b style="color: ${colour(i)}">${
 
 function page(variants: readonly Trained[], settings: Settings, scenes: readonly Scene[]): string {
   const { steps, batch, seed, blocks, device } = settings;
-  const different = variants.length > 1 ? differences(variants.map(last), scenes).slice(0, DIFFERENT) : [];
+  const compared = variants.length > 1 ? differences(variants.map(last), scenes) : [];
   const shown = Array.from({ length: Math.min(SHOWN, scenes.length) }, (_, i) => i);
-  const drawn = new Map([...shown, ...different.map(({ scene }) => scene)].map((i) => [i, scenes[i]]));
+  const drawn = new Map(
+    [...shown, ...compared.slice(0, DIFFERENT).map(({ scene }) => scene)].map((i) => [i, scenes[i]]),
+  );
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -78,7 +80,7 @@ ${summary(variants, scenes)}
 <section><h2>Losses</h2>
 <p class="note">Each step faint, the running mean over a twentieth of the steps on top. Variants measure different things: compare shapes, not heights.</p>
 <div class="charts">${variants.map((v, i) => lossFigure(v, i, steps)).join("\n")}</div></section>
-${different.length > 0 ? differenceSection(variants, scenes, different) : ""}
+${compared.length > 0 ? differenceSection(variants, scenes, compared) : ""}
 <section><h2>Detections while training</h2>
 ${LEGEND}
 ${shown.map((scene) => whileTraining(variants, scenes[scene], scene)).join("\n")}</section>
@@ -143,23 +145,22 @@ function lossFigure(variant: Trained, i: number, steps: number): string {
 function differenceSection(
   variants: readonly Trained[],
   scenes: readonly Scene[],
-  different: readonly { readonly scene: number; readonly mistakes: readonly number[] }[],
+  compared: readonly Difference[],
 ): string {
-  const all = differences(variants.map(last), scenes);
-  const without = variants.map((_, i) => all.filter(({ mistakes }) => mistakes[i] === 0).length);
+  const without = variants.map((_, i) => compared.filter(({ mistakes }) => mistakes[i] === 0).length);
   const alone = variants.map((_, i) =>
-    all.filter(({ mistakes }) => mistakes[i] === 0 && mistakes.every((m, k) => k === i || m > 0)).length
+    compared.filter(({ mistakes }) => mistakes[i] === 0 && mistakes.every((m, k) => k === i || m > 0)).length
   );
   const counts = table([
     ["variant", "mistakes", "scenes without mistakes", "of these, it alone"],
     ...variants.map((v, i) => [
       name(v, i),
-      String(all.reduce((n, { mistakes }) => n + mistakes[i], 0)),
-      `${without[i]} of ${all.length}`,
+      String(compared.reduce((n, { mistakes }) => n + mistakes[i], 0)),
+      `${without[i]} of ${compared.length}`,
       String(alone[i]),
     ]),
   ]);
-  const rows = different.map(({ scene, mistakes }) =>
+  const rows = compared.slice(0, DIFFERENT).map(({ scene, mistakes }) =>
     `<div class="row" style="--columns: ${variants.length}">${
       variants.map((v, i) =>
         drawScene(scene, scenes[scene], last(v).detections[scene], `${v.name}: ${mistakesInWords(mistakes[i])}`)

@@ -26,9 +26,9 @@ export interface Settings {
 /** The settings of `npm run train`. */
 export const DEFAULTS: Settings = {
   seed: 1,
-  steps: 400,
-  batch: 16,
-  rate: 2e-3,
+  steps: 800,
+  batch: 8,
+  rate: 1.5e-3,
   blocks: [[16], [32], [48], [64, 64], [64]],
   tests: 4,
   testScenes: 128,
