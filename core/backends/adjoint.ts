@@ -469,6 +469,8 @@ class AdjointRendering extends Rendering {
   #scaled(by: Coefficient, adjoint: Name): Code {
     if (by === 1) return adjoint;
     if (by === -1) return `(-${adjoint})`;
-    return this.bind(this.round("over" in by ? `(${adjoint} / ${by.over})` : `(${by.times} * ${adjoint})`));
+    const product = this.round("over" in by ? `(${adjoint} / ${by.over})` : `(${by.times} * ${adjoint})`);
+    // Nothing came from a value that was computed and not selected, whatever its derivative.
+    return this.bind(`(${adjoint} === 0.0 ? 0.0 : ${product})`);
   }
 }

@@ -40,7 +40,7 @@ test("a tensor of another copy of gpugrad is refused as such", async () => {
   const copy = join(root, ".cache", `copy-${process.pid}`);
   mkdirSync(copy, { recursive: true });
   try {
-    for (const name of ["core", "ops", "loss", "mod.ts", "package.json"]) {
+    for (const name of ["core", "ops", "loss", "optim", "mod.ts", "package.json"]) {
       cpSync(join(root, name), join(copy, name), { recursive: true });
     }
     const { tensor, zeros } = await import(pathToFileURL(join(copy, "mod.ts")).href);
