@@ -116,7 +116,16 @@ class Processes implements Suite {
     this.#program = own.program;
   }
 
+  /** Runs a file, and once more if a driver ended the process after its tests: such a crash as a process ends is none of a test's. */
   async runFile(file: string): Promise<Outcome> {
+    const first = await this.#run(file);
+    if (!first.crashed) return first;
+    const second = await this.#run(file);
+    const note = `${first.problems[0]}; it was run again\n`;
+    return { ...second, text: note + second.text };
+  }
+
+  async #run(file: string): Promise<Outcome & { crashed?: boolean }> {
     const { name, minutes, soak } = this.#options;
     const report = join(this.#folder, `${file.replaceAll("/", "-")}.xml`);
     const shown = `${report}.txt`;
@@ -132,9 +141,13 @@ class Processes implements Suite {
     const missing = name === undefined && (unreported.length > 0 || results.length === 0);
     if (missing) return { results, problems: [`${file} did not load or has no test`], text };
     const ended = problem === null || (name !== undefined && results.length === 0);
-    return ended
-      ? { results, problems: [], text: "" }
-      : { results, problems: [`${file} ${problem} although no test failed`], text };
+    return ended ? { results, problems: [], text: "" } : {
+      results,
+      problems: [`${file} ${problem} although no test failed`],
+      text,
+      // A file that takes too long is ended by a signal, too.
+      crashed: /ended by SIG(?:ABRT|SEGV|BUS|ILL|FPE)/.test(problem),
+    };
   }
 }
 
