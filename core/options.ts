@@ -129,6 +129,12 @@ export function describe(value: unknown): string {
   }
 }
 
+/** The result of a function that should have returned tensors, in the words of an error, after "got". */
+export function describeResult(result: unknown): string {
+  const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";
+  return `${describe(result)}${advice}`;
+}
+
 function describeObject(value: object): string {
   if (Array.isArray(value)) return shortened(describeArray(value, 0));
   const { shape, dtype } = value as { shape?: unknown; dtype?: unknown };

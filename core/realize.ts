@@ -3,7 +3,7 @@ import { compute, execute, valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { leafOp } from "./entry.ts";
-import { describe, isPlain, Signature } from "./options.ts";
+import { describeResult, isPlain, Signature } from "./options.ts";
 import { Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
 import { Tensor } from "./tensor.ts";
@@ -110,8 +110,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
 /** Returns the results of a compiled function that did not return a single tensor. */
 function resultsOrThrow(result: unknown): readonly Tensor[] {
   if (Array.isArray(result)) return tensorsOrThrow(compileCall, "fn(...)", result);
-  const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";
-  throw compileCall.error(`expected fn to return a tensor or an array of tensors, got ${describe(result)}${advice}`);
+  throw compileCall.error(`expected fn to return a tensor or an array of tensors, got ${describeResult(result)}`);
 }
 
 function recordCall(

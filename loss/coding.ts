@@ -6,7 +6,7 @@ import type { TensorLike } from "../ops/creation.ts";
 import { exp, log } from "../ops/functions.ts";
 import { concat, slice } from "../ops/movement.ts";
 import { boxesAlong, type BoxFormat, boxFormat } from "./boxes.ts";
-import { broadcasting } from "./reduction.ts";
+import { broadcasting } from "./arguments.ts";
 
 /** Options of {@link encode} and {@link decode}. */
 export interface BoxCodingOptions {

@@ -4,7 +4,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { kind, numberIn, Signature } from "../core/options.ts";
 import { cast } from "../ops/cast.ts";
 import { logSoftmax, softplus } from "../ops/activations.ts";
-import type { Reduction } from "../ops/losses.ts";
+import { reduced, type Reduction, reduction } from "../ops/losses.ts";
 import type { TensorLike } from "../ops/creation.ts";
 import { abs, add, mul, neg, square, sub } from "../ops/arithmetic.ts";
 import { equal, greater } from "../ops/comparison.ts";
@@ -12,7 +12,7 @@ import { floor, pow, sigmoid } from "../ops/functions.ts";
 import { gather } from "../ops/indexing.ts";
 import { squeeze, unsqueeze } from "../ops/movement.ts";
 import { clamp, where } from "../ops/selection.ts";
-import { logitsAndTargets, numbers, reduced, reduction } from "./reduction.ts";
+import { logitsAndTargets, numbers } from "./arguments.ts";
 
 /** Options of {@link sigmoidFocalLoss}. */
 export interface SigmoidFocalLossOptions {

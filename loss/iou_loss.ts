@@ -1,8 +1,8 @@
 /** Losses of pairs of boxes by their overlap. */
 import type { Tensor } from "../core/tensor.ts";
-import { numberAbove, oneOf, Signature } from "../core/options.ts";
+import { type Kind, numberAbove, oneOf, Signature } from "../core/options.ts";
 import { cast } from "../ops/cast.ts";
-import type { Reduction } from "../ops/losses.ts";
+import { reduced, type Reduction, reduction } from "../ops/losses.ts";
 import type { TensorLike } from "../ops/creation.ts";
 import { abs, add, div, mul, neg, square, sub } from "../ops/arithmetic.ts";
 import { equal, less, lessEqual, logicalOr } from "../ops/comparison.ts";
@@ -11,7 +11,7 @@ import { hold } from "../ops/grad.ts";
 import { sum } from "../ops/reduce.ts";
 import { clamp, maximum, minimum, where } from "../ops/selection.ts";
 import { boxesAlong, type BoxFormat, boxFormat, type Corners, cornersFrom, partsOfLast, slant } from "./boxes.ts";
-import { broadcasting, reduced, reduction } from "./reduction.ts";
+import { broadcasting } from "./arguments.ts";
 
 /**
  * A loss of two boxes by their overlap, `IoU` being intersection over union. What shares a name in the literature is told apart by its paper.
@@ -41,8 +41,20 @@ export interface IouLossOptions {
   readonly reduction?: Reduction;
 }
 
+/** The option of a measure. */
+export const iouLossKind: Kind<IouLossKind> = oneOf(
+  "iou",
+  "giou",
+  "diou",
+  "ciou",
+  "gatedCiou",
+  "eiou",
+  "siou",
+  "alphaIou",
+);
+
 const iouLossCall = new Signature<IouLossOptions>("iouLoss(a, b, options)", {
-  kind: oneOf("iou", "giou", "diou", "ciou", "gatedCiou", "eiou", "siou", "alphaIou"),
+  kind: iouLossKind,
   format: boxFormat,
   alpha: numberAbove(0),
   reduction,

@@ -7,11 +7,11 @@ import { add, div, mul, square, sub } from "../ops/arithmetic.ts";
 import { cast } from "../ops/cast.ts";
 import { equal, greater, lessEqual, logicalAnd, logicalOr } from "../ops/comparison.ts";
 import { arange, asTensor, type TensorLike } from "../ops/creation.ts";
-import type { Reduction } from "../ops/losses.ts";
+import { reduced, type Reduction, reduction } from "../ops/losses.ts";
 import { broadcastTo, reshape, transpose, unsqueeze } from "../ops/movement.ts";
 import { sum } from "../ops/reduce.ts";
 import { relu, where } from "../ops/selection.ts";
-import { broadcasting, numbers, reduced, reduction } from "./reduction.ts";
+import { broadcasting, numbers } from "./arguments.ts";
 
 /** Options of {@link lovaszHinge}. */
 export interface LovaszHingeOptions {

@@ -59,11 +59,8 @@ function bestOf(iou: Tensor): { target: Tensor; overlap: Tensor } {
 }
 
 /** The result, given the index of the target of each default box, -1 for none. */
-function resultOf(matched: Tensor, overlap: Tensor | null, ignoreFrom: number | undefined): MatchingResult {
-  const positive = greaterEqual(matched, 0);
-  const result = { target: maximum(matched, 0), positive };
-  if (ignoreFrom === undefined || overlap === null) return result;
-  return { ...result, ignored: logicalAnd(logicalNot(positive), greaterEqual(overlap, ignoreFrom)) };
+function resultOf(matched: Tensor): MatchingResult {
+  return { target: maximum(matched, 0), positive: greaterEqual(matched, 0) };
 }
 
 /**
@@ -99,7 +96,9 @@ export function bestOverlap(options?: BestOverlapOptions): Matching {
     const claims = minimumForced > 0 ? logicalAnd(valid, greaterEqual(max(iou, 2), minimumForced)) : valid;
     const forces = logicalAnd(isBestBox, unsqueeze(claims, 2));
     const forced = max(where(forces, unsqueeze(arange(slots), 1), -1), 1); // [batch, a]
-    return resultOf(where(greaterEqual(forced, 0), forced, byOverlap), best.overlap, ignoreFrom);
+    const result = resultOf(where(greaterEqual(forced, 0), forced, byOverlap));
+    if (ignoreFrom === undefined) return result;
+    return { ...result, ignored: logicalAnd(logicalNot(result.positive), greaterEqual(best.overlap, ignoreFrom)) };
   };
 }
 
@@ -146,12 +145,9 @@ export function bipartite(options?: BipartiteOptions): Matching {
       matched = where(logicalAnd(found, own), target, matched);
       left = where(logicalOr(unsqueeze(equal(targets, target), 2), unsqueeze(own, 1)), -2, left);
     }
-    if (threshold === null) return resultOf(matched, null, undefined);
+    if (threshold === null) return resultOf(matched);
     const best = bestOf(iou);
-    return resultOf(
-      where(greaterEqual(matched, 0), matched, where(greater(best.overlap, threshold), best.target, -1)),
-      null,
-      undefined,
-    );
+    const byOverlap = where(greater(best.overlap, threshold), best.target, -1);
+    return resultOf(where(greaterEqual(matched, 0), matched, byOverlap));
   };
 }

@@ -90,11 +90,8 @@ export interface DefaultBoxMatches {
   readonly positive: Tensor;
 }
 
-const part = <F>(name: string) => ({
-  expected: `a function, as terms.${name}() returns`,
-  example: `terms.${name}()`,
-  accepts: (value: unknown): value is F => typeof value === "function",
-});
+const part = <F>(name: string) =>
+  kind<F>(`a function, as terms.${name}() returns`, `terms.${name}()`, callable.accepts);
 const weight = numberIn(0, Infinity);
 const constructorCall = new Signature<SSDLossOptions>("new SSDLoss(defaultBoxes, options)", {
   alpha: numberIn(0, 2),

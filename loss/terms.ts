@@ -2,7 +2,7 @@
  * The parts that the SSD loss is made of. Each is a function of tensors, so a part can be replaced by one of these or by one's own:
  * which default boxes match which targets, the two losses, and which negatives count.
  */
-import { boolean, finite, numberAbove, numberIn, oneOf, Signature } from "../core/options.ts";
+import { boolean, kind, numberAbove, numberIn, oneOf, Signature } from "../core/options.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { mul, sub } from "../ops/arithmetic.ts";
 import { logSoftmax } from "../ops/activations.ts";
@@ -19,7 +19,7 @@ import { sum } from "../ops/reduce.ts";
 import { maximum, minimum, where } from "../ops/selection.ts";
 import type { DefaultBoxes } from "./default_boxes.ts";
 import { sigmoidFocalLoss } from "./focal.ts";
-import { iouLoss, type IouLossKind } from "./iou_loss.ts";
+import { iouLoss, type IouLossKind, iouLossKind } from "./iou_loss.ts";
 
 export { bestOverlap, type BestOverlapOptions, bipartite, type BipartiteOptions } from "./matchers.ts";
 export type { Matching, MatchingContext, MatchingResult } from "./matchers.ts";
@@ -130,7 +130,7 @@ export interface BoxIouTermOptions {
 }
 
 const boxIouCall = new Signature<BoxIouTermOptions>("terms.boxIou(options)", {
-  kind: oneOf("iou", "giou", "diou", "ciou", "gatedCiou", "eiou", "siou", "alphaIou"),
+  kind: iouLossKind,
   alpha: numberAbove(0),
 });
 
@@ -166,7 +166,7 @@ export interface CrossEntropyTermOptions {
 }
 
 const crossEntropyCall = new Signature<CrossEntropyTermOptions>("terms.crossEntropy(options)", {
-  weight: { expected: "numbers, one for each class", example: "[1, 2]", accepts: (v): v is Tensor => v !== null },
+  weight: kind("numbers, one for each class", "[1, 2]", (v) => v !== null),
   labelSmoothing: numberIn(0, 1),
 });
 
@@ -207,13 +207,9 @@ export interface FocalTermOptions {
 
 const focalCall = new Signature<FocalTermOptions>("terms.focal(options)", {
   gamma: numberIn(0, Infinity),
-  alpha: { ...finite, expected: "a number from 0 to 1, or -1", accepts: isAlpha },
+  alpha: kind("a number from 0 to 1, or -1", "1", (v) => v === -1 || numberIn(0, 1).accepts(v)),
   activation: oneOf("softmax", "sigmoid"),
 });
-
-function isAlpha(value: unknown): value is number {
-  return value === -1 || (typeof value === "number" && value >= 0 && value <= 1);
-}
 
 /**
  * The focal loss of each default box (Lin et al., 2017, arXiv:1708.02002), in nats: cross-entropy with the factor

@@ -109,23 +109,14 @@ class Rule {
 
 /** Whether a gradient combines elements of the cotangent at different positions. */
 function mixes(gradient: Tensor, cotangent: Tensor): boolean {
-  const seen = new Set([gradient]);
-  for (const entry of seen) {
-    if (entry === cotangent || entry.id < cotangent.id) continue;
-    if (opOf(entry).kernel.kind !== "elementwise" || !sameShape(entry.shape, cotangent.shape)) {
-      if (dependsOn(entry, cotangent)) return true;
-      continue;
-    }
-    for (const input of entry.inputs) seen.add(input);
-  }
-  return false;
-}
-
-function dependsOn(y: Tensor, x: Tensor): boolean {
-  const seen = new Set([y]);
-  for (const entry of seen) {
-    if (entry === x) return true;
-    if (entry.id > x.id) { for (const input of entry.inputs) seen.add(input); }
+  const history = new Set([gradient]);
+  // A set is visited in the order of insertion, what is added meanwhile included.
+  for (const { inputs } of history) for (const input of inputs) if (input.id >= cotangent.id) history.add(input);
+  const dependent = new Set([cotangent]);
+  for (const entry of [...history].sort((a, b) => a.id - b.id)) {
+    if (!entry.inputs.some((input) => dependent.has(input))) continue;
+    if (opOf(entry).kernel.kind !== "elementwise" || !sameShape(entry.shape, cotangent.shape)) return true;
+    dependent.add(entry);
   }
   return false;
 }

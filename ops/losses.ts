@@ -1,7 +1,7 @@
 /** Losses: elements compared with their targets, and reduced. */
 import type { Case, Draw, InputSpec } from "../core/op.ts";
 import { axisOrThrow, broadcastOrThrow, record } from "../core/record.ts";
-import { numberAbove, numberIn, oneOf, type Signature, whole } from "../core/options.ts";
+import { type Kind, numberAbove, numberIn, oneOf, type Signature, whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { softplus } from "./activations.ts";
@@ -18,16 +18,18 @@ import { where } from "./selection.ts";
 /** How the losses of single elements are reduced. */
 export type Reduction = "none" | "mean" | "sum";
 
-const reduction = /* @__PURE__ */ oneOf("none", "mean", "sum");
+const reductions = ["none", "mean", "sum"] as const;
 
-function reduceLoss(losses: Tensor, reduction: Reduction): Tensor {
-  return reduction === "none" ? losses : reduction === "mean" ? mean(losses) : sum(losses);
+/** The option `reduction`. */
+export const reduction: Kind<Reduction> = /* @__PURE__ */ oneOf(...reductions);
+
+/** Reduces the losses of single elements, by default to their mean. */
+export function reduced(losses: Tensor, how: Reduction = "mean"): Tensor {
+  return how === "none" ? losses : how === "mean" ? mean(losses) : sum(losses);
 }
 
 /** One axis. */
 type AxisAttribute = { readonly axis: number };
-
-const reductions = ["none", "mean", "sum"] as const;
 
 /** The mean of nothing is NaN, which has no derivative. */
 function drawReduction(draw: Draw, shapes: readonly (readonly number[])[]): Reduction {
@@ -188,14 +190,14 @@ export const crossEntropy: CompositeFunction<
       const given = { scores, axis: at, weight, labelSmoothing };
       if (ignoreIndex === undefined) {
         const losses = labelLosses(classes, given);
-        if (reduction !== "mean" || !weight) return reduceLoss(losses, reduction);
+        if (reduction !== "mean" || !weight) return reduced(losses, reduction);
         return div(sum(losses), sum(take(weight, classes)));
       }
       checkLabels(classes, scores.shape[at], ignoreIndex);
       const kept = notEqual(classes, ignoreIndex);
       const known = where(kept, classes, 0);
       const losses = where(kept, labelLosses(known, given), 0);
-      if (reduction !== "mean") return reduceLoss(losses, reduction);
+      if (reduction !== "mean") return reduced(losses, reduction);
       return div(sum(losses), sum(where(kept, weight ? take(weight, known) : 1, 0)));
     },
 );
@@ -288,7 +290,7 @@ export const smoothL1: CompositeFunction<
       const losses = beta === 0
         ? distance
         : where(less(distance, beta), mul(mul(difference, difference), 0.5 / beta), sub(distance, 0.5 * beta));
-      return reduceLoss(losses, reduction);
+      return reduced(losses, reduction);
     },
 );
 
@@ -350,7 +352,7 @@ export const huber: CompositeFunction<
       const difference = sub(...pair);
       const distance = abs(difference);
       const line = mul(sub(distance, 0.5 * delta), delta);
-      return reduceLoss(where(less(distance, delta), mul(mul(difference, difference), 0.5), line), reduction);
+      return reduced(where(less(distance, delta), mul(mul(difference, difference), 0.5), line), reduction);
     },
 );
 
@@ -437,6 +439,6 @@ export const binaryCrossEntropyWithLogits: CompositeFunction<
       const losses = posWeight === undefined
         ? sub(softplus(x), mul(x, t))
         : add(mul(sub(1, t), softplus(x)), mul(mul(factor("posWeight", posWeight), t), softplus(neg(x))));
-      return reduceLoss(weight === undefined ? losses : mul(losses, factor("weight", weight)), reduction);
+      return reduced(weight === undefined ? losses : mul(losses, factor("weight", weight)), reduction);
     },
 );

@@ -2,10 +2,10 @@
  * Functions of functions: gradients, products with Jacobians and Hessians, in JAX's meaning. Results are tensors on the tape, so
  * transforms nest, and nothing is computed before a value is awaited.
  */
-import { arrayOf, boolean, describe, either, Signature, whole } from "../core/options.ts";
+import { arrayOf, boolean, describe, describeResult, either, Signature, whole } from "../core/options.ts";
 import type { Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
-import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import { formatShape, sizeOf } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { cast } from "./cast.ts";
 import { equal } from "./comparison.ts";
@@ -98,23 +98,15 @@ function closeArguments(
 
 /** The tensors that a function returned; only the tape can be differentiated. */
 function resultsOf(call: Signature<Any>, result: unknown): Flat {
-  const parts = result instanceof Tensor ? [result] : result;
-  const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";
-  if (advice || typeof parts !== "object" || parts === null) {
-    throw call.error(
-      `expected fn to return a tensor, or an array or object of tensors, got ${describe(result)}${advice}`,
-    );
+  if (typeof result !== "object" || result === null || result instanceof Promise) {
+    throw call.error(`expected fn to return a tensor, or an array or object of tensors, got ${describeResult(result)}`);
   }
-  const flat = flattenTree(call, "fn(...)", result);
-  return flat;
+  return flattenTree(call, "fn(...)", result);
 }
 
 /** The only result of a function, `float`. */
 function resultOf(call: Signature<Any>, result: unknown): Tensor {
-  if (!(result instanceof Tensor)) {
-    const advice = result instanceof Promise ? "; fn is recorded, not run: it cannot be async, nor read values" : "";
-    throw call.error(`expected fn to return a tensor, got ${describe(result)}${advice}`);
-  }
+  if (!(result instanceof Tensor)) throw call.error(`expected fn to return a tensor, got ${describeResult(result)}`);
   if (result.dtype !== "float") {
     throw call.error(
       `expected fn to return a tensor of dtype float, got ${result.dtype} (made by "${result.op.name}")`,
@@ -144,6 +136,14 @@ function numbersOf(call: Signature<Any>, given: Argnums = 0): readonly number[] 
     throw call.error(`expected each number once in argnums, got [${numbers.join(", ")}]`);
   }
   return numbers;
+}
+
+/** Returns an array only if an array of numbers was given. */
+function byArguments<A extends readonly unknown[], N extends Argnums>(
+  closed: readonly unknown[],
+  { argnums = 0 as N }: TransformOptions<N>,
+): ByArguments<A, N> {
+  return (typeof argnums === "number" ? closed[0] : closed) as ByArguments<A, N>;
 }
 
 /** Gradients with zeros where there is no influence. */
@@ -207,7 +207,7 @@ export function valueAndGrad<
       );
     }
     const closed = closeArguments(valueAndGradCall, args, numbers, orZeros(gradients, tensors));
-    return [result, typeof (options.argnums ?? 0) === "number" ? closed[0] : closed] as [R, ByArguments<A, N>];
+    return [result, byArguments<A, N>(closed, options)];
   };
 }
 
@@ -264,10 +264,6 @@ export type CotangentsOf<T> = T extends Tensor ? Any : { readonly [K in keyof T]
 function tangentsLike(call: Signature<Any>, path: string, tree: unknown, like: Flat): Tensor[] {
   const { leaves, paths } = flattenLike(call, path, tree, like);
   return leaves.map((t, i) => {
-    const { shape } = like.leaves[i];
-    if (!sameShape(t.shape, shape)) {
-      throw call.error(`expected ${path}${paths[i]} of shape ${formatShape(shape)}, got ${formatShape(t.shape)}`);
-    }
     if (t.dtype === "bool") throw call.error(`expected ${path}${paths[i]} of dtype float, got bool`);
     return cast(t, "float");
   });
@@ -436,7 +432,7 @@ export function jacobian<A extends readonly Any[], const N extends Argnums = 0>(
     const { tensors, args: opened } = openArguments(jacobianCall, args, numbers);
     const y = resultOf(jacobianCall, fn(...opened as unknown as A));
     const closed = closeArguments(jacobianCall, args, numbers, jacobianOf(y, tensors));
-    return (typeof (options.argnums ?? 0) === "number" ? closed[0] : closed) as ByArguments<A, N>;
+    return byArguments<A, N>(closed, options);
   };
 }
 

@@ -1,5 +1,6 @@
 /** Structures of tensors: arrays and plain objects, nested, as programs keep parameters in. */
 import { describe, isPlain, type Signature } from "../core/options.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { asTensor, isTyped, type NestedData, tensor, type TensorLike } from "./creation.ts";
 
@@ -62,7 +63,7 @@ export function fillTree(call: Signature, path: string, tree: unknown, tensors: 
   return mapTree(call, path, tree, () => tensors[at++]);
 }
 
-/** Takes a structure apart that has to be like another one, `what`: the same names and lengths. */
+/** Takes a structure apart that has to be like another one: the same names, lengths and shapes. */
 export function flattenLike(call: Signature, path: string, tree: unknown, like: Flat): Flat {
   const flat = flattenTree(call, path, tree);
   const off = like.paths.findIndex((at, i) => flat.paths[i] !== at);
@@ -75,5 +76,10 @@ export function flattenLike(call: Signature, path: string, tree: unknown, like: 
   if (more !== undefined) {
     throw call.error(`expected ${path} to be like ${like.name}, got a tensor at ${path}${more} besides`);
   }
+  flat.leaves.forEach(({ shape }, i) => {
+    const expected = like.leaves[i].shape;
+    if (sameShape(shape, expected)) return;
+    throw call.error(`expected ${path}${flat.paths[i]} of shape ${formatShape(expected)}, got ${formatShape(shape)}`);
+  });
   return flat;
 }

@@ -1,19 +1,9 @@
-/** What losses that stand alone have in common: how they are reduced, and how their arguments are read. */
-import { oneOf, type Signature } from "../core/options.ts";
+/** How losses that stand alone read their arguments. */
+import type { Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { cast } from "../ops/cast.ts";
-import type { Reduction } from "../ops/losses.ts";
 import { asTensor, type TensorLike } from "../ops/creation.ts";
-import { mean, sum } from "../ops/reduce.ts";
-
-/** The option `reduction`. */
-export const reduction = oneOf("none", "mean", "sum");
-
-/** Reduces the losses of single elements, by default to their mean. */
-export function reduced(losses: Tensor, how: Reduction = "mean"): Tensor {
-  return how === "none" ? losses : how === "mean" ? mean(losses) : sum(losses);
-}
 
 /**
  * Logits and the targets of as many binary decisions, both as `float`. Class indices in place of targets are noticed where their values are
