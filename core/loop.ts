@@ -98,7 +98,7 @@ export class Loop<T extends Entry = Entry> {
     const needed = new Set(result < this.#parts.next.length ? [result] : this.#needs[result]);
     // A set is visited in the order of insertion, what is added meanwhile included. A carry needs what the next one does.
     for (const input of needed) {
-      if (input < this.#parts.carries.length) for (const other of this.#needs[input]) needed.add(other);
+      if (input < this.#parts.carries.length) { for (const other of this.#needs[input]) needed.add(other); }
     }
     this.#reached.set(result, found = [...needed].sort((a, b) => a - b));
     return found;

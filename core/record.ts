@@ -13,7 +13,7 @@ export function record<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = NO_ATTRIBUTES): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
   let tracked = false;
-  if (dtype === "float") for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && hasRule(op, k);
+  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && hasRule(op, k); }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
   for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) input.outlives = true;
   return entry;

@@ -86,7 +86,7 @@ export function structureOf(
 function entriesOf<T extends Entry>(outputs: readonly T[], leaves: ReadonlySet<T>): T[] {
   const seen = new Set<T>(outputs);
   // A set is visited in the order of insertion, what is added meanwhile included.
-  for (const entry of seen) if (!leaves.has(entry)) for (const input of entry.inputs) seen.add(input);
+  for (const entry of seen) if (!leaves.has(entry)) { for (const input of entry.inputs) seen.add(input); }
   return [...seen].filter((entry) => !leaves.has(entry)).sort((a, b) => a.id - b.id);
 }
 

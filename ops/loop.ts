@@ -1,6 +1,6 @@
 /** Loops on the tape: how they are recorded, unrolled and differentiated. */
 import { type Loop, loopOf, type LoopParts, resultNumber } from "../core/loop.ts";
-import type { UnrollOptions, Unrolled } from "../core/kernel.ts";
+import type { Unrolled, UnrollOptions } from "../core/kernel.ts";
 import { type Cotangent, leafOp, type Op, opOf, type PullContext } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import { attributeText, loopFrom } from "../core/structure.ts";
@@ -162,7 +162,9 @@ class Closure {
   inside(entry: Tensor): Tensor {
     const known = this.#inside.get(entry) ?? this.#shown.get(entry);
     if (known) return known;
-    const found = this.#isConstant(entry) ? entry : isEnlarged(entry)
+    const found = this.#isConstant(entry)
+      ? entry
+      : isEnlarged(entry)
       ? recordAgain(entry, [this.inside(entry.inputs[0])])
       : this.#capture(entry);
     this.#shown.set(entry, found);
@@ -409,11 +411,13 @@ class Backward {
     for (const [k, given] of cotangents) {
       const kind = this.#loop.kindOf(k);
       if (kind === "last") continue;
-      const part = kind === "stacked" ? (t: Tensor) => rowOf(t, returned[k].shape.length, read, captured) : (t: Tensor) => {
+      const whole = (t: Tensor): Tensor => {
         const own = argument(t);
         captured.set(own, t);
         return own;
       };
+      const row = (t: Tensor) => rowOf(t, returned[k].shape.length, read, captured);
+      const part = kind === "stacked" ? row : whole;
       const { condition } = given;
       starts.push([returned[k], {
         value: part(given.value),

@@ -117,7 +117,12 @@ export function scan<C extends Tensors, X extends Tensors, Y extends Tensors | n
     return returned;
   };
   // Without a step the shapes of the results are those for zeros.
-  if (length === 0) return noStep(initial, apply(initial, given.map((x) => zeros(x.shape.slice(1), { dtype: x.dtype }))));
+  if (length === 0) {
+    return noStep(
+      initial,
+      apply(initial, given.map((x) => zeros(x.shape.slice(1), { dtype: x.dtype }))),
+    );
+  }
   const recurrence = { apply, initial, xs: given, length, reverse: options?.reverse ?? false };
   return length < LOOPED ? overPlaces(recurrence) : asLoop(recurrence);
 }

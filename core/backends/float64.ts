@@ -214,7 +214,9 @@ function boundLoop(
   );
   const bound = body.bind(leaves);
   const rows = args.flatMap(({ as }, i) => as === "row" ? [i] : []);
-  const carries = args.flatMap((arg, i) => arg.as === "carry" ? [{ own: leaves[i], next: arg.next, first: sources[i] }] : []);
+  const carries = args.flatMap((arg, i) =>
+    arg.as === "carry" ? [{ own: leaves[i], next: arg.next, first: sources[i] }] : []
+  );
   const held = new Set(carries.map(({ own }) => own));
   // The next carry may be another one as it was.
   const moves = carries.flatMap(({ own, next }) => {
@@ -246,7 +248,7 @@ function copyRow(to: Float64Array, from: Float64Array, place: number): void {
 function keep(as: ResultKind, made: Float64Array, returned: Float64Array, place: number): void {
   const { length } = returned;
   if (as === "last") copy(made, returned);
-  else if (as === "summed") for (let i = 0; i < length; i++) made[i] += returned[i];
+  else if (as === "summed") { for (let i = 0; i < length; i++) made[i] += returned[i]; }
   else if (length > FEW) made.set(returned, place * length);
   else for (let i = 0; i < length; i++) made[place * length + i] = returned[i];
 }

@@ -13,7 +13,7 @@ const unrolled = new WeakMap<Tensor, Unrolled<Tensor>>();
 export function flatten(outputs: readonly Tensor[]): Tensor[] {
   const seen = new Set(outputs);
   // A set is visited in the order of insertion, what is added meanwhile included.
-  for (const entry of seen) if (!flat.has(entry)) for (const input of dependenciesOf(entry)) seen.add(input);
+  for (const entry of seen) if (!flat.has(entry)) { for (const input of dependenciesOf(entry)) seen.add(input); }
   for (const entry of [...seen].sort((a, b) => a.id - b.id)) if (!flat.has(entry)) flat.set(entry, flattened(entry));
   return outputs.map((t) => flat.get(t)!);
 }
