@@ -47,13 +47,14 @@ export const expOfNegative: LaneFunction = (code, [x]) => {
   return f.mul(f.mul(power, scale), 2 ** -64);
 };
 
-/** 1 / (1 + e^-x), from e^-|x|, which does not overflow. */
+/** 1 / (1 + e^-x) from e = e^-|x|, which does not overflow: 1 / (1 + e), or e / (1 + e) below 0. */
 export const sigmoid: LaneFunction = (code, [x]) => {
   const f = new Lanes(code);
   const bits = new Bits(code);
   const e = f.bind(expOfNegative(code, [bits.or(x, SIGN)]));
-  const isNegative = f.less(x, 0);
-  return f.div(bits.select(isNegative, e, f.number(1)), f.add(e, 1));
+  // Both are less themselves times the smaller of the two, which counts little where the result is small.
+  const larger = f.bind(bits.select(f.less(x, 0), e, f.number(1)));
+  return f.sub(larger, f.mul(larger, f.div(e, f.add(e, 1))));
 };
 
 /** (2^r - 1) / r for r up to 1/2; off by 2^-32. */
