@@ -151,8 +151,15 @@ function firstLine(text: string): string {
   return text.split("\n")[0].slice(0, 160);
 }
 
-/** The bundle of test files, which all runtimes share. */
-let bundled: Promise<NodeBundle> | undefined;
+/** The bundles of test files, by their names: the runtimes share them. */
+const bundles = new Map<string, Promise<NodeBundle>>();
+
+function bundleOf(files: readonly string[], folder: string): Promise<NodeBundle> {
+  const key = files.join();
+  let known = bundles.get(key);
+  if (!known) bundles.set(key, known = bundleTests(files, join(folder, "modules")));
+  return known;
+}
 
 /** Prepares a runtime for test files; `close` ends what was started for it. */
 export async function openRunner(
@@ -164,7 +171,7 @@ export async function openRunner(
   if ("missing" in version) return version;
   mkdirSync(".cache", { recursive: true });
   const folder = mkdtempSync(join(".cache", "tests-"));
-  const bundle = await (bundled ??= bundleTests(files, join(folder, "modules")));
+  const bundle = await bundleOf(files, folder);
   const display = runtime === "node" ? await openDisplay() : undefined;
   const own = { files: FILES_PER_PROCESS[runtime], label: `${runtime} ${version.version}` };
   const suite = new Processes(own, bundle, {

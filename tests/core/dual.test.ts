@@ -359,7 +359,8 @@ test("where nothing ties whose tangents differ, all ways of taking ties agree, b
     const [low, high] = dualOf([output], ends, { ties: "hull" }).tangents[0] ?? [0, 0];
     assert.deepEqual([low + 0, high + 0], [taken, taken]);
   }, { runs: 50 });
-  assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
+  // Of a few points, the share says nothing.
+  if (drawn >= 20) assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
 });
 
 test("at a tie each direction decides for itself [float64]", () => {
