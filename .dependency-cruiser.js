@@ -14,6 +14,7 @@ const core = [
   ["backends/tangents"],
   ["kernel"],
   ["entry"],
+  ["loop"],
   ["structure", "state", "past"],
   ["variants"],
   ["backends/dialect", "plan/node"],
