@@ -6,12 +6,13 @@
 
 /** The files of core/, lowest first. A file may import from the rows below its own and from its own row. */
 const core = [
-  ["shape", "affine", "runtime", "options", "lineage", "expression", "backends/functions", "backends/partials"],
+  ["shape", "affine", "runtime", "options", "lineage", "value", "expression", "backends/functions", "backends/partials"],
   ["backends/wasm/opcodes"],
   ["backends/wasm/code"],
   ["backends/wasm/assembler", "backends/wasm/text", "backends/wasm/lanes/.*"],
   ["backends/wasm/lanes"],
   ["backends/tangents"],
+  ["residents"],
   ["kernel"],
   ["entry"],
   ["structure", "state", "past"],
@@ -26,7 +27,9 @@ const core = [
   ["program", "plan_text", "backends/platform", "backends/gpujs_arrays", "backends/gpujs_workers"],
   ["backends/backend"],
   ["device"],
-  ["backends/gpujs_plan"],
+  ["backends/gpujs_session", "backends/webgpu_memory"],
+  ["backends/gpujs_kernels"],
+  ["backends/gpujs_plan", "backends/gpujs_chain"],
   ["backends/gpujs_driver"],
   ["backends/cpu", "backends/webasm", "backends/webgpu", "backends/webgl", "backends/float64"],
   ["backends/dual", "backends/adjoint"],

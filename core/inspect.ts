@@ -1,7 +1,9 @@
 /** Shows the tape, the plan and the kernels behind a tensor, and how long they take. */
 import { valueFor } from "./compute.ts";
+import type { Device } from "./device.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
+import type { Values } from "./entry.ts";
 import { boolean, type Declared, Signature } from "./options.ts";
 import { type Plan, sizeOfSource, type Source, type Step } from "./plan/plan.ts";
 import { bytesText, kernelText, millisecondsText, planText, sourceText, table } from "./plan_text.ts";
@@ -10,6 +12,7 @@ import { Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
 import { formatShape, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
+import { Value } from "./value.ts";
 
 /** Options of {@link inspect}. */
 export interface InspectOptions extends RealizeOptions {
@@ -111,7 +114,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const device = await chosenDevice(options?.device);
   const program = new Program(wanted);
   const plan = program.plan(device.target, { describe: true });
-  const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
+  const profiled = options?.time ? await profile(device, plan, await leavesOf(program, device)) : null;
   const steps = plan.steps.map((step, i): InspectedStep => ({
     name: step.name,
     shape: step.shape,
@@ -134,6 +137,11 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
       `tape\n${tape}\n\nplan for ${device.name}, results ${results}\n${text}\n\n` +
       steps.map((s, i) => `step ${i}: ${s.name}\n${s.loops}\n\n${s.source}`).join("\n\n"),
   };
+}
+
+/** The arguments of a plan, on the host. */
+function leavesOf(program: Program<Tensor>, device: Device): Promise<Values[]> {
+  return device.read(program.take((leaf) => valueFor(leaf, device), (numbers) => new Value(numbers)));
 }
 
 function tapeText({ leaves, entries }: Program<Tensor>): string {
