@@ -15,6 +15,7 @@ const core = [
   ["residents"],
   ["kernel"],
   ["entry"],
+  ["loop"],
   ["structure", "state", "past"],
   ["variants"],
   ["backends/dialect", "plan/node"],

@@ -80,7 +80,9 @@ export function valueFor(leaf: Entry, device: Device): Value {
 
 function present(value: Value | null): Value {
   if (value) return value;
-  throw new Error("realize: an input of a function under compile() has no value; read the function's results instead");
+  throw new Error(
+    "realize: an input of a function under compile(), or of the step of scan(), has no value; read the results instead",
+  );
 }
 
 const variants = new WeakMap<Device, Variants>();

@@ -82,6 +82,39 @@ export interface LoweredKernel<T, A extends Attributes = Attributes> {
   lower(inputs: readonly T[], attributes: A): T;
 }
 
+/** A loop: its entry has no value of its own, but results. */
+export interface RepeatKernel<A extends Attributes = Attributes, L = unknown, T = unknown> {
+  readonly kind: "repeat";
+  /** The loop, a part of the tape. */
+  loop(attributes: A): L;
+  /** Records the loop as so many copies of its body, for backends without loops and for gradient checks. */
+  unroll(entry: T, options: UnrollOptions<T>): Unrolled<T>;
+}
+
+/** How a loop is unrolled. */
+export interface UnrollOptions<T> {
+  /** Returns what stands for an input. */
+  input(number: number): T;
+  /** Returns the rows of an input that was unrolled itself; `null` if they have to be read from it. */
+  rows?(number: number): readonly T[] | null;
+  /** Is told of every entry of the body and its copies. */
+  copied?(from: T, to: T): void;
+}
+
+/** An unrolled loop. */
+export interface Unrolled<T> {
+  /** A result as a whole. */
+  result(number: number): T;
+  /** The rows of a result; `null` if it is not made of them. */
+  rows(number: number): readonly T[] | null;
+}
+
+/** One of the results of a loop, which is its input. */
+export interface ResultKernel<A extends Attributes = Attributes> {
+  readonly kind: "result";
+  number(attributes: A): number;
+}
+
 /** How values of a plan's graph are computed: not as other ops, which are expanded before. */
 export type PrimitiveKernel<A extends Attributes = Attributes> =
   | ElementwiseKernel<A>
@@ -95,4 +128,8 @@ export type PrimitiveKernel<A extends Attributes = Attributes> =
 export type KernelOf<K extends PrimitiveKernel["kind"]> = Extract<PrimitiveKernel, { kind: K }>;
 
 /** How an op on entries of type `T` is computed. */
-export type Kernel<T = unknown, A extends Attributes = Attributes> = PrimitiveKernel<A> | LoweredKernel<T, A>;
+export type Kernel<T = unknown, A extends Attributes = Attributes> =
+  | PrimitiveKernel<A>
+  | LoweredKernel<T, A>
+  | RepeatKernel<A, unknown, T>
+  | ResultKernel<A>;

@@ -58,7 +58,7 @@ export interface CompiledPlan {
   run(leaves: readonly Values[]): Promise<Values[]>;
   /** Computes the results where the values are, and notes what the device then holds; absent if it has no memory of its own. */
   runHere?(leaves: readonly Value[], residents: Residents): Promise<Value[]>;
-  /** Runs its kernels one after the other and returns the milliseconds of each; absent if they only run together. */
+  /** Runs its kernels one after the other and returns the milliseconds of each, and of each loop after them; absent if they only run together. */
   profile?(leaves: readonly Values[]): number[] | Promise<number[]>;
   /** Frees all its memory. */
   dispose(): void | Promise<void>;
