@@ -38,7 +38,10 @@ class Torch {
   readonly #lines: AsyncIterator<string>;
   constructor(directory: string) {
     const script = fileURLToPath(new URL("./ssd_loss.py", import.meta.url));
-    this.#process = spawn(options.python, [script, directory, options.threads, options["torch-device"], options.read ? "read" : "stay"], { stdio: ["pipe", "pipe", "inherit"] });
+    const copies = options.read ? "read" : "stay";
+    this.#process = spawn(options.python, [script, directory, options.threads, options["torch-device"], copies], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.#process.on("error", () => {});
     this.#lines = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }

@@ -24,6 +24,8 @@ export interface ElementwiseKernel<A extends Attributes = Attributes> {
    * is evaluated only if the condition holds.
    */
   readonly choice?: { readonly taken: number; readonly otherwise: number };
+  /** For results that are whole, at least 0 and below a bound: the bound. */
+  bound?(attributes: A): number;
 }
 
 /** Rewrites indices: computes nothing. */
@@ -48,6 +50,19 @@ export interface ReduceKernel<A extends Attributes = Attributes> {
   combine(accumulator: Expression, element: Expression, build: Builder): Expression;
   /** The result is the position (row-major over the axes) of the best element, the lowest among equals. */
   readonly position?: boolean;
+}
+
+/**
+ * Finds the first place along an axis, which the output lacks, at which a condition, the first input, does not hold. From the place in the
+ * second input up to that in the third, which is the result if it holds everywhere, it must hold up to some place and nowhere after it; so
+ * halving finds the place, and only the logarithm of the elements are evaluated.
+ */
+export interface SearchKernel<A extends Attributes = Attributes> {
+  readonly kind: "search";
+  /** The axis that is searched. */
+  axis(attributes: A): number;
+  /** The most elements that are searched. */
+  most(attributes: A): number;
 }
 
 /** Reads the first input at positions that depend on the values of the second. */
@@ -120,6 +135,7 @@ export type PrimitiveKernel<A extends Attributes = Attributes> =
   | ElementwiseKernel<A>
   | MovementKernel<A>
   | ReduceKernel<A>
+  | SearchKernel<A>
   | GatherKernel<A>
   | PositionKernel<A>
   | LeafKernel;

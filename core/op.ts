@@ -13,6 +13,7 @@ export type {
   MovementKernel,
   PositionKernel,
   ReduceKernel,
+  SearchKernel,
 } from "./kernel.ts";
 
 /** A composite op, computed as other ops. */

@@ -121,7 +121,9 @@ export async function detect(
   const { device } = options;
   const on = device === undefined ? {} : { device };
   await realize([scores, boxes], on);
-  const [allScores, allBoxes] = await Promise.all([scores, boxes].map((t) => t.data({ ...on, copy: false }))) as Values[];
+  const [allScores, allBoxes] = await Promise.all(
+    [scores, boxes].map((t) => t.data({ ...on, copy: false })),
+  ) as Values[];
   const [batch, classes] = logits.shape;
   return Array.from({ length: batch }, (_, image) => {
     const predicted = {

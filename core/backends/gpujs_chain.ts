@@ -156,8 +156,7 @@ export class GpuJsChain implements CompiledPlan {
           for (const handle of [...sent.values(), ...made.values()]) handle.delete();
           await Promise.all(values.map((value) => value.leave()));
           return times;
-        })
-      )
+        }))
     );
   }
 

@@ -78,9 +78,7 @@ class GpuJsDriver implements Driver {
   compile(plan: Plan): CompiledPlan {
     const { platform } = this.#session;
     platform.check(plan);
-    return platform.memory
-      ? new GpuJsChain(plan, this.#session, platform.memory)
-      : new GpuJsPlan(plan, this.#session);
+    return platform.memory ? new GpuJsChain(plan, this.#session, platform.memory) : new GpuJsPlan(plan, this.#session);
   }
 
   async reopen(): Promise<void> {

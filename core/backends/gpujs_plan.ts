@@ -47,7 +47,10 @@ export class GpuJsPlan implements CompiledPlan {
     const { kernels: clones = [], genericClones } = this.#pipeline?.plan ?? {};
     if (this.#pipeline) this.#session.workers.leave(this.#pipeline);
     await this.#pipeline?.destroy();
-    this.#kernels.dispose([...clones.map(({ clone }) => clone.kernel), ...[...genericClones?.values() ?? []].map(({ kernel }) => kernel)]);
+    this.#kernels.dispose([
+      ...clones.map(({ clone }) => clone.kernel),
+      ...[...genericClones?.values() ?? []].map(({ kernel }) => kernel),
+    ]);
   }
 
   #createPipeline(): Pipeline {

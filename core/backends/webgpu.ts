@@ -57,7 +57,10 @@ interface Context extends MemoryContext {
 
 const open: Opener = async (gpujs, mode) => {
   const context = await acquire(gpujs);
-  return { gpu: await withWebGpu(() => new gpujs.GPU({ mode })), platform: new WebGpu(mode, context, memoryOf(gpujs, context)) };
+  return {
+    gpu: await withWebGpu(() => new gpujs.GPU({ mode })),
+    platform: new WebGpu(mode, context, memoryOf(gpujs, context)),
+  };
 };
 
 function acquire({ WebGPUContext }: GpuModule): Promise<Context> {

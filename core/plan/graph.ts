@@ -279,9 +279,13 @@ class GraphBuilder {
       const read = numbersOf(entry).flatMap((key) => slots.has(key) ? [this.#number(slots.get(key)!, [])] : []);
       return new Node(name, kernel, [...inputs, ...read], { shape, attributes: Object.fromEntries(rest) });
     }
+    const [input] = inputs;
+    if (kernel.kind === "search") {
+      if (input.size === 0) return filled(shape, 0);
+      refuseInexact(name, input.shape, [kernel.axis(attributes)], this.#limits);
+    }
     if (kernel.kind !== "reduce") return new Node(name, kernel, inputs, { shape, attributes });
     const axes = kernel.axes(attributes);
-    const [input] = inputs;
     if (input.size === 0) return filled(shape, kernel.identity);
     if (kernel.position) refuseInexact(name, input.shape, axes, this.#limits);
     return reduction({ name, kernel }, input, axes, this.#splitting);

@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  type BoxFormat,
-  convertBoxes,
-  decode,
-  DefaultBoxes,
-  encode,
-  tensor,
-  transpose,
-  useDevice,
-} from "../../mod.ts";
+import { type BoxFormat, convertBoxes, decode, DefaultBoxes, encode, tensor, transpose, useDevice } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
