@@ -2,7 +2,7 @@
 import type { Device } from "./device.ts";
 import type { Values } from "./entry.ts";
 import { bytesText, kernelText, millisecondsText, planText } from "./plan_text.ts";
-import type { Plan } from "./plan/plan.ts";
+import type { Plan, Target } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 import { environmentVariable, printDebug } from "./runtime.ts";
 
@@ -80,7 +80,7 @@ export async function watched(
   printDebug([
     `gpugrad: ${device.name} took ${millisecondsText(whole)} ms for ${kernelsText(plan)}, ${origin}; ` +
     `${bytes(values)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
-    ...(isNews ? detailsOf(plan, level) : []),
+    ...(isNews ? detailsOf(plan, level, device.target) : []),
   ].join("\n"));
   return results;
 }
@@ -102,12 +102,12 @@ function kernelsText({ steps }: Plan): string {
   })`;
 }
 
-function detailsOf(plan: Plan, level: number): string[] {
+function detailsOf(plan: Plan, level: number, target: Target): string[] {
   if (level < 2) return [];
   const parts = [planText(plan)];
   plan.steps.forEach((step, i) => {
     if (level >= 3) parts.push(`step ${i}, ${step.name}: loops\n${step.loops}`);
-    if (level >= 4) parts.push(`step ${i}, ${step.name}: text\n${kernelText(step)}`);
+    if (level >= 4) parts.push(`step ${i}, ${step.name}: text\n${kernelText(plan, step, target)}`);
   });
   return parts.map((part) => part.replace(/^/gm, "  "));
 }

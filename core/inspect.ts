@@ -118,7 +118,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
     args: step.args.map(sourceText),
     iterations: step.kernel.iterations,
     loops: step.loops!,
-    source: kernelText(step),
+    source: kernelText(plan, step, device.target),
     time: profiled && stepTime(plan, step, i, profiled),
   }));
   const time = profiled && planTime(plan, profiled);

@@ -1,6 +1,6 @@
 /** Plans and kernels as text to read. */
 import { renderFunction } from "./backends/render.ts";
-import type { Plan, Source, Step } from "./plan/plan.ts";
+import type { Plan, Source, Step, Target } from "./plan/plan.ts";
 import { formatShape } from "./shape.ts";
 
 /** Returns the origin of an argument or a result: `leaf 0`, `step 3`. */
@@ -17,8 +17,8 @@ export function planText({ steps }: Plan): string {
 }
 
 /** Returns the text that the backend compiles. */
-export function kernelText({ kernel }: Step): string {
-  return renderFunction(kernel);
+export function kernelText(plan: Plan, step: Step, { text }: Target): string {
+  return text ? text(plan, step) : renderFunction(step.kernel);
 }
 
 /** A column of a {@link table}. */
