@@ -22,10 +22,45 @@
  * The functions are those of `core/backends/functions.ts` under the same names. One that is missing here is called lane by lane from the
  * host, as `Math.NAME` in doubles, rounded to float32.
  */
-import type { Code, Value } from "./code.ts";
+import type { LaneFunction } from "./lanes/arithmetic.ts";
+import { atan, cos, sin } from "./lanes/circular.ts";
+import { exp, expm1, sigmoid, tanh } from "./lanes/exponentials.ts";
+import { lgamma } from "./lanes/gamma.ts";
+import { log, log1p, log2 } from "./lanes/logarithms.ts";
+import { erf } from "./lanes/normal.ts";
+import { pow } from "./lanes/powers.ts";
 
-/** Writes a function of vectors of four float32. */
-export type LaneFunction = (code: Code, operands: readonly Value[]) => Value;
+export type { LaneFunction };
+
+/** A function in lanes. */
+interface Written {
+  readonly write: LaneFunction;
+  /** How exact it is, in units in the last place, over all of float32; a float32 that is rounded once is off by half of one. */
+  readonly ulps: number;
+}
+
+const FUNCTIONS: Readonly<Record<string, Written>> = {
+  exp: { write: exp, ulps: 1 },
+  expm1: { write: expm1, ulps: 0.6 },
+  sigmoid: { write: sigmoid, ulps: 2 },
+  tanh: { write: tanh, ulps: 0.6 },
+  log: { write: log, ulps: 1 },
+  log2: { write: log2, ulps: 1 },
+  log1p: { write: log1p, ulps: 1 },
+  sin: { write: sin, ulps: 0.6 },
+  cos: { write: cos, ulps: 0.6 },
+  atan: { write: atan, ulps: 1.5 },
+  pow: { write: pow, ulps: 0.6 },
+  erf: { write: erf, ulps: 1.5 },
+  lgamma: { write: lgamma, ulps: 0.6 },
+};
+
+function each<T>(of: (function_: Written) => T): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(FUNCTIONS).map(([name, function_]) => [name, of(function_)]));
+}
 
 /** The functions in lanes, by name. */
-export const LANE_FUNCTIONS: Readonly<Record<string, LaneFunction>> = {};
+export const LANE_FUNCTIONS: Readonly<Record<string, LaneFunction>> = each(({ write }) => write);
+
+/** How exact they are, in units in the last place. */
+export const LANE_ULPS: Readonly<Record<string, number>> = each(({ ulps }) => ulps);

@@ -48,6 +48,7 @@ const RUNS: readonly Run[] = [
   [null, 0xb2, "i>f", "f32.convert_i32_s f32.convert_i32_u"],
   [null, 0xb6, "d>f", "f32.demote_f64"],
   [null, 0xb7, "i>d", "f64.convert_i32_s f64.convert_i32_u"],
+  [null, 0xb9, "l>d", "f64.convert_i64_s"],
   [null, 0xbb, "f>d", "f64.promote_f32"],
   [null, 0xbc, "f>i", "i32.reinterpret_f32"],
   [null, 0xbd, "d>l", "i64.reinterpret_f64"],
