@@ -46,12 +46,18 @@ export function stepText(plan: Plan, step: Step): string {
   return codeText(write(plan, step, step.name).code);
 }
 
+/** JSON has no NaN, no infinity and no -0. */
+function numberKey(value: unknown): unknown {
+  if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
 /** Compiles the kernels of a plan, equal ones once. */
 function compileKernels(plan: Plan, { memory, team }: Shared): { module: CompiledModule; kernels: Kernel[] } {
   const known = new Map<string, Kernel>();
   const written: WrittenKernel[] = [];
   const kernels = plan.steps.map((step) => {
-    const key = JSON.stringify([step.form, sizesOf(plan, step)]);
+    const key = JSON.stringify([step.form, sizesOf(plan, step)], (_, value: unknown) => numberKey(value));
     let kernel = known.get(key);
     if (!kernel) {
       const made = write(plan, step, `k${written.length}`);
@@ -118,7 +124,7 @@ export class WasmPlan implements CompiledPlan {
       const { team } = this.#shared;
       const arrays = new Arrays(this.#shared.memory, leaves);
       try {
-        for (const i of this.#leaves) arrays.send(i);
+        this.#open(arrays);
         const calls = this.#kernels.map((kernel, i) => ({ ...kernel, addresses: this.#place(i, arrays) }));
         await team.run(this.#module, calls);
         return this.#plan.results.map((source) => arrays.receive(source));
@@ -132,7 +138,7 @@ export class WasmPlan implements CompiledPlan {
     const { team, memory } = this.#shared;
     const arrays = new Arrays(memory, leaves);
     try {
-      for (const i of this.#leaves) arrays.send(i);
+      this.#open(arrays);
       return this.#kernels.map((kernel, i) => {
         const addresses = this.#place(i, arrays, false);
         return Math.min(...[0, 1, 2].map(() => team.time(this.#module, { ...kernel, addresses })));
@@ -144,6 +150,11 @@ export class WasmPlan implements CompiledPlan {
 
   dispose(): void {
     this.#shared.team.unload(this.#module);
+  }
+
+  #open(arrays: Arrays): void {
+    arrays.reserve(this.#plan.steps.reduce((sum, { args }) => sum + 1 + args.length, 0));
+    for (const i of this.#leaves) arrays.send(i);
   }
 
   /** Returns the address of the addresses that a step takes, and frees what nothing reads after it. */
@@ -163,7 +174,9 @@ class Arrays {
   readonly #memory: Memory;
   readonly #leaves: readonly Values[];
   readonly #held = new Map<string, Allocation>();
-  readonly #tables: Allocation[] = [];
+  /** The addresses that steps take, and how many are written. They must outlive all arrays, since all are written before the first step. */
+  #table: Allocation | null = null;
+  #written = 0;
 
   constructor(memory: Memory, leaves: readonly Values[]) {
     this.#memory = memory;
@@ -198,12 +211,17 @@ class Arrays {
     return values;
   }
 
+  /** Makes room for as many addresses. */
+  reserve(count: number): void {
+    this.#table = { address: this.#memory.allocate(count), size: count };
+  }
+
   /** Writes addresses into the memory and returns where they are. */
   table(addresses: readonly number[]): number {
-    const address = this.#memory.allocate(addresses.length);
-    this.#tables.push({ address, size: addresses.length });
-    new Uint32Array(this.#memory.memory.buffer, address, addresses.length).set(addresses);
-    return address;
+    const start = this.#table!.address + 4 * this.#written;
+    this.#written += addresses.length;
+    new Uint32Array(this.#memory.memory.buffer, start, addresses.length).set(addresses);
+    return start;
   }
 
   free(name: string): void {
@@ -215,6 +233,7 @@ class Arrays {
 
   freeAll(): void {
     for (const name of [...this.#held.keys()]) this.free(name);
-    for (const { address, size } of this.#tables.splice(0)) this.#memory.free(address, size);
+    if (this.#table) this.#memory.free(this.#table.address, this.#table.size);
+    this.#table = null;
   }
 }
