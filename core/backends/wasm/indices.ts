@@ -309,4 +309,3 @@ function keyOf(value: Value): string {
   if (value.kind === "number") return String(value.value);
   return value.kind === "variable" && value.fixed ? `$${value.index}` : "?";
 }
-

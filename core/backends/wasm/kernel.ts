@@ -1,7 +1,7 @@
 /** Kernels in WebAssembly: the loop form, for blocks of neighbouring threads at a time. */
 import type { Expression, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
-import { type Block, type Callee, Code, extract, i32, load, op, select, type Value, type Variable } from "./code.ts";
+import { type Block, Code, extract, i32, load, op, select, type Value, type Variable } from "./code.ts";
 import { BYTES, Indices } from "./indices.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { Scalars } from "./scalars.ts";
@@ -11,7 +11,6 @@ import { isHarmless, type Locals, localsOf, weightOfBody } from "./varying.ts";
 export interface WrittenKernel {
   /** Takes the first unit of work, the end of the units, and the address of the addresses of its arrays, the result first. */
   readonly code: Code;
-  readonly imports: readonly Callee[];
   /** How many units there are. No two write the same element. */
   readonly units: number;
   /** About how many instructions a unit takes. */
@@ -246,10 +245,9 @@ export function writeKernel(
   const out = code.bind(load("i32.load", addresses));
   const arrays = sizes.map((size, i) => ({ size, address: code.bind(load("i32.load", addresses, BYTES * (i + 1))) }));
   const locals = localsOf(form, nx === 1);
-  const imports = new Map<string, Callee>();
   /** Writes a block of threads that begins at `x`. */
   const block = (vectors: number, x: Value, { y, z, row, home }: Row): void => {
-    const scalars = new Scalars(code, vectors, imports);
+    const scalars = new Scalars(code, vectors);
     const body = new Body(scalars, form, locals, arrays);
     const narrow = nx > 1 && nx < LANES ? nx : null;
     const coordinates = [scalars.scalar("whole", x), ...[y, z].map((value) => scalars.scalar("whole", value, home))];
@@ -269,7 +267,7 @@ export function writeKernel(
       : op("i32.mul", op("i32.sub", unit, op("i32.mul", row, i32(chunks))), i32(chunk));
     blocks(code, { layout, start: code.bind(start) }, (vectors, x) => block(vectors, x, place));
   });
-  return { code, imports: [...imports.values()], units: rows * chunks, weight: weight * Math.min(chunk, nx) / LANES };
+  return { code, units: rows * chunks, weight: weight * Math.min(chunk, nx) / LANES };
 }
 
 /** Loops over the blocks of a row: wide ones, and narrower ones for the rest. The last one may overlap the one before. */
@@ -289,9 +287,7 @@ function blocks(
       const at = last < nx ? code.bind(minimum(code, x, last)) : code.bind(x);
       write(vectors, at);
       code.set(x, op("i32.add", x, i32(LANES * vectors)));
-      return vectors === width && !isOne
-        ? op("i32.le_s", op("i32.add", x, i32(wide)), end)
-        : op("i32.lt_s", x, end);
+      return vectors === width && !isOne ? op("i32.le_s", op("i32.add", x, i32(wide)), end) : op("i32.lt_s", x, end);
     });
   };
   if (isOne) return loop(width, nx - wide);
@@ -309,7 +305,9 @@ function storeAll(to: Scalars, address: Value, result: Operand, nx: number): voi
   if (nx === 1) return code.store("f32.store", address, result.parts[0]);
   if (nx < LANES) {
     const vector = code.bind(to.vector(result, 0));
-    for (let lane = 0; lane < nx; lane++) code.store("f32.store", address, extract("f32x4", vector, lane), BYTES * lane);
+    for (let lane = 0; lane < nx; lane++) {
+      code.store("f32.store", address, extract("f32x4", vector, lane), BYTES * lane);
+    }
     return;
   }
   for (let u = 0; u < to.width; u++) code.store("v128.store", address, to.vector(result, u), LANES * BYTES * u);

@@ -97,7 +97,9 @@ export class Memory {
         this.memory.grow(missing);
       } catch (error) {
         throw new Error(
-          `wasm: out of memory: an array of ${4 * elements} bytes does not fit next to ${this.#allocated} bytes in use; ` +
+          `wasm: out of memory: an array of ${
+            4 * elements
+          } bytes does not fit next to ${this.#allocated} bytes in use; ` +
             `the memory can have ${this.maximum * PAGE}`,
           { cause: error },
         );

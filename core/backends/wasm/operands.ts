@@ -94,7 +94,12 @@ export class Operands {
     inLanes: (...vectors: Value[]) => Value,
     alone: (...scalars: Value[]) => Value,
   ): Operand {
-    if (!operands.some(({ varies }) => varies)) return this.scalar(kind, alone(...operands.map(({ parts }) => parts[0])));
+    if (!operands.some(({ varies }) => varies)) {
+      return this.scalar(
+        kind,
+        alone(...operands.map(({ parts }) => parts[0])),
+      );
+    }
     return this.lanes(kind, (u) => inLanes(...operands.map((operand) => this.vector(operand, u))));
   }
 

@@ -5,7 +5,6 @@ import { sizeOf } from "../../shape.ts";
 import { asFloat32 } from "../arrays.ts";
 import type { CompiledPlan } from "../backend.ts";
 import { assemble } from "./assembler.ts";
-import type { Callee } from "./code.ts";
 import { writeKernel, type WrittenKernel } from "./kernel.ts";
 import type { Memory } from "./memory.ts";
 import type { CompiledModule, Team } from "./team.ts";
@@ -66,12 +65,9 @@ function compileKernels(plan: Plan, { memory, team }: Shared): { module: Compile
     }
     return kernel;
   });
-  const imports = new Map<string, Callee>(
-    written.flatMap(({ imports }) => imports.map((callee): [string, Callee] => [callee.name, callee])),
-  );
   const bytes = assemble({
     memory: { initial: 1, maximum: memory.maximum, shared: memory.shared },
-    imports: [...imports.values()],
+    imports: [],
     functions: written.map(({ code }) => code),
   });
   return { module: team.load(bytes), kernels };
@@ -164,7 +160,7 @@ export class WasmPlan implements CompiledPlan {
     const addresses = arrays.table(
       [{ from: "step", index } as const, ...args].map((source) => arrays.addressOf(source)),
     );
-    if (reuse) for (const name of this.#lastReads[index]) arrays.free(name);
+    if (reuse) { for (const name of this.#lastReads[index]) arrays.free(name); }
     return addresses;
   }
 }

@@ -134,7 +134,8 @@ function weightOfStatement(statement: Statement): number {
     case "loop":
       return 2 + weightOfBody(statement.body);
     case "branch":
-      return 2 + statement.conditions.reduce((sum, test) => sum + weightOfExpression(test), weightOfBody(statement.body));
+      return 2 +
+        statement.conditions.reduce((sum, test) => sum + weightOfExpression(test), weightOfBody(statement.body));
     default:
       return statement satisfies never;
   }
