@@ -188,8 +188,8 @@ const availableDevicesCall = new Signature("availableDevices()");
  * Makes a device the default for all computations and returns it.
  *
  * @param name `"auto"` (the fastest that works: kernels are run, compared and timed to find out; `passedOver` of the device lists
- * those not chosen and why), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"webasm"` (float32, SIMD and
- * threads), `"cpu"` (float32, plain JavaScript) or `"float64"` (the oracle: the same kernels in doubles).
+ * those not chosen and why), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"wasm"` (float32, SIMD and
+ * threads), `"webasm"` (the same by gpu.js), `"cpu"` (float32, plain JavaScript) or `"float64"` (the oracle: the same kernels in doubles).
  * @throws if the device does not work here, with the reason.
  *
  * @example

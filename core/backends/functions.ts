@@ -126,6 +126,19 @@ const conversions: Record<string, Write> = {
   isPosition: ([x, size], w) => w.call("and", `${x} >= 0.0`, `${x} < ${size}`),
   /** A position, which may be an integer of the kernel language, as a number. */
   asNumber: ([position]) => `${position} + 0.0`,
+  /** The place halfway between two, the lower of two such. The sum of places near the largest whole number would not be exact. */
+  middle: ([low, high]) => `(${low} + Math.floor((${high} - ${low}) * 0.5))`,
+  /** A place, but at most the last one. */
+  upTo: ([place, last], w) => {
+    const known = w.bind(place);
+    return `(${known} < ${last} ? ${known} : ${last})`;
+  },
+  /** A place, but at least the first one; also where it is NaN. */
+  from0: ([place], w) => {
+    const known = w.bind(place);
+    return `(${known} > 0.0 ? ${known} : 0.0)`;
+  },
+  next: ([place]) => `(${place} + 1.0)`,
   /** A number that counts as a constant in derivatives. */
   held: ([x]) => x,
   /** The result of a loop. */

@@ -35,7 +35,7 @@ async function ofReference(batch: number): Promise<Float64Array[]> {
 const references = new Map<number, Promise<Float64Array[]>>();
 
 for (const { device, on, gpu, extent } of await devicesUnderTest()) {
-  if (gpu || device === "webasm") {
+  if (gpu || device === "webasm" || device === "wasm") {
     const batch = extent === "least" ? 2 : 8;
     test(...on(`a batch of ${batch} images of SSD300 fits, and agrees with cpu`), async () => {
       const results = record(ssd300, { batch, numClasses: 80, each: 8 });

@@ -7,6 +7,7 @@ import { examine, type Examined, examineSecond } from "./examine.ts";
 import type { ExamineOptions } from "./judged.ts";
 import { elementText, leafOf } from "../inputs.ts";
 import { valueAlone } from "./custom.ts";
+import { flatten } from "./flatten.ts";
 import { compute, historyOf } from "./oracle.ts";
 import { isWrong } from "../differences/results.ts";
 import type { Finding } from "../report/report.ts";
@@ -102,7 +103,8 @@ function guiltyCut(wrong: WrongGradient, cuts: readonly Tensor[], options: Exami
  * which the outputs depend on the variables.
  */
 export function findDeparture(wrong: WrongGradient, options: ExamineOptions): Departure {
-  const { recording: { outputs }, order, variables } = wrong;
+  const { recording, order, variables } = wrong;
+  const outputs = flatten(recording.outputs);
   const { moving } = rolesOf(historyOf(outputs), variables);
   const all = between(outputs, moving);
   const cut = guiltyCut(wrong, all.filter((entry) => isCut(entry, moving)), options);
@@ -144,7 +146,8 @@ export interface Origin {
 }
 
 /** Follows values that are not finite back to their origin; `null` if all are finite. */
-export function originOf(outputs: readonly Tensor[], what: string): Origin | null {
+export function originOf(recorded: readonly Tensor[], what: string): Origin | null {
+  const outputs = flatten(recorded);
   const values = valuesAt(historyOf(outputs));
   const place = (t: Tensor) => values.get(t)!.findIndex((x) => !Number.isFinite(x));
   let entry = outputs.find((t) => place(t) >= 0);

@@ -2,7 +2,7 @@
 import { availableCores, runtime, startThread, type Thread, threadsWork } from "../../runtime.ts";
 import { HOST } from "./assembler.ts";
 import type { Memory } from "./memory.ts";
-import { type Message, MOST_SHARED, SCRIPT, type SharedKernel, WORDS } from "./team_script.ts";
+import { type Message, MOST_OTHERS, MOST_SHARED, SCRIPT, type SharedKernel, WORDS } from "./team_script.ts";
 
 /** A module that every thread has. */
 export interface CompiledModule {
@@ -53,6 +53,8 @@ export function whyAlone(): string | null {
 interface Member {
   readonly thread: Thread;
   ready: boolean;
+  /** The word that says whether it is at work. */
+  readonly busy: number;
   readonly modules: Set<number>;
 }
 
@@ -74,7 +76,7 @@ export class Team {
   /** @param threads how many compute, the calling one included. */
   constructor(memory: Memory, threads: number) {
     this.#memory = memory;
-    this.#others = memory.shared ? threads - 1 : 0;
+    this.#others = memory.shared ? Math.min(threads - 1, MOST_OTHERS) : 0;
     this.#words = new Int32Array(memory.memory.buffer, 0, WORDS.kernels + 2 * MOST_SHARED);
   }
 
@@ -106,16 +108,16 @@ export class Team {
   }
 
   async #startAll(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#others }, async () => {
+    await Promise.all(Array.from({ length: this.#others }, async (_, i) => {
       try {
-        await this.#startOne();
+        await this.#startOne(i);
       } catch (error) {
         this.#problem = `a thread could not be started: ${(error as Error).message}`;
       }
     }));
   }
 
-  #startOne(): Promise<void> {
+  #startOne(index: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let member: Member | null = null;
       startThread(SCRIPT, {
@@ -131,9 +133,9 @@ export class Team {
           reject(error);
         },
       }).then((thread) => {
-        member = { thread, ready: false, modules: new Set() };
+        member = { thread, ready: false, busy: WORDS.busy + index, modules: new Set() };
         this.#members.push(member);
-        this.#send(thread, { kind: "memory", memory: this.#memory.memory });
+        this.#send(thread, { kind: "memory", memory: this.#memory.memory, thread: index });
       }, reject);
     });
   }
@@ -207,6 +209,7 @@ export class Team {
     const words = this.#words;
     const { id } = module;
     const compiled = await module.compiled;
+    await this.#rest();
     this.#error = null;
     words.fill(0, WORDS.kernels, WORDS.kernels + 2 * kernels.length);
     Atomics.store(words, WORDS.failed, 0);
@@ -248,7 +251,14 @@ export class Team {
     const words = this.#words;
     Atomics.store(words, WORDS.job, 0);
     Atomics.notify(words, WORDS.step);
-    await this.#until(WORDS.active, (active) => active === 0);
+    await this.#rest();
+  }
+
+  /** Waits until no thread is at work; those that ended are not. */
+  async #rest(): Promise<void> {
+    for (const member of [...this.#members]) {
+      await this.#until(member.busy, (busy) => busy === 0 || !this.#members.includes(member));
+    }
   }
 
   /** Waits until a word has a value that will do. Throws if a thread ended meanwhile. */

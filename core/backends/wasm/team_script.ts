@@ -5,17 +5,20 @@ import { HOST } from "./assembler.ts";
 export const WORDS = {
   /** The number of the current job; 0 if there is none. */
   job: 0,
-  /** How many threads are at work on it. */
-  active: 1,
   /** How many of its shared kernels have begun. */
   step: 2,
   /** How many threads wait for the next one. */
   sleeping: 3,
   /** Not 0 if a kernel failed in a thread. */
   failed: 4,
+  /** For each thread whether it is at work. */
+  busy: 16,
   /** Two for each shared kernel: the next unit, and how many units are done. */
-  kernels: 16,
+  kernels: 64,
 } as const;
+
+/** How many threads there can be beside the calling one. */
+export const MOST_OTHERS = WORDS.kernels - WORDS.busy;
 
 /** How many shared kernels a job can have: as many as there is room for. */
 export const MOST_SHARED = (65_536 / 4 - WORDS.kernels) / 2;
@@ -31,7 +34,7 @@ export interface SharedKernel {
 
 /** A message to a thread. */
 export type Message =
-  | { readonly kind: "memory"; readonly memory: WebAssembly.Memory }
+  | { readonly kind: "memory"; readonly memory: WebAssembly.Memory; readonly thread: number }
   | { readonly kind: "load"; readonly id: number; readonly module: WebAssembly.Module }
   | { readonly kind: "unload"; readonly id: number }
   | { readonly kind: "run"; readonly job: number; readonly id: number; readonly kernels: readonly SharedKernel[] };
@@ -41,7 +44,7 @@ export const SCRIPT = `
 const W = ${JSON.stringify(WORDS)};
 const SPINS = 3000;
 const instances = new Map();
-let memory, words;
+let memory, words, busy;
 function awaitStep(index, job) {
   for (let spins = 0;; spins++) {
     if (Atomics.load(words, W.job) !== job) return false;
@@ -79,18 +82,19 @@ hear((message) => {
     case "memory":
       memory = message.memory;
       words = new Int32Array(memory.buffer);
+      busy = W.busy + message.thread;
       return port.postMessage({ kind: "ready" });
     case "load":
       return instances.set(message.id, new WebAssembly.Instance(message.module, { ${HOST}: { memory } }));
     case "unload":
       return instances.delete(message.id);
     case "run":
-      Atomics.add(words, W.active, 1);
+      Atomics.store(words, busy, 1);
       try {
         work(message);
       } finally {
-        Atomics.sub(words, W.active, 1);
-        Atomics.notify(words, W.active);
+        Atomics.store(words, busy, 0);
+        Atomics.notify(words, busy);
       }
   }
 });

@@ -59,12 +59,19 @@ export class Lanes {
     return this.notBelow(this.atMost(x, high), low);
   }
 
-  /** A polynomial by Horner's rule, the coefficient of the constant first. `x` is bound. */
-  polynomial(x: Value, coefficients: readonly number[]): Value {
-    return coefficients.slice(0, -1).reduceRight<Term>(
-      (sum, c) => this.add(this.mul(sum, x), c),
-      coefficients.at(-1)!,
-    ) as Value;
+  /**
+   * A polynomial, the coefficient of the constant first, of a bound `x`: odd and even powers by Horner's rule in its square, which may be
+   * given, so that the two overlap.
+   */
+  polynomial(x: Value, coefficients: readonly number[], square?: Value): Value {
+    if (coefficients.length < 5) return this.#horner(x, coefficients);
+    const step = square ?? this.bind(this.mul(x, x));
+    const [even, odd] = [0, 1].map((first) => this.#horner(step, coefficients.filter((_, i) => i % 2 === first)));
+    return this.add(this.mul(odd, x), even);
+  }
+
+  #horner(x: Value, coefficients: readonly number[]): Value {
+    return this.number(coefficients.reduceRight<Term>((sum, c) => sum === 0 ? c : this.add(this.mul(sum, x), c), 0));
   }
 }
 

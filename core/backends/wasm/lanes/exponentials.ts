@@ -1,7 +1,7 @@
 /** The exponential function and what is made of it. */
 import type { Code, Value } from "../code.ts";
 import { f64x2, i32, op } from "../code.ts";
-import { Bits, both, doubles, type LaneFunction, Lanes, ONE, SIGN, singles } from "./arithmetic.ts";
+import { anyTrue, Bits, both, doubles, type LaneFunction, Lanes, ONE, SIGN, singles } from "./arithmetic.ts";
 
 /** Added to a float32 of at most 2^22, it leaves the nearest whole number in the lowest bits. */
 const WHOLE = 1.5 * 2 ** 23;
@@ -20,22 +20,36 @@ function reduced(code: Code, x: Value): { power: Value; n: Value } {
   const n = f.bind(f.add(f.mul(x, Math.LOG2E), WHOLE));
   const whole = f.bind(f.sub(n, WHOLE));
   const r = f.bind(f.sub(f.sub(x, f.mul(whole, LN2[0])), f.mul(whole, LN2[1])));
-  const power = f.add(f.add(f.mul(f.polynomial(r, EXP), f.mul(r, r)), r), 1);
+  const square = f.bind(f.mul(r, r));
+  const power = f.add(f.add(f.mul(f.polynomial(r, EXP, square), square), r), 1);
   return { power, n };
 }
 
-/**
- * As in Cephes' expf. The power of two is made from the bits of its exponent, in two halves, so that subnormal results are rounded once
- * and the largest do not overflow.
- */
-export const exp: LaneFunction = (code, [x]) => {
+/** 2^n times a number next to 1, in two halves, so that subnormal results are rounded once and the largest do not overflow. */
+function scaled(code: Code, power: Value, n: Value): Value {
   const f = new Lanes(code);
   const bits = new Bits(code);
-  const { power, n } = reduced(code, f.bind(f.clamp(x, -104, 89)));
-  const exponent = f.bind(bits.left(n, 23));
-  const half = f.bind(bits.and(bits.right(exponent, 1), 0x1ff << 23));
-  const [first, second] = [bits.add(half, ONE), bits.add(bits.sub(exponent, half), ONE)];
-  return f.mul(f.mul(power, first), second);
+  const exponent = code.bind(bits.left(n, 23));
+  const half = code.bind(bits.and(bits.right(exponent, 1), 0x1ff << 23));
+  return f.mul(f.mul(power, bits.add(half, ONE)), bits.add(bits.sub(exponent, half), ONE));
+}
+
+/** Up to this size of x, e^x is a normal number. */
+const NORMAL = 87.3;
+
+/** As in Cephes' expf. The power of 2 is added to the exponent, unless results may be subnormal or infinite. */
+export const exp: LaneFunction = (code, [argument]) => {
+  const f = new Lanes(code);
+  const bits = new Bits(code);
+  const x = code.bind(argument);
+  const { power, n } = reduced(code, x);
+  const size = code.bind(power);
+  const result = code.variable("v128", bits.add(size, bits.left(n, 23)));
+  code.if(anyTrue(bits.not(f.less(f.abs(x), NORMAL))), () => {
+    const bounded = reduced(code, f.bind(f.clamp(x, -104, 89)));
+    code.set(result, scaled(code, bounded.power, bounded.n));
+  });
+  return result;
 };
 
 /** e^x for x up to 0: no result overflows, so one power of 2, larger by a constant, is enough. */
@@ -47,13 +61,14 @@ export const expOfNegative: LaneFunction = (code, [x]) => {
   return f.mul(f.mul(power, scale), 2 ** -64);
 };
 
-/** 1 / (1 + e^-x), from e^-|x|, which does not overflow. */
+/** 1 / (1 + e^-x) from e = e^-|x|, which does not overflow: 1 / (1 + e), or e / (1 + e) below 0. */
 export const sigmoid: LaneFunction = (code, [x]) => {
   const f = new Lanes(code);
   const bits = new Bits(code);
   const e = f.bind(expOfNegative(code, [bits.or(x, SIGN)]));
-  const isNegative = f.less(x, 0);
-  return f.div(bits.select(isNegative, e, f.number(1)), f.add(e, 1));
+  // Both are less themselves times the smaller of the two, which counts little where the result is small.
+  const larger = f.bind(bits.select(f.less(x, 0), e, f.number(1)));
+  return f.sub(larger, f.mul(larger, f.div(e, f.add(e, 1))));
 };
 
 /** (2^r - 1) / r for r up to 1/2; off by 2^-32. */

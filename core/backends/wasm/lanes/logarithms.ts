@@ -76,7 +76,7 @@ const LN2 = [0.693359375, -2.12194440054690583e-4];
 function natural(code: Code, exponent: Value, d: Value, low?: Value): Value {
   const f = new Lanes(code);
   const square = f.bind(f.mul(d, d));
-  const cubic = f.mul(f.mul(f.polynomial(d, LOG), d), square);
+  const cubic = f.mul(f.mul(f.polynomial(d, LOG, square), d), square);
   const part = f.add(f.sub(cubic, f.mul(square, 0.5)), f.mul(exponent, LN2[1]));
   return f.add(f.mul(exponent, LN2[0]), f.add(d, low ? f.add(part, low) : part));
 }
@@ -105,7 +105,8 @@ export const log2: LaneFunction = (code, [x]) => {
   const f = new Lanes(code);
   return logarithm(code, code.bind(x), (exponent, d) => {
     const high = f.bind(new Bits(code).and(d, -1 << 12));
-    const curved = f.mul(f.polynomial(d, LOG2), f.mul(d, d));
+    const square = f.bind(f.mul(d, d));
+    const curved = f.mul(f.polynomial(d, LOG2, square), square);
     const low = f.add(f.add(curved, f.mul(d, LOG2E[1])), f.mul(f.sub(d, high), LOG2E[0]));
     const main = f.bind(f.mul(high, LOG2E[0]));
     const kept = f.bind(low);
