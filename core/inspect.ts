@@ -3,7 +3,7 @@ import { valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { boolean, type Declared, Signature } from "./options.ts";
-import { type LoopStep, type Plan, sizeOfSource, type Source, type Step, Target } from "./plan/plan.ts";
+import { type LoopStep, type Plan, sizeOfSource, type Source, type Step, type Target } from "./plan/plan.ts";
 import {
   argumentText,
   bytesText,
