@@ -70,7 +70,8 @@ async function refuseMemory(device: string): Promise<() => void> {
   return () => (context.texImage2D = upload);
 }
 
-for (const { device, on, gpu } of devices) {
+// On each device, since drivers differ in what they lose.
+for (const { device, onEach: on, gpu } of devices) {
   if (gpu) {
     test(...on("a device lost between calls rejects, and the next call restarts it"), async () => {
       const used = await useDevice(device);

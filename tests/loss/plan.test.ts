@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, grad, inspect, realize, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { predictions } from "./golden/predictions.mjs";
 import { devicesOfLoss } from "./support.ts";
@@ -36,7 +37,7 @@ const references = new Map<number, Promise<Float64Array[]>>();
 
 for (const { device, on, gpu, extent } of await devicesUnderTest()) {
   if (gpu || device === "webasm" || device === "wasm") {
-    const batch = extent === "least" ? 2 : 8;
+    const batch = isSampled(extent) && extent !== "some" ? 2 : 8;
     test(...on(`a batch of ${batch} images of SSD300 fits, and agrees with cpu`), async () => {
       const results = record(ssd300, { batch, numClasses: 80, each: 8 });
       await realize(results, { device });
