@@ -37,7 +37,7 @@ async function ofReference(batch: number): Promise<Float64Array[]> {
 const references = new Map<number, Promise<Float64Array[]>>();
 
 for (const { device, on, gpu, extent } of await devicesUnderTest()) {
-  if (gpu || device === "webasm") {
+  if (gpu || device === "webasm" || device === "wasm") {
     // A plan of so many boxes takes the software drivers that stand in for GPUs seconds to compile.
     const why = gpu && runtime() !== "node" && isSampled(extent)
       ? "golden values have a plan of as many boxes"
