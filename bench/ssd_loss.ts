@@ -37,7 +37,9 @@ class Torch {
   readonly #lines: AsyncIterator<string>;
   constructor(directory: string) {
     const script = fileURLToPath(new URL("./ssd_loss.py", import.meta.url));
-    this.#process = spawn(options.python, [script, directory, options.threads, options["torch-device"]], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#process = spawn(options.python, [script, directory, options.threads, options["torch-device"]], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.#process.on("error", () => {});
     this.#lines = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }

@@ -3,7 +3,7 @@ import { valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { boolean, type Declared, Signature } from "./options.ts";
-import { type LoopStep, type Plan, sizeOfSource, type Source, type Step } from "./plan/plan.ts";
+import { type LoopStep, type Plan, sizeOfSource, type Source, type Step, type Target } from "./plan/plan.ts";
 import {
   argumentText,
   bytesText,
@@ -143,7 +143,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const program = new Program(wanted);
   const plan = program.plan(device.target, { describe: true });
   const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
-  const { steps, loops } = inspected(plan, profiled);
+  const { steps, loops } = inspected(plan, { profiled, target: device.target });
   const time = profiled && planTime(plan, profiled);
   const tape = tapeText(program);
   const text = time ? timeTable({ steps, loops }, time) : planText(plan);
@@ -163,7 +163,14 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
 /** The kernels and loops of a plan. */
 type Inspected = Pick<Inspection, "steps" | "loops">;
 
-function inspected(plan: Plan, profiled: Profile | null): Inspected {
+/** How a plan is shown. */
+interface Inspecting {
+  readonly profiled: Profile | null;
+  readonly target: Target;
+}
+
+function inspected(plan: Plan, how: Inspecting): Inspected {
+  const { profiled, target } = how;
   const { steps, loops = [] } = plan;
   return {
     steps: steps.map((step, i) => ({
@@ -172,14 +179,14 @@ function inspected(plan: Plan, profiled: Profile | null): Inspected {
       args: step.args.map(sourceText),
       iterations: step.kernel.iterations,
       loops: step.loops!,
-      source: kernelText(step),
+      source: kernelText(plan, step, target),
       time: profiled && stepTime(plan, [step.args, [step.shape]], i, profiled),
     })),
-    loops: loops.map((loop, i) => inspectedLoop(plan, loop, steps.length + i, profiled)),
+    loops: loops.map((loop, i) => inspectedLoop(plan, loop, steps.length + i, how)),
   };
 }
 
-function inspectedLoop(plan: Plan, loop: LoopStep, index: number, profiled: Profile | null): InspectedLoop {
+function inspectedLoop(plan: Plan, loop: LoopStep, index: number, { profiled, target }: Inspecting): InspectedLoop {
   const { name, count, reverse, args, shapes, body } = loop;
   const sources = args.map(({ source }) => source);
   return {
@@ -188,7 +195,7 @@ function inspectedLoop(plan: Plan, loop: LoopStep, index: number, profiled: Prof
     reverse,
     args: args.map(argumentText),
     shapes,
-    ...inspected(body, null),
+    ...inspected(body, { profiled: null, target }),
     time: profiled && stepTime(plan, [sources, shapes], index, profiled),
   };
 }
@@ -205,7 +212,8 @@ function tapeText({ leaves, entries }: Program<Tensor>): string {
   const all = [...leaves, ...entries];
   const numbers = new Map(all.map((t, i) => [t, i]));
   return all.map((t) => {
-    const inputs = t.inputs.map((x) => `%${numbers.get(x)}`);
+    // Those of a loop that no result needs are not computed.
+    const inputs = t.inputs.map((x) => numbers.has(x) ? `%${numbers.get(x)}` : "_");
     const attributes = Object.entries(t.attributes).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
     return `%${numbers.get(t)} = ${t.op.name}(${[...inputs, ...attributes].join(", ")}): ${t.dtype} ${
       formatShape(t.shape)

@@ -1,6 +1,6 @@
 /** Gradients: the reverse walk over the tape. */
 import { hasRule } from "../core/entry.ts";
-import { resultNumber } from "../core/loop.ts";
+import { dependenciesOf, type Loop, loopOf, resultNumber } from "../core/loop.ts";
 import { type Cotangent, opOf } from "../core/op.ts";
 import { record, tensorOrThrow, tensorsOrThrow } from "../core/record.ts";
 import { boolean, Signature } from "../core/options.ts";
@@ -252,19 +252,45 @@ export function pullback(starts: readonly Start[], xs: readonly Tensor[]): Pullb
 
 /** Returns why no gradient reaches x: the end of each path from y to it. */
 function whyUnused(entries: readonly Tensor[], x: Tensor): string {
-  const leads = new Set<Tensor>([x]);
   const cuts = new Set<string>();
-  for (let i = entries.length - 1; i >= 0; i--) {
-    const entry = entries[i];
-    entry.inputs.forEach((input, k) => {
-      if (!leads.has(input)) return;
-      leads.add(entry);
-      if (!flows(entry, k)) cuts.add(entry.op.name);
-    });
-  }
+  addCuts(entries, new Set([x]), cuts);
   if (cuts.size === 0) return "y does not depend on it";
   const names = [...cuts].map((name) => `"${name}"`).join(", ");
   return `every path from y to it is cut by an op without derivative: ${names}`;
+}
+
+/**
+ * Finds the entries that values lead to, and the ops that cut their gradients off.
+ *
+ * @param entries the last on the tape first.
+ */
+function addCuts(entries: readonly Tensor[], leads: Set<Tensor>, cuts: Set<string>): void {
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i];
+    const isResult = resultNumber(entry) !== null;
+    const inputs = dependenciesOf(entry);
+    inputs.forEach((input, k) => {
+      if (!leads.has(input)) return;
+      leads.add(entry);
+      if (!isResult && !flows(entry, k)) cuts.add(entry.op.name);
+    });
+    if (isResult && leads.has(entry)) {
+      const [loop] = entry.inputs;
+      addCutsWithin(loopOf(loop)!, loop.inputs.map((input) => leads.has(input) && inputs.includes(input)), cuts);
+    }
+  }
+}
+
+/** @param given whether values lead to the inputs of the loop. */
+function addCutsWithin(loop: Loop<Tensor>, given: readonly boolean[], cuts: Set<string>): void {
+  const { carries, next } = loop.parts;
+  const leads = new Set(loop.arguments.filter((_, k) => given[k]));
+  const entries = loop.entries.toReversed();
+  for (let before = -1; before < leads.size;) {
+    before = leads.size;
+    addCuts(entries, leads, cuts);
+    next.forEach((t, k) => leads.has(t) && leads.add(carries[k]));
+  }
 }
 
 function checkCotangent(call: Signature, y: unknown, cotangent?: unknown): Tensor {

@@ -1,5 +1,5 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
-import type { LoopStep, Plan, Source, Step } from "../plan/plan.ts";
+import { interleaved, type LoopStep, type Plan, type Source, type Step } from "../plan/plan.ts";
 import type { ResultKind } from "../loop.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
@@ -172,7 +172,7 @@ class HostProgram implements HostPlan {
       return () => run(...arrays);
     });
     const loops = this.#loops.map((loop, i) => boundLoop(loop, this.#bodies[i], made[i], get));
-    const calls = inOrder(kernels, loops, this.#loops);
+    const calls = interleaved(kernels, loops, this.#loops);
     const results = this.#results.map(get);
     return {
       results,
@@ -183,13 +183,6 @@ class HostProgram implements HostPlan {
       profile: () => [...kernels, ...loops].map(millisecondsOf),
     };
   }
-}
-
-/** Puts each loop before the kernel that it runs before. */
-function inOrder<T>(kernels: readonly T[], loops: readonly T[], places: readonly Pick<LoopStep, "before">[]): T[] {
-  const calls = [...kernels];
-  for (let i = loops.length - 1; i >= 0; i--) calls.splice(places[i].before, 0, loops[i]);
-  return calls;
 }
 
 /** Arrays up to this length are copied element by element, which takes less time than a call. */

@@ -85,12 +85,22 @@ export interface Plan {
 
 /** The steps and the loops of a plan in the order in which they run. */
 export function inOrder({ steps, loops = [] }: Pick<Plan, "steps" | "loops">): (Step | LoopStep)[] {
-  const all: (Step | LoopStep)[] = [];
-  for (let i = 0; i <= steps.length; i++) {
-    all.push(...loops.filter(({ before }) => before === i));
-    if (i < steps.length) all.push(steps[i]);
-  }
-  return all;
+  return interleaved<Step | LoopStep>(steps, loops, loops);
+}
+
+/**
+ * Puts loops, or what stands for them, among kernels.
+ *
+ * @param places where each loop runs.
+ */
+export function interleaved<T>(
+  kernels: readonly T[],
+  loops: readonly T[],
+  places: readonly Pick<LoopStep, "before">[],
+): T[] {
+  const at = Array.from({ length: kernels.length + 1 }, (): T[] => []);
+  loops.forEach((loop, i) => at[places[i].before].push(loop));
+  return at.flatMap((own, i) => [...own, ...kernels.slice(i, i + 1)]);
 }
 
 /** Whether it is a loop rather than a kernel. */
@@ -126,6 +136,8 @@ export interface Target {
   readonly limits: Limits;
   /** Whether steps keep their loop form, so that they can be rendered again in other ways. Default false: it takes more memory than text. */
   readonly forms?: boolean;
+  /** What it compiles for a step, for people to read; by default the text of the kernel. */
+  readonly text?: (plan: Plan, step: Step) => string;
   /** Whether its plans may have loops. Default false: loops are unrolled. */
   readonly loops?: boolean;
 }
