@@ -1,7 +1,7 @@
 /** Reports computations on the console if `GPUGRAD_DEBUG` is set. */
 import type { Device } from "./device.ts";
 import { bytesText, kernelText, millisecondsText, planText, timesText } from "./plan_text.ts";
-import type { Plan } from "./plan/plan.ts";
+import type { Plan, Target } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 import { environmentVariable, printDebug } from "./runtime.ts";
 import type { Value } from "./value.ts";
@@ -82,7 +82,7 @@ export async function watched(
   printDebug([
     `gpugrad: ${device.name} took ${millisecondsText(whole)} ms for ${kernelsText(plan)}, ${origin}; ` +
     `${bytes(toSend)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
-    ...(isNews ? detailsOf(plan, level) : []),
+    ...(isNews ? detailsOf(plan, level, device.target) : []),
   ].join("\n"));
   return results;
 }
@@ -105,21 +105,22 @@ function kernelsText({ steps, loops = [] }: Plan): string {
   })${repeated}`;
 }
 
-function detailsOf(plan: Plan, level: number): string[] {
+function detailsOf(plan: Plan, level: number, target: Target): string[] {
   if (level < 2) return [];
   const parts = [planText(plan)];
-  if (level >= 3) parts.push(...kernelTexts(plan, level, ""));
+  if (level >= 3) parts.push(...kernelTexts(plan, { level, target }));
   return parts.map((part) => part.replace(/^/gm, "  "));
 }
 
 /** @param within the loop that the kernels belong to. */
-function kernelTexts({ steps, loops = [] }: Plan, level: number, within: string): string[] {
+function kernelTexts(plan: Plan, how: { readonly level: number; readonly target: Target }, within = ""): string[] {
+  const { steps, loops = [] } = plan;
   return [
     ...steps.flatMap((step, i) => [
       `${within}step ${i}, ${step.name}: loops\n${step.loops}`,
-      ...(level >= 4 ? [`${within}step ${i}, ${step.name}: text\n${kernelText(step)}`] : []),
+      ...(how.level >= 4 ? [`${within}step ${i}, ${step.name}: text\n${kernelText(plan, step, how.target)}`] : []),
     ]),
-    ...loops.flatMap(({ body }, i) => kernelTexts(body, level, `${within}loop ${i}, `)),
+    ...loops.flatMap(({ body }, i) => kernelTexts(body, how, `${within}loop ${i}, `)),
   ];
 }
 

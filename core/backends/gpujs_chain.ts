@@ -5,7 +5,7 @@ import type { Residents } from "../residents.ts";
 import { sizeOf } from "../shape.ts";
 import { Value } from "../value.ts";
 import type { CompiledPlan } from "./backend.ts";
-import { asFloat32 } from "./gpujs_arrays.ts";
+import { asFloat32 } from "./arrays.ts";
 import { indicesFrom, PlanKernels } from "./gpujs_kernels.ts";
 import { calling, type Ran, type Session, throwIfElsewhere, throwIfLost } from "./gpujs_session.ts";
 import type { GpuArray, GpuMemory, Handle } from "./platform.ts";
