@@ -1,9 +1,11 @@
 /** Shows the tape, the plan and the kernels behind a tensor, and how long they take. */
 import { valueFor } from "./compute.ts";
+import type { Device } from "./device.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
+import type { Values } from "./entry.ts";
 import { boolean, type Declared, Signature } from "./options.ts";
-import { type LoopStep, type Plan, sizeOfSource, type Source, type Step } from "./plan/plan.ts";
+import { type LoopStep, type Plan, sizeOfSource, type Source, type Step, type Target } from "./plan/plan.ts";
 import {
   argumentText,
   bytesText,
@@ -19,6 +21,7 @@ import { Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
 import { formatShape, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
+import { Value } from "./value.ts";
 
 /** Options of {@link inspect}. */
 export interface InspectOptions extends RealizeOptions {
@@ -142,8 +145,8 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const device = await chosenDevice(options?.device);
   const program = new Program(wanted);
   const plan = program.plan(device.target, { describe: true });
-  const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
-  const { steps, loops } = inspected(plan, profiled);
+  const profiled = options?.time ? await profile(device, plan, await leavesOf(program, device)) : null;
+  const { steps, loops } = inspected(plan, { profiled, target: device.target });
   const time = profiled && planTime(plan, profiled);
   const tape = tapeText(program);
   const text = time ? timeTable({ steps, loops }, time) : planText(plan);
@@ -160,10 +163,22 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   };
 }
 
+/** The arguments of a plan, on the host. */
+function leavesOf(program: Program<Tensor>, device: Device): Promise<Values[]> {
+  return device.read(program.take((leaf) => valueFor(leaf, device), (numbers) => new Value(numbers)));
+}
+
 /** The kernels and loops of a plan. */
 type Inspected = Pick<Inspection, "steps" | "loops">;
 
-function inspected(plan: Plan, profiled: Profile | null): Inspected {
+/** How a plan is shown. */
+interface Inspecting {
+  readonly profiled: Profile | null;
+  readonly target: Target;
+}
+
+function inspected(plan: Plan, how: Inspecting): Inspected {
+  const { profiled, target } = how;
   const { steps, loops = [] } = plan;
   return {
     steps: steps.map((step, i) => ({
@@ -172,14 +187,14 @@ function inspected(plan: Plan, profiled: Profile | null): Inspected {
       args: step.args.map(sourceText),
       iterations: step.kernel.iterations,
       loops: step.loops!,
-      source: kernelText(step),
+      source: kernelText(plan, step, target),
       time: profiled && stepTime(plan, [step.args, [step.shape]], i, profiled),
     })),
-    loops: loops.map((loop, i) => inspectedLoop(plan, loop, steps.length + i, profiled)),
+    loops: loops.map((loop, i) => inspectedLoop(plan, loop, steps.length + i, how)),
   };
 }
 
-function inspectedLoop(plan: Plan, loop: LoopStep, index: number, profiled: Profile | null): InspectedLoop {
+function inspectedLoop(plan: Plan, loop: LoopStep, index: number, { profiled, target }: Inspecting): InspectedLoop {
   const { name, count, reverse, args, shapes, body } = loop;
   const sources = args.map(({ source }) => source);
   return {
@@ -188,7 +203,7 @@ function inspectedLoop(plan: Plan, loop: LoopStep, index: number, profiled: Prof
     reverse,
     args: args.map(argumentText),
     shapes,
-    ...inspected(body, null),
+    ...inspected(body, { profiled: null, target }),
     time: profiled && stepTime(plan, [sources, shapes], index, profiled),
   };
 }

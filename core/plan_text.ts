@@ -1,6 +1,15 @@
 /** Plans and kernels as text to read. */
 import { renderFunction } from "./backends/render.ts";
-import { inOrder, isLoop, type LoopArgument, type LoopStep, type Plan, type Source, type Step } from "./plan/plan.ts";
+import {
+  inOrder,
+  isLoop,
+  type LoopArgument,
+  type LoopStep,
+  type Plan,
+  type Source,
+  type Step,
+  type Target,
+} from "./plan/plan.ts";
 import { formatShape } from "./shape.ts";
 
 /** Returns the origin of an argument or a result: `leaf 0`, `step 3`, `loop 0 result 1`. */
@@ -45,8 +54,8 @@ function loopText(loop: LoopStep, index: number): string {
 }
 
 /** Returns the text that the backend compiles. */
-export function kernelText({ kernel }: Step): string {
-  return renderFunction(kernel);
+export function kernelText(plan: Plan, step: Step, { text }: Target): string {
+  return text ? text(plan, step) : renderFunction(step.kernel);
 }
 
 /** A column of a {@link table}. */

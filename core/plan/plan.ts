@@ -136,6 +136,8 @@ export interface Target {
   readonly limits: Limits;
   /** Whether steps keep their loop form, so that they can be rendered again in other ways. Default false: it takes more memory than text. */
   readonly forms?: boolean;
+  /** What it compiles for a step, for people to read; by default the text of the kernel. */
+  readonly text?: (plan: Plan, step: Step) => string;
   /** Whether its plans may have loops. Default false: loops are unrolled. */
   readonly loops?: boolean;
 }

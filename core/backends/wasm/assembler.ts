@@ -146,7 +146,8 @@ class Encoder {
         for (const arg of value.args) this.value(arg);
         if (Object.hasOwn(ATOMICS, value.name)) return this.#access(0xfe, ATOMICS[value.name], value);
         const [prefix, code] = LOADS[value.name];
-        return this.#access(prefix, code, value);
+        this.#access(prefix, code, value);
+        return value.lane === undefined ? undefined : out.byte(value.lane);
       }
       case "call":
         return this.#call(value.callee, value.args);

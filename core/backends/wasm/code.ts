@@ -39,6 +39,7 @@ export type Value =
     readonly args: readonly Value[];
     readonly offset: number;
     readonly align: number;
+    readonly lane?: number;
   }
   | { readonly kind: "call"; readonly type: Type; readonly callee: Callee; readonly args: readonly Value[] };
 
@@ -68,6 +69,8 @@ export type Instruction =
   /** Calls a function for its effect, or drops a value. */
   | { readonly kind: "do"; readonly value: Value }
   | { readonly kind: "run"; readonly callee: Callee; readonly args: readonly Value[] };
+
+const LOAD_LANE = "v128.load32_lane";
 
 /** The type of a condition and of an address. */
 export const CONDITION: Type = "i32";
@@ -145,11 +148,17 @@ export function select(condition: Value, a: Value, b: Value): Value {
 }
 
 /** A load, `offset` bytes behind an address. */
-export function load(name: string, address: Value, offset = 0, align = LOADS[name]?.[3] ?? 0): Value {
+export function load(name: string, address: Value, offset = 0, align = 2): Value {
   const known = LOADS[name];
-  if (!known) throw new Error(`wasm: there is no instruction "${name}" here`);
+  if (!known || name === LOAD_LANE) throw new Error(`wasm: there is no instruction "${name}" here`);
   expectType(name, CONDITION, address);
   return { kind: "load", type: known[2], name, args: [address], offset, align };
+}
+
+/** A vector with one lane loaded. */
+export function loadLane(address: Value, vector: Value, lane: number, offset = 0): Value {
+  expectTypes(LOAD_LANE, ["i32", "v128"], [address, vector]);
+  return { kind: "load", type: "v128", name: LOAD_LANE, args: [address, vector], offset, align: 2, lane };
 }
 
 /** An atomic update, which returns the value before. */
@@ -189,6 +198,13 @@ function isPlain(value: Value): boolean {
   return value.kind === "number" || (value.kind === "variable" && value.fixed);
 }
 
+/** A block of a function while it is built. What is bound in it is known in all blocks inside. */
+export interface Block {
+  readonly instructions: Instruction[];
+  /** The number of blocks around it. */
+  readonly depth: number;
+}
+
 /** Builds the code of a function. */
 export class Code {
   readonly name: string;
@@ -202,8 +218,9 @@ export class Code {
   readonly body: Instruction[] = [];
   /** The value that it returns. */
   result: Value | null = null;
-  /** The block that instructions are added to. */
-  #block: Instruction[] = this.body;
+  /** The body. */
+  readonly root: Block = { instructions: this.body, depth: 0 };
+  #block: Block = this.root;
   readonly #kept = new Map<string, Variable>();
 
   constructor(name: string, takes: readonly Type[], returns: Type | null = null) {
@@ -217,6 +234,11 @@ export class Code {
     return { kind: "variable", type, index: this.locals.push(type) - 1, fixed };
   }
 
+  /** The block that instructions are added to. */
+  get block(): Block {
+    return this.#block;
+  }
+
   /** A local that assignments change, 0 at first unless it is given a value. */
   variable(type: Type, value?: Value): Variable {
     const variable = this.#local(type, false);
@@ -224,11 +246,15 @@ export class Code {
     return variable;
   }
 
-  /** Computes a value once, here, and returns the local that holds it. Numbers stay as they are, and so does what has been bound. */
-  bind(value: Value): Value {
+  /**
+   * Computes a value once and returns the local that holds it. Numbers stay as they are, and so does what has been bound.
+   *
+   * @param block where: the current block, or one around it, before what is being built in that.
+   */
+  bind(value: Value, block: Block = this.#block): Value {
     if (isPlain(value)) return value;
     const variable = this.#local(value.type, true);
-    this.#block.push({ kind: "set", variable, value });
+    block.instructions.push({ kind: "set", variable, value });
     return variable;
   }
 
@@ -247,7 +273,7 @@ export class Code {
   set(variable: Variable, value: Value): void {
     if (variable.fixed) throw new Error("wasm: a bound local cannot be set");
     expectType(`local ${variable.index}`, variable.type, value);
-    this.#block.push({ kind: "set", variable, value });
+    this.#block.instructions.push({ kind: "set", variable, value });
   }
 
   /** Stores a value `offset` bytes behind an address. */
@@ -256,25 +282,25 @@ export class Code {
     if (!known) throw new Error(`wasm: there is no instruction "${name}" here`);
     expectTypes(name, [CONDITION, known[2]], [address, value]);
     const align = name.includes("atomic") ? known[3] : 2;
-    this.#block.push({ kind: "store", name, address, value, offset, align });
+    this.#block.instructions.push({ kind: "store", name, address, value, offset, align });
   }
 
   /** Computes a value for its effect. */
   do(value: Value): void {
-    this.#block.push({ kind: "do", value });
+    this.#block.instructions.push({ kind: "do", value });
   }
 
   /** Calls a function that returns nothing. */
   run(callee: Callee, ...args: Value[]): void {
     if (callee.returns !== null) throw new Error(`wasm: ${callee.name} returns a value`);
     expectTypes(callee.name, callee.takes, args);
-    this.#block.push({ kind: "run", callee, args });
+    this.#block.instructions.push({ kind: "run", callee, args });
   }
 
   /** Runs `then` if the condition is not 0, else `otherwise`. */
   if(condition: Value, then: () => void, otherwise?: () => void): void {
     expectType("if", CONDITION, condition);
-    this.#block.push({
+    this.#block.instructions.push({
       kind: "if",
       condition,
       then: this.#inside(then),
@@ -284,12 +310,12 @@ export class Code {
 
   /** Runs the body at least once, and again as long as the condition that it returns, computed after it, is not 0. */
   loop(body: () => Value): void {
-    this.#block.push({
+    this.#block.instructions.push({
       kind: "loop",
       body: this.#inside(() => {
         const condition = body();
         expectType("loop", CONDITION, condition);
-        this.#block.push({ kind: "again", condition });
+        this.#block.instructions.push({ kind: "again", condition });
       }),
     });
   }
@@ -314,13 +340,12 @@ export class Code {
 
   #inside(write: () => void): Instruction[] {
     const around = this.#block;
-    const inner: Instruction[] = [];
-    this.#block = inner;
+    this.#block = { instructions: [], depth: around.depth + 1 };
     try {
       write();
+      return this.#block.instructions;
     } finally {
       this.#block = around;
     }
-    return inner;
   }
 }

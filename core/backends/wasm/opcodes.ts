@@ -129,6 +129,7 @@ export const LOADS: Readonly<
   "f32.load": [null, 0x2a, "f32", 2],
   "v128.load": [SIMD, 0, "v128", 4],
   "v128.load32_splat": [SIMD, 9, "v128", 2],
+  "v128.load32_lane": [SIMD, 86, "v128", 2],
   "v128.load32_zero": [SIMD, 92, "v128", 2],
   "v128.load64_zero": [SIMD, 93, "v128", 3],
   "i32.atomic.load": [0xfe, 0x10, "i32", 2],

@@ -101,7 +101,10 @@ function partsOf(value: Value): { head: string; args: readonly Value[] } {
     case "select":
       return { head: `select (result ${value.type})`, args: value.args };
     case "load":
-      return { head: value.name + placeText(value.offset, value.align), args: value.args };
+      return {
+        head: value.name + placeText(value.offset, value.align) + (value.lane === undefined ? "" : ` ${value.lane}`),
+        args: value.args,
+      };
     case "call":
       return { head: `call $${value.callee.name}`, args: value.args };
     default:

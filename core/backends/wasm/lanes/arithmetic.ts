@@ -64,13 +64,14 @@ export class Lanes {
    * given, so that the two overlap.
    */
   polynomial(x: Value, coefficients: readonly number[], square?: Value): Value {
-    if (coefficients.length < 5) return this.#horner(x, coefficients);
+    if (coefficients.length < 5) return this.horner(x, coefficients);
     const step = square ?? this.bind(this.mul(x, x));
-    const [even, odd] = [0, 1].map((first) => this.#horner(step, coefficients.filter((_, i) => i % 2 === first)));
+    const [even, odd] = [0, 1].map((first) => this.horner(step, coefficients.filter((_, i) => i % 2 === first)));
     return this.add(this.mul(odd, x), even);
   }
 
-  #horner(x: Value, coefficients: readonly number[]): Value {
+  /** A polynomial by Horner's rule. Where all coefficients are large it is more exact. */
+  horner(x: Value, coefficients: readonly number[]): Value {
     return this.number(coefficients.reduceRight<Term>((sum, c) => sum === 0 ? c : this.add(this.mul(sum, x), c), 0));
   }
 }

@@ -149,7 +149,7 @@ export const atan: LaneFunction = (code, [x]) => {
   const isFar = f.bind(f.greater(size, 1));
   const t = f.bind(bits.select(isFar, inverse, size));
   const square = f.bind(f.mul(t, t));
-  const near = f.bind(f.add(f.mul(f.mul(f.polynomial(square, ATAN), square), t), t));
+  const near = f.bind(f.add(f.mul(f.mul(f.horner(square, ATAN), square), t), t));
   const far = f.add(f.sub(QUARTER[1], near), QUARTER[0]);
   return bits.or(bits.select(isFar, far, near), bits.and(x, SIGN));
 };
