@@ -74,7 +74,10 @@ export function weightInLanes(name: string): number {
   if (weight === undefined) {
     const code = new Code(name, ["v128", "v128"], "v128");
     code.return(LANE_FUNCTIONS[name](code, code.parameters));
-    weight = code.body.reduce((sum, instruction) => sum + weightOfInstruction(instruction), weightOfValue(code.result!));
+    weight = code.body.reduce(
+      (sum, instruction) => sum + weightOfInstruction(instruction),
+      weightOfValue(code.result!),
+    );
     weights.set(name, weight);
   }
   return weight;
