@@ -73,7 +73,8 @@ function hashOf(name: string): number {
 const TURNS: Readonly<Record<string, readonly [turn: number, other: string]>> = {
   "browser webgl": [0, "webgl2, which runs the same plans"],
   "browser webgl2": [1, "webgl, which runs the same plans"],
-  "bun webgpu": [0, "Node, which has the same package"],
+  "browser webgpu": [0, "WebGPU in Node, which is Chromium's own as a package"],
+  "bun webgpu": [1, "WebGPU in Node, which is the same package"],
 };
 
 /**

@@ -13,8 +13,10 @@ export interface DeviceUnderTest {
   /**
    * The name and the options of a test on it; the test is skipped if the device is missing, and also where another device with the same
    * driver runs it.
+   *
+   * @param why why it does not run here, if it does not.
    */
-  on(text: string): ReturnType<typeof skip>;
+  on(text: string, why?: string): ReturnType<typeof skip>;
   /** The same for tests of single kernels, which no other device can stand for. */
   onEach(text: string): ReturnType<typeof skip>;
   /** Whether it computes in float32. */
@@ -49,7 +51,7 @@ export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
     return {
       device: name,
       available: reason === undefined,
-      on: (text) => skip(`${text} [${name}]`, reason ?? elsewhere(text, name)),
+      on: (text, why) => skip(`${text} [${name}]`, reason ?? why ?? elsewhere(text, name)),
       onEach: (text) => skip(`${text} [${name}]`, reason),
       single: arrays === Float32Array,
       gpu: computesOn === "gpu",

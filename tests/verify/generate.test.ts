@@ -76,7 +76,7 @@ test(...inNode("an error from some element on is found with the default number o
     value: ([x]: readonly ArrayLike<number>[]) => Array.from(x).reduce((sum, v) => sum + v * v, 0),
     gradient: ([x]: readonly ArrayLike<number>[]) => [Array.from(x, (v, i) => (i < first ? 2 : 3) * v)],
   });
-  for (const [first, options] of [[7, {}], [7, { maxAxis: 32 }], [19, { maxAxis: 20 }]] as const) {
+  for (const [first, options] of [[7, {}], [19, { maxAxis: 20 }]] as const) {
     const vectors = tensors(shapes({ ...options, minRank: 1, maxRank: 1 }).map((shape) => [shape]));
     const { verdict, report } = await checkGradients(from(first), vectors, { seed: 1 });
     assert.equal(verdict, "wrong", `from element ${first} on`);
