@@ -40,15 +40,14 @@ export const wasm: Backend = {
  */
 export function openWasm(threads: number, startThread?: typeof import("../runtime.ts").startThread): Driver {
   const turns = new Turns();
-  const start = (): Shared => {
-    const memory = new Memory(threads > 1);
+  const start = (memory: Memory): Shared => {
     return { memory, team: new Team(memory, threads, startThread), inTurn: (run) => turns.take(run) };
   };
-  let shared = start();
-  /** Plans that are running finish with the threads that they began with. */
+  let shared = start(new Memory(threads > 1));
+  /** Plans that are running finish with the threads that they began with, and values stay where they are. */
   const startAgain = async (): Promise<void> => {
-    const { team } = shared;
-    shared = start();
+    const { team, memory } = shared;
+    shared = start(memory.allocated === 0 ? new Memory(threads > 1) : memory);
     await turns.take(() => Promise.resolve(team.end()));
   };
   return {

@@ -215,7 +215,7 @@ function computations(): Tensor[] {
 async function valuesOn(device: Device): Promise<readonly ArrayLike<number>[]> {
   const tensors = computations();
   await realize(tensors, { device });
-  return tensors.map(({ value }) => value!);
+  return await Promise.all(tensors.map((t) => t.data({ device })));
 }
 
 /** Opens a device of its own with so many threads. */
@@ -286,6 +286,27 @@ test(...shared("a thread that ends is missed by no later call, and the device sa
   }, watched);
 });
 
+test(...shared("values stay in the memory until they are read, and what is dropped makes room"), async () => {
+  await opened(1, async (device) => {
+    const x = tensor(Float32Array.from({ length: 1000 }, (_, i) => i % 7));
+    const twice = mul(x, 2);
+    await realize([twice], { device });
+    assert.equal(twice.value, null);
+    assert.equal(device.holds.values, 2, "the leaf and the result");
+    const sums = [sum(mul(twice, x)), sum(twice)];
+    await realize(sums, { device });
+    assert.equal(twice.value, null, "it was taken where it is");
+    let [products, all] = [0, 0];
+    for (let i = 0; i < 1000; i++) [products, all] = [products + 2 * (i % 7) ** 2, all + 2 * (i % 7)];
+    assert.deepEqual(await Promise.all(sums.map((t) => t.item({ device }))), [products, all]);
+    device.valueBytes = 0;
+    await realize([mul(x, 3)], { device });
+    assert.equal(device.holds.bytes, 0);
+    assert.equal(twice.value?.[3], 6, "it moved to the host");
+    assert.equal(await sum(twice).item({ device }), all);
+  });
+});
+
 test(...shared("a run frees all that it allocates, and uses arrays again"), async () => {
   const memory = new Memory(false);
   const plans = { memory, team: new Team(memory, 1), inTurn: <T>(call: () => Promise<T>) => call() };
@@ -302,7 +323,7 @@ test(...shared("a run frees all that it allocates, and uses arrays again"), asyn
     most = Math.max(most, memory.allocated);
     return address;
   };
-  await plan.run(program.leaves.map(({ value }) => value!));
+  await plan.run([Float32Array.from({ length: x.size }, (_, i) => i % 7)]);
   assert.equal(memory.allocated, 0);
   assert.ok(most < 4 * 4 * x.size, `${most} bytes at once`);
 });

@@ -1,5 +1,7 @@
 /** The memory that all plans of the device share, and what is where in it. */
 
+import type { DeviceArray } from "../../value.ts";
+
 /** The bytes of a page of WebAssembly. */
 const PAGE = 65_536;
 /** A 32-bit memory has at most so many pages: 4 GiB. Less is taken where the host grants less. */
@@ -10,6 +12,9 @@ const LINE = 64;
 const MARGIN = 64;
 /** Kept free at the beginning: what threads tell one another. */
 export const CONTROL_BYTES = 65_536;
+
+/** Thrown if an array does not fit into the memory. */
+export class OutOfMemory extends Error {}
 
 /** A free part of the memory. */
 interface Gap {
@@ -71,6 +76,20 @@ export class Memory {
     return start + MARGIN;
   }
 
+  /** Allocates an array with these elements and returns its address. */
+  send(values: Float32Array): number {
+    const address = this.allocate(values.length);
+    this.floats.set(values, address / 4);
+    return address;
+  }
+
+  /** Copies an array to the host. */
+  read(address: number, elements: number): Float32Array {
+    const values = new Float32Array(elements);
+    values.set(this.floats.subarray(address / 4, address / 4 + elements));
+    return values;
+  }
+
   /** Frees an array. */
   free(address: number, elements: number): void {
     const start = address - MARGIN;
@@ -96,7 +115,7 @@ export class Memory {
       try {
         this.memory.grow(missing);
       } catch (error) {
-        throw new Error(
+        throw new OutOfMemory(
           `wasm: out of memory: an array of ${
             4 * elements
           } bytes does not fit next to ${this.#allocated} bytes in use; ` +
@@ -107,6 +126,55 @@ export class Memory {
     }
     this.#top = start + bytes;
     return start;
+  }
+}
+
+/** A value in the memory. */
+export class MemoryArray implements DeviceArray {
+  readonly device = "wasm";
+  readonly bytes: number;
+  readonly memory: Memory;
+  readonly address: number;
+  readonly #size: number;
+  /** Calls under way that read it. */
+  #readers = 0;
+  #freed = false;
+
+  /** @param address of an array that was allocated for as many elements; it belongs to this object from now on. */
+  constructor(memory: Memory, address: number, size: number) {
+    this.memory = memory;
+    this.address = address;
+    this.bytes = 4 * size;
+    this.#size = size;
+  }
+
+  get lives(): boolean {
+    return !this.#freed;
+  }
+
+  read(): Promise<Float32Array> {
+    if (this.#freed) return Promise.reject(new Error("wasm: an array was freed before it was read"));
+    return Promise.resolve(this.memory.read(this.address, this.#size));
+  }
+
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#release();
+  }
+
+  /** Keeps its contents until {@link MemoryArray.unhold}, even if it is freed. */
+  hold(): void {
+    this.#readers++;
+  }
+
+  unhold(): void {
+    this.#readers--;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#freed && this.#readers === 0) this.memory.free(this.address, this.#size);
   }
 }
 

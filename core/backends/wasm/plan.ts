@@ -1,12 +1,14 @@
 /** A plan as one module of WebAssembly over the memory of the device. */
 import type { Values } from "../../entry.ts";
 import { type Plan, sizeOfSource, type Source, type Step } from "../../plan/plan.ts";
+import type { Residents } from "../../residents.ts";
 import { sizeOf } from "../../shape.ts";
+import { Value } from "../../value.ts";
 import { asFloat32 } from "../arrays.ts";
 import type { CompiledPlan } from "../backend.ts";
 import { assemble } from "./assembler.ts";
 import { writeKernel, type WrittenKernel } from "./kernel.ts";
-import type { Memory } from "./memory.ts";
+import { type Memory, MemoryArray, OutOfMemory } from "./memory.ts";
 import type { CompiledModule, Team } from "./team.ts";
 import { codeText } from "./text.ts";
 
@@ -89,7 +91,10 @@ function lastReads(plan: Plan): string[][] {
   return after;
 }
 
-function nameOf(source: Source & { readonly index: number }): string {
+/** A source that names an array. */
+type Named = Exclude<Source, { readonly from: "empty" }>;
+
+function nameOf(source: Named): string {
   return `${source.from} ${source.index}`;
 }
 
@@ -116,14 +121,72 @@ export class WasmPlan implements CompiledPlan {
   }
 
   run(leaves: readonly Values[]): Promise<Values[]> {
-    return this.#shared.inTurn(async () => {
-      const { team } = this.#shared;
-      const arrays = new Arrays(this.#shared.memory, leaves);
+    return this.#compute(
+      (arrays) => this.#send(leaves, arrays),
+      (source, arrays) => source.from === "leaf" ? leaves[source.index] : arrays.read(source),
+    );
+  }
+
+  async runHere(leaves: readonly Value[], residents: Residents): Promise<Value[]> {
+    let results: Value[];
+    try {
+      results = await this.#computeHere(leaves);
+    } catch (error) {
+      if (!(error instanceof OutOfMemory)) throw error;
+      // Values that wait to be read, or for the garbage collector, make room.
+      await residents.trim(0);
+      results = await this.#computeHere(leaves);
+    }
+    for (const value of new Set([...leaves, ...results])) {
+      const array = value.arrayOn("wasm");
+      if (array) residents.touch(array, value);
+    }
+    return results;
+  }
+
+  async #computeHere(leaves: readonly Value[]): Promise<Value[]> {
+    const { memory } = this.#shared;
+    const borrowed: MemoryArray[] = [];
+    const made = new Map<string, Value>();
+    try {
+      return await this.#compute(async (arrays) => {
+        for (const i of this.#leaves) {
+          const array = await here(leaves[i], memory);
+          array.hold();
+          borrowed.push(array);
+          arrays.borrow({ from: "leaf", index: i }, array.address);
+        }
+      }, (source, arrays) => {
+        if (source.from === "leaf") return leaves[source.index];
+        if (source.from === "empty") return new Value(new Float32Array(0));
+        let value = made.get(nameOf(source));
+        if (!value) made.set(nameOf(source), value = new Value(null, arrays.adopt(source)));
+        return value;
+      });
+    } finally {
+      for (const array of borrowed) array.unhold();
+    }
+  }
+
+  /**
+   * Runs the kernels.
+   *
+   * @param open provides the leaves that kernels read.
+   * @param close returns a result, before all arrays that no one has adopted are freed.
+   */
+  #compute<T>(
+    open: (arrays: Arrays) => void | Promise<void>,
+    close: (source: Source, arrays: Arrays) => T,
+  ): Promise<T[]> {
+    const { memory, team, inTurn } = this.#shared;
+    return inTurn(async () => {
+      const arrays = new Arrays(memory);
       try {
-        this.#open(arrays);
+        this.#reserve(arrays);
+        await open(arrays);
         const calls = this.#kernels.map((kernel, i) => ({ ...kernel, addresses: this.#place(i, arrays) }));
         await team.run(this.#module, calls);
-        return this.#plan.results.map((source) => arrays.receive(source));
+        return this.#plan.results.map((source) => close(source, arrays));
       } finally {
         arrays.freeAll();
       }
@@ -132,9 +195,10 @@ export class WasmPlan implements CompiledPlan {
 
   profile(leaves: readonly Values[]): number[] {
     const { team, memory } = this.#shared;
-    const arrays = new Arrays(memory, leaves);
+    const arrays = new Arrays(memory);
     try {
-      this.#open(arrays);
+      this.#reserve(arrays);
+      this.#send(leaves, arrays);
       return this.#kernels.map((kernel, i) => {
         const addresses = this.#place(i, arrays, false);
         return Math.min(...[0, 1, 2].map(() => team.time(this.#module, { ...kernel, addresses })));
@@ -148,63 +212,82 @@ export class WasmPlan implements CompiledPlan {
     this.#shared.team.unload(this.#module);
   }
 
-  #open(arrays: Arrays): void {
+  #reserve(arrays: Arrays): void {
     arrays.reserve(this.#plan.steps.reduce((sum, { args }) => sum + 1 + args.length, 0));
-    for (const i of this.#leaves) arrays.send(i);
+  }
+
+  #send(leaves: readonly Values[], arrays: Arrays): void {
+    for (const i of this.#leaves) arrays.send({ from: "leaf", index: i }, asFloat32(leaves[i]));
   }
 
   /** Returns the address of the addresses that a step takes, and frees what nothing reads after it. */
   #place(index: number, arrays: Arrays, reuse = true): number {
     const { args, shape } = this.#plan.steps[index];
-    arrays.allocate(`step ${index}`, sizeOf(shape));
-    const addresses = arrays.table(
-      [{ from: "step", index } as const, ...args].map((source) => arrays.addressOf(source)),
-    );
+    const result = { from: "step", index } as const;
+    arrays.allocate(result, sizeOf(shape));
+    const addresses = arrays.table([result, ...args].map((source) => arrays.addressOf(source)));
     if (reuse) { for (const name of this.#lastReads[index]) arrays.free(name); }
     return addresses;
   }
 }
 
+/** Returns the array of a value in the memory, to which it is sent unless it is there. */
+async function here(value: Value, memory: Memory): Promise<MemoryArray> {
+  const known = value.arrayOn("wasm");
+  if (known instanceof MemoryArray && known.memory === memory) return known;
+  const values = asFloat32(await value.read());
+  const array = new MemoryArray(memory, memory.send(values), values.length);
+  value.place(array);
+  return array;
+}
+
 /** The arrays of one run. */
 class Arrays {
   readonly #memory: Memory;
-  readonly #leaves: readonly Values[];
   readonly #held = new Map<string, Allocation>();
+  /** Addresses of arrays that are not freed here. */
+  readonly #borrowed = new Map<string, number>();
   /** The addresses that steps take, and how many are written. They must outlive all arrays, since all are written before the first step. */
   #table: Allocation | null = null;
   #written = 0;
 
-  constructor(memory: Memory, leaves: readonly Values[]) {
+  constructor(memory: Memory) {
     this.#memory = memory;
-    this.#leaves = leaves;
   }
 
-  allocate(name: string, size: number): number {
-    const address = this.#memory.allocate(size);
-    this.#held.set(name, { address, size });
-    return address;
+  allocate(source: Named, size: number): void {
+    this.#held.set(nameOf(source), { address: this.#memory.allocate(size), size });
   }
 
-  /** Copies a leaf into the memory. */
-  send(index: number): void {
-    const values = asFloat32(this.#leaves[index]);
-    const address = this.allocate(`leaf ${index}`, values.length);
-    this.#memory.floats.set(values, address / 4);
+  /** Copies values into the memory. */
+  send(source: Named, values: Float32Array): void {
+    this.#held.set(nameOf(source), { address: this.#memory.send(values), size: values.length });
+  }
+
+  borrow(source: Named, address: number): void {
+    this.#borrowed.set(nameOf(source), address);
   }
 
   addressOf(source: Source): number {
     // An array without elements is never read.
-    return source.from === "empty" ? 0 : this.#held.get(nameOf(source))!.address;
+    if (source.from === "empty") return 0;
+    const name = nameOf(source);
+    return this.#borrowed.get(name) ?? this.#held.get(name)!.address;
   }
 
-  /** Returns the values of a result, which the host has if it is a leaf. */
-  receive(source: Source): Values {
-    if (source.from === "leaf") return this.#leaves[source.index];
+  /** Copies a result to the host. */
+  read(source: Source): Values {
     if (source.from === "empty") return new Float32Array(0);
     const { address, size } = this.#held.get(nameOf(source))!;
-    const values = new Float32Array(size);
-    values.set(this.#memory.floats.subarray(address / 4, address / 4 + size));
-    return values;
+    return this.#memory.read(address, size);
+  }
+
+  /** Hands a result over, which stays in the memory. */
+  adopt(source: Named): MemoryArray {
+    const name = nameOf(source);
+    const { address, size } = this.#held.get(name)!;
+    this.#held.delete(name);
+    return new MemoryArray(this.#memory, address, size);
   }
 
   /** Makes room for as many addresses. */
