@@ -33,7 +33,7 @@ const x = tensor([[0.5, 1, 2], [3, 4, 5]]);
 for (const { device, single, on } of await devicesUnderTest()) {
   const bytes = single ? 4 : 8;
   /** Whether leaves and results stay on the device: results are read afterwards. */
-  const keeps = device === "webgpu";
+  const keeps = device === "webgpu" || device === "wasm";
 
   test(
     ...on("a computation is one line: the device, the time, the kernels, the bytes, and whether it was compiled"),
