@@ -33,6 +33,8 @@ export class Memory {
   #top = CONTROL_BYTES;
   #floats: Float32Array;
   #allocated = 0;
+  /** What was allocated when the garbage collector last had a chance. */
+  #collected = 0;
 
   /** @param shared whether several threads use it. */
   constructor(shared: boolean) {
@@ -74,6 +76,19 @@ export class Memory {
     }
     this.#allocated += bytes;
     return start + MARGIN;
+  }
+
+  /**
+   * Lets the garbage collector free arrays of values that were dropped, if many have been allocated since the last time: it does so between
+   * tasks, and a program that computes and awaits can go on without ever ending one.
+   */
+  async collect(): Promise<void> {
+    if (this.#allocated < this.#collected + COLLECT_AFTER) {
+      this.#collected = Math.min(this.#collected, this.#allocated);
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#collected = this.#allocated;
   }
 
   /** Allocates an array with these elements and returns its address. */
@@ -129,6 +144,11 @@ export class Memory {
   }
 }
 
+/** The garbage collector gets a chance whenever as many more bytes are allocated. */
+const COLLECT_AFTER = 1 << 25;
+/** Arrays of at least so many bytes are made known to the garbage collector. */
+const WEIGHTY = 1 << 20;
+
 /** A value in the memory. */
 export class MemoryArray implements DeviceArray {
   readonly device = "wasm";
@@ -139,6 +159,11 @@ export class MemoryArray implements DeviceArray {
   /** Calls under way that read it. */
   #readers = 0;
   #freed = false;
+  /**
+   * As many bytes on the host, of which none is ever touched, so that they take no memory. The garbage collector does not see what is in
+   * the memory of a module: without these it would let the values of hundreds of calls pile up before it looks for those that are dropped.
+   */
+  weight: ArrayBuffer | null;
 
   /** @param address of an array that was allocated for as many elements; it belongs to this object from now on. */
   constructor(memory: Memory, address: number, size: number) {
@@ -146,6 +171,7 @@ export class MemoryArray implements DeviceArray {
     this.address = address;
     this.bytes = 4 * size;
     this.#size = size;
+    this.weight = this.bytes >= WEIGHTY ? new ArrayBuffer(this.bytes) : null;
   }
 
   get lives(): boolean {
@@ -160,6 +186,7 @@ export class MemoryArray implements DeviceArray {
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
+    this.weight = null;
     this.#release();
   }
 

@@ -141,6 +141,7 @@ export class WasmPlan implements CompiledPlan {
       const array = value.arrayOn("wasm");
       if (array) residents.touch(array, value);
     }
+    await this.#shared.memory.collect();
     return results;
   }
 
