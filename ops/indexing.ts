@@ -3,7 +3,7 @@ import { leafOp, type Op, opOf, type VjpContext } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
 import { whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
-import { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { add } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { equal } from "./comparison.ts";
