@@ -58,7 +58,7 @@ function takeMoved(entry: Entry, device: string): boolean {
 
 /** Returns the value that serves a device. */
 export function valueFor(leaf: Entry, device: Device): Values {
-  return present(leaf.valueOn(device.name));
+  return present(movedFrom(leaf).valueOn(device.name));
 }
 
 function present(value: Values | null): Values {

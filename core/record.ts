@@ -1,6 +1,7 @@
 /** Turns calls of ops into entries of the tape, and checks their arguments. */
 import type { Op } from "./op.ts";
 import { isShape, type Signature } from "./options.ts";
+import { noteOutlives } from "./state.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape } from "./shape.ts";
 import { type Attributes, Tensor } from "./tensor.ts";
 
@@ -17,7 +18,7 @@ export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes
     for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && vjp[k] != null;
   }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
-  for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) input.outlives = true;
+  for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) noteOutlives(input);
   return entry;
 }
 
