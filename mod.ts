@@ -141,6 +141,7 @@ export { compile, type Compiled, realize } from "./core/realize.ts";
 export { type Device, DeviceLostError, type PassedOver } from "./core/device.ts";
 export {
   inspect,
+  type InspectedLoop,
   type InspectedStep,
   type Inspection,
   type InspectOptions,

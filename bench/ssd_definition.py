@@ -31,8 +31,8 @@ def match(rows, default):
 def ssd_loss(loc, logits, default, targets):
     """loc [batch, 4, boxes], logits [batch, classes + 1, boxes], default [boxes, 4], targets rows of image, label, box."""
     batch, _, boxes = loc.shape
-    labels = torch.zeros(batch, boxes, dtype=torch.long)
-    truth = torch.ones(batch, boxes, 4, dtype=loc.dtype)
+    labels = torch.zeros(batch, boxes, dtype=torch.long, device=loc.device)
+    truth = torch.ones(batch, boxes, 4, dtype=loc.dtype, device=loc.device)
     for i in range(batch):
         rows = targets[targets[:, 0] == i]
         if len(rows) > 0:

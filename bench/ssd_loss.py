@@ -11,7 +11,7 @@ import torch
 
 from ssd_definition import ssd_loss
 
-directory, threads = sys.argv[1], int(sys.argv[2])
+directory, threads, device = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(threads)
 problem = json.load(open(f"{directory}/problem.json"))
 batch, classes, boxes = problem["batch"], problem["classes"], problem["boxes"]
@@ -19,7 +19,7 @@ batch, classes, boxes = problem["batch"], problem["classes"], problem["boxes"]
 
 def load(name, shape):
     with open(f"{directory}/{name}.f32", "rb") as file:
-        return torch.frombuffer(bytearray(file.read()), dtype=torch.float32).reshape(shape).clone()
+        return torch.frombuffer(bytearray(file.read()), dtype=torch.float32).reshape(shape).clone().to(device)
 
 
 loc = load("loc", (batch, 4, boxes)).requires_grad_()
@@ -30,6 +30,12 @@ targets = load("targets", (-1, 6))
 
 def loss():
     return ssd_loss(loc, logits, default, targets)
+
+
+def finish():
+    """Waits for the device, which computes while Python goes on."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def step():
@@ -50,7 +56,9 @@ print(json.dumps({
 for line in sys.stdin:
     times = []
     for _ in range(int(line)):
+        finish()
         start = time.perf_counter()
         step()
+        finish()
         times.append((time.perf_counter() - start) * 1000)
     print(json.dumps(times), flush=True)

@@ -2,7 +2,7 @@
  * How does the time of SSDLoss, forward and both gradients, compare with PyTorch's for the same definition? SSD300, 80
  * classes, batch 8, eight targets per image. Both run alternately in this program; only the ratio is meaningful.
  *
- *   npm run bench -- ssd_loss [--device webasm] [--rounds 10] [--batch 8] [--threads 2] [--python /usr/bin/python3]
+ *   npm run bench -- ssd_loss [--device webasm] [--rounds 10] [--batch 8] [--threads 2] [--torch-device cpu] [--python /usr/bin/python3]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "10" },
     batch: { type: "string", default: "8" },
     threads: { type: "string", default: "2" },
+    "torch-device": { type: "string", default: "cpu" },
     python: { type: "string", default: "/usr/bin/python3" },
   },
 });
@@ -36,7 +37,9 @@ class Torch {
   readonly #lines: AsyncIterator<string>;
   constructor(directory: string) {
     const script = fileURLToPath(new URL("./ssd_loss.py", import.meta.url));
-    this.#process = spawn(options.python, [script, directory, options.threads], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#process = spawn(options.python, [script, directory, options.threads, options["torch-device"]], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.#process.on("error", () => {});
     this.#lines = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }
@@ -113,7 +116,8 @@ try {
   torch.stop();
   console.log(`gpugrad on ${device.backend} (${device.executor}): median ${median(ours).toFixed(1)} ms`);
   if (reference) {
-    console.log(`PyTorch, ${options.threads} threads: median ${median(theirs).toFixed(1)} ms`);
+    const place = options["torch-device"] === "cpu" ? `${options.threads} threads` : options["torch-device"];
+    console.log(`PyTorch, ${place}: median ${median(theirs).toFixed(1)} ms`);
     console.log(`ratio gpugrad / PyTorch: ${(median(ours) / median(theirs)).toFixed(2)}`);
   }
   console.log(`recording and key lookup: median ${median(recording).toFixed(3)} ms`);

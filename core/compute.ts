@@ -63,7 +63,9 @@ export function valueFor(leaf: Entry, device: Device): Values {
 
 function present(value: Values | null): Values {
   if (value) return value;
-  throw new Error("realize: an input of a function under compile() has no value; read the function's results instead");
+  throw new Error(
+    "realize: an input of a function under compile(), or of the step of scan(), has no value; read the results instead",
+  );
 }
 
 const variants = new WeakMap<Device, Variants>();

@@ -1,8 +1,8 @@
 /** Reports computations on the console if `GPUGRAD_DEBUG` is set. */
 import type { Device } from "./device.ts";
 import type { Values } from "./entry.ts";
-import { bytesText, kernelText, millisecondsText, planText } from "./plan_text.ts";
-import type { Plan } from "./plan/plan.ts";
+import { bytesText, kernelText, millisecondsText, planText, timesText } from "./plan_text.ts";
+import type { Plan, Target } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 import { environmentVariable, printDebug } from "./runtime.ts";
 
@@ -80,7 +80,7 @@ export async function watched(
   printDebug([
     `gpugrad: ${device.name} took ${millisecondsText(whole)} ms for ${kernelsText(plan)}, ${origin}; ` +
     `${bytes(values)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
-    ...(isNews ? detailsOf(plan, level) : []),
+    ...(isNews ? detailsOf(plan, level, device.target) : []),
   ].join("\n"));
   return results;
 }
@@ -94,22 +94,32 @@ function shownOn(device: Device): Map<string, Shown> {
 /** At most this many kernels are listed by name; the others are only counted. */
 const LISTED = 5;
 
-function kernelsText({ steps }: Plan): string {
-  if (steps.length === 0) return "no kernel";
+function kernelsText({ steps, loops = [] }: Plan): string {
+  const repeated = loops.map((loop) => ` and ${timesText(loop)} (${kernelsText(loop.body)})`).join("");
+  if (steps.length === 0) return `no kernel${repeated}`;
   const names = steps.slice(0, LISTED).map(({ name }) => name);
   return `${steps.length} ${steps.length === 1 ? "kernel" : "kernels"} (${names.join(", ")}${
     steps.length > LISTED ? ", ..." : ""
-  })`;
+  })${repeated}`;
 }
 
-function detailsOf(plan: Plan, level: number): string[] {
+function detailsOf(plan: Plan, level: number, target: Target): string[] {
   if (level < 2) return [];
   const parts = [planText(plan)];
-  plan.steps.forEach((step, i) => {
-    if (level >= 3) parts.push(`step ${i}, ${step.name}: loops\n${step.loops}`);
-    if (level >= 4) parts.push(`step ${i}, ${step.name}: text\n${kernelText(step)}`);
-  });
+  if (level >= 3) parts.push(...kernelTexts(plan, { level, target }));
   return parts.map((part) => part.replace(/^/gm, "  "));
+}
+
+/** @param within the loop that the kernels belong to. */
+function kernelTexts(plan: Plan, how: { readonly level: number; readonly target: Target }, within = ""): string[] {
+  const { steps, loops = [] } = plan;
+  return [
+    ...steps.flatMap((step, i) => [
+      `${within}step ${i}, ${step.name}: loops\n${step.loops}`,
+      ...(how.level >= 4 ? [`${within}step ${i}, ${step.name}: text\n${kernelText(plan, step, how.target)}`] : []),
+    ]),
+    ...loops.flatMap(({ body }, i) => kernelTexts(body, how, `${within}loop ${i}, `)),
+  ];
 }
 
 /** Returns eight characters that name a key (FNV-1a). */

@@ -2,6 +2,9 @@
 import { Device, DeviceLostError, type PassedOver } from "./device.ts";
 import type { Backend } from "./backends/backend.ts";
 import { backendNamed, backends } from "./backends/list.ts";
+import { render } from "./backends/render.ts";
+import { build, type Local } from "./expression.ts";
+import type { LoopForm } from "./plan/form.ts";
 import type { Plan, Target } from "./plan/plan.ts";
 import { runtime } from "./runtime.ts";
 import { describe, Signature } from "./options.ts";
@@ -21,28 +24,41 @@ const PROBE_TRIPS = 64;
 const PROBE_MODULUS = 7;
 let probeLeaf: Float32Array | null = null;
 
-function probePlan({ dialect: { thread } }: Target): Plan {
+/** `sum over i of leaf[x] * i` in loop form. */
+function probeForm(): LoopForm {
+  const local = (id: number, role: Local["role"]): Local => ({ kind: "local", id, role });
+  const [x, a, s, i] = [local(0, "thread"), local(1, "value"), local(2, "accumulator"), local(3, "counter")];
+  const at = (of: Local) => ({ base: 0, terms: [{ local: of, coefficient: 1 }] });
+  const product = build.call("mul", a, build.call("floor", { kind: "index", of: at(i) }));
+  return {
+    extent: [PROBE_SIZE],
+    threads: [x],
+    body: [
+      { kind: "const", local: a, value: { kind: "read", argument: 0, at: [at(x)] } },
+      { kind: "let", local: s, value: build.literal(0) },
+      {
+        kind: "loop",
+        counter: i,
+        end: PROBE_TRIPS,
+        step: 1,
+        body: [{ kind: "assign", local: s, value: build.call("sum", s, product) }],
+      },
+    ],
+    result: s,
+  };
+}
+
+function probePlan({ dialect }: Target): Plan {
+  const form = probeForm();
+  const args = [{ from: "leaf", index: 0 } as const];
   return {
     leaves: [{ shape: [PROBE_SIZE], extent: [PROBE_SIZE], size: PROBE_SIZE }],
     steps: [{
       name: "probe",
       shape: [PROBE_SIZE],
-      kernel: {
-        parameters: ["a0"],
-        lines: [
-          `const a = a0[${thread[0]}];`,
-          "let s = 0.0;",
-          `for (let i = 0; i < ${PROBE_TRIPS}; i++) {`,
-          "s = s + a * i;",
-          "}",
-        ],
-        result: "s",
-        extent: [PROBE_SIZE],
-        iterations: PROBE_TRIPS,
-        tables: [],
-        opaque: [],
-      },
-      args: [{ from: "leaf", index: 0 }],
+      kernel: render({ ...form, args, iterations: PROBE_TRIPS }, dialect),
+      form,
+      args,
     }],
     results: [{ from: "step", index: 0 }],
   };
@@ -172,8 +188,8 @@ const availableDevicesCall = new Signature("availableDevices()");
  * Makes a device the default for all computations and returns it.
  *
  * @param name `"auto"` (the fastest that works: kernels are run, compared and timed to find out; `passedOver` of the device lists
- * those not chosen and why), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"webasm"` (float32, SIMD and
- * threads), `"cpu"` (float32, plain JavaScript) or `"float64"` (the oracle: the same kernels in doubles).
+ * those not chosen and why), `"webgpu"`, `"webgl2"`, `"webgl"`, `"headlessgl"` (WebGL outside of browsers), `"wasm"` (float32, SIMD and
+ * threads), `"webasm"` (the same by gpu.js), `"cpu"` (float32, plain JavaScript) or `"float64"` (the oracle: the same kernels in doubles).
  * @throws if the device does not work here, with the reason.
  *
  * @example

@@ -22,6 +22,13 @@ export interface TapeOp {
   readonly kernel: Kernel<Entry>;
   /** One rule per input, `null` for an input without derivative; `null` for an op without any. */
   readonly vjp: readonly unknown[] | null;
+  /** The rule of an op whose results are differentiated together. */
+  readonly pull?: unknown;
+}
+
+/** Whether an op has a rule for an input. The results of a loop have that of the loop. */
+export function hasRule({ vjp, pull, kernel }: TapeOp, input: number): boolean {
+  return pull !== undefined || kernel.kind === "result" || vjp?.[input] != null;
 }
 
 /** The op of entries without inputs, whose value the host holds. */

@@ -3,8 +3,17 @@ import { valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { boolean, type Declared, Signature } from "./options.ts";
-import { type Plan, sizeOfSource, type Source, type Step } from "./plan/plan.ts";
-import { bytesText, kernelText, millisecondsText, planText, sourceText, table } from "./plan_text.ts";
+import { type LoopStep, type Plan, sizeOfSource, type Source, type Step, type Target } from "./plan/plan.ts";
+import {
+  argumentText,
+  bytesText,
+  kernelText,
+  millisecondsText,
+  planText,
+  sourceText,
+  table,
+  timesText,
+} from "./plan_text.ts";
 import { type Profile, profile } from "./profile.ts";
 import { Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
@@ -32,6 +41,26 @@ export interface InspectedStep {
   /** The function that gpu.js compiles. */
   readonly source: string;
   /** How long it takes; `null` without `time`. */
+  readonly time: StepTime | null;
+}
+
+/** A loop of a plan, as {@link inspect} shows it: a plan of its own, which runs several times. */
+export interface InspectedLoop {
+  /** The op: `scan`. */
+  readonly name: string;
+  /** How often it runs. */
+  readonly count: number;
+  /** Whether it begins with the last rows. */
+  readonly reverse: boolean;
+  /** The arrays that it reads: `leaf 0`, `rows of step 3`, `leaf 1 at first`. */
+  readonly args: readonly string[];
+  /** The shapes of its results. */
+  readonly shapes: readonly (readonly number[])[];
+  /** The kernels of its body. They have no time of their own. */
+  readonly steps: readonly InspectedStep[];
+  /** The loops of its body. */
+  readonly loops: readonly InspectedLoop[];
+  /** How long it takes with all repetitions, copies of its arrays included; `null` without `time`. */
   readonly time: StepTime | null;
 }
 
@@ -69,6 +98,8 @@ export interface Inspection {
   readonly plan: string;
   /** The kernels in the order in which they run, all in one pipeline. */
   readonly steps: readonly InspectedStep[];
+  /** The loops that run between them, on devices that have loops. */
+  readonly loops: readonly InspectedLoop[];
   /** How long the plan takes; `null` without `time`. */
   readonly time: PlanTime | null;
   /** The tape, the plan, and each kernel's loop form and source. */
@@ -112,35 +143,77 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const program = new Program(wanted);
   const plan = program.plan(device.target, { describe: true });
   const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
-  const steps = plan.steps.map((step, i): InspectedStep => ({
-    name: step.name,
-    shape: step.shape,
-    args: step.args.map(sourceText),
-    iterations: step.kernel.iterations,
-    loops: step.loops!,
-    source: kernelText(step),
-    time: profiled && stepTime(plan, step, i, profiled),
-  }));
+  const { steps, loops } = inspected(plan, { profiled, target: device.target });
   const time = profiled && planTime(plan, profiled);
   const tape = tapeText(program);
-  const text = time ? timesText(steps, time) : planText(plan);
+  const text = time ? timeTable({ steps, loops }, time) : planText(plan);
   const results = plan.results.map(sourceText).join(", ");
   return {
     tape,
     plan: text,
     steps,
+    loops,
     time,
     toString: () =>
       `tape\n${tape}\n\nplan for ${device.name}, results ${results}\n${text}\n\n` +
-      steps.map((s, i) => `step ${i}: ${s.name}\n${s.loops}\n\n${s.source}`).join("\n\n"),
+      kernelTexts({ steps, loops }).join("\n\n"),
   };
+}
+
+/** The kernels and loops of a plan. */
+type Inspected = Pick<Inspection, "steps" | "loops">;
+
+/** How a plan is shown. */
+interface Inspecting {
+  readonly profiled: Profile | null;
+  readonly target: Target;
+}
+
+function inspected(plan: Plan, how: Inspecting): Inspected {
+  const { profiled, target } = how;
+  const { steps, loops = [] } = plan;
+  return {
+    steps: steps.map((step, i) => ({
+      name: step.name,
+      shape: step.shape,
+      args: step.args.map(sourceText),
+      iterations: step.kernel.iterations,
+      loops: step.loops!,
+      source: kernelText(plan, step, target),
+      time: profiled && stepTime(plan, [step.args, [step.shape]], i, profiled),
+    })),
+    loops: loops.map((loop, i) => inspectedLoop(plan, loop, steps.length + i, how)),
+  };
+}
+
+function inspectedLoop(plan: Plan, loop: LoopStep, index: number, { profiled, target }: Inspecting): InspectedLoop {
+  const { name, count, reverse, args, shapes, body } = loop;
+  const sources = args.map(({ source }) => source);
+  return {
+    name,
+    count,
+    reverse,
+    args: args.map(argumentText),
+    shapes,
+    ...inspected(body, { profiled: null, target }),
+    time: profiled && stepTime(plan, [sources, shapes], index, profiled),
+  };
+}
+
+/** @param within the loop that the kernels belong to. */
+function kernelTexts({ steps, loops }: Inspected, within = ""): string[] {
+  return [
+    ...steps.map((s, i) => `${within}step ${i}: ${s.name}\n${s.loops}\n\n${s.source}`),
+    ...loops.flatMap((loop, i) => kernelTexts(loop, `${within}loop ${i}, `)),
+  ];
 }
 
 function tapeText({ leaves, entries }: Program<Tensor>): string {
   const all = [...leaves, ...entries];
   const numbers = new Map(all.map((t, i) => [t, i]));
   return all.map((t) => {
-    const inputs = t.inputs.map((x) => `%${numbers.get(x)}`);
+    // Those of a loop that no result needs are not computed.
+    const inputs = t.inputs.map((x) => numbers.has(x) ? `%${numbers.get(x)}` : "_");
     const attributes = Object.entries(t.attributes).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
     return `%${numbers.get(t)} = ${t.op.name}(${[...inputs, ...attributes].join(", ")}): ${t.dtype} ${
       formatShape(t.shape)
@@ -152,13 +225,19 @@ function elementsOf(plan: Plan, sources: readonly Source[]): number {
   return sources.reduce((sum, source) => sum + sizeOfSource(plan, source), 0);
 }
 
-function stepTime(plan: Plan, step: Step, index: number, { kernels, bytesPerNumber }: Profile): StepTime {
+/** @param arrays those that a step reads, and the shapes of those that it writes. */
+function stepTime(
+  plan: Plan,
+  [args, shapes]: readonly [args: readonly Source[], shapes: readonly Step["shape"][]],
+  index: number,
+  { kernels, bytesPerNumber }: Profile,
+): StepTime {
   const time = kernels[index];
   return {
     milliseconds: "milliseconds" in time ? time.milliseconds : null,
     reason: "reason" in time ? time.reason : null,
-    bytesIn: bytesPerNumber * elementsOf(plan, step.args),
-    bytesOut: bytesPerNumber * sizeOf(step.shape),
+    bytesIn: bytesPerNumber * elementsOf(plan, args),
+    bytesOut: bytesPerNumber * shapes.reduce((sum, shape) => sum + sizeOf(shape), 0),
   };
 }
 
@@ -170,18 +249,31 @@ function planTime(plan: Plan, { milliseconds, bytesPerNumber }: Profile): PlanTi
   };
 }
 
-/** A table of the kernels, and under it the whole call and why a time is missing. */
-function timesText(steps: readonly InspectedStep[], whole: PlanTime): string {
-  const rows = steps.map(({ name, shape, args, iterations, time }, i) => [
-    String(i),
-    name,
-    formatShape(shape),
-    args.join(", "),
-    String(iterations),
-    time!.milliseconds === null ? "-" : millisecondsText(time!.milliseconds),
-    bytesText(time!.bytesIn),
-    bytesText(time!.bytesOut),
-  ]);
+/** A table of the kernels and the loops, and under it the whole call and why a time is missing. */
+function timeTable({ steps, loops }: Inspected, whole: PlanTime): string {
+  const timeCells = ({ milliseconds, bytesIn, bytesOut }: StepTime) => [
+    milliseconds === null ? "-" : millisecondsText(milliseconds),
+    bytesText(bytesIn),
+    bytesText(bytesOut),
+  ];
+  const rows = [
+    ...steps.map(({ name, shape, args, iterations, time }, i) => [
+      String(i),
+      name,
+      formatShape(shape),
+      args.join(", "),
+      String(iterations),
+      ...timeCells(time!),
+    ]),
+    ...loops.map(({ name, shapes, args, time, ...loop }, i) => [
+      `loop ${i}`,
+      name,
+      shapes.map(formatShape).join(", "),
+      args.join(", "),
+      timesText(loop),
+      ...timeCells(time!),
+    ]),
+  ];
   const columns = [
     { title: "step", numeric: true },
     { title: "kernel" },

@@ -24,6 +24,8 @@ export interface ElementwiseKernel<A extends Attributes = Attributes> {
    * is evaluated only if the condition holds.
    */
   readonly choice?: { readonly taken: number; readonly otherwise: number };
+  /** For results that are whole, at least 0 and below a bound: the bound. */
+  bound?(attributes: A): number;
 }
 
 /** Rewrites indices: computes nothing. */
@@ -48,6 +50,19 @@ export interface ReduceKernel<A extends Attributes = Attributes> {
   combine(accumulator: Expression, element: Expression, build: Builder): Expression;
   /** The result is the position (row-major over the axes) of the best element, the lowest among equals. */
   readonly position?: boolean;
+}
+
+/**
+ * Finds the first place along an axis, which the output lacks, at which a condition, the first input, does not hold. From the place in the
+ * second input up to that in the third, which is the result if it holds everywhere, it must hold up to some place and nowhere after it; so
+ * halving finds the place, and only the logarithm of the elements are evaluated.
+ */
+export interface SearchKernel<A extends Attributes = Attributes> {
+  readonly kind: "search";
+  /** The axis that is searched. */
+  axis(attributes: A): number;
+  /** The most elements that are searched. */
+  most(attributes: A): number;
 }
 
 /** Reads the first input at positions that depend on the values of the second. */
@@ -82,11 +97,45 @@ export interface LoweredKernel<T, A extends Attributes = Attributes> {
   lower(inputs: readonly T[], attributes: A): T;
 }
 
+/** A loop: its entry has no value of its own, but results. */
+export interface RepeatKernel<A extends Attributes = Attributes, L = unknown, T = unknown> {
+  readonly kind: "repeat";
+  /** The loop, a part of the tape. */
+  loop(attributes: A): L;
+  /** Records the loop as so many copies of its body, for backends without loops and for gradient checks. */
+  unroll(entry: T, options: UnrollOptions<T>): Unrolled<T>;
+}
+
+/** How a loop is unrolled. */
+export interface UnrollOptions<T> {
+  /** Returns what stands for an input. */
+  input(number: number): T;
+  /** Returns the rows of an input that was unrolled itself; `null` if they have to be read from it. */
+  rows?(number: number): readonly T[] | null;
+  /** Is told of every entry of the body and its copies. */
+  copied?(from: T, to: T): void;
+}
+
+/** An unrolled loop. */
+export interface Unrolled<T> {
+  /** A result as a whole. */
+  result(number: number): T;
+  /** The rows of a result; `null` if it is not made of them. */
+  rows(number: number): readonly T[] | null;
+}
+
+/** One of the results of a loop, which is its input. */
+export interface ResultKernel<A extends Attributes = Attributes> {
+  readonly kind: "result";
+  number(attributes: A): number;
+}
+
 /** How values of a plan's graph are computed: not as other ops, which are expanded before. */
 export type PrimitiveKernel<A extends Attributes = Attributes> =
   | ElementwiseKernel<A>
   | MovementKernel<A>
   | ReduceKernel<A>
+  | SearchKernel<A>
   | GatherKernel<A>
   | PositionKernel<A>
   | LeafKernel;
@@ -95,4 +144,8 @@ export type PrimitiveKernel<A extends Attributes = Attributes> =
 export type KernelOf<K extends PrimitiveKernel["kind"]> = Extract<PrimitiveKernel, { kind: K }>;
 
 /** How an op on entries of type `T` is computed. */
-export type Kernel<T = unknown, A extends Attributes = Attributes> = PrimitiveKernel<A> | LoweredKernel<T, A>;
+export type Kernel<T = unknown, A extends Attributes = Attributes> =
+  | PrimitiveKernel<A>
+  | LoweredKernel<T, A>
+  | RepeatKernel<A, unknown, T>
+  | ResultKernel<A>;

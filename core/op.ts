@@ -13,6 +13,7 @@ export type {
   MovementKernel,
   PositionKernel,
   ReduceKernel,
+  SearchKernel,
 } from "./kernel.ts";
 
 /** A composite op, computed as other ops. */
@@ -49,6 +50,28 @@ export type Vjp<A extends Attributes = Attributes> = (context: VjpContext<A>) =>
 
 /** Where an input influences the output. */
 export type Selects<A extends Attributes = Attributes> = (context: LocalContext<A>) => Tensor;
+
+/**
+ * The condition under which a cotangent counts: `bool`, of a shape that broadcasts to the cotangent's; `null` if it counts everywhere.
+ * Most conditions are never needed, so they are recorded on demand.
+ */
+export type Condition = (() => Tensor) | null;
+
+/** A cotangent and the condition under which it counts. The cotangent is 0 where the condition is false. */
+export interface Cotangent {
+  readonly value: Tensor;
+  readonly condition: Condition;
+}
+
+/** The arguments of a rule for all results of a loop together. */
+export interface PullContext {
+  /** The loop. */
+  readonly entry: Tensor;
+  /** The cotangents of its results, by their numbers; those without are missing. */
+  readonly cotangents: ReadonlyMap<number, Cotangent>;
+  /** For each input whether its cotangent is asked for. */
+  readonly wanted: readonly boolean[];
+}
 
 /** A source of random decisions for drawing test cases; fast-check or a seeded generator stand behind it. */
 export interface Draw {
@@ -138,6 +161,8 @@ export interface Op<A extends Attributes = Attributes> extends TapeOp {
   readonly kernel: Kernel<A>;
   /** One rule per input, `null` for an input without derivative; `null` for an op without any. */
   readonly vjp: readonly (Vjp<A> | null)[] | null;
+  /** For a loop, instead of `vjp`: the cotangents of the inputs, `null` where there is none. */
+  readonly pull?: (context: PullContext) => readonly (Cotangent | null)[];
   /**
    * For ops that select: for each input where it influences the output, `bool`, of a shape that broadcasts to the rule's result; `null`
    * for everywhere. Elsewhere its cotangent is absent rather than 0.

@@ -3,7 +3,7 @@
  * which later computations started is state. Once it is old it is not computed again, and its inputs are kept only as long as the
  * program can reach both the value and one of its ancestors.
  */
-import { computationsBegun, type Entry, type TapeOp } from "./entry.ts";
+import { computationsBegun, type Entry, hasRule, type TapeOp } from "./entry.ts";
 
 /** A value that a computation started from becomes the past after this many further computations. */
 const RECENT = 8;
@@ -49,7 +49,7 @@ export function releasePast(): void {
 function release({ entry, consumers }: Start): void {
   if (entry.value === null) entry.value = movedFrom(entry).value;
   if (entry.value === null) return;
-  if (entry.op.vjp === null) {
+  if (entry.op.vjp === null && !hasRule(entry.op, 0)) {
     // No gradient passes, so none can be requested.
     entry.forget();
     return;

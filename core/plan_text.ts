@@ -1,24 +1,61 @@
 /** Plans and kernels as text to read. */
 import { renderFunction } from "./backends/render.ts";
-import type { Plan, Source, Step } from "./plan/plan.ts";
+import {
+  inOrder,
+  isLoop,
+  type LoopArgument,
+  type LoopStep,
+  type Plan,
+  type Source,
+  type Step,
+  type Target,
+} from "./plan/plan.ts";
 import { formatShape } from "./shape.ts";
 
-/** Returns the origin of an argument or a result: `leaf 0`, `step 3`. */
+/** Returns the origin of an argument or a result: `leaf 0`, `step 3`, `loop 0 result 1`. */
 export function sourceText(source: Source): string {
-  return source.from === "empty" ? "empty" : `${source.from} ${source.index}`;
+  if (source.from === "empty") return "empty";
+  return `${source.from} ${source.index}${source.from === "loop" ? ` result ${source.result}` : ""}`;
 }
 
-/** Returns one line per kernel. */
-export function planText({ steps }: Plan): string {
-  return steps.map(({ name, shape, args, kernel }, i) =>
-    `step ${i}: ${name} ${formatShape(shape)} from ${args.map(sourceText).join(", ") || "nothing"}, ` +
-    `${kernel.iterations} iterations a thread`
-  ).join("\n");
+/** Returns the origin of an argument of a loop: `rows of leaf 0`. */
+export function argumentText({ as, source }: LoopArgument): string {
+  const text = sourceText(source);
+  return as === "whole" ? text : as === "row" ? `rows of ${text}` : `${text} at first`;
+}
+
+/** Returns how a loop runs: `160 times`. */
+export function timesText({ count, reverse }: Pick<LoopStep, "count" | "reverse">): string {
+  return `${count} times${reverse ? ", backwards" : ""}`;
+}
+
+/** Returns one line per kernel, and those of the body of a loop indented under the line of the loop. */
+export function planText(plan: Plan): string {
+  const { steps, loops = [] } = plan;
+  return inOrder(plan).map((step) => {
+    if (isLoop(step)) return loopText(step, loops.indexOf(step));
+    const { name, shape, args, kernel } = step;
+    return `step ${steps.indexOf(step)}: ${name} ${formatShape(shape)} from ${fromText(args.map(sourceText))}, ` +
+      `${kernel.iterations} iterations a thread`;
+  }).join("\n");
+}
+
+function fromText(sources: readonly string[]): string {
+  return sources.join(", ") || "nothing";
+}
+
+function loopText(loop: LoopStep, index: number): string {
+  const { name, shapes, args, results, body } = loop;
+  const made = results.map(({ as, of }, i) => `${formatShape(shapes[i])} ${as} ${sourceText(body.results[of])}`);
+  const inner = planText(body).replace(/^(?=.)/gm, "  ");
+  return `loop ${index}: ${name}, ${timesText(loop)}, makes ${made.join(", ")} from ${
+    fromText(args.map(argumentText))
+  }${inner === "" ? "" : `\n${inner}`}`;
 }
 
 /** Returns the text that the backend compiles. */
-export function kernelText({ kernel }: Step): string {
-  return renderFunction(kernel);
+export function kernelText(plan: Plan, step: Step, { text }: Target): string {
+  return text ? text(plan, step) : renderFunction(step.kernel);
 }
 
 /** A column of a {@link table}. */

@@ -1,7 +1,16 @@
 /** How long each kernel of a plan takes on a device. */
 import type { Device } from "./device.ts";
 import type { Values } from "./entry.ts";
-import type { Plan, Source, Step, Target } from "./plan/plan.ts";
+import {
+  inOrder,
+  isLoop,
+  type LoopStep,
+  type Plan,
+  shapeOfSource,
+  type Source,
+  type Step,
+  type Target,
+} from "./plan/plan.ts";
 import { sizeOf } from "./shape.ts";
 
 /** The time of a kernel, or the reason why it has none. */
@@ -13,7 +22,7 @@ export interface Profile {
   readonly milliseconds: number;
   /** The bytes of a number, on the device. */
   readonly bytesPerNumber: number;
-  /** By step. */
+  /** By step, and after them by loop. */
   readonly kernels: readonly KernelTime[];
 }
 
@@ -29,7 +38,7 @@ export function profile(device: Device, plan: Plan, leaves: readonly Values[]): 
     const { results, times } = await timed(() => compiled.run(leaves));
     const milliseconds = times[CALLS >> 1];
     // A result that is a leaf is as the host has it.
-    const computed = results[plan.results.findIndex(({ from }) => from === "step")];
+    const computed = results[plan.results.findIndex(({ from }) => from === "step" || from === "loop")];
     const bytesPerNumber = computed?.BYTES_PER_ELEMENT ?? Float32Array.BYTES_PER_ELEMENT;
     const kernels = compiled.profile?.(leaves).map((ms) => ({ milliseconds: ms })) ??
       await oneByOne(device, plan, leaves);
@@ -54,21 +63,37 @@ async function timed(run: () => Promise<Values[]>): Promise<{ results: Values[];
  * is subtracted, whose arrays are the same and whose kernel does nothing: copies and the launch are in both.
  */
 async function oneByOne(device: Device, plan: Plan, leaves: readonly Values[]): Promise<KernelTime[]> {
-  const arrays: Values[] = [];
+  const { steps, loops = [] } = plan;
+  const arrays: Arrays = { leaves, steps: [], loops: [] };
   const idle = new Map<string, number[]>();
-  const kernels: KernelTime[] = [];
-  for (const step of plan.steps) {
-    const values = step.args.map((source) => arrayOf(source, leaves, arrays));
-    const call = (kernel: Step["kernel"]) =>
-      device.withPlan(alone(plan, step, kernel), (compiled) => timed(() => compiled.run(values)));
-    const { results, times } = await call(step.kernel);
-    arrays.push(results[0]);
+  const times = new Map<Step | LoopStep, KernelTime>();
+  for (const step of inOrder(plan)) {
+    const sources = isLoop(step) ? step.args.map(({ source }) => source) : step.args;
+    const values = sources.map((source) => arrayOf(source, arrays));
+    const call = (alone: Plan) => device.withPlan(alone, (compiled) => timed(() => compiled.run(values)));
+    if (isLoop(step)) {
+      const { results, times: all } = await call(loopAlone(plan, step));
+      arrays.loops.push(results);
+      times.set(step, { milliseconds: all[0] });
+      continue;
+    }
+    const { results, times: all } = await call(alone(plan, step, step.kernel));
+    arrays.steps.push(results[0]);
     const like = `${step.args.map((source) => `${leafOf(plan, source).extent};`)}>${step.kernel.extent}`;
     let without = idle.get(like);
-    if (!without) idle.set(like, without = (await call(idleKernel(plan, step, device.target))).times);
-    kernels.push(difference(times, without));
+    if (!without) {
+      idle.set(like, without = (await call(alone(plan, step, idleKernel(plan, step, device.target)))).times);
+    }
+    times.set(step, difference(all, without));
   }
-  return kernels;
+  return [...steps, ...loops].map((step) => times.get(step)!);
+}
+
+/** The arrays of a plan as far as they are computed. */
+interface Arrays {
+  readonly leaves: readonly Values[];
+  readonly steps: Values[];
+  readonly loops: Values[][];
 }
 
 /** Subtracts the best of sorted times, since interruptions only add to them, if the best is worse than most without the kernel. */
@@ -77,17 +102,28 @@ function difference(times: readonly number[], without: readonly number[]): Kerne
   return { milliseconds: times[0] - without[0] };
 }
 
-function arrayOf(source: Source, leaves: readonly Values[], steps: readonly Values[]): Values {
+function arrayOf(source: Source, { leaves, steps, loops }: Arrays): Values {
   if (source.from === "empty") return new Float32Array(0);
+  if (source.from === "loop") return loops[source.index][source.result];
   return source.from === "leaf" ? leaves[source.index] : steps[source.index];
 }
 
 /** Returns the argument of a step as a leaf. */
 function leafOf(plan: Plan, source: Source): Plan["leaves"][number] {
-  if (source.from === "empty") return { shape: [0], extent: [0], size: 0 };
   if (source.from === "leaf") return plan.leaves[source.index];
-  const { shape, kernel: { extent } } = plan.steps[source.index];
-  return { shape, extent, size: sizeOf(shape) };
+  const shape = shapeOfSource(plan, source);
+  const size = sizeOf(shape);
+  return { shape, extent: source.from === "step" ? plan.steps[source.index].kernel.extent : [size], size };
+}
+
+/** Returns a plan of one loop. */
+function loopAlone(plan: Plan, loop: LoopStep): Plan {
+  return {
+    leaves: loop.args.map(({ source }) => leafOf(plan, source)),
+    steps: [],
+    loops: [{ ...loop, before: 0, args: loop.args.map((arg, index) => ({ ...arg, source: { from: "leaf", index } })) }],
+    results: loop.results.map((_, result) => ({ from: "loop", index: 0, result })),
+  };
 }
 
 /** Returns a plan of one step, with its kernel replaced. */

@@ -2,7 +2,8 @@
 import { Entry, leafOp, type Values } from "./entry.ts";
 import { movedFrom } from "./past.ts";
 import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
-import { attributeText, type Structure, structureOf } from "./structure.ts";
+import { dependenciesOf, resultNumber, type Structure } from "./loop.ts";
+import { attributeText, structureOf } from "./structure.ts";
 import type { Variants } from "./variants.ts";
 
 /** How a {@link Program} is made. */
@@ -104,7 +105,12 @@ function reach<T extends Entry>(
     if (given?.has(entry) || hasValue(entry, on) || repeats(entry, on)) leaves.push(entry);
     else {
       entries.push(entry);
-      for (const input of entry.inputs) stack.push(input);
+      for (const input of dependenciesOf(entry)) stack.push(input);
+      const loop = resultNumber(entry) === null ? undefined : entry.inputs[0];
+      if (loop && !seen.has(loop)) {
+        seen.add(loop);
+        entries.push(loop);
+      }
     }
   }
   entries.sort((a, b) => a.id - b.id);

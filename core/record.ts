@@ -1,4 +1,5 @@
 /** Turns calls of ops into entries of the tape, and checks their arguments. */
+import { hasRule } from "./entry.ts";
 import type { Op } from "./op.ts";
 import { isShape, type Signature } from "./options.ts";
 import { noteOutlives } from "./state.ts";
@@ -12,11 +13,8 @@ export function record(op: Op, inputs: readonly Tensor[]): Tensor;
 export function record<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor;
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = NO_ATTRIBUTES): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
-  const { vjp } = op;
   let tracked = false;
-  if (vjp !== null && dtype === "float") {
-    for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && vjp[k] != null;
-  }
+  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && hasRule(op, k); }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
   for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) noteOutlives(input);
   return entry;

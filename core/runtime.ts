@@ -76,7 +76,86 @@ let waiting = 0;
 let original: typeof URL.revokeObjectURL | null = null;
 const revoked: string[] = [];
 
-/** Whether gpu.js's thread pool works here; otherwise plans run on the calling thread. */
+/** A thread that runs a script of its own. It does not keep the process alive. */
+export interface Thread {
+  send(message: unknown): void;
+  end(): void;
+}
+
+/** What is heard of a thread. */
+export interface ThreadListener {
+  message(message: unknown): void;
+  /** It ended, or never started. */
+  failed(error: Error): void;
+}
+
+/** The worker of a browser, or of `node:worker_threads`. */
+interface AnyWorker {
+  postMessage(message: unknown): void;
+  terminate(): unknown;
+  unref?(): void;
+  on?(event: string, listener: (value: never) => void): void;
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  onerror: ((event: { readonly message?: string; preventDefault?(): void }) => void) | null;
+}
+
+// Bundlers do not follow names that are variables.
+const NODE_THREADS: string = "node:worker_threads";
+const NODE_OS: string = "node:os";
+
+/**
+ * Starts a thread with the source of a classic script, whose messages go through `port`: `port.postMessage(...)` and `hear(listener)`.
+ * Rejects if there can be none.
+ */
+export async function startThread(source: string, listener: ThreadListener): Promise<Thread> {
+  const inBrowser = runtime() === "browser";
+  const port = inBrowser
+    ? "const port = self; const hear = (listener) => (self.onmessage = ({ data }) => listener(data));"
+    : 'const port = require("node:worker_threads").parentPort; const hear = (listener) => port.on("message", listener);';
+  const script = `"use strict"; ${port}\n${source}`;
+  const worker = inBrowser ? browserWorker(script) : await nodeWorker(script);
+  const failed = (error: unknown) => listener.failed(error instanceof Error ? error : new Error(String(error)));
+  if (worker.on) {
+    worker.on("message", (message: unknown) => listener.message(message));
+    worker.on("error", failed);
+    worker.on("exit", (code: unknown) => failed(`a thread ended with code ${code}`));
+    worker.unref?.();
+  } else {
+    worker.onmessage = ({ data }) => listener.message(data);
+    worker.onerror = (event) => {
+      event.preventDefault?.();
+      failed(event.message ?? "a worker did not start");
+    };
+  }
+  return { send: (message) => worker.postMessage(message), end: () => void worker.terminate() };
+}
+
+function browserWorker(script: string): AnyWorker {
+  const { Worker } = globalThis as unknown as { Worker: new (url: string) => AnyWorker };
+  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  try {
+    return new Worker(url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+async function nodeWorker(script: string): Promise<AnyWorker> {
+  const { Worker } = await import(NODE_THREADS) as {
+    Worker: new (script: string, options: { eval: boolean }) => AnyWorker;
+  };
+  return new Worker(script, { eval: true });
+}
+
+/** How many threads run at a time. */
+export async function availableCores(): Promise<number> {
+  const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
+  if (runtime() === "browser") return navigator?.hardwareConcurrency ?? 1;
+  const os = await import(NODE_OS) as { availableParallelism?(): number; cpus(): unknown[] };
+  return os.availableParallelism?.() ?? os.cpus().length;
+}
+
+/** Whether threads can share memory and wait here; otherwise plans run on the calling thread. */
 export function threadsWork(): boolean {
   return runtime() !== "browser" || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === true;
 }

@@ -35,7 +35,8 @@ export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): E
         (continuing.has(input) || (input.recordedAfter !== entry.recordedAfter && !isFree(input)));
     if (entry.inputs.some(continues)) continuing.add(entry);
     if (!crossed.has(entry) || known.has(entry)) continue;
-    const times = entry.passedOver;
+    // The rows of a loop are computed with its other results, which were needed, even if they were not kept.
+    const times = entry.passedOver ?? (entry.op.kernel.kind === "result" ? entry.inputs[0].passedOver : null);
     if (times === null || times >= PASSES || entry.size <= SMALL || continuing.has(entry)) {
       known.add(entry);
       entry.isState = true;
@@ -53,7 +54,9 @@ function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<E
   const oldest = epochs.length > ACROSS ? epochs.sort((a, b) => b - a)[ACROSS] : -Infinity;
   const cross = (entry: Entry): void => {
     const source = sourceOf(entry);
-    if (needed.has(source) && source.op.kernel.kind !== "position") crossed.add(source);
+    const { kind } = source.op.kernel;
+    // A loop has no value of its own.
+    if (needed.has(source) && kind !== "position" && kind !== "repeat") crossed.add(source);
   };
   for (const entry of entries) {
     if (entry.recordedAfter <= oldest) continue;

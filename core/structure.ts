@@ -1,6 +1,7 @@
 /** The structure that computations share if they differ only in values: ops, attributes, shapes, dtypes and topology, as text. */
 import type { Entry, TapeOp } from "./entry.ts";
 import type { Attributes } from "./kernel.ts";
+import { Loop, loopOf, type LoopParts, type Structure } from "./loop.ts";
 
 const opIds = new WeakMap<TapeOp, number>();
 let nextOpId = 1;
@@ -32,14 +33,6 @@ export function numbersOf({ op: { kernel }, dtype }: Entry): readonly string[] {
   return kernel.kind === "position" && kernel.constant && dtype !== "bool" ? [kernel.constant] : NO_NUMBERS;
 }
 
-/** A structure without its numbers, in text, and the numbers, in the order in which the text leaves them out. */
-export interface Structure {
-  readonly text: string;
-  readonly numbers: readonly number[];
-  /** The entry and the attribute of each number. */
-  readonly places: readonly { readonly entry: Entry; readonly name: string }[];
-}
-
 /** Writes down a computation, with numbers apart; never a leaf's values. */
 export function structureOf(
   entries: readonly Entry[],
@@ -59,7 +52,14 @@ export function structureOf(
     const { kernel } = entry.op;
     const names = numbersOf(entry);
     text += opId(entry.op);
-    if (names.length === 0) text += attributeText(entry.attributes);
+    const loop = loopOf(entry);
+    if (loop) {
+      // The inputs that nothing needs are not among the entries; the results that are needed are.
+      const { structure, parts: { count, reverse } } = loop;
+      text += `{${structure.text}}${count}${reverse ? "r" : ""}`;
+      numbers.push(...structure.numbers);
+      places.push(...structure.places);
+    } else if (names.length === 0) text += attributeText(entry.attributes);
     else {
       for (const name in entry.attributes) {
         if (names.includes(name)) {
@@ -80,4 +80,24 @@ export function structureOf(
   }
   for (const output of outputs) text += `>${orders.get(output)}`;
   return { text, numbers, places };
+}
+
+/** The entries that outputs are computed from, the outputs included and leaves left out, inputs first. */
+function entriesOf<T extends Entry>(outputs: readonly T[], leaves: ReadonlySet<T>): T[] {
+  const seen = new Set<T>(outputs);
+  // A set is visited in the order of insertion, what is added meanwhile included.
+  for (const entry of seen) if (!leaves.has(entry)) { for (const input of entry.inputs) seen.add(input); }
+  return [...seen].filter((entry) => !leaves.has(entry)).sort((a, b) => a.id - b.id);
+}
+
+/** Makes a loop of a part of the tape that needs nothing but its arguments. */
+export function loopFrom<T extends Entry>(parts: LoopParts<T>): Loop<T> {
+  const leaves = [...parts.carries, ...parts.rows, ...parts.captured];
+  const returned = [...parts.next, ...parts.stacked, ...parts.summed];
+  const entries = entriesOf(returned, new Set(leaves));
+  const structure = structureOf(entries, leaves, returned);
+  const { carries, rows, stacked, count, reverse } = parts;
+  const text = `${[carries, rows, stacked].map(({ length }) => length)};${structure.text}`;
+  const key = `${text}|${structure.numbers.map(attributeText)}|${count}${reverse ? "r" : ""}`;
+  return new Loop(parts, entries, { ...structure, text }, key);
 }

@@ -1,5 +1,5 @@
 /** Computations that differ only in numbers: a number that changes from call to call becomes an argument. */
-import type { Structure } from "./structure.ts";
+import type { Structure } from "./loop.ts";
 
 /** The numbers of a structure, as seen so far. */
 interface Seen {

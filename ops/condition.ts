@@ -3,7 +3,7 @@
  * which is not the same as a computed cotangent that happens to be 0. Along with each cotangent the reverse walk carries the condition
  * under which it counts, and products with local derivatives are taken only where the condition holds.
  */
-import type { VjpContext } from "../core/op.ts";
+import type { Condition, Cotangent, VjpContext } from "../core/op.ts";
 import { broadcastAxes, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { mul } from "./arithmetic.ts";
@@ -12,21 +12,9 @@ import { broadcastTo, reshape } from "./movement.ts";
 import { any } from "./reduce.ts";
 import { where } from "./selection.ts";
 
-/**
- * The condition under which a cotangent counts: `bool`, of a shape that broadcasts to the cotangent's; `null` if it counts everywhere.
- * Most conditions are never needed, so they are recorded on demand.
- */
-export type Condition = (() => Tensor) | null;
-
-/** A cotangent and the condition under which it counts. The cotangent is 0 where the condition is false. */
-export interface Cotangent {
-  readonly value: Tensor;
-  readonly condition: Condition;
-}
-
 /** Records once, however often it is asked. */
-function once(make: () => Tensor): () => Tensor {
-  let made: Tensor | null = null;
+export function once<T>(make: () => T): () => T {
+  let made: T | null = null;
   return () => (made ??= make());
 }
 

@@ -1,10 +1,12 @@
 /** Gradients: the reverse walk over the tape. */
-import { opOf } from "../core/op.ts";
+import { hasRule } from "../core/entry.ts";
+import { dependenciesOf, type Loop, loopOf, resultNumber } from "../core/loop.ts";
+import { type Cotangent, opOf } from "../core/op.ts";
 import { record, tensorOrThrow, tensorsOrThrow } from "../core/record.ts";
 import { boolean, Signature } from "../core/options.ts";
 import { broadcastAxes, broadcastShapes, formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
-import { both, conditionBehind, type Cotangent, either, summed, timesOf } from "./condition.ts";
+import { both, conditionBehind, either, summed, timesOf } from "./condition.ts";
 import { asTensor, ones, type TensorLike, zeros } from "./creation.ts";
 import { add } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
@@ -132,8 +134,7 @@ function passedOn(entry: Tensor, own: Cotangent, k: number): Cotangent {
 
 /** Whether a gradient can flow from an entry to its input of this number. */
 export function flows(entry: Tensor, input: number): boolean {
-  const { vjp } = opOf(entry);
-  return vjp !== null && vjp[input] != null && entry.inputs[input].dtype === "float" && entry.dtype === "float";
+  return hasRule(entry.op, input) && entry.inputs[input].dtype === "float" && entry.dtype === "float";
 }
 
 /**
@@ -176,14 +177,14 @@ function accumulate(cotangents: Map<Tensor, Cotangent>, entry: Tensor, part: Cot
 }
 
 /** Where a walk starts: an entry and its cotangent. */
-type Start = readonly [y: Tensor, cotangent: Tensor];
+type Start<C = Tensor> = readonly [y: Tensor, cotangent: C];
 
 /** Returns the cotangents of those `targets` that gradients reach. */
 function walk(
-  starts: readonly Start[],
+  starts: readonly Start<Cotangent>[],
   entries: readonly Tensor[],
   targets: ReadonlySet<Tensor>,
-): Map<Tensor, Tensor> {
+): Map<Tensor, Cotangent> {
   // Only entries between a start and a target need a cotangent.
   const wanted = new Set<Tensor>(targets);
   for (let i = entries.length - 1; i >= 0; i--) {
@@ -191,21 +192,43 @@ function walk(
     if (entry.inputs.some((input, k) => wanted.has(input) && flows(entry, k))) wanted.add(entry);
   }
   const cotangents = new Map<Tensor, Cotangent>();
-  for (const [y, cotangent] of starts) {
-    if (wanted.has(y)) accumulate(cotangents, y, { value: cotangent, condition: null });
-  }
+  /** Those of the results of loops, by the loop. */
+  const results = new Map<Tensor, Map<number, Cotangent>>();
+  const leads = (entry: Tensor, k: number) => wanted.has(entry.inputs[k]) && flows(entry, k);
+  for (const [y, cotangent] of starts) if (wanted.has(y)) accumulate(cotangents, y, cotangent);
   for (const entry of entries) {
+    const { pull } = opOf(entry);
+    const ofResults = pull && results.get(entry);
+    if (ofResults) {
+      results.delete(entry);
+      const asked = entry.inputs.map((_, k) => leads(entry, k));
+      pull({ entry, cotangents: ofResults, wanted: asked }).forEach((part, k) => {
+        if (part && asked[k]) accumulate(cotangents, entry.inputs[k], part);
+      });
+    }
     const own = cotangents.get(entry);
     if (!own || entry.inputs.length === 0) continue;
     if (!targets.has(entry)) cotangents.delete(entry);
+    const number = resultNumber(entry);
+    if (number !== null) {
+      const [loop] = entry.inputs;
+      results.set(loop, (results.get(loop) ?? new Map()).set(number, own));
+      continue;
+    }
     entry.inputs.forEach((input, k) => {
-      if (wanted.has(input) && flows(entry, k)) accumulate(cotangents, input, passedOn(entry, own, k));
+      if (leads(entry, k)) accumulate(cotangents, input, passedOn(entry, own, k));
     });
   }
   return new Map([...targets].flatMap((t) => {
     const found = cotangents.get(t);
-    return found ? [[t, found.value] as const] : [];
+    return found ? [[t, found] as const] : [];
   }));
+}
+
+/** Pulls cotangents of results back to variables, with the conditions under which they count; `null` where none arrives. */
+export function pullConditionally(starts: readonly Start<Cotangent>[], xs: readonly Tensor[]): (Cotangent | null)[] {
+  const cotangents = walk(starts, historySince(starts.map(([y]) => y), xs), new Set(xs));
+  return xs.map((x) => cotangents.get(x) ?? null);
 }
 
 /** The gradients of a weighted sum of several results, and why there is none by a variable. */
@@ -216,28 +239,58 @@ export interface Pullback {
   whyNone(x: Tensor): string;
 }
 
+function everywhere([y, value]: Start): Start<Cotangent> {
+  return [y, { value, condition: null }];
+}
+
 /** Pulls cotangents of results back to variables. */
 export function pullback(starts: readonly Start[], xs: readonly Tensor[]): Pullback {
   const entries = historySince(starts.map(([y]) => y), xs);
-  const cotangents = walk(starts, entries, new Set(xs));
-  return { gradients: xs.map((x) => cotangents.get(x) ?? null), whyNone: (x) => whyUnused(entries, x) };
+  const cotangents = walk(starts.map(everywhere), entries, new Set(xs));
+  return { gradients: xs.map((x) => cotangents.get(x)?.value ?? null), whyNone: (x) => whyUnused(entries, x) };
 }
 
 /** Returns why no gradient reaches x: the end of each path from y to it. */
 function whyUnused(entries: readonly Tensor[], x: Tensor): string {
-  const leads = new Set<Tensor>([x]);
   const cuts = new Set<string>();
-  for (let i = entries.length - 1; i >= 0; i--) {
-    const entry = entries[i];
-    entry.inputs.forEach((input, k) => {
-      if (!leads.has(input)) return;
-      leads.add(entry);
-      if (!flows(entry, k)) cuts.add(entry.op.name);
-    });
-  }
+  addCuts(entries, new Set([x]), cuts);
   if (cuts.size === 0) return "y does not depend on it";
   const names = [...cuts].map((name) => `"${name}"`).join(", ");
   return `every path from y to it is cut by an op without derivative: ${names}`;
+}
+
+/**
+ * Finds the entries that values lead to, and the ops that cut their gradients off.
+ *
+ * @param entries the last on the tape first.
+ */
+function addCuts(entries: readonly Tensor[], leads: Set<Tensor>, cuts: Set<string>): void {
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i];
+    const isResult = resultNumber(entry) !== null;
+    const inputs = dependenciesOf(entry);
+    inputs.forEach((input, k) => {
+      if (!leads.has(input)) return;
+      leads.add(entry);
+      if (!isResult && !flows(entry, k)) cuts.add(entry.op.name);
+    });
+    if (isResult && leads.has(entry)) {
+      const [loop] = entry.inputs;
+      addCutsWithin(loopOf(loop)!, loop.inputs.map((input) => leads.has(input) && inputs.includes(input)), cuts);
+    }
+  }
+}
+
+/** @param given whether values lead to the inputs of the loop. */
+function addCutsWithin(loop: Loop<Tensor>, given: readonly boolean[], cuts: Set<string>): void {
+  const { carries, next } = loop.parts;
+  const leads = new Set(loop.arguments.filter((_, k) => given[k]));
+  const entries = loop.entries.toReversed();
+  for (let before = -1; before < leads.size;) {
+    before = leads.size;
+    addCuts(entries, leads, cuts);
+    next.forEach((t, k) => leads.has(t) && leads.add(carries[k]));
+  }
 }
 
 function checkCotangent(call: Signature, y: unknown, cotangent?: unknown): Tensor {
@@ -349,9 +402,9 @@ export function backward(y: Tensor, cotangent?: TensorLike): void {
   const entries = trackedHistory(y);
   const leaves = entries.filter((t) => t.requiresGrad);
   if (leaves.length === 0) throw new Error(`backward: ${whyUntracked(y)}`);
-  const cotangents = walk([[y, start]], entries, new Set(leaves));
+  const cotangents = walk([everywhere([y, start])], entries, new Set(leaves));
   for (const leaf of leaves) {
-    const found = cotangents.get(leaf);
+    const found = cotangents.get(leaf)?.value;
     if (found) leaf.grad = leaf.grad ? add(leaf.grad, found) : found;
   }
 }

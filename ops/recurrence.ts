@@ -3,6 +3,7 @@ import { boolean, callable, describe, Signature, whole } from "../core/options.t
 import { formatShape, sameShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { zeros } from "./creation.ts";
+import { argument, oldestOf, recordLoop, sameRecording, substitute } from "./loop.ts";
 import { slice, stack } from "./movement.ts";
 
 /** A tensor or several. */
@@ -69,12 +70,16 @@ function checkStep<C extends Tensors, Y>(returned: unknown, carry: C): asserts r
 }
 
 /**
- * Applies a step to each element in turn, as JAX's `lax.scan` does: `[carry, y] = step(carry, x)`. Each step is recorded, so the plan grows
- * with their number, as its time to compile does; a hundred steps are usual, many thousand are not. Where steps only add or multiply,
- * {@link cumsum}, {@link cumprod} and {@link logCumSumExp} take a logarithmic number of kernels instead.
+ * Applies a step to each element in turn, as JAX's `lax.scan` does: `[carry, y] = step(carry, x)`. The step is recorded, not run: twice, and if
+ * both recordings are alike, the recurrence becomes a loop, so that neither the plan nor the time to make it grows with the number of
+ * steps. Gradients are loops, too; for them the carry of each step is kept, and the step computed again from there. A step that records
+ * something else each time, with random numbers for example, is recorded once for each element. Devices that run pipelines of gpu.js
+ * (webasm, cpu, webgpu, webgl) have no loops: there the plan is that of all steps, so hundreds are usual, many thousand are not. Where steps
+ * only add or multiply, {@link cumsum}, {@link cumprod} and {@link logCumSumExp} take a logarithmic number of kernels instead.
  *
  * @param step gets the carry and the elements of `xs` at one place; returns the next carry, of the same shapes and dtypes, and a result: a
- * tensor, several, or null for none.
+ * tensor, several, or null for none. What it uses besides counts as always the same, its own numbers included; tensors that it records are
+ * of no use outside of it.
  * @param initial the first carry: a tensor or several.
  * @param xs a tensor or several, whose first axis counts the steps, or only a number of steps.
  * @param options `reverse`: whether to begin with the last element, default false.
@@ -104,41 +109,95 @@ export function scan<C extends Tensors, X extends Tensors, Y extends Tensors | n
   if (!callable.accepts(step)) throw scanCall.wrong("step", callable.expected, step);
   checkTensors("initial", initial);
   const length = lengthOf(xs);
-  const apply = (carry: C, x: X) => {
-    const returned = step(carry, x);
+  const form = typeof xs === "number" ? null : xs;
+  const given = form === null ? [] : listOf(form);
+  const apply = (carry: C, x: readonly Tensor[]): readonly [C, Y] => {
+    const returned: unknown = step(carry, likeForm(form, x) ?? undefined as unknown as X);
     checkStep<C, Y>(returned, carry);
     return returned;
   };
-  if (typeof xs === "number") {
-    return overPlaces(length, initial, (carry) => apply(carry, undefined as unknown as X), options);
-  }
-  const given = listOf(xs);
-  const at = (place: number) => likeForm(xs, given.map((x) => slice(x, [place])));
   // Without a step the shapes of the results are those for zeros.
-  const none = () => likeForm(xs, given.map((x) => zeros(x.shape.slice(1), { dtype: x.dtype })));
-  return overPlaces(length, initial, (carry, place) => apply(carry, length === 0 ? none() : at(place)), options);
+  if (length === 0) {
+    return noStep(
+      initial,
+      apply(initial, given.map((x) => zeros(x.shape.slice(1), { dtype: x.dtype }))),
+    );
+  }
+  const recurrence = { apply, initial, xs: given, length, reverse: options?.reverse ?? false };
+  return length < LOOPED ? overPlaces(recurrence) : asLoop(recurrence);
+}
+
+/** Fewer steps are recorded one by one: two recordings are needed to see whether they are alike. */
+const LOOPED = 3;
+
+function noStep<C extends Tensors, Y extends Tensors | null>(initial: C, [, y]: readonly [C, Y]): [C, Y] {
+  const empty = y === null ? [] : listOf(y).map((t) => zeros([0, ...t.shape], { dtype: t.dtype }));
+  return [initial, likeForm(y, empty)];
+}
+
+/** A call of {@link scan}. */
+interface Recurrence<C extends Tensors, Y extends Tensors | null> {
+  /** Calls the step. */
+  readonly apply: (carry: C, x: readonly Tensor[]) => readonly [C, Y];
+  readonly initial: C;
+  readonly xs: readonly Tensor[];
+  readonly length: number;
+  readonly reverse: boolean;
+}
+
+/** What a step returned, as a list. */
+function flat([carry, y]: readonly [Tensors, Tensors | null]): Tensor[] {
+  return [...listOf(carry), ...(y === null ? [] : listOf(y))];
+}
+
+/** Records a loop, if a second recording of the step is like the first, and otherwise each step. */
+function asLoop<C extends Tensors, Y extends Tensors | null>(recurrence: Recurrence<C, Y>): [C, Y] {
+  const { apply, initial, xs, length, reverse } = recurrence;
+  const firsts = listOf(initial);
+  const carries = firsts.map(argument);
+  const rows = xs.map((x) => argument({ shape: x.shape.slice(1), dtype: x.dtype }));
+  const call = () => apply(likeForm(initial, carries), rows);
+  const first = call();
+  const second = call();
+  const since = oldestOf([...carries, ...rows]);
+  if (textOf(first[1]) !== textOf(second[1]) || !sameRecording(flat(first), flat(second), since)) {
+    // These were the first two steps.
+    const recorded = [first, second];
+    const on = (carry: C, x: readonly Tensor[]): readonly [C, Y] => {
+      const next = recorded.shift();
+      if (!next) return apply(carry, x);
+      const actual = [...listOf(carry), ...x];
+      const made = substitute(flat(next), new Map([...carries, ...rows].map((t, k) => [t, actual[k]])));
+      const y = next[1] === null ? [] : made.slice(firsts.length);
+      return [likeForm(initial, made.slice(0, firsts.length)), likeForm(next[1], y)];
+    };
+    return overPlaces({ ...recurrence, apply: on });
+  }
+  const [, y] = first;
+  const results = recordLoop({
+    carries: firsts.map((first, k) => ({ argument: carries[k], first })),
+    rows: xs.map((of, k) => ({ argument: rows[k], of })),
+    next: listOf(first[0]),
+    stacked: y === null ? [] : listOf(y),
+    summed: [],
+    count: length,
+    reverse,
+  });
+  return [likeForm(initial, results.slice(0, firsts.length)), likeForm(y, results.slice(firsts.length))];
 }
 
 /** Applies a step at each place, and stacks what it returns. */
 function overPlaces<C extends Tensors, Y extends Tensors | null>(
-  length: number,
-  initial: C,
-  step: (carry: C, place: number) => readonly [C, Y],
-  options: ScanOptions = {},
+  { apply, initial, xs, length, reverse }: Recurrence<C, Y>,
 ): [C, Y] {
-  if (length === 0) {
-    const [, y] = step(initial, 0);
-    const empty = y === null ? [] : listOf(y).map((t) => zeros([0, ...t.shape], { dtype: t.dtype }));
-    return [initial, likeForm(y, empty)];
-  }
   let carry = initial;
   const rows = new Array<Y>(length);
   for (let i = 0; i < length; i++) {
-    const place = options.reverse ? length - 1 - i : i;
-    const [next, y] = step(carry, place);
+    const place = reverse ? length - 1 - i : i;
+    const [next, y] = apply(carry, xs.map((x) => slice(x, [place])));
     carry = next;
     rows[place] = y;
-    if (i > 0) checkRow(y, rows[options.reverse ? length - 1 : 0]);
+    if (i > 0) checkRow(y, rows[reverse ? length - 1 : 0]);
   }
   const [form] = rows;
   if (form === null) return [carry, form];
@@ -146,10 +205,12 @@ function overPlaces<C extends Tensors, Y extends Tensors | null>(
   return [carry, likeForm(form, stacked)];
 }
 
+function textOf(tensors: Tensors | null): string {
+  return tensors === null ? "null" : listOf(tensors).map(({ shape }) => formatShape(shape)).join(", ");
+}
+
 /** Throws if the results of two steps cannot be stacked. */
 function checkRow(y: Tensors | null, first: Tensors | null): void {
-  const text = (tensors: Tensors | null) =>
-    tensors === null ? "null" : listOf(tensors).map(({ shape }) => formatShape(shape)).join(", ");
-  if (text(y) === text(first)) return;
-  throw scanCall.error(`expected each step to return a y like the first, ${text(first)}, got ${text(y)}`);
+  if (textOf(y) === textOf(first)) return;
+  throw scanCall.error(`expected each step to return a y like the first, ${textOf(first)}, got ${textOf(y)}`);
 }

@@ -1,12 +1,14 @@
-/** Runs test files in Chromium, each in its own page. */
+/** Runs test files in Chromium, in pages that are kept for the next file. */
 import { existsSync } from "node:fs";
 import process from "node:process";
-import { type Browser, chromium, type Page } from "playwright-core";
-import type { Message, Orders } from "../tests/support/browser/page.ts";
-import { type Bundle, bundle } from "./bundle.ts";
+import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
+import type { Message, Orders } from "../tests/support/runner/run.ts";
+import { bundle } from "./bundle.ts";
+import { isAlone, type Kept, Pooled } from "./kept.ts";
+import { environment } from "./processes.ts";
 import { type Outcome, resultOf, type Suite, type TestOptions } from "./results.ts";
 import { serve } from "./server.ts";
-import { originalStack } from "./source_maps.ts";
+import { SourceMaps } from "./source_maps.ts";
 
 /** Test files that browsers do not run, and why. All others run there; one that does not load is a failure. */
 const NOT_IN_BROWSERS: Record<string, string | null> = {
@@ -16,6 +18,20 @@ const NOT_IN_BROWSERS: Record<string, string | null> = {
   "tests/verify/cli.test.ts": "it starts processes",
   "tests/loss/coco.test.ts": "it looks for a file",
 };
+
+/**
+ * Test files that also run in pages that are not isolated. There gpu.js runs the same kernels of webasm on one thread: what depends on that
+ * are each op, plans of several kernels and of the loss, memory, and what becomes of errors.
+ */
+const NOT_ISOLATED = [
+  "tests/core/faults.test.ts",
+  "tests/core/limits.test.ts",
+  "tests/core/realize.test.ts",
+  "tests/core/state.test.ts",
+  "tests/loss/golden.test.ts",
+  "tests/ops/devices.test.ts",
+  "tests/ops/programs.test.ts",
+];
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -35,12 +51,14 @@ const FLAGS = [
 const SOAK_FLAGS = ["--js-flags=--expose-gc", "--enable-precise-memory-info"];
 
 /** Stack frames of the test runner itself. */
-const OWN_FRAME = /^ +at .*(tests\/support\/browser\/(node_test|page)\.ts:|<anonymous>:)\d+:\d+\)?$/;
+const OWN_FRAME = /^ +at .*(tests\/support\/(runner|browser)\/\w+\.ts:|<anonymous>:)\d+:\d+\)?$/;
+
+type Environment = Record<string, string | undefined>;
 
 /** The page's globals, declared here because pages and this program do not share any. */
-interface Window {
+interface Globals {
   gpugradTests: {
-    run(orders: Orders, tell: (message: Message) => Promise<void>): Promise<string | null>;
+    run(orders: Orders, env: Environment, tell: (message: Message) => Promise<void>): Promise<string | null>;
     graphics(): Promise<Record<string, string>>;
   };
   gpugradTell(message: Message): Promise<void>;
@@ -49,7 +67,7 @@ interface Window {
 
 export interface BrowserOptions extends TestOptions {
   /** The environment of the tests. */
-  readonly env: Record<string, string | undefined>;
+  readonly env: Environment;
 }
 
 /** The path of Chromium, or how to get it. */
@@ -61,6 +79,12 @@ export function findChromium(): { path: string } | { missing: string } {
   return {
     missing: "Chromium is not installed (Debian: apt-get install chromium; elsewhere set CHROMIUM to its path)",
   };
+}
+
+/** Whether a file runs in pages that are not isolated, too; a run with more inputs than usual runs all of them. */
+export function runsUnisolated(file: string): boolean {
+  return NOT_ISOLATED.includes(file) || environment.GPUGRAD_RUNS !== undefined ||
+    environment.GPUGRAD_SOAK !== undefined;
 }
 
 /** Starts Chromium from a path. */
@@ -83,35 +107,72 @@ export function filesOfBrowsers(files: readonly string[]): { chosen: string[]; l
   return { chosen, left };
 }
 
-/** Browsers that are not in use: each page has a browser of its own, which can be ended if the page hangs. */
-class Browsers {
-  readonly #launch: () => Promise<Browser>;
-  readonly #idle: Browser[] = [];
-  readonly #all = new Set<Browser>();
+/** A browser of its own for each file that runs, since a page that hangs is ended with its browser. Its pages are kept for the next file. */
+class Window implements Kept {
+  readonly browser: Browser;
+  readonly #pages = new Map<Place, Tab>();
+  #session: Promise<CDPSession> | null = null;
 
-  constructor(launch: () => Promise<Browser>) {
-    this.#launch = launch;
+  constructor(browser: Browser) {
+    this.browser = browser;
   }
 
-  async take(): Promise<Browser> {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
-    const started = await this.#launch();
-    this.#all.add(started);
-    return started;
+  /** A page that is open. */
+  async tab(place: Place): Promise<Tab> {
+    const known = this.#pages.get(place);
+    if (known) return known;
+    // All pages in one context, which keeps the compiled code of the modules.
+    const page = await (this.browser.contexts()[0] ?? await this.browser.newContext()).newPage();
+    const tab = new Tab(page);
+    this.#pages.set(place, tab);
+    await tab.load(place);
+    return tab;
   }
 
-  giveBack(browser: Browser): void {
-    this.#idle.push(browser);
+  /** The processor's time of all its processes, in seconds. */
+  async cpu(): Promise<number> {
+    this.#session ??= this.browser.newBrowserCDPSession();
+    const { processInfo } = await (await this.#session).send("SystemInfo.getProcessInfo");
+    return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
   }
 
-  async end(browser: Browser): Promise<void> {
-    this.#all.delete(browser);
-    await browser.close();
+  async closeTab(place: Place): Promise<void> {
+    await this.#pages.get(place)?.page.close();
+    this.#pages.delete(place);
   }
 
-  async endAll(): Promise<void> {
-    await Promise.all([...this.#all].map((browser) => browser.close()));
+  async close(): Promise<void> {
+    await this.browser.close();
+  }
+}
+
+/** A page in which one test file runs at a time. */
+class Tab {
+  readonly page: Page;
+  /** How many files it has run. */
+  files = 0;
+  /** Hears of the file that runs. */
+  log: PageLog | null = null;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  async load({ address, only, soak }: Place): Promise<void> {
+    const { page } = this;
+    await page.exposeFunction("gpugradTell", (message: Message) => this.log?.hear(message));
+    page.on("pageerror", (error) => this.log?.problem(`uncaught ${error.stack ?? error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error") {
+        this.log?.problem(`console.error: ${message.text()} (${message.location().url})`);
+      }
+      if (message.type() === "log" && soak) console.log(message.text());
+      if (message.type() === "warning") this.log?.warning(message.text());
+    });
+    await page.goto(address);
+    const is = await page.evaluate(() => (globalThis as unknown as Globals).crossOriginIsolated);
+    const isolated = only === undefined;
+    if (is !== isolated) throw new Error(`the page should ${isolated ? "" : "not "}be isolated from other origins`);
   }
 }
 
@@ -133,26 +194,34 @@ export async function openChromium(
 ): Promise<{ missing: string } | Chromium> {
   const found = findChromium();
   if ("missing" in found) return found;
-  const browsers = new Browsers(() => launchChromium(found.path, options.soak ? SOAK_FLAGS : []));
   const { modules, problems } = await bundle(files);
   const server = await serve(modules);
+  const windows = new Pooled(async () => new Window(await launchChromium(found.path, options.soak ? SOAK_FLAGS : [])));
+  const maps = new SourceMaps("", (path) => modules.get(`${path}.map`));
   const close = async () => {
-    await browsers.endAll();
+    await windows.endAll();
     await server.close();
   };
   try {
-    const first = await browsers.take();
-    const graphics = await graphicsOf(first, server.isolated);
-    browsers.giveBack(first);
-    const label = `chromium ${first.version()}`;
-    const suite = (own: string, place: Place): Suite => ({
-      label: own,
-      only: place.only,
-      runFile: (file) => runInBrowser(browsers, file, { ...place, problem: problems.get(file) }, options),
-    });
+    const first = await windows.take();
+    const graphics = await graphicsOf(first.browser, server.isolated);
+    windows.giveBack(first);
+    const label = `chromium ${first.browser.version()}`;
+    const suite = (own: string, address: string, only?: string): Suite => {
+      const place: Place = { address, only, soak: options.soak, readable: (text) => maps.replaceIn(text, address) };
+      return {
+        label: own,
+        only,
+        runFile: async (file) => {
+          const problem = problems.get(file);
+          if (problem === undefined) return await runInBrowser(windows, file, place, options);
+          return { results: [], problems: [`${file} cannot be bundled: ${problem}`], text: "", cpu: 0 };
+        },
+      };
+    };
     return {
-      isolated: suite(label, { address: server.isolated, only: undefined, modules }),
-      plain: suite(`${label}, not isolated`, { address: server.plain, only: "webasm", modules }),
+      isolated: suite(label, server.isolated),
+      plain: suite(`${label}, not isolated`, server.plain, "webasm"),
       graphics,
       close,
     };
@@ -162,20 +231,31 @@ export async function openChromium(
   }
 }
 
+/** After so many files a page is replaced by a new one. */
+const FILES_PER_PAGE = 40;
+
 async function runInBrowser(
-  browsers: Browsers,
+  windows: Pooled<Window>,
   file: string,
-  place: Place & { problem: string | undefined },
+  place: Place,
   options: BrowserOptions,
 ): Promise<Outcome> {
-  if (place.problem !== undefined) {
-    return { results: [], problems: [`${file} cannot be bundled: ${place.problem}`], text: "" };
+  const window = await windows.take();
+  if (isAlone(file)) await window.closeTab(place);
+  const before = await window.cpu();
+  const log = new PageLog(
+    file,
+    (text) => place.readable(text).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n"),
+  );
+  const broken = await runFile(window, log, place, options);
+  let cpu = 0;
+  if (broken) await windows.end(window);
+  else {
+    cpu = await window.cpu() - before;
+    if (isAlone(file)) await window.closeTab(place);
+    windows.giveBack(window);
   }
-  const browser = await browsers.take();
-  const { broken, ...outcome } = await runFile(browser, file, place, options);
-  if (broken) await browsers.end(browser);
-  else browsers.giveBack(browser);
-  return outcome;
+  return { results: log.results, problems: log.problems, text: log.text(), cpu };
 }
 
 /** Describes the graphics drivers of this browser, to distinguish a GPU from its software substitute. */
@@ -183,7 +263,7 @@ async function graphicsOf(browser: Browser, address: string): Promise<string> {
   const page = await browser.newPage();
   try {
     await page.goto(address);
-    const found = await page.evaluate(() => (globalThis as unknown as Window).gpugradTests.graphics());
+    const found = await page.evaluate(() => (globalThis as unknown as Globals).gpugradTests.graphics());
     return Object.entries(found).map(([backend, name]) => `  ${backend}: ${name}`).join("\n");
   } catch (error) {
     return `  no GPU: ${(error as Error).message}`;
@@ -196,7 +276,7 @@ async function graphicsOf(browser: Browser, address: string): Promise<string> {
 class PageLog {
   readonly results: Outcome["results"] = [];
   readonly problems: string[] = [];
-  readonly #file: string;
+  readonly file: string;
   readonly #readable: (text: string) => string;
   readonly #shown: string[] = [];
   readonly #warnings: string[] = [];
@@ -205,32 +285,26 @@ class PageLog {
 
   /** @param readable maps a stack trace to the sources. */
   constructor(file: string, readable: (text: string) => string) {
-    this.#file = file;
+    this.file = file;
     this.#readable = readable;
   }
 
-  /** Listens to a page. With `soak`, its output is printed. */
-  async follow(page: Page, soak: boolean): Promise<void> {
-    await page.exposeFunction("gpugradTell", (message: Message) => this.#hear(message));
-    page.on("pageerror", (error) => this.problem(`uncaught ${error.stack ?? error.message}`));
-    page.on("console", (message) => {
-      if (message.type() === "error") this.problem(`console.error: ${message.text()} (${message.location().url})`);
-      if (message.type() === "log" && soak) console.log(message.text());
-      if (message.type() === "warning" && this.#warnings.length < 20) this.#warnings.push(message.text());
-    });
+  hear(message: Message): void {
+    if ("started" in message) return void (this.#at = message.started);
+    const { name, status, detail } = message.ended;
+    this.results.push(resultOf(message.ended));
+    if (status === "failed") this.#shown.push(`${this.file}: ${name}\n${this.#readable(detail)}`);
+    this.#at = "";
   }
 
-  #hear(message: Message): void {
-    if ("started" in message) return void (this.#at = message.started);
-    const { name, status, detail, seconds } = message.ended;
-    this.results.push(resultOf(name, status, detail, seconds));
-    if (status === "failed") this.#shown.push(`${this.#file}: ${name}\n${this.#readable(detail)}`);
-    this.#at = "";
+  /** Keeps a warning, which is shown if a test fails. */
+  warning(text: string): void {
+    if (this.#warnings.length < 20) this.#warnings.push(text);
   }
 
   /** Records a problem other than a failed test. */
   problem(text: string): void {
-    const where = `${this.#file}${this.#at && `, in "${this.#at}"`}`;
+    const where = `${this.file}${this.#at && `, in "${this.#at}"`}`;
     this.problems.push(`${where}: ${text.split("\n")[0].slice(0, 160)}`);
     this.#shown.push(`${where}: ${this.#readable(text)}`);
   }
@@ -238,81 +312,79 @@ class PageLog {
   /** Failures in full. */
   text(): string {
     if (this.#shown.length === 0) return "";
-    const warnings = this.#warnings.length > 0
-      ? [`${this.#file}: console warnings:\n${this.#warnings.join("\n")}`]
-      : [];
+    const warnings = this.#warnings.length > 0 ? [`${this.file}: console warnings:\n${this.#warnings.join("\n")}`] : [];
     return `${[...this.#shown, ...warnings].join("\n\n")}\n`;
   }
 }
 
 /** Pages of one kind. */
 interface Place {
+  /** Ends with a slash. */
   readonly address: string;
   /** The only backend whose tests run. */
   readonly only: string | undefined;
-  readonly modules: Bundle;
+  readonly soak: boolean;
+  /** Maps a stack trace to the sources. */
+  readonly readable: (text: string) => string;
 }
 
-/**
- * Runs one test file in a new page; `broken` means that the browser cannot be used any more.
- */
+/** Runs a test file in a page; returns whether the browser cannot be used any more. */
 async function runFile(
-  browser: Browser,
-  file: string,
-  { address, only, modules }: Place,
-  { name, minutes, soak, env }: BrowserOptions,
-): Promise<Outcome & { broken: boolean }> {
-  const log = new PageLog(
-    file,
-    (text) => originalStack(text, address, modules).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n"),
-  );
-  let broken = false;
-  // All pages in one context, which keeps the compiled code of the modules.
-  const page = await (browser.contexts()[0] ?? await browser.newContext()).newPage();
+  window: Window,
+  log: PageLog,
+  place: Place,
+  { name, minutes, env }: BrowserOptions,
+): Promise<boolean> {
+  const { browser } = window;
+  const { only, address } = place;
   const ends: (() => void)[] = [];
   try {
-    await log.follow(page, soak);
+    const tab = await window.tab(place);
+    tab.log = log;
     const ended = new Promise<string>((done) => {
-      page.on("crash", () => done("the page crashed"));
-      const disconnected = () => done("the browser ended");
-      browser.on("disconnected", disconnected);
-      ends.push(() => browser.off("disconnected", disconnected));
+      const listen = <T extends Page | Browser>(target: T, event: string, reason: string) => {
+        const listener = () => done(reason);
+        (target as Page).on(event as "crash", listener);
+        ends.push(() => (target as Page).off(event as "crash", listener));
+      };
+      listen(tab.page, "crash", "the page crashed");
+      listen(browser, "disconnected", "the browser ended");
       if (Number.isFinite(minutes)) {
         const timer = setTimeout(() => done(`did not end within ${minutes} minutes`), minutes * 60_000);
         ends.push(() => clearTimeout(timer));
       }
     });
-    const done = runPage(page, address, {
-      module: `${address}${file.replace(/\.ts$/, ".js")}`,
+    const orders: Orders = {
+      module: `${address}${log.file.replace(/\.ts$/, ".js")}`,
       name: name ?? "",
       ending: only === undefined ? "" : ` [${only}]`,
-      env: { ...env, GPUGRAD_DEVICE: only },
-    }, only === undefined);
-    const reason = await Promise.race([ended.then((text) => ({ text })), done.then(() => null)]);
-    if (reason) {
-      broken = true;
-      log.problem(reason.text);
+    };
+    const done = runPage(tab.page, orders, { ...env, GPUGRAD_DEVICE: only });
+    const reason = await Promise.race([ended, done.then(() => null)]);
+    if (reason !== null) {
+      log.problem(reason);
       done.catch(() => {});
-    } else if (log.results.length === 0 && log.problems.length === 0 && name === undefined && only === undefined) {
+      return true;
+    }
+    if (log.results.length === 0 && log.problems.length === 0 && name === undefined && only === undefined) {
       log.problem("has no test");
     }
+    tab.log = null;
+    if (++tab.files >= FILES_PER_PAGE) await window.closeTab(place);
   } catch (error) {
     log.problem((error as Error).message);
+    await window.closeTab(place).catch(() => {});
   } finally {
     ends.forEach((end) => end());
-    if (!broken) await page.close();
   }
-  return { results: log.results, problems: log.problems, text: log.text(), broken };
+  return false;
 }
 
 /** Loads a test file in a page and waits for its tests. */
-async function runPage(page: Page, address: string, orders: Orders, isolated: boolean): Promise<void> {
-  await page.goto(address);
-  const is = await page.evaluate(() => (globalThis as unknown as Window).crossOriginIsolated);
-  if (is !== isolated) throw new Error(`the page should ${isolated ? "" : "not "}be isolated from other origins`);
-  const error = await page.evaluate((orders) => {
-    const { gpugradTests, gpugradTell } = globalThis as unknown as Window;
-    return gpugradTests.run(orders, gpugradTell);
-  }, orders);
+async function runPage(page: Page, orders: Orders, env: Environment): Promise<void> {
+  const error = await page.evaluate(([orders, env]) => {
+    const { gpugradTests, gpugradTell } = globalThis as unknown as Globals;
+    return gpugradTests.run(orders, env, gpugradTell);
+  }, [orders, env] as const);
   if (error !== null) throw new Error(`did not load: ${error}`);
 }

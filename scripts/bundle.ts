@@ -1,19 +1,24 @@
-/** Bundles test files: into modules for browsers, and for Node, which would otherwise compile every source in every process. */
-import { readFileSync } from "node:fs";
+/** Bundles test files: into modules for browsers, and for the other runtimes, which would otherwise compile every source in every process. */
+import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { build, type BuildOptions, type Message, type Plugin } from "esbuild";
 import { root } from "./processes.ts";
+import { SourceMaps } from "./source_maps.ts";
 
 const support = join(root, "tests", "support");
 
-/** The module that runs a test file in a page. */
+/** The modules that run test files in a page, and in a process. */
 export const PAGE = "tests/support/browser/page.ts";
+const WORKER = "tests/support/runner/worker.ts";
+
+/** What `node:test` is. */
+const RUNNER = join(support, "runner", "node_test.ts");
 
 /** Replacements for the Node modules that test files import. */
 const stands: Record<string, string> = {
-  "node:test": join(support, "browser", "node_test.ts"),
+  "node:test": RUNNER,
   "node:process": join(support, "browser", "node_process.ts"),
   "node:util": join(support, "browser", "node_util.ts"),
 };
@@ -64,23 +69,30 @@ const settings: BuildOptions = {
 /** Modules and their source maps, by path relative to the project: `tests/core/plan.test.js`. */
 export type Bundle = Map<string, string>;
 
-/** Bundles test files; those that cannot be bundled are left out, with the reason. */
+/** Bundles test files for browsers; those that cannot be bundled are left out, with the reason. */
 export async function bundle(files: readonly string[]): Promise<{ modules: Bundle; problems: Map<string, string> }> {
+  const { result, problems } = await withoutProblems(files, async (some) => {
+    const { outputFiles } = await build({ ...settings, entryPoints: [PAGE, ...some] });
+    return new Map(outputFiles!.map(({ path, text }) => [relative(root, path).replaceAll("\\", "/"), text]));
+  });
+  return { modules: result, problems };
+}
+
+/** Bundles files, without those that cannot be bundled. */
+async function withoutProblems<T>(
+  files: readonly string[],
+  bundled: (files: readonly string[]) => Promise<T>,
+): Promise<{ result: T; problems: Map<string, string> }> {
   const problems = new Map<string, string>();
   try {
-    return { modules: await bundled(files), problems };
+    return { result: await bundled(files), problems };
   } catch {
     // One by one, to find out which file is at fault.
     for (const file of files) {
       await bundled([file]).catch((error) => problems.set(file, messageOf(error)));
     }
-    return { modules: await bundled(files.filter((file) => !problems.has(file))), problems };
+    return { result: await bundled(files.filter((file) => !problems.has(file))), problems };
   }
-}
-
-async function bundled(files: readonly string[]): Promise<Bundle> {
-  const { outputFiles } = await build({ ...settings, entryPoints: [PAGE, ...files] });
-  return new Map(outputFiles!.map(({ path, text }) => [relative(root, path).replaceAll("\\", "/"), text]));
 }
 
 function messageOf(error: unknown): string {
@@ -107,15 +119,52 @@ const ownAddresses = (place: (module: string) => string): Plugin => ({
   },
 });
 
-/**
- * Bundles modules for Node into a folder, where `tests/a.test.ts` becomes `tests/a.test.js`. Packages are not bundled.
- *
- * @param place the file whose address is `import.meta.url` of a module of the project; default its source.
- */
+/** The modules of test files for Node, Deno and Bun. */
+export interface NodeBundle {
+  /** The program that runs them. */
+  readonly worker: string;
+  /** Files that cannot be bundled, and why. */
+  readonly problems: ReadonlyMap<string, string>;
+  /** The address of a test file's module. */
+  addressOf(file: string): string;
+  /** A stack trace, with the places in the sources. */
+  readable(text: string): string;
+}
+
+/** Bundles test files into a folder. */
+export async function bundleTests(files: readonly string[], folder: string): Promise<NodeBundle> {
+  const { problems } = await withoutProblems(
+    files,
+    (some) => bundleForNode([WORKER, ...some], folder, { runner: true }),
+  );
+  const pathOf = (file: string) => join(root, folder, file.replace(/\.ts$/, ".js"));
+  const maps = new SourceMaps(folder, (path) => {
+    const file = join(root, folder, `${path}.map`);
+    return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  });
+  return {
+    worker: pathOf(WORKER),
+    problems,
+    addressOf: (file) => pathToFileURL(pathOf(file)).href,
+    // Bun gives paths instead of addresses.
+    readable: (text) =>
+      maps.replaceIn(maps.replaceIn(text, `${pathToFileURL(join(root, folder)).href}/`), `${join(root, folder)}/`),
+  };
+}
+
+/** How modules are bundled for Node. */
+interface NodeOptions {
+  /** The file whose address is `import.meta.url` of a module of the project; default its source. */
+  readonly place?: (module: string) => string;
+  /** Whether tests are declared for the runner of `npm test`, rather than for Node's; default no. */
+  readonly runner?: boolean;
+}
+
+/** Bundles modules for Node into a folder, where `tests/a.test.ts` becomes `tests/a.test.js`. Packages are not bundled. */
 export async function bundleForNode(
   files: readonly string[],
   folder: string,
-  place: (module: string) => string = (module) => join(root, module),
+  { place = (module) => join(root, module), runner = false }: NodeOptions = {},
 ): Promise<void> {
   await build({
     ...common,
@@ -127,5 +176,6 @@ export async function bundleForNode(
     sourcemap: "linked",
     define: { "import.meta.url": ADDRESS },
     plugins: [ownAddresses(place)],
+    ...(runner ? { alias: { "node:test": RUNNER } } : {}),
   });
 }

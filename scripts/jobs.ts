@@ -1,7 +1,7 @@
 /** The jobs of `npm test`: each check, and each test file in each runtime, on one pool. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { filesOfBrowsers, openChromium } from "./browser.ts";
+import { filesOfBrowsers, openChromium, runsUnisolated } from "./browser.ts";
 import { Pool, Times } from "./pool.ts";
 import { environment, root, run } from "./processes.ts";
 import { Report } from "./report.ts";
@@ -25,13 +25,16 @@ const CHECKS: readonly (readonly [name: string, command: string, args: readonly 
 const LONG = [
   "dependency-cruiser",
   "tests/core/limits.test.ts",
+  "tests/core/state.test.ts",
+  "tests/loss/boxes.test.ts",
   "tests/loss/golden.test.ts",
+  "tests/loss/iou_loss.test.ts",
+  "tests/loss/plan.test.ts",
   "tests/loss/properties.test.ts",
   "tests/ops/devices.test.ts",
   "tests/ops/gradient.test.ts",
   "tests/tooling/examples.test.ts",
   "tests/tooling/first_steps.test.ts",
-  "tests/tooling/libraries.test.ts",
   "tests/tooling/replay.test.ts",
   "tests/verify/cli.test.ts",
   "tests/verify/corpus/corpus.test.ts",
@@ -50,8 +53,9 @@ const START = " starts";
 /** The tests of a runtime, as far as they have ended. */
 class Gathered {
   readonly results: Result[] = [];
-  /** Of all its jobs together. */
+  /** Of all its jobs together, and the processor's time of their processes. */
   seconds = 0;
+  cpu = 0;
 }
 
 export class Jobs {
@@ -88,7 +92,7 @@ export class Jobs {
         run: async () => {
           const { problem, seconds, text } = await run(command, args, { minutes: 15 });
           this.report.check(name, problem, seconds);
-          tell(`check ${name}`, problem ?? "passed", seconds, problem === null ? "" : text);
+          tell(`check ${name}`, problem ?? "passed", { seconds, cpu: 0 }, problem === null ? "" : text);
         },
       });
     }
@@ -140,6 +144,10 @@ export class Jobs {
     if ("missing" in opened) return this.report.missingRuntime("chromium", opened.missing, this.#strict);
     this.#atEnd.push(() => opened.close());
     console.log(`${opened.isolated.label}\n${opened.graphics}`);
+    this.report.leaveOut(
+      "not in pages that are not isolated, where webasm runs the same kernels on one thread",
+      chosen.filter((file) => !runsUnisolated(file)),
+    );
     const isolated = new Gathered();
     const plain = new Gathered();
     for (const file of chosen) {
@@ -148,6 +156,7 @@ export class Jobs {
         file,
         gathered: isolated,
         then: (results) => {
+          if (!runsUnisolated(file)) return;
           if (!results.some(({ backend, status }) => backend === "webasm" && status !== "skipped")) return;
           this.#addFile("chromium, not isolated", { suite: opened.plain, file, gathered: plain });
         },
@@ -172,13 +181,14 @@ export class Jobs {
       name,
       run: async () => {
         const start = performance.now();
-        const { results, problems, text } = await suite.runFile(file);
+        const { results, problems, text, cpu } = await suite.runFile(file);
         const seconds = (performance.now() - start) / 1000;
         gathered.results.push(...results);
         gathered.seconds += seconds;
+        gathered.cpu += cpu;
         const named = problems.map((problem) => `${runtime}: ${problem}`);
         this.report.failures.push(...named);
-        tell(name, countsOf(results), seconds, [...named, text].filter(Boolean).join("\n"));
+        tell(name, countsOf(results), { seconds, cpu }, [...named, text].filter(Boolean).join("\n"));
         then?.(results);
       },
     });
@@ -186,13 +196,13 @@ export class Jobs {
 
   #reportAtEnd(runtime: string, { label, only }: Suite, gathered: Gathered): void {
     this.#atEnd.push(() => {
-      const { results, seconds } = gathered;
+      const { results, seconds, cpu } = gathered;
       const known = runtime.split(",")[0] as Runtime;
       const required = requiredIn(known, this.#requirements).filter((backend) =>
         only === undefined || backend === only
       );
       if (results.length === 0 && only === undefined) this.report.failures.push(`${runtime}: no test was reported`);
-      if (results.length > 0) this.report.tests(runtime, results, { label, seconds, required });
+      if (results.length > 0) this.report.tests(runtime, results, { label, seconds, cpu, required });
     });
   }
 }
@@ -205,7 +215,8 @@ function countsOf(results: readonly Result[]): string {
 }
 
 /** Prints that a job has ended, and its failures in full. */
-function tell(name: string, outcome: string, seconds: number, text: string): void {
-  const line = `${seconds.toFixed(1).padStart(7)} s  ${name.padEnd(62)}  ${outcome}`;
+function tell(name: string, outcome: string, { seconds, cpu }: { seconds: number; cpu: number }, text: string): void {
+  const ofCpu = cpu > 0 ? `${cpu.toFixed(1)} s` : "";
+  const line = `${seconds.toFixed(1).padStart(7)} s  ${ofCpu.padStart(7)}  ${name.padEnd(62)}  ${outcome}`;
   console.log(text === "" ? line : `${line}\n\n${text.trimEnd()}\n`);
 }

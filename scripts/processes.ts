@@ -1,5 +1,5 @@
 /** Programs started by `npm test`, each in its own process group, so that its children end with it. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -34,6 +34,23 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
+/** Starts a program that this one talks to. It ends with this one. */
+export function start(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): ChildProcessWithoutNullStreams {
+  const child = spawn(command, args, { env: { ...environment, ...env }, detached: true });
+  running.add(child);
+  child.once("close", () => running.delete(child));
+  return child;
+}
+
+/** Ends a program and its children at once. */
+export function end(child: ChildProcess): void {
+  signal(child, "SIGKILL");
+}
+
 export interface RunOptions {
   /** The time after which the command is considered hung. */
   readonly minutes: number;
@@ -55,7 +72,7 @@ export interface Ending {
 /** Runs a command. */
 export async function run(command: string, args: readonly string[], options: RunOptions): Promise<Ending> {
   const { minutes, env = {}, live = false } = options;
-  const start = performance.now();
+  const begin = performance.now();
   const child = spawn(command, args, {
     env: { ...environment, ...env },
     stdio: live ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
@@ -82,7 +99,7 @@ export async function run(command: string, args: readonly string[], options: Run
   });
   running.delete(child);
   timers.forEach(clearTimeout);
-  return { problem, seconds: (performance.now() - start) / 1000, text: parts.join("") };
+  return { problem, seconds: (performance.now() - begin) / 1000, text: parts.join("") };
 }
 
 /** Whether a program can be started, determined by a harmless invocation. */

@@ -7,6 +7,13 @@ function table(rows: string[][]): string {
   return rows.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i])).join("  ")}`.trimEnd()).join("\n");
 }
 
+/** Wall time and the processor's. */
+const TIMES = ["in tests", "CPU", "in files", "CPU"];
+
+function secondsOf(cpu: number): string {
+  return cpu > 0 ? `${cpu.toFixed(1)} s` : "";
+}
+
 export class Report {
   readonly failures: string[] = [];
   /** How long everything took. */
@@ -52,7 +59,7 @@ export class Report {
   missingRuntime(runtime: string, reason: string, isFailure: boolean): void {
     if (isFailure) this.failures.push(`${runtime}: ${reason}`);
     else this.skip(reason, `all tests under ${runtime}`);
-    this.#testRows.push([runtime, "", "", "", isFailure ? "missing" : "not run", "", ""]);
+    this.#testRows.push([runtime, "", "", "", isFailure ? "missing" : "not run", "", "", "", ""]);
   }
 
   /**
@@ -60,20 +67,22 @@ export class Report {
    *
    * @param run.label the name in the table, with the version.
    * @param run.seconds how long its files took, which run side by side.
+   * @param run.cpu the processor's time of its processes; 0 if it is unknown.
    * @param run.required the backends that tests must have run on.
    */
   tests(
     runtime: string,
     results: readonly Result[],
-    { label, seconds, required }: { label: string; seconds: number; required: readonly string[] },
+    { label, seconds, cpu, required }: { label: string; seconds: number; cpu: number; required: readonly string[] },
   ): void {
-    const counts = new Map<string, Record<Result["status"] | "seconds", number>>();
-    for (const { name, backend, status, detail, seconds } of results) {
-      const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0, seconds: 0 };
+    const counts = new Map<string, Record<Result["status"] | "seconds" | "cpu", number>>();
+    for (const { name, backend, status, detail, seconds, cpu } of results) {
+      const count = counts.get(backend) ?? { passed: 0, failed: 0, skipped: 0, seconds: 0, cpu: 0 };
       counts.set(backend, count);
       count[status]++;
       count.seconds += seconds;
-      this.#times.push([seconds, `${runtime}: ${name}`]);
+      count.cpu += cpu;
+      this.#times.push([cpu || seconds, `${runtime}: ${name}`]);
       if (status === "passed") {
         this.#passed++;
         // Tests that count the findings of others say so in their names.
@@ -90,24 +99,23 @@ export class Report {
         this.failures.push(`${runtime}: no test ran on ${backend}, which is required`);
       }
     }
-    const ends = [label, `${seconds.toFixed(1)} s`];
+    const ends = [label, `${seconds.toFixed(1)} s`, secondsOf(cpu)];
     for (const [backend, count] of [...counts].sort(([a], [b]) => a < b ? -1 : 1)) {
-      const [name, time] = ends.splice(0);
+      const [name = "", files = "", ofFiles = ""] = ends.splice(0);
       const cells = [backend || "no backend", count.passed, count.failed, count.skipped].map(String);
-      this.#testRows.push([name ?? "", ...cells, `${count.seconds.toFixed(1)} s`, time ?? ""]);
+      const times = [`${count.seconds.toFixed(1)} s`, secondsOf(count.cpu), files, ofFiles];
+      this.#testRows.push([name, ...cells, ...times]);
     }
-    if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", "", ends[1]]);
+    if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", "", "", ends[1], ends[2]]);
   }
 
-  /** Prints the summary, with so many of the tests that took longest. */
+  /** Prints the summary, with so many of the tests that took longest by the processor's time. */
   print(slowest: number): void {
     console.log("\nSummary");
     if (this.#checkRows.length > 0) console.log(`\n${table([["check", "", ""], ...this.#checkRows])}`);
     if (this.#testRows.length > 0) {
       console.log(
-        `\n${
-          table([["runtime", "backend", "passed", "failed", "skipped", "in tests", "in files"], ...this.#testRows])
-        }`,
+        `\n${table([["runtime", "backend", "passed", "failed", "skipped", ...TIMES], ...this.#testRows])}`,
       );
     }
     if (slowest > 0) {

@@ -1,4 +1,5 @@
-/** Test results, independent of the runner. */
+/** Test results, independent of the runtime. */
+import type { TestReport } from "../tests/support/runner/node_test.ts";
 
 export interface Result {
   name: string;
@@ -7,8 +8,9 @@ export interface Result {
   status: "passed" | "failed" | "skipped";
   /** The reason for skipping, or the first line of the failure. */
   detail: string;
-  /** How long it took. */
+  /** How long it took, and the processor's time of all threads; the latter is 0 where it is unknown. */
   seconds: number;
+  cpu: number;
 }
 
 /** The outcome of running a test file in a runtime. */
@@ -18,6 +20,8 @@ export interface Outcome {
   problems: string[];
   /** Failures in full; empty if there are none. */
   text: string;
+  /** The processor's time, of all threads of the process; 0 where it is unknown. */
+  cpu: number;
 }
 
 /** How test files are run. */
@@ -40,9 +44,9 @@ export interface Suite {
 }
 
 /** A result with the backend and the reason parsed from its name. */
-export function resultOf(name: string, status: Result["status"], detail: string, seconds: number): Result {
-  // skip() of tests/support/skip.ts puts the reason into the name, since only Node's report carries it.
+export function resultOf({ name, status, detail, ...times }: TestReport): Result {
+  // skip() of tests/support/skip.ts puts the reason into the name, too.
   const [, , backend = "", reason = ""] = name.match(/^(.*?)(?: \[(\w+)\])?(?: \(skipped: (.*)\))?$/s) ?? [];
-  if (status === "failed") return { name, backend, status, detail: detail.split("\n")[0].slice(0, 160), seconds };
-  return { name, backend, status, detail: status === "skipped" ? detail || reason : "", seconds };
+  if (status === "failed") return { name, backend, status, detail: detail.split("\n")[0].slice(0, 160), ...times };
+  return { name, backend, status, detail: status === "skipped" ? detail || reason : "", ...times };
 }

@@ -1,12 +1,14 @@
-/** Runs test files under Node, Deno and Bun, each in a process of its own. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+/** Runs test files under Node, Deno and Bun. */
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { findChromium } from "./browser.ts";
-import { readReport } from "./junit.ts";
-import { type NodeSetting, openNode } from "./node.ts";
-import { environment, output, root, run } from "./processes.ts";
-import type { Outcome, Suite, TestOptions } from "./results.ts";
+import { bundleTests, type NodeBundle } from "./bundle.ts";
+import { openDisplay } from "./display.ts";
+import { isAlone, Pooled } from "./kept.ts";
+import { environment, output, root } from "./processes.ts";
+import { type Outcome, type Result, resultOf, type Suite, type TestOptions } from "./results.ts";
+import { Worker, type WorkerCommand } from "./workers.ts";
 
 export type Runner = "node" | "deno" | "bun";
 
@@ -18,42 +20,15 @@ export function versionOf(runtime: Runner): { version: string } | { missing: str
   return { version: answer.text.match(/\d+\.\d+\.\d+\S*/)?.[0] ?? "" };
 }
 
-interface Order {
-  /** Where the report goes. */
-  readonly report: string;
-  /** Where Node's readable report goes. */
-  readonly shown: string;
-  /** Only run tests whose names match. */
-  readonly pattern: string | undefined;
-  readonly soak: boolean;
-}
-
-/** The command with which a runtime runs a test file and reports on it. For Node, the file is given as a program. */
-function commandOf(runtime: Runner, file: string | readonly string[], order: Order): [string, string[]] {
-  const { report, shown, pattern, soak } = order;
+/** The arguments with which a runtime runs a program. */
+function argumentsOf(runtime: Runner, program: string, soak: boolean): string[] {
   switch (runtime) {
     case "node":
-      return [process.execPath, [
-        ...(soak ? ["--expose-gc"] : []),
-        ...["--test-reporter=spec", `--test-reporter-destination=${soak ? "stdout" : shown}`],
-        ...["--test-reporter=junit", `--test-reporter-destination=${report}`],
-        ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
-        ...file,
-      ]];
+      return [...(soak ? ["--expose-gc"] : []), program];
     case "deno":
-      return ["deno", [
-        ...["test", "--allow-all", "--no-check", "--reporter=dot", `--junit-path=${report}`],
-        ...(soak ? ["--v8-flags=--expose-gc"] : []),
-        ...(pattern === undefined ? [] : [`--filter=/${pattern}/`]),
-        ...[file].flat(),
-      ]];
+      return ["run", "--allow-all", "--no-check", ...(soak ? ["--v8-flags=--expose-gc"] : []), program];
     case "bun":
-      return ["bun", [
-        ...["test", `--timeout=${soak ? 86_400_000 : 120_000}`, "--dots"],
-        ...["--reporter=junit", `--reporter-outfile=${report}`],
-        ...(pattern === undefined ? [] : [`--test-name-pattern=${pattern}`]),
-        `./${file}`,
-      ]];
+      return [program];
   }
 }
 
@@ -92,63 +67,98 @@ export function vulkan(runtime: Runner, folder: string): Record<string, string> 
   };
 }
 
-/** A runtime whose tests each run in a process of their own. */
+/** After so many files, or above so much memory, a process is replaced by a new one. In Bun, workers start more slowly each time. */
+const FILES_PER_PROCESS: Readonly<Record<Runner, number>> = { node: 40, deno: 40, bun: 8 };
+const MEGABYTES = 1500;
+
+/** A runtime whose tests run in processes that are kept for the next file. */
 class Processes implements Suite {
   readonly label: string;
-  readonly #runtime: Runner;
+  readonly #files: number;
   readonly #options: TestOptions;
-  /** An empty folder for reports. */
-  readonly #folder: string;
-  readonly #env: Readonly<Record<string, string>>;
-  /** How Node is told to run a file. */
-  readonly #program: ((file: string) => readonly string[]) | undefined;
+  readonly #bundle: NodeBundle;
+  readonly #workers: Pooled<Worker>;
 
+  /** @param own the files that a process runs, and its name. */
   constructor(
-    runtime: Runner,
+    own: { readonly files: number; readonly label: string },
+    bundle: NodeBundle,
+    command: Omit<WorkerCommand, "live">,
     options: TestOptions,
-    own: Readonly<{ label: string; folder: string; env: Record<string, string> } & Partial<NodeSetting>>,
   ) {
     this.label = own.label;
-    this.#runtime = runtime;
+    this.#files = own.files;
     this.#options = options;
-    this.#folder = own.folder;
-    this.#env = own.env;
-    this.#program = own.program;
+    this.#bundle = bundle;
+    this.#workers = new Pooled(() => new Worker({ ...command, live: options.soak }));
   }
 
-  /** Runs a file, and once more if a driver ended the process after its tests: such a crash as a process ends is none of a test's. */
+  /**
+   * Runs a file. If the process ends between tests, by a driver of which an earlier file may have left something, the file is run once
+   * more, in a process of its own.
+   */
   async runFile(file: string): Promise<Outcome> {
-    const first = await this.#run(file);
+    const problem = this.#bundle.problems.get(file);
+    if (problem !== undefined) {
+      return { results: [], problems: [`${file} cannot be bundled: ${problem}`], text: "", cpu: 0 };
+    }
+    const first = await this.#run(file, isAlone(file));
     if (!first.crashed) return first;
-    const second = await this.#run(file);
-    const note = `${first.problems[0]}; it was run again\n`;
-    return { ...second, text: note + second.text };
+    const second = await this.#run(file, true);
+    return { ...second, text: `${first.problems[0]}; it was run again\n${second.text}` };
   }
 
-  async #run(file: string): Promise<Outcome & { crashed?: boolean }> {
-    const { name, minutes, soak } = this.#options;
-    const report = join(this.#folder, `${file.replaceAll("/", "-")}.xml`);
-    const shown = `${report}.txt`;
-    const pattern = name?.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
-    const command = commandOf(this.#runtime, this.#program?.(file) ?? file, { report, shown, pattern, soak });
-    const { problem, text } = await run(...command, { minutes, env: this.#env, live: soak });
-    const { results, unreported } = readReport(this.#runtime, report, [file], root);
-    if (results.some(({ status }) => status === "failed")) {
-      const failures = existsSync(shown) ? readFileSync(shown, "utf8").replace(/^[^]*failing tests:\n/, "") : "";
-      return { results, problems: [], text: text + failures };
-    }
-    // Files without a test of that name report none.
-    const missing = name === undefined && (unreported.length > 0 || results.length === 0);
-    if (missing) return { results, problems: [`${file} did not load or has no test`], text };
-    const ended = problem === null || (name !== undefined && results.length === 0);
-    return ended ? { results, problems: [], text: "" } : {
-      results,
-      problems: [`${file} ${problem} although no test failed`],
-      text,
-      // A file that takes too long is ended by a signal, too.
-      crashed: /ended by SIG(?:ABRT|SEGV|BUS|ILL|FPE)/.test(problem),
-    };
+  async #run(file: string, alone: boolean): Promise<Outcome & { crashed: boolean }> {
+    const { name, minutes } = this.#options;
+    const results: Result[] = [];
+    const problems: string[] = [];
+    const shown: string[] = [];
+    const worker = await this.#workers.take(alone);
+    const module = this.#bundle.addressOf(file);
+    const ending = await worker.run({ module, name: name ?? "", ending: "" }, minutes, (said) => {
+      if ("problem" in said) {
+        problems.push(`${file}: ${firstLine(said.problem)}`);
+        shown.push(this.#bundle.readable(said.problem));
+      } else if ("ended" in said) {
+        const { name, status, detail } = said.ended;
+        results.push(resultOf(said.ended));
+        if (status === "failed") shown.push(`${file}: ${name}\n${this.#bundle.readable(detail)}`);
+      }
+    });
+    const { problem, gone, at } = ending;
+    if (problem !== null) {
+      const where = at === "" ? file : `${file}, in "${at}"`;
+      problems.push(`${where}: ${gone ? "the process" : "did not load:"} ${firstLine(problem)}`);
+      if (!gone) shown.push(this.#bundle.readable(problem));
+      // Files without a test of that name report none.
+    } else if (name === undefined && results.length === 0) problems.push(`${file} has no test`);
+    const isWorn = worker.files >= this.#files || worker.megabytes > MEGABYTES;
+    if (gone || alone || isWorn) await this.#workers.end(worker);
+    else this.#workers.giveBack(worker);
+    const failed = problems.length > 0 || results.some(({ status }) => status === "failed");
+    const crashed = gone && at === "" && problems.length === 1 &&
+      /ended by SIG(?:ABRT|SEGV|BUS|ILL|FPE)/.test(problem!);
+    const text = failed ? [...shown, ending.text].filter(Boolean).join("\n\n") : "";
+    return { results, problems, text, cpu: ending.cpu, crashed };
   }
+
+  close(): Promise<void> {
+    return this.#workers.endAll();
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0].slice(0, 160);
+}
+
+/** The bundles of test files, by their names: the runtimes share them. */
+const bundles = new Map<string, Promise<NodeBundle>>();
+
+function bundleOf(files: readonly string[], folder: string): Promise<NodeBundle> {
+  const key = files.join();
+  let known = bundles.get(key);
+  if (!known) bundles.set(key, known = bundleTests(files, join(folder, "modules")));
+  return known;
 }
 
 /** Prepares a runtime for test files; `close` ends what was started for it. */
@@ -156,22 +166,24 @@ export async function openRunner(
   runtime: Runner,
   files: readonly string[],
   options: TestOptions,
-): Promise<{ missing: string } | { suite: Suite; close(): void }> {
+): Promise<{ missing: string } | { suite: Suite; close(): Promise<void> }> {
   const version = versionOf(runtime);
   if ("missing" in version) return version;
   mkdirSync(".cache", { recursive: true });
-  const folder = mkdtempSync(join(".cache", "report-"));
-  const node = runtime === "node" ? await openNode(files, join(folder, "node")) : undefined;
-  const suite = new Processes(runtime, options, {
-    label: `${runtime} ${version.version}`,
-    folder,
-    env: { ...vulkan(runtime, folder), ...node?.env },
-    program: node?.program,
-  });
+  const folder = mkdtempSync(join(".cache", "tests-"));
+  const bundle = await bundleOf(files, folder);
+  const display = runtime === "node" ? await openDisplay() : undefined;
+  const own = { files: FILES_PER_PROCESS[runtime], label: `${runtime} ${version.version}` };
+  const suite = new Processes(own, bundle, {
+    command: runtime === "node" ? process.execPath : runtime,
+    args: argumentsOf(runtime, bundle.worker, options.soak),
+    env: { ...vulkan(runtime, folder), ...display?.env },
+  }, options);
   return {
     suite,
-    close: () => {
-      node?.close();
+    close: async () => {
+      await suite.close();
+      display?.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

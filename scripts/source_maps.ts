@@ -1,27 +1,37 @@
 /** Maps stack traces of bundled modules to the sources. */
 import { SourceMap } from "node:module";
 import { posix } from "node:path";
-import type { Bundle } from "./bundle.ts";
 
-const maps = new WeakMap<Bundle, Map<string, SourceMap>>();
+export class SourceMaps {
+  readonly #folder: string;
+  readonly #read: (path: string) => string | undefined;
+  readonly #known = new Map<string, SourceMap | undefined>();
 
-/** Replaces locations such as `http://127.0.0.1:1234/isolated/chunk-AB.js:10:20` in a text. */
-export function originalStack(text: string, address: string, modules: Bundle): string {
-  const pattern = new RegExp(`${address.replaceAll(".", "\\.")}([^\\s?:]+):(\\d+):(\\d+)`, "g");
-  return text.replace(pattern, (place, path: string, line: string, column: string) => {
-    const found = mapOf(path, modules)?.findEntry(Number(line) - 1, Number(column) - 1);
-    if (!found || !("originalSource" in found)) return place;
-    const source = posix.join(posix.dirname(path), found.originalSource);
-    return `${source}:${found.originalLine + 1}:${found.originalColumn + 1}`;
-  });
-}
+  /**
+   * @param folder the folder of the modules, relative to the project.
+   * @param read returns the map of a module, given its path in that folder.
+   */
+  constructor(folder: string, read: (path: string) => string | undefined) {
+    this.#folder = folder;
+    this.#read = read;
+  }
 
-function mapOf(path: string, modules: Bundle): SourceMap | undefined {
-  const text = modules.get(`${path}.map`);
-  if (text === undefined) return undefined;
-  let known = maps.get(modules);
-  if (!known) maps.set(modules, known = new Map());
-  let map = known.get(path);
-  if (!map) known.set(path, map = new SourceMap(JSON.parse(text)));
-  return map;
+  /** Replaces locations such as `http://127.0.0.1:1234/isolated/chunk-AB.js:10:20`, whose address ends with a slash, in a text. */
+  replaceIn(text: string, address: string): string {
+    const pattern = new RegExp(`${address.replaceAll(".", "\\.")}([^\\s?:]+):(\\d+):(\\d+)`, "g");
+    return text.replace(pattern, (place, path: string, line: string, column: string) => {
+      const found = this.#of(path)?.findEntry(Number(line) - 1, Number(column) - 1);
+      if (!found || !("originalSource" in found)) return place;
+      const source = posix.join(this.#folder, posix.dirname(path), found.originalSource);
+      return `${source}:${found.originalLine + 1}:${found.originalColumn + 1}`;
+    });
+  }
+
+  #of(path: string): SourceMap | undefined {
+    if (!this.#known.has(path)) {
+      const text = this.#read(path);
+      this.#known.set(path, text === undefined ? undefined : new SourceMap(JSON.parse(text)));
+    }
+    return this.#known.get(path);
+  }
 }

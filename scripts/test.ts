@@ -80,7 +80,7 @@ function testFiles(): string[] {
 const files = testFiles();
 const jobs = new Jobs({
   name: options.name,
-  minutes: options.runs ?? options.soak ? Infinity : 30,
+  minutes: options.runs ?? options.soak ? Infinity : 15,
   soak: options.soak !== undefined,
 }, requirements);
 if (options.only.includes("checks")) jobs.addChecks();

@@ -169,6 +169,10 @@ function departure(
     { recording, order: wrong === 1 ? 2 : 1, variables: wrongVariables(orders, wrong) },
     options,
   );
+  if (search.loop) {
+    const message = "no entry of the tape is wrong by itself, but the rule of a loop is, which puts theirs together";
+    return { suspect: null, finding: { check: "search", severity: "info", message } };
+  }
   if (search.suspect || search.examined >= search.candidates) return { suspect: search.suspect, finding: null };
   return {
     suspect: null,

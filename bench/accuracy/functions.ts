@@ -9,6 +9,7 @@ import {
   cast,
   clamp,
   cos,
+  digamma,
   div,
   equal,
   exp,
@@ -33,6 +34,7 @@ import {
   mul,
   neg,
   notEqual,
+  polygamma,
   pow,
   relu,
   round,
@@ -331,8 +333,20 @@ export const exactFunctions: readonly Measured[] = [
 /** Functions that round. */
 export const roundedFunctions: readonly Measured[] = scalars.filter((measured) => !exact(measured));
 
+const gammaArguments: Ranges = { "0.5 to 20": (n) => even(0.5, 20, n) };
+
 /** Functions made of several ops. */
 export const composites: readonly Measured[] = [
+  {
+    ...elementwise("digamma", digamma, ([x]) => digamma.op.reference!([x], {}), gammaArguments),
+    sums: true,
+  },
+  elementwise(
+    "polygamma, order 1",
+    (x) => polygamma(1, x),
+    ([x]) => polygamma.op.reference!([x], { order: 1 }),
+    gammaArguments,
+  ),
   {
     ...rows("logSumExp", (x) => logSumExp(x, 1), (row) => [exactLogSumExp(row)], { ranges: scores, sums: true }),
     accuracy: accuracyOf(logSumExp.op),

@@ -154,7 +154,8 @@ export function write(measured: readonly MeasuredRuntime[], gpujs: string, point
     ...(exactNames.length > 0 ? [`Exact on all devices: ${exactNames.join(", ")}.`] : []),
     "The largest absolute error of `sin` and `cos`:",
     table(["function", ...names], body(grouped(absoluteRows))),
-    "Functions of several ops; `logSumExp`, `logSoftmax` and the losses in units in the last place of their largest input:",
+    "Functions of several ops; `digamma`, `logSumExp`, `logSoftmax` and the losses in units in the last place of their largest input, or of " +
+    "1 if that is larger:",
     table(["function", ...names], body(grouped((f) => rowsOf(f, "composite")))),
     "Subnormal results, and special cases in which some device differs from JavaScript (= if it agrees):",
     table(["case", "expected", ...names], [

@@ -54,7 +54,7 @@ export interface CompiledPlan {
   readonly bytes: number;
   /** Computes the results, in new arrays. */
   run(leaves: readonly Values[]): Promise<Values[]>;
-  /** Runs its kernels one after the other and returns the milliseconds of each; absent if they only run together. */
+  /** Runs its kernels one after the other and returns the milliseconds of each, and of each loop after them; absent if they only run together. */
   profile?(leaves: readonly Values[]): number[];
   /** Frees all its memory. */
   dispose(): void | Promise<void>;

@@ -1,5 +1,6 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
-import type { Plan, Source, Step } from "../plan/plan.ts";
+import { interleaved, type LoopStep, type Plan, type Source, type Step } from "../plan/plan.ts";
+import type { ResultKind } from "../loop.ts";
 import { RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../entry.ts";
@@ -35,7 +36,7 @@ export interface BoundPlan {
   readonly results: readonly Float64Array[];
   /** Computes the results from the current contents of the arrays and returns them. */
   run(): readonly Float64Array[];
-  /** Runs kernel by kernel, each several times, and returns the milliseconds of each. */
+  /** Runs kernel by kernel, each several times, and returns the milliseconds of each, and of each loop after them. */
   profile(): number[];
 }
 
@@ -115,6 +116,7 @@ export const float64: Backend = {
   needs: () => null,
   dialect,
   forms: true,
+  loops: true,
   costs: hostCosts,
   limits: { ...commonLimits, name: "float64", exactValue: Number.MAX_SAFE_INTEGER },
   accuracy: "host double",
@@ -133,49 +135,137 @@ const driver: Driver = {
 };
 
 /** Turns a plan for {@link float64} into functions. */
-export function compileForHost(plan: Plan, { jitter }: HostOptions = {}): HostPlan {
-  const rounding = roundingOf(jitter);
-  const kernels = plan.steps.map((step) => kernelOf(step, rounding));
-  const shapes = plan.steps.map(({ shape }) => shape);
+export function compileForHost(plan: Plan, options: HostOptions = {}): HostPlan {
+  return new HostProgram(plan, roundingOf(options.jitter));
+}
+
+class HostProgram implements HostPlan {
+  readonly bytes: number;
+  readonly #kernels: readonly { readonly run: Kernel; readonly bytes: number }[];
+  /** The bodies of the loops. */
+  readonly #bodies: readonly HostProgram[];
   // Forms are larger than kernels, and compiled plans are kept for long.
-  const sources = plan.steps.map(({ args }) => args);
-  const { results: wanted } = plan;
-  return {
-    bytes: kernels.reduce((sum, { bytes }) => sum + bytes, 0),
-    bind(leaves) {
-      const outputs = shapes.map((shape) => new Float64Array(sizeOf(shape)));
-      const get = (source: Source): Float64Array =>
-        source.from === "leaf"
-          ? leaves[source.index]
-          : source.from === "step"
-          ? outputs[source.index]
-          : new Float64Array(0);
-      const calls = sources.map((args, i) => [outputs[i], ...args.map(get)]);
-      const results = wanted.map(get);
-      return {
-        results,
-        run: () => {
-          for (let i = 0; i < kernels.length; i++) kernels[i].run(...calls[i]);
-          return results;
-        },
-        profile: () => kernels.map(({ run }, i) => millisecondsOf(() => run(...calls[i]))),
-      };
-    },
+  readonly #steps: readonly Pick<Step, "shape" | "args">[];
+  readonly #loops: readonly Omit<LoopStep, "body">[];
+  readonly #results: readonly Source[];
+
+  constructor({ steps, loops = [], results }: Plan, rounding: Rounding) {
+    this.#kernels = steps.map((step) => kernelOf(step, rounding));
+    this.#bodies = loops.map(({ body }) => new HostProgram(body, rounding));
+    this.#steps = steps.map(({ shape, args }) => ({ shape, args }));
+    this.#loops = loops.map(({ body: _, ...loop }) => loop);
+    this.#results = results;
+    this.bytes = [...this.#kernels, ...this.#bodies].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  bind(leaves: readonly Float64Array[]): BoundPlan {
+    const outputs = this.#steps.map(({ shape }) => new Float64Array(sizeOf(shape)));
+    const made = this.#loops.map(({ shapes }) => shapes.map((shape) => new Float64Array(sizeOf(shape))));
+    const none = new Float64Array(0);
+    const get = (source: Source): Float64Array => {
+      if (source.from === "leaf") return leaves[source.index];
+      if (source.from === "step") return outputs[source.index];
+      return source.from === "loop" ? made[source.index][source.result] : none;
+    };
+    const kernels = this.#kernels.map(({ run }, i) => {
+      const arrays = [outputs[i], ...this.#steps[i].args.map(get)];
+      return () => run(...arrays);
+    });
+    const loops = this.#loops.map((loop, i) => boundLoop(loop, this.#bodies[i], made[i], get));
+    const calls = interleaved(kernels, loops, this.#loops);
+    const results = this.#results.map(get);
+    return {
+      results,
+      run: () => {
+        for (let i = 0; i < calls.length; i++) calls[i]();
+        return results;
+      },
+      profile: () => [...kernels, ...loops].map(millisecondsOf),
+    };
+  }
+}
+
+/** Arrays up to this length are copied element by element, which takes less time than a call. */
+const FEW = 16;
+
+function copy(to: Float64Array, from: Float64Array): void {
+  if (to.length > FEW) to.set(from);
+  else for (let i = 0; i < to.length; i++) to[i] = from[i];
+}
+
+/** A loop: its body is bound once, to arrays that receive the rows and the carries of each time. */
+function boundLoop(
+  { count, reverse, args, results }: Omit<LoopStep, "body">,
+  body: HostProgram,
+  made: readonly Float64Array[],
+  get: (source: Source) => Float64Array,
+): () => void {
+  const sources = args.map(({ source }) => get(source));
+  const sizeOfRow = (i: number) => sources[i].length / count;
+  const leaves = args.map(({ as }, i) =>
+    as === "whole" ? sources[i] : new Float64Array(as === "row" ? sizeOfRow(i) : sources[i].length)
+  );
+  const bound = body.bind(leaves);
+  const rows = args.flatMap(({ as }, i) => as === "row" ? [i] : []);
+  const carries = args.flatMap((arg, i) =>
+    arg.as === "carry" ? [{ own: leaves[i], next: arg.next, first: sources[i] }] : []
+  );
+  const held = new Set(carries.map(({ own }) => own));
+  // The next carry may be another one as it was.
+  const moves = carries.flatMap(({ own, next }) => {
+    const from = bound.results[next];
+    return from === own ? [] : [{ own, from, before: held.has(from) ? new Float64Array(own.length) : null }];
+  });
+  return () => {
+    for (const { own, first } of carries) copy(own, first);
+    results.forEach(({ as }, k) => as === "summed" && made[k].fill(0));
+    for (let t = 0; t < count; t++) {
+      const place = reverse ? count - 1 - t : t;
+      for (const i of rows) copyRow(leaves[i], sources[i], place);
+      const returned = bound.run();
+      for (let k = 0; k < results.length; k++) keep(results[k].as, made[k], returned[results[k].of], place);
+      for (const { from, before } of moves) if (before) copy(before, from);
+      for (const { own, from, before } of moves) copy(own, before ?? from);
+    }
   };
 }
 
+function copyRow(to: Float64Array, from: Float64Array, place: number): void {
+  const { length } = to;
+  const start = place * length;
+  if (length > FEW) to.set(from.subarray(start, start + length));
+  else for (let i = 0; i < length; i++) to[i] = from[start + i];
+}
+
+/** Keeps what the body returned. */
+function keep(as: ResultKind, made: Float64Array, returned: Float64Array, place: number): void {
+  const { length } = returned;
+  if (as === "last") copy(made, returned);
+  else if (as === "summed") { for (let i = 0; i < length; i++) made[i] += returned[i]; }
+  else if (length > FEW) made.set(returned, place * length);
+  else for (let i = 0; i < length; i++) made[place * length + i] = returned[i];
+}
+
 function compile(plan: Plan): CompiledPlan {
-  const { bytes, bind } = compileForHost(plan);
-  const arrays = plan.steps.reduce((sum, { shape }) => sum + 8 * sizeOf(shape), 0);
+  const compiled = compileForHost(plan);
+  const { bytes } = compiled;
+  const arrays = bytesOfArrays(plan);
   return {
     bytes,
     run(leaves) {
       const values = leaves.map(asFloat64);
-      return Promise.resolve([...bound(arrays, () => bind(values)).run()]);
+      return Promise.resolve([...bound(arrays, () => compiled.bind(values)).run()]);
     },
-    profile: (leaves) => bound(arrays, () => bind(leaves.map(asFloat64))).profile(),
+    profile: (leaves) => bound(arrays, () => compiled.bind(leaves.map(asFloat64))).profile(),
     dispose: () => {},
   };
+}
+
+/** The bytes of the arrays that a plan computes. */
+function bytesOfArrays({ steps, loops = [] }: Plan): number {
+  const shapes = [...steps.map(({ shape }) => shape), ...loops.flatMap((loop) => loop.shapes)];
+  return shapes.reduce((sum, shape) => sum + 8 * sizeOf(shape), 0) +
+    loops.reduce((sum, { body }) => sum + bytesOfArrays(body), 0);
 }
 
 /** Clocks are coarse: a call is repeated until so many milliseconds have passed. */

@@ -126,6 +126,19 @@ const conversions: Record<string, Write> = {
   isPosition: ([x, size], w) => w.call("and", `${x} >= 0.0`, `${x} < ${size}`),
   /** A position, which may be an integer of the kernel language, as a number. */
   asNumber: ([position]) => `${position} + 0.0`,
+  /** The place halfway between two, the lower of two such. The sum of places near the largest whole number would not be exact. */
+  middle: ([low, high]) => `(${low} + Math.floor((${high} - ${low}) * 0.5))`,
+  /** A place, but at most the last one. */
+  upTo: ([place, last], w) => {
+    const known = w.bind(place);
+    return `(${known} < ${last} ? ${known} : ${last})`;
+  },
+  /** A place, but at least the first one; also where it is NaN. */
+  from0: ([place], w) => {
+    const known = w.bind(place);
+    return `(${known} > 0.0 ? ${known} : 0.0)`;
+  },
+  next: ([place]) => `(${place} + 1.0)`,
   /** A number that counts as a constant in derivatives. */
   held: ([x]) => x,
   /** The result of a loop. */
@@ -215,7 +228,7 @@ const erf: Write = (args, w) => {
 };
 
 /** log(gamma(2 + t)) / t for t from -0.5 to 0.5, by interpolation in Chebyshev points; off by 6e-19. */
-const LGAMMA_NEAR = [
+export const LGAMMA_NEAR = [
   2.7475390051909663e-7,
   -5.811277768921246e-7,
   9.242852225162277e-7,
@@ -236,7 +249,7 @@ const LGAMMA_NEAR = [
   4.2278433509846713e-1,
 ];
 /** Stirling's series in the powers of 1 / z^2, the highest first. */
-const STIRLING = [-3617 / 122400, 1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12];
+export const STIRLING = [-3617 / 122400, 1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12];
 /** Below, the logarithm of gamma is that of a number near 2, and of a product. */
 const STIRLING_FROM = 8;
 

@@ -1,5 +1,4 @@
 /** Values on their way into gpu.js and out of it. */
-import type { Values } from "../entry.ts";
 
 /**
  * A view that gpu.js takes as it is. A pipeline copies its arguments when it is called, since the caller might change them before they
@@ -8,16 +7,6 @@ import type { Values } from "../entry.ts";
  */
 export function unsampled(values: Float32Array): Float32Array {
   return Object.assign(values.subarray(), { toArray: () => values });
-}
-
-const singles = new WeakMap<Values, Float32Array>();
-
-/** Returns the values as float32, converted once. */
-export function asFloat32(values: Values): Float32Array {
-  if (values instanceof Float32Array) return values;
-  let single = singles.get(values);
-  if (!single) singles.set(values, single = Float32Array.from(values));
-  return single;
 }
 
 /** A result of gpu.js as one array: nested rows are views of one buffer if the executor is fused, otherwise separate arrays. */

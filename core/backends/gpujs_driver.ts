@@ -5,23 +5,13 @@ import { type GpuModule, loadGpuJs, type Pipeline } from "./gpujs.ts";
 import { GpuJsPlan, isItself, type Session } from "./gpujs_plan.ts";
 import { Workers } from "./gpujs_workers.ts";
 import type { Opener } from "./platform.ts";
+import { Turns } from "./turns.ts";
 
 /** Opens a backend that gpu.js executes. */
 export async function openGpuJs(backend: Backend, open: Opener): Promise<Driver> {
   const driver = new GpuJsDriver(await loadGpuJs(), backend, open);
   await driver.open();
   return driver;
-}
-
-/** Runs calls one after the other. */
-class Turns {
-  #last: Promise<unknown> = Promise.resolve();
-
-  take<T>(run: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(run);
-    this.#last = turn.catch(() => {});
-    return turn;
-  }
 }
 
 class GpuJsDriver implements Driver {

@@ -108,6 +108,7 @@ const constants = [
   ...["sign", "floor", "ceil", "trunc", "roundHalfEven"],
   ...["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual", "above", "below"],
   ...["and", "or", "not", "anyOf", "allOf", "truth", "holds", "isPosition", "position", "asNumber"],
+  ...["middle", "next", "upTo", "from0"],
   // What counts as a constant is one here, too.
   "held",
 ];

@@ -106,6 +106,11 @@ export function movedShare({ inputs: [input], size }: Node): number {
   return Math.min(1, input.size / size);
 }
 
+/** Returns the steps that a search takes, which finds one of `most` + 1 places. */
+export function stepsOf({ attributes }: Node, kernel: KernelOf<"search">): number {
+  return Math.ceil(Math.log2(kernel.most(attributes) + 1));
+}
+
 /** Whether a gather's positions are known to lie inside its source and need no check. */
 export function isInside({ inputs: [source, positions] }: Node, axis: number): boolean {
   return positions.bound !== null && positions.bound <= source.shape[axis];

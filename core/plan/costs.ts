@@ -1,4 +1,5 @@
 /** Costs and limits of a backend's kernels, and the cost of computing a value. Costs are in additions. */
+import { stepsOf } from "./access.ts";
 import type { Node } from "./node.ts";
 
 /** Costs that decide which values get arrays and how kernels loop and branch. */
@@ -166,10 +167,10 @@ export class Work {
   #bound(node: Node): number {
     let bound = this.#bounds.get(node);
     if (bound !== undefined) return bound;
-    const { kernel, inputs } = node;
+    const { inputs } = node;
     let below = 0;
     for (const input of inputs) below += this.stored.has(input) ? 1 : this.#bound(input);
-    bound = kernel.kind === "reduce" ? (1 + below) * tripsOf(node) : ownCost(node) + below;
+    bound = isLoop(node) ? (1 + below) * tripsOf(node) : ownCost(node) + below;
     this.#bounds.set(node, bound);
     return bound;
   }
@@ -226,9 +227,12 @@ export class Work {
     const stack = [node];
     while (stack.length > 0 && followed++ < MOST_FOLLOWED && cost <= most) {
       const top = stack.pop()!;
-      const { kernel, inputs } = top;
-      if (kernel.kind === "reduce") {
-        const [input] = inputs;
+      const { inputs } = top;
+      if (isLoop(top)) {
+        const [input, ...others] = inputs;
+        for (const other of others) {
+          if (!seen.has(other)) cost += readCost(other, times) ?? this.#count(other, counting);
+        }
         const trips = tripsOf(top);
         const inner = { times: times * trips, most: (most - cost) / trips };
         cost += (1 + (readCost(input, inner.times) ?? this.#count(input, counting, inner))) * trips;
@@ -256,7 +260,14 @@ function ownCost({ kernel }: Node): number {
   return kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
 }
 
-/** How many elements a reduction combines. */
-function tripsOf({ inputs: [input], size }: Node): number {
+/** Whether a value is computed from several elements of its input, one after the other. */
+function isLoop({ kernel }: Node): boolean {
+  return kernel.kind === "reduce" || kernel.kind === "search";
+}
+
+/** How many elements a reduction combines, or a search looks at. */
+function tripsOf(node: Node): number {
+  const { kernel, inputs: [input], size } = node;
+  if (kernel.kind === "search") return stepsOf(node, kernel);
   return Math.max(1, input.size / Math.max(1, size));
 }

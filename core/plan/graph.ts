@@ -1,7 +1,8 @@
 /** The part of the tape that a plan computes, as values with primitive kernels; long reductions are split into stages. */
 import { constant } from "../affine.ts";
 import type { Entry } from "../entry.ts";
-import type { PrimitiveKernel } from "../kernel.ts";
+import type { Attributes, PrimitiveKernel, RepeatKernel, ResultKernel, Unrolled } from "../kernel.ts";
+import { dependenciesOf, type Loop, loopOf, resultNumber } from "../loop.ts";
 import { formatShape, type Shape, sizeOf } from "../shape.ts";
 import { attributeText, numbersOf, opId } from "../structure.ts";
 import type { Costs, Limits } from "./costs.ts";
@@ -12,9 +13,22 @@ import { reduction, type Splitting } from "./reductions.ts";
 export interface Graph {
   /** In topological order, without those that no output needs. */
   readonly nodes: readonly Node[];
+  /** The values that something besides kernels reads: those that were asked for, and the inputs of loops. */
   readonly outputs: readonly Node[];
   /** The tape's entries that the leaves stand for, in the order of the plan's arguments. */
   readonly leaves: readonly Node[];
+  /** Default none. */
+  readonly loops?: readonly LoopNode[];
+}
+
+/** A loop of a graph. Its results are read like leaves. */
+export interface LoopNode {
+  readonly name: string;
+  readonly loop: Loop;
+  /** The inputs that are needed, by their numbers. */
+  readonly inputs: ReadonlyMap<number, Node>;
+  /** The results that are needed, by their numbers. */
+  readonly results: ReadonlyMap<number, Node>;
 }
 
 /** Numbers that are read from an array rather than compiled in. */
@@ -28,22 +42,30 @@ export interface Numbers {
 /** An entry of the tape that is computed by a kernel. */
 interface PrimitiveEntry {
   readonly entry: Entry;
-  readonly kernel: PrimitiveKernel;
+  readonly kernel: PrimitiveKernel | ResultKernel;
 }
 
 /** The entries that outputs need, composites expanded. */
 export interface Expanded {
-  /** Inputs first, without leaves. */
+  /** Inputs first, without leaves and loops; the results of loops come after what they need. */
   readonly entries: readonly PrimitiveEntry[];
-  /** Returns the entry that computes an entry: the entry itself, or the expansion of a composite. */
+  /** Returns the entry that computes an entry: the entry itself, or the expansion of a composite or a loop. */
   of(entry: Entry): Entry;
 }
 
+/** How entries are expanded. */
+export interface Expansion {
+  /** Whether loops stay. Default false: their results are unrolled. */
+  readonly loops?: boolean;
+  /** Is told of the copies of entries that unrolling makes. */
+  readonly copied?: (from: Entry, to: Entry) => void;
+}
+
 /** Expands composites and stops at entries that have a value. */
-export function expand(outputs: readonly Entry[], leaves: readonly Entry[]): Expanded {
+export function expand(outputs: readonly Entry[], leaves: readonly Entry[], options: Expansion = {}): Expanded {
   const entries: PrimitiveEntry[] = [];
   const done = new Set(leaves);
-  const expansions = new Map<Entry, Entry>();
+  const expansions = new Expansions(options);
   const stack = [...outputs].reverse();
   while (stack.length > 0) {
     const entry = stack[stack.length - 1];
@@ -52,26 +74,76 @@ export function expand(outputs: readonly Entry[], leaves: readonly Entry[]): Exp
       stack.pop();
       continue;
     }
-    const needed = kernel.kind === "lowered" && entry.inputs.every((input) => done.has(input))
-      ? [expansions.get(entry) ?? kernel.lower(entry.inputs, entry.attributes)]
-      : entry.inputs;
-    if (kernel.kind === "lowered" && needed !== entry.inputs) expansions.set(entry, needed[0]);
+    const inputs = dependenciesOf(entry);
+    const expands = expansions.expands(entry);
+    const needed = expands && inputs.every((input) => done.has(input)) ? [expansions.make(entry)] : inputs;
     const waiting = needed.filter((input) => !done.has(input));
     if (waiting.length > 0) {
       stack.push(...waiting);
       continue;
     }
     if (kernel.kind === "leaf") throw hiddenLeaf(entry, stack.findLast((below) => expansions.has(below)));
-    if (kernel.kind !== "lowered") entries.push({ entry, kernel });
+    if (!expands && kernel.kind !== "lowered" && kernel.kind !== "repeat") entries.push({ entry, kernel });
     done.add(entry);
     stack.pop();
   }
-  const of = (entry: Entry): Entry => {
+  return { entries, of: (entry) => expansions.of(entry) };
+}
+
+/** The ops that composites and unrolled loops stand for. */
+class Expansions {
+  readonly #options: Expansion;
+  readonly #known = new Map<Entry, Entry>();
+  readonly #unrolled = new Map<Entry, Unrolled<Entry>>();
+
+  constructor(options: Expansion) {
+    this.#options = options;
+  }
+
+  expands({ op: { kernel } }: Entry): boolean {
+    return kernel.kind === "lowered" || (kernel.kind === "result" && !this.#options.loops);
+  }
+
+  has(entry: Entry): boolean {
+    return this.#known.has(entry);
+  }
+
+  make(entry: Entry): Entry {
+    let known = this.#known.get(entry);
+    if (known) return known;
+    const { kernel } = entry.op;
+    known = kernel.kind === "lowered"
+      ? kernel.lower(entry.inputs, entry.attributes)
+      : this.#unroll(entry.inputs[0]).result(resultNumber(entry)!);
+    this.#known.set(entry, known);
+    return known;
+  }
+
+  of(entry: Entry): Entry {
     let at = entry;
-    for (let next; (next = expansions.get(at));) at = next;
+    for (let next; (next = this.#known.get(at));) at = next;
     return at;
-  };
-  return { entries, of };
+  }
+
+  #unroll(loop: Entry): Unrolled<Entry> {
+    let unrolled = this.#unrolled.get(loop);
+    if (unrolled) return unrolled;
+    const { inputs } = loop;
+    // What is recorded here is no part of the program.
+    const outlive = inputs.map(({ outlives }) => outlives);
+    unrolled = (loop.op.kernel as RepeatKernel<Attributes, Loop, Entry>).unroll(loop, {
+      input: (k) => inputs[k],
+      rows: (k) => {
+        const number = resultNumber(inputs[k]);
+        // Where a result of another loop is read row by row, nothing has to join the rows.
+        return number === null ? null : this.#unrolled.get(inputs[k].inputs[0])?.rows(number) ?? null;
+      },
+      copied: this.#options.copied,
+    });
+    for (const [k, input] of inputs.entries()) input.outlives = outlive[k];
+    this.#unrolled.set(loop, unrolled);
+    return unrolled;
+  }
 }
 
 /** The values of a tensor are no part of a plan: one that only the expansion of a composite names would not be among its arguments. */
@@ -84,17 +156,53 @@ function hiddenLeaf({ shape }: Entry, composite: Entry | undefined): Error {
   );
 }
 
+/** What a graph is built for. */
+interface Building extends Pick<Expansion, "loops"> {
+  readonly costs: Costs;
+  readonly limits: Limits;
+  readonly numbers?: Numbers;
+}
+
 /** Builds the graph of the values that outputs need; `leaves` are the entries that have a value. */
 export function buildGraph(
   outputs: readonly Entry[],
   leaves: readonly Entry[],
-  { costs, limits, numbers }: { costs: Costs; limits: Limits; numbers?: Numbers },
+  { costs, limits, numbers, loops }: Building,
 ): Graph {
-  const expanded = expand(outputs, leaves);
-  const builder = new GraphBuilder(leaves, { ...costs, iterations: limits.iterations }, limits, numbers);
-  for (const { entry, kernel } of expanded.entries) builder.add(entry, kernel, entry.inputs.map(expanded.of));
+  // Copies of an entry whose numbers are read from an array read them from there, too.
+  const slots = new Map(numbers?.slots);
+  const copied = (from: Entry, to: Entry): void => {
+    const own = slots.get(from);
+    if (own) slots.set(to, own);
+  };
+  const expanded = expand(outputs, leaves, { loops, copied });
+  const given = numbers && { ...numbers, slots };
+  const builder = new GraphBuilder(leaves, { ...costs, iterations: limits.iterations }, limits, given);
+  for (const { entry, kernel } of expanded.entries) {
+    if (kernel.kind === "result") builder.addResult(entry, expanded.of);
+    else builder.add(entry, kernel, entry.inputs.map((input) => expanded.of(input)));
+  }
   const results = outputs.map((entry) => builder.nodeOf(expanded.of(entry)));
-  return { nodes: topological(results), outputs: results, leaves: leaves.map((entry) => builder.nodeOf(entry)) };
+  const nodes = topological(results);
+  // What reduces nothing is constant: it needs no input.
+  const needed = builder.loops.flatMap((loop): LoopNode[] => {
+    const own = new Map([...loop.results].filter(([, node]) => node.order >= 0));
+    return own.size === 0 ? [] : [{ ...loop, results: own }];
+  });
+  return {
+    nodes,
+    outputs: [...results, ...needed.flatMap(({ inputs }) => [...inputs.values()])],
+    leaves: leaves.map((entry) => builder.nodeOf(entry)),
+    loops: needed,
+  };
+}
+
+/** A loop while its graph is built. */
+interface BuiltLoop extends LoopNode {
+  readonly inputs: Map<number, Node>;
+  readonly results: Map<number, Node>;
+  /** The inputs of every result: the loop runs once all are known. */
+  readonly needed: Node[];
 }
 
 class GraphBuilder {
@@ -104,6 +212,7 @@ class GraphBuilder {
   readonly #splitting: Splitting;
   readonly #limits: Limits;
   readonly #numbers: Numbers | undefined;
+  readonly #loops = new Map<Entry, BuiltLoop>();
 
   constructor(leaves: readonly Entry[], splitting: Splitting, limits: Limits, numbers: Numbers | undefined) {
     this.#splitting = splitting;
@@ -120,11 +229,37 @@ class GraphBuilder {
   add(entry: Entry, kernel: PrimitiveKernel, inputs: readonly Entry[]): void {
     const values = inputs.map((input) => this.nodeOf(input));
     // Numbers that are equal now may not be so in the next call.
-    const apart = this.#numbers?.slots.has(entry) ? `#${entry.id}` : "";
+    const slots = this.#numbers?.slots.get(entry);
+    const apart = slots ? `#${[...slots.values()]}` : "";
     const serials = values.map((node) => this.#serial(node));
     const key = `${opId(entry.op)}${attributeText(entry.attributes)}${serials.join()}${apart}`;
     let node = this.#equals.get(key);
     if (!node) this.#equals.set(key, node = this.#make(entry, kernel, values));
+    this.#known.set(entry, node);
+  }
+
+  get loops(): readonly BuiltLoop[] {
+    return [...this.#loops.values()];
+  }
+
+  /** Adds a result of a loop, all of whose inputs that it needs were added before. */
+  addResult(entry: Entry, of: (entry: Entry) => Entry): void {
+    const [from] = entry.inputs;
+    let known = this.#loops.get(from);
+    if (!known) {
+      known = { name: from.op.name, loop: loopOf(from)!, inputs: new Map(), results: new Map(), needed: [] };
+      this.#loops.set(from, known);
+    }
+    const { loop, inputs, results, needed } = known;
+    const number = resultNumber(entry)!;
+    for (const k of loop.needs(number)) {
+      if (inputs.has(k)) continue;
+      const node = this.nodeOf(of(from.inputs[k]));
+      inputs.set(k, node);
+      needed.push(node);
+    }
+    const node = results.get(number) ?? new Node(from.op.name, { kind: "leaf" }, needed, { shape: entry.shape });
+    results.set(number, node);
     this.#known.set(entry, node);
   }
 
@@ -144,9 +279,13 @@ class GraphBuilder {
       const read = numbersOf(entry).flatMap((key) => slots.has(key) ? [this.#number(slots.get(key)!, [])] : []);
       return new Node(name, kernel, [...inputs, ...read], { shape, attributes: Object.fromEntries(rest) });
     }
+    const [input] = inputs;
+    if (kernel.kind === "search") {
+      if (input.size === 0) return filled(shape, 0);
+      refuseInexact(name, input.shape, [kernel.axis(attributes)], this.#limits);
+    }
     if (kernel.kind !== "reduce") return new Node(name, kernel, inputs, { shape, attributes });
     const axes = kernel.axes(attributes);
-    const [input] = inputs;
     if (input.size === 0) return filled(shape, kernel.identity);
     if (kernel.position) refuseInexact(name, input.shape, axes, this.#limits);
     return reduction({ name, kernel }, input, axes, this.#splitting);

@@ -10,6 +10,7 @@ import {
   movedIndex,
   movedShare,
   spread,
+  stepsOf,
   threadIndex,
   tripsOf,
 } from "./access.ts";
@@ -352,6 +353,8 @@ class Lowering {
         return this.#movement(node, kernel, place, scope);
       case "reduce":
         return this.#reduce(node, kernel, place, scope);
+      case "search":
+        return this.#search(node, kernel, place, scope);
       case "gather":
         return this.#gather(node, kernel, place, scope);
       case "position":
@@ -482,6 +485,31 @@ class Lowering {
     const taken = this.#operand(this.#number(source, from, inner));
     const conditions = [build.call("isPosition", local, build.literal(size))];
     return this.#branch(scope, inner, { conditions, otherwise: build.literal(NaN), taken }, place.depth);
+  }
+
+  /** Halves the range of places until one is left. */
+  #search(node: Node, kernel: KernelOf<"search">, place: Place, scope: Scope): Value {
+    const [input, from, to] = node.inputs;
+    const axis = kernel.axis(node.attributes);
+    const size = input.shape[axis];
+    const end = (of: Node) => {
+      const value = this.#operand(this.#number(of, this.#broadcast(of.shape, place), scope));
+      return this.#declare(scope, "position", value);
+    };
+    const [low, high] = [end(from), end(to)];
+    const { call } = build;
+    this.#loop(scope, stepsOf(node, kernel), 1, (_, body) => {
+      const middle = this.#bind(body, call("middle", low, high));
+      const at = this.#variable(middle, size, body.depth);
+      const holds = this.#condition(input, this.#place(place.index.toSpliced(axis, 0, at)), body);
+      // Where the place was found early, the element there is none that is searched.
+      const isAfter = this.#bind(body, call("truth", call("and", call("below", middle, high), holds)));
+      body.statements.push(
+        { kind: "assign", local: low, value: call("select", call("holds", isAfter), call("next", middle), low) },
+        { kind: "assign", local: high, value: call("select", call("holds", isAfter), high, middle) },
+      );
+    });
+    return this.#plain(this.#bind(scope, call("asNumber", low)), place.depth);
   }
 
   // Reductions

@@ -44,12 +44,15 @@ function boundOf({ kernel, inputs, attributes }: Node): number | null {
   switch (kernel.kind) {
     case "reduce":
       return kernel.position ? sizeOf(kernel.axes(attributes).map((a) => inputs[0].shape[a])) : null;
+    case "search":
+      return inputs[0].shape[kernel.axis(attributes)] + 1;
     case "movement":
       return kernel.fill ? null : inputs[0].bound;
     case "gather":
       return inputs[0].bound;
-    case "leaf":
     case "elementwise":
+      return kernel.bound?.(attributes) ?? null;
+    case "leaf":
     case "position":
       return null;
     default:

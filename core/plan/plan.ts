@@ -4,7 +4,8 @@ import { type KernelText, render } from "../backends/render.ts";
 import type { Entry } from "../entry.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
 import { describe, type Layout, type LoopForm, type LoopKernel } from "./form.ts";
-import { buildGraph, type Graph, type Numbers } from "./graph.ts";
+import type { ResultKind } from "../loop.ts";
+import { buildGraph, type Graph, type LoopNode, type Numbers } from "./graph.ts";
 import { extentOf, lowerToLoops } from "./loops.ts";
 import { sizeOf } from "../shape.ts";
 import type { Node } from "./node.ts";
@@ -14,6 +15,8 @@ import { chooseStored } from "./store.ts";
 export type Source =
   | { readonly from: "leaf"; readonly index: number }
   | { readonly from: "step"; readonly index: number }
+  /** A result of a loop, by its place in the shapes of the loop. */
+  | { readonly from: "loop"; readonly index: number; readonly result: number }
   /** An array without elements. */
   | { readonly from: "empty" };
 
@@ -30,6 +33,43 @@ export interface Step {
   readonly loops?: string;
 }
 
+/**
+ * A plan that runs several times, each time on what the time before left and on the next rows of arrays. A row is what remains of an array
+ * along its first axis: the elements from `place * size` on, where `size` is that of the leaf. `place` counts from 0 upwards, or, if the
+ * loop is reversed, from `count - 1` downwards.
+ */
+export interface LoopStep {
+  readonly name: string;
+  /** It runs before the step of this number, and after those before that one. Loops of the same number run in their order. */
+  readonly before: number;
+  /** How often the body runs: at least once. */
+  readonly count: number;
+  readonly reverse: boolean;
+  readonly body: Plan;
+  /** Where the leaves of the body come from, in their order. */
+  readonly args: readonly LoopArgument[];
+  /** The shapes of the arrays that it makes. */
+  readonly shapes: readonly (readonly number[])[];
+  /** For each of these arrays which result of the body it comes from, and how. */
+  readonly results: readonly LoopResult[];
+}
+
+/** Where a leaf of the body comes from. */
+export type LoopArgument =
+  /** The same array each time. */
+  | { readonly as: "whole"; readonly source: Source }
+  /** The row of an array at the place of this time. */
+  | { readonly as: "row"; readonly source: Source }
+  /** At first an array, then a result of the body, as it was the time before. */
+  | { readonly as: "carry"; readonly source: Source; readonly next: number };
+
+/** What becomes of a result of the body. */
+export interface LoopResult {
+  readonly of: number;
+  /** Whether the array is that of the last time, has the result of each time as a row, or is the sum of all. */
+  readonly as: ResultKind;
+}
+
 /** Everything a device needs to compute results from leaves. Holds no values. */
 export interface Plan {
   readonly leaves: readonly {
@@ -38,13 +78,55 @@ export interface Plan {
     readonly size: number;
   }[];
   readonly steps: readonly Step[];
+  /** Only for targets that run loops. Default none. */
+  readonly loops?: readonly LoopStep[];
   readonly results: readonly Source[];
+}
+
+/** The steps and the loops of a plan in the order in which they run. */
+export function inOrder({ steps, loops = [] }: Pick<Plan, "steps" | "loops">): (Step | LoopStep)[] {
+  return interleaved<Step | LoopStep>(steps, loops, loops);
+}
+
+/**
+ * Puts loops, or what stands for them, among kernels.
+ *
+ * @param places where each loop runs.
+ */
+export function interleaved<T>(
+  kernels: readonly T[],
+  loops: readonly T[],
+  places: readonly Pick<LoopStep, "before">[],
+): T[] {
+  const at = Array.from({ length: kernels.length + 1 }, (): T[] => []);
+  loops.forEach((loop, i) => at[places[i].before].push(loop));
+  return at.flatMap((own, i) => [...own, ...kernels.slice(i, i + 1)]);
+}
+
+/** Whether it is a loop rather than a kernel. */
+export function isLoop(step: Step | LoopStep): step is LoopStep {
+  return "body" in step;
 }
 
 /** Returns the number of elements of an argument or a result of a plan. */
 export function sizeOfSource(plan: Plan, source: Source): number {
-  if (source.from === "empty") return 0;
-  return source.from === "leaf" ? plan.leaves[source.index].size : sizeOf(plan.steps[source.index].shape);
+  return source.from === "leaf" ? plan.leaves[source.index].size : sizeOf(shapeOfSource(plan, source));
+}
+
+/** Returns the shape of an argument or a result of a plan. */
+export function shapeOfSource(plan: Plan, source: Source): readonly number[] {
+  switch (source.from) {
+    case "leaf":
+      return plan.leaves[source.index].shape;
+    case "step":
+      return plan.steps[source.index].shape;
+    case "loop":
+      return plan.loops![source.index].shapes[source.result];
+    case "empty":
+      return [0];
+    default:
+      return source satisfies never;
+  }
 }
 
 /** A backend as the planner sees it. */
@@ -54,6 +136,10 @@ export interface Target {
   readonly limits: Limits;
   /** Whether steps keep their loop form, so that they can be rendered again in other ways. Default false: it takes more memory than text. */
   readonly forms?: boolean;
+  /** What it compiles for a step, for people to read; by default the text of the kernel. */
+  readonly text?: (plan: Plan, step: Step) => string;
+  /** Whether its plans may have loops. Default false: loops are unrolled. */
+  readonly loops?: boolean;
 }
 
 /** How a target lays arrays and threads out. */
@@ -83,7 +169,7 @@ export function makePlan(
   options: PlanOptions = {},
 ): Plan {
   const { costs, limits } = target;
-  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers });
+  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers, loops: target.loops });
   const tables = new Map<Node, number>();
   for (;;) {
     const stored = chooseStored(graph, costs, limits, { tablesOf: (root) => tables.get(root) ?? 0 });
@@ -98,13 +184,39 @@ export function makePlan(
     }
     if (tables.size > before) continue;
     for (const [root, kernel] of kernels) checkLimits(root, kernel, limits);
-    return assemble(graph, kernels, target, options);
+    const wanted = graph.outputs.slice(0, outputs.length);
+    return assemble({ graph, kernels, wanted, loops: planLoops(graph, target, options) }, target, options);
   }
+}
+
+/** A loop whose body is planned. */
+interface PlannedLoop {
+  readonly node: LoopNode;
+  readonly body: Plan;
+}
+
+/** Plans the bodies of loops, once for all the times that they run. */
+function planLoops({ loops = [] }: Graph, target: Target, options: PlanOptions): PlannedLoop[] {
+  return loops.map((node) => {
+    const { loop, inputs, results } = node;
+    const { carries } = loop.parts;
+    const inner = new Set(loop.structure.places.map(({ entry }) => entry));
+    const numbers = [...options.numbers?.slots.keys() ?? []].some((entry) => inner.has(entry))
+      ? options.numbers
+      : undefined;
+    const args = [...inputs.keys()].sort((a, b) => a - b);
+    const returned = loop.returned;
+    const nexts = args.filter((k) => k < carries.length).map((k) => returned[k]);
+    const own = [...results.keys()].filter((k) => k >= carries.length).map((k) => returned[k]);
+    const leaves = [...args.map((k) => loop.arguments[k]), ...(numbers ? [numbers.array] : [])];
+    return { node, body: makePlan([...nexts, ...own], leaves, target, { ...options, numbers }) };
+  });
 }
 
 /** Returns the plan in which these values, leaves and outputs included, have arrays. Limits are not checked. */
 export function planWith(graph: Graph, work: Work, target: Target): Plan {
-  return assemble(graph, writeKernels(graph, work, target), target);
+  if (graph.loops && graph.loops.length > 0) throw new Error("plan: the values of a graph with loops cannot be chosen");
+  return assemble({ graph, kernels: writeKernels(graph, work, target), wanted: graph.outputs, loops: [] }, target);
 }
 
 function writeKernels(graph: Graph, work: Work, target: Target): Map<Node, Written> {
@@ -145,20 +257,28 @@ function formOf({ extent, threads, body, result }: LoopKernel): LoopForm {
   return { extent, threads, body, result };
 }
 
+/** The parts of a plan. */
+interface Parts {
+  readonly graph: Graph;
+  readonly kernels: ReadonlyMap<Node, Written>;
+  /** The results. */
+  readonly wanted: readonly Node[];
+  readonly loops: readonly PlannedLoop[];
+}
+
 function assemble(
-  graph: Graph,
-  kernels: ReadonlyMap<Node, Written>,
+  { graph, kernels, wanted, loops }: Parts,
   target: Target,
   options: Pick<PlanOptions, "describe"> = {},
 ): Plan {
-  const stepOf = new Map([...kernels.keys()].map((node, index) => [node, index]));
-  const leafOf = new Map(graph.leaves.map((node, index) => [node, index]));
-  const source = (node: Node): Source => {
-    const step = stepOf.get(node);
-    if (step !== undefined) return { from: "step", index: step };
-    const leaf = leafOf.get(node);
-    return leaf === undefined ? { from: "empty" } : { from: "leaf", index: leaf };
-  };
+  const sources = new Map<Node, Source>();
+  graph.leaves.forEach((node, index) => sources.set(node, { from: "leaf", index }));
+  [...kernels.keys()].forEach((node, index) => sources.set(node, { from: "step", index }));
+  loops.forEach(({ node: { results } }, index) =>
+    [...results.values()].forEach((node, result) => sources.set(node, { from: "loop", index, result }))
+  );
+  const source = (node: Node): Source => sources.get(node) ?? { from: "empty" };
+  const orders = [...kernels.keys()].map(({ order }) => order);
   return {
     leaves: graph.leaves.map((node) => ({
       shape: node.shape,
@@ -173,6 +293,46 @@ function assemble(
       ...(target.forms ? { form: formOf(kernel.loops) } : {}),
       ...(options.describe ? { loops: describe(kernel.loops) } : {}),
     })),
-    results: graph.outputs.map(source),
+    ...(loops.length === 0 ? {} : {
+      loops: loops.map((loop) => loopStep(loop, { source, orders, numbers: graph.leaves.length - 1 })),
+    }),
+    results: wanted.map(source),
+  };
+}
+
+/** What a loop is put into. */
+interface Surroundings {
+  readonly source: (node: Node) => Source;
+  /** The places of the kernels in topological order. */
+  readonly orders: readonly number[];
+  /** The leaf with the numbers that change from call to call, if there are any. */
+  readonly numbers: number;
+}
+
+function loopStep({ node, body }: PlannedLoop, { source, orders, numbers }: Surroundings): LoopStep {
+  const { name, loop, inputs, results } = node;
+  const { carries, rows, count, reverse } = loop.parts;
+  const needed = [...inputs.keys()].sort((a, b) => a - b);
+  // The carries come first among the arguments and among what the body returns.
+  const args = needed.map((k, i): LoopArgument => {
+    const from = source(inputs.get(k)!);
+    if (k < carries.length) return { as: "carry", source: from, next: i };
+    return { as: k < carries.length + rows.length ? "row" : "whole", source: from };
+  });
+  if (body.leaves.length > args.length) args.push({ as: "whole", source: { from: "leaf", index: numbers } });
+  let returned = needed.filter((k) => k < carries.length).length;
+  const first = Math.min(...[...results.values()].map(({ order }) => order));
+  return {
+    name,
+    before: orders.filter((order) => order < first).length,
+    count,
+    reverse,
+    body,
+    args,
+    shapes: [...results.values()].map(({ shape }) => shape),
+    results: [...results.keys()].map((k): LoopResult => {
+      const as = loop.kindOf(k);
+      return { as, of: as === "last" ? needed.indexOf(k) : returned++ };
+    }),
   };
 }

@@ -9,6 +9,7 @@ import {
   isInside,
   movedIndex,
   movedShare,
+  stepsOf,
   threadIndex,
   tripsOf,
 } from "./access.ts";
@@ -318,6 +319,8 @@ class Round {
         return this.#gather(node, kernel, demand);
       case "reduce":
         return this.#reduce(node, kernel, demand);
+      case "search":
+        return this.#search(node, kernel, demand);
       case "position":
       case "leaf":
         return;
@@ -355,6 +358,19 @@ class Round {
     const at = variable(kernel.positionName(positions, where), 0, source.shape[axis] - 1, where.depth);
     const from = kernel.place(gather.source(place.index, at, node.attributes, source.shape));
     this.#demand(source, kernel, from, isInside(node, axis) ? scope : branchIn(scope));
+  }
+
+  /** The elements that a search looks at are one demand. */
+  #search(node: Node, search: KernelOf<"search">, { kernel, place, scope }: Demand): void {
+    const [input, ...ends] = node.inputs;
+    for (const end of ends) this.#demand(end, kernel, kernel.place(broadcastIndex(end.shape, place.index)), scope);
+    const axis = search.axis(node.attributes);
+    const trips = stepsOf(node, search);
+    kernel.iterations.set(node, (kernel.iterations.get(node) ?? 0) + (scope.times / kernel.root.size) * trips);
+    const depth = scope.depth + 1;
+    const body: Scope = { parent: scope, depth, times: scope.times * trips, copies: scope.copies, isBranch: false };
+    const at = variable(kernel.name("i"), 0, input.shape[axis] - 1, depth);
+    this.#demand(input, kernel, kernel.place(place.index.toSpliced(axis, 0, at)), body);
   }
 
   /** All elements of a loop are one demand, except in a loop so short that it is written out. */

@@ -27,6 +27,45 @@ export function* casesFor(tree: Tree): Generator<ReplayCase> {
   yield* opCases(tree);
   yield* lossCases(tree.api);
   yield* programCases(tree);
+  // Versions before it have none.
+  if ("scan" in tree.api) yield* scanCases(tree.api);
+}
+
+/** The steps of the recurrences. */
+const STEPS = 6;
+
+/** Recurrences, which are loops on some targets and unrolled on the others. */
+function* scanCases(api: Api): Generator<ReplayCase> {
+  const { add, concat, grad, logSumExp, mul, scan, slice, stack, sum, tanh, tensor } = api;
+  const inputs =
+    () => [tensor([0.5, -1, 2, 0.3]), tensor(new Float32Array(4 * STEPS), [STEPS, 4]), tensor([1, 2, 3, 4])];
+  const linear = (first: Tensor, xs: Tensor, w: Tensor) =>
+    scan((c: Tensor, x: Tensor) => [add(mul(c, w), x), c], first, xs, { reverse: true });
+  const network = (first: Tensor, xs: Tensor, w: Tensor) =>
+    scan((c: Tensor, x: Tensor) => [tanh(add(sum(mul(c, w)), x)), null], first, xs);
+  const lattice = (first: Tensor, xs: Tensor) =>
+    scan(
+      (c: Tensor, x: Tensor) => {
+        const shifted = concat([tensor([-1e9]), slice(c, [[0, -1]])]);
+        return [add(logSumExp(stack([c, shifted]), 0), x), null];
+      },
+      first,
+      xs,
+    );
+  for (const [name, f] of Object.entries({ linear, network, lattice })) {
+    const results = (leaves: readonly Tensor[]) => {
+      const [last, ys] = f(...leaves as [Tensor, Tensor, Tensor]);
+      return ys === null ? [last] : [last, ys];
+    };
+    yield { name: `scan/${name}/value`, record: () => results(inputs()) };
+    yield {
+      name: `scan/${name}/gradient`,
+      record: () => {
+        const leaves = inputs();
+        return grad(weightedSum(api, results(leaves), SEED), leaves, undefined, { allowUnused: true });
+      },
+    };
+  }
 }
 
 /**

@@ -82,12 +82,28 @@ async function findPlanner(folder: string): Promise<Tree["plan"]> {
   return (outputs, target) => makePlan(outputs, neededEntries(outputs, "").leaves, targetFor(target));
 }
 
-/** The text of each kernel of a plan by label, and under `plan` its leaves, its order and its results. */
+/**
+ * The text of each kernel of a plan by label, and under `plan` its leaves, its order and its results. A loop has the texts of its body,
+ * with its own label before theirs.
+ */
 export function textsOf(plan: Plan): Record<string, string> {
   const labels = labelsOf(plan.steps.map(({ name, shape }) => `${name} [${shape.join(", ")}]`));
-  const sourceText = (source: Source): string =>
-    source.from === "step" ? labels[source.index] : source.from === "leaf" ? `leaf ${source.index}` : "empty";
+  const loops = plan.loops ?? [];
+  const loopLabels = labelsOf(loops.map(({ name, count }) => `${name} ${count} times`));
+  const sourceText = (source: Source): string => {
+    if (source.from === "empty") return "empty";
+    if (source.from === "loop") return `${loopLabels[source.index]}, result ${source.result}`;
+    return source.from === "step" ? labels[source.index] : `leaf ${source.index}`;
+  };
   const texts: Record<string, string> = {};
+  loops.forEach(({ before, reverse, args, results, body }, i) => {
+    for (const [label, text] of Object.entries(textsOf(body))) texts[`${loopLabels[i]}: ${label}`] = text;
+    texts[loopLabels[i]] = [
+      `before step ${before}${reverse ? ", backwards" : ""}`,
+      ...args.map((arg) => `argument: ${arg.as} ${sourceText(arg.source)}`),
+      ...results.map(({ as, of }) => `result: ${as} ${of}`),
+    ].join("\n");
+  });
   plan.steps.forEach(({ kernel, args }, i) => {
     const { extent, iterations, tables, parameters, lines, result } = kernel;
     texts[labels[i]] = [

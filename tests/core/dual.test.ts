@@ -126,7 +126,7 @@ test("tangents of programs, and of their gradients, are those of the tape's grad
     const cotangents = outputs.map(({ shape, size }) => tensor(fillSigned(new Float64Array(size), random), [...shape]));
     const gradients = outputs.flatMap((y, k) => grad(y, leaves, cotangents[k], { allowUnused: true }));
     assertGradient(gradients, randomAlong([...leaves, ...cotangents], random), random, `gradients of ${what}`);
-  }, { runs: 15 });
+  }, { runs: 8 });
 });
 
 test("the SSD loss along a random direction [float64]", () => {
@@ -173,7 +173,7 @@ test("several directions at once are the same as one after the other, bit for bi
         });
       }
     }
-  }, { runs: 12 });
+  }, { runs: 6 });
 });
 
 /** A kernel that is too long for many directions at once. */
@@ -332,7 +332,7 @@ test("ahead is the one-sided slope, exactly, and hull contains every slope [floa
     for (const taken of [ahead, behind, slope("branch", along), tape]) {
       assert.ok(low - 1e-12 <= taken && taken <= high + 1e-12, `${taken} of [${low}, ${high}]`);
     }
-  }, { runs: 60 });
+  }, { runs: 30 });
 });
 
 test("where nothing ties whose tangents differ, all ways of taking ties agree, bit for bit [float64]", async () => {
@@ -358,8 +358,9 @@ test("where nothing ties whose tangents differ, all ways of taking ties agree, b
     const ends = new Map([...along].map(([t, v]) => [t, Float64Array.from({ length: 6 }, (_, i) => v[i >> 1])]));
     const [low, high] = dualOf([output], ends, { ties: "hull" }).tangents[0] ?? [0, 0];
     assert.deepEqual([low + 0, high + 0], [taken, taken]);
-  }, { runs: 100 });
-  assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
+  }, { runs: 50 });
+  // Of a few points, the share says nothing.
+  if (drawn >= 20) assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
 });
 
 test("at a tie each direction decides for itself [float64]", () => {
@@ -393,7 +394,7 @@ test("first is the derivative at a point next to this one, where the first direc
     compared++;
     const [, derivative] = dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0] ?? [0, 0];
     assert.equal(derivative + 0, ahead);
-  }, { runs: 100 });
+  }, { runs: 50 });
   assert.ok(2 * compared >= drawn, `${compared} of ${drawn} points without ties`);
 });
 

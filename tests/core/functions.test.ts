@@ -115,6 +115,10 @@ const cases: Readonly<Record<string, Case>> = {
   position: { f: (part, each, within) => part * each + within, args: [digit, digit, digit] },
   isPosition: two((x, n) => x >= 0 && x < n, any, digit),
   asNumber: one((x) => x, digit),
+  middle: two((low, high) => Math.floor((low + high) / 2), digit),
+  next: one((x) => x + 1, digit),
+  upTo: two((x, last) => (x < last ? x : last)),
+  from0: one((x) => (x > 0 ? x : 0)),
   held: one((x) => x),
   total: one((x) => x),
 };

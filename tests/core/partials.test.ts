@@ -167,6 +167,10 @@ const points: readonly [string, readonly number[], readonly (number | null)[], n
   ["sign", [0], [1], 0],
   ["asNumber", [2], [1], 0],
   ["held", [2], [1], 0],
+  ["middle", [2, 6], [1, 1], 0],
+  ["next", [2], [1], 0],
+  ["upTo", [2, 6], [1, 0], 0],
+  ["from0", [2], [1], 0],
 ];
 
 test("derivatives at special points [float64]", () => {

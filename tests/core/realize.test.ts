@@ -408,13 +408,14 @@ test("availableDevices describes each device, or why it does not work", async ()
     "webgl2",
     "webgl",
     "headlessgl",
+    "wasm",
     "webasm",
     "cpu",
     "float64",
   ]);
   for (const { name, available, description, reason } of known) {
     assert.ok(available ? description && !reason : reason && !description, name);
-    if (["webasm", "cpu", "float64"].includes(name)) assert.ok(available, reason);
+    if (["wasm", "webasm", "cpu", "float64"].includes(name)) assert.ok(available, reason);
   }
 });
 

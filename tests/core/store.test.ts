@@ -84,7 +84,7 @@ test("any choice of what gets an array computes the same values", async () => {
         );
       })
     );
-  }, { runs: 60 });
+  }, { runs: 30 });
 });
 
 const leaf = (size: number, seed: number): Tensor => {
@@ -145,7 +145,7 @@ test("kernels of random programs keep to any limit of arguments", async () => {
     for (const { name, args } of planWith(graph, new Work(stored, costs), float64).steps) {
       assert.ok(args.length <= most, `${name} reads ${args.length} arrays, at most ${most}`);
     }
-  }, { runs: 60 });
+  }, { runs: 30 });
 });
 
 test("a constant table takes the place of an array where the backend says so", () => {

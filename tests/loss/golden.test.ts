@@ -4,9 +4,9 @@ import { goldenTests } from "./golden.ts";
 
 /** Ties, a batch, more negatives than there are, and the size of use; other settings of the loss are tried by its properties. */
 const sample = [
-  "two images",
   "identical targets, different labels",
   "negPosRatio larger than the image",
+  "two images",
   "SSD300, 80 classes",
 ];
 

@@ -51,16 +51,17 @@ interface GoldenCase {
 /** Relative to the value. */
 const TOLERANCE = { double: 1e-9, single: 2e-5 };
 
-const devices = await devicesUnderTest();
+export const devices: readonly DeviceUnderTest[] = await devicesUnderTest();
 
 /**
  * Name, options and body of a test for each case of a file on each device; Deno files a test under the module that declares it.
  *
- * @param sample the cases that are enough where not everything is tried; the last one where least is.
+ * @param tried default all devices.
+ * @param sample the cases that are enough where not everything is tried; of these, the last two where few are, and the last one where least is.
  */
-export function goldenTests(file: { cases: GoldenCase[] }, sample: readonly string[]) {
-  return devices.flatMap((under) => {
-    const some = under.extent === "least" ? sample.slice(-1) : sample;
+export function goldenTests(file: { cases: GoldenCase[] }, sample: readonly string[], tried = devices) {
+  return tried.flatMap((under) => {
+    const some = { full: sample, some: sample, few: sample.slice(-2), least: sample.slice(-1) }[under.extent];
     return file.cases.filter(({ name }) => !isSampled(under.extent) || some.includes(name)).map((expected) =>
       [...under.on(`${expected.name} is as recorded`), () => compare(expected, under)] as const
     );

@@ -74,7 +74,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
       ];
       const names = ["dice", "dice, squared", "tversky", "lovaszHinge"];
       losses.forEach(({ value }, i) => allClose(value!, expected[i], tolerance, names[i]));
-    }, { runs: 60, extent });
+    }, { runs: 30, extent });
   });
 }
 
@@ -105,7 +105,7 @@ for (
   ] as const
 ) {
   test(`derivatives of ${name} to the second order are right, at kinks and ties as well [float64]`, async () => {
-    await checkGradients(loss, checked(values), { runs: 8, order: 2, mode: "fast", name });
+    await checkGradients(loss, checked(values), { runs: 4, order: 2, mode: "fast", name });
   });
 }
 

@@ -62,7 +62,7 @@ for (const { device, on, extent, single } of await devicesOfLoss()) {
     await checkProperty(fc.tuple(variants, scenes), async ([variant, scene]) => {
       const loss = await lossFor(variant, scene, tensorsOf(scene)).item({ device });
       close(loss, lossOf(variant, scene), { relative: 1e-9, scale: 1e-6 }, "the loss");
-    }, { runs: 60, extent });
+    }, { runs: 30, extent });
   });
 }
 

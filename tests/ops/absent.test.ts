@@ -118,7 +118,7 @@ test("derivatives of chains multiply by IEEE rules, including infinities and NaN
     const slope = grad(sum(y), leaf);
     await realize([slope], { device: "float64" });
     assertClose(slope.value!, [expected], (e) => 1e-12 * Math.abs(e), `${chain.join(", ")} at ${x}`);
-  }, { runs: 300 });
+  }, { runs: 150 });
 });
 
 /** A chain of functions with movement ops between them. */
@@ -166,7 +166,7 @@ test("where leaves the branch it takes unchanged, at orders 1 and 2 [float64]", 
     for (const [plain, guarded] of [first, second]) {
       assertClose(guarded.value!, Array.from(plain.value!), (e) => 1e-12 * Math.abs(e), `${chain} at ${x}`);
     }
-  }, { runs: 100 });
+  }, { runs: 50 });
 });
 
 /** Programs in which a derivative meets a zero: the gradient by the first input, on the oracle and in float32. */

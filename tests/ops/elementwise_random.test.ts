@@ -26,7 +26,7 @@ test("a random formula has the values that JavaScript gives it, to the last digi
       // The sign of NaN does not exist, that of 0 does.
       assert.ok(Object.is(Number(values[i]), expected), `${source}\nof ${x}, ${y} is ${expected}, got ${values[i]}`);
     });
-  }, { runs: 100 });
+  }, { runs: 50 });
 });
 
 /** Points away from those where the numbers of formulas meet. */
@@ -72,7 +72,7 @@ test("the derivatives of a random formula are those of differences [float64]", a
         assert.ok(error < 1e-4, `${source}\nat ${point} by input ${input}: expected ${expected}, got ${actual}`);
       });
     }
-  }, { runs: 40 });
+  }, { runs: 20 });
   assert.ok(compared > tried / 2, `only ${compared} of ${tried} derivatives could be compared`);
 });
 

@@ -46,6 +46,6 @@ for (const { device, on, extent } of await devicesUnderTest()) {
       ]);
       await realize([...expected.keys()], { device });
       for (const [actual, right] of expected) assertSame(actual.value!, right, `${actual.op.name} of ${x}`);
-    }, { runs: 40, extent });
+    }, { runs: 20, extent });
   });
 }

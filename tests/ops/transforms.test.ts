@@ -77,7 +77,7 @@ test("jvp is the tangent of dual numbers, and vjp its transpose, for programs of
       });
     }
     assert.ok(Math.abs(forward - backward) <= 1e-10 * (1 + terms), `${forward} and ${backward}`);
-  }, { runs: 60 });
+  }, { runs: 30 });
 });
 
 /** Functions of a vector of three to one element, and to two, with all sorts of curvature. */
@@ -156,7 +156,7 @@ test("hessian agrees with hvp, with differences of the gradient, and with its tr
         }
       }
     },
-    { runs: 40 },
+    { runs: 20 },
   );
 });
 

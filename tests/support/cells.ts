@@ -62,6 +62,32 @@ export function kernelsOf<T>(extent: Extent, examples: readonly T[]): readonly T
 /** The runtimes that share what Node runs in full. */
 const OTHERS = ["deno", "bun", "browser"];
 
+/** A number that a test's name decides. */
+function hashOf(name: string): number {
+  let sum = 0;
+  for (const letter of name) sum = (31 * sum + letter.codePointAt(0)!) % 9973;
+  return sum;
+}
+
+/** Devices that have the same driver and the same shaders, up to their dialect, take turns. */
+const TURNS: Readonly<Record<string, readonly [turn: number, other: string]>> = {
+  "browser webgl": [0, "webgl2, which runs the same plans"],
+  "browser webgl2": [1, "webgl, which runs the same plans"],
+  "browser webgpu": [0, "WebGPU in Node, which is Chromium's own as a package"],
+  "bun webgpu": [1, "WebGPU in Node, which is the same package"],
+};
+
+/**
+ * Where a test of a device runs instead, `undefined` if it runs here: tests that each kernel needs run everywhere, the others on one of two
+ * devices that differ in what such tests do not see.
+ */
+export function elsewhere(name: string, device: string): string | undefined {
+  const [turn, other] = TURNS[`${runtime()} ${device}`] ?? [];
+  const { GPUGRAD_RUNS, GPUGRAD_SOAK } = process.env;
+  if (turn === undefined || GPUGRAD_RUNS !== undefined || GPUGRAD_SOAK !== undefined) return undefined;
+  return hashOf(name) % 2 === turn ? undefined : `on ${other}`;
+}
+
 /**
  * The name and the options of a test of plain JavaScript that takes no device but the host: it runs under Node and in one other runtime,
  * which its name decides.
@@ -69,8 +95,6 @@ const OTHERS = ["deno", "bun", "browser"];
 export function shared(name: string): ReturnType<typeof skip> {
   const own = OTHERS.indexOf(runtime());
   if (own < 0 || process.env.GPUGRAD_RUNS !== undefined) return skip(name, undefined);
-  let sum = 0;
-  for (const letter of name) sum = (31 * sum + letter.codePointAt(0)!) % 9973;
-  const mine = sum % OTHERS.length === own;
+  const mine = hashOf(name) % OTHERS.length === own;
   return skip(name, mine ? undefined : "plain JavaScript; under Node and in one other runtime");
 }

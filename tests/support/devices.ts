@@ -3,15 +3,22 @@ import process from "node:process";
 import { backends } from "../../core/backends/list.ts";
 import { chosenDevice } from "../../core/devices.ts";
 import { runtime } from "../../core/runtime.ts";
-import { type Extent, extentOf } from "./cells.ts";
+import { elsewhere, type Extent, extentOf } from "./cells.ts";
 import { skip } from "./skip.ts";
 
 /** A device that tests run on, or are skipped on. */
 export interface DeviceUnderTest {
   readonly device: string;
   readonly available: boolean;
-  /** The name and the options of a test on it; the test is skipped if the device is missing. */
-  on(text: string): ReturnType<typeof skip>;
+  /**
+   * The name and the options of a test on it; the test is skipped if the device is missing, and also where another device with the same
+   * driver runs it.
+   *
+   * @param why why it does not run here, if it does not.
+   */
+  on(text: string, why?: string): ReturnType<typeof skip>;
+  /** The same for tests of single kernels, which no other device can stand for. */
+  onEach(text: string): ReturnType<typeof skip>;
   /** Whether it computes in float32. */
   readonly single: boolean;
   /** Whether it is a GPU: quotients may be off in the last place. */
@@ -44,7 +51,8 @@ export async function devicesUnderTest(): Promise<DeviceUnderTest[]> {
     return {
       device: name,
       available: reason === undefined,
-      on: (text) => skip(`${text} [${name}]`, reason),
+      on: (text, why) => skip(`${text} [${name}]`, reason ?? why ?? elsewhere(text, name)),
+      onEach: (text) => skip(`${text} [${name}]`, reason),
       single: arrays === Float32Array,
       gpu: computesOn === "gpu",
       extent: extentOf(name),

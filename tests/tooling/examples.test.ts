@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
+import { extentOf, sampleOf } from "../support/cells.ts";
 import { readText, root } from "../support/source.ts";
 import { skip } from "../support/skip.ts";
 
@@ -80,7 +81,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 let written = 0;
 
-/** Writes an example to a file in which "gpugrad" and its entries are this source tree. */
+/** Writes an example to a file in which "gpugrad" and its entries are this source tree; returns its path, relative to the project. */
 function write(name: string, code: string): string {
   const file = ts.createSourceFile("example.ts", code, ts.ScriptTarget.Latest);
   let text = code;
@@ -95,10 +96,10 @@ function write(name: string, code: string): string {
   // Numbered, since some names differ in case alone.
   const path = join(folder, `${written++}-${name.replace(/\W+/g, "-")}.ts`);
   writeFileSync(path, `${text}\nexport {};\n`);
-  return path;
+  return relative(root, path).replaceAll("\\", "/");
 }
 
-const examples = [
+const all = [
   ...names.flatMap(({ name, examples }) =>
     examples.map((code, i) => ({ name: i === 0 ? name : `${name} ${i + 1}`, code }))
   ),
@@ -113,7 +114,9 @@ const examples = [
   ].flatMap((file) =>
     codeBlocks(readText(file)).map((code, i) => ({ name: `${file.replace(".md", "")} ${i + 1}`, code }))
   ),
-].map(({ name, code }) => ({ name, path: write(name, code) }));
+];
+/** Other runtimes than Node have no more than those of the guides, which call the same functions: they try some. */
+const examples = sampleOf(extentOf(), all).map(({ name, code }) => ({ name, path: write(name, code) }));
 
 test(...skip("every public name has a doc comment", elsewhere), () => {
   const undocumented = names.filter(({ symbol }) => symbol.getDocumentationComment(checker).length === 0);
@@ -141,11 +144,21 @@ test(
   },
 );
 
+/** The address of a module of the project: Deno and Bun load sources. For Node they are bundled, since each process would compile them anew. */
+let addressOf = (path: string): string => pathToFileURL(join(root, path)).href;
+if (runtime === "node") {
+  const { bundleForNode } = await import("../../scripts/bundle.ts");
+  const built = `.cache/${basename(folder)}-built`;
+  after(() => rmSync(join(root, built), { recursive: true, force: true }));
+  await bundleForNode(["mod.ts", ...examples.map(({ path }) => path)], built);
+  addressOf = (path) => pathToFileURL(join(root, built, path.replace(/\.ts$/, ".js"))).href;
+}
+
 for (const { name, path } of examples) {
   test(`the example of ${name} runs`, async () => {
-    const { useDevice } = await import(pathToFileURL(join(root, "mod.ts")).href);
+    const { useDevice } = await import(addressOf("mod.ts"));
     try {
-      await import(pathToFileURL(path).href);
+      await import(addressOf(path));
     } finally {
       // An example may choose a device; the next one starts from the default again.
       await useDevice("auto");

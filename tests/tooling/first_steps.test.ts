@@ -151,17 +151,17 @@ const computed = /^[\d.]+ \[[^\]]*\] \[[^\]]*\]\s*$/;
 for (const { major, binary, reason } of nodes) {
   test(...skip(`Node ${major}: the README's program and its gradient check`, onlyNode ?? reason), async () => {
     assert.match(await succeed("node program.mjs", binary), computed);
+    // Each command takes a second or more, so the Nodes share what can go wrong. The oldest may lack what a page needs.
     const line = "npx gpugrad check losses.ts";
     if (major === 20) {
       const { code, stderr } = await run(line, binary);
       assert.equal(code, 2);
       assert.match(stderr, /does not load TypeScript[^]*install --save-dev typescript[^]*deno run[^]*bunx --bun/);
       install("typescript");
-    }
-    // The oldest is the one that may lack what a page needs.
-    assert.match(await succeed(major === 20 ? `${line} --html report.html` : line, binary), right);
-    if (major === 20) assert.ok(existsSync(join(folder, "report.html")));
-    if (major === 24) await replay("npx gpugrad", binary);
+      assert.match(await succeed(`${line} --html report.html`, binary), right);
+      assert.ok(existsSync(join(folder, "report.html")));
+    } else if (major === 22) assert.match(await succeed(line, binary), right);
+    else await replay("npx gpugrad", binary);
   });
 }
 
@@ -169,8 +169,6 @@ test(...skip("Node: the commands of the help", onlyNode), async () => {
   const version = await succeed("gpugrad --version");
   assert.equal(version, `${npm.version}\n`);
   assert.match(await succeed("gpugrad devices"), /^ +cpu +available: [^]*The default is /m);
-  const { devices } = JSON.parse(await succeed("gpugrad devices --json"));
-  assert.ok(devices.some(({ name, available }: { name: string; available: boolean }) => name === "cpu" && available));
 
   const help = await succeed("gpugrad check --help");
   const [first, second] = help.match(/^ {2}import [^]*?\);$/gm)!;
@@ -183,13 +181,11 @@ test(...skip("Node: the commands of the help", onlyNode), async () => {
   }
   const merged = await succeed("gpugrad merge REPORT1.json REPORT2.json --json merged.json");
   assert.match(merged, /^ok +sumOfSquares +2 runs/);
-  assert.match(await succeed(`gpugrad check FILE.js ${options} --path 0:0`), right);
 });
 
 test(...skip("Deno: the README's program, without a permission, and its gradient check", onlyNode), async () => {
   const binary = join(root, "node_modules", "deno", "deno");
   assert.match(await succeed("deno run program.ts", binary), computed);
-  assert.match(await succeed("deno run -A npm:gpugrad check losses.ts", binary), right);
   await replay("deno run -A npm:gpugrad", binary);
 });
 
@@ -197,7 +193,6 @@ test(...skip("Bun: the README's program and its gradient check", onlyNode), asyn
   const binary = join(root, "node_modules", ".bin", "bun");
   assert.match(await succeed("bun program.ts", binary), computed);
   assert.match(await succeed("bunx --bun gpugrad check losses.ts", binary), right);
-  await replay("bunx --bun gpugrad", binary);
 });
 
 test(...skip("every command of the README and of the help is tried here", onlyNode), async () => {

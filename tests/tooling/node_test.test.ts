@@ -1,7 +1,9 @@
-// The browser's `node:test` with failing tests; passing tests are in tests/support/node_test.test.ts.
+// The `node:test` of `npm test` with failing tests; passing tests are in tests/support/node_test.test.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as shim from "../support/browser/node_test.ts";
+import { Declarations } from "../support/runner/node_test.ts";
+
+const shim = new Declarations();
 
 const nothing = () => {};
 const fail = (message: string) => () => {
@@ -19,29 +21,33 @@ shim.test("declares a test", () => shim.test("inner", nothing));
 shim.test("is left out", fail("it ran"));
 shim.test("is skipped", { skip: true }, fail("it ran"));
 shim.describe("a skipped suite", { skip: "no GPU" }, () => {
-  shim.before(fail("it ran"));
+  shim.hook("before", fail("it ran"));
   shim.test("inner", fail("it ran"));
 });
 shim.describe("a suite", () => {
   shim.describe("without a start", () => {
-    shim.before(fail("no start"));
+    shim.hook("before", fail("no start"));
     shim.test("inner", nothing);
   });
   shim.describe("without an end", () => {
-    shim.after(fail("no end"));
+    shim.hook("after", fail("no end"));
     shim.test("inner", nothing);
   });
   shim.describe("that does not clean up", () => {
-    shim.afterEach(fail("not clean"));
+    shim.hook("afterEach", fail("not clean"));
     shim.test("inner", nothing);
   });
 });
 
 test("failures are reported with their cause, and tests that are filtered out are not", async () => {
   const found: [string, string, string][] = [];
-  await shim.runTests((name) => name !== "is left out", nothing, ({ name, status, detail }) => {
-    found.push([name, status, detail.split("\n")[0]]);
-    if (name === "fails") assert.match(detail, /wrong\n +at [^]*\[cause\]: Error: deeper\n/);
+  await shim.run((name) => name !== "is left out", {
+    cpu: () => 0,
+    started: nothing,
+    ended: ({ name, status, detail }) => {
+      found.push([name, status, detail.split("\n")[0]]);
+      if (name === "fails") assert.match(detail, /wrong\n +at [^]*\[cause\]: Error: deeper\n/);
+    },
   });
   assert.deepEqual(found, [
     ["passes", "passed", ""],
@@ -63,8 +69,8 @@ test("failures are reported with their cause, and tests that are filtered out ar
   ]);
 });
 
-test("arguments that a browser cannot follow are errors", () => {
-  const loose = shim.test as (...args: unknown[]) => void;
+test("arguments that not all runtimes take are errors", () => {
+  const loose = (...args: unknown[]) => (new Declarations() as { test(...args: unknown[]): void }).test(...args);
   assert.throws(() => loose(nothing), /expected a name/);
   assert.throws(() => loose("name"), /expected a name/);
   assert.throws(() => loose("name", (t: unknown) => t), /takes an argument/);

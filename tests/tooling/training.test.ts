@@ -1,15 +1,12 @@
 /** The examples that train: with gpugrad alone, and with networks of other libraries. */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { pathToFileURL } from "node:url";
 import { crossEntropy, type Tensor, useDevice, valueAndGrad } from "../../mod.ts";
 import { runtime } from "../../core/runtime.ts";
 import { assertClose } from "../ops/compare.ts";
 import { skip } from "../support/skip.ts";
-import { root } from "../support/source.ts";
 
 const inNode = (name: string) => skip(name, runtime() === "node" ? undefined : "once, under Node");
-const example = (name: string) => import(pathToFileURL(`${root}/examples/${name}.ts`).href);
 
 before(async () => {
   await useDevice("cpu");
@@ -21,14 +18,14 @@ function assertFell(losses: readonly number[], bound: number): void {
 }
 
 test(...inNode("a network trained with gpugrad alone tells the points apart"), async () => {
-  const { losses, right } = await (await example("points/points")).fit(80);
+  const { losses, right } = await (await import("../../examples/points/points.ts")).fit(80);
   assertFell(losses, 0.1);
   assert.ok(right > 0.98, `${right} of the points are in the right class`);
 });
 
 test(...inNode("a network of TensorFlow.js gets the gradients that its own loss gives, and learns"), async () => {
   const tf = await import("@tensorflow/tfjs");
-  const { lossAndGradients, problem, train } = await example("interop/tfjs");
+  const { lossAndGradients, problem, train } = await import("../../examples/interop/tfjs.ts");
   await tf.setBackend("cpu");
   const { predict, arms } = problem();
   const found = await lossAndGradients(predict, (logits: Tensor) => crossEntropy(logits, arms));
@@ -44,26 +41,26 @@ test(...inNode("a network of TensorFlow.js gets the gradients that its own loss 
 
 test(...inNode("nothing is copied between TensorFlow.js and tensors where its backend has host arrays"), async () => {
   const tf = await import("@tensorflow/tfjs");
-  const { fromTfjs, toTfjs } = await example("interop/tfjs");
+  const { fromTfjs, toTfjs } = await import("../../examples/interop/tfjs.ts");
   await tf.setBackend("cpu");
   const theirs = tf.tensor2d([[1, 2], [3, 4]]);
   const ours: Tensor = await fromTfjs(theirs);
   assert.equal(await ours.data({ copy: false }), theirs.dataSync());
-  const back: typeof theirs = await toTfjs(ours);
+  const back = await toTfjs(ours);
   assert.equal(back.dataSync(), theirs.dataSync());
   assert.deepEqual(back.shape, [2, 2]);
 });
 
 test(...inNode("a network of ONNX Runtime gets the gradients that the tape gives, and learns"), async () => {
-  const { openNetwork, start, train } = await example("interop/onnx");
-  const { forward } = await example("points/points");
-  const { spiral } = await example("points/spiral");
+  const { openNetwork, start, train } = await import("../../examples/interop/onnx.ts");
+  const { forward } = await import("../../examples/points/points.ts");
+  const { spiral } = await import("../../examples/points/spiral.ts");
   const { arms } = spiral();
   const [loss, gradients] = await (await openNetwork())(start);
-  const lossOf = valueAndGrad((weights: Record<string, Tensor>) => crossEntropy(forward(weights), arms));
+  const lossOf = valueAndGrad((weights: typeof start) => crossEntropy(forward(weights), arms));
   const [value, expected] = lossOf(start);
   assertClose([await loss.item()], [await value.item()], () => 1e-6, "the loss");
-  for (const name of ["w1", "b1", "w2", "b2"]) {
+  for (const name of ["w1", "b1", "w2", "b2"] as const) {
     assert.deepEqual(gradients[name].shape, expected[name].shape);
     assertClose(await gradients[name].data(), await expected[name].data(), () => 1e-6, name);
   }

@@ -17,7 +17,9 @@ import {
   tensors,
 } from "../../verify/mod.ts";
 import { checkProperty } from "../support/property.ts";
+import { runtime } from "../../core/runtime.ts";
 import { shared } from "../support/cells.ts";
+import { skip } from "../support/skip.ts";
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 /** Asserts that a predicate holds for some generated values. */
@@ -67,12 +69,14 @@ test(...shared("shapes are small whatever their bounds, unless these take more")
   }, { runs: 20 });
 });
 
-test(...shared("an error from some element on is found with the default number of runs"), async () => {
+const inNode = (name: string) => skip(name, runtime() === "node" ? undefined : "once, under Node: it takes seconds");
+
+test(...inNode("an error from some element on is found with the default number of runs"), async () => {
   const from = (first: number) => ({
     value: ([x]: readonly ArrayLike<number>[]) => Array.from(x).reduce((sum, v) => sum + v * v, 0),
     gradient: ([x]: readonly ArrayLike<number>[]) => [Array.from(x, (v, i) => (i < first ? 2 : 3) * v)],
   });
-  for (const [first, options] of [[7, {}], [7, { maxAxis: 32 }], [19, { maxAxis: 20 }]] as const) {
+  for (const [first, options] of [[7, {}], [19, { maxAxis: 20 }]] as const) {
     const vectors = tensors(shapes({ ...options, minRank: 1, maxRank: 1 }).map((shape) => [shape]));
     const { verdict, report } = await checkGradients(from(first), vectors, { seed: 1 });
     assert.equal(verdict, "wrong", `from element ${first} on`);

@@ -88,7 +88,7 @@ for (const [name, curve] of Object.entries(curves)) {
         assert.equal(verdict, "ok", `${numeric} +- ${estimate}, ${right} is right`);
         assert.ok(Math.abs(numeric - right) <= estimate);
         assert.ok(estimate <= 1e-4 * Math.max(1, Math.abs(right)), `${estimate} is not small relative to ${right}`);
-      }, { runs: 200 });
+      }, { runs: 100 });
     },
   );
 
@@ -98,7 +98,7 @@ for (const [name, curve] of Object.entries(curves)) {
       // For a slope of 0, a thousandth is 0 too.
       fc.pre(Math.abs(curve.slope(x)) > 1e-3);
       assert.equal(judge(off, x).verdict, "wrong");
-    }, { runs: 200 });
+    }, { runs: 100 });
   });
 }
 
@@ -108,7 +108,7 @@ test(...shared("powers are right over 16 orders of magnitude [float64]"), async 
     const slope = (t: number) => power * t ** (power - 1);
     const { numeric, estimate, verdict } = judge({ f: (t) => t ** power, slope }, x);
     assert.equal(verdict, "ok", `${numeric} +- ${estimate}, ${slope(x)} is right`);
-  }, { runs: 200 });
+  }, { runs: 100 });
 });
 
 test(...shared("differences are divided by the actual step [float64]"), () => {

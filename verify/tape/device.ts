@@ -7,6 +7,7 @@ import type { Tensor, Values } from "../../core/tensor.ts";
 import { numberText } from "../report/advice.ts";
 import { largestOf } from "../arrays.ts";
 import { elementText, leafOf } from "../inputs.ts";
+import { flatten } from "./flatten.ts";
 import { compute, historyOf } from "./oracle.ts";
 import { type Cause, causeOf, overflows, underflows } from "./range.ts";
 import type { Finding } from "../report/report.ts";
@@ -232,7 +233,7 @@ function attached(output: Tensor): Tensor {
 function isCancellation(output: Tensor, actual: Values, expected: Float64Array): boolean {
   const errorOf = (i: number) => same(actual[i], expected[i]) ? 0 : Math.abs(actual[i] - expected[i]) - SMALLEST;
   const weight = leafOf({ values: new Float64Array(output.size), shape: output.shape, dtype: "float" });
-  const whole = attached(output);
+  const whole = attached(flatten([output])[0]);
   const entries = historyOf([whole]).filter((t) => t.dtype === "float" && t.inputs.length > 0);
   let rounding: Rounding;
   try {

@@ -14,6 +14,7 @@ import { judgeByDuals } from "./judge_by_duals.ts";
 import { judgeByDifferences } from "./judge_by_differences.ts";
 import type { ExamineOptions, JudgedAll } from "./judged.ts";
 import { asMeant } from "./custom.ts";
+import { flatten } from "./flatten.ts";
 import { historyOf } from "./oracle.ts";
 import { TapeProblem } from "./problem.ts";
 import { difference, type Recording, STALE } from "./recording.ts";
@@ -179,8 +180,10 @@ function examineGradients(call: Differentiated, random: () => number, options: E
   if (misformed.length > 0) return stopped(call, { findings: misformed, gradients });
 
   const weights = cotangents.map((c) => c.value as Float64Array);
-  const { surrogates, ...meant } = asMeant(outputs, history);
-  const problem = new TapeProblem({ ...meant, variables, cotangents, weights, gradients, held }, terms);
+  // Rules were applied to the tape as it was recorded, so that those of loops are among what is checked.
+  const { surrogates, ...meant } = asMeant(flatten(outputs), history);
+  const flat = { ...meant, variables, cotangents, weights, gradients: flatten(gradients), held };
+  const problem = new TapeProblem(flat, terms);
   const differences = new Differences(problem);
   const margin = problem.margin();
   if (!allFinite(differences.outputs)) return stopped(call, { margin, problem, gradients, finite: false });

@@ -5,6 +5,7 @@ import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } fro
 import type { Plan } from "../../core/plan/plan.ts";
 import { Program } from "../../core/program.ts";
 import type { Tensor } from "../../core/tensor.ts";
+import { flatten } from "./flatten.ts";
 
 /**
  * The number of plans kept: the checks of a generated input need a handful, and inputs of the same shapes share them.
@@ -99,9 +100,9 @@ export function compute(outputs: readonly Tensor[]): Float64Array[] {
   return prepare(outputs, new Map()).run().map((values) => values.slice());
 }
 
-/** The entries that outputs are computed from, outputs included, inputs first. */
+/** The entries that outputs are computed from, outputs included, inputs first; loops are flattened. */
 export function historyOf(outputs: readonly Tensor[]): Tensor[] {
-  const seen = new Set(outputs);
+  const seen = new Set(flatten(outputs));
   // A set is visited in the order of insertion, what is added meanwhile included.
   for (const entry of seen) for (const input of entry.inputs) seen.add(input);
   return [...seen].sort((a, b) => a.id - b.id);

@@ -6,6 +6,7 @@ import { Tensor } from "../../core/tensor.ts";
 import { sameData, sameValues } from "../arrays.ts";
 import { type Input, leafOf } from "../inputs.ts";
 import { messageOf, UsageError } from "../usage.ts";
+import { flatten } from "./flatten.ts";
 import { historyOf } from "./oracle.ts";
 
 /** A function whose gradient is checked: takes tensors, returns one or more. */
@@ -19,7 +20,7 @@ export interface Recording {
   readonly names: readonly string[];
   /** Its outputs of dtype float. */
   readonly outputs: readonly Tensor[];
-  /** The entries that the outputs are computed from, inputs first. */
+  /** The entries that the outputs are computed from, inputs first; loops are flattened. */
   readonly history: readonly Tensor[];
 }
 
@@ -121,7 +122,7 @@ export function difference(a: Taped, b: Taped): string | null {
   const twins = new Map<Tensor, Tensor>();
   a.leaves.forEach((leaf, i) => twins.set(leaf, b.leaves[i]));
   let own: ReadonlySet<Tensor> | null = null;
-  const firsts = [...a.outputs], seconds = [...b.outputs];
+  const firsts = flatten(a.outputs), seconds = flatten(b.outputs);
   while (firsts.length > 0) {
     const first = original(firsts.pop()!), second = original(seconds.pop()!);
     const known = twins.get(first);

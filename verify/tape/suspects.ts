@@ -1,12 +1,14 @@
 /** Locates the first entry of a tape at which something goes wrong. */
 import { opOf } from "../../core/op.ts";
 import { attributeText, opId } from "../../core/structure.ts";
+import { dependenciesOf, resultNumber } from "../../core/loop.ts";
 import { record } from "../../core/record.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { examine, type Examined, examineSecond } from "./examine.ts";
 import type { ExamineOptions } from "./judged.ts";
 import { elementText, leafOf } from "../inputs.ts";
 import { valueAlone } from "./custom.ts";
+import { flatten } from "./flatten.ts";
 import { compute, historyOf } from "./oracle.ts";
 import { isWrong } from "../differences/results.ts";
 import type { Finding } from "../report/report.ts";
@@ -41,6 +43,8 @@ export interface Departure {
   /** The number of entries examined; `candidates` is the total. */
   readonly examined: number;
   readonly candidates: number;
+  /** Where no entry is wrong by itself: whether the rule of a loop is, which puts those of its entries together. */
+  readonly loop: boolean;
 }
 
 /** The entries through whose values the outputs depend on the variables; decisions are not among them. */
@@ -102,17 +106,41 @@ function guiltyCut(wrong: WrongGradient, cuts: readonly Tensor[], options: Exami
  * which the outputs depend on the variables.
  */
 export function findDeparture(wrong: WrongGradient, options: ExamineOptions): Departure {
-  const { recording: { outputs }, order, variables } = wrong;
+  const { recording, order, variables } = wrong;
+  const outputs = flatten(recording.outputs);
   const { moving } = rolesOf(historyOf(outputs), variables);
   const all = between(outputs, moving);
   const cut = guiltyCut(wrong, all.filter((entry) => isCut(entry, moving)), options);
-  if (cut) return { suspect: cut, examined: all.length, candidates: all.length };
+  if (cut) return { suspect: cut, examined: all.length, candidates: all.length, loop: false };
   const whole = all.filter((entry) => !isCut(entry, moving));
   const candidates = whole.length;
   const entries = (candidates > MOST_ENTRIES ? eachKindFirst(whole) : whole).slice(0, MOST_ENTRIES);
   const values = valuesAt([...new Set(entries.flatMap((t) => t.inputs))]);
   const at = entries.findIndex((entry) => isOff(entry, values, order, options));
-  return { suspect: entries[at] ?? null, examined: at < 0 ? entries.length : at + 1, candidates };
+  const loop = at < 0 && loopsOf(recording.outputs).some((entry) => isLoopOff(entry, order, options));
+  return { suspect: entries[at] ?? null, examined: at < 0 ? entries.length : at + 1, candidates, loop };
+}
+
+/** The results of loops that outputs are computed from, by the loop. */
+function loopsOf(outputs: readonly Tensor[]): Tensor[][] {
+  const seen = new Set(outputs);
+  // A set is visited in the order of insertion, what is added meanwhile included.
+  for (const entry of seen) for (const input of dependenciesOf(entry)) seen.add(input);
+  const loops = new Map<Tensor, Tensor[]>();
+  for (const entry of seen) {
+    if (resultNumber(entry) === null || entry.dtype !== "float") continue;
+    const [loop] = entry.inputs;
+    loops.set(loop, [...loops.get(loop) ?? [], entry]);
+  }
+  return [...loops.values()];
+}
+
+/** Whether the rule of a loop is wrong by itself, at the values of its inputs. */
+function isLoopOff(results: readonly Tensor[], order: 1 | 2, options: ExamineOptions): boolean {
+  const [{ inputs: [loop] }] = results;
+  const values = valuesAt([...new Set(loop.inputs)]);
+  const { leaves, output } = alone(loop, values);
+  return isAnyOff(leaves, results.map((entry) => record(opOf(entry), [output], entry.attributes)), order, options);
 }
 
 /** Whether the rule of an entry is wrong by itself, at the values of its inputs. */
@@ -123,13 +151,23 @@ function isOff(
   options: ExamineOptions,
 ): boolean {
   const { leaves, output } = alone(entry, values);
+  return isAnyOff(leaves, [output], order, options);
+}
+
+/** Whether the gradient of outputs by leaves is wrong. */
+function isAnyOff(
+  leaves: readonly Tensor[],
+  outputs: readonly Tensor[],
+  order: 1 | 2,
+  options: ExamineOptions,
+): boolean {
   const few = leaves.every(({ size }) => size <= FEW_ELEMENTS);
   const own: ExamineOptions = { ...options, mode: few ? "full" : "fast", resamples: 0 };
   const recording = {
     leaves,
     names: leaves.map((_, i) => `input ${i}`),
-    outputs: [output],
-    history: historyOf([output]),
+    outputs,
+    history: historyOf(outputs),
   };
   const first = examine(recording, own);
   if (isWrong(first)) return true;
@@ -144,7 +182,8 @@ export interface Origin {
 }
 
 /** Follows values that are not finite back to their origin; `null` if all are finite. */
-export function originOf(outputs: readonly Tensor[], what: string): Origin | null {
+export function originOf(recorded: readonly Tensor[], what: string): Origin | null {
+  const outputs = flatten(recorded);
   const values = valuesAt(historyOf(outputs));
   const place = (t: Tensor) => values.get(t)!.findIndex((x) => !Number.isFinite(x));
   let entry = outputs.find((t) => place(t) >= 0);

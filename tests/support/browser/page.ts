@@ -1,38 +1,19 @@
 /** The functions of a test page, called by scripts/browser.ts. */
+import { type Message, type Orders, runFile } from "../runner/run.ts";
 import { env } from "./node_process.ts";
-import { describeError, runTests, type TestReport } from "./node_test.ts";
-
-export interface Orders {
-  /** The address of the bundled test file. */
-  module: string;
-  /** Filters by test name: a part of the name, and its ending. */
-  name: string;
-  ending: string;
-  env: Record<string, string | undefined>;
-}
-
-/** Messages to the runner while tests run. */
-export type Message = { started: string } | { ended: TestReport };
 
 /** Loads a test file and runs its tests; returns the error if it does not load. */
 async function run(
-  { module, name, ending, env: given }: Orders,
+  orders: Orders,
+  given: Record<string, string | undefined>,
   tell: (message: Message) => Promise<void>,
 ): Promise<string | null> {
+  for (const name of Object.keys(env)) delete env[name];
   Object.assign(env, given);
-  try {
-    await import(module);
-  } catch (error) {
-    return describeError(error);
-  }
-  // Runtimes join the names of nested suites differently.
-  const wanted = (full: string) =>
-    (full.includes(name) || full.replaceAll(" > ", " ").includes(name)) &&
-    full.replace(/ \(skipped: .*\)$/s, "").endsWith(ending);
   const told: Promise<void>[] = [];
-  await runTests(wanted, (started) => told.push(tell({ started })), (ended) => told.push(tell({ ended })));
+  const error = await runFile(orders, (message) => told.push(tell(message)));
   await Promise.all(told);
-  return null;
+  return error;
 }
 
 /** The GPUs of this page. */

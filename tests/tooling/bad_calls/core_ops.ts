@@ -440,7 +440,7 @@ const special: Row[] = [
   ...rows("topK", ["beyond 2^24", () => g.topK(wide, 1), /expected an axis 0 of at most 2\^24 elements/]),
   ...rows("oneHot", ["beyond 2^24", () => g.oneHot(0, 2 ** 25), /expected a depth of at most 2\^24 elements/]),
   ...(["argmax", "argmin"] as const).flatMap((name) =>
-    (["cpu", "webasm"] as const).map((device): Row => ({
+    (["cpu", "webasm", "wasm"] as const).map((device): Row => ({
       name,
       text: `beyond 2^24 on ${device}`,
       call: () => g[name](wide).data({ device }),

@@ -1,0 +1,62 @@
+/** WebAssembly of our own, rendered from the loop form: SIMD, one memory for all plans, threads where they can share it. */
+import { RUNTIMES } from "../runtime.ts";
+import type { Backend, Driver } from "./backend.ts";
+import { commonLimits, hostCosts } from "./budgets.ts";
+import { common, type Dialect } from "./dialect.ts";
+import type { ScalarFunctions } from "./functions.ts";
+import { Turns } from "./turns.ts";
+import { LANE_ULPS } from "./wasm/lanes.ts";
+import { Memory } from "./wasm/memory.ts";
+import { type Shared, stepText, WasmPlan } from "./wasm/plan.ts";
+import { Team, threadsWanted, whyAlone } from "./wasm/team.ts";
+
+/** The functions by their accuracy in lanes. */
+const functions: ScalarFunctions = Object.fromEntries(
+  Object.entries(common.functions).map(([name, { write, ulps }]) => [name, { write, ulps: LANE_ULPS[name] ?? ulps }]),
+);
+
+const dialect: Dialect = { ...common, name: "wasm", functions, flat: true, exactIndex: 2 ** 31 - 1 };
+
+export const wasm: Backend = {
+  name: "wasm",
+  computesOn: "host",
+  runsIn: RUNTIMES,
+  needs: () => null,
+  dialect,
+  forms: true,
+  text: stepText,
+  costs: hostCosts,
+  limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
+  accuracy: "polynomials",
+  arrays: Float32Array,
+  driver: async () => openWasm(await threadsWanted()),
+};
+
+/**
+ * Opens it.
+ *
+ * @param threads how many compute, the calling one included.
+ */
+export function openWasm(threads: number): Driver {
+  const turns = new Turns();
+  const start = (): Shared => {
+    const memory = new Memory(threads > 1);
+    return { memory, team: new Team(memory, threads), inTurn: (run) => turns.take(run) };
+  };
+  let shared = start();
+  /** Plans that are running finish with the threads that they began with. */
+  const startAgain = async (): Promise<void> => {
+    const { team } = shared;
+    shared = start();
+    await turns.take(() => Promise.resolve(team.end()));
+  };
+  return {
+    backend: () => "wasm",
+    executor: () => shared.team.threads === 1 ? "1 thread" : `${shared.team.threads} threads`,
+    fallbackReason: () => shared.team.problem ?? whyAlone(),
+    description: () => "WebAssembly",
+    compile: (plan) => new WasmPlan(plan, shared),
+    reopen: startAgain,
+    dispose: startAgain,
+  };
+}

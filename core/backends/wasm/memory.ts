@@ -1,0 +1,126 @@
+/** The memory that all plans of the device share, and what is where in it. */
+
+/** The bytes of a page of WebAssembly. */
+const PAGE = 65_536;
+/** A 32-bit memory has at most so many pages: 4 GiB. Less is taken where the host grants less. */
+const MOST_PAGES = [65_536, 32_768, 16_384, 8192, 4096];
+/** Arrays begin at multiples of a cache line. */
+const LINE = 64;
+/** Bytes before and behind an array that vectors may read, where lanes beyond it are not needed. */
+const MARGIN = 64;
+/** Kept free at the beginning: what threads tell one another. */
+export const CONTROL_BYTES = 65_536;
+
+/** A free part of the memory. */
+interface Gap {
+  start: number;
+  end: number;
+}
+
+/** A memory in which arrays are allocated and freed. It only grows. */
+export class Memory {
+  readonly memory: WebAssembly.Memory;
+  readonly maximum: number;
+  readonly shared: boolean;
+  /** Free parts, in order. */
+  readonly #gaps: Gap[] = [];
+  /** The end of what has been used. */
+  #top = CONTROL_BYTES;
+  #floats: Float32Array;
+  #allocated = 0;
+
+  /** @param shared whether several threads use it. */
+  constructor(shared: boolean) {
+    const made = makeMemory(shared);
+    this.memory = made.memory;
+    this.maximum = made.maximum;
+    this.shared = shared;
+    this.#floats = new Float32Array(this.memory.buffer);
+  }
+
+  /** The bytes that are allocated. */
+  get allocated(): number {
+    return this.#allocated;
+  }
+
+  /** All of it, as numbers. Growing replaces it. */
+  get floats(): Float32Array {
+    if (this.#floats.buffer !== this.memory.buffer) this.#floats = new Float32Array(this.memory.buffer);
+    return this.#floats;
+  }
+
+  /**
+   * Allocates an array and returns its address.
+   *
+   * @param elements of four bytes.
+   * @throws if the memory would be larger than it can be.
+   */
+  allocate(elements: number): number {
+    const bytes = bytesOf(elements);
+    let best: Gap | null = null;
+    for (const gap of this.#gaps) {
+      const size = gap.end - gap.start;
+      if (size >= bytes && (best === null || size < best.end - best.start)) best = gap;
+    }
+    const start = best ? best.start : this.#extend(bytes, elements);
+    if (best) {
+      best.start += bytes;
+      if (best.start === best.end) this.#gaps.splice(this.#gaps.indexOf(best), 1);
+    }
+    this.#allocated += bytes;
+    return start + MARGIN;
+  }
+
+  /** Frees an array. */
+  free(address: number, elements: number): void {
+    const start = address - MARGIN;
+    const end = start + bytesOf(elements);
+    this.#allocated -= end - start;
+    const gaps = this.#gaps;
+    let at = gaps.findIndex((gap) => gap.start >= end);
+    if (at < 0) at = gaps.length;
+    gaps.splice(at, 0, { start, end });
+    for (const i of [at, at - 1]) {
+      if (i < 0 || i + 1 >= gaps.length || gaps[i].end !== gaps[i + 1].start) continue;
+      gaps[i].end = gaps[i + 1].end;
+      gaps.splice(i + 1, 1);
+    }
+    // What is free at the end is there for arrays of any size.
+    if (gaps.at(-1)?.end === this.#top) this.#top = gaps.pop()!.start;
+  }
+
+  #extend(bytes: number, elements: number): number {
+    const start = this.#top;
+    const missing = Math.ceil((start + bytes - this.memory.buffer.byteLength) / PAGE);
+    if (missing > 0) {
+      try {
+        this.memory.grow(missing);
+      } catch (error) {
+        throw new Error(
+          `wasm: out of memory: an array of ${
+            4 * elements
+          } bytes does not fit next to ${this.#allocated} bytes in use; ` +
+            `the memory can have ${this.maximum * PAGE}`,
+          { cause: error },
+        );
+      }
+    }
+    this.#top = start + bytes;
+    return start;
+  }
+}
+
+function bytesOf(elements: number): number {
+  return Math.ceil((4 * elements + 2 * MARGIN) / LINE) * LINE;
+}
+
+function makeMemory(shared: boolean): { memory: WebAssembly.Memory; maximum: number } {
+  for (const maximum of MOST_PAGES) {
+    try {
+      return { memory: new WebAssembly.Memory({ initial: CONTROL_BYTES / PAGE + 1, maximum, shared }), maximum };
+    } catch (error) {
+      if (maximum === MOST_PAGES.at(-1)) throw error;
+    }
+  }
+  throw new Error("wasm: no memory");
+}

@@ -1,0 +1,58 @@
+/** Binary search in kernels, and places that are known to lie on an axis. */
+import type { Op } from "../core/op.ts";
+import { record } from "../core/record.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { full } from "./creation.ts";
+
+const searchOp: Op<{ readonly axis: number; readonly most: number }> = {
+  name: "search",
+  infer: ([holds], { axis }) => ({ shape: holds.shape.toSpliced(axis, 1), dtype: "int" }),
+  kernel: { kind: "search", axis: ({ axis }) => axis, most: ({ most }) => most },
+  vjp: null,
+};
+
+/** The part of an axis that is searched. */
+export interface SearchRange {
+  /** Where it begins, of a shape that broadcasts to the result; default 0. */
+  readonly from?: Tensor;
+  /** Where it ends: the place after it. Default the length of the axis. */
+  readonly to?: Tensor;
+  /** How many elements it has at most, default the length of the axis. */
+  readonly most?: number;
+}
+
+const place = (value: number) => full([], value, { dtype: "int" });
+
+/**
+ * The first place along the last axis at which a condition does not hold; the end of the range if it holds everywhere. In the range it
+ * must hold up to some place and nowhere after it. It is computed in the loop that searches, at the logarithm of the places, and also at the
+ * end of the range, where its result does not count.
+ */
+export function firstUnmet(holds: Tensor, { from, to, most }: SearchRange = {}): Tensor {
+  const length = holds.shape[holds.shape.length - 1];
+  const ends = [from ?? place(0), to ?? place(length)];
+  return record(searchOp, [holds, ...ends], { axis: holds.shape.length - 1, most: most ?? length });
+}
+
+const placeOp: Op<{ readonly length: number; readonly known: boolean }> = {
+  name: "place",
+  infer: ([x]) => ({ shape: x.shape, dtype: "int" }),
+  kernel: {
+    kind: "elementwise",
+    expression: ([x], { length, known }, { call, literal }) =>
+      known ? call("held", x) : call("from0", call("upTo", x, literal(length - 1))),
+    cost: 1,
+    bound: ({ length }) => length,
+  },
+  vjp: null,
+};
+
+/** The nearest places on an axis of this length, at which `gather` reads without looking whether they are there. */
+export function placesOn(x: Tensor, length: number): Tensor {
+  return record(placeOp, [x], { length, known: false });
+}
+
+/** Places that lie on an axis of this length by the way in which they are computed. */
+export function knownPlaces(x: Tensor, length: number): Tensor {
+  return record(placeOp, [x], { length, known: true });
+}

@@ -1,0 +1,52 @@
+/** A process that runs test files one after the other, as scripts/workers.ts tells it to on its input. */
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { describeError } from "./node_test.ts";
+import { type Message, type Orders, runFile } from "./run.ts";
+
+/** What a process says: of a test, of an error outside of tests, or that a file has ended, and why it did not load. */
+export type Said = Message | { problem: string } | { done: string | null; megabytes: number; cpu: number };
+
+/** What a line begins with that is said to `npm test`; all other output is of tests. */
+export const MARK = "\u0001gpugrad ";
+
+function say(said: Said): void {
+  // At once, so that a driver that crashes next does not take it along. A line of a test can be open.
+  let rest = new TextEncoder().encode(`\n${MARK}${JSON.stringify(said)}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+    }
+  }
+}
+
+process.on("uncaughtException", (error) => say({ problem: `uncaught ${describeError(error)}` }));
+process.on("unhandledRejection", (error) => say({ problem: `unhandled rejection: ${describeError(error)}` }));
+
+function cpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** The environment that each file starts with. */
+const environment = { ...process.env };
+
+/** Whether it has run a file; the first one's time includes the start of the process. */
+let told = false;
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const before = told ? cpu() : 0;
+  told = true;
+  const error = await runFile(JSON.parse(line) as Orders, say, cpu);
+  // What an error outside of tests left is reported before the file has ended.
+  await new Promise((done) => setTimeout(done, 0));
+  for (const name of Object.keys(process.env)) {
+    if (!(name in environment)) delete process.env[name];
+  }
+  Object.assign(process.env, environment);
+  say({ done: error, megabytes: process.memoryUsage().rss / 2 ** 20, cpu: cpu() - before });
+}
+process.exit(0);
