@@ -211,8 +211,8 @@ export class Differences {
       if (!sums.changed) continue;
       // What swallows changes leaves a jump that is no smaller than what the derivative adds up to until there.
       const first = firstChange(line, sums, step);
-      const isSmall = first.change < Math.abs(analytic) * first.distance / 2;
-      const jump = Number.isFinite(first.change) && !isSmall ? first.change : jumpWithin(line, sums, step, 0);
+      const isLarge = first.change < Infinity && first.change >= Math.abs(analytic) * first.distance / 2;
+      const jump = isLarge ? first.change : jumpWithin(line, sums, step, 0);
       return jump > 0 && natureOf(jump, surroundings) !== "own";
     }
     line.move(0);
