@@ -11,7 +11,7 @@ import torch
 
 from ssd_definition import ssd_loss
 
-directory, threads, device = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+directory, threads, device, copies = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4] == "read"
 torch.set_num_threads(threads)
 problem = json.load(open(f"{directory}/problem.json"))
 batch, classes, boxes = problem["batch"], problem["classes"], problem["boxes"]
@@ -24,6 +24,7 @@ def load(name, shape):
 
 loc = load("loc", (batch, 4, boxes)).requires_grad_()
 logits = load("logits", (batch, classes + 1, boxes)).requires_grad_()
+host = loc.detach().cpu(), logits.detach().cpu()
 default = load("default_boxes", (boxes, 4))
 targets = load("targets", (-1, 6))
 
@@ -39,10 +40,16 @@ def finish():
 
 
 def step():
+    global loc, logits
+    if copies and device == "cuda":
+        loc = host[0].to(device).requires_grad_()
+        logits = host[1].to(device).requires_grad_()
     loc.grad = None
     logits.grad = None
     total = loss()
     total.backward()
+    if copies:
+        loc.grad.cpu(), logits.grad.cpu()
     return total
 
 

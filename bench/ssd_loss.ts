@@ -2,7 +2,7 @@
  * How does the time of SSDLoss, forward and both gradients, compare with PyTorch's for the same definition? SSD300, 80
  * classes, batch 8, eight targets per image. Both run alternately in this program; only the ratio is meaningful.
  *
- *   npm run bench -- ssd_loss [--device webasm] [--rounds 10] [--batch 8] [--threads 2] [--torch-device cpu] [--python /usr/bin/python3]
+ *   npm run bench -- ssd_loss [--device webasm] [--rounds 10] [--batch 8] [--threads 2] [--torch-device cpu] [--read] [--python /usr/bin/python3]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
     batch: { type: "string", default: "8" },
     threads: { type: "string", default: "2" },
     "torch-device": { type: "string", default: "cpu" },
+    read: { type: "boolean", default: false },
     python: { type: "string", default: "/usr/bin/python3" },
   },
 });
@@ -37,7 +38,8 @@ class Torch {
   readonly #lines: AsyncIterator<string>;
   constructor(directory: string) {
     const script = fileURLToPath(new URL("./ssd_loss.py", import.meta.url));
-    this.#process = spawn(options.python, [script, directory, options.threads, options["torch-device"]], {
+    const copies = options.read ? "read" : "stay";
+    this.#process = spawn(options.python, [script, directory, options.threads, options["torch-device"], copies], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#process.on("error", () => {});
@@ -60,9 +62,17 @@ const device = await useDevice(options.device);
 const problem = new Problem(defaultBoxes, batch);
 const record = () => problem.record();
 
+/**
+ * One call. Predictions and gradients stay on the device if it has a memory of its own, as in PyTorch, and only the loss is read; with
+ * `--read`, predictions are new to the device in each call, and gradients are read too.
+ */
 async function step(): Promise<number> {
   const start = performance.now();
-  await realize(record());
+  if (options.read) problem.renew();
+  const [total, ...others] = record();
+  await realize([total, ...others]);
+  await total.item();
+  if (options.read) await Promise.all(others.map((t) => t.data({ copy: false })));
   return performance.now() - start;
 }
 

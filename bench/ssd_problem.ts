@@ -25,7 +25,8 @@ export class Problem {
   readonly targets: number[][] = [];
   readonly #loss: SSDLoss;
   /** The predictions, which are tensors before timing starts, as they are for PyTorch. */
-  readonly #leaves: [Tensor, Tensor];
+  #leaves!: [Tensor, Tensor];
+  readonly #sizes: readonly [batch: number, boxes: number];
 
   constructor(defaultBoxes: DefaultBoxes, batch: number) {
     const random = generator(1);
@@ -40,7 +41,17 @@ export class Problem {
       }
     }
     this.#loss = new SSDLoss(defaultBoxes, { alpha: 1, iouThreshold: 0.5, negPosRatio: 3 });
-    this.#leaves = [tensor(this.loc, [batch, 4, boxes]), tensor(this.logits, [batch, classes + 1, boxes])];
+    this.#sizes = [batch, boxes];
+    this.renew();
+  }
+
+  /** Makes tensors of the predictions, which no device has seen. */
+  renew(): void {
+    const [batch, boxes] = this.#sizes;
+    this.#leaves = [
+      tensor(this.loc, [batch, 4, boxes], { copy: false }),
+      tensor(this.logits, [batch, classes + 1, boxes], { copy: false }),
+    ];
   }
 
   /** Records the loss, both gradients and the components of the loss. */

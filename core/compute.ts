@@ -7,32 +7,49 @@ import { beginComputation, type Entry, type Values } from "./entry.ts";
 import { movedFrom, noteStarts, releasePast } from "./past.ts";
 import { hasValue, Program } from "./program.ts";
 import { stateOf } from "./state.ts";
+import { Value } from "./value.ts";
 import { Variants } from "./variants.ts";
 
 /**
- * Computes entries on a device, with the state that they start from, and stores their values.
+ * Computes entries on a device, with the state that they start from. Their values stay where they are computed.
  *
- * @returns the values, float64 on the oracle and float32 elsewhere.
+ * @returns the device.
  */
-export async function compute(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Values[]> {
+export async function settle(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Device> {
   // Entries that are recorded while the device opens are recorded after this computation.
-  const begins = tensors.some((t) => t.value === null);
+  const begins = tensors.some((t) => t.held === null);
   if (begins) beginComputation();
   const device = await chosenDevice(options.device);
-  const missing = [...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name));
+  const missing = missingOn(device, tensors);
   if (missing.length > 0) {
     if (!begins) beginComputation();
-    releasePast();
+    await releasePast();
     const program = new Program(missing, { on: device.name, keep: stateOf, variants: variantsOf(device) });
     noteStarts(program.leaves, program.entries);
-    const values = await execute(device, options.device, program, program.take((leaf) => valueFor(leaf, device)));
+    const leaves: Value[] = program.take((leaf) => valueFor(leaf, device), (numbers) => new Value(numbers));
+    const values = await execute(device, options.device, program, leaves);
     program.outputs.forEach((entry, i) => entry.setValue(values[i], device.name));
   }
   for (const t of tensors) {
     const value = t.valueOn(device.name);
-    if (value && value !== t.value) t.setValue(value, device.name);
+    if (value && value !== t.held) t.setValue(value, device.name);
   }
-  return tensors.map((t) => inPrecision(present(t.value), device));
+  return device;
+}
+
+function missingOn(device: Device, tensors: readonly Entry[]): Entry[] {
+  return [...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name));
+}
+
+/**
+ * Computes entries on a device, with the state that they start from, and reads them.
+ *
+ * @returns the values, float64 on the oracle and float32 elsewhere.
+ */
+export async function compute(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Values[]> {
+  const device = await settle(tensors, options);
+  const values = await device.read(tensors.map((t) => present(t.held)));
+  return values.map((value) => inPrecision(value, device));
 }
 
 /** Runs a program on the chosen device and reports it if debugging is on. */
@@ -40,8 +57,8 @@ export function execute(
   device: Device,
   choice: DeviceChoice | undefined,
   program: Program,
-  values: readonly Values[],
-): Promise<Values[]> {
+  values: readonly Value[],
+): Promise<Value[]> {
   const level = debugLevel();
   if (level === 0) return runOn(device, choice, program, values);
   return watched(level, { device, program, values }, (planned) => runOn(device, choice, planned, values));
@@ -57,11 +74,11 @@ function takeMoved(entry: Entry, device: string): boolean {
 }
 
 /** Returns the value that serves a device. */
-export function valueFor(leaf: Entry, device: Device): Values {
+export function valueFor(leaf: Entry, device: Device): Value {
   return present(movedFrom(leaf).valueOn(device.name));
 }
 
-function present(value: Values | null): Values {
+function present(value: Value | null): Value {
   if (value) return value;
   throw new Error(
     "realize: an input of a function under compile(), or of the step of scan(), has no value; read the results instead",

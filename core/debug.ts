@@ -1,10 +1,10 @@
 /** Reports computations on the console if `GPUGRAD_DEBUG` is set. */
 import type { Device } from "./device.ts";
-import type { Values } from "./entry.ts";
 import { bytesText, kernelText, millisecondsText, planText, timesText } from "./plan_text.ts";
 import type { Plan, Target } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
 import { environmentVariable, printDebug } from "./runtime.ts";
+import type { Value } from "./value.ts";
 
 const VARIABLE = "GPUGRAD_DEBUG";
 
@@ -26,7 +26,7 @@ export function debugLevel(): number {
 export interface Computation {
   readonly device: Device;
   readonly program: Program;
-  readonly values: readonly Values[];
+  readonly values: readonly Value[];
 }
 
 /** Plans whose summaries are remembered: a device keeps as many. */
@@ -45,12 +45,13 @@ const shown = new WeakMap<Device, Map<string, Shown>>();
 export async function watched(
   level: number,
   { device, program, values }: Computation,
-  run: (program: Pick<Program, "key" | "plan">) => Promise<Values[]>,
-): Promise<Values[]> {
+  run: (program: Pick<Program, "key" | "plan">) => Promise<Value[]>,
+): Promise<Value[]> {
   const { key } = program;
   const wanted = { describe: level >= 3 };
   let planning = 0;
   let planned: Plan | null = null;
+  const toSend = values.filter((value) => !value.arrayOn(device.name));
   const start = performance.now();
   const results = await run({
     key,
@@ -72,14 +73,15 @@ export async function watched(
   known.delete(key);
   known.set(key, { plan, level: Math.max(level, before?.level ?? 0) });
   if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
-  const bytesPerNumber = results[0]?.BYTES_PER_ELEMENT ?? Float32Array.BYTES_PER_ELEMENT;
-  const bytes = (arrays: readonly Values[]) =>
-    bytesText(bytesPerNumber * arrays.reduce((n, { length }) => n + length, 0));
+  const { BYTES_PER_ELEMENT } = device.record.arrays;
+  // What stays on the device is neither sent nor read.
+  const bytes = (arrays: readonly Value[]) =>
+    bytesText(BYTES_PER_ELEMENT * arrays.reduce((n, { host }) => n + (host?.length ?? 0), 0));
   const origin = planned ? `planned in ${millisecondsText(planning)} ms and compiled` : "compiled before";
   // One message, so that computations that overlap do not mix.
   printDebug([
     `gpugrad: ${device.name} took ${millisecondsText(whole)} ms for ${kernelsText(plan)}, ${origin}; ` +
-    `${bytes(values)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
+    `${bytes(toSend)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
     ...(isNews ? detailsOf(plan, level, device.target) : []),
   ].join("\n"));
   return results;

@@ -3,6 +3,8 @@ import type { Backend, CompiledPlan, Driver } from "./backends/backend.ts";
 import type { Values } from "./entry.ts";
 import type { Plan, Target } from "./plan/plan.ts";
 import type { Program } from "./program.ts";
+import { Residents } from "./residents.ts";
+import { Value } from "./value.ts";
 
 /**
  * The error of a call during which the device was lost: its driver was reset, its context was lost or it was destroyed. Values computed
@@ -33,6 +35,8 @@ export interface PassedOver {
 
 /** Bytes that a device's compiled plans may hold before the least recently used go. */
 const DEFAULT_CACHE_BYTES = 1 << 30;
+/** Bytes that values may take on a device before the least recently used move to the host. */
+const DEFAULT_VALUE_BYTES = 1 << 30;
 /** Compiled plans that a device keeps at most: each holds code besides its bytes. */
 const DEFAULT_CACHE_PLANS = 256;
 
@@ -60,11 +64,14 @@ export class Device {
   compiled = 0;
   /** Compiled plans hold at most this many bytes together; the least recently used go first. */
   cacheBytes = DEFAULT_CACHE_BYTES;
+  /** Values take at most this many bytes on it; the least recently used move to the host first. Values of host devices are on the host. */
+  valueBytes = DEFAULT_VALUE_BYTES;
   /** It keeps at most this many compiled plans. */
   cachePlans = DEFAULT_CACHE_PLANS;
   /** The devices that `useDevice("auto")` passed over for this one, and why; empty while `auto` has not taken it. */
   passedOver: readonly PassedOver[] = [];
   readonly #driver: Driver;
+  readonly #residents = new Residents();
   readonly #plans = new Map<string, CompiledPlan>();
   /** Runs under way: a plan is freed only between runs. */
   readonly #busy = new Map<CompiledPlan, number>();
@@ -112,8 +119,38 @@ export class Device {
     return { plans: this.#plans.size, bytes };
   }
 
+  /** The number of values that it holds in its own memory, and their bytes. */
+  get holds(): { values: number; bytes: number } {
+    return { values: this.#residents.count, bytes: this.#residents.bytes };
+  }
+
   /** Runs a program, whose plan is made and compiled on first use and kept under its key. */
-  async run(program: Pick<Program, "key" | "plan">, leaves: readonly Values[]): Promise<Values[]> {
+  run(program: Pick<Program, "key" | "plan">, leaves: readonly Values[]): Promise<Values[]> {
+    return this.#with(program, (compiled) => compiled.run(leaves));
+  }
+
+  /** Runs a program as {@link Device.run} does, where the values are. The results stay on the device if it has a memory of its own. */
+  async runHere(program: Pick<Program, "key" | "plan">, leaves: readonly Value[]): Promise<Value[]> {
+    const results = await this.#with(program, async (compiled) => {
+      if (compiled.runHere) return await compiled.runHere(leaves, this.#residents);
+      return (await compiled.run(await this.read(leaves))).map((values) => new Value(values));
+    });
+    await this.#residents.trim(this.valueBytes);
+    return results;
+  }
+
+  /** Copies values to the host. */
+  async read(values: readonly Value[]): Promise<Values[]> {
+    const losses = this.#losses;
+    try {
+      return await Promise.all(values.map((value) => value.read()));
+    } catch (error) {
+      this.#noteLoss(error, losses);
+      throw error;
+    }
+  }
+
+  async #with<T>(program: Pick<Program, "key" | "plan">, use: (compiled: CompiledPlan) => Promise<T>): Promise<T> {
     if (this.#lost) await (this.#restart ??= this.#startAnew());
     const losses = this.#losses;
     const { key } = program;
@@ -127,7 +164,7 @@ export class Device {
     this.#plans.set(key, compiled);
     this.#busy.set(compiled, (this.#busy.get(compiled) ?? 0) + 1);
     try {
-      return await compiled.run(leaves);
+      return await use(compiled);
     } catch (error) {
       // A plan that failed may be broken; the next call compiles again.
       if (this.#plans.get(key) === compiled) this.#plans.delete(key);

@@ -9,7 +9,7 @@ import type { Plan, Target } from "./plan/plan.ts";
 import { runtime } from "./runtime.ts";
 import { describe, Signature } from "./options.ts";
 import { type DeviceChoice, deviceName } from "./device_names.ts";
-import type { Values } from "./entry.ts";
+import type { Value } from "./value.ts";
 
 /** `auto` chooses a GPU if it is at least this many times faster than the host, which rules out software drivers and noise. */
 const WORTH_A_GPU = 2;
@@ -267,10 +267,10 @@ export function chosenDevice(choice?: DeviceChoice): Promise<Device> {
 export async function runOn(
   device: Device,
   choice: DeviceChoice | undefined,
-  ...plan: Parameters<Device["run"]>
-): Promise<Values[]> {
+  ...plan: Parameters<Device["runHere"]>
+): Promise<Value[]> {
   try {
-    return await device.run(...plan);
+    return await device.runHere(...plan);
   } catch (error) {
     if (error instanceof DeviceLostError && !(choice instanceof Device) && nameOf(choice) === "auto") {
       fastest = null;

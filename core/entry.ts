@@ -2,6 +2,7 @@
 import type { Attributes, Kernel } from "./kernel.ts";
 import { Lineage, Lineages } from "./lineage.ts";
 import { type Shape, sizeOf } from "./shape.ts";
+import { Value, type Values } from "./value.ts";
 
 /**
  * The type of a tensor's elements. All three are stored as floating-point numbers (float32 on devices, float64 on the oracle), so
@@ -10,8 +11,7 @@ import { type Shape, sizeOf } from "./shape.ts";
  */
 export type DType = "float" | "int" | "bool";
 
-/** How values are stored. */
-export type Values = Float32Array | Float64Array;
+export type { Values } from "./value.ts";
 
 /** The part of an op that the tape and the compiler need; see `op.ts` for the rest. */
 export interface TapeOp {
@@ -74,7 +74,7 @@ export interface Output {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Default `null`: not computed. */
-  readonly value?: Values | null;
+  readonly value?: Values | Value | null;
   /** Default false. */
   readonly requiresGrad?: boolean;
   /** Default `requiresGrad`. */
@@ -110,17 +110,16 @@ export class Entry {
   isState = false;
   /** Once it was computed on the way to a result: how often it was passed over as state since. */
   passedOver: number | null = null;
-  /** The value, `null` before it is computed. Read it with `data()`. */
-  value: Values | null;
   /** The device that computed the value; `null` for a leaf, whose value holds on every device. */
   computedOn: string | null = null;
+  #value: Value | null;
   #inputs: readonly this[];
   /** `null` until it becomes the past; "forgotten" once it has no inputs left. */
   #past: Past<this> | "forgotten" | null = null;
   /** The lineages of entries of the past that are made of this. */
   #lineages: Lineages | null = null;
   /** Values that other devices computed. */
-  #elsewhere: Map<string, Values> | null = null;
+  #elsewhere: Map<string, Value> | null = null;
 
   constructor(op: TapeOp, inputs: readonly Entry[], attributes: Attributes, output: Output) {
     const { shape, dtype, value = null, requiresGrad = false, tracked = requiresGrad } = output;
@@ -130,9 +129,19 @@ export class Entry {
     this.shape = shape;
     this.dtype = dtype;
     this.size = sizeOf(shape);
-    this.value = value;
+    this.#value = value === null || value instanceof Value ? value : new Value(value);
     this.requiresGrad = requiresGrad;
     this.tracked = tracked;
+  }
+
+  /** The value, if the host has it: `null` before it is computed, and while it is only on a device. Read it with `data()`. */
+  get value(): Values | null {
+    return this.#value?.host ?? null;
+  }
+
+  /** The value, wherever it is; `null` before it is computed, and if it was lost with its device. */
+  get held(): Value | null {
+    return this.#value?.isLost ? null : this.#value;
   }
 
   /**
@@ -182,7 +191,7 @@ export class Entry {
    */
   standIn(op: TapeOp, consumers: Iterable<Entry>): void {
     const lineage = (this.#past as Past<this>).lineage.deref()!;
-    const { shape, dtype, value, tracked } = this;
+    const { shape, dtype, held: value, tracked } = this;
     // Of the same class: if the entry is a tensor, programs may reach the copy as the input of another tensor.
     const copy = new (this.constructor as typeof Entry)(op, [this], {}, { shape, dtype, value, tracked }) as this;
     // On the tape it comes right after the entry.
@@ -203,17 +212,18 @@ export class Entry {
   }
 
   /** Returns the value that serves a device; `null` if the device has to compute it. */
-  valueOn(device: string): Values | null {
-    if (this.computedOn === null || this.computedOn === device || this.#past !== null) return this.value;
-    return this.#elsewhere?.get(device) ?? null;
+  valueOn(device: string): Value | null {
+    if (this.computedOn === null || this.computedOn === device || this.#past !== null) return this.held;
+    const value = this.#elsewhere?.get(device);
+    return value && !value.isLost ? value : null;
   }
 
   /** Makes a value that a device computed the current one, and keeps that of another device. */
-  setValue(value: Values, device: string | null): void {
-    if (this.value !== null && this.computedOn !== null && this.computedOn !== device) {
-      (this.#elsewhere ??= new Map()).set(this.computedOn, this.value);
+  setValue(value: Value, device: string | null): void {
+    if (this.#value !== null && this.computedOn !== null && this.computedOn !== device) {
+      (this.#elsewhere ??= new Map()).set(this.computedOn, this.#value);
     }
-    this.value = value;
+    this.#value = value;
     this.computedOn = device;
   }
 }

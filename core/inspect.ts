@@ -1,7 +1,9 @@
 /** Shows the tape, the plan and the kernels behind a tensor, and how long they take. */
 import { valueFor } from "./compute.ts";
+import type { Device } from "./device.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
+import type { Values } from "./entry.ts";
 import { boolean, type Declared, Signature } from "./options.ts";
 import { type LoopStep, type Plan, sizeOfSource, type Source, type Step, type Target } from "./plan/plan.ts";
 import {
@@ -19,6 +21,7 @@ import { Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
 import { formatShape, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
+import { Value } from "./value.ts";
 
 /** Options of {@link inspect}. */
 export interface InspectOptions extends RealizeOptions {
@@ -142,7 +145,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const device = await chosenDevice(options?.device);
   const program = new Program(wanted);
   const plan = program.plan(device.target, { describe: true });
-  const profiled = options?.time ? await profile(device, plan, program.take((leaf) => valueFor(leaf, device))) : null;
+  const profiled = options?.time ? await profile(device, plan, await leavesOf(program, device)) : null;
   const { steps, loops } = inspected(plan, { profiled, target: device.target });
   const time = profiled && planTime(plan, profiled);
   const tape = tapeText(program);
@@ -158,6 +161,11 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
       `tape\n${tape}\n\nplan for ${device.name}, results ${results}\n${text}\n\n` +
       kernelTexts({ steps, loops }).join("\n\n"),
   };
+}
+
+/** The arguments of a plan, on the host. */
+function leavesOf(program: Program<Tensor>, device: Device): Promise<Values[]> {
+  return device.read(program.take((leaf) => valueFor(leaf, device), (numbers) => new Value(numbers)));
 }
 
 /** The kernels and loops of a plan. */

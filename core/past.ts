@@ -37,18 +37,33 @@ export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]):
   for (const entry of entries) for (const input of entry.inputs) recent.get(input)?.consumers.add(entry);
 }
 
-/** Turns values that are old enough into the past. This depends only on the order of the program, never on the garbage collector. */
-export function releasePast(): void {
+/**
+ * Turns values that are old enough into the past. This depends only on the order of the program, never on the garbage collector. A value
+ * that only a device has is first copied to the host, since it could no longer be computed again if the device were lost.
+ */
+export async function releasePast(): Promise<void> {
+  const age = ({ computation }: Start) => computationsBegun() - computation;
+  const copies: Promise<unknown>[] = [];
   for (const start of recent.values()) {
-    if (start.computation + RECENT > computationsBegun()) return;
+    if (age(start) < RECENT / 2) break;
+    const { held } = start.entry;
+    if (!held || held.host) continue;
+    // It is copied in good time, so that nobody has to wait for it. If that fails, it is lost and will be computed again.
+    const copy = held.read().catch(() => {});
+    if (age(start) >= RECENT) copies.push(copy);
+  }
+  if (copies.length > 0) await Promise.all(copies);
+  for (const start of recent.values()) {
+    if (age(start) < RECENT) return;
     recent.delete(start.entry);
     release(start);
   }
 }
 
 function release({ entry, consumers }: Start): void {
-  if (entry.value === null) entry.value = movedFrom(entry).value;
-  if (entry.value === null) return;
+  const value = entry.held ?? movedFrom(entry).held;
+  if (value === null) return;
+  if (value !== entry.held) entry.setValue(value, entry.computedOn);
   if (entry.op.vjp === null && !hasRule(entry.op, 0)) {
     // No gradient passes, so none can be requested.
     entry.forget();
@@ -62,7 +77,7 @@ function release({ entry, consumers }: Start): void {
 export function movedFrom(entry: Entry): Entry {
   for (let t = entry;; t = t.inputs[0]) {
     const { kernel } = t.op;
-    if (t.value !== null || kernel.kind !== "movement" || !kernel.identity || t.inputs.length === 0) return t;
+    if (t.held !== null || kernel.kind !== "movement" || !kernel.identity || t.inputs.length === 0) return t;
   }
 }
 

@@ -40,7 +40,7 @@ export function profile(device: Device, plan: Plan, leaves: readonly Values[]): 
     // A result that is a leaf is as the host has it.
     const computed = results[plan.results.findIndex(({ from }) => from === "step" || from === "loop")];
     const bytesPerNumber = computed?.BYTES_PER_ELEMENT ?? Float32Array.BYTES_PER_ELEMENT;
-    const kernels = compiled.profile?.(leaves).map((ms) => ({ milliseconds: ms })) ??
+    const kernels = (await compiled.profile?.(leaves))?.map((ms) => ({ milliseconds: ms })) ??
       await oneByOne(device, plan, leaves);
     return { milliseconds, bytesPerNumber, kernels };
   });

@@ -1,5 +1,5 @@
 /** The step between tensors and a plan: the entries a computation starts from, those it computes and its key. */
-import { Entry, leafOp, type Values } from "./entry.ts";
+import { Entry, leafOp } from "./entry.ts";
 import { movedFrom } from "./past.ts";
 import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
 import { dependenciesOf, resultNumber, type Structure } from "./loop.ts";
@@ -71,11 +71,15 @@ export class Program<T extends Entry = Entry> {
     return makePlan(this.outputs, [...this.leaves, array], target, { numbers: { array, slots }, describe });
   }
 
-  /** Returns the arguments of its plan: the values of the leaves and, if numbers are arguments, one more array with them. */
-  take(valueOf: (leaf: T) => Values): Values[] {
+  /**
+   * Returns the arguments of its plan: the values of the leaves and, if numbers are arguments, one more array with them.
+   *
+   * @param numbersAs how that array is passed.
+   */
+  take<V>(valueOf: (leaf: T) => V, numbersAs: (numbers: Float64Array) => V): V[] {
     const { structure: { numbers }, changing } = this.#name();
     const values = this.leaves.map(valueOf);
-    if (changing.length > 0) values.push(Float64Array.from(changing, (i) => numbers[i]));
+    if (changing.length > 0) values.push(numbersAs(Float64Array.from(changing, (i) => numbers[i])));
     return values;
   }
 

@@ -1,5 +1,5 @@
 /** Computing several tensors at once, and functions that are recorded once. */
-import { compute, execute, valueFor } from "./compute.ts";
+import { execute, settle, valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { leafOp } from "./entry.ts";
@@ -25,7 +25,8 @@ function tensorsIn(path: string, value: unknown): Tensor[] {
 }
 
 /**
- * Computes several tensors in one plan, so that shared entries are computed once. The tensors keep their values.
+ * Computes several tensors in one plan, so that shared entries are computed once. The tensors keep their values, which stay on the device
+ * until they are read.
  *
  * @param tensors an array of the tensors to compute, or of arrays and plain objects of them, such as the parameters of a network; entries
  * that already have a value cost nothing, and numbers in objects are passed over.
@@ -47,7 +48,7 @@ export async function realize(tensors: readonly object[], options?: RealizeOptio
   if (tensors instanceof Tensor) throw realizeCall.unwrapped(arguments, 0, "an array of tensors");
   realizeCall.check(arguments);
   if (!Array.isArray(tensors)) throw realizeCall.wrong("tensors", "an array of tensors", tensors);
-  await compute(tensorsIn("tensors", tensors), options);
+  await settle(tensorsIn("tensors", tensors), options);
 }
 
 /** A function of tensors that {@link compile} has recorded. */
@@ -89,7 +90,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
   return async (...inputs) => {
     tensorsOrThrow(compileCall, "arguments", inputs);
     const device = await chosenDevice(options.device);
-    await compute(inputs, { device });
+    await settle(inputs, { device });
     const signature = `${device.name};${inputs.map((t) => `${t.dtype}${t.shape.join("x")}`).join(";")}`;
     let recording = recordings.get(signature);
     if (!recording) recordings.set(signature, recording = recordCall(fn, inputs, device.name));
@@ -100,6 +101,8 @@ export function compile<R extends Tensor | readonly Tensor[]>(
       program,
       program.leaves.map((leaf, i) => valueFor(inputOf[i] < 0 ? leaf : inputs[inputOf[i]], device)),
     );
+    // No tape leads to the results, so they could not be computed again if the device were lost.
+    await device.read(values);
     const results = program.outputs.map(({ shape, dtype }, i) =>
       new Tensor(leafOp, [], {}, { shape, dtype, value: values[i] })
     );

@@ -26,7 +26,7 @@ const toArrayCall = new Signature("toArray(options)", realizeOptions);
 
 /**
  * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. Made by
- * {@link tensor} and by ops, never by hand. Its value is a host array, so the garbage collector frees tensors.
+ * {@link tensor} and by ops, never by hand. Its value is on the host or on a device; the garbage collector frees both.
  *
  * @example
  * ```ts

@@ -119,12 +119,16 @@ export async function detect(
   const scores = softmax(logits, 1);
   const boxes = defaultBoxes.decode(locations);
   const { device } = options;
-  await realize([scores, boxes], device === undefined ? {} : { device });
+  const on = device === undefined ? {} : { device };
+  await realize([scores, boxes], on);
+  const [allScores, allBoxes] = await Promise.all(
+    [scores, boxes].map((t) => t.data({ ...on, copy: false })),
+  ) as Values[];
   const [batch, classes] = logits.shape;
   return Array.from({ length: batch }, (_, image) => {
     const predicted = {
-      scores: scores.value!.subarray(image * classes * count, (image + 1) * classes * count),
-      boxes: boxes.value!.subarray(4 * image * count, 4 * (image + 1) * count),
+      scores: allScores.subarray(image * classes * count, (image + 1) * classes * count),
+      boxes: allBoxes.subarray(4 * image * count, 4 * (image + 1) * count),
       count,
     };
     for (const [name, values] of [["logits", predicted.scores], ["locations", predicted.boxes]] as const) {

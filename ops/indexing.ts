@@ -1,18 +1,17 @@
 /** Reading and writing at positions that are values of a tensor. */
-import { constant } from "../core/affine.ts";
-import { leafOp, opOf, type VjpContext } from "../core/op.ts";
+import { leafOp, type Op, opOf, type VjpContext } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
 import { whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
-import { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { add } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
-import { equal, notEqual } from "./comparison.ts";
+import { equal } from "./comparison.ts";
 import { arange, asIndices, asTensor, checkCountable, type TensorLike, zeros } from "./creation.ts";
 import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
 import { broadcastTo, reshape, unsqueeze } from "./movement.ts";
-import { sum } from "./reduce.ts";
-import { where } from "./selection.ts";
+import { occursAt, sumAt } from "./scattering.ts";
+import { gatherKernel } from "./searching.ts";
 
 /** The leaf of which a tensor of indices shows all elements: through reshapes and broadcasts, not through slices. */
 function shownLeaf(indices: Tensor): Tensor | null {
@@ -59,13 +58,27 @@ export function checkIndices(
 /** The axis of the first input that indices count along. */
 type AxisAttribute = { readonly axis: number };
 
+/** Whether there is an index of each place along an axis. */
+const occursOp: Op<AxisAttribute & { readonly length: number }> = {
+  name: "occurs",
+  infer: ([indices], { axis, length }) => ({ shape: indices.shape.with(axis, length), dtype: "bool" }),
+  kernel: {
+    kind: "lowered",
+    lower: ([indices], { axis, length }) => occursAt(indices, { shape: indices.shape.with(axis, length), axis }),
+  },
+  vjp: null,
+};
+
+type Gathered = Pick<VjpContext<AxisAttribute>, "inputs" | "attributes">;
+
 /** Adds updates where a gather read its elements. If `x` was broadcast, each copy gets a separate sum, and the walk adds them up. */
-function ungather(
-  updates: TensorLike,
-  { inputs: [x, indices], attributes: { axis } }: Pick<VjpContext<AxisAttribute>, "inputs" | "attributes">,
-): Tensor {
-  const shape = indices.shape.map((n, a) => (a === axis ? x.shape[a] : n));
-  return scatterAdd(zeros(shape), indices, updates, axis);
+function ungather(updates: Tensor, { inputs: [x, indices], attributes: { axis } }: Gathered): Tensor {
+  return scatterAdd(zeros(indices.shape.with(axis, x.shape[axis])), indices, updates, axis);
+}
+
+/** Whether each element of `x` was read. */
+function wasRead(x: Tensor, indices: Tensor, axis: number): Tensor {
+  return record(occursOp, [indices], { axis, length: x.shape[axis] });
 }
 
 /**
@@ -104,15 +117,9 @@ export const gather: OpFunction<(x: TensorLike, indices: TensorLike, axis: numbe
         checkIndices("gather", indices, x.shape[axis]);
         return { shape: indices.shape, dtype: x.dtype };
       },
-      kernel: {
-        kind: "gather",
-        position: (out) => [...out],
-        source: (out, position, { axis }, source) =>
-          out.map((i, a) => (a === axis ? position : source[a] === 1 ? constant(0) : i)),
-        axis: ({ axis }) => axis,
-      },
+      kernel: gatherKernel,
       vjp: [(context) => ungather(context.cotangent, context), null],
-      selects: [(context) => notEqual(ungather(1, context), 0), null],
+      selects: [({ inputs: [x, indices], attributes: { axis } }) => wasRead(x, indices, axis), null],
       requires: "its indices must lie within the axis",
       domain: (draw) => {
         const shape = draw.shape({ minRank: 1, minAxis: 1 });
@@ -134,15 +141,15 @@ export const gather: OpFunction<(x: TensorLike, indices: TensorLike, axis: numbe
       },
   );
 
+/** Indices as those of a gather, with which all that lies beside the axis is read. */
+function alongAxis(indices: Tensor, rank: number, axis: number): Tensor {
+  return reshape(indices, Array.from({ length: rank }, (_, a) => (a === axis ? indices.size : 1)));
+}
+
 /** Adds updates where a take read its elements. */
-function untake(
-  updates: TensorLike,
-  { inputs: [x, indices], attributes: { axis } }: Pick<VjpContext<AxisAttribute>, "inputs" | "attributes">,
-): Tensor {
-  const flat = x.shape.with(axis, indices.size);
-  const own = reshape(indices, x.shape.map((_, a) => (a === axis ? indices.size : 1)));
-  const amounts = updates instanceof Tensor ? reshape(updates, flat) : updates;
-  return scatterAdd(zeros(x.shape), broadcastTo(own, flat), amounts, axis);
+function untake(updates: Tensor, { inputs: [x, indices], attributes: { axis } }: Gathered): Tensor {
+  const amounts = reshape(updates, x.shape.with(axis, indices.size));
+  return scatterAdd(zeros(x.shape), alongAxis(indices, x.shape.length, axis), amounts, axis);
 }
 
 /**
@@ -183,7 +190,10 @@ export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number
         axis: ({ axis }) => axis,
       },
       vjp: [(context) => untake(context.cotangent, context), null],
-      selects: [(context) => notEqual(untake(1, context), 0), null],
+      selects: [
+        ({ inputs: [x, indices], attributes: { axis } }) => wasRead(x, alongAxis(indices, x.shape.length, axis), axis),
+        null,
+      ],
       requires: "its indices must lie within the axis",
       domain: (draw) => {
         const shape = draw.shape({ minRank: 1, minAxis: 1 });
@@ -207,12 +217,12 @@ export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number
   );
 
 /**
- * Adds updates to a copy of a base at given indices along an axis, like PyTorch's `scatter_add`; updates at the same index add up. Each
- * element looks through all updates of its row, so the cost is their product.
+ * Adds updates to a copy of a base at given indices along an axis, like PyTorch's `scatter_add`; updates at the same index add up. If there are
+ * many, the indices are sorted first.
  *
  * @param base float or int.
- * @param indices `int`, of the rank of the base, with its sizes outside of the axis.
- * @param updates broadcast to the shape of the indices.
+ * @param indices `int`, of the rank of the base, with its sizes outside of the axis, or 1 where the same indices serve all.
+ * @param updates broadcast to the shape of the base, but for the axis, which has the length of the indices.
  * @param axis the axis that indices count along.
  * @returns the shape of the base.
  * @throws if the shapes do not fit, or a known index is out of range; at one that the device computes, nothing is added.
@@ -234,20 +244,19 @@ export const scatterAdd: OpFunction<
     name: "scatterAdd",
     infer: ([base, indices, updates], { axis }) => {
       const fits = base.shape.length === indices.shape.length &&
-        base.shape.every((n, a) => a === axis || n === indices.shape[a]);
+        base.shape.every((n, a) => a === axis || n === indices.shape[a] || indices.shape[a] === 1);
       if (!fits) {
         throw new Error(
-          `scatterAdd: expected indices of the base's rank, with its sizes outside of axis ${axis}, got ${
+          `scatterAdd: expected indices of the base's rank, with its sizes outside of axis ${axis}, or 1, got ${
             formatShape(indices.shape)
           } for a base of shape ${formatShape(base.shape)}`,
         );
       }
-      const common = broadcastShapes([updates.shape, indices.shape]);
-      if (!common || !sameShape(common, indices.shape)) {
+      const all = base.shape.with(axis, indices.shape[axis]);
+      const common = broadcastShapes([updates.shape, all]);
+      if (!common || !sameShape(common, all)) {
         throw new Error(
-          `scatterAdd: expected updates that broadcast to the indices' shape ${formatShape(indices.shape)}, got ${
-            formatShape(updates.shape)
-          }`,
+          `scatterAdd: expected updates that broadcast to shape ${formatShape(all)}, got ${formatShape(updates.shape)}`,
         );
       }
       checkIndices("scatterAdd", indices, base.shape[axis]);
@@ -255,19 +264,18 @@ export const scatterAdd: OpFunction<
     },
     kernel: {
       kind: "lowered",
-      // Kernels cannot write to arbitrary places, so each element looks for its updates.
       lower: ([base, indices, updates], { axis }) => {
-        const own = base.shape.map((n, a) => (a === axis ? n : 1));
-        const position = unsqueeze(reshape(arange(base.shape[axis]), own), axis + 1);
-        const meant = equal(unsqueeze(indices, axis), position);
-        const amount = unsqueeze(broadcastTo(updates, indices.shape), axis);
-        return add(base, sum(where(meant, amount, 0), axis + 1));
+        const { shape } = base;
+        return add(base, sumAt(indices, broadcastTo(updates, shape.with(axis, indices.shape[axis])), { shape, axis }));
       },
     },
     vjp: [
       ({ cotangent }) => cotangent,
       null,
-      ({ cotangent, inputs: [, indices], attributes: { axis } }) => gather(cotangent, indices, axis),
+      ({ cotangent, inputs: [, indices], attributes: { axis } }) => {
+        if (indices.size === indices.shape[axis]) return take(cotangent, reshape(indices, [indices.size]), axis);
+        return gather(cotangent, broadcastTo(indices, cotangent.shape.with(axis, indices.shape[axis])), axis);
+      },
     ],
     domain: (draw) => {
       const shape = draw.shape({ minRank: 1, minAxis: 1 });

@@ -8,10 +8,9 @@ import type { Tensor } from "../core/tensor.ts";
 import { add, mul, sub } from "./arithmetic.ts";
 import { equal, greaterEqual, less, lessEqual, logicalAnd, logicalNot, logicalOr, notEqual } from "./comparison.ts";
 import { arange, zeros } from "./creation.ts";
-import { gather } from "./indexing.ts";
 import { broadcastTo, reshape, slice, squeeze, unsqueeze } from "./movement.ts";
 import { max, min, sum } from "./reduce.ts";
-import { firstUnmet, knownPlaces, type SearchRange } from "./searching.ts";
+import { firstUnmet, knownPlaces, readAt, type SearchRange } from "./searching.ts";
 import { maximum, minimum, where } from "./selection.ts";
 
 /** Elements along the last axis, sorted, and the places that they had. */
@@ -36,11 +35,6 @@ function comesFirst(a: Tensor, b: Tensor, { descending, hasNaN }: Order): Tensor
   if (!hasNaN) return ordered;
   const largest = descending ? a : b;
   return logicalOr(ordered, notEqual(largest, largest));
-}
-
-/** Gathers along the last axis at known places; x has length 1 wherever it is to be repeated. */
-function at(x: Tensor, places: Tensor): Tensor {
-  return gather(x, knownPlaces(places, x.shape[x.shape.length - 1]), x.shape.length - 1);
 }
 
 /** 0, 1, ... along an axis of a rank, times a step. */
@@ -74,7 +68,7 @@ interface Pairs extends Order {
 function takenFromFirst({ keys, length, ...order }: Pairs, counts: Tensor, range: SearchRange): Tensor {
   // If these many are of the first run, the last one of the second is here.
   const last = sub(add(unsqueeze(counts, -1), length - 1), arange(2 * length));
-  return firstUnmet(comesFirst(keys, at(keys, last), order), range);
+  return firstUnmet(comesFirst(keys, readAt(keys, last), order), range);
 }
 
 /** One count in so many is searched among all, and those between two of them among few: 2^3 - 1 at most. */
@@ -127,14 +121,14 @@ function merge({ keys, places, length, ...order }: Runs, keep: number): Runs {
   const sides = reshape(keys, [rows, pairs, 1, both]);
   const fromA = splits({ keys: sides, length, ...order }, 1, kept);
   const fromB = sub(arange(kept), fromA);
-  const next = (place: Tensor) => at(squeeze(sides, 2), place);
+  const next = (place: Tensor) => readAt(squeeze(sides, 2), place);
   const nextB = add(fromB, length);
   const isA = logicalOr(
     greaterEqual(fromB, length),
     logicalAnd(less(fromA, length), comesFirst(next(fromA), next(minimum(nextB, both - 1)), order)),
   );
   const source = reshape(add(where(isA, fromA, nextB), counting(pairs, 1, 3, both)), [rows, pairs * kept]);
-  return { keys: at(keys, source), places: at(places, source), length: kept, ...order };
+  return { keys: readAt(keys, source), places: readAt(places, source), length: kept, ...order };
 }
 
 /** Pads the last axis. No branch: elements of the padding read one that there is. */
@@ -142,7 +136,7 @@ function padTo(x: Tensor, length: number, fill: number): Tensor {
   const [rows, n] = x.shape;
   if (n === length) return x;
   const place = arange(length);
-  return where(less(place, n), at(x, broadcastTo(minimum(place, n - 1), [rows, length])), fill);
+  return where(less(place, n), readAt(x, broadcastTo(minimum(place, n - 1), [rows, length])), fill);
 }
 
 /** What comes after all numbers: equal to the last ones at most. */
@@ -161,7 +155,7 @@ function sortRows(x: Tensor, descending: boolean, keep: number): Sorted {
   const filled = padTo(x, runs * length, lastKey(order));
   const first = orderOfShort(reshape(filled, [rows, runs, length]), order);
   const source = reshape(add(first, counting(runs, 1, 3, length)), [rows, runs * length]);
-  let all: Runs = { keys: at(filled, source), places: source, length, ...order };
+  let all: Runs = { keys: readAt(filled, source), places: source, length, ...order };
   for (let i = 0; i < doublings; i++) all = merge(all, keep);
   const front = (y: Tensor) => slice(y, [null, [0, keep]]);
   return { keys: front(all.keys), places: front(all.places) };
@@ -177,7 +171,9 @@ const SMALL_BLOCK = 4;
 function firstOfRows(x: Tensor, descending: boolean, keep: number): Sorted {
   const [rows, n] = x.shape;
   const size = Math.floor(Math.sqrt(n / Math.max(1, keep)));
-  if (size < SMALL_BLOCK || keep === 0) return sortRows(x, descending, keep);
+  // NaN, the last of them, would hide numbers from their minimum.
+  const hidden = !descending && x.dtype === "float";
+  if (size < SMALL_BLOCK || keep === 0 || hidden) return sortRows(x, descending, keep);
   const blocks = Math.ceil(n / size);
   const fill = lastKey({ descending, hasNaN: x.dtype === "float" });
   const filled = reshape(padTo(x, blocks * size, fill), [rows, blocks, size]);
@@ -185,8 +181,8 @@ function firstOfRows(x: Tensor, descending: boolean, keep: number): Sorted {
   // In the order of their indices, by which equals are ordered.
   const inOrder = sortRows(chosen.places, false, keep).keys;
   const candidates = reshape(add(mul(unsqueeze(inOrder, 2), size), arange(size)), [rows, keep * size]);
-  const { keys, places } = firstOfRows(at(reshape(filled, [rows, blocks * size]), candidates), descending, keep);
-  return { keys, places: at(candidates, places) };
+  const { keys, places } = firstOfRows(readAt(reshape(filled, [rows, blocks * size]), candidates), descending, keep);
+  return { keys, places: readAt(candidates, places) };
 }
 
 /** Rows of a tensor along its last axis. */

@@ -692,3 +692,13 @@ export const stack: CompositeFunction<(tensors: readonly TensorLike[], axis?: nu
         return concat(given.map((t) => unsqueeze(t, at)), at);
       },
   );
+
+/** A tensor with an axis moved to the end, and the way back. */
+export function lastAxis(x: Tensor, axis: number): { moved: Tensor; back: (y: Tensor) => Tensor } {
+  const rank = x.shape.length;
+  if (axis === rank - 1) return { moved: x, back: (y) => y };
+  const order = [...Array(rank).keys()].filter((a) => a !== axis);
+  order.push(axis);
+  const inverse = order.map((_, a) => order.indexOf(a));
+  return { moved: transpose(x, order), back: (y) => transpose(y, inverse) };
+}

@@ -10,7 +10,7 @@ import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts
 import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
 import { gather } from "./indexing.ts";
 import { placeAmong, SHORT_RUN, type Sorted, sorted } from "./merging.ts";
-import { broadcastTo, pad, reshape, slice, squeeze, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, lastAxis, pad, reshape, slice, squeeze, unsqueeze } from "./movement.ts";
 import { isTaken, type Taken, unpick } from "./picking.ts";
 import { argmax, sum } from "./reduce.ts";
 import { where } from "./selection.ts";
@@ -66,16 +66,6 @@ type Placed = readonly [key: Tensor, place: Tensor];
 function precedes([a, i]: Placed, [b, j]: Placed, descending: boolean): Tensor {
   const better = descending ? greater(a, b) : less(a, b);
   return logicalOr(better, logicalAnd(equal(a, b), less(i, j)));
-}
-
-/** A tensor with an axis moved to the end, and the way back. */
-function lastAxis(x: Tensor, axis: number): { moved: Tensor; back: (y: Tensor) => Tensor } {
-  const rank = x.shape.length;
-  if (axis === rank - 1) return { moved: x, back: (y) => y };
-  const order = [...Array(rank).keys()].filter((a) => a !== axis);
-  order.push(axis);
-  const inverse = order.map((_, a) => order.indexOf(a));
-  return { moved: transpose(x, order), back: (y) => transpose(y, inverse) };
 }
 
 function count(condition: Tensor, axis: number): Tensor {

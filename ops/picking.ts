@@ -4,8 +4,7 @@ import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { less } from "./comparison.ts";
 import { zeros } from "./creation.ts";
-import { gather } from "./indexing.ts";
-import { placesOn } from "./searching.ts";
+import { placesOn, readAt } from "./searching.ts";
 import { where } from "./selection.ts";
 
 type AxisAttribute = { readonly axis: number };
@@ -16,7 +15,7 @@ const wasTaken = (to: Tensor, taken: number) => less(to, taken);
 const pickOp: Op<AxisAttribute> = {
   name: "pick",
   infer: ([x, from]) => ({ shape: from.shape, dtype: x.dtype }),
-  kernel: { kind: "lowered", lower: ([x, from], { axis }) => gather(x, placesOn(from, x.shape[axis]), axis) },
+  kernel: { kind: "lowered", lower: ([x, from], { axis }) => readAt(x, placesOn(from, x.shape[axis]), axis) },
   vjp: [
     ({ cotangent, inputs: [, from, to], attributes }) => record(unpickOp, [cotangent, to, from], attributes),
     null,
@@ -34,8 +33,8 @@ const unpickOp: Op<AxisAttribute> = {
     kind: "lowered",
     lower: ([x, to], { axis }) => {
       const taken = x.shape[axis];
-      if (taken === to.shape[axis]) return gather(x, placesOn(to, taken), axis);
-      return taken === 0 ? zeros(to.shape) : where(wasTaken(to, taken), gather(x, placesOn(to, taken), axis), 0);
+      if (taken === to.shape[axis]) return readAt(x, placesOn(to, taken), axis);
+      return taken === 0 ? zeros(to.shape) : where(wasTaken(to, taken), readAt(x, placesOn(to, taken), axis), 0);
     },
   },
   vjp: [

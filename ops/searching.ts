@@ -1,8 +1,18 @@
 /** Binary search in kernels, and places that are known to lie on an axis. */
-import type { Op } from "../core/op.ts";
+import { constant } from "../core/affine.ts";
+import type { GatherKernel, Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { full } from "./creation.ts";
+
+/** Reads along an axis at positions of the shape of the result. */
+export const gatherKernel: GatherKernel<{ readonly axis: number }> = {
+  kind: "gather",
+  position: (out) => [...out],
+  source: (out, position, { axis }, source) =>
+    out.map((i, a) => (a === axis ? position : source[a] === 1 ? constant(0) : i)),
+  axis: ({ axis }) => axis,
+};
 
 const searchOp: Op<{ readonly axis: number; readonly most: number }> = {
   name: "search",
@@ -55,4 +65,16 @@ export function placesOn(x: Tensor, length: number): Tensor {
 /** Places that lie on an axis of this length by the way in which they are computed. */
 export function knownPlaces(x: Tensor, length: number): Tensor {
   return record(placeOp, [x], { length, known: true });
+}
+
+const readOp: Op<{ readonly axis: number }> = {
+  name: "read",
+  infer: ([x, places]) => ({ shape: places.shape, dtype: x.dtype }),
+  kernel: gatherKernel,
+  vjp: null,
+};
+
+/** The elements at known places along an axis, default the last; x has length 1 wherever it is to be repeated. No derivative. */
+export function readAt(x: Tensor, places: Tensor, axis: number = x.shape.length - 1): Tensor {
+  return record(readOp, [x, knownPlaces(places, x.shape[axis])], { axis });
 }

@@ -74,7 +74,7 @@ export async function readInputs(
 
 /** The values of a tensor, computed on the oracle if it has none yet. */
 async function valuesOf(t: Tensor): Promise<ArrayLike<number>> {
-  if (t.value) return t.value;
+  if (t.held) return await t.held.read();
   return await t.data({ device: await chosenDevice("float64") });
 }
 

@@ -173,7 +173,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
 
 async function valuesOn(device: string, y: Tensor): Promise<Float32Array> {
   await realize([y], { device });
-  return Float32Array.from(y.value!);
+  return Float32Array.from(await y.held!.read());
 }
 
 /** Computes a special case on a device. */

@@ -2,6 +2,8 @@
 import type { Plan, Target } from "../plan/plan.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Values } from "../entry.ts";
+import type { Residents } from "../residents.ts";
+import type { Value } from "../value.ts";
 
 /** How a backend computes, which decides how exact its results are. */
 export type Accuracy =
@@ -54,8 +56,10 @@ export interface CompiledPlan {
   readonly bytes: number;
   /** Computes the results, in new arrays. */
   run(leaves: readonly Values[]): Promise<Values[]>;
+  /** Computes the results where the values are, and notes what the device then holds; absent if it has no memory of its own. */
+  runHere?(leaves: readonly Value[], residents: Residents): Promise<Value[]>;
   /** Runs its kernels one after the other and returns the milliseconds of each, and of each loop after them; absent if they only run together. */
-  profile?(leaves: readonly Values[]): number[];
+  profile?(leaves: readonly Values[]): number[] | Promise<number[]>;
   /** Frees all its memory. */
   dispose(): void | Promise<void>;
 }

@@ -6,6 +6,7 @@ import { importGpuJs } from "../runtime.ts";
 export interface GpuModule {
   GPU: new (settings: { mode: string }) => Gpu;
   WebGPUContext: { acquire(): Promise<unknown> };
+  WebGPUBufferResult: new (settings: Record<"buffer" | "output" | "context" | "kernel", unknown>) => { delete(): void };
   input(values: Float32Array, size: number[]): unknown;
 }
 export interface Gpu {

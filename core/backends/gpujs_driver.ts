@@ -1,8 +1,10 @@
 /** Executes plans with gpu.js. */
 import type { Plan } from "../plan/plan.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
-import { type GpuModule, loadGpuJs, type Pipeline } from "./gpujs.ts";
-import { GpuJsPlan, isItself, type Session } from "./gpujs_plan.ts";
+import { type GpuModule, loadGpuJs } from "./gpujs.ts";
+import { GpuJsChain } from "./gpujs_chain.ts";
+import { GpuJsPlan } from "./gpujs_plan.ts";
+import { isItself, type Ran, type Session } from "./gpujs_session.ts";
 import { Workers } from "./gpujs_workers.ts";
 import type { Opener } from "./platform.ts";
 import { Turns } from "./turns.ts";
@@ -42,7 +44,7 @@ class GpuJsDriver implements Driver {
     };
   }
 
-  get #last(): Pipeline | null {
+  get #last(): Ran | null {
     return this.#session.last;
   }
 
@@ -64,8 +66,9 @@ class GpuJsDriver implements Driver {
   }
 
   compile(plan: Plan): CompiledPlan {
-    this.#session.platform.check(plan);
-    return new GpuJsPlan(plan, this.#session);
+    const { platform } = this.#session;
+    platform.check(plan);
+    return platform.memory ? new GpuJsChain(plan, this.#session, platform.memory) : new GpuJsPlan(plan, this.#session);
   }
 
   async reopen(): Promise<void> {

@@ -1,7 +1,32 @@
 /** The ground that gpu.js computes on: a GPU through WebGPU or GL, or the host. */
 import type { Plan } from "../plan/plan.ts";
 import { sizeOf } from "../shape.ts";
+import type { DeviceArray } from "../value.ts";
 import type { Gpu, GpuModule } from "./gpujs.ts";
+
+/** A handle of gpu.js to an array on the GPU. Several can share one. */
+export interface Handle {
+  delete(): void;
+}
+
+/** An array in the memory of a GPU. */
+export interface GpuArray extends DeviceArray {
+  readonly handle: Handle;
+}
+
+/** The memory of a GPU, in which arrays stay between plans. */
+export interface GpuMemory {
+  /** Copies values to it. */
+  upload(values: Float32Array): GpuArray;
+  /** Takes over the array that a kernel has written. */
+  adopt(handle: Handle): GpuArray;
+  /** Returns another handle to an array, for kernels that read it in this extent. */
+  handle(array: GpuArray, extent: readonly number[]): Handle;
+  /** Whether a kernel's result is in it. */
+  owns(result: unknown): boolean;
+  /** Waits until the GPU has nothing to do. */
+  idle(): Promise<void>;
+}
 
 /** The layer under a `GPU` of gpu.js. */
 export interface Platform {
@@ -16,8 +41,10 @@ export interface Platform {
   readonly threaded: boolean;
   /** @throws if a plan cannot run, with the limit. */
   check(plan: Plan): void;
-  /** Runs a pipeline for the first time, and reports errors that the driver would only log. */
-  first<T>(run: () => Promise<T>): Promise<T>;
+  /** The memory in which values can stay; `null` where each call copies its arguments and results. */
+  readonly memory: GpuMemory | null;
+  /** Makes a call that allocates, and reports errors that the driver would only log. */
+  guarded<T>(run: () => Promise<T>): Promise<T>;
   /** Why the device can no longer compute; `null` if it can. */
   lost(error?: unknown): Promise<string | null>;
 }
@@ -55,7 +82,8 @@ export function openHost(
         exclusive: threaded,
         threaded,
         check,
-        first: (run) => run(),
+        memory: null,
+        guarded: (run) => run(),
         lost: () => Promise.resolve(null),
       },
     });

@@ -36,12 +36,13 @@ export const wasm: Backend = {
  * Opens it.
  *
  * @param threads how many compute, the calling one included.
+ * @param startThread how others are started.
  */
-export function openWasm(threads: number): Driver {
+export function openWasm(threads: number, startThread?: typeof import("../runtime.ts").startThread): Driver {
   const turns = new Turns();
   const start = (): Shared => {
     const memory = new Memory(threads > 1);
-    return { memory, team: new Team(memory, threads), inTurn: (run) => turns.take(run) };
+    return { memory, team: new Team(memory, threads, startThread), inTurn: (run) => turns.take(run) };
   };
   let shared = start();
   /** Plans that are running finish with the threads that they began with. */

@@ -59,6 +59,7 @@ class Gl implements Platform {
   /** A texel holds one number in four channels. */
   readonly bytesPerElement = 16;
   readonly exclusive = true;
+  readonly memory = null;
   readonly threaded = false;
   readonly #mode: string;
   readonly #context: () => Context | null;
@@ -89,7 +90,7 @@ class Gl implements Platform {
   }
 
   /** Errors while textures are made are only noted otherwise, and the results would be zeros. */
-  async first<T>(run: () => Promise<T>): Promise<T> {
+  async guarded<T>(run: () => Promise<T>): Promise<T> {
     firstError(this.#context());
     const result = await run();
     const error = firstError(this.#context());

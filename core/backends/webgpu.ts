@@ -1,7 +1,6 @@
 /** gpu.js on WebGPU. */
 import type { Plan } from "../plan/plan.ts";
 import type { Runtime } from "../runtime.ts";
-import { sizeOf } from "../shape.ts";
 import { withWebGpu } from "./addon.ts";
 import type { Backend } from "./backend.ts";
 import { type Dialect, shader } from "./dialect.ts";
@@ -9,7 +8,8 @@ import { selectedLogic } from "./functions.ts";
 import type { GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, shaderCosts } from "./budgets.ts";
-import { arraysOf, type Opener, type Platform } from "./platform.ts";
+import { arraysOf, type GpuMemory, type Opener, type Platform } from "./platform.ts";
+import { type MemoryContext, memoryOf } from "./webgpu_memory.ts";
 
 const dialect: Dialect = { ...shader, name: "webgpu", functions: { ...shader.functions, ...selectedLogic } };
 
@@ -45,9 +45,9 @@ function needs(runtime: Runtime): string {
 }
 
 /** The one WebGPU device that all of gpu.js shares. */
-interface Context {
+interface Context extends MemoryContext {
   readonly adapter: { readonly info?: Readonly<Record<"vendor" | "architecture" | "description", string>> };
-  readonly device: {
+  readonly device: MemoryContext["device"] & {
     readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
     readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
     pushErrorScope(kind: "out-of-memory" | "validation"): void;
@@ -57,7 +57,10 @@ interface Context {
 
 const open: Opener = async (gpujs, mode) => {
   const context = await acquire(gpujs);
-  return { gpu: await withWebGpu(() => new gpujs.GPU({ mode })), platform: new WebGpu(mode, context) };
+  return {
+    gpu: await withWebGpu(() => new gpujs.GPU({ mode })),
+    platform: new WebGpu(mode, context, memoryOf(gpujs, context)),
+  };
 };
 
 function acquire({ WebGPUContext }: GpuModule): Promise<Context> {
@@ -83,14 +86,16 @@ class WebGpu implements Platform {
   readonly bytesPerElement = 4;
   readonly exclusive = true;
   readonly threaded = false;
+  readonly memory: GpuMemory;
   readonly #device: Context["device"];
   #gone: string | null = null;
 
-  constructor(mode: string, { adapter, device }: Context) {
+  constructor(mode: string, { adapter, device }: Context, memory: GpuMemory) {
     const { vendor, architecture, description } = adapter.info ?? {};
     this.description = description || [vendor, architecture].filter(Boolean).join(" ") || "an adapter without a name";
     this.reportedAs = mode;
     this.#device = device;
+    this.memory = memory;
     device.lost.then(({ reason, message }) => {
       this.#gone = `the device was lost (${[reason, message].filter(Boolean).join(": ")})`;
     });
@@ -108,18 +113,10 @@ class WebGpu implements Platform {
           `${most} (the smaller of maxStorageBufferBindingSize and maxBufferSize)`,
       );
     }
-    const results = new Set(plan.results.flatMap((result) => result.from === "step" ? [result.index] : []));
-    const staged = [...results].reduce((sum, i) => sum + 4 * sizeOf(plan.steps[i].shape), 0);
-    if (staged > maxBufferSize) {
-      throw new Error(
-        `webgpu: the results of this plan take ${staged} bytes together, but ${this.description} reads back at most ` +
-          `${maxBufferSize} (maxBufferSize); compute fewer at once`,
-      );
-    }
   }
 
   /** Errors while buffers are made are only logged otherwise, and the results would be zeros. */
-  async first<T>(run: () => Promise<T>): Promise<T> {
+  async guarded<T>(run: () => Promise<T>): Promise<T> {
     this.#device.pushErrorScope("validation");
     this.#device.pushErrorScope("out-of-memory");
     const result = await run().then((value) => ({ value }), (error: unknown) => ({ error }));

@@ -19,6 +19,7 @@ import {
   useDevice,
   zeros,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { backendNamed } from "../../core/backends/list.ts";
 import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -31,7 +32,7 @@ function counting(shape: number[], modulus: number): Tensor {
 }
 
 async function check(device: string, y: Tensor, expected: (i: number) => number): Promise<void> {
-  await realize([y], { device });
+  await bring([y], { device });
   const wrong = y.value!.findIndex((v, i) => v !== expected(i));
   assert.equal(wrong, -1, `element ${wrong} of [${y.shape}] is ${y.value![wrong]}, expected ${expected(wrong)}`);
 }

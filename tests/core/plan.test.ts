@@ -22,7 +22,6 @@ import {
   min,
   mul,
   pad,
-  realize,
   reshape,
   sin,
   slice,
@@ -40,6 +39,7 @@ import {
   where,
   zeros,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import type { Op } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
 import { sampleOf } from "../support/cells.ts";
@@ -310,7 +310,7 @@ for (const { device, on, extent } of devices) {
   for (const [name, build] of sampleOf(extent, Object.entries(large))) {
     test(...on(name), async () => {
       const { y, expected } = build(randomFrom(7));
-      await realize([y], { device });
+      await bring([y], { device });
       assertClose(y.value!, expected(), (e) => 1e-7 * Math.abs(e), name);
     });
   }

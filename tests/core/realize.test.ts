@@ -29,6 +29,7 @@ import {
   where,
   zeros,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { countKernels } from "../support/gpujs.ts";
 import { checkProperty } from "../support/property.ts";
@@ -77,7 +78,7 @@ for (const { device: name, on, extent } of devices) {
               return Math.fround(isSum ? x + y : x - y);
             }),
         );
-        await realize(outputs, { device: name });
+        await bring(outputs, { device: name });
         assert.deepEqual(outputs.map((y) => [...y.value!]), expected);
       }
     }, { runs: 20, extent });
@@ -135,14 +136,14 @@ for (const { device: name, on, extent } of devices) {
     for (const [n, build] of structures.entries()) {
       const before = device.compiled;
       const y = build();
-      await realize([y]);
+      await bring([y]);
       results.set(n, [...y.value!]);
       assert.equal(device.compiled, before + 1, `structure ${n} of ${String(build)}`);
     }
     for (const [n, build] of structures.entries()) {
       const before = device.compiled;
       const y = build();
-      await realize([y]);
+      await bring([y]);
       assert.equal(device.compiled, before, `structure ${n} again`);
       assert.deepEqual([...y.value!], results.get(n));
     }
@@ -159,7 +160,7 @@ for (const { device: name, on, extent } of devices) {
     };
     for (const swap of [false, true, false]) {
       const outputs = once(swap);
-      await realize(outputs, { device });
+      await bring(outputs, { device });
       const values = outputs.map((t) => [...t.value!]);
       assert.deepEqual(values, swap ? [[10, 20], [2, 3]] : [[2, 3], [10, 20]]);
     }
@@ -174,8 +175,8 @@ for (const { device: name, on, extent } of devices) {
     });
     const [up, down] = [made("add"), made("sub")];
     const [a, b] = [record(up, [tensor([1, 2])]), record(down, [tensor([1, 2])])];
-    await realize([a], { device: name });
-    await realize([b], { device: name });
+    await bring([a], { device: name });
+    await bring([b], { device: name });
     assert.deepEqual([...a.value!, ...b.value!], [2, 3, 0, 1]);
   });
 
@@ -244,7 +245,7 @@ for (const { device: name, on, extent } of devices) {
         const x = tensor(Array.from({ length: n }, () => i));
         const loss = sum(square(x));
         const dx = grad(loss, x);
-        await realize([loss, dx], { device });
+        await bring([loss, dx], { device });
         assert.equal(loss.value![0], n * i * i);
         assert.deepEqual([...dx.value!], Array.from({ length: n }, () => 2 * i));
       });
@@ -265,9 +266,9 @@ for (const { device: name, on, extent } of devices) {
 
   test(...on("results do not change when the plan runs again"), async () => {
     const [first] = [fit([1, 2, 3], [1, 1, 1])];
-    await realize(first, { device: name });
+    await bring(first, { device: name });
     const before = first.map((t) => [...t.value!]);
-    await realize(fit([7, 8, 9], [3, 3, 3]), { device: name });
+    await bring(fit([7, 8, 9], [3, 3, 3]), { device: name });
     assert.deepEqual(first.map((t) => [...t.value!]), before);
   });
 
@@ -285,7 +286,7 @@ for (const { device: name, on, extent } of devices) {
     const x = tensor([1, 2]);
     const y = add(x, 1);
     await realize([], { device: name });
-    await realize([x, y, y, x], { device: name });
+    await bring([x, y, y, x], { device: name });
     assert.deepEqual([...y.value!], [2, 3]);
   });
 

@@ -27,6 +27,7 @@ import {
   where,
   zeros,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { assertClose } from "../ops/compare.ts";
 import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -256,7 +257,7 @@ for (const { device: name, on, single, extent } of devices) {
     // A compiled recording has its numbers compiled in.
     await checkProperty(fc.tuple(number, number, number), async ([a, b, c]) => {
       const outputs = f(a, b, c);
-      await realize(outputs, { device: name });
+      await bring(outputs, { device: name });
       const expected = await compile((t: Tensor) => [mul(t, 1), ...f(a, b, c)], { device: name })(x);
       for (const [i, y] of outputs.entries()) {
         const [actual, right] = [y.value!, expected[i + 1].value!];

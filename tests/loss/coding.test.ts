@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  type BoxFormat,
-  convertBoxes,
-  decode,
-  DefaultBoxes,
-  encode,
-  realize,
-  tensor,
-  transpose,
-  useDevice,
-} from "../../mod.ts";
+import { type BoxFormat, convertBoxes, decode, DefaultBoxes, encode, tensor, transpose, useDevice } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { plainBox } from "./pairs.ts";
@@ -45,7 +36,7 @@ for (const { device, on, extent, single } of await devicesUnderTest()) {
       const back = FORMATS.map((format, i) =>
         decode(locations[i], tensor(anchors.map((box) => inFormat(box, format))), { format, ...scales })
       );
-      await realize([...converted, ...locations, ...back], { device });
+      await bring([...converted, ...locations, ...back], { device });
       FORMATS.forEach((from, i) => {
         FORMATS.forEach((to, k) => {
           const expected = boxes.flatMap((box) => inFormat(box, to));

@@ -6,7 +6,6 @@ import {
   gaussianFocalLoss,
   grad,
   qualityFocalLoss,
-  realize,
   sigmoidFocalLoss,
   sum,
   type Tensor,
@@ -14,6 +13,7 @@ import {
   useDevice,
   varifocalLoss,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
@@ -31,7 +31,7 @@ test("sigmoidFocalLoss and its gradients are those of torchvision [float64]", as
     const t = tensor(logits.map(() => target));
     const losses = sigmoidFocalLoss(x, t, { alpha, gamma, ...each });
     const [byLogits, byTargets] = grad(sum(losses), [x, t]);
-    await realize([losses, byLogits, byTargets]);
+    await bring([losses, byLogits, byTargets]);
     const what = `alpha ${alpha}, gamma ${gamma}, target ${target}`;
     const tolerance = { relative: 1e-9, scale: 1e-5 };
     allClose(losses.value!, values, tolerance, what);
@@ -86,7 +86,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
     const exponents = fc.constantFrom([2, 4], [1, 1], [0, 2], [0.5, 3]);
     await checkProperty(fc.tuple(fc.array(logit, some), fc.array(target, some), exponents), async ([x, t, powers]) => {
       const losses = Object.values(functions).map(({ loss }) => loss(tensor(x), tensor(t), powers));
-      await realize(losses, { device });
+      await bring(losses, { device });
       Object.entries(functions).forEach(([name, { plain }], i) => {
         const expected = x.map((logit, k) => plain(logit, t[k], powers));
         allClose(losses[i].value!, expected, tolerance, `${name}, exponents ${powers}`);
@@ -119,7 +119,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
     const some = Object.entries(functions).slice(0, isSampled(extent) ? 1 : undefined);
     const losses = some.map(([, { loss }]) => loss(x, t, [0.5, 0.5]));
     const gradients = losses.map((loss) => grad(sum(loss), x));
-    await realize([...losses, ...gradients], { device });
+    await bring([...losses, ...gradients], { device });
     some.forEach(([name], i) => {
       for (const { value } of [losses[i], gradients[i]]) assert.ok(value!.every(Number.isFinite), `${name}: ${value}`);
       // A confident mistake costs as much as the logit says, times the weight.

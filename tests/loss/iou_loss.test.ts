@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { grad, iouLoss, type IouLossKind, realize, sum, type Tensor, tensor, useDevice, zeros } from "../../mod.ts";
+import { grad, iouLoss, type IouLossKind, sum, type Tensor, tensor, useDevice, zeros } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { isSampled } from "../support/cells.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import golden from "./golden/torchvision.json" with { type: "json" };
@@ -28,7 +29,7 @@ test("values and gradients are those of torchvision [float64]", async () => {
   for (const kind of ["iou", "giou", "diou", "ciou"] as const) {
     const losses = iouLoss(a, b, { kind, ...each });
     const gradients = grad(sum(losses), [a, b]);
-    await realize([losses, ...gradients]);
+    await bring([losses, ...gradients]);
     let row = 0;
     for (const { name, kinds, ...boxes } of all) {
       const { values, gradA, gradB } = kinds[kind];
@@ -65,7 +66,7 @@ for (const { device, on, extent } of await devicesOfLoss()) {
           for (const kind of isSampled(extent) ? sample : KINDS) {
             const losses = iouLoss(a, b, { kind, ...each });
             const gradients = grad(sum(losses), [a, b]);
-            await realize([losses, ...gradients], { device });
+            await bring([losses, ...gradients], { device });
             assert.ok([losses, ...gradients].every(({ value }) => value!.every(Number.isFinite)), kind);
             // In single precision, areas of boxes that are inverted or points cancel.
             const compared = device === "float64" ? boxes : drawn[0];

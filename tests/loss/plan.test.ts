@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DefaultBoxes, grad, inspect, realize, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { DefaultBoxes, grad, inspect, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { runtime } from "../../core/runtime.ts";
 import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -29,7 +30,7 @@ function record(
 /** Loss, components and both gradients of a batch of SSD300, on cpu, which decides in float32, unlike the oracle. */
 async function ofReference(batch: number): Promise<Float64Array[]> {
   const results = record(ssd300, { batch, numClasses: 80, each: 8 });
-  await realize(results, { device: "cpu" });
+  await bring(results, { device: "cpu" });
   return results.map((t) => Float64Array.from(t.value!));
 }
 
@@ -45,7 +46,7 @@ for (const { device, on, gpu, extent } of await devicesUnderTest()) {
     const batch = isSampled(extent) && extent !== "some" ? 2 : 8;
     test(...on(`a batch of ${batch} images of SSD300 fits, and agrees with cpu`, why), async () => {
       const results = record(ssd300, { batch, numClasses: 80, each: 8 });
-      await realize(results, { device });
+      await bring(results, { device });
       if (!references.has(batch)) references.set(batch, ofReference(batch));
       (await references.get(batch)!).forEach((expected, i) => {
         const { value } = results[i];
@@ -77,13 +78,13 @@ for (const { device, on, gpu, extent } of await devicesOfLoss()) {
   const why = gpu && isSampled(extent) ? "decided on the host; npm run sweep tries it" : undefined;
   test(...on("other values, and other numbers of targets up to a power of two, compile nothing", why), async () => {
     const used = await useDevice(device);
-    await realize(record(tiny, { batch: 2, numClasses: 3, each: 3 }));
+    await bring(record(tiny, { batch: 2, numClasses: 3, each: 3 }));
     const compiled = used.compiled;
     for (const [each, seed] of [[3, 7], [4, 8], [3, 9]]) {
-      await realize(record(tiny, { batch: 2, numClasses: 3, each, seed }));
+      await bring(record(tiny, { batch: 2, numClasses: 3, each, seed }));
     }
     assert.equal(used.compiled, compiled);
-    await realize(record(tiny, { batch: 2, numClasses: 3, each: 5 }));
+    await bring(record(tiny, { batch: 2, numClasses: 3, each: 5 }));
     assert.equal(used.compiled, compiled + 1);
     await useDevice("auto");
   });

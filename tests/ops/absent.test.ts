@@ -56,6 +56,7 @@ import {
   unsqueeze,
   where,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertClose, assertSame } from "./compare.ts";
@@ -250,7 +251,7 @@ for (const { device, on, single } of await devicesUnderTest()) {
       const leaves = at.map((values) => tensor(values));
       return { what, expected, slope: grad(sum(f(...leaves)), leaves[0]) };
     });
-    await realize(slopes.map(({ slope }) => slope), { device });
+    await bring(slopes.map(({ slope }) => slope), { device });
     for (const { what, expected, slope } of slopes) {
       // Shaders flush subnormals.
       const tolerance = (e: number) => (single ? 1e-5 * Math.abs(e) + 1e-37 : 1e-12 * Math.abs(e));

@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import { registry } from "./registry.ts";
-import { grad, realize, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { grad, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { checkProperty } from "../support/property.ts";
 import { extentOf, isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -26,7 +27,7 @@ function magnitudes(drawn: DrawnCase): readonly number[] {
 }
 
 async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
-  await realize(tensors, { device });
+  await bring(tensors, { device });
   return tensors.map((t) => t.value!.slice());
 }
 

@@ -1,6 +1,7 @@
 /** The gamma function's logarithm and its derivatives at arguments where they are known, and at poles. */
 import { test } from "node:test";
-import { digamma, grad, lgamma, polygamma, realize, sum, type Tensor, tensor } from "../../mod.ts";
+import { digamma, grad, lgamma, polygamma, sum, type Tensor, tensor } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, largestOf } from "./compare.ts";
 
@@ -57,7 +58,7 @@ const known: Record<string, { f: (x: Tensor) => Tensor; at: number[]; expected: 
 for (const { device, on, single } of await devicesUnderTest()) {
   test(...on("lgamma, digamma and polygamma have the values that are known, and their poles"), async () => {
     const results = Object.values(known).map(({ f, at }) => f(tensor(at)));
-    await realize(results, { device });
+    await bring(results, { device });
     Object.entries(known).forEach(([name, { expected }], i) => {
       // Below 0, numbers as large as the largest here cancel.
       const largest = Math.max(1, largestOf(expected.filter(Number.isFinite)));

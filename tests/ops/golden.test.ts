@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as gpugrad from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { sampleOf } from "../support/cells.ts";
 import { assertClose, largestOf } from "./compare.ts";
 import golden from "./golden/functions.json" with { type: "json" };
 
-const { einsum, grad, realize, tensor } = gpugrad;
+const { einsum, grad, tensor } = gpugrad;
 
 /** An array in the file; JSON has no infinities. */
 interface Written {
@@ -41,7 +42,7 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
         const inputs = each.inputs.map(read);
         const y = apply(name, inputs, each.arguments);
         const results = [y, ...grad(y, inputs, read(each.cotangent))];
-        await realize(results, { device });
+        await bring(results, { device });
         [each.value, ...each.gradients].forEach((expected, i) => {
           assert.deepEqual(results[i].shape, expected.shape);
           const values = numbersOf(expected);

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { div, mean, realize, stack, sum, type Tensor, tensor, where } from "../../mod.ts";
+import { div, mean, stack, sum, type Tensor, tensor, where } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { kernelsOf } from "../support/cells.ts";
 import { devicesUnderTest, type DeviceUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
@@ -24,7 +25,7 @@ const rulesOf = ({ single, gpu }: DeviceUnderTest): Rules => ({
 const TOGETHER = 24;
 
 async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<ArrayLike<number>[]> {
-  await realize(tensors, { device });
+  await bring(tensors, { device });
   return tensors.map((t) => t.value!);
 }
 

@@ -7,11 +7,11 @@ import {
   grad,
   huber,
   mul,
-  realize,
   smoothL1,
   type Tensor,
   tensor,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { isSampled, sampleOf } from "../support/cells.ts";
 import { assertClose, largestOf } from "./compare.ts";
@@ -36,7 +36,7 @@ for (const { device, on, single, gpu, extent } of await devicesUnderTest()) {
         const [a, b] = [read(inputs[0]), read(inputs[1], labels)];
         const y = loss(a, b, options);
         const found = grad(y, labels === "int" ? [a] : [a, b], read(cotangent));
-        await realize([y, ...found], { device });
+        await bring([y, ...found], { device });
         [value, ...gradients].forEach((expected, i) => {
           const t = [y, ...found][i];
           assert.deepEqual(t.shape, expected.shape);
@@ -55,7 +55,7 @@ test("elements that are ignored have no loss and no gradient, whatever their log
     for (const labelSmoothing of [0, 0.5]) {
       const y = crossEntropy(x, [-7, 1, -7], { ignoreIndex: -7, reduction, labelSmoothing });
       const slope = grad(y, x);
-      await realize([y, slope], { device });
+      await bring([y, slope], { device });
       assertClose(y.value!, [Math.LN2], () => 1e-15, "the loss");
       const toward = (1 - labelSmoothing) / 2;
       assertClose(slope.value!, [0, 0, toward, -toward, 0, 0], () => 1e-15, "the gradient");

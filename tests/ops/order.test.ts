@@ -4,7 +4,8 @@
  */
 import { test } from "node:test";
 import fc from "fast-check";
-import { argmax, argmin, argsort, cast, rank, realize, sort, tensor, topK, topKMask } from "../../mod.ts";
+import { argmax, argmin, argsort, cast, rank, sort, tensor, topK, topKMask } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertSame } from "./compare.ts";
@@ -44,7 +45,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         [argmax(t), [down[0]]],
         [argmin(t), [first >= 0 ? first : up[0]]],
       ]);
-      await realize([...expected.keys()], { device });
+      await bring([...expected.keys()], { device });
       for (const [actual, right] of expected) assertSame(actual.value!, right, `${actual.op.name} of ${x}`);
     }, { runs: 20, extent });
   });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { add, grad, mul, realize, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { add, grad, mul, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, assertSame, largestOf } from "./compare.ts";
@@ -14,7 +15,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
     await checkProperty(programs("exact"), async (program) => {
       const outputs = record(program, tensorsOf(program));
       const expected = interpret(program);
-      await realize(outputs, { device });
+      await bring(outputs, { device });
       expected.forEach(({ shape, data }, i) => {
         assert.deepEqual([...outputs[i].shape], [...shape], describeProgram(program));
         assertSame(outputs[i].value!, data, `v${program.outputs[i]} of\n${describeProgram(program)}`);
@@ -30,9 +31,9 @@ for (const { device, on, extent } of await devicesUnderTest()) {
       const loss = lossOf(program, record(program, leaves));
       fc.pre(loss !== null);
       const gradients = grad(loss, leaves, undefined, { allowUnused: true });
-      await realize(gradients, { device: "float64" });
+      await bring(gradients, { device: "float64" });
       const expected = gradients.map((t) => t.value!.slice());
-      await realize(gradients, { device });
+      await bring(gradients, { device });
       expected.forEach((values, i) => {
         // Sums of hundreds of terms cancel: this test is about correctness, not rounding.
         const allowed = 1e-4 * Math.max(1, largestOf(values));

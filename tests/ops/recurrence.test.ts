@@ -11,7 +11,6 @@ import {
   matmul,
   mul,
   neg,
-  realize,
   scan,
   slice,
   stack,
@@ -25,6 +24,7 @@ import {
   useDevice,
   zeros,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { assertGradients } from "../../verify/mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
@@ -50,7 +50,7 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
       const first = tensor(0.5);
       const [last, ys] = scan(step, first, [a, b], { reverse });
       const results = [last, ys, ...grad(last, [first, a, b])];
-      await realize(results, { device });
+      await bring(results, { device });
       const n = pairs.length;
       const order = pairs.map((_, i) => (reverse ? n - 1 - i : i));
       const values = new Array<number>(n);

@@ -32,7 +32,6 @@ import {
   pow,
   prod,
   rank,
-  realize,
   relu,
   round,
   scatterAdd,
@@ -51,6 +50,7 @@ import {
   topKMask,
   where,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { kernelsOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, assertSame } from "./compare.ts";
@@ -188,14 +188,14 @@ for (const { device, on, extent } of await devicesUnderTest()) {
   for (const [name, [build, expected]] of kernelsOf(extent, Object.entries(exact))) {
     test(...on(name), async () => {
       const y = build();
-      await realize([y], { device });
+      await bring([y], { device });
       assertSame(y.value!, expected, name);
     });
   }
   for (const [name, [build, expected, relative]] of kernelsOf(extent, Object.entries(rounded))) {
     test(...on(name), async () => {
       const y = build();
-      await realize([y], { device });
+      await bring([y], { device });
       assertClose(y.value!, expected, (e) => Math.abs(e) * relative, name);
     });
   }

@@ -20,7 +20,6 @@ import {
   mean,
   mul,
   prod,
-  realize,
   relu,
   sin,
   square,
@@ -34,6 +33,7 @@ import {
   vjp,
   where,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { greater } from "../../mod.ts";
 import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -57,7 +57,7 @@ test("jvp is the tangent of dual numbers, and vjp its transpose, for programs of
     const [, pullback] = vjp(f, ...leaves);
     const cotangents = ys.map((y) => like(y, random));
     const pulled = pullback(cotangents);
-    await realize([...pushed, ...pulled], { device });
+    await bring([...pushed, ...pulled], { device });
     const duals = dualOf(f(...leaves), along).tangents;
     let [forward, backward, terms] = [0, 0, 0];
     for (const [i, y] of ys.entries()) {
@@ -249,9 +249,9 @@ for (const { device, on } of await devicesUnderTest()) {
     const f = (x: Tensor) => sum(log(add(1, mul(square(x), cos(x)))));
     const x = tensor([0.5, -1, 0.25]);
     const results = [hessian(f)(x), jacobian((y: Tensor) => sub(square(y), sum(y)))(x), ...hvp(f, [x], [[1, 2, 3]])];
-    await realize(results, { device: "float64" });
+    await bring(results, { device: "float64" });
     const expected = results.map((t) => t.value!.slice());
-    await realize(results, { device });
+    await bring(results, { device });
     results.forEach((t, i) => assertClose(t.value!, expected[i], () => 2e-5, `result ${i}`));
   });
 }

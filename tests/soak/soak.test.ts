@@ -5,16 +5,8 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import {
-  grad,
-  HardMiningCrossEntropyLoss,
-  mean,
-  realize,
-  smoothL1,
-  type Tensor,
-  tensor,
-  useDevice,
-} from "../../mod.ts";
+import { grad, HardMiningCrossEntropyLoss, mean, smoothL1, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { type Extent, isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -96,10 +88,10 @@ for (const { device: name, on, single, gpu, extent } of await devicesUnderTest()
     for (let call = 1; call <= calls; call++) {
       if (call % NEW_EACH === 0) shapes[Math.floor(random() * SHAPES)] = drawShape(random);
       const results = record(shapes[Math.floor(random() * SHAPES)], random);
-      await realize(results, { device });
+      await bring(results, { device });
       if (call % COMPARE_EACH === 0 || call === calls) {
         const values = results.map((t) => t.value!.slice());
-        await realize(results, { device: oracle });
+        await bring(results, { device: oracle });
         results.forEach((t, i) => assertAgrees(values[i], t.value!, `call ${call}, result ${i} of [${t.shape}]`));
         await oracle.dispose();
       }

@@ -15,7 +15,7 @@ interface KernelClass {
 }
 interface WebGpuDevice {
   readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
-  createBuffer(descriptor: { size: number; mappedAtCreation?: boolean }): unknown;
+  createBuffer(descriptor: { size: number; mappedAtCreation?: boolean; usage?: number }): unknown;
   destroy(): void;
 }
 interface GpuJs {

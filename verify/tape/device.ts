@@ -31,7 +31,7 @@ const NEAR = 1e-5;
 /** Computes entries on a device, twice: the values must be the same. */
 async function computeOn(device: Device, outputs: readonly Tensor[]): Promise<[Values[], Values[]]> {
   const program = new Program(outputs);
-  const leaves = program.take((t) => t.value!);
+  const leaves: Values[] = program.take((t) => t.value!, (numbers) => numbers);
   const run = async () => (await device.run(program, leaves)).map((v) => v.slice());
   return [await run(), await run()];
 }

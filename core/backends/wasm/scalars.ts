@@ -74,6 +74,20 @@ const OTHERS: Readonly<Record<string, Write>> = {
   held: ([x], to) => to.number(x),
   total: ([x], to) => to.number(x),
   position: ([part, each, within], to) => to.call("add", to.call("mul", part, each), within),
+  middle: ([from, end], to) => {
+    const low = to.bind(to.number(from));
+    const half = to.call("mul", to.call("sub", end, low), to.literal(0.5));
+    return to.call("add", low, to.call("floor", half));
+  },
+  next: ([place], to) => to.call("add", place, to.literal(1)),
+  upTo: ([place, last], to) => {
+    const known = to.bind(to.number(place));
+    return to.call("select", to.call("less", known, last), known, last);
+  },
+  from0: ([place], to) => {
+    const [known, zero] = [to.bind(to.number(place)), to.literal(0)];
+    return to.call("select", to.call("greater", known, zero), known, zero);
+  },
   sign: ([value], to) => {
     const x = to.bind(to.number(value));
     const [one, minusOne, zero] = [to.literal(1), to.literal(-1), to.literal(0)];

@@ -63,6 +63,7 @@ export class Team {
   /** How many threads are to be started, the calling one not included. */
   readonly #others: number;
   readonly #words: Int32Array;
+  readonly #startThread: typeof startThread;
   #members: Member[] = [];
   #starting: Promise<void> | null = null;
   #problem: string | null = null;
@@ -73,9 +74,13 @@ export class Team {
   #error: string | null = null;
   #last = 1;
 
-  /** @param threads how many compute, the calling one included. */
-  constructor(memory: Memory, threads: number) {
+  /**
+   * @param threads how many compute, the calling one included.
+   * @param start starts one.
+   */
+  constructor(memory: Memory, threads: number, start: typeof startThread = startThread) {
     this.#memory = memory;
+    this.#startThread = start;
     this.#others = memory.shared ? Math.min(threads - 1, MOST_OTHERS) : 0;
     this.#words = new Int32Array(memory.memory.buffer, 0, WORDS.kernels + 2 * MOST_SHARED);
   }
@@ -120,7 +125,7 @@ export class Team {
   #startOne(index: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let member: Member | null = null;
-      startThread(SCRIPT, {
+      this.#startThread(SCRIPT, {
         message: (message) => {
           const { kind, error } = message as { kind: "ready" | "failed"; error?: string };
           if (kind === "failed") this.#error = error!;

@@ -1,0 +1,233 @@
+/** Values that stay on the device that computed them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Residents } from "../../core/residents.ts";
+import { type DeviceArray, Value } from "../../core/value.ts";
+import { add, compile, type Device, mul, realize, reshape, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
+import { garbageCollector } from "../support/garbage.ts";
+import { gpuJs, takeAway } from "../support/gpujs.ts";
+import { checkProperty } from "../support/property.ts";
+
+const MAP_READ = 0x1;
+
+/** Counts the arrays that go to the GPU and come back during a call. */
+async function copiesIn(call: () => Promise<unknown>): Promise<{ sent: number; read: number }> {
+  const { device } = await (await gpuJs()).WebGPUContext.acquire();
+  const create = device.createBuffer;
+  const copies = { sent: 0, read: 0 };
+  device.createBuffer = function (descriptor: { size: number; mappedAtCreation?: boolean; usage?: number }) {
+    if (descriptor.mappedAtCreation && descriptor.size > 16) copies.sent++;
+    if (descriptor.usage! & MAP_READ) copies.read++;
+    return create.call(this, descriptor);
+  };
+  try {
+    await call();
+  } finally {
+    device.createBuffer = create;
+  }
+  return copies;
+}
+
+const numbers = Array.from({ length: 64 }, (_, i) => i - 20);
+const times = (factor: number) => numbers.map((x) => x * factor);
+
+for (const { device, available, on, extent } of await devicesUnderTest()) {
+  if (device !== "webgpu") continue;
+  const used: Device | null = available ? await useDevice(device) : null;
+  await useDevice("auto");
+
+  test(...on("nothing is copied but leaves, once, and what is read, once"), async () => {
+    const x = tensor(numbers);
+    const y = mul(x, 2);
+    // Kernels and their constants are made first.
+    await realize([y, add(mul(tensor(numbers), 2), tensor(numbers))], { device });
+    const z = tensor(numbers), twice = mul(z, 2);
+    assert.deepEqual(await copiesIn(() => realize([twice], { device })), { sent: 1, read: 0 });
+    assert.equal(twice.value, null, "it is on the device alone");
+    const both = add(twice, z);
+    assert.deepEqual(await copiesIn(() => realize([both], { device })), { sent: 0, read: 0 });
+    assert.deepEqual(await copiesIn(async () => assert.deepEqual(await both.toArray({ device }), times(3))), {
+      sent: 0,
+      read: 1,
+    });
+    assert.deepEqual(await copiesIn(async () => assert.deepEqual(await both.toArray({ device }), times(3))), {
+      sent: 0,
+      read: 0,
+    });
+  });
+
+  test(...on("a new tensor over the same array is another leaf"), async () => {
+    const array = Float32Array.from(numbers);
+    assert.deepEqual(await mul(tensor(array, [64], { copy: false }), 2).toArray({ device }), times(2));
+    array.forEach((x, i) => (array[i] = 3 * x));
+    assert.deepEqual(await mul(tensor(array, [64], { copy: false }), 2).toArray({ device }), times(6));
+  });
+
+  test(...on("an array is read in each shape that shares it"), async () => {
+    const x = mul(tensor(numbers), 2);
+    await realize([x], { device });
+    for (const shape of [[8, 8], [2, 4, 8], [64, 1], [1, 64], [4, 2, 2, 4]]) {
+      const seen = reshape(x, shape);
+      await realize([seen], { device });
+      const each = await sum(mul(seen, 1), [shape.length - 1]).data({ device });
+      const wide = shape.at(-1)!;
+      const right = Array.from(each, (_, i) => times(2).slice(i * wide, (i + 1) * wide).reduce((a, b) => a + b, 0));
+      assert.deepEqual([...each], right, `[${shape}]`);
+    }
+  });
+
+  test(...on("values beyond the budget move to the host, the least recently used first"), async () => {
+    const { valueBytes } = used!;
+    await used!.dispose();
+    try {
+      const [a, b, c] = [2, 3, 4].map((factor) => mul(tensor(numbers), factor));
+      await realize([a], { device });
+      await realize([b], { device });
+      used!.valueBytes = 4 * 64;
+      await realize([c], { device });
+      assert.deepEqual([a.value?.length, b.value?.length, c.value], [64, 64, null]);
+      assert.ok(used!.holds.bytes <= 4 * 64);
+      const all = await Promise.all([a, b, c].map((t) => add(t, t).toArray({ device })));
+      assert.deepEqual(all, [4, 6, 8].map(times));
+      used!.valueBytes = 0;
+      assert.deepEqual(await mul(c, 2).toArray({ device }), times(8));
+      assert.equal(used!.holds.bytes, 0);
+    } finally {
+      used!.valueBytes = valueBytes;
+    }
+  });
+
+  const collect = garbageCollector();
+  if (collect) {
+    test(...on("memory of values that the program dropped is freed"), async () => {
+      const before = used!.holds.bytes;
+      for (let i = 0; i < 4; i++) await realize([mul(tensor(new Float32Array(4096)), i)], { device });
+      assert.ok(used!.holds.bytes >= before + 4 * 4 * 4096, "they are held");
+      for (let i = 0; i < 10 && used!.holds.bytes > before + 4 * 4096; i++) await collect();
+      assert.ok(used!.holds.bytes <= before + 4 * 4096, `${used!.holds.bytes} bytes, ${before} before`);
+    });
+  }
+
+  test(...on("what was only on a lost device is computed again, state of a long loop included"), async () => {
+    const x = tensor(numbers);
+    let state = mul(x, 1);
+    const kept: Tensor[] = [];
+    for (let step = 0; step < 12; step++) {
+      state = add(state, x);
+      await realize([state], { device });
+      if (step % 4 === 0) kept.push(state);
+    }
+    const tripled = await compile((t: Tensor) => mul(t, 3), { device })(state);
+    await takeAway(device, []);
+    await assert.rejects(mul(state, 2).data({ device }), /DeviceLostError/);
+    assert.deepEqual(await state.toArray({ device }), times(13));
+    assert.deepEqual(await Promise.all(kept.map((t) => t.toArray({ device }))), [2, 6, 10].map(times));
+    assert.deepEqual(await add(tripled, state).toArray({ device }), times(52));
+  });
+
+  test(...on("a value that is lost while it is read rejects, and is there at the next call"), async () => {
+    const y = mul(tensor(numbers), 2);
+    await realize([y], { device });
+    await takeAway(device, []);
+    await assert.rejects(y.data({ device }), /DeviceLostError/);
+    assert.deepEqual(await y.toArray({ device }), times(2));
+  });
+
+  test(...on("in any order of computing, reading, moving and losing, values are right"), async () => {
+    const { valueBytes } = used!;
+    const pick = fc.nat({ max: 1000 });
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ kind: fc.constant("add" as const), a: pick, b: pick }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("fold" as const), a: pick }) },
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant("realize" as const), a: pick, b: pick }) },
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant("read" as const), a: pick, b: pick }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("budget" as const), a: pick }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("lose" as const) }) },
+    );
+    try {
+      await checkProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+        const pool: { t: Tensor; right: number[] }[] = [1, 2].map((factor) => ({
+          t: tensor(times(factor)),
+          right: times(factor),
+        }));
+        const at = (i: number) => pool[i % pool.length];
+        const check = async ({ t, right }: typeof pool[number]) => assert.deepEqual(await t.toArray({ device }), right);
+        /** The call that finds the device lost rejects; the next one is right. */
+        const surely = (call: () => Promise<unknown>) =>
+          call().catch((error: Error) => error.name === "DeviceLostError" ? call() : Promise.reject(error));
+        for (const step of steps) {
+          if (step.kind === "add") {
+            const [a, b] = [at(step.a), at(step.b)];
+            pool.push({ t: add(a.t, b.t), right: a.right.map((x, i) => (x + b.right[i]) % 4096) });
+            if (pool.at(-1)!.right.some((x, i) => x !== a.right[i] + b.right[i])) pool.pop();
+          } else if (step.kind === "fold") {
+            const { t, right } = at(step.a);
+            pool.push({ t: reshape(reshape(t, [8, 8]), [64]), right });
+          } else if (step.kind === "realize") {
+            await surely(() => realize([at(step.a).t, at(step.b).t], { device }));
+          } else if (step.kind === "read") {
+            await surely(() => Promise.all([check(at(step.a)), check(at(step.b))]));
+          } else if (step.kind === "budget") used!.valueBytes = (step.a % 4) * 256;
+          else {
+            // Only a device that works can be lost.
+            await surely(() => mul(tensor(numbers), 2).data({ device }));
+            await takeAway(device, []);
+          }
+        }
+        for (const each of pool) await surely(() => check(each));
+      }, { runs: 200, extent });
+    } finally {
+      used!.valueBytes = valueBytes;
+    }
+  });
+}
+
+/** An array of a device that needs no GPU. */
+class FakeArray implements DeviceArray {
+  readonly device = "fake";
+  readonly bytes: number;
+  lives = true;
+  reads = 0;
+
+  constructor(bytes: number) {
+    this.bytes = bytes;
+  }
+
+  read(): Promise<Float32Array> {
+    this.reads++;
+    return this.lives ? Promise.resolve(new Float32Array(this.bytes / 4)) : Promise.reject(new Error("lost"));
+  }
+
+  free(): void {
+    this.lives = false;
+  }
+}
+
+test("a value is read once, and a failed read can be repeated", async () => {
+  const array = new FakeArray(8);
+  const value = new Value(null, array);
+  const [one, other] = await Promise.all([value.read(), value.read()]);
+  assert.equal(one, other);
+  assert.equal(array.reads, 1);
+  const lost = new FakeArray(8);
+  const failing = new Value(null, lost);
+  lost.lives = false;
+  assert.equal(failing.isLost, true);
+  await assert.rejects(failing.read(), /lost/);
+  await assert.rejects(failing.read(), /lost/);
+  assert.equal(lost.reads, 2);
+});
+
+test("the least recently used values go first, and no more than have to", async () => {
+  const residents = new Residents();
+  const values = [1, 2, 3, 4].map(() => new Value(null, new FakeArray(100)));
+  for (const value of [...values, values[0]]) residents.touch(value.arrayOn("fake")!, value);
+  assert.equal(residents.bytes, 400);
+  await residents.trim(250);
+  assert.deepEqual(values.map((value) => value.host !== null), [false, true, true, false]);
+  assert.equal(residents.bytes, 200);
+  await residents.trim(0);
+  assert.deepEqual([residents.bytes, residents.count], [0, 0]);
+});

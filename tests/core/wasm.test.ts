@@ -1,0 +1,308 @@
+/** The backend `wasm`: its assembler, the same bits with any number of threads, its memory, and threads that do not start or end. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { base } from "../../core/backends/functions.ts";
+import { openWasm, wasm } from "../../core/backends/wasm.ts";
+import { assemble } from "../../core/backends/wasm/assembler.ts";
+import {
+  Code,
+  extract,
+  f32,
+  f32x4,
+  f64,
+  i32,
+  load,
+  loadLane,
+  op,
+  replace,
+  select,
+  shuffle,
+  type Value,
+} from "../../core/backends/wasm/code.ts";
+import { Memory } from "../../core/backends/wasm/memory.ts";
+import { OPCODES, type Type } from "../../core/backends/wasm/opcodes.ts";
+import { Operands } from "../../core/backends/wasm/operands.ts";
+import { Scalars } from "../../core/backends/wasm/scalars.ts";
+import { codeText } from "../../core/backends/wasm/text.ts";
+import { WasmPlan } from "../../core/backends/wasm/plan.ts";
+import { Team } from "../../core/backends/wasm/team.ts";
+import { Device } from "../../core/device.ts";
+import { Program } from "../../core/program.ts";
+import { runtime, startThread, type Thread, threadsWork } from "../../core/runtime.ts";
+import {
+  div,
+  exp,
+  grad,
+  log,
+  matmul,
+  mul,
+  realize,
+  reshape,
+  softmax,
+  sum,
+  type Tensor,
+  tensor,
+  where,
+} from "../../mod.ts";
+import { shared } from "../support/cells.ts";
+import { checkProperty } from "../support/property.ts";
+
+const MEMORY = { initial: 1, maximum: 2, shared: false };
+
+function moduleOf(code: Code): Uint8Array<ArrayBuffer> {
+  return assemble({ memory: MEMORY, imports: [], functions: [code] });
+}
+
+/** Runs a function of a module alone, over the memory that is returned. */
+function run(code: Code, ...args: number[]): { result: unknown; memory: WebAssembly.Memory } {
+  const memory = new WebAssembly.Memory(MEMORY);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(moduleOf(code)), { host: { memory } });
+  return { result: (exports[code.name] as (...args: number[]) => unknown)(...args), memory };
+}
+
+/** Values of a type, made of instructions that are drawn one after the other. */
+function randomValue(code: Code, type: Type, draw: (end: number) => number, depth: number): Value {
+  const inner = (wanted: Type) => randomValue(code, wanted, draw, depth - 1);
+  if (depth > 0 && draw(4) > 0) {
+    const names = [...OPCODES].filter(([, { returns }]) => returns === type).map(([name]) => name);
+    const name = names[draw(names.length)];
+    const value = op(name, ...OPCODES.get(name)!.takes.map(inner));
+    return draw(2) === 0 ? code.bind(value) : value;
+  }
+  if (depth > 0 && draw(3) === 0) return select(inner("i32"), inner(type), inner(type));
+  switch (type) {
+    case "i32":
+      return depth > 0 && draw(2) === 0 ? extract("i32x4", inner("v128"), draw(4)) : i32(draw(2 ** 31) - 2 ** 30);
+    case "i64":
+      return { kind: "number", type: "i64", value: draw(2 ** 50) - 2 ** 49 };
+    case "f32":
+      return depth > 0 && draw(2) === 0 ? load("f32.load", i32(draw(100)), draw(300)) : f32(draw(1000) / 8 - 60);
+    case "f64":
+      return f64(draw(1000) / 7);
+    case "v128":
+      if (depth <= 0) return code.keep(f32x4(draw(1000), draw(1000), 1, -0));
+      return [
+        () => load("v128.load", i32(draw(100)), draw(300)),
+        () => loadLane(i32(draw(100)), inner("v128"), draw(4), draw(300)),
+        () => shuffle(inner("v128"), inner("v128"), [draw(8), draw(8), draw(8), draw(8)]),
+        () => replace("f32x4", inner("v128"), draw(4), inner("f32")),
+      ][draw(4)]();
+    default:
+      return type satisfies never;
+  }
+}
+
+test(...shared("random functions are valid modules, and have a text"), async () => {
+  const types: readonly Type[] = ["i32", "i64", "f32", "f64", "v128"];
+  await checkProperty(fc.infiniteStream(fc.nat(2 ** 31 - 1)), (numbers) => {
+    const draw = (end: number) => numbers.next().value! % end;
+    const code = new Code("f", ["i32", "f32"], "i32");
+    const counter = code.variable("i32", i32(draw(5)));
+    code.count(i32(0), counter, 1, (i) => {
+      code.if(op("i32.lt_s", i, i32(draw(9))), () => {
+        for (const type of types) {
+          const variable = code.variable(type);
+          code.set(variable, randomValue(code, type, draw, 4));
+        }
+      }, () => code.store("v128.store", i32(draw(64)), randomValue(code, "v128", draw, 3), draw(300)));
+    });
+    code.return(randomValue(code, "i32", draw, 4));
+    assert.ok(WebAssembly.validate(moduleOf(code)), codeText(code));
+    assert.match(codeText(code), /^\(func \$f/);
+  });
+});
+
+test(...shared("numbers of any size are encoded as they are"), async () => {
+  await checkProperty(fc.tuple(fc.integer(), fc.float()), ([whole, single]) => {
+    const code = new Code("f", [], "i32");
+    code.return(i32(whole));
+    assert.equal(run(code).result, whole);
+    const other = new Code("g", [], "f32");
+    other.return(f32(single));
+    assert.ok(Object.is(run(other).result, single));
+  });
+});
+
+test(
+  ...shared("operands of the wrong type, and instructions that there are not, are refused when they are written"),
+  () => {
+    const code = new Code("f", ["i32"]);
+    const [x] = code.parameters;
+    assert.throws(() => op("f32.add", x, x), /operand 0 of f32.add takes f32, got i32/);
+    assert.throws(() => op("f32.neg"), /takes 1 operands, got 0/);
+    assert.throws(() => op("f32x4.fma", x), /no instruction "f32x4.fma"/);
+    assert.throws(() => extract("f32x4", code.keep(f32x4(1)), 4), /no instruction "f32x4.extract_lane 4"/);
+    assert.throws(() => code.set(x as never, i32(1)), /a bound local cannot be set/);
+    assert.throws(() => moduleOf(new Code("g", [], "i32")), /g lacks its result/);
+  },
+);
+
+test(...shared("every scalar function that kernels can call is there"), () => {
+  for (const name of Object.keys(base)) {
+    const isOfConditions = ["select", "and", "or", "not", "truth"].includes(name);
+    // How many operands a function takes is not written down; with another number it is refused.
+    const written = [1, 2, 3].some((count) => {
+      const scalars = new Scalars(new Code("f", ["i32", "f32"]), 1);
+      const [i, x] = scalars.code.parameters;
+      const [condition, number] = [scalars.scalar("condition", i), scalars.scalar("number", x)];
+      const operands = [0, 1, 2].slice(0, count).map((k) =>
+        isOfConditions && (k === 0 || name !== "select") ? condition : number
+      );
+      try {
+        return scalars.call(name, ...operands).parts.length > 0;
+      } catch (error) {
+        assert.doesNotMatch((error as Error).message, /no scalar function/);
+        return false;
+      }
+    });
+    assert.ok(written, name);
+  }
+  assert.throws(() => new Scalars(new Code("f", []), 1).call("none"), /no scalar function "none"/);
+});
+
+test(...shared("arrays that are allocated do not overlap, and what is freed is used again"), async () => {
+  await checkProperty(fc.array(fc.tuple(fc.nat(5000), fc.nat(10)), { maxLength: 60 }), (orders) => {
+    const memory = new Memory(false);
+    const held: { address: number; size: number }[] = [];
+    let most = 0;
+    for (const [size, which] of orders) {
+      if (which > 4 && held.length > 0) {
+        const [{ address, size }] = held.splice(which % held.length, 1);
+        memory.free(address, size);
+      } else held.push({ address: memory.allocate(size), size });
+      most = Math.max(most, memory.allocated);
+      const sorted = [...held].sort((a, b) => a.address - b.address);
+      sorted.forEach(({ address, size }, i) => {
+        assert.equal(address % 64, 0);
+        const next = sorted[i + 1]?.address ?? memory.floats.byteLength;
+        assert.ok(address + 4 * size <= next, `${address} of ${size} elements reaches ${next}`);
+      });
+    }
+    for (const { address, size } of held) memory.free(address, size);
+    assert.equal(memory.allocated, 0);
+    assert.equal(memory.allocate(1), new Memory(false).allocate(1), "the memory is whole again");
+  });
+});
+
+test(...shared("a vector of a scalar is made where the scalar is known"), () => {
+  const code = new Code("f", ["f32"], "v128");
+  const operands = new Operands(code, 1);
+  const x = operands.scalar("number", code.parameters[0], code.root);
+  code.if(i32(0), () => void operands.vector(x, 0));
+  code.return(operands.vector(x, 0));
+  const instance = codeText(code);
+  assert.equal(instance.match(/f32x4.splat/g)?.length, 1, instance);
+  assert.ok(instance.indexOf("f32x4.splat") < instance.indexOf("(if"), instance);
+});
+
+/** Computations over enough elements that threads share them, with odd sizes. */
+function computations(): Tensor[] {
+  const n = 4099;
+  const numbers = Float32Array.from({ length: 61 * n }, (_, i) => Math.fround(Math.sin(i) * 4));
+  const x = tensor(numbers, [61, n]);
+  const loss = sum(log(sum(exp(x), 0)));
+  const chosen = where(tensor(numbers.map((v) => (v > 3.5 ? 1 : 0)), [61, n], { dtype: "bool" }), div(1, x), 0);
+  return [
+    softmax(x, 0),
+    grad(loss, x),
+    sum(mul(x, x), 1),
+    sum(chosen, 0),
+    matmul(x, tensor(numbers.subarray(0, n * 7), [n, 7])),
+  ];
+}
+
+async function valuesOn(device: Device): Promise<readonly ArrayLike<number>[]> {
+  const tensors = computations();
+  await realize(tensors, { device });
+  return tensors.map(({ value }) => value!);
+}
+
+/** Opens a device of its own with so many threads. */
+async function opened(
+  threads: number,
+  used: (device: Device) => Promise<void>,
+  start: typeof startThread = startThread,
+): Promise<void> {
+  const device = new Device(wasm, openWasm(threads, start));
+  try {
+    await used(device);
+  } finally {
+    await device.dispose();
+  }
+}
+
+/** Calls until all threads take part. */
+async function joined(device: Device, threads: number): Promise<readonly ArrayLike<number>[]> {
+  for (let i = 0; i < 200; i++) {
+    const values = await valuesOn(device);
+    if (device.executor === `${threads} threads`) return values;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail(`${device.executor} instead of ${threads}: ${device.fallbackReason}`);
+}
+
+test(...shared("results have the same bits with any number of threads"), async () => {
+  if (!threadsWork()) return;
+  await opened(1, async (alone) => {
+    const expected = await valuesOn(alone);
+    assert.equal(alone.executor, "1 thread");
+    for (const threads of [2, 3]) {
+      await opened(threads, async (device) => assert.deepEqual(await joined(device, threads), expected));
+    }
+  });
+});
+
+test(...shared("threads that do not start leave one, and the device says why"), async () => {
+  if (!threadsWork()) return;
+  const refused = () => Promise.reject(new Error("no threads today"));
+  await opened(2, async (device) => {
+    const expected = await valuesOn(device);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assert.deepEqual(await valuesOn(device), expected);
+    assert.equal(device.executor, "1 thread");
+    assert.match(device.fallbackReason!, /could not be started: no threads today/);
+  }, refused);
+});
+
+test(...shared("a thread that ends is missed by no later call, and the device says that it ended"), async () => {
+  // Bun reports no termination.
+  if (!threadsWork() || (runtime() !== "node" && runtime() !== "deno")) return;
+  const started: Thread[] = [];
+  const watched: typeof startThread = async (...args) => {
+    const thread = await startThread(...args);
+    started.push(thread);
+    return thread;
+  };
+  await opened(2, async (device) => {
+    const expected = await joined(device, 2);
+    started[0].end();
+    // The call during which it is noticed may reject.
+    await valuesOn(device).catch((error: Error) => assert.match(error.message, /^wasm: a thread ended/));
+    while (device.fallbackReason === null) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.match(device.fallbackReason, /a thread ended/);
+    assert.deepEqual(await valuesOn(device), expected);
+    assert.equal(device.executor, "1 thread");
+  }, watched);
+});
+
+test(...shared("a run frees all that it allocates, and uses arrays again"), async () => {
+  const memory = new Memory(false);
+  const plans = { memory, team: new Team(memory, 1), inTurn: <T>(call: () => Promise<T>) => call() };
+  const x = tensor(Float32Array.from({ length: 100_000 }, (_, i) => i % 7));
+  // Each of them reads the whole of the one before it.
+  let y: Tensor = x;
+  for (let i = 0; i < 6; i++) y = mul(x, sum(sum(reshape(y, [10, 10_000]), 0)));
+  const program = new Program([y]);
+  const plan = new WasmPlan(program.plan(wasm), plans);
+  let most = 0;
+  const { allocate } = memory;
+  memory.allocate = (size) => {
+    const address = allocate.call(memory, size);
+    most = Math.max(most, memory.allocated);
+    return address;
+  };
+  await plan.run(program.leaves.map(({ value }) => value!));
+  assert.equal(memory.allocated, 0);
+  assert.ok(most < 4 * 4 * x.size, `${most} bytes at once`);
+});
