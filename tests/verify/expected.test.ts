@@ -4,7 +4,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { expectedAlong } from "../../verify/differences/expected.ts";
 import { fitWithin } from "../../verify/differences/fit.ts";
+import { APART_FROM_FIT } from "../../verify/differences/fitted.ts";
 import { elementLine } from "../../verify/differences/line.ts";
+import { ANALYTIC_ROUNDINGS } from "../../verify/differences/precision.ts";
 import type { Problem } from "../../verify/differences/problem.ts";
 import { Sums } from "../../verify/differences/sums.ts";
 import { checkProperty } from "../support/property.ts";
@@ -76,7 +78,9 @@ test("a fit of what is not expected sees the derivative to within its estimate, 
     const plain = fitWithin(line, sums, { window: 0.5, points: 512 });
     if (!fit) return;
     const off = Math.abs(fit.value - which.slope(here));
-    assert.ok(off <= 2 * fit.estimate, `${off} of ${fit.estimate}`);
+    // As a derivative is judged: sums round alike at neighbouring points, which no number of values averages out.
+    const most = APART_FROM_FIT * fit.estimate + ANALYTIC_ROUNDINGS * 2 ** -24 * Math.max(1, Math.abs(fit.value));
+    assert.ok(off <= most, `${off} of ${most}`);
     all++;
     if (Math.abs(factor - 1) < 0.1 && fit.estimate <= (plain?.estimate ?? Infinity)) closer++;
   });
