@@ -108,7 +108,7 @@ export function filesOfBrowsers(files: readonly string[]): { chosen: string[]; l
 }
 
 /** A browser of its own for each file that runs, since a page that hangs is ended with its browser. Its pages are kept for the next file. */
-class Window implements Kept {
+class KeptBrowser implements Kept {
   readonly browser: Browser;
   readonly #pages = new Map<Place, Tab>();
   #session: Promise<CDPSession> | null = null;
@@ -129,11 +129,15 @@ class Window implements Kept {
     return tab;
   }
 
-  /** The processor's time of all its processes, in seconds. */
+  /** The processor's time of all its processes, in seconds; 0 if it has ended. */
   async cpu(): Promise<number> {
-    this.#session ??= this.browser.newBrowserCDPSession();
-    const { processInfo } = await (await this.#session).send("SystemInfo.getProcessInfo");
-    return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+    try {
+      this.#session ??= this.browser.newBrowserCDPSession();
+      const { processInfo } = await (await this.#session).send("SystemInfo.getProcessInfo");
+      return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+    } catch {
+      return 0;
+    }
   }
 
   async closeTab(place: Place): Promise<void> {
@@ -196,16 +200,18 @@ export async function openChromium(
   if ("missing" in found) return found;
   const { modules, problems } = await bundle(files);
   const server = await serve(modules);
-  const windows = new Pooled(async () => new Window(await launchChromium(found.path, options.soak ? SOAK_FLAGS : [])));
+  const browsers = new Pooled(async () =>
+    new KeptBrowser(await launchChromium(found.path, options.soak ? SOAK_FLAGS : []))
+  );
   const maps = new SourceMaps("", (path) => modules.get(`${path}.map`));
   const close = async () => {
-    await windows.endAll();
+    await browsers.endAll();
     await server.close();
   };
   try {
-    const first = await windows.take();
+    const first = await browsers.take();
     const graphics = await graphicsOf(first.browser, server.isolated);
-    windows.giveBack(first);
+    browsers.giveBack(first);
     const label = `chromium ${first.browser.version()}`;
     const suite = (own: string, address: string, only?: string): Suite => {
       const place: Place = { address, only, soak: options.soak, readable: (text) => maps.replaceIn(text, address) };
@@ -214,7 +220,7 @@ export async function openChromium(
         only,
         runFile: async (file) => {
           const problem = problems.get(file);
-          if (problem === undefined) return await runInBrowser(windows, file, place, options);
+          if (problem === undefined) return await runInBrowser(browsers, file, place, options);
           return { results: [], problems: [`${file} cannot be bundled: ${problem}`], text: "", cpu: 0 };
         },
       };
@@ -235,25 +241,25 @@ export async function openChromium(
 const FILES_PER_PAGE = 40;
 
 async function runInBrowser(
-  windows: Pooled<Window>,
+  browsers: Pooled<KeptBrowser>,
   file: string,
   place: Place,
   options: BrowserOptions,
 ): Promise<Outcome> {
-  const window = await windows.take();
-  if (isAlone(file)) await window.closeTab(place);
-  const before = await window.cpu();
+  const kept = await browsers.take();
+  if (isAlone(file)) await kept.closeTab(place);
+  const before = await kept.cpu();
   const log = new PageLog(
     file,
     (text) => place.readable(text).split("\n").filter((line) => !OWN_FRAME.test(line)).join("\n"),
   );
-  const broken = await runFile(window, log, place, options);
+  const broken = await runFile(kept, log, place, options);
   let cpu = 0;
-  if (broken) await windows.end(window);
+  if (broken) await browsers.end(kept);
   else {
-    cpu = await window.cpu() - before;
-    if (isAlone(file)) await window.closeTab(place);
-    windows.giveBack(window);
+    cpu = await kept.cpu() - before;
+    if (isAlone(file)) await kept.closeTab(place);
+    browsers.giveBack(kept);
   }
   return { results: log.results, problems: log.problems, text: log.text(), cpu };
 }
@@ -330,16 +336,16 @@ interface Place {
 
 /** Runs a test file in a page; returns whether the browser cannot be used any more. */
 async function runFile(
-  window: Window,
+  kept: KeptBrowser,
   log: PageLog,
   place: Place,
   { name, minutes, env }: BrowserOptions,
 ): Promise<boolean> {
-  const { browser } = window;
+  const { browser } = kept;
   const { only, address } = place;
   const ends: (() => void)[] = [];
   try {
-    const tab = await window.tab(place);
+    const tab = await kept.tab(place);
     tab.log = log;
     const ended = new Promise<string>((done) => {
       const listen = <T extends Page | Browser>(target: T, event: string, reason: string) => {
@@ -370,10 +376,11 @@ async function runFile(
       log.problem("has no test");
     }
     tab.log = null;
-    if (++tab.files >= FILES_PER_PAGE) await window.closeTab(place);
+    if (++tab.files >= FILES_PER_PAGE) await kept.closeTab(place);
   } catch (error) {
     log.problem((error as Error).message);
-    await window.closeTab(place).catch(() => {});
+    await kept.closeTab(place).catch(() => {});
+    if (!browser.isConnected()) return true;
   } finally {
     ends.forEach((end) => end());
   }

@@ -24,8 +24,6 @@ export class Report {
   readonly #testRows: string[][] = [];
   readonly #skips = new Map<string, Map<string, number>>();
   readonly #counted = new Map<string, string[]>();
-  /** Only Node's report has the reasons of skipped tests; a test of the same name was skipped for the same reason. */
-  readonly #reasons = new Map<string, string>();
   readonly #left = new Map<string, string[]>();
   readonly #times: [seconds: number, test: string][] = [];
 
@@ -88,10 +86,7 @@ export class Report {
         // Tests that count the findings of others say so in their names.
         if (/^\d+ of \d+ /.test(name)) this.#counted.set(name, [...(this.#counted.get(name) ?? []), runtime]);
       } else if (status === "failed") this.failures.push(`${runtime}: ${name}${detail && `: ${detail}`}`);
-      else {
-        if (detail && !this.#reasons.has(name)) this.#reasons.set(name, detail);
-        this.skip(detail || this.#reasons.get(name) || `${name}: no reason given`, runtime);
-      }
+      else this.skip(detail || `${name}: no reason given`, runtime);
     }
     for (const backend of required) {
       const count = counts.get(backend);

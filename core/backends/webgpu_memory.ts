@@ -37,17 +37,64 @@ export interface BufferHandle extends Handle {
 // The numbers of GPUBufferUsage and GPUMapMode.
 const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, STORAGE = 0x80;
 
+/** Idle buffers that are kept for the next reads: making one takes longer than copying into it. */
+const KEPT = 4;
+
+/** The buffers through which arrays are read. */
+class Staging {
+  readonly #device: MemoryContext["device"];
+  readonly #idle: Buffer[] = [];
+
+  constructor(device: MemoryContext["device"]) {
+    this.#device = device;
+  }
+
+  async read(from: Buffer): Promise<Float32Array> {
+    const { size } = from;
+    const staging = this.#take(size);
+    try {
+      const encoder = this.#device.createCommandEncoder();
+      encoder.copyBufferToBuffer(from, 0, staging, 0, size);
+      this.#device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(1);
+      const values = new Float32Array(staging.getMappedRange().slice(0, size));
+      staging.unmap();
+      this.#keep(staging);
+      return values;
+    } catch (error) {
+      staging.destroy();
+      throw error;
+    }
+  }
+
+  /** Takes the smallest idle buffer that is large enough, if it is not much too large. */
+  #take(size: number): Buffer {
+    const fits = this.#idle.filter((buffer) => buffer.size >= size && buffer.size <= 2 * size + 4096);
+    if (fits.length === 0) return this.#device.createBuffer({ size, usage: MAP_READ | COPY_DST });
+    const best = fits.reduce((a, b) => (b.size < a.size ? b : a));
+    this.#idle.splice(this.#idle.indexOf(best), 1);
+    return best;
+  }
+
+  #keep(buffer: Buffer): void {
+    this.#idle.push(buffer);
+    if (this.#idle.length > KEPT) this.#idle.shift()!.destroy();
+  }
+}
+
 class BufferArray implements GpuArray {
   readonly device = "webgpu";
   readonly bytes: number;
   readonly handle: BufferHandle;
   readonly #context: MemoryContext;
+  readonly #staging: Staging;
   #freed = false;
 
-  constructor(handle: BufferHandle, context: MemoryContext) {
+  constructor(handle: BufferHandle, context: MemoryContext, staging: Staging) {
     this.handle = handle;
     this.bytes = handle.buffer.size;
     this.#context = context;
+    this.#staging = staging;
   }
 
   get lives(): boolean {
@@ -55,19 +102,11 @@ class BufferArray implements GpuArray {
   }
 
   async read(): Promise<Float32Array> {
-    const { device } = this.#context;
     if (!this.lives) throw this.#lost();
-    const staging = device.createBuffer({ size: this.bytes, usage: MAP_READ | COPY_DST });
     try {
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(this.handle.buffer, 0, staging, 0, this.bytes);
-      device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(1);
-      return new Float32Array(staging.getMappedRange().slice(0));
+      return await this.#staging.read(this.handle.buffer);
     } catch (error) {
       throw this.#context.isLost ? this.#lost(error) : error;
-    } finally {
-      staging.destroy();
     }
   }
 
@@ -85,6 +124,7 @@ class BufferArray implements GpuArray {
 /** The memory of the device that gpu.js has opened. */
 export function memoryOf({ WebGPUBufferResult }: GpuModule, context: MemoryContext): GpuMemory {
   const { device } = context;
+  const staging = new Staging(device);
   const handleOf = (buffer: Buffer, output: readonly number[]) =>
     new WebGPUBufferResult({ buffer, output, context, kernel: null }) as BufferHandle;
   return {
@@ -93,9 +133,9 @@ export function memoryOf({ WebGPUBufferResult }: GpuModule, context: MemoryConte
       const buffer = device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST, mappedAtCreation: true });
       new Float32Array(buffer.getMappedRange()).set(values);
       buffer.unmap();
-      return new BufferArray(handleOf(buffer, [values.length]), context);
+      return new BufferArray(handleOf(buffer, [values.length]), context, staging);
     },
-    adopt: (handle) => new BufferArray(handle as BufferHandle, context),
+    adopt: (handle) => new BufferArray(handle as BufferHandle, context, staging),
     handle: (array, extent) => handleOf((array as BufferArray).handle.buffer, extent),
     owns: (result) => result instanceof WebGPUBufferResult,
     idle: () => device.queue.onSubmittedWorkDone(),

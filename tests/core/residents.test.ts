@@ -10,22 +10,28 @@ import { garbageCollector } from "../support/garbage.ts";
 import { gpuJs, takeAway } from "../support/gpujs.ts";
 import { checkProperty } from "../support/property.ts";
 
-const MAP_READ = 0x1;
-
 /** Counts the arrays that go to the GPU and come back during a call. */
 async function copiesIn(call: () => Promise<unknown>): Promise<{ sent: number; read: number }> {
   const { device } = await (await gpuJs()).WebGPUContext.acquire();
-  const create = device.createBuffer;
+  const { createBuffer, createCommandEncoder } = device;
   const copies = { sent: 0, read: 0 };
-  device.createBuffer = function (descriptor: { size: number; mappedAtCreation?: boolean; usage?: number }) {
+  device.createBuffer = function (descriptor) {
     if (descriptor.mappedAtCreation && descriptor.size > 16) copies.sent++;
-    if (descriptor.usage! & MAP_READ) copies.read++;
-    return create.call(this, descriptor);
+    return createBuffer.call(this, descriptor);
+  };
+  device.createCommandEncoder = function () {
+    const encoder = createCommandEncoder.call(this);
+    const copy = encoder.copyBufferToBuffer;
+    encoder.copyBufferToBuffer = function (...args) {
+      copies.read++;
+      return copy.apply(this, args);
+    };
+    return encoder;
   };
   try {
     await call();
   } finally {
-    device.createBuffer = create;
+    Object.assign(device, { createBuffer, createCommandEncoder });
   }
   return copies;
 }

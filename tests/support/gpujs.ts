@@ -15,7 +15,8 @@ interface KernelClass {
 }
 interface WebGpuDevice {
   readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
-  createBuffer(descriptor: { size: number; mappedAtCreation?: boolean; usage?: number }): unknown;
+  createBuffer(descriptor: { size: number; mappedAtCreation?: boolean }): unknown;
+  createCommandEncoder(): { copyBufferToBuffer(...args: unknown[]): void };
   destroy(): void;
 }
 interface GpuJs {

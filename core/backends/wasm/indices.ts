@@ -1,12 +1,28 @@
 /** Indices and reads of a kernel: whole numbers as sums, and elements of arrays at them. */
-import type { Linear, Local } from "../../expression.ts";
-import { type Block, extract, f32x4, f64x2, i32, i32x4, load, loadLane, op, shuffle, type Value } from "./code.ts";
+import type { Expression, Linear, Local } from "../../expression.ts";
+import {
+  type Block,
+  type Code,
+  extract,
+  f32x4,
+  f64x2,
+  i32,
+  i32x4,
+  load,
+  loadLane,
+  op,
+  shuffle,
+  type Value,
+} from "./code.ts";
 import { LANES, type Operand } from "./operands.ts";
 import type { Scalars } from "./scalars.ts";
 
 /** The bytes of an element, and their logarithm. */
 export const BYTES = 4;
 const SHIFT = 2;
+
+/** A read. */
+export type Read = Expression & { readonly kind: "read" };
 
 /** An array that a kernel reads. */
 export interface ArrayArgument {
@@ -45,6 +61,10 @@ export class Indices {
   #block: ThreadBlock = { local: null, first: null, narrow: null };
   /** Whole numbers of locals that are numbers. */
   readonly #wholes = new Map<Value, Operand>();
+  /** Reads of neighbours by one thread in the statements that are being written, by the first one's index. */
+  #rows: ReadonlyMap<string, number> = new Map();
+  /** The elements of rows that have been read, in the blocks in which they are known. */
+  readonly #columns = new Map<Block, Map<string, readonly Operand[]>>();
   /** Sums that have been bound, in the blocks in which they are known. */
   readonly #sums = new Map<Block, Map<string, Value>>();
 
@@ -57,6 +77,14 @@ export class Indices {
   /** The threads of the block that is being written. */
   set threads(block: ThreadBlock) {
     this.#block = block;
+  }
+
+  /** Writes statements, one after the other, with these reads in them. */
+  together(reads: readonly Read[], write: () => void): void {
+    const around = this.#rows;
+    this.#rows = rowsOf(reads);
+    write();
+    this.#rows = around;
   }
 
   /** A local as a whole number. */
@@ -233,6 +261,9 @@ export class Indices {
     const { base, x, varying, uniform, isComputed } = this.#split(at);
     if (varying.length > 0) return this.#gather(array, at, masked || isComputed);
     if (isComputed) return this.#computed(array, at, x);
+    const isFixed = uniform.every(({ operand }) => keyOf(operand.parts[0]) !== "?");
+    const first = x > 1 && !masked && isFixed ? this.#rows.get(keyOfRead(argument, at, base)) : undefined;
+    if (first !== undefined) return this.#transposed(argument, { ...at, base: first }, x)[base - first];
     const [offset, rest] = offsetOf(base, uniform);
     const address = to.code.bind(this.#sum(array.address, BYTES * rest, uniform.map(inBytes)));
     if (x === 0) return to.scalar("number", load("f32.load", address, offset));
@@ -244,6 +275,30 @@ export class Indices {
     const last = LANES * to.width - 1;
     const lowest = to.code.bind(op("i32.add", address, i32(step * last)));
     return to.lanes("number", (u) => fourAt(lowest, (lane) => offset - step * (last - LANES * u - lane)));
+  }
+
+  /**
+   * Up to four neighbouring elements of each thread, which are a constant distance from those of the next thread. Where fewer are needed,
+   * what is behind the array may be read.
+   */
+  #transposed(argument: number, at: Linear, x: number): readonly Operand[] {
+    const to = this.#to;
+    const { code } = to;
+    let known = this.#columns.get(code.block);
+    if (!known) this.#columns.set(code.block, known = new Map());
+    const key = keyOfRead(argument, at, at.base);
+    const before = known.get(key);
+    if (before) return before;
+    const { base, uniform } = this.#split(at);
+    const [offset, rest] = offsetOf(base, uniform);
+    const address = code.bind(this.#sum(this.#args[argument].address, BYTES * rest, uniform.map(inBytes)));
+    const vectors = Array.from({ length: to.width }, (_, u) => {
+      const row = (lane: number) => load("v128.load", address, offset + BYTES * x * (LANES * u + lane));
+      return columnsOf(code, [0, 1, 2, 3].map((lane) => code.bind(row(lane))));
+    });
+    const columns = [0, 1, 2, 3].map((column) => to.lanes("number", (u) => vectors[u][column]));
+    known.set(key, columns);
+    return columns;
   }
 
   /** An element at an index that does not vary but was computed, and may lie outside where it is not needed. */
@@ -278,6 +333,30 @@ export class Indices {
     const to = this.#to;
     return to.lanes("whole", () => to.code.keep(i32x4(...[0, 1, 2, 3].map((lane) => Math.min(lane, count - 1)))));
   }
+}
+
+/** A read without the number that is added to its index, and that number. */
+function keyOfRead(argument: number, { terms }: Linear, base: number): string {
+  return `${argument}:${terms.map(({ local, coefficient }) => `${coefficient}*${local.id}`).join("+")}+${base}`;
+}
+
+/** For reads of neighbours, up to four together, the number that is added to the first one's index. */
+function rowsOf(reads: readonly Read[]): ReadonlyMap<string, number> {
+  const keys = new Set(reads.map(({ argument, at: [at] }) => keyOfRead(argument, at, at.base)));
+  const rows = new Map<string, number>();
+  for (const { argument, at: [at] } of [...reads].sort((a, b) => a.at[0].base - b.at[0].base)) {
+    const key = (more: number) => keyOfRead(argument, at, at.base + more);
+    if (rows.has(key(0)) || !keys.has(key(1))) continue;
+    for (let more = 0; more < LANES && keys.has(key(more)); more++) rows.set(key(more), at.base);
+  }
+  return rows;
+}
+
+/** The columns of four rows. */
+function columnsOf(code: Code, [a, b, c, d]: readonly Value[]): readonly Value[] {
+  const [low, high] = [[0, 4, 1, 5], [2, 6, 3, 7]];
+  const pairs = [low, high].map((lanes) => [shuffle(a, c, lanes), shuffle(b, d, lanes)].map((pair) => code.bind(pair)));
+  return pairs.flatMap(([even, odd]) => [low, high].map((lanes) => code.bind(shuffle(even, odd, lanes))));
 }
 
 /** Four elements at constant distances. */

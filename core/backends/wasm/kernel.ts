@@ -2,7 +2,7 @@
 import type { Expression, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import { type Block, Code, extract, i32, load, op, select, type Value, type Variable } from "./code.ts";
-import { BYTES, Indices } from "./indices.ts";
+import { BYTES, Indices, type Read } from "./indices.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { Scalars } from "./scalars.ts";
 import { isHarmless, type Locals, localsOf, weightOfBody } from "./varying.ts";
@@ -68,7 +68,9 @@ class Body {
   }
 
   #block(body: readonly Statement[]): void {
-    for (const statement of body) this.#statement(statement);
+    this.#indices.together(readsOf(body), () => {
+      for (const statement of body) this.#statement(statement);
+    });
   }
 
   #statement(statement: Statement): void {
@@ -188,6 +190,19 @@ class Body {
         return expression satisfies never;
     }
   }
+}
+
+/** The reads of statements, without those of statements inside them. */
+function readsOf(body: readonly Statement[]): Read[] {
+  return body.flatMap((statement) => {
+    if (statement.kind === "constant" || statement.kind === "loop" || statement.kind === "branch") return [];
+    return readsOfExpression(statement.value);
+  });
+}
+
+function readsOfExpression(expression: Expression): Read[] {
+  if (expression.kind === "read") return [expression];
+  return expression.kind === "call" ? expression.args.flatMap(readsOfExpression) : [];
 }
 
 /** How the threads of a kernel are spread over rows, units and blocks. */

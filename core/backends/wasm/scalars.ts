@@ -1,6 +1,6 @@
 /** Scalar functions, on scalars and in lanes: those of `core/backends/functions.ts` by their names. */
 import { extract, op, select, type Value } from "./code.ts";
-import { LANE_FUNCTIONS } from "./lanes.ts";
+import { LANE_FUNCTIONS, weightInLanes } from "./lanes.ts";
 import { type Operand, Operands } from "./operands.ts";
 
 /** A function of operands. */
@@ -128,7 +128,7 @@ export function isCondition(name: string): boolean {
 
 /** About how many instructions a function takes in one vector. */
 export function weightOf(name: string): number {
-  return Object.hasOwn(LANE_FUNCTIONS, name) ? 25 : Object.hasOwn(OTHERS, name) ? 3 : 1;
+  return Object.hasOwn(LANE_FUNCTIONS, name) ? weightInLanes(name) : Object.hasOwn(OTHERS, name) ? 3 : 1;
 }
 
 /** Writes scalar functions into the code of a kernel. */
