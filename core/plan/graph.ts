@@ -17,7 +17,7 @@ export interface Graph {
   readonly outputs: readonly Node[];
   /** The tape's entries that the leaves stand for, in the order of the plan's arguments. */
   readonly leaves: readonly Node[];
-  /** Default none. */
+  /** In the order in which they run. Default none. */
   readonly loops?: readonly LoopNode[];
 }
 
@@ -189,12 +189,19 @@ export function buildGraph(
     const own = new Map([...loop.results].filter(([, node]) => node.order >= 0));
     return own.size === 0 ? [] : [{ ...loop, results: own }];
   });
+  // A loop may be reached before another one that makes an input for one of its further results.
+  needed.sort((a, b) => firstOf(a) - firstOf(b));
   return {
     nodes,
     outputs: [...results, ...needed.flatMap(({ inputs }) => [...inputs.values()])],
     leaves: leaves.map((entry) => builder.nodeOf(entry)),
     loops: needed,
   };
+}
+
+/** The place of the first result of a loop in topological order, by when all its inputs are computed. */
+export function firstOf({ results }: LoopNode): number {
+  return Math.min(...[...results.values()].map(({ order }) => order));
 }
 
 /** A loop while its graph is built. */

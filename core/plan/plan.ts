@@ -5,7 +5,7 @@ import type { Entry } from "../entry.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
 import { describe, type Layout, type LoopForm, type LoopKernel } from "./form.ts";
 import type { ResultKind } from "../loop.ts";
-import { buildGraph, type Graph, type LoopNode, type Numbers } from "./graph.ts";
+import { buildGraph, firstOf, type Graph, type LoopNode, type Numbers } from "./graph.ts";
 import { extentOf, lowerToLoops } from "./loops.ts";
 import { sizeOf } from "../shape.ts";
 import type { Node } from "./node.ts";
@@ -321,7 +321,7 @@ function loopStep({ node, body }: PlannedLoop, { source, orders, numbers }: Surr
   });
   if (body.leaves.length > args.length) args.push({ as: "whole", source: { from: "leaf", index: numbers } });
   let returned = needed.filter((k) => k < carries.length).length;
-  const first = Math.min(...[...results.values()].map(({ order }) => order));
+  const first = firstOf(node);
   return {
     name,
     before: orders.filter((order) => order < first).length,
