@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { add, max, mul, realize, slice, sum, tensor } from "../../mod.ts";
+import { add, max, mul, slice, sum, tensor } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { checkProperty } from "../support/property.ts";
 
 /** Rows of whole numbers, whose sums are exact in any order. */
@@ -17,7 +18,7 @@ test("sums and maxima of rows are those of their elements [wasm]", async () => {
   await checkProperty(rows, async (all) => {
     const x = tensor(all);
     const [sums, most] = [sum(x, 1), max(x, 1)];
-    await realize([sums, most], { device: "wasm" });
+    await bring([sums, most], { device: "wasm" });
     assert.deepEqual([...sums.value!], all.map((row) => row.reduce((a, b) => a + b, 0)));
     assert.deepEqual([...most.value!], all.map((row) => Math.max(...row)));
   }, { runs: 25 });
@@ -30,7 +31,7 @@ test("elements of rows that are taken apart stay apart [wasm]", async () => {
     const x = tensor(all);
     const weighted = taken.map((column, i) => mul(slice(x, [null, [column, column + 1]]), 10 ** i));
     const total = weighted.reduce((a, b) => add(a, b));
-    await realize([total], { device: "wasm" });
+    await bring([total], { device: "wasm" });
     const expected = all.map((row) => taken.reduce((sum, column, i) => sum + row[column] * 10 ** i, 0));
     assert.deepEqual([...total.value!], expected);
   }, { runs: 25 });
