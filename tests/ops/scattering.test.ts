@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { bring } from "../support/bring.ts";
 import { cast, realize, scatterAdd, square, sum, take, tensor, zeros } from "../../mod.ts";
 import { sumSorted } from "../../ops/scattering.ts";
 import { gradcheck } from "../../verify/mod.ts";
@@ -42,7 +43,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         tensor([0, 1].map((k) => updates.map((row) => row[k]))),
         { shape: [2, places], axis: 1 },
       );
-      await realize([both, last], { device });
+      await bring([both, last], { device });
       const right = expected(indices, updates, places);
       assertSame(both.value!, right, "along the first axis");
       assertSame(last.value!, [0, 1].flatMap((k) => right.filter((_, i) => i % 2 === k)), "along the last axis");
