@@ -75,7 +75,7 @@ function takeMoved(entry: Entry, device: string): boolean {
 
 /** Returns the value that serves a device. */
 export function valueFor(leaf: Entry, device: Device): Value {
-  return present(leaf.valueOn(device.name));
+  return present(movedFrom(leaf).valueOn(device.name));
 }
 
 function present(value: Value | null): Value {

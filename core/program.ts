@@ -1,5 +1,6 @@
 /** The step between tensors and a plan: the entries a computation starts from, those it computes and its key. */
 import { Entry, leafOp } from "./entry.ts";
+import { movedFrom } from "./past.ts";
 import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
 import { dependenciesOf, resultNumber, type Structure } from "./loop.ts";
 import { attributeText, structureOf } from "./structure.ts";
@@ -23,6 +24,13 @@ export function hasValue(entry: Entry, device?: string): boolean {
   if (entry.op === leafOp) return true;
   if (device === undefined) return entry.isPast && entry.inputs.length === 0;
   return entry.valueOn(device) !== null;
+}
+
+/** Whether an entry repeats one that has a value, as what an optimiser detaches: a loop then starts from it as from a leaf. */
+function repeats(entry: Entry, device: string | undefined): boolean {
+  if (device === undefined) return false;
+  const source = movedFrom(entry);
+  return source !== entry && hasValue(source, device);
 }
 
 /** A computation: the same object for the device that runs it, for those who look at its plan, and for the checker. */
@@ -98,7 +106,7 @@ function reach<T extends Entry>(
     const entry = stack.pop()!;
     if (seen.has(entry)) continue;
     seen.add(entry);
-    if (given?.has(entry) || hasValue(entry, on)) leaves.push(entry);
+    if (given?.has(entry) || hasValue(entry, on) || repeats(entry, on)) leaves.push(entry);
     else {
       entries.push(entry);
       for (const input of dependenciesOf(entry)) stack.push(input);

@@ -69,6 +69,15 @@ function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<E
   return crossed;
 }
 
+/**
+ * Notes that an entry made of this one was recorded after a later computation. What ops only move has the value of its source, which
+ * may be computed when the entry itself is not, as what an optimiser detaches.
+ */
+export function noteOutlives(entry: Entry): void {
+  entry.outlives = true;
+  sourceOf(entry).outlives = true;
+}
+
 /** Notes the entries that are computed on the way to outputs other than state. */
 function notePasses(outputs: readonly Entry[], entries: readonly Entry[], known: ReadonlySet<Entry>): void {
   const reached = new Set(outputs);

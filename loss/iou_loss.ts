@@ -127,6 +127,12 @@ function resized({ sizes, otherSizes, enclosing }: Pair): Tensor {
   return add(along(0), along(1));
 }
 
+/** Throws if an exponent is given to a kind that has none. */
+export function alphaOrThrow(call: Signature, kind: IouLossKind, alpha: number | undefined): void {
+  if (alpha === undefined || kind === "alphaIou") return;
+  throw call.error(`expected alpha with the kind "alphaIou" only, got it with "${kind}"`);
+}
+
 /** Half the sum of SIoU's costs of distance and of shape. */
 function shifted({ sizes, otherSizes, enclosing, offset }: Pair): Tensor {
   const [dx, dy] = offset;
@@ -194,9 +200,7 @@ function lossOf(pair: Pair, kind: IouLossKind, alpha: number): Tensor {
 export function iouLoss(a: TensorLike, b: TensorLike, options?: IouLossOptions): Tensor {
   iouLossCall.check(arguments);
   const { kind = "iou", format = "xyxy", alpha, reduction } = options ?? {};
-  if (alpha !== undefined && kind !== "alphaIou") {
-    throw iouLossCall.error(`expected alpha with the kind "alphaIou" only, got it with "${kind}"`);
-  }
+  alphaOrThrow(iouLossCall, kind, alpha);
   const first = cast(boxesAlong(iouLossCall, "a", a), "float");
   const second = cast(boxesAlong(iouLossCall, "b", b), "float");
   broadcasting(iouLossCall, { a: first, b: second });

@@ -5,11 +5,14 @@ import { dropAxes, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, div, mul, square, sub } from "../ops/arithmetic.ts";
 import { cast } from "../ops/cast.ts";
-import { equal, greater, lessEqual, logicalAnd, logicalOr } from "../ops/comparison.ts";
-import { arange, asTensor, type TensorLike } from "../ops/creation.ts";
+import { equal, greater } from "../ops/comparison.ts";
+import { asTensor, type TensorLike } from "../ops/creation.ts";
+import { gather } from "../ops/indexing.ts";
 import { reduced, type Reduction, reduction } from "../ops/losses.ts";
-import { broadcastTo, reshape, transpose, unsqueeze } from "../ops/movement.ts";
+import { broadcastTo, reshape, transpose } from "../ops/movement.ts";
+import { argsort, rank } from "../ops/ordering.ts";
 import { sum } from "../ops/reduce.ts";
+import { cumsum } from "../ops/scans.ts";
 import { relu, where } from "../ops/selection.ts";
 import { broadcasting, numbers } from "./arguments.ts";
 
@@ -132,7 +135,7 @@ export function tversky(probabilities: TensorLike, targets: TensorLike, options?
 /**
  * The Lovász hinge of masks (Berman et al., 2018, arXiv:1705.08790): a convex surrogate of one less the IoU of the pixels with logits above
  * 0. Hinge errors are weighted by what each adds to the Jaccard loss when they are taken by falling size; the lower index comes first among
- * equals. Errors are ranked by counting, so the cost grows with the square of a mask's pixels.
+ * equals.
  *
  * @param logits float; by default `[masks, ...]`.
  * @param targets 0 or 1, `float`, `int` or `bool`, broadcast with the logits. They have no gradient.
@@ -164,15 +167,14 @@ export function lovaszHinge(logits: TensorLike, targets: TensorLike, options?: L
 
 /** What each error adds to the Jaccard loss, errors taken by falling size along the last axis. */
 function jaccardSteps(errors: Tensor, inside: Tensor): Tensor {
-  const n = errors.shape[errors.shape.length - 1];
-  const [own, other] = [unsqueeze(errors, -1), unsqueeze(errors, -2)];
-  const earlier = lessEqual(arange(n), unsqueeze(arange(n), 1));
-  const taken = logicalOr(greater(other, own), logicalAnd(equal(other, own), earlier));
-  const count = (condition: Tensor) => sum(where(condition, 1, 0), -1);
+  const before = rank(errors, -1, { descending: true });
   const size = sum(where(inside, 1, 0), -1, { keepDims: true });
-  const missed = count(logicalAnd(taken, unsqueeze(inside, -2)));
+  const last = errors.shape.length - 1;
+  // Of the pixels of the mask, those taken so far.
+  const inOrder = gather(where(inside, 1, 0), argsort(errors, -1, { descending: true }), last);
+  const missed = gather(cumsum(inOrder, last), before, last);
   // The union of the mask and what was wrongly taken for it, of which the pixel itself is a part.
-  const union = add(size, sub(count(taken), missed));
+  const union = add(size, sub(add(before, 1), missed));
   const outside = div(sub(size, missed), mul(union, sub(union, 1)));
   // An empty mask is lost whole with its first error.
   return where(inside, div(1, union), where(equal(union, 1), where(equal(size, 0), 1, 0), outside));

@@ -19,7 +19,7 @@ import { sum } from "../ops/reduce.ts";
 import { maximum, minimum, where } from "../ops/selection.ts";
 import type { DefaultBoxes } from "./default_boxes.ts";
 import { sigmoidFocalLoss } from "./focal.ts";
-import { iouLoss, type IouLossKind, iouLossKind } from "./iou_loss.ts";
+import { alphaOrThrow, iouLoss, type IouLossKind, iouLossKind } from "./iou_loss.ts";
 
 export { bestOverlap, type BestOverlapOptions, bipartite, type BipartiteOptions } from "./matchers.ts";
 export type { Matching, MatchingContext, MatchingResult } from "./matchers.ts";
@@ -138,6 +138,7 @@ const boxIouCall = new Signature<BoxIouTermOptions>("terms.boxIou(options)", {
  * The loss of overlap of decoded boxes: {@link iouLoss} of each matched default box.
  *
  * @param options `kind`: the measure, default `"giou"`; `alpha`: the exponent of `alphaIou`.
+ * @throws if `alpha` comes with another kind than `alphaIou`.
  *
  * @example
  * ```ts
@@ -151,6 +152,7 @@ const boxIouCall = new Signature<BoxIouTermOptions>("terms.boxIou(options)", {
 export function boxIou(options?: BoxIouTermOptions): Localisation {
   boxIouCall.check(arguments);
   const { kind = "giou", alpha } = options ?? {};
+  alphaOrThrow(boxIouCall, kind, alpha);
   return named(kind, ({ decoded, boxes }) => {
     const last = (t: Tensor) => transpose(t, [0, 2, 1]);
     return iouLoss(last(decoded), last(boxes), { kind, alpha, format: "cxcywh", reduction: "none" });

@@ -5,7 +5,7 @@ import { boolean, type Declared, type Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
 import type { DType, Tensor } from "../core/tensor.ts";
 import { add, neg, sub } from "./arithmetic.ts";
-import { equal, greater, less, logicalAnd, logicalNot, logicalOr } from "./comparison.ts";
+import { equal, greater, greaterEqual, less, logicalAnd, logicalNot, logicalOr } from "./comparison.ts";
 import { arange, asTensor, checkCountable, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
 import { gather } from "./indexing.ts";
@@ -13,6 +13,7 @@ import { placeAmong, SHORT_RUN, type Sorted, sorted } from "./merging.ts";
 import { broadcastTo, lastAxis, pad, reshape, slice, squeeze, unsqueeze } from "./movement.ts";
 import { isTaken, type Taken, unpick } from "./picking.ts";
 import { argmax, sum } from "./reduce.ts";
+import { placesOn, readAt } from "./searching.ts";
 import { where } from "./selection.ts";
 
 /** Options of {@link rank}, {@link argsort} and {@link sort}. */
@@ -289,6 +290,8 @@ function taken(x: Tensor, attributes: CountAttributes): Taken {
 
 /** Axes up to this long are ranked by counting all pairs. */
 const SHORT_AXIS = 256;
+/** Longer axes are sorted. */
+const LONG_AXIS = 32_768;
 /** How many elements of each row a pass of the selection ranks exactly. */
 const CANDIDATES = 64;
 
@@ -367,7 +370,9 @@ function fineBracket(order: Order, k: Tensor, undecided: Tensor): Bracket {
 
 /** Whether each element is among the `k` largest of its row; rows are the last axis. */
 function selected(x: Tensor, k: Tensor): Tensor {
-  if (x.shape[x.shape.length - 1] <= SHORT_AXIS) return less(rankLast(x, true), k);
+  const n = x.shape[x.shape.length - 1];
+  if (n <= SHORT_AXIS) return less(rankLast(x, true), k);
+  if (n > LONG_AXIS) return selectedBySorting(x, k);
   const order = orderOf(x, true);
   const coarse = coarseBracket(order, k);
   const fine = tighter(coarse, fineBracket(order, k, within(order, coarse).undecided));
@@ -376,10 +381,22 @@ function selected(x: Tensor, k: Tensor): Tensor {
   return where(undecided, less(before, k), logicalNot(after));
 }
 
+/** The same, by the last of the `k` in sorted order. */
+function selectedBySorting(x: Tensor, k: Tensor): Tensor {
+  const n = x.shape[x.shape.length - 1];
+  const { places } = sorted(x, true);
+  const border = placesOn(sub(k, 1), n);
+  const at = readAt(places, broadcastTo(border, [...x.shape.slice(0, -1), 1]));
+  const order = orderOf(x, true);
+  const key = readAt(order.keys, at);
+  const place = readAt(broadcastTo(order.places, x.shape), at);
+  return logicalAnd(greaterEqual(k, 1), logicalNot(precedes([key, place], [order.keys, order.places], true)));
+}
+
 /**
- * Marks the `k` largest elements along an axis, as hard mining does: exactly and without sorting. The lower index is taken first among
+ * Marks the `k` largest elements along an axis, as hard mining does: exactly. The lower index is taken first among
  * equals, and NaN counts as the largest. Some elements are ranked exactly, which brackets the border between selected and not; this is
- * done twice, and the few elements left in the bracket are ranked one by one. Axes beyond 32,768 take the square of their length.
+ * done twice, and the few elements left in the bracket are ranked one by one. Axes beyond 32,768 are sorted.
  *
  * @param x any dtype, at least one axis.
  * @param k how many: a number, or a tensor that broadcasts to `x` with the axis of length 1, so that each row has a separate one. At most 0

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Program } from "../../core/program.ts";
 import {
+  adamW,
   add,
   backward,
   clamp,
@@ -22,6 +23,7 @@ import {
   type Tensor,
   tensor,
   useDevice,
+  valueAndGrad,
   where,
   zeros,
 } from "../../mod.ts";
@@ -212,6 +214,37 @@ for (const { device: name, on, single, extent } of devices) {
     }
     assert.equal(device.compiled, compiled);
   });
+
+  test(
+    ...on("a loop that reads its loss alone has one plan after the first step, which takes no step twice"),
+    async () => {
+      const device = await useDevice(name);
+      const [x, y] = [tensor(inputs), tensor(targets)];
+      const lossOf = valueAndGrad(({ w, b }: { w: Tensor; b: Tensor }) => mean(square(sub(add(matmul(x, w), b), y))));
+      const train = async (
+        read: (values: unknown[]) => Promise<unknown>,
+      ): Promise<{ plans: number[]; w: number[] }> => {
+        // Of its own, so that no other test has its plans.
+        const optimiser = adamW({ learningRate: 0.1, beta1: 0.8 });
+        let params = { w: tensor([[0.5], [0], [-0.5]]), b: tensor([0]) };
+        let state = optimiser.init(params);
+        const plans: number[] = [];
+        for (let step = 0; step < 6; step++) {
+          const before = device.compiled;
+          const [loss, gradients] = lossOf(params);
+          [params, state] = optimiser.step(params, gradients, state);
+          await read([loss, params, state]);
+          plans.push(device.compiled - before);
+        }
+        return { plans, w: [...await params.w.data()] };
+      };
+      const alone = await train(([loss]) => (loss as Tensor).item());
+      assert.deepEqual(alone.plans, [1, 1, 0, 0, 0, 0]);
+      const together = await train((values) => realize(values as Tensor[]));
+      assert.deepEqual(together.plans, [1, 0, 0, 0, 0, 0]);
+      assertClose(together.w, alone.w, (w) => 1e-5 * Math.abs(w), "the weights");
+    },
+  );
 
   test(...on("numbers passed as arguments compute the same as numbers compiled in"), async () => {
     const special = [NaN, Infinity, -Infinity, 0, -0, 1, -1, 2 ** -130, 3.4e38, 1 / 3];

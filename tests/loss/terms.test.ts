@@ -216,6 +216,10 @@ test("parts that return something else, and options that say the same, are refus
     [() => terms.hardest({ scope: "all" as "image" }), /expected scope to be "image" or "batch", got "all"/],
     [() => terms.smoothL1({ beta: -1 }), /expected beta to be/],
     [() => terms.boxIou({ kind: "piou" as "iou" }), /expected kind to be/],
+    [
+      () => terms.boxIou({ kind: "giou", alpha: 2 }),
+      /^Error: terms\.boxIou: expected alpha with the kind "alphaIou" only, got it with "giou"$/,
+    ],
     [() => terms.crossEntropy({ labelSmoothing: 2 }), /expected labelSmoothing to be a number from 0 to 1, got 2/],
     [() => terms.bipartite({ threshold: 2 }), /expected threshold to be a number from 0 to 1 or null, got 2/],
     [() => (terms.allNegatives as (x: number) => void)(1), /expected no arguments/],

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { arange, argsort, less, rank, sort, squeeze, tensor, topK, topKMask, where } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
-import { arange, argsort, less, rank, sort, squeeze, tensor, topK, where } from "../../mod.ts";
 import { sorted } from "../../ops/merging.ts";
 import { firstUnmet } from "../../ops/searching.ts";
 import { gradcheck } from "../../verify/mod.ts";
@@ -54,6 +54,19 @@ test("argsort, rank and sort at all lengths to 70 and around powers of two [floa
 
 test("argsort, rank and sort beyond the loop iterations of a thread [float64]", async () => {
   await checkOrder(values(70_001, 3), true);
+});
+
+test("topKMask selects the first of the order where it sorts, each row its own number [float64]", async () => {
+  const n = 32_770;
+  const rows = [1, 77].map((k) => ({ k, x: values(n, k) }));
+  const mask = topKMask(tensor(rows.map(({ x }) => x)), tensor(rows.map(({ k }) => [k])));
+  await bring([mask], { device });
+  const expected = rows.flatMap(({ k, x }) => {
+    const selected = new Array<number>(n).fill(0);
+    for (const i of ordered(x, true).slice(0, k)) selected[i] = 1;
+    return selected;
+  });
+  assertSame(mask.value!, expected, "masks");
 });
 
 test("the first elements are those of the whole order, also where blocks are chosen first [float64]", async () => {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { cast, scatterAdd, square, sum, take, tensor, zeros } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
-import { cast, realize, scatterAdd, square, sum, take, tensor, zeros } from "../../mod.ts";
 import { sumSorted } from "../../ops/scattering.ts";
 import { gradcheck } from "../../verify/mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -57,7 +57,7 @@ test("many updates, all at one place or spread, are added exactly [float64]", as
     const updates = indices.map((_, i) => [i % 8]);
     const at = tensor(indices, undefined, { dtype: "int" });
     const sums = scatterAdd(zeros([977]), at, tensor(updates.map(([x]) => x)), 0);
-    await realize([sums], { device: "float64" });
+    await bring([sums], { device: "float64" });
     assertSame(sums.value!, expected(indices, updates, 977), `${spread} places`);
   }
 });

@@ -1,8 +1,8 @@
 /** Optimisers, clipping and schedules compared with PyTorch's, whose numbers golden/optimisers.py wrote down. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bring } from "../support/bring.ts";
 import { adamW, clipByNorm, type Optimiser, type Schedule, schedules, sgd, tensor } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { assertClose, largestOf } from "../ops/compare.ts";
 import { sampleOf, shared } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";

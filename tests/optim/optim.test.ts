@@ -23,8 +23,8 @@ import {
   useDevice,
   valueAndGrad,
 } from "../../mod.ts";
-import { assertClose, assertSame } from "../ops/compare.ts";
 import { bring } from "../support/bring.ts";
+import { assertClose, assertSame } from "../ops/compare.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { garbageCollector } from "../support/garbage.ts";
 import { runtime } from "../../core/runtime.ts";

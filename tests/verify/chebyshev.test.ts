@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   expand,
+  integrate,
   isRough,
   leftBy,
   meanOf,
@@ -46,6 +47,15 @@ test("the coefficients are those of cosines, up to a degree [float64]", async ()
     coefficients.forEach((c, j) => near(c, j === k ? 1 : 0));
     near(valueAt(coefficients, k, x), Math.cos(k * Math.acos(x)));
     if (k > 0) near(valueAt(coefficients, k - 1, x), 0);
+  });
+});
+
+test("the derivative of an integral is what was integrated, up to a degree [float64]", async () => {
+  await checkProperty(fc.tuple(polynomials, fc.nat(10), inside), ([powers, degree, x]) => {
+    const coefficients = expand(valuesOf((t) => at(powers, t), 64));
+    const integral = integrate(coefficients, degree);
+    assert.equal(integral.length, degree + 2);
+    near(slopeAt(integral, degree + 1, x), valueAt(coefficients, degree, x));
   });
 });
 

@@ -125,6 +125,7 @@ test("a line of one element moves it alone, by what is left after rounding [floa
     assert.deepEqual(problem.variables.map((list) => [...list]), before);
     assert.equal(line.move(0), 0);
     assert.equal(problem.variables[k][0], here);
+    assert.equal(line.lost(), 0);
     assert.equal(line.usual(problem.variables), 0);
     assert.equal(line.along(problem.variables), here);
     assert.deepEqual(
@@ -157,6 +158,25 @@ test("a part of a line moves the elements of a range alone, counted through all 
     const usual = Math.sqrt(flat.reduce((sum, x) => sum + x ** 4, 0));
     assert.ok(Math.abs(line.usual(moves) - usual) <= 1e-12 * usual);
     assert.deepEqual([line.size, line.reach, line.grain, line.moving], [4, 4, 4 * 2 ** -52, "several"]);
+  });
+});
+
+test("moves that are shorter than what a line loses leave an element where it is, longer ones move all [float64]", async () => {
+  await checkProperty(fc.tuple(points, fc.nat(1e6), fc.boolean()), ([values, seed, isEven]) => {
+    const problem = problemAt(values.map((list) => list.map((x) => x || 1)));
+    const random = randomFrom(seed);
+    const slopes = problem.variables.map((list) => list.map(() => 10 ** (6 * random())));
+    const moves = isEven
+      ? movesByEffect(problem, slopes, { quantile: 0, least: 0 }, random)
+      : movesByScale(problem, random);
+    const line = lineThrough(problem, moves);
+    const before = problem.variables.map((list) => [...list]);
+    const stay = (t: number) => {
+      line.move(t);
+      return problem.variables.some((list, k) => list.some((x, i) => x === before[k][i]));
+    };
+    assert.equal(stay(2 * line.lost()), false);
+    assert.equal(stay(line.lost() / 8), true);
   });
 });
 

@@ -407,6 +407,19 @@ export const wrongPlain: readonly PlainCase[] = [
     expected: "wrong",
   },
   {
+    name: "min(x, log(1 + x^2)) and the length beside it: the kinks cancel, the gradients by convention do not",
+    kind: "exception",
+    value: ([[x]]) => Math.min(x, Math.log1p(x * x)) + Math.hypot(Math.min(x, Math.log1p(x * x)), Math.log1p(x * x)),
+    gradient: ([[x]]) => {
+      const [low, high] = [Math.min(x, Math.log1p(x * x)), Math.log1p(x * x)];
+      const slopes = [2 * x / (1 + x * x), x <= high ? 1 : 2 * x / (1 + x * x)];
+      const length = Math.hypot(low, high);
+      return [[slopes[1] + (length === 0 ? 0 : (low * slopes[1] + high * slopes[0]) / length)]];
+    },
+    inputs: [[0]],
+    expected: "wrong",
+  },
+  {
     name: "clamp inside its bounds, without a gradient",
     kind: "kink beside",
     ...elementwise(clamp, (x) => (Math.abs(x) < 0.9999 ? 1 : 0)),
@@ -588,6 +601,28 @@ export const wrongPlain: readonly PlainCase[] = [
     kind: "float32",
     ...elementwise32((x) => f32(x * x), (x) => 2.02 * x),
     inputs: uniform(5, 0.5, 2),
+    options: { precision: "float32" },
+    expected: "wrong",
+  },
+  ...[10, 100].flatMap((n) =>
+    ([
+      ["exponentials", Math.exp, Math.exp],
+      ["sines", Math.sin, Math.cos],
+    ] as const).map(([what, f, slope]): PlainCase => ({
+      name: `a sum of ${n} ${what} in float32, one of them off by 1e-4`,
+      kind: "float32",
+      ...elementwise32((x) => f32(f(x)), offAt(7, 1 + 1e-4, slope)),
+      inputs: uniform(n, -1, 1),
+      options: { precision: "float32" },
+      expected: "wrong",
+    }))
+  ),
+  {
+    name: "log-sum-exp of 100 in float32, one element off by 1e-4",
+    kind: "float32",
+    value: ([x]) => f32(logSumExp(x)),
+    gradient: ([x]) => [Float32Array.from(softmax(x), (p, i) => (i === 7 ? 1 + 1e-4 : 1) * p)],
+    inputs: uniform(100, -1, 1),
     options: { precision: "float32" },
     expected: "wrong",
   },
@@ -1317,6 +1352,53 @@ export const rightPlain: readonly PlainCase[] = [
     inputs: normal(6, 5),
     options: { precision: "float32" },
     expected: "not wrong",
+  },
+  {
+    name: "exponentials in float32, lost beside one that is added and taken away",
+    kind: "float32",
+    value: ([[x, y, large]]) => {
+      const [a, b, c] = [x, y, large].map((v) => f32(Math.exp(Math.min(30, v))));
+      return f32(f32(f32(a + b) + c) - c);
+    },
+    gradient: ([[x, y]]) => [Float32Array.of(Math.exp(x), Math.exp(y), 0)],
+    inputs: [[-1, 0.17645257711410522, 27.851625442504883]],
+    options: { precision: "float32" },
+    expected: "not wrong",
+  },
+  // Its partial sums cross powers of two, so that their rounding jumps.
+  {
+    name: "a sum of 100 sines in float32",
+    kind: "float32",
+    ...elementwise32((x) => f32(Math.sin(x)), Math.cos),
+    inputs: uniform(100, -1, 1),
+    options: { precision: "float32" },
+    expected: "ok",
+  },
+  // Along directions of even effects the first moves by less than its last place, and the window is narrow.
+  {
+    name: "a fast oscillation in float32 beside a small slope",
+    kind: "float32",
+    value: ([[x, y]]) => {
+      const t = f32(sigmoid(y)), s = f32(Math.sin(105.23296939209104 * x));
+      const cube = f32(s * s * s), both = f32(t * cube), all = f32(cube + both);
+      return [x, y, t, s, cube, both, all, f32(all - y)].reduce((sum, v) => f32(sum + v), 0);
+    },
+    gradient: ([[x, y]]) => {
+      const t = sigmoid(y), s = Math.sin(105.23296939209104 * x);
+      const slope = 105.23296939209104 * Math.cos(105.23296939209104 * x);
+      return [Float32Array.of(1 + slope * (1 + 9 * s * s * (1 + t)), t * (1 - t) * (1 + 3 * s * s * s))];
+    },
+    inputs: [[-1.4215586185455322, -0.5461788773536682]],
+    options: { precision: "float32" },
+    expected: "not wrong",
+  },
+  {
+    name: "exponentials in float32 of an approximation whose error is smooth",
+    kind: "float32",
+    ...elementwise32((x) => f32(Math.exp(x) * (1 + 2e-7 * Math.sin(3 * x))), Math.exp),
+    inputs: uniform(10, -2, 2),
+    options: { precision: "float32" },
+    expected: "ok",
   },
   {
     name: "relu in float32 at 0 and beside",

@@ -50,6 +50,15 @@ export function slopeAt(coefficients: Float64Array, degree: number, x: number): 
   return sum;
 }
 
+/** The expansion of an integral of an expansion up to a degree, which is one more. */
+export function integrate(coefficients: Float64Array, degree: number): Float64Array {
+  const at = (k: number) => (k <= degree ? coefficients[k] : 0);
+  return Float64Array.from({ length: degree + 2 }, (_, k) => {
+    if (k === 0) return 0;
+    return k === 1 ? at(0) - at(2) / 2 : (at(k - 1) - at(k + 1)) / (2 * k);
+  });
+}
+
 /** The mean of an expansion between -1 and 1. */
 export function meanOf(coefficients: Float64Array): number {
   let sum = 0;

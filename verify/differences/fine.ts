@@ -3,6 +3,7 @@
  * are not known to be otherwise move together, so that a few fits speak for all; where one is off, its elements are
  * searched.
  */
+import type { Verdict } from "../report/report.ts";
 import {
   lineThrough,
   type Moves,
@@ -47,7 +48,10 @@ export interface Closeness {
   readonly mode: "full" | "fast";
 }
 
-/** Judges all elements that are right or untested by fits along random directions. */
+/** The verdicts that fits may still change, but for noise. */
+const RIGHT: readonly Verdict[] = ["ok", "untested"];
+
+/** Judges all elements that are right, untested or noise by fits along random directions. */
 export function judgeFinely(
   differences: Differences,
   elements: readonly (Differentiated | null)[],
@@ -62,9 +66,15 @@ export function judgeFinely(
   const points = 2 ** Math.floor(Math.log2(most));
   if (problem.terms !== null || points < FEWEST_POINTS) return { elements: [], directions };
   const end = differences.calls + budget;
-  const isOpen = (k: number, i: number) =>
-    !Number.isFinite(analytic[k][i]) || !["ok", "untested"].includes(elements[k]?.verdicts[i] ?? "untested") ||
-    found.has(`${k} ${i}`);
+  /** Moves of the elements of some verdicts that nothing else is known of. */
+  const movesOf = (moves: Moves, verdicts: readonly Verdict[]) =>
+    moves.map((by, k) => by.map((x, i) => (isAmong(verdicts, k, i) ? x : 0)));
+  const isAmong = (verdicts: readonly Verdict[], k: number, i: number) => {
+    const result = elements[k];
+    return verdicts.includes(result?.verdicts[i] ?? "untested") && !result?.marks.has(i) && !result?.bends.has(i) &&
+      Number.isFinite(analytic[k][i]) && !found.has(`${k} ${i}`);
+  };
+  const hasNoise = analytic.some((values, k) => values.some((_, i) => isAmong(["noise"], k, i)));
   const least = (CLEAR * problem.epsilon * differences.total) / Math.sqrt(total);
   const bySize = [
     () => movesUphill(problem, analytic, random),
@@ -74,13 +84,18 @@ export function judgeFinely(
   const byScale = [1, 2].map(() => () => movesByScale(problem, random));
   for (const make of [...bySize, ...byScale]) {
     if (differences.calls + points > end) break;
-    const moves = make().map((by, k) => by.map((x, i) => (isOpen(k, i) ? 0 : x)));
-    const fitted = fitAll(differences, moves, points);
+    const all = make();
+    // What steps cannot decide, fits may; but along chaos there are none.
+    let moves = movesOf(all, hasNoise ? [...RIGHT, "noise"] : RIGHT);
+    let fitted = fitAll(differences, moves, points);
+    const isTogether = hasNoise && fitted !== null;
+    if (hasNoise && !fitted) fitted = fitAll(differences, moves = movesOf(all, RIGHT), points);
     if (fitted?.verdict !== "wrong") continue;
     const suspects = suspectsOf(differences, moves, fitted, points);
     for (const one of suspects) found.set(one.at.join(" "), one);
-    // Far beyond their own size, small elements may do anything: that speaks against none but those that are seen alone.
-    if (suspects.length > 0 || byScale.includes(make)) continue;
+    // Far beyond their own size, small elements may do anything, and so may noise: that speaks against none but those that
+    // are seen alone.
+    if (suspects.length > 0 || byScale.includes(make) || isTogether) continue;
     const judged = differences.judgedByFit(lineThrough(problem, moves), fitted);
     if (judged.verdict === "wrong") directions.push(judged);
   }

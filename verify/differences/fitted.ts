@@ -1,7 +1,9 @@
 /** What fits say of a derivative. */
+import { expectedAlong } from "./expected.ts";
 import { FEWEST, type Fit, fitWithin, standsOnAllScales, windowOf } from "./fit.ts";
 import type { Line } from "./line.ts";
 import type { Judged } from "./problem.ts";
+import { APART } from "./steady.ts";
 import type { Sums } from "./sums.ts";
 
 /** A derivative is wrong if it is off by this many estimates of a fit; up to one, it agrees. */
@@ -30,29 +32,33 @@ export interface Fitted extends Judged {
   readonly off: number;
   /** The distance from which it is seen to be off. */
   readonly distance: number;
+  /** Whether it is that of a gradient that is smooth within the window, and that the values were compared with. */
+  readonly isSteady: boolean;
 }
 
 /** What a fit says of the derivative along a line; `null` if the function is not smooth around the point. */
 export function fitAlong(analytic: number, line: Line, sums: Sums, how: Fitting): Fitted | null {
   const { points, goal, widest = Math.max(line.size, line.reach), sure = false } = how;
   const window = windowOf(line, sums, widest);
-  let fit = window > 0 ? fitWithin(line, sums, window, FEWEST) : null;
-  if (!fit) return null;
+  if (window === 0) return null;
+  let fit = fitWithin(line, sums, { window, points: FEWEST });
   let count = FEWEST;
-  if (isOpen(analytic, fit, goal)) {
-    // So many more values bring the error down to the goal.
-    const needed = FEWEST * 2 ** Math.ceil(2 * Math.log2(Math.max(2, fit.estimate / goal)));
-    count = Math.max(FEWEST, Math.min(needed, points));
-    fit = closer(fit, count > FEWEST ? fitWithin(line, sums, window, count) : null);
-    if (isOpen(analytic, fit, goal) && count < points) {
-      count = points;
-      fit = closer(fit, fitWithin(line, sums, window, count));
+  if (!fit || sure || isOpen(analytic, fit, goal)) {
+    const expected = expectedAlong(line, sums, window);
+    if (expected) fit = closer(fit, fitWithin(line, sums, { window, points: count, expected }));
+    while ((!fit || isOpen(analytic, fit, goal)) && count < points) {
+      // So many more values bring the error down to the goal.
+      const needed = FEWEST * 2 ** Math.ceil(2 * Math.log2(Math.max(2, fit ? fit.estimate / goal : 0)));
+      count = count === FEWEST ? Math.min(needed, points) : points;
+      fit = closer(fit, fitWithin(line, sums, { window, points: count, expected }));
     }
   }
+  if (!fit) return null;
   const off = Math.abs(analytic - fit.value);
   const verdict = off <= fit.estimate ? "ok" : off > APART_FROM_FIT * fit.estimate ? "wrong" : "noise";
+  const isSteady = fit.expected !== null && Math.abs(analytic - fit.expected.slopeAt(0)) <= APART * off;
   if (sure || verdict !== "ok") {
-    if (!standsOnAllScales(analytic, fit, line, { sums, points: count })) return null;
+    if (!standsOnAllScales({ derivative: analytic, fit, points: count, isSteady }, line, sums)) return null;
   }
   return {
     analytic,
@@ -62,12 +68,13 @@ export function fitAlong(analytic: number, line: Line, sums: Sums, how: Fitting)
     window,
     off,
     distance: fit.window / NARROWEST,
+    isSteady,
   };
 }
 
 /** The fit with the smaller error. */
-function closer(fit: Fit, other: Fit | null): Fit {
-  return other && other.estimate < fit.estimate ? other : fit;
+function closer(fit: Fit | null, other: Fit | null): Fit | null {
+  return !fit || (other && other.estimate <= fit.estimate) ? other : fit;
 }
 
 /** Whether more values may tell more. */

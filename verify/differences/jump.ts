@@ -52,6 +52,22 @@ export function jumpWithin(line: Line, sums: Sums, step: number, slope: number):
   return size > rounding && size >= wider / 2 ? size : 0;
 }
 
+/** How far from the point the outputs first change, on the way to a step that changes them, and by how much. */
+export function firstChange(line: Line, sums: Sums, step: number): { distance: number; change: number } {
+  const limit = FINAL * Math.max(line.grain, sums.problem.epsilon * Math.abs(step));
+  let [from, to] = [0, step];
+  let change = sums.changeAt(line, to);
+  while (Math.abs(to - from) > limit) {
+    const middle = (from + to) / 2;
+    sums.changed = false;
+    const here = sums.changeAt(line, middle);
+    if (sums.changed) [to, change] = [middle, here];
+    else from = middle;
+  }
+  line.move(0);
+  return { distance: Math.abs(to), change: Math.abs(change) };
+}
+
 /**
  * The shortest step that sees another slope, beyond rounding and beyond what the function curves by; -1 if none does.
  */

@@ -17,6 +17,8 @@ export interface Line {
   readonly moving: "alone" | "several" | "tied";
   /** Moves the values by `t` along the line and returns the distance moved after rounding. */
   move(t: number): number;
+  /** The distance below which rounding keeps an element where it is, though the others move; 0 if none moves by less. */
+  lost(): number;
   /** The directional derivative along the line for a given gradient. */
   along(gradient: readonly Float64Array[]): number;
   /** The weights of that derivative's terms. */
@@ -42,6 +44,8 @@ export function elementLine(problem: Problem, [variable, index]: Position, scale
       values[index] = problem.round(here + t);
       return values[index] - here;
     },
+    // What it moves by is known.
+    lost: () => 0,
     along: (gradient) => gradient[variable][index],
     weights: () =>
       problem.variables.map(({ length }, k) => {
@@ -166,6 +170,16 @@ export function lineThrough(problem: Problem, moves: Moves, size = 1, range: Ran
         }
       }
       return t;
+    },
+    lost: () => {
+      let lost = 0;
+      for (let k = 0; k < spans.length; k++) {
+        const { by, from, to } = spans[k], start = here[k];
+        for (let i = from; i < to; i++) {
+          if (by[i] !== 0) lost = Math.max(lost, (problem.epsilon * Math.abs(start[i])) / Math.abs(by[i]));
+        }
+      }
+      return lost;
     },
     along: (gradient) => {
       let sum = 0;

@@ -12,7 +12,7 @@
 import type { Verdict } from "../report/report.ts";
 import { AGREE, FirstLook } from "./first_look.ts";
 import { APART_FROM_FIT, fitAlong, Fits, type Fitted, type Fitting } from "./fitted.ts";
-import { jumpWithin, natureOf } from "./jump.ts";
+import { firstChange, jumpWithin, natureOf } from "./jump.ts";
 import { Ladder } from "./ladder.ts";
 import { elementLine, type Line, lineThrough, movesBySize, movesTogether, type Position } from "./line.ts";
 import { type Precision, precisionOf, scaleOf, sizeOf } from "./precision.ts";
@@ -130,7 +130,7 @@ export class Differences {
     const fitted = isAsked ? this.#ponderFit(line, analytic, decides) : null;
     if (fitted) return fitted;
     if (found.verdict !== "wrong") return judged;
-    if (!ladder.moved && !ladder.known && (this.#isTiny(line, analytic) || this.#isSwallowed(line))) {
+    if (!ladder.moved && !ladder.known && (this.#isTiny(line, analytic) || this.#isSwallowed(line, analytic))) {
       return { ...judged, verdict: "noise", estimate: Infinity, mark: "staircase" };
     }
     const doubted = this.#doubt(judged, found.off, line, decides);
@@ -202,15 +202,18 @@ export class Differences {
   }
 
   /** Whether a function that no step changes does change far away, by jumps that may be the rounding of large numbers. */
-  #isSwallowed(line: Line): boolean {
+  #isSwallowed(line: Line, analytic: number): boolean {
     const sums = this.#sums;
+    const surroundings = { values: 0, size: line.size, total: sums.total, epsilon: this.problem.epsilon };
     for (let step = FAR * line.size; step < FAR ** 8 * line.size; step *= FAR) {
       sums.changed = false;
       sums.changeAt(line, step);
       if (!sums.changed) continue;
-      const jump = jumpWithin(line, sums, step, 0);
-      const { epsilon } = this.problem;
-      return jump > 0 && natureOf(jump, { values: 0, size: line.size, total: sums.total, epsilon }) !== "own";
+      // What swallows changes leaves a jump that is no smaller than what the derivative adds up to until there.
+      const first = firstChange(line, sums, step);
+      const isLarge = first.change < Infinity && first.change >= Math.abs(analytic) * first.distance / 2;
+      const jump = isLarge ? first.change : jumpWithin(line, sums, step, 0);
+      return jump > 0 && natureOf(jump, surroundings) !== "own";
     }
     line.move(0);
     return false;

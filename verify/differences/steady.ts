@@ -10,7 +10,7 @@ import type { Sums } from "./sums.ts";
 const GRADIENTS = 64;
 /** The gradient may leave a smooth curve by this part of the difference in question, and by this one at the point. */
 const ROUGH = 0.1;
-const APART = 0.25;
+export const APART = 0.25;
 /** An exception at the point alone is seen from so many roundings away. */
 const BESIDE = 4;
 
@@ -24,6 +24,8 @@ export interface Off {
   readonly analytic: number;
   readonly off: number;
   readonly distance: number;
+  /** Whether that is known already. */
+  readonly isSteady?: boolean;
 }
 
 /** The slope between two points, at a distance to either side. */
@@ -73,7 +75,7 @@ export class Steadiness {
 
   holds(line: Line, off: Off): boolean {
     if (this.isKnown) return true;
-    const steady = isSteady(line, this.#sums, off);
+    const steady = off.isSteady || isSteady(line, this.#sums, off);
     if (steady) this.#times++;
     return steady;
   }

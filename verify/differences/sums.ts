@@ -11,7 +11,7 @@ export class Sums {
   mass = 0;
   /** Whether any output has changed since this was last reset. */
   changed = false;
-  /** How often the outputs were computed. */
+  /** How often the outputs, or their gradient away from the point, were computed. */
   calls = 0;
   #total = 0;
 
@@ -62,5 +62,12 @@ export class Sums {
   changeAt(line: Line, t: number): number {
     line.move(t);
     return this.change();
+  }
+
+  /** The slope along a line at the current values, as the gradient says; not a number if it is known only at the point. */
+  slope(line: Line): number {
+    this.calls++;
+    const { gradient } = this.problem;
+    return gradient ? line.along(gradient()) : NaN;
   }
 }
