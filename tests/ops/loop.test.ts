@@ -35,6 +35,7 @@ import {
   useDevice,
   where,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { gradcheck } from "../../verify/mod.ts";
 import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { arange, argsort, less, rank, realize, sort, squeeze, tensor, topK, topKMask, where } from "../../mod.ts";
+import { arange, argsort, less, rank, sort, squeeze, tensor, topK, topKMask, where } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { sorted } from "../../ops/merging.ts";
 import { firstUnmet } from "../../ops/searching.ts";
@@ -60,7 +60,7 @@ test("topKMask selects the first of the order where it sorts, each row its own n
   const n = 32_770;
   const rows = [1, 77].map((k) => ({ k, x: values(n, k) }));
   const mask = topKMask(tensor(rows.map(({ x }) => x)), tensor(rows.map(({ k }) => [k])));
-  await realize([mask], { device });
+  await bring([mask], { device });
   const expected = rows.flatMap(({ k, x }) => {
     const selected = new Array<number>(n).fill(0);
     for (const i of ordered(x, true).slice(0, k)) selected[i] = 1;

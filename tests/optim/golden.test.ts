@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adamW, clipByNorm, type Optimiser, type Schedule, schedules, sgd, tensor } from "../../mod.ts";
-import { assertClose, largestOf } from "../ops/compare.ts";
 import { bring } from "../support/bring.ts";
+import { assertClose, largestOf } from "../ops/compare.ts";
 import { sampleOf, shared } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import golden from "./golden/optimisers.json" with { type: "json" };

@@ -23,6 +23,7 @@ import {
   useDevice,
   valueAndGrad,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { assertClose, assertSame } from "../ops/compare.ts";
 import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";

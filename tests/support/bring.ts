@@ -1,7 +1,7 @@
 /** Values of tensors that may stay on a device. */
 import { realize, type RealizeOptions, Tensor } from "../../mod.ts";
 
-/** Computes tensors, also those in arrays and objects, and reads them: the host has their `value` afterwards. */
+/** Computes tensors, or trees of them, and reads them: the host has their `value` afterwards. */
 export async function bring(tensors: readonly object[], options?: RealizeOptions): Promise<void> {
   await realize(tensors, options);
   await Promise.all(tensorsIn(tensors).map((t) => t.held!.read()));
