@@ -37,7 +37,6 @@ import {
 } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { gradcheck } from "../../verify/mod.ts";
-import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 

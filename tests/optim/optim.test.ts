@@ -25,7 +25,6 @@ import {
 } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { assertClose, assertSame } from "../ops/compare.ts";
-import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { garbageCollector } from "../support/garbage.ts";
 import { runtime } from "../../core/runtime.ts";
