@@ -485,7 +485,9 @@ const signedPow: Write = ([a, b], w) => {
   const whole = w.bind(`Math.floor(${b})`);
   const half = w.bind(`Math.floor(${whole} * 0.5)`);
   const odd = w.bind(`(${whole} - 2.0 * ${half})`);
-  const negative = w.bind(`(${whole} === ${b} ? (${odd} > 0.5 ? -${size} : ${size}) : ${w.literal(NaN)})`);
+  // Only of -Infinity are there other powers.
+  const other = w.bind(`(${a} < -3.4028234663852886e38 ? ${size} : ${w.literal(NaN)})`);
+  const negative = w.bind(`(${whole} === ${b} ? (${odd} > 0.5 ? -${size} : ${size}) : ${other})`);
   const zero = w.bind(
     `(${b} < 0.0 ? ${w.literal(Infinity)} : (${b} === 0.0 ? 1.0 : 0.0))`,
   );

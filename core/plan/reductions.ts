@@ -62,6 +62,9 @@ function nearDivisor(n: number, wish: number): number {
   return best >= wish / 4 && best <= wish * 4 ? best : wish;
 }
 
+/** Parts of fewer elements than two would leave as many to reduce. */
+const SHORTEST = 4;
+
 /** Builds a reduction, in stages if it is long and has few results. */
 export function reduction(op: Reduction, input: Node, axes: readonly number[], splitting: Splitting): Node {
   const { fewResults, enoughThreads, longReduction, iterations } = splitting;
@@ -70,7 +73,7 @@ export function reduction(op: Reduction, input: Node, axes: readonly number[], s
   const { kernel } = op;
   const results = sizeOf(dropAxes(input.shape, axes));
   const length = sizeOf(axes.map((a) => input.shape[a]));
-  const split = (length >= longReduction && results < fewResults) || length > longestLoop;
+  const split = length >= SHORTEST && ((length >= longReduction && results < fewResults) || length > longestLoop);
   if (!split || (kernel.position && axes.length > 1)) return reduceNode(op, input, axes, false);
 
   const axis = axes.reduce((a, b) => (input.shape[b] > input.shape[a] ? b : a));

@@ -90,12 +90,8 @@ const cases: Readonly<Record<string, Case>> = {
   tanh: one(Math.tanh),
   sigmoid: one((x) => 1 / (1 + Math.exp(-x)), upTo(80)),
   erf: one(erf),
-  // Shaders lose the sign of 0, and take powers of -Infinity that are not whole for undefined.
-  pow: two(
-    (x, y) => x ** y,
-    any.filter((x) => x !== -Infinity).map((x) => x + 0),
-    fc.oneof(upTo(4), fc.integer({ min: -4, max: 4 })),
-  ),
+  // Shaders lose the sign of 0.
+  pow: two((x, y) => x ** y + 0, any.map((x) => x + 0), fc.oneof(upTo(4), fc.integer({ min: -4, max: 4 }))),
   equal: two((x, y) => x === y),
   notEqual: two((x, y) => x !== y),
   less: two((x, y) => x < y),
