@@ -1,4 +1,4 @@
-/** Sums at indices, found by sorting them, compared with plain loops; and how their cost grows. */
+/** Sums at indices, found by sorting them, compared with plain loops. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
