@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { dice, grad, lovaszHinge, realize, sum, type Tensor, tensor, tversky, useDevice, zeros } from "../../mod.ts";
+import { dice, grad, lovaszHinge, sum, type Tensor, tensor, tversky, useDevice, zeros } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { allClose, close } from "./support.ts";
@@ -65,7 +66,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         tversky(tensor(p), tensor(t), { alpha: 0.25, beta: 0.75, smooth: 2, ...each }),
         lovaszHinge(tensor(x), tensor(t), each),
       ];
-      await realize(losses, { device });
+      await bring(losses, { device });
       const expected = [
         p.map((mask, i) => plainDice(mask, whole[i], 0.5, 1)),
         p.map((mask, i) => plainDice(mask, whole[i], 1, 2)),
