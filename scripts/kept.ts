@@ -4,6 +4,7 @@
 const ALONE: Readonly<Record<string, string>> = {
   "tests/core/auto.test.ts": "loses devices",
   "tests/core/faults.test.ts": "loses devices",
+  "tests/core/residents.test.ts": "loses devices",
   "tests/loss/placement.test.ts": "a warning is shown once per process",
   "tests/soak/soak.test.ts": "measures memory",
 };
