@@ -37,6 +37,45 @@ export interface BufferHandle extends Handle {
 // The numbers of GPUBufferUsage and GPUMapMode.
 const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, STORAGE = 0x80;
 
+/** Bytes of freed buffers that are kept for the next kernels. */
+const POOLED = 1 << 28;
+
+/**
+ * Makes a device give out buffers that were destroyed, in place of new ones of the same size and usage: kernels write a new array at each
+ * launch, and on a fast GPU making its buffer takes most of the time. What a buffer holds does not matter, since kernels write every
+ * element, and commands run in the order in which they are submitted, so those that still read it come first.
+ */
+export function reuseBuffers(device: MemoryContext["device"]): void {
+  if (reusing.has(device)) return;
+  reusing.add(device);
+  const idle = new Map<number, Set<Buffer>>();
+  let bytes = 0;
+  const create = device.createBuffer.bind(device);
+  device.createBuffer = (descriptor) => {
+    const { size, usage, mappedAtCreation } = descriptor;
+    if (usage !== (STORAGE | COPY_SRC) || mappedAtCreation) return create(descriptor);
+    const known = idle.get(size);
+    for (const buffer of known ?? []) {
+      known!.delete(buffer);
+      bytes -= size;
+      return buffer;
+    }
+    const buffer = create(descriptor);
+    const destroy = buffer.destroy.bind(buffer);
+    buffer.destroy = () => {
+      const others = idle.get(size) ?? new Set();
+      if (others.has(buffer)) return;
+      if (bytes + size > POOLED) return destroy();
+      idle.set(size, others.add(buffer));
+      bytes += size;
+    };
+    return buffer;
+  };
+}
+
+/** Devices that reuse buffers. */
+const reusing = new WeakSet<MemoryContext["device"]>();
+
 /** Idle buffers that are kept for the next reads: making one takes longer than copying into it. */
 const KEPT = 4;
 
@@ -125,6 +164,7 @@ class BufferArray implements GpuArray {
 export function memoryOf({ WebGPUBufferResult }: GpuModule, context: MemoryContext): GpuMemory {
   const { device } = context;
   const staging = new Staging(device);
+  reuseBuffers(device);
   const handleOf = (buffer: Buffer, output: readonly number[]) =>
     new WebGPUBufferResult({ buffer, output, context, kernel: null }) as BufferHandle;
   return {

@@ -120,7 +120,7 @@ for (const one of cases) {
     await checkProperty(
       arguments_[arity - 1].map(drawn),
       (tuples) => assertRight(one, tuples, compute(tuples)),
-      { runs: 40 },
+      { runs: 15 },
     );
   });
 
@@ -146,6 +146,6 @@ for (const one of cases) {
         all.map((_, i) => wordOf(among[4 * i + (i + shift) % 4])),
         Array.from(alone, wordOf),
       );
-    }, { runs: 10 });
+    }, { runs: 4 });
   });
 }

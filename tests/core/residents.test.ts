@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Residents } from "../../core/residents.ts";
 import { type DeviceArray, Value } from "../../core/value.ts";
+import { type MemoryContext, reuseBuffers } from "../../core/backends/webgpu_memory.ts";
 import { add, compile, type Device, mul, realize, reshape, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { garbageCollector } from "../support/garbage.ts";
@@ -236,4 +237,42 @@ test("the least recently used values go first, and no more than have to", async 
   assert.equal(residents.bytes, 200);
   await residents.trim(0);
   assert.deepEqual([residents.bytes, residents.count], [0, 0]);
+});
+
+test("buffers that were destroyed are given out again, each to one owner, and only for the same size and usage", async () => {
+  const OUTPUT = 0x84;
+  await checkProperty(
+    fc.array(fc.record({ destroy: fc.boolean(), pick: fc.nat({ max: 99 }), size: fc.integer({ min: 1, max: 3 }) })),
+    (steps) => {
+      let made = 0, gone = 0;
+      const device = {
+        createBuffer: (
+          { size, usage }: { size: number; usage: number },
+        ) => (made++, { size, usage, destroy: () => gone++ }),
+      } as unknown as MemoryContext["device"];
+      reuseBuffers(device);
+      reuseBuffers(device);
+      const owned: { size: number; destroy(): void }[] = [];
+      /** The most buffers of each size that had an owner at once. */
+      const most = [0, 0, 0, 0];
+      for (const { destroy, pick, size } of steps) {
+        if (destroy && owned.length > 0) {
+          const [buffer] = owned.splice(pick % owned.length, 1);
+          buffer.destroy();
+          buffer.destroy();
+          continue;
+        }
+        const buffer = device.createBuffer({ size: 1024 * size, usage: OUTPUT });
+        assert.equal(buffer.size, 1024 * size);
+        assert.ok(!owned.includes(buffer), "it has an owner");
+        owned.push(buffer);
+        most[size] = Math.max(most[size], owned.filter((other) => other.size === buffer.size).length);
+      }
+      assert.ok(made <= most[1] + most[2] + most[3], `${made} were made`);
+      const before = made;
+      device.createBuffer({ size: 4, usage: 0x8c });
+      assert.equal(made, before + 1, "another usage");
+      assert.equal(gone, 0, "all fit into what is kept");
+    },
+  );
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { grad, type IouKind, iouMatrix, mul, realize, sum, tensor } from "../../mod.ts";
+import { grad, type IouKind, iouMatrix, mul, sum, tensor } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
@@ -146,7 +147,7 @@ for (const { device, on, extent } of await devicesOfLoss()) {
       const a = tensor(degenerate);
       const measure = iouMatrix(a, tensor(degenerate), { format: "cxcywh", kind });
       const slope = grad(sum(measure), a);
-      await realize([measure, slope], { device });
+      await bring([measure, slope], { device });
       for (const { value } of [measure, slope]) assert.ok([...value!].every(Number.isFinite), `${kind}: ${value}`);
     }
   });

@@ -21,7 +21,6 @@ import {
   maximum,
   mul,
   random,
-  realize,
   scan,
   sin,
   slice,
@@ -36,6 +35,7 @@ import {
   useDevice,
   where,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { gradcheck } from "../../verify/mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
@@ -154,7 +154,7 @@ function assertNear(actual: readonly Tensor[], expected: readonly Tensor[], off:
 async function checkSecondOrder(given: Case): Promise<void> {
   const leaves = leavesFor(given);
   const [actual, expected] = [looped, oneByOne].map((by) => resultsOf(by, given, leaves, 2));
-  await realize([actual, expected]);
+  await bring([actual, expected]);
   assertNear(actual, expected, 1e-10);
 }
 
@@ -173,9 +173,9 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
       async (given) => {
         const leaves = leavesFor(given);
         const expected = resultsOf(oneByOne, given, leaves, 1);
-        await realize(expected, { device: "float64" });
+        await bring(expected, { device: "float64" });
         const actual = resultsOf(looped, given, leaves, 1);
-        await realize(actual, { device });
+        await bring(actual, { device });
         assertNear(actual, expected, single ? 1e-4 : 1e-10);
       },
       { runs: 4, extent },
@@ -229,7 +229,7 @@ test("numbers in a step are lifted: one that changes each call makes no new plan
     const w = tensor(1);
     const [last] = scan((p: Tensor, x: Tensor) => [sub(p, mul(rate, mul(p, x))), null], w, tensor([1, 2, 3, 4]));
     const slope = grad(last, w);
-    await realize([last, slope]);
+    await bring([last, slope]);
     return [last.value![0], slope.value![0]];
   };
   const expected = (rate: number) => [1, 2, 3, 4].reduce((p, x) => p * (1 - rate * x), 1);
@@ -307,7 +307,7 @@ test("what steps did not select is absent from the gradient, as it is from that 
       return grad(used[uses as keyof typeof used], leaves, undefined, { allowUnused: true });
     };
     const [actual, expected] = [looped, oneByOne].map(gradients);
-    await realize([actual, expected]);
+    await bring([actual, expected]);
     actual.forEach((t, k) => {
       t.value!.forEach((v, i) => {
         const e = expected[k].value![i];

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { arange, argsort, less, rank, realize, sort, squeeze, tensor, topK, topKMask, where } from "../../mod.ts";
+import { arange, argsort, less, rank, sort, squeeze, tensor, topK, topKMask, where } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { sorted } from "../../ops/merging.ts";
 import { firstUnmet } from "../../ops/searching.ts";
 import { gradcheck } from "../../verify/mod.ts";
@@ -40,7 +41,7 @@ async function checkOrder(x: readonly number[], descending: boolean): Promise<vo
   const results = x.length % 8 === 1
     ? [argsort(t, 0, options), sort(t, 0, options), rank(t, 0, options)]
     : [places, keys];
-  await realize(results, { device });
+  await bring(results, { device });
   [order, order.map((i) => x[i]), ranks].slice(0, results.length).forEach((right, k) =>
     assertSame(results[k].value!, right, `${results[k].op.name} of ${x.length} elements`)
   );
@@ -59,7 +60,7 @@ test("topKMask selects the first of the order where it sorts, each row its own n
   const n = 32_770;
   const rows = [1, 77].map((k) => ({ k, x: values(n, k) }));
   const mask = topKMask(tensor(rows.map(({ x }) => x)), tensor(rows.map(({ k }) => [k])));
-  await realize([mask], { device });
+  await bring([mask], { device });
   const expected = rows.flatMap(({ k, x }) => {
     const selected = new Array<number>(n).fill(0);
     for (const i of ordered(x, true).slice(0, k)) selected[i] = 1;
@@ -75,7 +76,7 @@ test("the first elements are those of the whole order, also where blocks are cho
     const x = values(n, seed);
     for (const descending of [false, true]) {
       const { keys, places } = sorted(tensor([x], [1, n]), descending, k);
-      await realize([keys, places], { device });
+      await bring([keys, places], { device });
       const order = ordered(x, descending).slice(0, k);
       assertSame(places.value!, order, `places of the first ${k} of ${n}`);
       assertSame(keys.value!, order.map((i) => x[i]), `keys of the first ${k} of ${n}`);
@@ -109,7 +110,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
       const all = firstUnmet(less(at, unmet));
       const most = Math.max(...rows.map(([first, , last]) => last - first));
       const some = firstUnmet(holds, { from: squeeze(from, 1), to: squeeze(to, 1), most });
-      await realize([all, some], { device });
+      await bring([all, some], { device });
       for (const found of [all, some]) assertSame(found.value!, rows.map(([, place]) => place), "places");
     }, { runs: 20, extent });
   });

@@ -1,8 +1,9 @@
-/** Sums at indices, found by sorting them, compared with plain loops; and how their cost grows. */
+/** Sums at indices, found by sorting them, compared with plain loops. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { cast, realize, scatterAdd, square, sum, take, tensor, zeros } from "../../mod.ts";
+import { cast, scatterAdd, square, sum, take, tensor, zeros } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { sumSorted } from "../../ops/scattering.ts";
 import { gradcheck } from "../../verify/mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -42,7 +43,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         tensor([0, 1].map((k) => updates.map((row) => row[k]))),
         { shape: [2, places], axis: 1 },
       );
-      await realize([both, last], { device });
+      await bring([both, last], { device });
       const right = expected(indices, updates, places);
       assertSame(both.value!, right, "along the first axis");
       assertSame(last.value!, [0, 1].flatMap((k) => right.filter((_, i) => i % 2 === k)), "along the last axis");
@@ -56,7 +57,7 @@ test("many updates, all at one place or spread, are added exactly [float64]", as
     const updates = indices.map((_, i) => [i % 8]);
     const at = tensor(indices, undefined, { dtype: "int" });
     const sums = scatterAdd(zeros([977]), at, tensor(updates.map(([x]) => x)), 0);
-    await realize([sums], { device: "float64" });
+    await bring([sums], { device: "float64" });
     assertSame(sums.value!, expected(indices, updates, 977), `${spread} places`);
   }
 });

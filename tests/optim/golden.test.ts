@@ -1,7 +1,8 @@
 /** Optimisers, clipping and schedules compared with PyTorch's, whose numbers golden/optimisers.py wrote down. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adamW, clipByNorm, type Optimiser, realize, type Schedule, schedules, sgd, tensor } from "../../mod.ts";
+import { adamW, clipByNorm, type Optimiser, type Schedule, schedules, sgd, tensor } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { assertClose, largestOf } from "../ops/compare.ts";
 import { sampleOf, shared } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -23,7 +24,7 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
       let state = optimiser.init(params);
       for (const [i, { gradients, params: expected }] of steps.entries()) {
         [params, state] = optimiser.step(params, tensorsOf(gradients), state);
-        await realize([params, state], { device });
+        await bring([params, state], { device });
         assert.equal(state.step, i + 1);
         expected.forEach((values, k) => {
           const allowed = (single ? 1e-5 : 1e-12) * Math.max(1, largestOf(values));
@@ -37,7 +38,7 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
   test(...on("clipping is PyTorch's"), async () => {
     for (const { maxNorm, p, gradients, norm, clipped } of sampleOf(extent, golden.clips)) {
       const [found, size] = clipByNorm(tensorsOf(gradients), numberOf(maxNorm), { p: numberOf(p) });
-      await realize([found, size], { device });
+      await bring([found, size], { device });
       const allowed = (single ? 1e-5 : 1e-12) * Math.max(1, norm);
       assertClose(size.value!, [norm], () => allowed, `the norm, p ${p}`);
       clipped.forEach((values, k) =>

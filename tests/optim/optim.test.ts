@@ -11,7 +11,6 @@ import {
   matmul,
   mean,
   type Optimiser,
-  realize,
   schedules,
   sgd,
   type SgdOptions,
@@ -24,6 +23,7 @@ import {
   useDevice,
   valueAndGrad,
 } from "../../mod.ts";
+import { bring } from "../support/bring.ts";
 import { assertClose, assertSame } from "../ops/compare.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { garbageCollector } from "../support/garbage.ts";
@@ -109,7 +109,7 @@ test("optimisers do to each element what a plain loop does [float64]", async () 
       for (const gradient of gradients) {
         [params, state] = optimiser.step(params, gradient as never, state) as [unknown, typeof state];
       }
-      await realize([params as object], { device });
+      await bring([params as object], { device });
       leavesOf(params).forEach((t, k) => {
         const expected = start[k].map((x, i) => plain(x, gradients.map((g) => leavesOf(g)[k].value![i])).at(-1)!);
         assertClose(t.value!, expected, (x) => 1e-12 * Math.max(1, Math.abs(x)), `leaf ${k}`);
@@ -125,7 +125,7 @@ test("clipping leaves the direction and limits the norm [float64]", async () => 
     fc.record({ vectors, limit: between(0, 20), p: fc.constantFrom(1, 2, Infinity) }),
     async ({ vectors, limit, p }) => {
       const [clipped, norm] = clipByNorm(vectors.map((v) => tensor(v)), limit, { p });
-      await realize([clipped, norm], { device });
+      await bring([clipped, norm], { device });
       const all = vectors.flat().map(Math.abs);
       const size = p === Infinity ? Math.max(...all) : all.reduce((sum, x) => sum + x ** p, 0) ** (1 / p);
       assertClose(norm.value!, [size], () => 1e-12 * (1 + size), "the norm");
@@ -190,7 +190,7 @@ for (const { device: name, on, extent, gpu } of await devicesUnderTest()) {
         const [value, gradients] = valueAndGrad(lossOf)(params);
         const [clipped] = clipByNorm(gradients, 1);
         [params, state] = optimiser.step(params, clipped, state);
-        await realize([value, params, state]);
+        await bring([value, params, state]);
         [first, last] = [i === 0 ? value.value![0] : first, value.value![0]];
       }
       assert.equal(device.compiled - before, 1, "plans");
@@ -209,7 +209,7 @@ async function trained(
   for (let i = 0; i < steps; i++) {
     const [value, gradients] = valueAndGrad(loss)(params);
     [params, state] = optimiser.step(params, gradients, state);
-    await realize([value, params, state], { device });
+    await bring([value, params, state], { device });
   }
   return { params, state };
 }
@@ -274,7 +274,7 @@ test(
           new WeakRef(state.moments.mean.w),
         );
       }
-      await realize([value, params, state], { device });
+      await bring([value, params, state], { device });
     }
     await collect!();
     assert.deepEqual(early.map((ref) => ref.deref()?.toString()), early.map(() => undefined));

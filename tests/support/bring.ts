@@ -1,8 +1,13 @@
 /** Values of tensors that may stay on a device. */
-import { realize, type RealizeOptions, type Tensor } from "../../mod.ts";
+import { realize, type RealizeOptions, Tensor } from "../../mod.ts";
 
-/** Computes tensors and reads them: the host has their `value` afterwards. */
-export async function bring(tensors: readonly Tensor[], options?: RealizeOptions): Promise<void> {
+/** Computes tensors, or trees of them, and reads them: the host has their `value` afterwards. */
+export async function bring(tensors: readonly object[], options?: RealizeOptions): Promise<void> {
   await realize(tensors, options);
-  await Promise.all(tensors.map((t) => t.held!.read()));
+  await Promise.all(tensorsIn(tensors).map((t) => t.held!.read()));
+}
+
+function tensorsIn(part: unknown): Tensor[] {
+  if (part instanceof Tensor) return [part];
+  return typeof part === "object" && part !== null ? Object.values(part).flatMap(tensorsIn) : [];
 }
