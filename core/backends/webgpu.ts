@@ -9,7 +9,7 @@ import type { GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, shaderCosts } from "./budgets.ts";
 import { arraysOf, type GpuMemory, type Opener, type Platform } from "./platform.ts";
-import { type MemoryContext, memoryOf } from "./webgpu_memory.ts";
+import { type MemoryContext, memoryOf, newsOfLoss } from "./webgpu_memory.ts";
 
 const dialect: Dialect = { ...shader, name: "webgpu", functions: { ...shader.functions, ...selectedLogic } };
 
@@ -49,7 +49,6 @@ interface Context extends MemoryContext {
   readonly adapter: { readonly info?: Readonly<Record<"vendor" | "architecture" | "description", string>> };
   readonly device: MemoryContext["device"] & {
     readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
-    readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
     pushErrorScope(kind: "out-of-memory" | "validation"): void;
     popErrorScope(): Promise<{ readonly message: string } | null>;
   };
@@ -76,9 +75,6 @@ function acquire({ WebGPUContext }: GpuModule): Promise<Context> {
     }
   });
 }
-
-/** How long the news that a device is lost may take after a call has failed. */
-const GRACE_MS = 50;
 
 class WebGpu implements Platform {
   readonly description: string;
@@ -138,12 +134,7 @@ class WebGpu implements Platform {
   }
 
   async lost(error?: unknown): Promise<string | null> {
-    // The failure of a call arrives before the reason for it.
-    if (error !== undefined && this.#gone === null) await Promise.race([this.#device.lost, pause(GRACE_MS)]);
+    if (error !== undefined && this.#gone === null) await newsOfLoss(this.#device);
     return this.#gone;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
 }

@@ -22,6 +22,7 @@ export interface MemoryContext {
   readonly device: {
     createBuffer(descriptor: { size: number; usage: number; mappedAtCreation?: boolean }): Buffer;
     createCommandEncoder(): Encoder;
+    readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
     readonly queue: {
       submit(commands: readonly unknown[]): void;
       onSubmittedWorkDone(): Promise<void>;
@@ -36,6 +37,16 @@ export interface BufferHandle extends Handle {
 
 // The numbers of GPUBufferUsage and GPUMapMode.
 const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, STORAGE = 0x80;
+
+/** How long the news that a device is lost may take after a call has failed. */
+const GRACE_MS = 50;
+
+/** Waits for the news that a device is lost, which comes after the failure of a call. */
+export async function newsOfLoss({ lost }: Pick<MemoryContext["device"], "lost">): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([lost, new Promise((done) => (timer = setTimeout(done, GRACE_MS)))]);
+  clearTimeout(timer);
+}
 
 /** Bytes of freed buffers that are kept for the next kernels. */
 const POOLED = 1 << 28;
@@ -145,6 +156,7 @@ class BufferArray implements GpuArray {
     try {
       return await this.#staging.read(this.handle.buffer);
     } catch (error) {
+      await newsOfLoss(this.#context.device);
       throw this.#context.isLost ? this.#lost(error) : error;
     }
   }
