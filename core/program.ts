@@ -30,7 +30,8 @@ export function hasValue(entry: Entry, device?: string): boolean {
 function repeats(entry: Entry, device: string | undefined): boolean {
   if (device === undefined) return false;
   const source = movedFrom(entry);
-  return source !== entry && hasValue(source, device);
+  // An input of a function under compile() has no value yet.
+  return source !== entry && source.valueOn(device) !== null;
 }
 
 /** A computation: the same object for the device that runs it, for those who look at its plan, and for the checker. */
