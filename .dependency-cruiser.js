@@ -44,6 +44,7 @@ const core = [
     "plan_text",
     "backends/platform",
     "backends/arrays",
+    "backends/timing",
     "backends/gpujs_arrays",
     "backends/gpujs_workers",
     "backends/turns",

@@ -237,8 +237,8 @@ export async function openChromium(
   }
 }
 
-/** After so many files a page is replaced by a new one. */
-const FILES_PER_PAGE = 40;
+/** After so many files a page is replaced by a new one: each plan of webasm takes a memory, of which Chromium allows a page some hundred. */
+const FILES_PER_PAGE = 12;
 
 async function runInBrowser(
   browsers: Pooled<KeptBrowser>,

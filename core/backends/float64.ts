@@ -9,6 +9,7 @@ import { common, type Dialect } from "./dialect.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
 import type { ScalarFunction, ScalarFunctions } from "./functions.ts";
 import { render, renderLoop } from "./render.ts";
+import { millisecondsOf } from "./timing.ts";
 
 /** A kernel: fills the first array from the others. */
 export type Kernel = (...arrays: Float64Array[]) => void;
@@ -266,27 +267,6 @@ function bytesOfArrays({ steps, loops = [] }: Plan): number {
   const shapes = [...steps.map(({ shape }) => shape), ...loops.flatMap((loop) => loop.shapes)];
   return shapes.reduce((sum, shape) => sum + 8 * sizeOf(shape), 0) +
     loops.reduce((sum, { body }) => sum + bytesOfArrays(body), 0);
-}
-
-/** Clocks are coarse: a call is repeated until so many milliseconds have passed. */
-const LONG_ENOUGH = 1;
-/** The number of repetitions. The shortest counts: the others were interrupted or not yet optimised. */
-const TIMES = 3;
-
-/** Returns the milliseconds of a call. */
-function millisecondsOf(call: () => void): number {
-  let best = Infinity;
-  for (let i = 0; i < TIMES; i++) {
-    for (let repeats = 1;; repeats *= 2) {
-      const start = performance.now();
-      for (let k = 0; k < repeats; k++) call();
-      const elapsed = performance.now() - start;
-      if (elapsed < LONG_ENOUGH) continue;
-      best = Math.min(best, elapsed / repeats);
-      break;
-    }
-  }
-  return best;
 }
 
 /** Binds a plan. If memory is refused, the error states how much was requested. */

@@ -6,6 +6,7 @@ import { sizeOf } from "../../shape.ts";
 import { Value } from "../../value.ts";
 import { asFloat32 } from "../arrays.ts";
 import type { CompiledPlan } from "../backend.ts";
+import { millisecondsOf } from "../timing.ts";
 import { assemble } from "./assembler.ts";
 import { writeKernel, type WrittenKernel } from "./kernel.ts";
 import { type Memory, MemoryArray, OutOfMemory } from "./memory.ts";
@@ -202,7 +203,7 @@ export class WasmPlan implements CompiledPlan {
       this.#send(leaves, arrays);
       return this.#kernels.map((kernel, i) => {
         const addresses = this.#place(i, arrays, false);
-        return Math.min(...[0, 1, 2].map(() => team.time(this.#module, { ...kernel, addresses })));
+        return millisecondsOf(() => team.runAlone(this.#module, { ...kernel, addresses }));
       });
     } finally {
       arrays.freeAll();

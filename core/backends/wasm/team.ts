@@ -188,13 +188,11 @@ export class Team {
     }
   }
 
-  /** Runs a kernel and returns its milliseconds. */
-  time(module: CompiledModule, { name, units, addresses }: KernelCall): number {
+  /** Runs a kernel on this thread alone. */
+  runAlone(module: CompiledModule, { name, units, addresses }: KernelCall): void {
     const instance = this.#instances.get(module.id);
     if (!instance) throw new Error("wasm: a plan is profiled after it has run");
-    const start = performance.now();
     (instance.exports[name] as KernelFunction)(0, units, addresses);
-    return performance.now() - start;
   }
 
   async #instance({ id, compiled }: CompiledModule): Promise<WebAssembly.Instance> {
