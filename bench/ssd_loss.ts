@@ -2,7 +2,7 @@
  * How does the time of SSDLoss, forward and both gradients, compare with PyTorch's for the same definition? SSD300, 80
  * classes, batch 8, eight targets per image. Both run alternately in this program; only the ratio is meaningful.
  *
- *   npm run bench -- ssd_loss [--device webasm] [--rounds 10] [--batch 8] [--threads 2] [--torch-device cpu] [--read] [--python /usr/bin/python3]
+ *   npm run bench -- ssd_loss [--device wasm] [--rounds 10] [--batch 8] [--threads 2] [--torch-device cpu] [--read] [--python /usr/bin/python3]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ import { classes, median, perImage, Problem } from "./ssd_problem.ts";
 
 const { values: options } = parseArgs({
   options: {
-    device: { type: "string", default: "webasm" },
+    device: { type: "string", default: "wasm" },
     rounds: { type: "string", default: "10" },
     batch: { type: "string", default: "8" },
     threads: { type: "string", default: "2" },
