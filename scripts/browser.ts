@@ -237,8 +237,11 @@ export async function openChromium(
   }
 }
 
-/** After so many files a page is replaced by a new one: each plan of webasm takes a memory, of which Chromium allows a page some hundred. */
-const FILES_PER_PAGE = 12;
+/**
+ * After so many files, or memories of WebAssembly, a page is replaced by a new one. Each plan of webasm takes a memory, which its threads
+ * let go late, and Chromium allows a page some hundred.
+ */
+const FILES_PER_PAGE = 40, MEMORIES_PER_PAGE = 24;
 
 async function runInBrowser(
   browsers: Pooled<KeptBrowser>,
@@ -376,7 +379,7 @@ async function runFile(
       log.problem("has no test");
     }
     tab.log = null;
-    if (++tab.files >= FILES_PER_PAGE) await kept.closeTab(place);
+    if (++tab.files >= FILES_PER_PAGE || await memoriesMade(tab.page) > MEMORIES_PER_PAGE) await kept.closeTab(place);
   } catch (error) {
     log.problem((error as Error).message);
     await kept.closeTab(place).catch(() => {});
@@ -385,6 +388,12 @@ async function runFile(
     ends.forEach((end) => end());
   }
   return false;
+}
+
+function memoriesMade(page: Page): Promise<number> {
+  return page.evaluate(() =>
+    (globalThis as unknown as { gpugradTests: { memoriesMade(): number } }).gpugradTests.memoriesMade()
+  );
 }
 
 /** Loads a test file in a page and waits for its tests. */

@@ -30,4 +30,16 @@ async function graphics(): Promise<Record<string, string>> {
   return { webgl: gl("webgl"), webgl2: gl("webgl2"), webgpu: adapter ? webgpu || "without a name" : "none" };
 }
 
-Object.assign(globalThis, { gpugradTests: { run, graphics } });
+let memories = 0;
+const { Memory } = WebAssembly;
+WebAssembly.Memory = class extends Memory {
+  constructor(descriptor: WebAssembly.MemoryDescriptor) {
+    super(descriptor);
+    memories++;
+  }
+};
+
+/** How many memories of WebAssembly this page has made. */
+const memoriesMade = (): number => memories;
+
+Object.assign(globalThis, { gpugradTests: { run, graphics, memoriesMade } });
