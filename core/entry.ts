@@ -102,6 +102,8 @@ export class Entry {
   readonly requiresGrad: boolean;
   /** Whether a gradient can flow from here to a tensor made with `requiresGrad`. */
   readonly tracked: boolean;
+  /** Whether a loop is among the entries that it is made of, or is itself one. */
+  readonly hasLoop: boolean;
   /** How many computations had begun when this was recorded. */
   readonly recordedAfter: number = computations;
   /** Whether an entry made of it was recorded after a later computation; it is state then. */
@@ -131,6 +133,7 @@ export class Entry {
     this.size = sizeOf(shape);
     this.#value = value === null || value instanceof Value ? value : new Value(value);
     this.requiresGrad = requiresGrad;
+    this.hasLoop = op.kernel.kind === "repeat" || inputs.some((input) => input.hasLoop);
     this.tracked = tracked;
   }
 

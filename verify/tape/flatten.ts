@@ -11,6 +11,7 @@ const unrolled = new WeakMap<Tensor, Unrolled<Tensor>>();
 
 /** Returns outputs that are computed, entry by entry, without loops: themselves, if they are so already. */
 export function flatten(outputs: readonly Tensor[]): Tensor[] {
+  if (!outputs.some((t) => t.hasLoop)) return [...outputs];
   const seen = new Set(outputs);
   // A set is visited in the order of insertion, what is added meanwhile included.
   for (const entry of seen) if (!flat.has(entry)) { for (const input of dependenciesOf(entry)) seen.add(input); }
