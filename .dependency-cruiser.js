@@ -38,7 +38,7 @@ const core = [
   ["plan/graph", "plan/loops", "backends/render", "backends/moving"],
   ["plan/dominators"],
   ["plan/store"],
-  ["plan/plan", "backends/addon", "backends/gpujs"],
+  ["plan/plan", "plan/lifetimes", "backends/addon", "backends/gpujs"],
   [
     "program",
     "plan_text",

@@ -135,6 +135,10 @@ export class Device {
       if (compiled.runHere) return await compiled.runHere(leaves, this.#residents);
       return (await compiled.run(await this.read(leaves))).map((values) => new Value(values));
     });
+    for (const value of new Set([...leaves, ...results])) {
+      const array = value.arrayOn(this.name);
+      if (array) this.#residents.touch(array, value);
+    }
     await this.#residents.trim(this.valueBytes);
     return results;
   }

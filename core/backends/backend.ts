@@ -56,7 +56,11 @@ export interface CompiledPlan {
   readonly bytes: number;
   /** Computes the results, in new arrays. */
   run(leaves: readonly Values[]): Promise<Values[]>;
-  /** Computes the results where the values are, and notes what the device then holds; absent if it has no memory of its own. */
+  /**
+   * Computes the results where the values are; absent if it has no memory of its own.
+   *
+   * @param residents what the device holds, which can make room.
+   */
   runHere?(leaves: readonly Value[], residents: Residents): Promise<Value[]>;
   /** Runs its kernels one after the other and returns the milliseconds of each, and of each loop after them; absent if they only run together. */
   profile?(leaves: readonly Values[]): number[] | Promise<number[]>;

@@ -1,12 +1,12 @@
 /** A plan as a chain of gpu.js kernels over arrays in the memory of a GPU, where its arguments and results stay. */
 import type { Values } from "../entry.ts";
+import { lastReads, leavesRead } from "../plan/lifetimes.ts";
 import type { Plan, Source } from "../plan/plan.ts";
-import type { Residents } from "../residents.ts";
 import { sizeOf } from "../shape.ts";
 import { Value } from "../value.ts";
 import type { CompiledPlan } from "./backend.ts";
 import { asFloat32 } from "./arrays.ts";
-import { indicesFrom, PlanKernels } from "./gpujs_kernels.ts";
+import { PlanKernels } from "./gpujs_kernels.ts";
 import { calling, type Ran, type Session, throwIfElsewhere, throwIfLost } from "./gpujs_session.ts";
 import type { GpuArray, GpuMemory, Handle } from "./platform.ts";
 
@@ -18,10 +18,10 @@ export class GpuJsChain implements CompiledPlan {
   readonly #session: Session;
   readonly #memory: GpuMemory;
   readonly #kernels: PlanKernels;
-  /** The steps that are results. */
-  readonly #results: ReadonlySet<number>;
+  /** The leaves that kernels read. */
+  readonly #leaves: readonly number[];
   /** For each step the steps that are read for the last time in it. */
-  readonly #lastRead: readonly (readonly number[])[];
+  readonly #lastReads: readonly (readonly number[])[];
   readonly bytes: number;
 
   constructor(plan: Plan, session: Session, memory: GpuMemory) {
@@ -30,12 +30,8 @@ export class GpuJsChain implements CompiledPlan {
     this.#memory = memory;
     // Each call of a kernel writes another array, so that results stay what they are.
     this.#kernels = new PlanKernels(plan, session, { pipeline: true, immutable: true });
-    this.#results = new Set(indicesFrom("step", plan.results));
-    const readers = plan.steps.map((_, i) => i);
-    plan.steps.forEach(({ args }, i) => indicesFrom("step", args).forEach((read) => (readers[read] = i)));
-    const lastRead: number[][] = plan.steps.map(() => []);
-    readers.forEach((reader, read) => this.#results.has(read) || lastRead[reader].push(read));
-    this.#lastRead = lastRead;
+    this.#leaves = leavesRead(plan);
+    this.#lastReads = lastReads("step", plan);
     this.bytes = 4 * plan.steps.reduce((n, { shape }) => n + sizeOf(shape), 0);
   }
 
@@ -49,14 +45,8 @@ export class GpuJsChain implements CompiledPlan {
     });
   }
 
-  async runHere(leaves: readonly Value[], residents: Residents): Promise<Value[]> {
-    const results = await this.#compute(leaves);
-    const { name } = this.#session.backend;
-    for (const value of new Set([...leaves, ...results])) {
-      const array = value.arrayOn(name);
-      if (array) residents.touch(array, value);
-    }
-    return results;
+  runHere(leaves: readonly Value[]): Promise<Value[]> {
+    return this.#compute(leaves);
   }
 
   #compute(leaves: readonly Value[]): Promise<Value[]> {
@@ -78,7 +68,7 @@ export class GpuJsChain implements CompiledPlan {
       await this.#send(leaves, sent);
       for (const [i] of this.#plan.steps.entries()) {
         made.set(i, await this.#launch(i, sent, made));
-        for (const read of this.#lastRead[i]) {
+        for (const read of this.#lastReads[i]) {
           made.get(read)!.delete();
           made.delete(read);
         }
@@ -102,7 +92,7 @@ export class GpuJsChain implements CompiledPlan {
    * @param sent takes the handles, which keep the arrays while kernels are launched, even if their values move to the host meanwhile.
    */
   async #send(leaves: readonly Value[], sent: Map<number, Handle>): Promise<void> {
-    for (const i of indicesFrom("leaf", this.#plan.steps.flatMap(({ args }) => args))) {
+    for (const i of this.#leaves) {
       const values = leaves[i].arrayOn(this.#session.backend.name) ? null : asFloat32(await leaves[i].read());
       if (values) leaves[i].place(this.#memory.upload(values));
       const array = leaves[i].arrayOn(this.#session.backend.name) as GpuArray;

@@ -59,8 +59,3 @@ function extentOf(plan: Plan, source: Source): readonly number[] {
   if (source.from === "empty") return [0];
   return source.from === "leaf" ? plan.leaves[source.index].extent : plan.steps[source.index].kernel.extent;
 }
-
-/** The different indices of the sources from leaves or from steps. */
-export function indicesFrom(from: "leaf" | "step", sources: readonly Source[]): number[] {
-  return [...new Set(sources.flatMap((source) => source.from === from ? [source.index] : []))];
-}

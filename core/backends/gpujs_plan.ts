@@ -1,4 +1,5 @@
 /** A plan as one pipeline of gpu.js: forward and backward together, with nothing read back in between. */
+import { indicesFrom, leavesRead } from "../plan/lifetimes.ts";
 import type { Plan } from "../plan/plan.ts";
 import { threadsWork, whileWorkersStart } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
@@ -7,7 +8,7 @@ import type { CompiledPlan } from "./backend.ts";
 import { asFloat32 } from "./arrays.ts";
 import { flat, unsampled } from "./gpujs_arrays.ts";
 import type { Pipeline } from "./gpujs.ts";
-import { indicesFrom, PlanKernels } from "./gpujs_kernels.ts";
+import { PlanKernels } from "./gpujs_kernels.ts";
 import { calling, type Session, throwIfElsewhere, throwIfLost } from "./gpujs_session.ts";
 
 export class GpuJsPlan implements CompiledPlan {
@@ -26,7 +27,7 @@ export class GpuJsPlan implements CompiledPlan {
   constructor(plan: Plan, session: Session) {
     this.#plan = plan;
     this.#session = session;
-    this.#leaves = indicesFrom("leaf", plan.steps.flatMap(({ args }) => args)).sort((a, b) => a - b);
+    this.#leaves = leavesRead(plan).sort((a, b) => a - b);
     this.#results = indicesFrom("step", plan.results);
     this.#kernels = new PlanKernels(plan, session);
     this.#pipeline = plan.steps.length > 0 ? this.#createPipeline() : null;

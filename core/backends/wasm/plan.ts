@@ -1,8 +1,10 @@
 /** A plan as one module of WebAssembly over the memory of the device. */
 import type { Values } from "../../entry.ts";
+import { lastReads, leavesRead } from "../../plan/lifetimes.ts";
 import { type Plan, sizeOfSource, type Source, type Step } from "../../plan/plan.ts";
 import type { Residents } from "../../residents.ts";
 import { sizeOf } from "../../shape.ts";
+import { attributeText } from "../../structure.ts";
 import { Value } from "../../value.ts";
 import { asFloat32 } from "../arrays.ts";
 import type { CompiledPlan } from "../backend.ts";
@@ -48,18 +50,12 @@ export function stepText(plan: Plan, step: Step): string {
   return codeText(write(plan, step, step.name).code);
 }
 
-/** JSON has no NaN, no infinity and no -0. */
-function numberKey(value: unknown): unknown {
-  if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
-  return Object.is(value, -0) ? "-0" : String(value);
-}
-
 /** Compiles the kernels of a plan, equal ones once. */
 function compileKernels(plan: Plan, { memory, team }: Shared): { module: CompiledModule; kernels: Kernel[] } {
   const known = new Map<string, Kernel>();
   const written: WrittenKernel[] = [];
   const kernels = plan.steps.map((step) => {
-    const key = JSON.stringify([step.form, sizesOf(plan, step)], (_, value: unknown) => numberKey(value));
+    const key = attributeText([step.form, sizesOf(plan, step)]);
     let kernel = known.get(key);
     if (!kernel) {
       const made = write(plan, step, `k${written.length}`);
@@ -76,22 +72,6 @@ function compileKernels(plan: Plan, { memory, team }: Shared): { module: Compile
   return { module: team.load(bytes), kernels };
 }
 
-/** For each step the arrays that nothing reads after it: `leaf 0`, `step 3`. */
-function lastReads(plan: Plan): string[][] {
-  const last = new Map<string, number>();
-  const note = (source: Source, at: number) => {
-    if (source.from !== "empty") last.set(nameOf(source), at);
-  };
-  plan.steps.forEach(({ args }, i) => {
-    note({ from: "step", index: i }, i);
-    for (const source of args) note(source, i);
-  });
-  for (const source of plan.results) note(source, Infinity);
-  const after = plan.steps.map((): string[] => []);
-  for (const [name, at] of last) if (at < after.length) after[at].push(name);
-  return after;
-}
-
 /** A source that names an array. */
 type Named = Exclude<Source, { readonly from: "empty" }>;
 
@@ -105,7 +85,8 @@ export class WasmPlan implements CompiledPlan {
   readonly #shared: Shared;
   readonly #kernels: readonly Kernel[];
   readonly #module: CompiledModule;
-  readonly #lastReads: readonly (readonly string[])[];
+  /** For each step the arrays that nothing reads after it. */
+  readonly #lastReads: readonly (readonly Named[])[];
   /** The leaves that kernels read. */
   readonly #leaves: readonly number[];
 
@@ -115,9 +96,12 @@ export class WasmPlan implements CompiledPlan {
     const { module, kernels } = compileKernels(plan, shared);
     this.#kernels = kernels;
     this.#module = module;
-    this.#lastReads = lastReads(plan);
-    const read = plan.steps.flatMap(({ args }) => args.flatMap((arg) => (arg.from === "leaf" ? [arg.index] : [])));
-    this.#leaves = [...new Set(read)];
+    const [leaves, steps] = [lastReads("leaf", plan), lastReads("step", plan)];
+    this.#lastReads = plan.steps.map((_, i) => [
+      ...leaves[i].map((index): Named => ({ from: "leaf", index })),
+      ...steps[i].map((index): Named => ({ from: "step", index })),
+    ]);
+    this.#leaves = leavesRead(plan);
     this.bytes = module.bytes;
   }
 
@@ -137,10 +121,6 @@ export class WasmPlan implements CompiledPlan {
       // Values that wait to be read, or for the garbage collector, make room.
       await residents.trim(0);
       results = await this.#computeHere(leaves);
-    }
-    for (const value of new Set([...leaves, ...results])) {
-      const array = value.arrayOn("wasm");
-      if (array) residents.touch(array, value);
     }
     await this.#shared.memory.collect();
     return results;
@@ -228,7 +208,7 @@ export class WasmPlan implements CompiledPlan {
     const result = { from: "step", index } as const;
     arrays.allocate(result, sizeOf(shape));
     const addresses = arrays.table([result, ...args].map((source) => arrays.addressOf(source)));
-    if (reuse) { for (const name of this.#lastReads[index]) arrays.free(name); }
+    if (reuse) { for (const source of this.#lastReads[index]) arrays.free(nameOf(source)); }
     return addresses;
   }
 }
