@@ -13,7 +13,8 @@ import { entrants } from "./harness/entrants.ts";
 import { chosenRows, HELP, readOptions } from "./harness/options.ts";
 import { commit, machine, type Report, type ReportRow } from "./harness/report.ts";
 import { nameOf, Shared } from "./harness/row.ts";
-import { outcomesTable } from "./harness/table.ts";
+import { outcomesTable, refusalLines } from "./harness/table.ts";
+import { Pages } from "./harness/page.ts";
 import { measureRow } from "./harness/turns.ts";
 
 const options = readOptions(process.argv.slice(2));
@@ -23,7 +24,8 @@ if (options.help) {
 }
 
 const folder = await mkdtemp(join(tmpdir(), "gpugrad-bench-"));
-const contestants = entrants({ ...options, folder });
+const pages = new Pages(folder);
+const contestants = entrants({ ...options, folder, pages });
 try {
   const about = await Promise.all(contestants.map(async (contestant) => {
     const { label, kind, script, threads } = contestant;
@@ -39,6 +41,7 @@ try {
     console.log(`\n${nameOf(row)}`);
     for (const mismatch of measured.mismatches) console.log(`  WRONG, not timed: ${mismatch}`);
     console.log(outcomesTable(measured.outcomes, contestants));
+    for (const line of refusalLines(measured.outcomes)) console.log(`  ${line}`);
     if (measured.mismatches.length > 0) process.exitCode = 1;
     const { subject: { group, name }, sizes, mode } = row;
     rows.push({ name: nameOf(row), group, subject: name, sizes, mode, ...measured });
@@ -56,5 +59,6 @@ try {
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
 } finally {
   await Promise.all(contestants.map((contestant) => contestant.stop()));
+  await pages.close();
   await rm(folder, { recursive: true });
 }

@@ -1,8 +1,9 @@
 /** All cases of the bench. */
 import type { Case } from "./case.ts";
+import { elementwiseOps } from "./elementwise.ts";
 import { loss } from "./loss.ts";
 
-export const CASES: readonly Case[] = [loss];
+export const CASES: readonly Case[] = [loss, ...elementwiseOps];
 
 export function caseNamed(name: string): Case {
   const found = CASES.find((one) => one.name === name);

@@ -42,6 +42,7 @@ export const loss: Case = {
   name: "loss",
   title: ({ batch, boxes, classes }) =>
     `SSD, ${boxes} boxes, ${classes} classes, ${PER_IMAGE} targets an image, batch ${batch}`,
+  quick: true,
   sizes: [ssd300(1), ssd300(8), ssd300(32)],
   inputs,
   constants: [2],

@@ -15,9 +15,10 @@ export const HELP = `npm run bench -- [${GROUPS.join("] [")}]   default loss
   --batch LIST         batches of the whole loss; default 1,8,32
   --peers LIST         ${PEER_NAMES.join(",")}; default all of them
   --only LIST          cases whose names contain one of these
+  --sizes LIST         other sizes of the cases, such as boxes=500,classes=20
   --mode LIST          resident: tensors stay on the device; read: inputs are new to it, results are read; default both
   --read               the same as --mode read
-  --quick              few samples
+  --quick              few samples, of a selection of cases
   --rounds N           turns of each contestant; default 10, quick 4
   --python PATH        default /usr/bin/python3
   --torch-device NAME  cpu or cuda; default cpu
@@ -32,6 +33,7 @@ export interface Options {
   readonly batches: readonly number[];
   readonly peers: readonly string[];
   readonly only: readonly string[];
+  readonly sizes: Sizes;
   readonly modes: readonly Mode[];
   readonly quick: boolean;
   readonly effort: Effort;
@@ -76,6 +78,7 @@ export function readOptions(args: readonly string[]): Options {
       batch: text,
       peers: text,
       only: text,
+      sizes: text,
       mode: text,
       read: flag,
       quick: flag,
@@ -96,6 +99,12 @@ export function readOptions(args: readonly string[]): Options {
     batches: numbers("--batch", list(values.batch, ["1", "8", "32"])),
     peers: oneOf("--peers", PEER_NAMES, list(values.peers, PEER_NAMES)),
     only: list(values.only, [""]),
+    sizes: Object.fromEntries(
+      list(values.sizes, []).map((text) => {
+        const [name, size] = text.split("=");
+        return [name, numbers("--sizes", [size])[0]];
+      }),
+    ),
     modes: read ? ["read"] : oneOf("--mode", MODES, list(values.mode, MODES)),
     quick,
     effort: { rounds, turn: quick ? 60 : 200, most: quick ? 1500 : 20_000, warmUp: quick ? 150 : 1000 },
@@ -107,13 +116,17 @@ export function readOptions(args: readonly string[]): Options {
 }
 
 /** The rows that were asked for. */
-export function chosenRows({ groups, batches, only, modes }: Options): Row[] {
+export function chosenRows({ groups, batches, only, sizes: given, modes, quick }: Options): Row[] {
+  const resized = (sizes: Sizes): Sizes =>
+    Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, given[name] ?? size]));
   const asked = (sizes: Sizes, group: string) => group !== "loss" || batches.includes(sizes.batch);
   return CASES
     .filter(({ group, name }) => groups.includes(group) && only.some((part) => name.includes(part)))
+    // Cases that are asked for by name are measured in any case.
+    .filter((one) => one.quick || !quick || !only.includes(""))
     .flatMap((subject) =>
       subject.sizes.filter((sizes) => asked(sizes, subject.group)).flatMap((sizes) =>
-        modes.map((mode): Row => ({ subject, sizes, mode }))
+        modes.map((mode): Row => ({ subject, sizes: resized(sizes), mode }))
       )
     );
 }

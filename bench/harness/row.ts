@@ -38,7 +38,8 @@ export class Shared {
     const key = subject.name + JSON.stringify(sizes);
     if (this.#known?.key !== key) this.#known = { key, calls: await this.#write(subject, sizes, seed) };
     const { name, constants = [], gradients = null, code } = subject;
-    return { name, sizes, mode, calls: this.#known.calls, constants, gradients, source: code.torch };
+    const { torch: source, torchLayout: layout = null } = code;
+    return { name, sizes, mode, calls: this.#known.calls, constants, gradients, source, layout };
   }
 
   async #write(subject: Case, sizes: Sizes, seed: number): Promise<Stored[][]> {
