@@ -15,7 +15,7 @@ let answers: Answers | null = null;
 /** What the bench calls. */
 const benchPeer = {
   async open(name: string, threads: number): Promise<About | Refusal> {
-    Object.defineProperty(navigator, "hardwareConcurrency", { value: threads });
+    Object.defineProperty(navigator, "hardwareConcurrency", { value: threads, configurable: true });
     try {
       const library = await openLibrary(name, threads);
       answers = new Answers(library, { files, cpu: () => null });

@@ -10,6 +10,8 @@ export async function open(_: string, threads: number): Promise<Library> {
   const onPage = typeof document !== "undefined";
   setWasmPaths(onPage ? ON_PAGES : await installed());
   setThreadsCount(threads);
+  // It takes half of the cores at most.
+  if (onPage) Object.defineProperty(navigator, "hardwareConcurrency", { value: 2 * threads });
   if (!await tf.setBackend("wasm")) throw new Error("the backend wasm does not start");
   tf.enableProdMode();
   const simd = await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT") ? "SIMD" : "no SIMD";
