@@ -15,8 +15,9 @@ export interface Input {
 export type Sizes = Readonly<Record<string, number>>;
 
 /** Where inputs are before a call and results after it. */
-export type Mode = "resident" | "read";
-export const MODES: readonly Mode[] = ["resident", "read"];
+export type Mode = "resident" | "read" | "recording";
+/** The modes that can be asked for. `recording` is what a call costs gpugrad before anything is computed. */
+export const MODES: readonly Mode[] = ["resident", "read", "recording"];
 
 type Jax = typeof import("@jax-js/jax");
 type JaxArray = import("@jax-js/jax").numpy.Array;
@@ -78,6 +79,9 @@ export interface Case {
   readonly mayDiffer?: number;
   readonly code: Code;
 }
+
+/** Targets of an image in the whole loss. */
+export const PER_IMAGE = 8;
 
 /** Numbers from 0 to 1, the same in each run (mulberry32). */
 export function generator(seed: number): () => number {

@@ -1,12 +1,12 @@
 /** The command line of the bench. */
 import { parseArgs } from "node:util";
-import { type Mode, MODES, type Sizes } from "../cases/case.ts";
+import { type Case, type Mode, MODES, type Sizes } from "../cases/case.ts";
 import { CASES } from "../cases/list.ts";
 import { PEER_NAMES } from "./entrants.ts";
 import type { Row } from "./row.ts";
 import type { Effort } from "./turns.ts";
 
-export const GROUPS = ["loss", "losses", "ops"] as const;
+export const GROUPS = ["loss", "losses", "ops", "growth", "memory"] as const;
 
 export const HELP = `npm run bench -- [${GROUPS.join("] [")}]   default loss
 
@@ -16,7 +16,8 @@ export const HELP = `npm run bench -- [${GROUPS.join("] [")}]   default loss
   --peers LIST         ${PEER_NAMES.join(",")}; default all of them
   --only LIST          cases whose names contain one of these
   --sizes LIST         other sizes of the cases, such as boxes=500,classes=20
-  --mode LIST          resident: tensors stay on the device; read: inputs are new to it, results are read; default both
+  --mode LIST          resident: tensors stay on the device; read: inputs are new to it, results are read;
+                       recording: of the whole loss, before anything is computed; default all
   --read               the same as --mode read
   --quick              few samples, of a selection of cases
   --rounds N           turns of each contestant; default 10, quick 4
@@ -119,14 +120,19 @@ export function readOptions(args: readonly string[]): Options {
 export function chosenRows({ groups, batches, only, sizes: given, modes, quick }: Options): Row[] {
   const resized = (sizes: Sizes): Sizes =>
     Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, given[name] ?? size]));
-  const asked = (sizes: Sizes, group: string) => group !== "loss" || batches.includes(sizes.batch);
+  const sizesOf = ({ group, sizes }: Case): readonly Sizes[] =>
+    group === "loss" ? batches.map((batch) => ({ ...sizes[0], batch })) : sizes;
   return CASES
     .filter(({ group, name }) => groups.includes(group) && only.some((part) => name.includes(part)))
     // Cases that are asked for by name are measured in any case.
     .filter((one) => one.quick || !quick || !only.includes(""))
     .flatMap((subject) =>
-      subject.sizes.filter((sizes) => asked(sizes, subject.group)).flatMap((sizes) =>
-        modes.map((mode): Row => ({ subject, sizes: resized(sizes), mode }))
+      sizesOf(subject).flatMap((sizes) =>
+        modes.filter((mode) => mode !== "recording" || subject.group === "loss").map((mode): Row => ({
+          subject,
+          sizes: resized(sizes),
+          mode,
+        }))
       )
     );
 }

@@ -11,6 +11,11 @@ export interface Row {
   readonly mode: Mode;
 }
 
+/** Whether a contestant of a kind takes part in a row. */
+export function takesPart({ mode }: Row, kind: "gpugrad" | "peer" | "limit"): boolean {
+  return mode !== "recording" || kind === "gpugrad";
+}
+
 /** Names a row, also across runs. */
 export function nameOf({ subject, sizes, mode }: Row): string {
   return `${subject.title(sizes)}, ${mode}`;

@@ -33,7 +33,7 @@ export class Cannot extends Error {}
 
 /** The code for a library, unless it has none, over arrays in the layout that it likes best. */
 export function written<F>(code: Written<F> | undefined, library: string, problem: Problem): Adapted<F> {
-  if (code === undefined) throw new Cannot(`has no version for ${library}`);
+  if (code === undefined) throw new Cannot(`this is not written for ${library}`);
   if (typeof code === "object" && code !== null && "cannot" in code) throw new Cannot(code.cannot);
   if (typeof code === "object" && code !== null && "layout" in code) {
     const { run, layout } = code;
