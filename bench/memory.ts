@@ -30,22 +30,7 @@ const CALLS = 10;
 const settle = () => new Promise((done) => setTimeout(done, 20));
 
 /** Measures calls whose predictions are new and whose gradients are read. */
-async function measure(batch: number, collect: () => void): Promise<MemoryUse> {
-  const allocations = countAllocations();
-  try {
-    return await measureCounted(batch, { collect, allocations });
-  } finally {
-    allocations.stop();
-  }
-}
-
-async function measureCounted(
-  batch: number,
-  { collect, allocations }: { collect: () => void; allocations: Allocations },
-): Promise<MemoryUse> {
-  const device = await useDevice("wasm");
-  // Its memory is made when it is first needed.
-  await device.dispose();
+async function measure(batch: number, collect: () => void, allocations: Allocations): Promise<MemoryUse> {
   const subject = caseNamed("loss");
   const sizes = { ...subject.sizes[0], batch };
   const inputs: readonly Input[] = await subject.inputs(sizes, generator(1));
@@ -84,8 +69,15 @@ async function measureCounted(
 export async function measureMemory(batches: readonly number[]): Promise<MemoryUse[]> {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
+  // Before the device makes its memory, which only grows: so batches come in order.
+  const allocations = countAllocations();
   const found: MemoryUse[] = [];
-  for (const batch of batches) found.push(await measure(batch, collect));
+  try {
+    await useDevice("wasm");
+    for (const batch of [...batches].sort((a, b) => a - b)) found.push(await measure(batch, collect, allocations));
+  } finally {
+    allocations.stop();
+  }
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
   console.log("\nMemory of the whole loss on wasm: predictions new, gradients read; arrays of a megabyte or more");
   console.log(table(
