@@ -10,6 +10,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { openDisplay } from "../scripts/display.ts";
+import { vulkan } from "../scripts/runners.ts";
 import { changesText } from "./harness/changes.ts";
 import type { Contestant } from "./harness/contestant.ts";
 import { entrants } from "./harness/entrants.ts";
@@ -90,7 +92,12 @@ const before = options.compare === undefined ? null : JSON.parse(readFileSync(op
 const folder = await mkdtemp(join(tmpdir(), "gpugrad-bench-"));
 const pages = new Pages(folder);
 const timesAny = options.groups.some((group) => group !== "memory");
-const contestants = timesAny ? entrants({ ...options, folder, pages }) : [];
+const display = options.devices.includes("headlessgl") ? await openDisplay() : null;
+const env = (runtime: string, device: string) => ({
+  ...(device === "headlessgl" ? display?.env : {}),
+  ...(device === "webgpu" && runtime !== "deno" ? vulkan(runtime as "node" | "bun", folder) : {}),
+});
+const contestants = timesAny ? entrants({ ...options, folder, pages, env }) : [];
 try {
   const timed = await run(options, contestants, folder);
   const memory = options.groups.includes("memory") ? await measureMemory(options.batches) : [];
@@ -100,6 +107,7 @@ try {
 } finally {
   await Promise.all(contestants.map((contestant) => contestant.stop()));
   await pages.close();
+  display?.close();
   await rm(folder, { recursive: true });
 }
 // Threads of devices may still wait.

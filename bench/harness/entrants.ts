@@ -15,6 +15,8 @@ export interface EntrantOptions {
   /** Where contestants find inputs and leave results. */
   readonly folder: string;
   readonly pages: Pages;
+  /** Variables that a device needs in a runtime, such as a display. */
+  readonly env: (runtime: string, device: string) => Readonly<Record<string, string>>;
 }
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
@@ -41,7 +43,7 @@ interface Program {
 function programOf(
   entrant: Omit<Entrant, "threads">,
   { runtime, name, threads }: Program,
-  { folder, pages }: EntrantOptions,
+  { folder, pages, env }: EntrantOptions,
 ): Contestant {
   const full: Entrant = { ...entrant, label: `${entrant.label}${threadsText(threads)}`, threads };
   return new Remote(full, () => {
@@ -49,7 +51,7 @@ function programOf(
     const command = RUNTIMES[runtime];
     if (!command) throw new Error(`expected a runtime (${Object.keys(RUNTIMES).join(", ")}), got "${runtime}"`);
     const [program, ...args] = command(pathOf("program.ts"));
-    return Promise.resolve(openProcess(program, [...args, folder, name, `${threads ?? 1}`]));
+    return Promise.resolve(openProcess(program, [...args, folder, name, `${threads ?? 1}`], env(runtime, name)));
   });
 }
 

@@ -13,7 +13,7 @@ export const HELP = `npm run bench -- [${GROUPS.join("] [")}]   default loss
   --device LIST        devices of gpugrad, with a runtime if it is not Node: wasm,webasm,deno:webgpu; default wasm
   --threads LIST       default 1,2
   --batch LIST         batches of the whole loss; default 1,8,32
-  --peers LIST         ${PEER_NAMES.join(",")}; default all of them
+  --peers LIST         ${PEER_NAMES.join(",")}; default all; with --quick not js-pytorch, which is slow
   --only LIST          cases whose names contain one of these
   --sizes LIST         other sizes of the cases, such as boxes=500,classes=20
   --mode LIST          resident: tensors stay on the device; read: inputs are new to it, results are read;
@@ -98,7 +98,11 @@ export function readOptions(args: readonly string[]): Options {
     devices: list(values.device, ["wasm"]),
     threads: numbers("--threads", list(values.threads, ["1", "2"])),
     batches: numbers("--batch", list(values.batch, ["1", "8", "32"])),
-    peers: oneOf("--peers", PEER_NAMES, list(values.peers, PEER_NAMES)),
+    peers: oneOf(
+      "--peers",
+      PEER_NAMES,
+      list(values.peers, PEER_NAMES.filter((name) => !quick || name !== "js-pytorch")),
+    ),
     only: list(values.only, [""]),
     sizes: Object.fromEntries(
       list(values.sizes, []).map((text) => {
