@@ -379,7 +379,9 @@ function weightsOfMatched(
 ): Tensor | null {
   if (!weights) return null;
   if (arePadded(targets)) {
-    throw forwardCall.error("expected targets as rows along with targetWeights, got padded targets, which have no rows");
+    throw forwardCall.error(
+      "expected targets as rows along with targetWeights, got padded targets, which have no rows",
+    );
   }
   const rows = countRows(forwardCall.name, targets);
   if (weights.length !== rows) {

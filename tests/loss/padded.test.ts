@@ -42,7 +42,9 @@ for (const { device, on, extent } of await devicesOfLoss()) {
         const leaves = [[BATCH, 4, boxes.count], [BATCH, CLASSES + 1, boxes.count]].map((s) => predictions(call, s));
         const padded = padTargets(rows, { batch: BATCH, classes: CLASSES });
         const most = Math.max(1, ...[0, 1].map((image) => rows.filter((t) => t[0] === image).length));
-        assert.ok(padded.shape[2] >= most && padded.shape[2] < 2 * most && Number.isInteger(Math.log2(padded.shape[2])));
+        assert.ok(
+          padded.shape[2] >= most && padded.shape[2] < 2 * most && Number.isInteger(Math.log2(padded.shape[2])),
+        );
         slots.add(padded.shape[2]);
         const results = await step(leaves[0], leaves[1], padded);
         const { compiled } = opened;
