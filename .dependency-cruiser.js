@@ -171,7 +171,7 @@ export default {
       severity: "error",
       comment: "Published files may not import development dependencies, nor tests, benches, the demo or scripts.",
       from: { path: published },
-      to: { path: "^(tests|bench|demo|examples|scripts)/" },
+      to: { path: "^(tests|bench|demo|playground|examples|scripts)/" },
     },
     {
       name: "no-undeclared-packages",
@@ -212,7 +212,9 @@ export default {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(node_modules/[.]|dist/|docs/|demo/out/|examples/digits/out/|[.]cache/|[.]git/)" },
+    exclude: {
+      path: "^(node_modules/[.]|dist/|docs/|demo/out/|playground/dist/|examples/digits/out/|[.]cache/|[.]git/)",
+    },
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },
