@@ -24,6 +24,7 @@ export const wasm: Backend = {
   needs: () => null,
   dialect,
   forms: true,
+  loops: true,
   text: stepText,
   costs: hostCosts,
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
