@@ -247,7 +247,10 @@ export function render(kernel: Rendered, dialect: Dialect): KernelText {
 }
 
 /** The same as {@link render}, written when somebody asks for the text: some backends compile the loop form instead. */
-export function renderLater({ args, extent, threads, body, result, iterations }: Rendered, dialect: Dialect): KernelText {
+export function renderLater(
+  { args, extent, threads, body, result, iterations }: Rendered,
+  dialect: Dialect,
+): KernelText {
   const kernel = { args: args.map(() => null), extent, threads, body, result, iterations };
   let text: KernelText | null = null;
   const written = () => text ??= render(kernel, dialect);

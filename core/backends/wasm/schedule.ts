@@ -326,4 +326,3 @@ function partOf({ address, of }: Slot, place: number, size: number): Slot {
 export function sizesOf(plan: Plan, index: number): number[] {
   return plan.steps[index].args.map((source) => sizeOfSource(plan, source));
 }
-
