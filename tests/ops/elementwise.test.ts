@@ -75,11 +75,13 @@ const formulas: Record<string, Plain> = {
       case -1:
         s += 1;
         if (y > 1) break;
+        // falls through
       case 0:
         s += 2 * y;
         break;
       default:
         s += 4;
+        // falls through
       case 2: {
         const both = x * y;
         if (both > 2) return both;
