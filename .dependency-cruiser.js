@@ -76,6 +76,9 @@ const files = (names) => `^core/(${names.join("|")})[.]ts$`;
 const layers = ["^core/", "^ops/", "^(loss|optim|verify)/", "^mod[.]ts$", "^bin/"];
 const published = layers.join("|");
 
+/** The packages that the build bundles (`scripts/build/bundled.ts`). */
+const bundled = "node_modules/(@dagrejs/dagre|@observablehq/plot|cli-progress|gpu[.]js|linkedom)/";
+
 export default {
   forbidden: [
     {
@@ -158,16 +161,17 @@ export default {
     {
       name: "published-needs-no-tooling",
       severity: "error",
-      comment: "Published files may not import development dependencies, except those that the user has as peers.",
+      comment:
+        "Published files may not import development dependencies, except those that the user has as peers and those that the build bundles.",
       from: { path: published },
-      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["npm-peer"] },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["npm-peer"], pathNot: bundled },
     },
     {
       name: "published-stands-alone",
       severity: "error",
       comment: "Published files may not import development dependencies, nor tests, benches, the demo or scripts.",
       from: { path: published },
-      to: { path: "^(tests|bench|demo|examples|scripts)/" },
+      to: { path: "^(tests|bench|demo|playground|examples|scripts)/" },
     },
     {
       name: "no-undeclared-packages",
@@ -208,7 +212,9 @@ export default {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(node_modules/[.]|dist/|docs/|demo/out/|examples/digits/out/|[.]cache/|[.]git/)" },
+    exclude: {
+      path: "^(node_modules/[.]|dist/|docs/|demo/out/|playground/dist/|examples/digits/out/|[.]cache/|[.]git/)",
+    },
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },

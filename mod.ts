@@ -212,7 +212,7 @@ export {
 } from "./loss/ssd_loss.ts";
 export type { Predictions } from "./loss/predictions.ts";
 export type { Rows } from "./loss/rows.ts";
-export type { Targets } from "./loss/targets.ts";
+export { padTargets, type PadTargetsOptions, type Targets } from "./loss/targets.ts";
 export { adamW, type AdamWOptions } from "./optim/adamw.ts";
 export { clipByNorm, type ClipByNormOptions } from "./optim/clip.ts";
 export type { Optimiser, OptimiserState } from "./optim/optimiser.ts";

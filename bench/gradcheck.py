@@ -4,11 +4,13 @@ Reads DIRECTORY/problem.json. For each line "full", "fast" or "second" on standa
 as JSON; the first line printed describes the problem.
 """
 import json
+import os
 import sys
 import time
 
 import torch
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases"))
 from ssd_definition import ssd_loss
 
 directory = sys.argv[1]

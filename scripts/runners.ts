@@ -4,9 +4,9 @@ import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { findChromium } from "./browser.ts";
 import { bundleTests, type NodeBundle } from "./bundle.ts";
-import { openDisplay } from "./display.ts";
+import { GL, openDisplay } from "./display.ts";
 import { isAlone, Pooled } from "./kept.ts";
-import { environment, output, root } from "./processes.ts";
+import { environment, output } from "./processes.ts";
 import { type Outcome, type Result, resultOf, type Suite, type TestOptions } from "./results.ts";
 import { Worker, type WorkerCommand } from "./workers.ts";
 
@@ -37,7 +37,7 @@ function argumentsOf(runtime: Runner, program: string, soak: boolean): string[] 
  * available.
  */
 export function onDisplay(command: string, args: string[]): [string, string[]] {
-  if (environment.DISPLAY || !existsSync(join(root, "node_modules", "gl"))) return [command, args];
+  if (environment.DISPLAY || !existsSync(GL)) return [command, args];
   if ("missing" in output("xvfb-run", ["--help"])) return [command, args];
   return ["xvfb-run", ["-a", command, ...args]];
 }

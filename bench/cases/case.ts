@@ -1,0 +1,100 @@
+/** What a case of the bench is: one problem, and beside one another how each peer's users would write it. */
+import type * as tf from "@tensorflow/tfjs";
+import type { Tensor } from "../../mod.ts";
+
+export type Data = Float32Array | Int32Array;
+export type DataType = "float32" | "int32";
+
+/** An input: an array of numbers with a shape. */
+export interface Input {
+  readonly shape: readonly number[];
+  readonly data: Data;
+}
+
+/** The sizes of a case, such as its batch. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/** Where inputs are before a call and results after it. */
+export type Mode = "resident" | "read";
+export const MODES: readonly Mode[] = ["resident", "read"];
+
+type Jax = typeof import("@jax-js/jax");
+type JaxArray = import("@jax-js/jax").numpy.Array;
+type Tf = typeof tf;
+
+/**
+ * A function of a library's tensors that returns one result, or several. `host` are the inputs of the case as arrays, for what a library
+ * takes from the host.
+ */
+type Of<T> = (inputs: readonly T[], host: readonly Input[]) => T | readonly T[];
+
+/** How a peer's users would write a case, or why they cannot. */
+type Written<F> = F | { readonly cannot: string };
+
+/** Kernels of plain JavaScript: made once for its sizes, then called with the arrays of each call; returns all results. */
+export type Plain = (sizes: Sizes) => (inputs: readonly Data[]) => readonly Data[];
+
+/** The code of each peer. Where the case has gradients, functions return the scalar, and libraries differentiate. */
+export interface Code {
+  readonly gpugrad: (sizes: Sizes) => Of<Tensor>;
+  /** Python text that defines `make(sizes)`, which returns a function of tensors. `torch`, `F` and `math` are known. */
+  readonly torch: string;
+  readonly tfjs?: Written<(tf: Tf, sizes: Sizes) => Of<tf.Tensor>>;
+  readonly jax?: Written<(jax: Jax, sizes: Sizes) => Of<JaxArray>>;
+  readonly jsPytorch?: Written<(torch: JsPytorch, sizes: Sizes) => Of<JsPytorchTensor>>;
+  readonly javascript?: Written<Plain>;
+}
+
+/** What the bench uses of js-pytorch, which declares little of it. */
+// deno-lint-ignore no-explicit-any
+export type JsPytorchTensor = any;
+// deno-lint-ignore no-explicit-any
+export type JsPytorch = any;
+
+export interface Case {
+  readonly group: "loss" | "losses" | "ops";
+  readonly name: string;
+  /** What it computes, over which shapes. */
+  readonly title: (sizes: Sizes) => string;
+  /** The sizes at which it is measured. */
+  readonly sizes: readonly Sizes[];
+  /** The inputs of a call. `random` gives numbers from 0 to 1. */
+  readonly inputs: (sizes: Sizes, random: () => number) => readonly Input[] | Promise<readonly Input[]>;
+  /** Inputs that are the same in each call, and stay where they are. */
+  readonly constants?: readonly number[];
+  /** The inputs by which the result is differentiated: results are then the value and these gradients. */
+  readonly gradients?: readonly number[];
+  /** The shapes of results where there are no gradients; default one of the shape of the first input. */
+  readonly results?: (sizes: Sizes) => readonly (readonly number[])[];
+  /** How far results may be apart; default 1e-3 of the largest number of each. */
+  readonly tolerance?: number;
+  /** The share of a result's elements that may be further apart, where rounding decides what is selected; default 0. */
+  readonly mayDiffer?: number;
+  readonly code: Code;
+}
+
+/** Numbers from 0 to 1, the same in each run (mulberry32). */
+export function generator(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
+
+/** An input of random numbers. */
+export function floats(shape: readonly number[], next: () => number): Input {
+  const data = new Float32Array(count(shape));
+  for (let i = 0; i < data.length; i++) data[i] = next();
+  return { shape, data };
+}
+
+/** An input of random whole numbers below `end`. */
+export function integers(shape: readonly number[], end: number, random: () => number): Input {
+  const data = new Int32Array(count(shape));
+  for (let i = 0; i < data.length; i++) data[i] = Math.floor(random() * end);
+  return { shape, data };
+}

@@ -1,0 +1,52 @@
+/** gpugrad on one of its devices. */
+import packageJson from "../../package.json" with { type: "json" };
+import { type Device, grad, realize, slice, type Tensor, tensor, useDevice } from "../../mod.ts";
+import type { Input } from "../cases/case.ts";
+import type { Library, Prepared, Problem } from "./library.ts";
+
+export async function open(name: string): Promise<Library> {
+  const device = await useDevice(name);
+  return {
+    version: packageJson.version,
+    configuration: `${device.description}; recorded at each call, realized together; float32, contiguous`,
+    prepare: (problem) => prepare(problem, device),
+  };
+}
+
+const leafOf = ({ data, shape }: Input): Tensor =>
+  tensor(data, shape, { copy: false, dtype: data instanceof Int32Array ? "int" : "float" });
+
+function prepare({ subject, sizes, mode, calls }: Problem, device: Device): Prepared {
+  const run = subject.code.gpugrad(sizes);
+  const { gradients, constants = [] } = subject;
+  const fixed = calls.map((inputs) => inputs.map(leafOf));
+  const leaves = (call: number) =>
+    mode === "resident"
+      ? fixed[call]
+      : calls[call].map((input, i) => constants.includes(i) ? fixed[call][i] : leafOf(input));
+  const record = (call: number): readonly Tensor[] => {
+    const inputs = leaves(call);
+    const result = run(inputs, calls[call]);
+    if (!gradients) return Array.isArray(result) ? result : [result as Tensor];
+    return [result as Tensor, ...grad(result as Tensor, gradients.map((i) => inputs[i]))];
+  };
+  /** Values on a GPU are computed while the program goes on: reading one number waits for them. */
+  const waits = /gpu|gl/.test(device.name);
+  const step = async (call: number) => {
+    const results = record(call);
+    await realize(results);
+    if (mode === "read") await Promise.all(results.map((result) => result.data({ copy: false })));
+    else if (waits) await firstOf(results[0]).item();
+  };
+  return {
+    step,
+    async results() {
+      const results = record(0);
+      await realize(results);
+      return await Promise.all(results.map((result) => result.data()));
+    },
+    release: () => {},
+  };
+}
+
+const firstOf = (x: Tensor): Tensor => x.shape.length === 0 ? x : slice(x, x.shape.map(() => 0));
