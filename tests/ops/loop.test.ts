@@ -160,7 +160,7 @@ async function checkSecondOrder(given: Case): Promise<void> {
 }
 
 test(...shared("a loop is its steps: values, gradients and second derivatives [float64]"), async () => {
-  await checkProperty(cases(kinds, 5), checkSecondOrder, { runs: 20 });
+  await checkProperty(cases(kinds, 5), checkSecondOrder, { runs: 8 });
 });
 
 test(...shared("loops run in the order of what they need, however they are reached [float64]"), async () => {
@@ -320,7 +320,7 @@ test(
           );
         });
       });
-    }, { runs: 30 });
+    }, { runs: 15 });
   },
 );
 
