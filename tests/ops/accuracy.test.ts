@@ -13,9 +13,8 @@ import {
   type Special,
   specials,
 } from "../../bench/accuracy/functions.ts";
-import { type Figures, measureFunction, text } from "../../bench/accuracy/measure.ts";
+import { type Figures, measureFunctions, measureSpecials, text } from "../../bench/accuracy/measure.ts";
 import { toleranceOf } from "../../verify/tape/tolerances.ts";
-import { bring } from "../support/bring.ts";
 import { kernelsOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 
@@ -58,26 +57,27 @@ function problemOf(special: Special, actual: readonly number[], gpu: boolean): s
 
 for (const { device, on, single, gpu, extent } of await devicesUnderTest()) {
   if (!single) continue;
-  for (const measured of kernelsOf(extent, [...exactFunctions, ...roundedFunctions, ...composites])) {
-    test(...on(`${measured.name} is within its tolerance over its whole range`), async () => {
-      const figures = await measureFunction(device, measured, POINTS, (sample) => !sample.beyond);
-      for (const part of figures) assertWithin(part, tolerated(measured, part.range, device));
+  const functions = kernelsOf(extent, [...exactFunctions, ...roundedFunctions, ...composites]);
+  let measured: Promise<Figures[][]> | undefined;
+  for (const [i, one] of functions.entries()) {
+    test(...on(`${one.name} is within its tolerance over its whole range`), async () => {
+      // In one plan, which takes less time than one for each.
+      measured ??= measureFunctions(device, functions, POINTS, (sample) => !sample.beyond);
+      for (const part of (await measured)[i]) assertWithin(part, tolerated(one, part.range, device));
     });
   }
 
   test(...on("special cases have JavaScript's result or a documented alternative"), async () => {
     const tried = kernelsOf(extent, specials);
-    // In one plan, which takes less time than one for each.
-    const results = tried.map((special) => special.apply());
-    await bring(results, { device });
-    const problems = tried.map((special, i) => problemOf(special, [...results[i].value!], gpu));
+    const results = await measureSpecials(device, tried);
+    const problems = tried.map((special, i) => problemOf(special, results[i], gpu));
     assert.deepEqual(problems.filter((problem) => problem !== null), []);
   });
 
   if (!gpu) {
     test(...on("subnormal results are kept"), async () => {
       const mul = roundedFunctions.find(({ name }) => name === "mul")!;
-      const figures = await measureFunction(device, mul, POINTS);
+      const [figures] = await measureFunctions(device, [mul], POINTS);
       assert.ok(figures.some(({ subnormal }) => subnormal.kept > 0));
       assert.ok(figures.every(({ subnormal }) => subnormal.flushed === 0));
     });

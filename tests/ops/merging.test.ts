@@ -48,10 +48,13 @@ async function checkOrder(x: readonly number[], descending: boolean): Promise<vo
   );
 }
 
-test(...shared("argsort, rank and sort at all lengths of a short run, and around powers of two [float64]"), async () => {
-  const lengths = [...Array(36).keys(), ...[64, 128, 256, 1024].flatMap((n) => [n - 1, n, n + 1])];
-  for (const n of sampleOf(extentOf(), lengths)) await checkOrder(values(n, n), n % 2 === 1);
-});
+test(
+  ...shared("argsort, rank and sort at all lengths of a short run, and around powers of two [float64]"),
+  async () => {
+    const lengths = [...Array(36).keys(), ...[64, 128, 256, 1024].flatMap((n) => [n - 1, n, n + 1])];
+    for (const n of sampleOf(extentOf(), lengths)) await checkOrder(values(n, n), n % 2 === 1);
+  },
+);
 
 test(...shared("argsort, rank and sort beyond the loop iterations of a thread [float64]"), async () => {
   await checkOrder(values(70_001, 3), true);
