@@ -21,7 +21,8 @@ export const wasm: Backend = {
   name: "wasm",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: () => null,
+  needs: (runtime) =>
+    runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'wasm-unsafe-eval'" : null,
   dialect,
   forms: true,
   text: stepText,
