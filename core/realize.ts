@@ -101,8 +101,8 @@ export function compile<R extends Tensor | readonly Tensor[]>(
       program,
       program.leaves.map((leaf, i) => valueFor(inputOf[i] < 0 ? leaf : inputs[inputOf[i]], device)),
     );
-    // No tape leads to the results, so they could not be computed again if the device were lost.
-    await device.read(values);
+    // No tape leads to the results, so they could not be computed again if a GPU were lost.
+    if (device.record.computesOn !== "host") await device.read(values);
     const results = program.outputs.map(({ shape, dtype }, i) =>
       new Tensor(leafOp, [], {}, { shape, dtype, value: values[i] })
     );

@@ -15,7 +15,15 @@ import { boxesOfMatched, classesOf, matchTargets, ofMatched } from "./matching.t
 import { countPositives, minedSum } from "./mining.ts";
 import { checkMatches, checkPart } from "./parts.ts";
 import { type Predictions, unpackPredictions } from "./predictions.ts";
-import { countRows, type GroupedTargets, groupTargets, imagesOf, MOST_IMAGES, type Targets } from "./targets.ts";
+import {
+  arePadded,
+  countRows,
+  type GroupedTargets,
+  groupTargets,
+  imagesOf,
+  MOST_IMAGES,
+  type Targets,
+} from "./targets.ts";
 import {
   type Classification,
   type ClassificationContext,
@@ -66,7 +74,10 @@ export interface SSDLossOptions {
 
 /** Options of {@link SSDLoss.forward}. */
 export interface ForwardOptions {
-  /** A weight for each row of the targets: of its default boxes' locations and classification, not of what they count. */
+  /**
+   * A weight for each row of the targets: of its default boxes' locations and classification, not of what they count. Padded targets
+   * have no rows to weigh.
+   */
   readonly targetWeights?: ArrayLike<number>;
 }
 
@@ -200,7 +211,7 @@ export class SSDLoss {
    * @param targets rows `[image, label, cx, cy, w, h]`, boxes relative to the image. An empty list is valid. Two mistakes
    * log a warning, once per process: rows of images outside the batch, which are ignored; and boxes that look like
    * corners, that is, all read as corners and one has, as centre and size, more than a quarter of its width or height
-   * outside the image.
+   * outside the image. Under {@link compile} pass what {@link padTargets} returns.
    * @param options `targetWeights`: a weight for each row of the targets, from 0; default 1.
    * @returns the loss, a scalar, and its components, shape `[3]`, in the order of {@link SSDLoss.componentNames}, without
    * gradient.
@@ -367,6 +378,11 @@ function weightsOfMatched(
   matches: MatchingResult,
 ): Tensor | null {
   if (!weights) return null;
+  if (arePadded(targets)) {
+    throw forwardCall.error(
+      "expected targets as rows along with targetWeights, got padded targets, which have no rows",
+    );
+  }
   const rows = countRows(forwardCall.name, targets);
   if (weights.length !== rows) {
     throw forwardCall.error(

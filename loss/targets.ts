@@ -1,7 +1,9 @@
 /**
  * Targets: checked, grouped by image and padded, so that images with different numbers of objects fit into one tensor.
  */
-import type { Tensor } from "../core/tensor.ts";
+import { Signature, whole } from "../core/options.ts";
+import { formatShape } from "../core/shape.ts";
+import { Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/creation.ts";
 import { cast } from "../ops/cast.ts";
 import { greaterEqual } from "../ops/comparison.ts";
@@ -12,7 +14,7 @@ import { readRows, type Rows } from "./rows.ts";
 /**
  * The objects of a batch, one row each: `[image, label, cx, cy, w, h]`. `image` is the index within the batch, `label`
  * counts from 0 (background is not a label), and the box is relative to the image. A computed tensor `[n, 6]`, a typed
- * array of `6 n` numbers, or `n` rows.
+ * array of `6 n` numbers, `n` rows, or what {@link padTargets} makes of one of these.
  */
 export type Targets = Rows;
 
@@ -46,6 +48,7 @@ export function countRows(caller: string, targets: Targets): number {
 
 /** The number of images that the targets refer to: the highest image index plus 1, at least 1. */
 export function imagesOf(caller: string, targets: Targets): number {
+  if (arePadded(targets)) return targets.shape[0];
   const { data, count } = readRows(caller, "targets", targets, COLUMNS);
   let images = 1;
   for (let i = 0; i < count; i++) {
@@ -58,9 +61,67 @@ export function imagesOf(caller: string, targets: Targets): number {
   return images;
 }
 
+/** Options of {@link padTargets}. */
+export interface PadTargetsOptions {
+  /** The number of images, up to 65,536; default the highest image index plus 1, at least 1. */
+  readonly batch?: number;
+  /** The number of classes, background not included; labels must be below it. Default: they may have any value. */
+  readonly classes?: number;
+  /** How many targets of an image there is room for at least, default 1. */
+  readonly slots?: number;
+}
+
+const padCall = new Signature<PadTargetsOptions>("padTargets(targets, options)", {
+  batch: whole(1, MOST_IMAGES),
+  classes: whole(1),
+  slots: whole(1, 65_536),
+});
+
 /**
- * Checks targets and groups them by image. Rows of images outside the batch are ignored, with one warning per process;
- * boxes that look like corners are warned about once as well.
+ * Checks targets on the host, groups them by image and pads them, so that a function under {@link compile} can take them as an input: a
+ * loss computes the same from rows and from what this makes of them. Rows of images outside the batch are ignored, with one warning per
+ * process.
+ *
+ * @param targets rows `[image, label, cx, cy, w, h]`, boxes relative to the image.
+ * @returns a float tensor `[batch, 6, g]`; along the second axis the row among `targets` (-1 for padding), label, cx, cy, w, h. `g` is
+ * the largest number of targets of an image, or `slots` if there are fewer, rounded up to a power of two, so that few different shapes
+ * occur.
+ * @throws if a target is invalid, naming its row.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { compile, DefaultBoxes, grad, padTargets, SSDLoss, zeros } from "gpugrad";
+ *
+ * const boxes = new DefaultBoxes({ figSize: 300, featSizes: [3, 1], scales: [90, 200, 280], aspectRatios: [[2], [2]] });
+ * const criterion = new SSDLoss(boxes);
+ * const step = compile((locations, logits, targets) => {
+ *   const { loss } = criterion.forward([locations, logits], targets);
+ *   return [loss, ...grad(loss, [locations, logits])];
+ * });
+ * const locations = zeros([1, 4, boxes.count]);
+ * const logits = zeros([1, 3, boxes.count]);
+ * for (const target of [[0, 1, 0.5, 0.5, 0.4, 0.3], [0, 0, 0.4, 0.6, 0.5, 0.5]]) { // the loss is recorded once
+ *   const targets = padTargets([target], { batch: 1, classes: 2 });
+ *   assert.deepEqual(targets.shape, [1, 6, 1]);
+ *   const [loss] = await step(locations, logits, targets);
+ *   assert.equal(await loss.item(), await criterion.forward([locations, logits], [target]).loss.item());
+ * }
+ * ```
+ */
+export function padTargets(targets: Targets, options: PadTargetsOptions = {}): Tensor {
+  padCall.check(arguments);
+  const { batch = imagesOf(padCall.name, targets), classes = null, slots = 1 } = options;
+  return padded(padCall.name, targets, { batch, numClasses: classes, slots });
+}
+
+/** Whether targets are what {@link padTargets} returns. */
+export function arePadded(targets: Targets): targets is Tensor {
+  return targets instanceof Tensor && targets.shape.length === 3;
+}
+
+/**
+ * Returns targets grouped by image. Rows are checked; what {@link padTargets} returned was checked there.
  *
  * @param numClasses exclusive upper bound of the labels; `null` if the number of classes is unknown.
  */
@@ -70,6 +131,33 @@ export function groupTargets(
   batch: number,
   numClasses: number | null,
 ): GroupedTargets {
+  const leaf = arePadded(targets)
+    ? paddedOrThrow(caller, targets, batch)
+    : padded(caller, targets, { batch, numClasses, slots: 1 });
+  const row = squeeze(slice(leaf, [null, [0, 1], null]), 1);
+  return {
+    row: cast(row, "int"),
+    valid: greaterEqual(row, 0),
+    label: cast(squeeze(slice(leaf, [null, [1, 2], null]), 1), "int"),
+    boxes: slice(leaf, [null, [2, 6], null]),
+  };
+}
+
+function paddedOrThrow(caller: string, targets: Tensor, batch: number): Tensor {
+  const { shape, dtype } = targets;
+  if (shape[0] === batch && shape[1] === COLUMNS && shape[2] > 0 && dtype === "float") return targets;
+  throw new Error(
+    `${caller}: expected padded targets of shape [${batch}, ${COLUMNS}, g] and dtype float, as padTargets returns them for ` +
+      `${batch === 1 ? "1 image" : `${batch} images`}, got ${formatShape(shape)} of dtype ${dtype}`,
+  );
+}
+
+/** Checks targets, groups them by image and pads them. Rows of images outside the batch and boxes that look like corners are warned about. */
+function padded(
+  caller: string,
+  targets: Targets,
+  { batch, numClasses, slots: least }: { batch: number; numClasses: number | null; slots: number },
+): Tensor {
   const { data, count } = readRows(caller, "targets", targets, COLUMNS);
   const watch = new CornerWatch();
   const rowsOf = Array.from({ length: batch }, (): number[] => []);
@@ -86,26 +174,18 @@ export function groupTargets(
   }
   if (watch.corners !== null) warnOfCorners(caller, data, watch.corners);
 
-  const most = rowsOf.reduce((n, rows) => Math.max(n, rows.length), 1);
+  const most = rowsOf.reduce((n, rows) => Math.max(n, rows.length), least);
   // A power of two, so that batches with similar numbers of targets share a plan.
   const slots = 2 ** Math.ceil(Math.log2(most));
-  const padded = new Float64Array(batch * COLUMNS * slots);
+  const values = new Float64Array(batch * COLUMNS * slots);
   rowsOf.forEach((rows, image) => {
     for (let k = 0; k < COLUMNS; k++) {
       const at = (image * COLUMNS + k) * slots;
-      padded.fill(PADDING[k], at, at + slots);
-      rows.forEach((row, g) => (padded[at + g] = k === 0 ? row : data[row * COLUMNS + k]));
+      values.fill(PADDING[k], at, at + slots);
+      rows.forEach((row, g) => (values[at + g] = k === 0 ? row : data[row * COLUMNS + k]));
     }
   });
-
-  const leaf = tensor(padded, [batch, COLUMNS, slots]);
-  const row = squeeze(slice(leaf, [null, [0, 1], null]), 1);
-  return {
-    row: cast(row, "int"),
-    valid: greaterEqual(row, 0),
-    label: cast(squeeze(slice(leaf, [null, [1, 2], null]), 1), "int"),
-    boxes: slice(leaf, [null, [2, 6], null]),
-  };
+  return tensor(values, [batch, COLUMNS, slots], { copy: false });
 }
 
 function imageOf(caller: string, data: ArrayLike<number>, row: number): number {

@@ -6,10 +6,13 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { environment, output, root } from "./processes.ts";
 
+/** The addon gl, if `npm run setup:gl` has built it. */
+export const GL: string = join(root, "scripts", "gl", "addon", "node_modules", "gl");
+
 /** An X display for the backend headlessgl, or the one that there is; none if none is available. */
 export async function openDisplay(): Promise<{ env: Record<string, string>; close(): void }> {
   const none = { env: {}, close: () => {} };
-  if (environment.DISPLAY || !existsSync(join(root, "node_modules", "gl"))) return none;
+  if (environment.DISPLAY || !existsSync(GL)) return none;
   if ("missing" in output("xvfb-run", ["--help"])) return none;
   // The display ends with the program that it was opened for, which ends with its input.
   const program = 'echo "$DISPLAY $XAUTHORITY"; exec cat';

@@ -11,28 +11,13 @@ const WITHOUT_WEBGPU: readonly Runtime[] = ["node", "bun"];
 
 // Bundlers do not follow names that are variables.
 const ADDON: string = "webgpu";
-const NODE_MODULE: string = "node:module";
-const NODE_URL: string = "node:url";
 
-/** Imports the package installed with gpugrad, else that of gpu.js, which is older and loads on fewer systems. */
 async function importAddon(): Promise<WebGpuAddon> {
-  let reason: unknown;
-  for (const load of [() => import(ADDON), importAddonOfGpuJs]) {
-    try {
-      return await load();
-    } catch (error) {
-      if (reason === undefined || isMissing(reason)) reason = error;
-    }
+  try {
+    return await import(ADDON);
+  } catch (error) {
+    throw isMissing(error) ? new Error("it is not installed", { cause: error }) : error;
   }
-  throw isMissing(reason) ? new Error("it is not installed", { cause: reason }) : reason;
-}
-
-/** The `webgpu` that gpu.js itself would import. */
-async function importAddonOfGpuJs(): Promise<WebGpuAddon> {
-  const { createRequire } = await import(NODE_MODULE);
-  const { pathToFileURL } = await import(NODE_URL);
-  const gpuJs = createRequire(import.meta.url).resolve("gpu.js");
-  return await import(pathToFileURL(createRequire(gpuJs).resolve(ADDON)).href);
 }
 
 /** Whether an import failed because there is no such package, rather than because it does not load. */

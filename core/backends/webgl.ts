@@ -30,8 +30,8 @@ export const headlessgl: Backend = overTextures({
   name: "headlessgl",
   runsIn: ["node"],
   needs: () =>
-    'it needs the optional package "gl", which npm builds where libxi-dev, libxext-dev, libx11-dev, libgl1-mesa-dev and ' +
-    "pkg-config are installed, and an X display (`xvfb-run -a` starts one)",
+    'it needs the optional package "gl" (`npm install gl@^8.1.6`), which npm builds where libxi-dev, libxext-dev, libx11-dev, ' +
+    "libgl1-mesa-dev and pkg-config are installed, and an X display (`xvfb-run -a` starts one)",
 });
 
 const open: Opener = (gpujs, mode) => {

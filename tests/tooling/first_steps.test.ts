@@ -3,24 +3,14 @@
  * else in it, under each Node, Deno and Bun, with the package as npm packs it.
  */
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { execFile } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
 import { readJson, readText, root } from "../support/source.ts";
+import { packed } from "../support/packed.ts";
 import { skip } from "../support/skip.ts";
 
 const npm = readJson("package.json");
@@ -60,23 +50,6 @@ interface Outcome {
 const parent = onlyNode ? "" : mkdtempSync(join(tmpdir(), "gpugrad-first-steps-"));
 after(() => parent && rmSync(parent, { recursive: true, force: true }));
 
-/** Builds and packs the package, and unpacks it. */
-function pack(): string {
-  const stage = join(parent, "stage");
-  mkdirSync(join(stage, "verify", "report"), { recursive: true });
-  const compiler = join(root, "node_modules", "typescript-7", "bin", "tsc");
-  // The types are checked elsewhere, and programs that run need none.
-  const emit = ["--noCheck", "--declaration", "false"];
-  const options = ["--project", "tsconfig.build.json", ...emit, "--outDir", join(stage, "dist")];
-  execFileSync(process.execPath, [compiler, ...options], { cwd: root, stdio: "inherit" });
-  for (const path of ["package.json", "README.md", "LICENSE", "verify/report/report.schema.json"]) {
-    copyFileSync(join(root, path), join(stage, path));
-  }
-  execFileSync("npm", ["pack", "--ignore-scripts", "--silent"], { cwd: stage });
-  execFileSync("tar", ["-xzf", readdirSync(stage).find((name) => name.endsWith(".tgz"))!], { cwd: stage });
-  return join(stage, "package");
-}
-
 /**
  * The folder: a package.json as written by `npm init`, the package as installed by npm, and the programs of the README.
  */
@@ -96,10 +69,10 @@ function install(name: string): void {
   symlinkSync(join(root, "node_modules", name), join(modules, name));
 }
 
-before(() => {
+before(async () => {
   if (onlyNode) return;
   mkdirSync(join(modules, ".bin"), { recursive: true });
-  renameSync(pack(), join(modules, "gpugrad"));
+  cpSync((await packed()).folder, join(modules, "gpugrad"), { recursive: true });
   // The peer that npm installs too.
   for (const name of [...Object.keys(npm.dependencies), "fast-check"]) install(name);
   chmodSync(join(modules, "gpugrad", npm.bin.gpugrad), 0o755);

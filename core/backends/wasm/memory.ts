@@ -35,6 +35,14 @@ export class Memory {
   #allocated = 0;
   /** What was allocated when the garbage collector last had a chance. */
   #collected = 0;
+  /** The bytes of values. */
+  #values = 0;
+  /**
+   * About as many bytes on the host. The garbage collector does not see what is in the memory of a module: without these it would let the
+   * values of hundreds of calls pile up before it looks for those that are dropped. None of the bytes is ever touched, so they take no
+   * memory, and arrays of this size come from the system as they are needed, so that nobody clears them.
+   */
+  readonly #weights: ArrayBuffer[] = [];
 
   /** @param shared whether several threads use it. */
   constructor(shared: boolean) {
@@ -87,8 +95,15 @@ export class Memory {
       this.#collected = Math.min(this.#collected, this.#allocated);
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await nextTask();
     this.#collected = this.#allocated;
+  }
+
+  /** Notes that values take so many more bytes, or fewer. */
+  weigh(bytes: number): void {
+    this.#values += bytes;
+    while (this.#weights.length * WEIGHT > this.#values) this.#weights.pop();
+    while (this.#weights.length * WEIGHT <= this.#values - WEIGHT) this.#weights.push(new ArrayBuffer(WEIGHT));
   }
 
   /** Allocates an array with these elements and returns its address. */
@@ -146,8 +161,8 @@ export class Memory {
 
 /** The garbage collector gets a chance whenever as many more bytes are allocated. */
 const COLLECT_AFTER = 1 << 25;
-/** Arrays of at least so many bytes are made known to the garbage collector. */
-const WEIGHTY = 1 << 20;
+/** The values are made known to the garbage collector in parts of so many bytes: more than allocators keep for later. */
+const WEIGHT = (1 << 25) + (1 << 16);
 
 /** A value in the memory. */
 export class MemoryArray implements DeviceArray {
@@ -159,11 +174,6 @@ export class MemoryArray implements DeviceArray {
   /** Calls under way that read it. */
   #readers = 0;
   #freed = false;
-  /**
-   * As many bytes on the host, of which none is ever touched, so that they take no memory. The garbage collector does not see what is in
-   * the memory of a module: without these it would let the values of hundreds of calls pile up before it looks for those that are dropped.
-   */
-  weight: ArrayBuffer | null;
 
   /** @param address of an array that was allocated for as many elements; it belongs to this object from now on. */
   constructor(memory: Memory, address: number, size: number) {
@@ -171,7 +181,7 @@ export class MemoryArray implements DeviceArray {
     this.address = address;
     this.bytes = 4 * size;
     this.#size = size;
-    this.weight = this.bytes >= WEIGHTY ? new ArrayBuffer(this.bytes) : null;
+    memory.weigh(this.bytes);
   }
 
   get lives(): boolean {
@@ -186,7 +196,7 @@ export class MemoryArray implements DeviceArray {
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
-    this.weight = null;
+    this.memory.weigh(-this.bytes);
     this.#release();
   }
 
@@ -203,6 +213,12 @@ export class MemoryArray implements DeviceArray {
   #release(): void {
     if (this.#freed && this.#readers === 0) this.memory.free(this.address, this.#size);
   }
+}
+
+/** Ends the task. A timer would wait for a millisecond. */
+function nextTask(): Promise<void> {
+  const { setImmediate: soon } = globalThis as { setImmediate?: (run: () => void) => unknown };
+  return new Promise((resolve) => soon ? soon(resolve) : setTimeout(resolve, 0));
 }
 
 function bytesOf(elements: number): number {

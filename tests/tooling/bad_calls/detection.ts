@@ -112,6 +112,17 @@ export const detectionSignatures: Record<string, Declared> = {
       device: ["gpu", null],
     }, { devices: "device" }),
   ]],
+  padTargets: [g.padTargets, [
+    other(
+      "targets",
+      [[0, 1, 0.5, 0.5, 0.4, 0.3]],
+      ["undefined", undefined],
+      ["null", null],
+      ["1", 1],
+      ["{}", {}],
+    ),
+    options({ batch: 1 }, { batch: [0, 1.5, "1", null], classes: [0, -1, "3"], slots: [0, 2.5, 1e9] }),
+  ]],
   meanAveragePrecision: [g.meanAveragePrecision, [
     other("detections", found, ["undefined", undefined], ["null", null], ["1", 1], ["{}", {}], [
       "a tensor",
@@ -213,6 +224,11 @@ const special: Row[] = [
     () => g.batchedNms(boxes, [1, 2], [0, 0.5], 0.5),
     /expected classes\[1\] to be a whole number, got 0.5/,
   ]),
+  ...rows(
+    "padTargets",
+    ["padded targets", () => g.padTargets(zeros([1, 6, 1])), /expected targets of shape \[n, 6\], got \[1, 6, 1\]/],
+    ["one row", () => any(g.padTargets)([0, 1, 0.5, 0.5, 0.4, 0.3]), /expected targets to have 6 numbers in each row/],
+  ),
   ...rows(
     "detect",
     [

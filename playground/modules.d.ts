@@ -1,0 +1,4 @@
+declare module "virtual:photograph" {
+  const address: string;
+  export default address;
+}

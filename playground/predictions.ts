@@ -1,0 +1,36 @@
+/** Predictions of a network that was not trained: noise around the default boxes. */
+import { DEFAULT_BOXES } from "./boxes.ts";
+
+/** Locations `[4, boxes]` and logits `[classes + 1, boxes]`, row-major. */
+export interface Predictions {
+  readonly locations: Float32Array;
+  readonly logits: Float32Array;
+}
+
+/** The background is the likeliest guess. */
+const BACKGROUND = 1.5;
+
+/** Noise that depends on the seed alone. */
+export function randomPredictions(seed: number, classes: number): Predictions {
+  const normal = normals(seed);
+  const { length: count } = DEFAULT_BOXES;
+  return {
+    locations: Float32Array.from({ length: 4 * count }, () => 0.9 * normal()),
+    logits: Float32Array.from(
+      { length: (classes + 1) * count },
+      (_, i) => normal() + (i < count ? BACKGROUND : 0),
+    ),
+  };
+}
+
+/** Normally distributed numbers: mulberry32, then Box and Muller. */
+function normals(seed: number): () => number {
+  let state = (seed * 0x9e3779b9) >>> 0;
+  const uniform = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t ^= t + Math.imul(t ^ (t >>> 7), 61 | t);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}

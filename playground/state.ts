@@ -1,0 +1,94 @@
+/** What the page shows, and its place in the address. */
+import type { Box, Truth } from "./boxes.ts";
+import { DEVICES } from "./devices.ts";
+import type { Parameter } from "./engine/protocol.ts";
+import { LOSSES } from "./losses.ts";
+import { type SceneName, SCENES } from "./scenes.ts";
+
+/** The state that the address holds. */
+export interface State {
+  readonly scene: SceneName;
+  readonly device: string;
+  /** The seed of the predictions. */
+  readonly seed: number;
+  readonly truths: readonly Truth[];
+  /** Default boxes that were moved, by index. */
+  readonly moved: ReadonlyMap<number, Box>;
+  /** Elements of the predictions that were changed by hand: `l` or `c`, and the position. */
+  readonly edits: ReadonlyMap<string, number>;
+  /** The number along which the loss is drawn; its box is the selected one. */
+  readonly parameter: Parameter;
+  /** The loss. */
+  readonly text: string;
+}
+
+/** The state of a scene as it is at first. */
+export function startOf(scene: SceneName): Pick<State, "scene" | "truths" | "moved" | "edits" | "parameter"> {
+  return {
+    scene,
+    truths: SCENES[scene].truths,
+    moved: new Map(),
+    edits: new Map(),
+    parameter: { of: "truths", index: 0, row: 0 },
+  };
+}
+
+const start = (): State => ({
+  ...startOf("shapes"),
+  device: "auto",
+  seed: 1,
+  text: LOSSES[0].text,
+});
+
+const round = (x: number): number => Math.round(x * 1e4) / 1e4;
+const listed = (numbers: readonly number[]): string => numbers.map(round).join(",");
+
+/** The state as the part of an address after `#`; what is as at first is left out. */
+export function hashOf(state: State): string {
+  const first = { ...start(), ...startOf(state.scene) };
+  const parts = new URLSearchParams();
+  const put = (name: string, value: string, usual: string) => value !== usual && parts.set(name, value);
+  const truthsOf = (truths: readonly Truth[]) => truths.map(({ label, box }) => listed([label, ...box])).join(";");
+  const parameterOf = ({ of, index, row }: Parameter) => `${of},${index},${row}`;
+  put("scene", state.scene, "shapes");
+  put("device", state.device, first.device);
+  put("seed", String(state.seed), String(first.seed));
+  put("truths", truthsOf(state.truths), truthsOf(first.truths));
+  put("boxes", [...state.moved].map(([i, box]) => listed([i, ...box])).join(";"), "");
+  put("edits", [...state.edits].map(([key, value]) => `${key},${round(value)}`).join(";"), "");
+  put("along", parameterOf(state.parameter), parameterOf(first.parameter));
+  put("loss", state.text, first.text);
+  return parts.toString();
+}
+
+/** The state that an address holds; what it lacks, or what cannot be read, is as at first. */
+export function stateOf(hash: string): State {
+  const parts = new URLSearchParams(hash.replace(/^#/, ""));
+  const scene = (parts.get("scene") ?? "shapes") as SceneName;
+  const first: State = { ...start(), ...startOf(Object.hasOwn(SCENES, scene) ? scene : "shapes") };
+  const rows = (name: string) => (parts.get(name) ?? "").split(";").filter(Boolean).map((row) => row.split(","));
+  const device = parts.get("device") ?? first.device;
+  const { classes } = SCENES[first.scene];
+  const truths = rows("truths").map(numbersOf).filter(([label, ...box]) => isBox(box) && label in classes);
+  const moved = rows("boxes").map(numbersOf).filter(([index, ...box]) => Number.isInteger(index) && isBox(box));
+  const edits = rows("edits").filter(([key, value]) => /^[lc]\d+$/.test(key) && Number.isFinite(Number(value)));
+  return {
+    ...first,
+    device: DEVICES.some(({ name }) => name === device) ? device : first.device,
+    seed: Number(parts.get("seed") ?? first.seed) | 0,
+    truths: parts.has("truths") ? truths.map(([label, ...box]) => ({ label, box: boxOf(box) })) : first.truths,
+    moved: new Map(moved.map(([index, ...box]) => [index, boxOf(box)])),
+    edits: new Map(edits.map(([key, value]) => [key, Number(value)])),
+    parameter: parameterIn(parts.get("along")) ?? first.parameter,
+    text: parts.get("loss") ?? first.text,
+  };
+}
+
+const numbersOf = (row: readonly string[]): number[] => row.map(Number);
+const isBox = (box: readonly number[]): boolean => box.length === 4 && box.every(Number.isFinite);
+const boxOf = ([cx, cy, w, h]: readonly number[]): Box => [cx, cy, w, h];
+
+function parameterIn(text: string | null): Parameter | null {
+  const [, of, index, row] = /^(truths|locations|logits),(\d+),(\d)$/.exec(text ?? "") ?? [];
+  return of ? { of: of as Parameter["of"], index: Number(index), row: Number(row) } : null;
+}
