@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { Piscina } from "piscina";
 import { adamW, mul, random, realize, schedules, type Tensor, zeros } from "gpugrad";
 import { ARMS, spiral } from "../points/spiral.ts";
-import { receive, type Sent, send, type Share, type Task, type Weights } from "./shard.ts";
+import { receive, send, type Sent, type Share, type Task, type Weights } from "./shard.ts";
 
 const HIDDEN = 24;
 

@@ -6,7 +6,8 @@ import { useDevice } from "../../mod.ts";
 import { assertClose } from "../ops/compare.ts";
 import { skip } from "../support/skip.ts";
 
-const inNode = (name: string) => skip(name, runtime() === "node" ? undefined : "once, under Node, whose workers it uses");
+const inNode = (name: string) =>
+  skip(name, runtime() === "node" ? undefined : "once, under Node, whose workers it uses");
 
 test(...inNode("gradients of parts, each in a worker, merge to the gradient of a single process"), async () => {
   await useDevice("cpu");
