@@ -213,7 +213,7 @@ export default {
   options: {
     doNotFollow: { path: "node_modules" },
     exclude: {
-      path: "^(node_modules/[.]|dist/|docs/|demo/out/|playground/dist/|examples/digits/out/|[.]cache/|[.]git/)",
+      path: "^(node_modules/[.]|dist/|docs/|site/|demo/out/|playground/dist/|examples/digits/out/|[.]cache/|[.]git/)",
     },
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,

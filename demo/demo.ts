@@ -1,12 +1,14 @@
 /**
  * Runs the SSD loss on a real network's predictions for real photographs: loss, components and gradients, a check of
  * the gradients against finite differences, and gradient descent on the loss. Prints a report and writes
- * `demo/out/index.html`.
+ * `demo/out/index.html`. `--device NAME` chooses the device, default the fastest.
  */
+import { parseArgs } from "node:util";
 import { useDevice } from "../mod.ts";
 import { descend, shifted } from "./descent.ts";
 import { detect, summarise as summariseDetections } from "./detections.ts";
 import { checkGradients, summarise as summariseCheck } from "./gradient_check.ts";
+import { code, insidesOfDevices } from "./insides.ts";
 import { loadNetwork, type RawOutput } from "./network.ts";
 import { type Batch, batchOf, decide, evaluate, type Evaluation, type Objective, objectiveFor } from "./objective.ts";
 import { writePage } from "./page.ts";
@@ -16,6 +18,7 @@ import {
   checkSentences,
   detectionTable,
   deviceSentence,
+  type LossRow,
   lossTable,
   textTable,
   type Timing,
@@ -60,13 +63,27 @@ async function evaluateAlone(objective: Objective, photograph: Photograph, outpu
   return { name: photograph.name, batch, evaluation, decisions };
 }
 
+/** The rows of the table of losses that are about single photographs. */
+function rowsOf(
+  photographs: readonly Photograph[],
+  alone: readonly Awaited<ReturnType<typeof evaluateAlone>>[],
+): LossRow[] {
+  return alone.map(({ name, evaluation, decisions }, i) => ({
+    name,
+    faces: photographs[i].faces.length,
+    decisions: [decisions],
+    evaluation,
+  }));
+}
+
 async function main(): Promise<void> {
+  const { values: { device: choice = "auto" } } = parseArgs({ options: { device: { type: "string" } } });
   const started = performance.now();
   const photographs = await loadPhotographs();
   const network = await loadNetwork();
   const outputs = await withProgress(`Network (${network.backend})`, photographs, ({ pixels }) => network.run(pixels));
 
-  const device = await useDevice("auto");
+  const device = await useDevice(choice);
   const objective = objectiveFor(network);
   const { criterion, boxes } = objective;
   const batch = batchOf(photographs, outputs);
@@ -81,15 +98,10 @@ async function main(): Promise<void> {
     (photograph, i) => evaluateAlone(objective, photograph, outputs[i]),
   );
   requireMean(evaluation.loss, alone.map(({ evaluation: { loss } }) => loss));
-  const losses = lossTable([
-    ...alone.map(({ name, evaluation, decisions }, i) => ({
-      name,
-      faces: photographs[i].faces.length,
-      decisions: [decisions],
-      evaluation,
-    })),
-    { name: "batch", faces: batch.targets.length, decisions, evaluation },
-  ], criterion.componentNames);
+  const losses = lossTable(
+    [...rowsOf(photographs, alone), { name: "batch", faces: batch.targets.length, decisions, evaluation }],
+    criterion.componentNames,
+  );
 
   const check = summariseCheck(await checkGradients(objective, alone));
   const start = shifted(batch);
@@ -99,13 +111,14 @@ async function main(): Promise<void> {
   const detections = detectionTable(comparisons.map((c, i) => [stages[i], summariseDetections(c)] as const));
   const falling = descent.losses.map(({ loss }) => loss);
 
-  console.log(`\n${textTable(losses)}`);
-  console.log(`\n${deviceText}\n${timingSentence(timing)}`);
-  console.log(`\n${checkSentences(check).join("\n")}\n${textTable(worstTable(check, device))}`);
-  console.log(
-    `\nGradient descent, the loss at every fifth step: ${everyFifth(falling).map((v) => v.toFixed(3)).join(" ")}`,
-  );
-  console.log(textTable(detections));
+  print([
+    textTable(losses),
+    `${deviceText}\n${timingSentence(timing)}`,
+    `${checkSentences(check).join("\n")}\n${textTable(worstTable(check, device))}`,
+    `Gradient descent, the loss at every fifth step: ${everyFifth(falling).map((v) => v.toFixed(3)).join(" ")}\n${
+      textTable(detections)
+    }`,
+  ]);
 
   const file = writePage({
     results: photographs.map((photograph, i) => ({
@@ -121,11 +134,17 @@ async function main(): Promise<void> {
     detections,
     stages: stages.map((s) => `Detections ${s}`),
     descent: falling,
+    code: code(),
+    devices: await insidesOfDevices(objective, batch, device.name),
   });
   console.log(`\n${file}, ${seconds(performance.now() - started)} in all`);
 
   await device.dispose();
   if (check.failed > 0 || check.idleZero < check.idle) throw new Error("gradients disagree with finite differences");
+}
+
+function print(parts: readonly string[]): void {
+  for (const part of parts) console.log(`\n${part}`);
 }
 
 function everyFifth(values: readonly number[]): number[] {

@@ -3,6 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Comparison } from "./detections.ts";
 import { COLOURS, gradientLegend, type Layer, lossChart, overlay } from "./drawing.ts";
+import type { DeviceInsides } from "./insides.ts";
+import { insidesSection, insidesStyle } from "./insides_section.ts";
 import { type Decisions, type Evaluation, gradientPerBox } from "./objective.ts";
 import type { Box, Photograph } from "./photographs.ts";
 import type { Table } from "./report.ts";
@@ -27,6 +29,9 @@ export interface PageContent {
   readonly detections: Table;
   readonly stages: readonly string[];
   readonly descent: readonly number[];
+  /** The code that computed all this. */
+  readonly code: string;
+  readonly devices: readonly DeviceInsides[];
 }
 
 /** Gradients smaller than this fraction of the largest have the darkest colour. */
@@ -97,7 +102,7 @@ ${
 }
 
 function page(content: PageContent): string {
-  const { results, defaultBoxes, losses, facts, check, detections, stages, descent } = content;
+  const { results, defaultBoxes, losses, facts, check, detections, stages, descent, code, devices } = content;
   const boxAt = (i: number): Box => [
     defaultBoxes[4 * i],
     defaultBoxes[4 * i + 1],
@@ -116,6 +121,7 @@ function page(content: PageContent): string {
 <title>The SSD loss on real photographs</title>
 <style>
 ${STYLE}
+${insidesStyle(devices)}
 ${results.map(({ photograph: { name, dataUri } }) => `.${name} { --photograph: url("${dataUri}"); }`).join("\n")}
 </style>
 </head>
@@ -150,6 +156,7 @@ ${htmlTable(detections)}
 </div>
 ${stages.map((stage, k) => thumbnails(results, stage, k)).join("\n")}
 </section>
+${insidesSection(code, devices, escape)}
 </main>
 </body>
 </html>

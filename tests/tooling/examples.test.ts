@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
@@ -99,19 +99,14 @@ function write(name: string, code: string): string {
   return relative(root, path).replaceAll("\\", "/");
 }
 
+/** The pages of the documents. */
+const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
+
 const all = [
   ...names.flatMap(({ name, examples }) =>
     examples.map((code, i) => ({ name: i === 0 ? name : `${name} ${i + 1}`, code }))
   ),
-  ...[
-    "README.md",
-    "docs/training.md",
-    "docs/variants.md",
-    "docs/debugging.md",
-    "docs/verifying.md",
-    "docs/command.md",
-    "docs/elementwise.md",
-  ].flatMap((file) =>
+  ...["README.md", ...guides].flatMap((file) =>
     codeBlocks(readText(file)).map((code, i) => ({ name: `${file.replace(".md", "")} ${i + 1}`, code }))
   ),
 ];

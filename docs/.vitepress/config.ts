@@ -1,0 +1,91 @@
+/** The site of the documents. `npm run docs` builds it, with the reference and the playground. */
+import { existsSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type DefaultTheme, defineConfig } from "vitepress";
+import { linkOutside } from "./outside.ts";
+
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** The pages of the reference by subject, whatever module exports them, as TypeDoc has listed them. */
+function reference(): DefaultTheme.SidebarItem[] {
+  const list = path("../reference/typedoc-sidebar.json");
+  if (!existsSync(list)) return [];
+  const modules = JSON.parse(readFileSync(list, "utf8")) as DefaultTheme.SidebarItem[];
+  const subjects = new Map<string, DefaultTheme.SidebarItem[]>();
+  for (const { text = "", items = [] } of modules.flatMap(({ items = [] }) => items)) {
+    subjects.set(text, [...subjects.get(text) ?? [], ...items]);
+  }
+  return [...subjects].map(([text, items]) => ({ text, collapsed: true, items }));
+}
+
+/** Anchors as GitHub makes them, so that links work in both places. */
+const slugify = (text: string): string =>
+  text.trim().toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").replace(/\s/g, "-");
+
+const item = (text: string, link: string): DefaultTheme.SidebarItem => ({ text, link });
+
+const guides: DefaultTheme.SidebarItem[] = [
+  {
+    text: "Begin",
+    items: [
+      item("Quick start", "/quick-start"),
+      item("Your own loss in ten minutes", "/own-loss"),
+      item("From PyTorch, JAX, TensorFlow.js", "/coming-from"),
+    ],
+  },
+  {
+    text: "Losses",
+    items: [item("Twelve variants", "/variants"), item("Formulas", "/elementwise"), item("Training loops", "/training")],
+  },
+  {
+    text: "Gradients",
+    items: [
+      item("Verifying gradients", "/verifying"),
+      item("The command", "/command"),
+      item("Kinks and poles", "/conventions"),
+    ],
+  },
+  {
+    text: "Devices",
+    items: [
+      item("Devices and their differences", "/backends"),
+      item("Performance", "/performance"),
+      item("Seeing inside", "/debugging"),
+    ],
+  },
+  {
+    text: "Inside",
+    items: [
+      item("How the tape becomes kernels", "/design"),
+      item("Adding an op", "/adding-an-op"),
+      item("Decisions", "/decisions/README"),
+    ],
+  },
+];
+
+export default defineConfig({
+  title: "gpugrad",
+  description: "Write a loss in TypeScript; get GPU kernels, gradients of any order, and checks that they are right.",
+  lang: "en",
+  // Where the site is served from: "/" unless it is a part of another one.
+  base: (process.env.DOCS_BASE ?? "/") as `/${string}/`,
+  outDir: path("../../site"),
+  cacheDir: path("../../.cache/vitepress"),
+  cleanUrls: false,
+  ignoreDeadLinks: [/^\/?(\.\/)?playground\/(index)?$/],
+  head: [["link", { rel: "icon", href: "data:," }]],
+  markdown: { config: (md) => linkOutside(md), anchor: { slugify } },
+  vite: { build: { chunkSizeWarningLimit: 4000 } },
+  themeConfig: {
+    nav: [
+      { text: "Guides", link: "/quick-start" },
+      { text: "Reference", link: "/reference/" },
+      { text: "Playground", link: "/playground/", target: "_self" },
+    ],
+    sidebar: { "/": guides, "/reference/": [{ text: "Reference", link: "/reference/", items: [] }, ...reference()] },
+    outline: [2, 3],
+    search: { provider: "local" },
+    socialLinks: [{ icon: "github", link: "https://github.com/gpugrad/gpugrad" }],
+  },
+});

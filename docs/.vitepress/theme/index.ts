@@ -1,0 +1,9 @@
+import DefaultTheme from "vitepress/theme";
+import Performance from "./Performance.vue";
+
+export default {
+  extends: DefaultTheme,
+  enhanceApp: ({ app }: { app: { component(name: string, component: unknown): void } }) => {
+    app.component("Performance", Performance);
+  },
+};

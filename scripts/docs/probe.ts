@@ -1,0 +1,2 @@
+const { writeReference } = await import("/work/hd/scripts/docs/reference.ts");
+await writeReference();

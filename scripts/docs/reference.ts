@@ -1,0 +1,41 @@
+/** Writes the reference as Markdown, into the folder of the guides. */
+import { Application } from "typedoc";
+import { join } from "node:path";
+import { root } from "../processes.ts";
+import { addSubjects, ORDER } from "./subjects.ts";
+
+/** Where it is, relative to the project. */
+export const REFERENCE = "docs/reference";
+
+/** Writes the reference. Throws if TypeDoc finds an error. */
+export async function writeReference(): Promise<void> {
+  const app = await Application.bootstrapWithPlugins({
+    entryPoints: ["mod.ts", "verify/mod.ts"].map((file) => join(root, file)),
+    basePath: root,
+    tsconfig: join(root, "tsconfig.json"),
+    plugin: ["typedoc-plugin-markdown", "typedoc-vitepress-theme"],
+    out: join(root, REFERENCE),
+    readme: "none",
+    excludeInternal: true,
+    excludePrivate: true,
+    // The suite checks types.
+    skipErrorChecking: true,
+    categoryOrder: ORDER,
+    router: "category",
+    logLevel: "Warn",
+    gitRevision: "main",
+    sourceLinkTemplate: "https://github.com/gpugrad/gpugrad/blob/main/{path}#L{line}",
+    ...{
+      docsRoot: join(root, "docs"),
+      hidePageHeader: true,
+      hideBreadcrumbs: true,
+      useCodeBlocks: true,
+      parametersFormat: "table",
+      interfacePropertiesFormat: "table",
+    },
+  });
+  addSubjects(app);
+  const project = await app.convert();
+  if (!project || app.logger.hasErrors()) throw new Error("the reference could not be made");
+  await app.generateOutputs(project);
+}
