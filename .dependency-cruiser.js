@@ -53,6 +53,7 @@ const core = [
   ["device"],
   ["backends/gpujs_session", "backends/webgpu_memory"],
   ["backends/gpujs_kernels"],
+  ["backends/wasm/schedule"],
   ["backends/gpujs_plan", "backends/gpujs_chain", "backends/wasm/plan"],
   ["backends/gpujs_driver"],
   ["backends/cpu", "backends/wasm", "backends/webasm", "backends/webgpu", "backends/webgl", "backends/float64"],

@@ -259,6 +259,7 @@ for (const { device: name, on, single, extent } of devices) {
       const outputs = f(a, b, c);
       await bring(outputs, { device: name });
       const expected = await compile((t: Tensor) => [mul(t, 1), ...f(a, b, c)], { device: name })(x);
+      await bring(expected, { device: name });
       for (const [i, y] of outputs.entries()) {
         const [actual, right] = [y.value!, expected[i + 1].value!];
         for (let k = 0; k < right.length; k++) {
