@@ -200,7 +200,7 @@ export default {
       severity: "error",
       comment: "A file that cannot be reached from mod.ts is not part of the package.",
       from: { path: "^(mod[.]ts$|bin/|verify/)" },
-      to: { path: published, pathNot: "^verify/|^bin/|^mod[.]ts$|[.]d[.]ts$", reachable: false },
+      to: { path: published, pathNot: "^verify/|^bin/|^((loss|optim)/)?mod[.]ts$|[.]d[.]ts$", reachable: false },
     },
     {
       name: "reachable-from-verify",

@@ -118,7 +118,11 @@ export function builtin<T>(name: string): T {
  * Starts a thread with the source of a classic script, whose messages go through `port`: `port.postMessage(...)` and `hear(listener)`.
  * Rejects if there can be none.
  */
-export async function startThread(source: string, listener: ThreadListener): Promise<Thread> {
+export function startThread(source: string, listener: ThreadListener): Promise<Thread> {
+  return new Promise((done) => done(threadOf(source, listener)));
+}
+
+function threadOf(source: string, listener: ThreadListener): Thread {
   const inBrowser = runtime() === "browser";
   const port = inBrowser
     ? "const port = self; const hear = (listener) => (self.onmessage = ({ data }) => listener(data));"
@@ -157,7 +161,7 @@ function nodeWorker(script: string): AnyWorker {
 }
 
 /** How many threads run at a time. */
-export async function availableCores(): Promise<number> {
+export function availableCores(): number {
   const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
   if (runtime() === "browser") return navigator?.hardwareConcurrency ?? 1;
   const os = builtin<{ availableParallelism?(): number; cpus(): unknown[] }>("node:os");

@@ -73,4 +73,4 @@ export {
 } from "./ssd_loss.ts";
 export type { Predictions } from "./predictions.ts";
 export type { Rows } from "./rows.ts";
-export type { Targets } from "./targets.ts";
+export { padTargets, type PadTargetsOptions, type Targets } from "./targets.ts";

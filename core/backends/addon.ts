@@ -11,8 +11,10 @@ const WITHOUT_WEBGPU: readonly Runtime[] = ["node", "bun"];
 
 /** Imports the package from where it lies: bundlers do not follow that, and would fail where it is not installed. */
 async function importAddon(): Promise<WebGpuAddon> {
-  const { createRequire } = builtin<typeof import("node:module")>("node:module");
-  const { pathToFileURL } = builtin<typeof import("node:url")>("node:url");
+  type Modules = { createRequire(from: string): { resolve(name: string): string } };
+  type Urls = { pathToFileURL(path: string): URL };
+  const { createRequire } = builtin<Modules>("node:module");
+  const { pathToFileURL } = builtin<Urls>("node:url");
   try {
     const { href } = pathToFileURL(createRequire(import.meta.url).resolve("webgpu"));
     return await import(/* @vite-ignore */ `file://${href.slice("file://".length)}`);
