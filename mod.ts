@@ -55,6 +55,7 @@ export {
   expm1,
   floor,
   log,
+  log10,
   log1p,
   log2,
   pow,
@@ -63,7 +64,11 @@ export {
   sin,
   sqrt,
   tanh,
+  trunc,
 } from "./ops/functions.ts";
+export { acos, asin, atan2, tan } from "./ops/circular.ts";
+export { acosh, asinh, atanh, cosh, sinh } from "./ops/hyperbolic.ts";
+export { cbrt, hypot } from "./ops/roots.ts";
 export { clamp, maximum, minimum, relu, where } from "./ops/selection.ts";
 export { all, any, argmax, argmin, logSumExp, max, mean, min, prod, sum } from "./ops/reduce.ts";
 export {

@@ -27,6 +27,15 @@ export function environmentVariable(variable: string): string | null {
   return state === "granted" ? deno.env.get(variable) ?? null : null;
 }
 
+/** @throws if functions cannot be made of text, which pages can forbid. */
+export function assertFunctionsOfText(): void {
+  try {
+    new Function("");
+  } catch (error) {
+    throw new Error("the page's Content-Security-Policy forbids to make functions of text", { cause: error });
+  }
+}
+
 /** Prints a message for who debugs a program: on the standard error stream, so that output stays as it is; in browsers in the console. */
 export function printDebug(text: string): void {
   if (runtime() === "browser") console.log(text);

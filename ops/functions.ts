@@ -7,7 +7,17 @@ import { equal, greaterEqual, logicalAnd } from "./comparison.ts";
 import { asTensor, type TensorLike } from "./creation.ts";
 import { arithmetic } from "./define/dtype.ts";
 import { structured } from "./define/op.ts";
-import { type Binary, binaryOp, CALL, DIVISION, EXPONENTIAL, ROOT, type Unary, unary } from "./define/scalar.ts";
+import {
+  type Binary,
+  binaryOp,
+  CALL,
+  DIVISION,
+  EXPONENTIAL,
+  lowered,
+  ROOT,
+  type Unary,
+  unary,
+} from "./define/scalar.ts";
 import { where } from "./selection.ts";
 
 /**
@@ -137,6 +147,25 @@ export const log2: Unary = /* @__PURE__ */ unary("log2", {
   requires: "its input must be above 0",
   domain: { min: 0.2, max: 3 },
   reference: Math.log2,
+});
+
+/**
+ * The logarithm to the base 10, always `float`: -Infinity at 0, NaN below. That of a power of 10 may be off by a rounding.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { log10, tensor } from "gpugrad";
+ *
+ * assert.ok(Math.abs(await log10(tensor(1000)).item() - 3) < 1e-6);
+ * ```
+ */
+export const log10: Unary = /* @__PURE__ */ lowered("log10", {
+  lower: (x) => div(log(x), Math.LN10),
+  vjp: ({ inputs: [x] }) => div(1 / Math.LN10, x),
+  requires: "its input must be above 0",
+  domain: { min: 0.2, max: 3 },
+  reference: Math.log10,
 });
 
 /**
@@ -310,6 +339,24 @@ export const ceil: Unary = /* @__PURE__ */ unary("ceil", {
   vjp: null,
   domain: { avoid: [-3, -2, -1, 0, 1, 2, 3] },
   reference: Math.ceil,
+});
+
+/**
+ * The whole number next to `x` towards 0: `x` without its fraction. The dtype stays. It has no derivative.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { tensor, trunc } from "gpugrad";
+ *
+ * assert.deepEqual(await trunc(tensor([1.7, -1.7])).toArray(), [1, -1]);
+ * ```
+ */
+export const trunc: Unary = /* @__PURE__ */ unary("trunc", {
+  dtype: arithmetic,
+  vjp: null,
+  domain: { avoid: [-3, -2, -1, 0, 1, 2, 3] },
+  reference: Math.trunc,
 });
 
 /**

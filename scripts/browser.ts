@@ -9,6 +9,7 @@ import { environment } from "./processes.ts";
 import { type Outcome, resultOf, type Suite, type TestOptions } from "./results.ts";
 import { serve } from "./server.ts";
 import { SourceMaps } from "./source_maps.ts";
+import { turnOf } from "./turns.ts";
 
 /** Test files that browsers do not run, and why. All others run there; one that does not load is a failure. */
 const NOT_IN_BROWSERS: Record<string, string | null> = {
@@ -342,10 +343,11 @@ async function runFile(
   kept: KeptBrowser,
   log: PageLog,
   place: Place,
-  { name, minutes, env }: BrowserOptions,
+  options: BrowserOptions,
 ): Promise<boolean> {
   const { browser } = kept;
   const { only, address } = place;
+  const { name, minutes, env } = options;
   const ends: (() => void)[] = [];
   try {
     const tab = await kept.tab(place);
@@ -367,6 +369,7 @@ async function runFile(
       module: `${address}${log.file.replace(/\.ts$/, ".js")}`,
       name: name ?? "",
       ending: only === undefined ? "" : ` [${only}]`,
+      turn: turnOf("chromium", log.file, options),
     };
     const done = runPage(tab.page, orders, { ...env, GPUGRAD_DEVICE: only });
     const reason = await Promise.race([ended, done.then(() => null)]);

@@ -32,6 +32,8 @@ export interface TestOptions {
   readonly minutes: number;
   /** Whether tests may trigger garbage collection and take their time; their output is printed as it comes. */
   readonly soak: boolean;
+  /** Whether each runtime runs all tests, those included that runtimes share. */
+  readonly all: boolean;
 }
 
 /** A runtime that is ready to run test files. */

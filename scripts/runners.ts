@@ -8,6 +8,7 @@ import { GL, openDisplay } from "./display.ts";
 import { isAlone, Pooled } from "./kept.ts";
 import { environment, output } from "./processes.ts";
 import { type Outcome, type Result, resultOf, type Suite, type TestOptions } from "./results.ts";
+import { turnOf } from "./turns.ts";
 import { Worker, type WorkerCommand } from "./workers.ts";
 
 export type Runner = "node" | "deno" | "bun";
@@ -74,20 +75,22 @@ const MEGABYTES = 1500;
 /** A runtime whose tests run in processes that are kept for the next file. */
 class Processes implements Suite {
   readonly label: string;
+  readonly #runtime: Runner;
   readonly #files: number;
   readonly #options: TestOptions;
   readonly #bundle: NodeBundle;
   readonly #workers: Pooled<Worker>;
 
-  /** @param own the files that a process runs, and its name. */
+  /** @param own the runtime and its name. */
   constructor(
-    own: { readonly files: number; readonly label: string },
+    own: { readonly runtime: Runner; readonly label: string },
     bundle: NodeBundle,
     command: Omit<WorkerCommand, "live">,
     options: TestOptions,
   ) {
     this.label = own.label;
-    this.#files = own.files;
+    this.#runtime = own.runtime;
+    this.#files = FILES_PER_PROCESS[own.runtime];
     this.#options = options;
     this.#bundle = bundle;
     this.#workers = new Pooled(() => new Worker({ ...command, live: options.soak }));
@@ -115,7 +118,8 @@ class Processes implements Suite {
     const shown: string[] = [];
     const worker = await this.#workers.take(alone);
     const module = this.#bundle.addressOf(file);
-    const ending = await worker.run({ module, name: name ?? "", ending: "" }, minutes, (said) => {
+    const turn = turnOf(this.#runtime, file, this.#options);
+    const ending = await worker.run({ module, name: name ?? "", ending: "", turn }, minutes, (said) => {
       if ("problem" in said) {
         problems.push(`${file}: ${firstLine(said.problem)}`);
         shown.push(this.#bundle.readable(said.problem));
@@ -173,7 +177,7 @@ export async function openRunner(
   const folder = mkdtempSync(join(".cache", "tests-"));
   const bundle = await bundleOf(files, folder);
   const display = runtime === "node" ? await openDisplay() : undefined;
-  const own = { files: FILES_PER_PROCESS[runtime], label: `${runtime} ${version.version}` };
+  const own = { runtime, label: `${runtime} ${version.version}` };
   const suite = new Processes(own, bundle, {
     command: runtime === "node" ? process.execPath : runtime,
     args: argumentsOf(runtime, bundle.worker, options.soak),

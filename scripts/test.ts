@@ -16,6 +16,7 @@ const usage = `Usage: npm test -- [options]
   --only <what>   ${parts.slice(0, -1).join(", ")} or ${parts.at(-1)}; can be repeated
   --files <path>  a test file, or a folder of them; can be repeated
   --name <text>   only tests whose names contain this
+  --all           every runtime runs all tests; default: the others share those that need no GPU
   --runs <n>      multiplies the number of runs of every property, and draws new inputs each time
   --soak <calls>  makes this many calls on each device and requires flat memory; only tests/soak
   --slowest <n>   lists this many of the slowest tests
@@ -32,6 +33,7 @@ const { values: options } = parseArgs({
     name: { type: "string" },
     runs: { type: "string" },
     soak: { type: "string" },
+    all: { type: "boolean", default: false },
     slowest: { type: "string", default: "0" },
     help: { type: "boolean" },
   },
@@ -82,6 +84,7 @@ const jobs = new Jobs({
   name: options.name,
   minutes: options.runs ?? options.soak ? Infinity : 15,
   soak: options.soak !== undefined,
+  all: options.all || options.runs !== undefined || options.soak !== undefined,
 }, requirements);
 if (options.only.includes("checks")) jobs.addChecks();
 for (const runtime of RUNTIMES.filter((runtime) => options.only.includes(runtime))) {

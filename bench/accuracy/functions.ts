@@ -3,12 +3,20 @@
  * is measured over the usual ranges without being named here.
  */
 import {
+  acos,
+  acosh,
   add,
+  asin,
+  asinh,
   atan,
+  atan2,
+  atanh,
   binaryCrossEntropyWithLogits,
   cast,
+  cbrt,
   clamp,
   cos,
+  cosh,
   digamma,
   div,
   equal,
@@ -16,11 +24,13 @@ import {
   expm1,
   greater,
   greaterEqual,
+  hypot,
   iouMatrix,
   less,
   lessEqual,
   lgamma,
   log,
+  log10,
   log1p,
   log2,
   logicalNot,
@@ -40,12 +50,14 @@ import {
   round,
   sigmoid,
   sin,
+  sinh,
   smoothL1,
   softmax,
   sqrt,
   square,
   sub,
   sum,
+  tan,
   tanh,
   type Tensor,
   tensor,
@@ -333,10 +345,34 @@ export const exactFunctions: readonly Measured[] = [
 /** Functions that round. */
 export const roundedFunctions: readonly Measured[] = scalars.filter((measured) => !exact(measured));
 
+/** An op that is computed as others, against its reference. */
+function lowered(fn: Measured["apply"] & { readonly op: Op }, ranges: Ranges): Measured {
+  return elementwise(fn.op.name, fn, (x) => fn.op.reference!(x, {}), ranges);
+}
+
+const inside: Ranges = { ...nearZero, "-1 to 1": (n) => even(-1, 1, n) };
+
+/** Circular and hyperbolic functions, roots and logarithms that are computed as others. */
+const elementary: readonly Measured[] = [
+  lowered(tan, { ...nearZero, "-1.5 to 1.5": (n) => even(-1.5, 1.5, n) }),
+  lowered(asin, inside),
+  lowered(acos, inside),
+  lowered(atan2, pairs),
+  lowered(sinh, { ...nearZero, "-89 to 89": (n) => even(-89, 89, n) }),
+  lowered(cosh, { "-89 to 89": (n) => even(-89, 89, n) }),
+  lowered(asinh, usual),
+  lowered(acosh, { "from 1": (n) => spread(1, LARGEST, n, { signs: false }) }),
+  lowered(atanh, inside),
+  lowered(cbrt, usual),
+  lowered(hypot, pairs),
+  lowered(log10, positive),
+];
+
 const gammaArguments: Ranges = { "0.5 to 20": (n) => even(0.5, 20, n) };
 
 /** Functions made of several ops. */
 export const composites: readonly Measured[] = [
+  ...elementary,
   {
     ...elementwise("digamma", digamma, ([x]) => digamma.op.reference!([x], {}), gammaArguments),
     sums: true,

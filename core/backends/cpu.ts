@@ -1,5 +1,5 @@
 /** gpu.js on plain JavaScript. */
-import { RUNTIMES } from "../runtime.ts";
+import { assertFunctionsOfText, RUNTIMES } from "../runtime.ts";
 import type { Backend } from "./backend.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
@@ -13,11 +13,16 @@ export const cpu: Backend = {
   name: "cpu",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: () => null,
+  needs: (runtime) =>
+    runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'unsafe-eval'" : null,
   dialect,
   costs: hostCosts,
   limits: { ...commonLimits, name: "cpu" },
   accuracy: "host",
   arrays: Float32Array,
-  driver: () => openGpuJs(cpu, openHost("JavaScript")),
+  driver: async () => {
+    // gpu.js would only say that there is no kernel.
+    assertFunctionsOfText();
+    return await openGpuJs(cpu, openHost("JavaScript"));
+  },
 };

@@ -1,7 +1,7 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
 import { interleaved, type LoopStep, type Plan, type Source, type Step } from "../plan/plan.ts";
 import type { ResultKind } from "../loop.ts";
-import { RUNTIMES } from "../runtime.ts";
+import { assertFunctionsOfText, RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
@@ -114,7 +114,8 @@ export const float64: Backend = {
   name: "float64",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: () => null,
+  needs: (runtime) =>
+    runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'unsafe-eval'" : null,
   dialect,
   forms: true,
   loops: true,
@@ -122,7 +123,10 @@ export const float64: Backend = {
   limits: { ...commonLimits, name: "float64", exactValue: Number.MAX_SAFE_INTEGER },
   accuracy: "host double",
   arrays: Float64Array,
-  driver: () => Promise.resolve(driver),
+  driver: () => {
+    assertFunctionsOfText();
+    return Promise.resolve(driver);
+  },
 };
 
 const driver: Driver = {

@@ -316,7 +316,7 @@ export const base: ScalarFunctions = {
  * NaN, the infinities, and 2^(i - 155) from i = 3: every power that a float32 can hold, subnormals included, and one below; -0. One
  * table, since WebGPU counts tables among the arrays that a kernel reads.
  */
-export const numbers = Float32Array.of(
+export const numbers: Float32Array = Float32Array.of(
   NaN,
   Infinity,
   -Infinity,

@@ -94,7 +94,7 @@ export class GpuJsChain implements CompiledPlan {
   async #send(leaves: readonly Value[], sent: Map<number, Handle>): Promise<void> {
     for (const i of this.#leaves) {
       const values = leaves[i].arrayOn(this.#session.backend.name) ? null : asFloat32(await leaves[i].read());
-      if (values) leaves[i].place(this.#memory.upload(values));
+      if (values) leaves[i].place(await this.#memory.upload(values));
       const array = leaves[i].arrayOn(this.#session.backend.name) as GpuArray;
       sent.set(i, this.#memory.handle(array, this.#plan.leaves[i].extent));
     }

@@ -17,7 +17,7 @@ export interface GpuArray extends DeviceArray {
 /** The memory of a GPU, in which arrays stay between plans. */
 export interface GpuMemory {
   /** Copies values to it. */
-  upload(values: Float32Array): GpuArray;
+  upload(values: Float32Array): Promise<GpuArray>;
   /** Takes over the array that a kernel has written. */
   adopt(handle: Handle): GpuArray;
   /** Returns another handle to an array, for kernels that read it in this extent. */

@@ -21,9 +21,11 @@ export const wasm: Backend = {
   name: "wasm",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: () => null,
+  needs: (runtime) =>
+    runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'wasm-unsafe-eval'" : null,
   dialect,
   forms: true,
+  loops: true,
   text: stepText,
   costs: hostCosts,
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },

@@ -15,7 +15,10 @@ export const webasm: Backend = {
   name: "webasm",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: () => null,
+  needs: (runtime) =>
+    runtime === "browser"
+      ? "it needs a page whose Content-Security-Policy, if any, allows 'wasm-unsafe-eval', and workers from blob: if it is isolated"
+      : null,
   dialect,
   costs: hostCosts,
   limits: { ...commonLimits, name: "webasm" },

@@ -9,7 +9,8 @@ import type { GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, shaderCosts } from "./budgets.ts";
 import { arraysOf, type GpuMemory, type Opener, type Platform } from "./platform.ts";
-import { type MemoryContext, memoryOf, newsOfLoss } from "./webgpu_memory.ts";
+import type { MemoryContext } from "./webgpu_buffers.ts";
+import { memoryOf, newsOfLoss } from "./webgpu_memory.ts";
 
 const dialect: Dialect = { ...shader, name: "webgpu", functions: { ...shader.functions, ...selectedLogic } };
 

@@ -27,7 +27,7 @@ const HELP = `Trains a small SSD network on scenes of handwritten digits, its gr
 ${Object.entries(VARIANTS).map(([name, { title }]) => `                     ${name.padEnd(14)} ${title}`).join("\n")}
   --steps n        steps for each variant; default ${DEFAULTS.steps}
   --seed n         of the scenes and the first weights; default ${DEFAULTS.seed}
-  --device name    where the loss is computed; default ${DEFAULTS.device}
+  --device name    where the loss and the updates are computed; default ${DEFAULTS.device}
   --out folder     for checkpoints and the page; default examples/digits/out
   --fresh          begins anew where there is a checkpoint
   --help           prints this
@@ -91,7 +91,7 @@ async function train(
       const { progress } = training;
       display.update(progress);
       if (progress.step % STEPS_PER_CHECKPOINT === 0 || training.done || interrupted()) {
-        writeCheckpoint(file, origin, progress);
+        writeCheckpoint(file, origin, await training.snapshot());
       }
     }
   } finally {

@@ -1,6 +1,20 @@
 /** Trains the network with a variant of the loss, one step at a time. */
-import { detect, grad, meanAveragePrecision, realize, slice, type SSDLoss, type Tensor, tensor } from "../../mod.ts";
-import { adamStep, clipNorm, type Moments, noMoments } from "./adam.ts";
+import {
+  adamW,
+  clipByNorm,
+  type DataArray,
+  detect,
+  grad,
+  meanAveragePrecision,
+  type Optimiser,
+  type OptimiserState,
+  realize,
+  schedules,
+  slice,
+  type SSDLoss,
+  type Tensor,
+  tensor,
+} from "../../mod.ts";
 import { Network, PARTS } from "./network.ts";
 import { CLASSES, type Scene, Scenes, targetsOf } from "./scenes.ts";
 import { lossOf } from "./variants.ts";
@@ -19,7 +33,7 @@ export interface Settings {
   /** How often the network is tested, at equal distances, last after the last step; and on how many scenes. */
   readonly tests: number;
   readonly testScenes: number;
-  /** The device of the loss. */
+  /** The device of the loss and the optimiser. */
   readonly device: string;
 }
 
@@ -32,7 +46,7 @@ export const DEFAULTS: Settings = {
   blocks: [[16], [32], [48], [64, 64], [64]],
   tests: 4,
   testScenes: 128,
-  device: "webasm",
+  device: "wasm",
 };
 
 /** A detection: corners relative to the scene. */
@@ -54,12 +68,10 @@ export interface TestResult {
   readonly detections: readonly (readonly Detection[])[];
 }
 
-/** All that a training has come to: it goes on from here. */
+/** How far a training has come. */
 export interface Progress {
   /** The number of steps done. */
   readonly step: number;
-  readonly weights: readonly Float32Array[];
-  readonly moments: Moments;
   /** Of each step: the components of the loss, the total last. */
   readonly losses: readonly (readonly number[])[];
   readonly tests: readonly TestResult[];
@@ -67,7 +79,15 @@ export interface Progress {
   readonly seconds: { readonly wall: number; readonly cpu: number };
 }
 
-/** The learning rate rises over so many steps. */
+/** All that a training has come to: it goes on from here. */
+export interface Snapshot {
+  readonly progress: Progress;
+  readonly weights: readonly DataArray[];
+  /** What the optimiser remembers of each array of the weights, by name. */
+  readonly moments: Readonly<Record<string, readonly DataArray[]>>;
+}
+
+/** The learning rate rises over so many steps, or over half of them all. */
 const WARM_UP = 20;
 /** The most that the gradient's norm may be. */
 const MOST_NORM = 10;
@@ -86,24 +106,51 @@ export class Training {
   readonly #settings: Settings;
   readonly #network: Network;
   readonly #loss: SSDLoss;
+  readonly #optimiser: Optimiser;
   readonly #scenes: Scenes;
   readonly #test: readonly Scene[];
+  /** The weights as the network takes them, and as the optimiser does. */
+  #weights: readonly Float32Array[];
+  #parameters: Tensor[];
+  #state: OptimiserState<Tensor[]>;
   #progress: Progress;
 
-  constructor(variant: string, settings: Settings, progress?: Progress) {
+  constructor(variant: string, settings: Settings, snapshot?: Snapshot) {
+    const { seed, blocks, rate, steps } = settings;
     this.#settings = settings;
-    this.#network = new Network(settings.blocks);
+    this.#network = new Network(blocks);
     this.#loss = lossOf(variant, this.#network.defaultBoxes);
-    this.#scenes = new Scenes(settings.seed);
+    const warmUp = Math.min(WARM_UP, Math.floor(steps / 2));
+    const learningRate = schedules.warmUp(schedules.cosine(rate, { steps: steps - warmUp }), { steps: warmUp });
+    this.#optimiser = adamW({ learningRate, weightDecay: 0 });
+    this.#scenes = new Scenes(seed);
     this.#test = testScenes(settings);
-    const weights = this.#network.initialWeights(settings.seed);
-    this.#progress = progress ??
-      { step: 0, weights, moments: noMoments(weights), losses: [], tests: [], seconds: { wall: 0, cpu: 0 } };
+    const weights = snapshot?.weights ?? this.#network.initialWeights(seed);
+    this.#weights = weights.map((values) => Float32Array.from(values));
+    this.#parameters = this.#tensors(weights);
+    this.#progress = snapshot?.progress ?? { step: 0, losses: [], tests: [], seconds: { wall: 0, cpu: 0 } };
+    this.#state = snapshot ? this.#restored(snapshot) : this.#optimiser.init(this.#parameters);
   }
 
-  /** What it has come to; valid until the next step. */
+  /** How far it has come. */
   get progress(): Progress {
     return this.#progress;
+  }
+
+  /** All that it has come to. */
+  async snapshot(): Promise<Snapshot> {
+    const moments = Object.entries(this.#state.moments).map(async ([name, m]) => [name, await this.#read(m)] as const);
+    return {
+      progress: this.#progress,
+      weights: await this.#read(this.#parameters),
+      moments: Object.fromEntries(await Promise.all(moments)),
+    };
+  }
+
+  /** The optimiser's state is plain data: the number of the step, and tensors by names. */
+  #restored({ progress: { step }, moments }: Snapshot): OptimiserState<Tensor[]> {
+    const entries = Object.entries(moments).map(([name, arrays]) => [name, this.#tensors(arrays)]);
+    return { step, moments: Object.fromEntries(entries) };
   }
 
   get done(): boolean {
@@ -118,24 +165,18 @@ export class Training {
   /** Does one step, and tests the network if it is time to. */
   async step(): Promise<void> {
     const started = { wall: performance.now(), cpu: process.cpuUsage() };
-    const { batch, steps, rate, tests } = this.#settings;
-    const { step, weights, moments, losses } = this.#progress;
+    const { batch, steps, tests } = this.#settings;
+    const { step, losses, seconds, tests: before } = this.#progress;
     const scenes = this.#scenes.many("training", step * batch, batch);
-    const { components, gradient } = await this.#evaluate(this.#network.predict(weights, scenes), scenes);
-    const gradients = this.#network.gradients(weights, scenes, gradient);
-    clipNorm(gradients, MOST_NORM);
-    const share = Math.min(1, (step + 1) / WARM_UP) * (1 + Math.cos(Math.PI * step / steps)) / 2;
-    adamStep(weights, gradients, moments, { step, rate: rate * share });
+    const { components, gradient } = await this.#evaluate(this.#network.predict(this.#weights, scenes), scenes);
+    await this.#update(this.#network.gradients(this.#weights, scenes, gradient));
 
     const done = step + 1;
     const due = Math.floor(done * tests / steps) > Math.floor(step * tests / steps);
-    const { seconds, tests: before } = this.#progress;
-    const after = due ? [...before, await this.#tested(done, weights)] : before;
+    const after = due ? [...before, await this.#tested(done)] : before;
     const { user, system } = process.cpuUsage(started.cpu);
     this.#progress = {
       step: done,
-      weights,
-      moments,
       losses: [...losses, components],
       tests: after,
       seconds: {
@@ -158,12 +199,29 @@ export class Training {
     };
   }
 
-  async #tested(step: number, weights: readonly Float32Array[]): Promise<TestResult> {
+  /** Moves the weights, in one plan. */
+  async #update(gradients: readonly Float32Array[]): Promise<void> {
+    const [clipped] = clipByNorm(this.#tensors(gradients), MOST_NORM);
+    [this.#parameters, this.#state] = this.#optimiser.step(this.#parameters, clipped, this.#state);
+    await realize([this.#parameters, this.#state], { device: this.#settings.device });
+    this.#weights = (await this.#read(this.#parameters)).map((values) => Float32Array.from(values));
+  }
+
+  /** A tensor for each array of the weights. */
+  #tensors(arrays: readonly DataArray[]): Tensor[] {
+    return arrays.map((values, i) => tensor(values, this.#network.shapes[i]));
+  }
+
+  #read(tensors: readonly Tensor[]): Promise<DataArray[]> {
+    return Promise.all(tensors.map((t) => t.data({ device: this.#settings.device })));
+  }
+
+  async #tested(step: number): Promise<TestResult> {
     const { defaultBoxes } = this.#network;
     const found = [];
     for (let i = 0; i < this.#test.length; i += TEST_BATCH) {
       const scenes = this.#test.slice(i, i + TEST_BATCH);
-      const values = this.#network.predict(weights, scenes);
+      const values = this.#network.predict(this.#weights, scenes);
       const predictions = halves(tensor(values, [scenes.length, PARTS, defaultBoxes.count]));
       found.push(...await detect(predictions, defaultBoxes, { ...DETECTIONS, device: this.#settings.device }));
     }

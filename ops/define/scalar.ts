@@ -176,12 +176,16 @@ function unaryFunction(op: Op): Unary {
     });
 }
 
-function binaryFunction(op: Op): Binary {
-  return structured(op, `${op.name}(a, b)`, (op, call) =>
-    function (a: TensorLike, b: TensorLike): Tensor {
-      call.check(arguments);
-      return record(op, [asTensor(call, "a", a), asTensor(call, "b", b)]);
-    });
+function binaryFunction(op: Op, [first, second]: readonly string[] = ["a", "b"]): Binary {
+  return structured(
+    op,
+    `${op.name}(${first}, ${second})`,
+    (op, call) =>
+      function (a: TensorLike, b: TensorLike): Tensor {
+        call.check(arguments);
+        return record(op, [asTensor(call, first, a), asTensor(call, second, b)]);
+      },
+  );
 }
 
 /** Defines a scalar function of one tensor. */
@@ -197,6 +201,24 @@ export function unary(name: string, spec: UnarySpec): Unary {
   }));
 }
 
+/** The record of a scalar function that is computed as other ops but has a separate derivative. */
+function loweredOp(
+  name: string,
+  { lower, vjp, domain, ...facts }: Pick<ScalarSpec, "parameters" | "requires" | "domain" | "reference"> & {
+    readonly lower: LoweredKernel["lower"];
+    readonly vjp: readonly Local[];
+  },
+): Op {
+  return {
+    ...facts,
+    name,
+    infer: (inputs) => ({ shape: broadcastOrThrow(name, inputs), dtype: "float" }),
+    kernel: { kind: "lowered", lower },
+    vjp: vjp.map(chain),
+    domain: (draw) => ({ inputs: draw.broadcastable(domain.length).map((shape, i) => ({ shape, ...domain[i] })) }),
+  };
+}
+
 /** Defines a scalar function of one tensor that is computed as other ops but has a separate derivative. */
 export function lowered(
   name: string,
@@ -210,17 +232,37 @@ export function lowered(
     readonly domain?: ValueSpec;
   },
 ): Unary {
-  const kernel: LoweredKernel = { kind: "lowered", lower: ([x]) => lower(x) };
-  return unaryFunction({
-    name,
-    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-    kernel,
-    vjp: [chain(vjp)],
-    domain: (draw) => ({ inputs: [{ shape: draw.shape(), ...domain }] }),
-    requires,
+  return unaryFunction(loweredOp(name, {
     parameters: ["x"],
+    lower: ([x]) => lower(x),
+    vjp: [vjp],
+    domain: [domain],
+    requires,
     reference: ([x]) => reference(x),
+  }));
+}
+
+/** The same of two tensors. */
+export function loweredPair(
+  name: string,
+  { parameters = ["a", "b"], lower, vjp, reference, domain = [{}, {}] }: {
+    /** The names of its arguments. */
+    readonly parameters?: readonly [string, string];
+    readonly lower: (a: Tensor, b: Tensor) => Tensor;
+    readonly vjp: readonly [Local, Local];
+    readonly reference: (a: number, b: number) => number;
+    /** For each input, the values it is tested on, default from -3 to 3. */
+    readonly domain?: readonly [ValueSpec, ValueSpec];
+  },
+): Binary {
+  const op = loweredOp(name, {
+    parameters,
+    lower: ([a, b]) => lower(a, b),
+    vjp,
+    domain,
+    reference: ([a, b]) => reference(a, b),
   });
+  return binaryFunction(op, parameters);
 }
 
 /** A scalar op of two inputs. */

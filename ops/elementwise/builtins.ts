@@ -1,11 +1,29 @@
 /** The globals of JavaScript that a formula may use: `Math`, `Number` and a few more. */
 import { nearest } from "../../core/options.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { abs, add, div, mul, neg, sign, square, sub } from "../arithmetic.ts";
-import { equal, greaterEqual, less, logicalAnd, logicalOr } from "../comparison.ts";
+import { abs, add, mul, sign, sub } from "../arithmetic.ts";
+import { acos, asin, atan2, tan } from "../circular.ts";
+import { equal, greaterEqual, logicalAnd } from "../comparison.ts";
 import { isFinite, isNaN } from "../finite.ts";
-import { atan, ceil, cos, exp, expm1, floor, log, log1p, log2, pow, sin, sqrt, tanh } from "../functions.ts";
-import { hold } from "../grad.ts";
+import {
+  atan,
+  ceil,
+  cos,
+  exp,
+  expm1,
+  floor,
+  log,
+  log10,
+  log1p,
+  log2,
+  pow,
+  sin,
+  sqrt,
+  tanh,
+  trunc,
+} from "../functions.ts";
+import { acosh, asinh, atanh, cosh, sinh } from "../hyperbolic.ts";
+import { cbrt, hypot } from "../roots.ts";
 import { maximum, minimum, where } from "../selection.ts";
 import type { Site } from "./source.ts";
 import { Callable, Namespace, numberOf, type Operand, truthOf, type Value } from "./values.ts";
@@ -19,30 +37,6 @@ function round(x: Operand): Tensor {
   return mul(sign(x), abs(where(greaterEqual(sub(x, low), 0.5), add(low, 1), low)));
 }
 
-/** Of halves, whose exponentials do not overflow before the result does. */
-function sinh(x: Operand): Tensor {
-  const [half, minus] = [mul(x, 0.5), mul(x, -0.5)];
-  return mul(mul(sub(expm1(half), expm1(minus)), 0.5), add(exp(half), exp(minus)));
-}
-
-function cosh(x: Operand): Tensor {
-  const [up, down] = [exp(mul(x, 0.5)), exp(mul(x, -0.5))];
-  return add(mul(mul(up, 0.5), up), mul(mul(down, 0.5), down));
-}
-
-/** The root of the sum of squares, which neither overflow nor vanish: they are taken of parts of the largest. */
-function hypot(...xs: Operand[]): Tensor {
-  const sizes = xs.map((x) => abs(x));
-  if (sizes.length === 1) return sizes[0];
-  const largest = sizes.reduce((a, b) => maximum(a, b));
-  // Infinity beside NaN is infinite.
-  const infinite = sizes.map((size) => equal(size, Infinity)).reduce((a, b) => logicalOr(a, b));
-  // The value does not depend on what is divided by, so neither does the derivative.
-  const unit = hold(largest);
-  const parts = xs.map((x) => square(div(x, unit))).reduce((a, b) => add(a, b));
-  return where(infinite, Infinity, where(equal(largest, 0), 0, mul(unit, sqrt(parts))));
-}
-
 /** A function of two numbers, for any number of them. */
 const folded = (pair: (a: Operand, b: Operand) => Tensor): Recorded => (...xs) => {
   const known = xs.every((x) => typeof x !== "object");
@@ -52,18 +46,23 @@ const folded = (pair: (a: Operand, b: Operand) => Tensor): Recorded => (...xs) =
 /** The functions of `Math`, and how many arguments each takes. */
 const recorded: Readonly<Record<string, readonly [count: number, record: Recorded]>> = {
   abs: [1, abs],
+  acos: [1, acos],
+  acosh: [1, acosh],
+  asin: [1, asin],
+  asinh: [1, asinh],
   atan: [1, atan],
-  atanh: [1, (x) => mul(sub(log1p(x), log1p(neg(x))), 0.5)],
-  cbrt: [1, (x) => where(less(x, 0), neg(pow(neg(x), 1 / 3)), pow(x, 1 / 3))],
+  atan2: [2, atan2],
+  atanh: [1, atanh],
+  cbrt: [1, cbrt],
   ceil: [1, ceil],
   cos: [1, cos],
   cosh: [1, cosh],
   exp: [1, exp],
   expm1: [1, expm1],
   floor: [1, floor],
-  hypot: [Infinity, hypot],
+  hypot: [Infinity, (...xs) => xs.length === 1 ? abs(xs[0]) : xs.reduce((a, b) => hypot(a, b)) as Tensor],
   log: [1, log],
-  log10: [1, (x) => div(log(x), Math.LN10)],
+  log10: [1, log10],
   log1p: [1, log1p],
   log2: [1, log2],
   max: [Infinity, /* @__PURE__ */ folded(maximum)],
@@ -74,9 +73,9 @@ const recorded: Readonly<Record<string, readonly [count: number, record: Recorde
   sin: [1, sin],
   sinh: [1, sinh],
   sqrt: [1, sqrt],
-  tan: [1, (x) => div(sin(x), cos(x))],
+  tan: [1, tan],
   tanh: [1, tanh],
-  trunc: [1, (x) => where(less(x, 0), ceil(x), floor(x))],
+  trunc: [1, trunc],
 };
 
 /** Those that cannot be recorded for a reason of their own. */

@@ -8,6 +8,7 @@ import type {
   MemberExpression,
   Pattern,
   Statement,
+  SwitchStatement,
   UpdateExpression,
   VariableDeclaration,
 } from "acorn";
@@ -54,7 +55,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   MetaProperty: "new.target and import.meta",
   NewExpression: "new",
   Super: "super",
-  SwitchStatement: "switch; write if and else",
   TaggedTemplateExpression: "a template",
   TemplateLiteral: "a template",
   ThisExpression: "this; pass what is needed as an argument or a constant",
@@ -139,6 +139,8 @@ class Checker {
       case "ForStatement":
       case "ForOfStatement":
         return this.#loop(node, new Names(names));
+      case "SwitchStatement":
+        return this.#switch(node, names);
       case "VariableDeclaration":
         return this.#declaration(node, names);
       case "AssignmentExpression":
@@ -216,6 +218,14 @@ class Checker {
       for (const part of [node.init, node.test, node.update]) if (part) this.#visit(part, names);
     }
     this.#visit(node.body, names);
+  }
+
+  /** All cases are one block. */
+  #switch({ discriminant, cases }: SwitchStatement, names: Names): void {
+    this.#visit(discriminant, names);
+    const inner = new Names(names);
+    this.#statements(cases.flatMap(({ consequent }) => consequent), inner);
+    for (const { test } of cases) if (test) this.#visit(test, inner);
   }
 
   /** A pattern that declares its names: the defaults and keys in it. */

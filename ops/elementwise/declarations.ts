@@ -57,6 +57,8 @@ function statementsIn(node: Statement): Statement[] {
     case "DoWhileStatement":
     case "LabeledStatement":
       return [node.body];
+    case "SwitchStatement":
+      return node.cases.flatMap(({ consequent }) => consequent);
     default:
       return [];
   }

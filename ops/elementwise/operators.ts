@@ -1,7 +1,8 @@
 /** The operators of JavaScript, over numbers that are known and numbers that are not. What is known is computed as JavaScript does. */
-import { add, div, mul, neg, sub } from "../arithmetic.ts";
+import { abs, add, div, mul, neg, sub } from "../arithmetic.ts";
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from "../comparison.ts";
-import { pow } from "../functions.ts";
+import { pow, trunc } from "../functions.ts";
+import { where } from "../selection.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import type { Site } from "./source.ts";
 import { Either, isUndefined, nameOf, not, numberOf, type Operand, scalarOf, truthOf, type Value } from "./values.ts";
@@ -9,13 +10,24 @@ import { Either, isUndefined, nameOf, not, numberOf, type Operand, scalarOf, tru
 type Known = (a: number, b: number) => number;
 type Recorded = (a: Operand, b: Operand) => Tensor;
 
+/** What is left of a division, with the sign of the dividend. A rounded quotient may be one too large. */
+function remainder(a: Operand, b: Operand): Tensor {
+  const [isNegative, size] = [less(a, 0), abs(b)];
+  // Not abs, which has no slope at 0.
+  const x = where(isNegative, neg(a), a);
+  const left = sub(x, mul(size, trunc(div(x, size))));
+  const rest = where(less(left, 0), add(left, size), left);
+  const result = where(less(x, size), x, rest);
+  return where(isNegative, neg(result), result);
+}
+
 const arithmetic: Readonly<Record<string, readonly [Known, Recorded | null, instead?: string]>> = {
   "+": [(a, b) => a + b, add],
   "-": [(a, b) => a - b, sub],
   "*": [(a, b) => a * b, mul],
   "/": [(a, b) => a / b, div],
   "**": [(a, b) => a ** b, pow],
-  "%": [(a, b) => a % b, null, "x - y * Math.floor(x / y) has the sign of y"],
+  "%": [(a, b) => a % b, remainder],
   "|": [(a, b) => a | b, null, "Math.trunc(x) cuts off the fraction that x | 0 does"],
   "&": [(a, b) => a & b, null],
   "^": [(a, b) => a ^ b, null],

@@ -1,10 +1,10 @@
 /** Names and what they stand for, where a formula is evaluated. */
 import type { Range, Site, Source } from "./source.ts";
 import type { State, Variable } from "./state.ts";
-import type { Value } from "./values.ts";
+import { Torn, type Value } from "./values.ts";
 
-/** What a variable holds before its declaration. */
-const UNDECLARED: Value = [];
+/** What a variable holds before its declaration; also if it was declared for some elements only, as by one case of a switch. */
+const UNDECLARED: Value = new Torn("a variable before its declaration");
 
 /** What all scopes of a call share. */
 export interface Shared {

@@ -1,7 +1,16 @@
 /** Executes statements. A branch that returns, or leaves a loop, does so for the elements where its condition holds. */
-import type { BlockStatement, Expression, ForOfStatement, ForStatement, Statement, VariableDeclaration } from "acorn";
+import type {
+  BlockStatement,
+  Expression,
+  ForOfStatement,
+  ForStatement,
+  Statement,
+  SwitchStatement,
+  VariableDeclaration,
+} from "acorn";
 import { declaredBy, hoisted, lexical } from "./declarations.ts";
 import { Evaluator } from "./expressions.ts";
+import { binary } from "./operators.ts";
 import { elementsOf, takeApart } from "./patterns.ts";
 import type { Scope } from "./scope.ts";
 import type { FunctionNode, Range } from "./source.ts";
@@ -17,7 +26,7 @@ const DEEPEST = 200;
 /** A way out of a function or a loop, for the elements where its condition holds. */
 interface Exit {
   readonly kind: "return" | "break" | "continue";
-  /** Which statement it leaves, `undefined` for the innermost loop. */
+  /** Which statement it leaves, `undefined` for the innermost loop, or switch if it is a break. */
   readonly label?: string;
   readonly when: true | Condition;
   /** What is returned. */
@@ -54,6 +63,16 @@ interface Loop {
   readonly test: Expression | null;
   /** Whether the first iteration runs without the condition. */
   readonly runsOnce: boolean;
+}
+
+/** One condition or another, known or not. */
+function orElse(a: boolean | Condition, b: boolean | Condition): boolean | Condition {
+  if (typeof a === "boolean") return a || b;
+  return typeof b === "boolean" ? b || a : eitherOf(a, b);
+}
+
+function opposite(condition: boolean | Condition): boolean | Condition {
+  return typeof condition === "boolean" ? !condition : not(condition);
 }
 
 /** Runs the functions of a formula. */
@@ -110,10 +129,19 @@ export class Executor {
 
   /** Executes statements with the variables that they declare. Returns whether any element goes on after them. */
   #block(statements: readonly Statement[], scope: Scope, activation: Activation): boolean {
+    this.#announce(statements, scope);
+    return this.#sequence(statements, scope, activation);
+  }
+
+  /** Declares the names of statements in their scope. */
+  #announce(statements: readonly Statement[], scope: Scope): void {
     scope.announce(lexical(statements));
     for (const statement of statements) {
       if (statement.type === "FunctionDeclaration") scope.declare(statement.id.name, this.functionOf(statement, scope));
     }
+  }
+
+  #sequence(statements: readonly Statement[], scope: Scope, activation: Activation): boolean {
     return statements.every((statement) => this.#execute(statement, scope, activation));
   }
 
@@ -186,6 +214,41 @@ export class Executor {
     return a.result || b.result;
   }
 
+  /** Executes each case for the elements that match it, and for those that come from the case before. */
+  #switch({ discriminant, cases }: SwitchStatement, outer: Scope, activation: Activation): boolean {
+    const value = this.#evaluate(discriminant, outer);
+    const scope = outer.inner();
+    this.#announce(cases.flatMap(({ consequent }) => consequent), scope);
+    const matches = this.#matches(value, cases, scope);
+    let isIn: boolean | Condition = false;
+    for (const [i, { consequent }] of cases.entries()) {
+      isIn = orElse(isIn, matches[i]);
+      let goesOn = true;
+      const isLive = this.#branch(isIn, scope, activation, [
+        () => (goesOn = this.#sequence(consequent, scope, activation)),
+        () => true,
+      ]);
+      if (!isLive) return false;
+      // Elements that only some condition made leave are settled with the exits.
+      if (!goesOn) isIn = false;
+    }
+    return true;
+  }
+
+  /** Where each case is the first that matches, the default where none does. A test is evaluated where those before it failed. */
+  #matches(value: Value, cases: SwitchStatement["cases"], scope: Scope): (boolean | Condition)[] {
+    let isFound: boolean | Condition = false;
+    const matches = cases.map(({ test }) => {
+      if (!test) return false;
+      const site = scope.at(test);
+      const isSame = () => binary("===", value, this.#evaluate(test, scope), site);
+      const match = truthOf(this.#expressions.either(isFound, scope, [() => false, isSame]), site);
+      isFound = orElse(isFound, match);
+      return match;
+    });
+    return matches.map((match, i) => cases[i].test ? match : opposite(isFound));
+  }
+
   /** Ends a statement that was left by some exits: its variables are those of the exits where they were taken. Returns these exits. */
   #settle({ from, journal, leaves }: Leaving, scope: Scope, { exits }: Activation, isLive: boolean): Exit[] {
     const taken: Exit[] = [];
@@ -206,21 +269,25 @@ export class Executor {
     return taken;
   }
 
-  /** Executes what can be left by a break, with its labels. */
+  /** Executes what a break can leave, with its labels. */
   #leavable(node: Statement, scope: Scope, activation: Activation, labels: readonly string[]): boolean {
     if (node.type === "LabeledStatement") {
       return this.#leavable(node.body, scope, activation, [...labels, node.label.name]);
     }
     const { state } = scope.shared;
     const loop = this.#loopOf(node, scope);
-    const has = (label: string | undefined) => label === undefined ? loop !== null : labels.includes(label);
+    const has = (label: string | undefined, isInnermost: boolean) =>
+      label === undefined ? isInnermost : labels.includes(label);
+    const canBreak = loop !== null || node.type === "SwitchStatement";
     const outer: Leaving = {
       from: activation.exits.length,
       journal: state.open(),
-      leaves: ({ kind, label }) => kind === "break" && has(label),
+      leaves: ({ kind, label }) => kind === "break" && has(label, canBreak),
     };
     const isLive = loop
-      ? this.#repeat(loop, scope, activation, ({ kind, label }) => kind === "continue" && has(label))
+      ? this.#repeat(loop, scope, activation, ({ kind, label }) => kind === "continue" && has(label, true))
+      : node.type === "SwitchStatement"
+      ? this.#switch(node, scope, activation)
       : this.#execute(node, scope, activation);
     const isLeft = this.#settle(outer, scope, activation, isLive).length > 0;
     state.close();

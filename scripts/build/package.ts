@@ -6,19 +6,12 @@ import process from "node:process";
 import { root } from "../processes.ts";
 import { BUNDLED, bundlePackages, FOLDER } from "./bundled.ts";
 
-/** Options of a build for programs that only run. */
-export interface BuildOptions {
-  /** Whether declarations are written, and types are checked; default `true`. */
-  readonly types?: boolean;
-}
-
-/** Writes a build of the package into a folder, which is emptied first. */
-export async function build(folder: string, { types = true }: BuildOptions = {}): Promise<void> {
+/** Writes `dist/` in the folder of the project, or in one that has its sources and is below it. What was there is removed. */
+export async function build(project: string = root): Promise<void> {
+  const folder = join(project, "dist");
   rmSync(folder, { recursive: true, force: true });
   const compiler = join(root, "node_modules", "typescript-7", "bin", "tsc");
-  const quick = types ? [] : ["--noCheck", "--declaration", "false", "--declarationMap", "false"];
-  const args = [compiler, "--project", "tsconfig.build.json", ...quick, "--outDir", folder];
-  execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
+  execFileSync(process.execPath, [compiler, "--project", "tsconfig.build.json"], { cwd: project, stdio: "inherit" });
   const modules = readdirSync(folder, { recursive: true, encoding: "utf8" });
   for (const path of modules.filter((path) => path.endsWith(".js"))) takeBundled(folder, path);
   await bundlePackages(join(folder, FOLDER));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   abs,
   add,
@@ -21,6 +22,7 @@ import {
 import { assertGradients } from "../../verify/mod.ts";
 import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
+import { checkProperty } from "../support/property.ts";
 
 type Plain = (x: number, y: number) => number;
 
@@ -67,6 +69,43 @@ const formulas: Record<string, Plain> = {
     do s -= 1; while (++n < 3 && s > 1);
     return s;
   },
+  "a switch with cases that fall through": (x, y) => {
+    let s = 0;
+    switch (Math.sign(x)) {
+      case -1:
+        s += 1;
+        if (y > 1) break;
+        // falls through
+      case 0:
+        s += 2 * y;
+        break;
+      default:
+        s += 4;
+        // falls through
+      case 2: {
+        const both = x * y;
+        if (both > 2) return both;
+        s -= both;
+      }
+    }
+    return s;
+  },
+  "a switch over conditions, in a loop": (x, y) => {
+    let s = x;
+    for (let i = 0; i < 3; i++) {
+      switch (true) {
+        case s > y:
+          s -= 1;
+          continue;
+        case s < -1:
+          return s - y;
+      }
+      s += 0.5;
+    }
+    return s;
+  },
+  "a remainder": (x, y) => (4 * x) % (y + 3.5) + x % 1,
+  "inverse functions": (x, y) => Math.atan2(y, x + 0.1) + Math.asin(x / 4) * Math.acos(y / 4) + Math.asinh(x - y),
   "a helper that changes a variable": (x, y) => {
     let calls = 0;
     const larger = (a: number, b: number) => {
@@ -116,52 +155,61 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
 
 test("functions of Math that ops are made of are as exact as JavaScript's [float64]", async () => {
   await useDevice("float64");
-  const wide = [
-    -700,
-    -20,
-    -3,
-    -0.5,
-    -1e-12,
-    -0,
-    0,
-    1e-300,
-    1e-9,
-    0.3,
-    0.999,
-    1,
-    2,
-    8,
-    27,
-    1000,
-    709.9,
-    1e200,
-    Infinity,
-    NaN,
-  ];
+  const wide = [-700, -20, -3, -1, -0.5, -1e-12, -0, 0, 1e-300, 1e-9, 0.3, 0.999, 1, 2, 8, 27, 1000, 709.9, 1e200];
+  const all = [...wide, Infinity, -Infinity, NaN];
   const checked: Record<string, (x: number) => number> = {
-    atanh: (x: number) => Math.atanh(x),
-    cbrt: (x: number) => Math.cbrt(x),
-    cosh: (x: number) => Math.cosh(x),
-    log10: (x: number) => Math.log10(x),
-    log2: (x: number) => Math.log2(x),
-    sinh: (x: number) => Math.sinh(x),
-    tan: (x: number) => Math.tan(x),
-    hypot: (x: number) => Math.hypot(x, x, 1e-200),
-    "hypot of infinity": (x: number) => Math.hypot(x, -Infinity),
+    acos: (x) => Math.acos(x),
+    acosh: (x) => Math.acosh(x),
+    asin: (x) => Math.asin(x),
+    asinh: (x) => Math.asinh(x),
+    atan2: (x) => Math.atan2(x, 3),
+    "atan2 of 0 and below": (x) => Math.atan2(0.5, x),
+    "atan2 of the same": (x) => Math.atan2(x, x + 0),
+    atanh: (x) => Math.atanh(x),
+    cbrt: (x) => Math.cbrt(x),
+    cosh: (x) => Math.cosh(x),
+    log10: (x) => Math.log10(x),
+    log2: (x) => Math.log2(x),
+    sinh: (x) => Math.sinh(x),
+    tan: (x) => Math.tan(x),
+    trunc: (x) => Math.trunc(x),
+    hypot: (x) => Math.hypot(x, x, 1e-200),
+    "hypot of one": (x) => Math.hypot(x),
+    "hypot of infinity": (x) => Math.hypot(x, -Infinity),
   };
   for (const [name, f] of Object.entries(checked)) {
-    const values = await elementwise(f)(wide).data();
-    wide.forEach((x, i) => {
-      const expected = f(x);
-      const error = Object.is(values[i], expected) ? 0 : Math.abs(values[i] - expected) / Math.abs(expected);
-      // The exponent 1/3 is rounded: a large or small number has 3 digits less.
-      const tolerance = name === "cbrt" ? 1e-13 : 2e-15;
-      assert.ok(
-        expected === values[i] || error < tolerance || Number.isNaN(expected) && Number.isNaN(values[i]),
-        `${name}(${x}) is ${expected}, got ${values[i]}`,
-      );
+    const values = await elementwise(f)(all).data();
+    all.forEach((x, i) => {
+      const [value, expected] = [values[i], f(x)];
+      const isSame = value === expected || (Number.isNaN(value) && Number.isNaN(expected));
+      const error = Math.abs(value - expected) / Math.abs(expected);
+      assert.ok(isSame || error < 1e-15, `${name}(${x}) is ${expected}, got ${value}`);
     });
   }
+});
+
+test("a remainder is off by a rounding of the dividend at most, and has its sign [float64]", async () => {
+  await useDevice("float64");
+  const op = elementwise((x, y) => x % y);
+  const number = fc.double({ min: -1e4, max: 1e4, noNaN: true });
+  await checkProperty(fc.tuple(number, number.filter((y) => Math.abs(y) > 1e-6)), async ([x, y]) => {
+    const [value, expected] = [await op(x, tensor(y)).item(), x % y];
+    const least = 2 ** -52 * Math.abs(x);
+    // Where the division has no rest, rounding may leave all of the divisor.
+    const apart = Math.abs(value - expected);
+    assert.ok(Math.min(apart, Math.abs(apart - Math.abs(y))) <= least, `${x} % ${y} is ${expected}, got ${value}`);
+    assert.ok(Math.abs(value) <= Math.abs(y) && value * x >= 0);
+  });
+  assert.deepEqual(await op([5, -5, 0, Infinity, NaN, 5], [3, 3, 3, 3, 3, Infinity]).toArray(), [
+    2,
+    -2,
+    0,
+    NaN,
+    NaN,
+    5,
+  ]);
+  const [x, y] = [tensor([5.5, -5.5, 0]), tensor([2, 2, 2])];
+  assert.deepEqual(await Promise.all(grad(sum(op(x, y)), [x, y]).map((g) => g.toArray())), [[1, 1, 1], [-2, 2, 0]]);
 });
 
 test("a formula records the ops that one would write", () => {
@@ -211,6 +259,10 @@ test("at kinks the conventions of the ops hold [float64]", async () => {
   assert.equal(await at((x) => (x >= 0 ? x : 0), 0), 1);
   assert.equal(await at((x) => Math.hypot(x, 0), 0), 0);
   assert.equal(await at((x) => Math.cbrt(x), 0), Infinity);
+  assert.equal(await at((x) => Math.atan2(x, 0), 0), 0);
+  assert.equal(await at((x) => Math.asinh(x), 0), 1);
+  assert.equal(await at((x) => Math.asin(x), 1), Infinity);
+  assert.equal(await at((x) => x % 2, 0), 1);
 });
 
 test("the checker examines formulas as any other function [float64]", async () => {
@@ -223,6 +275,8 @@ test("the checker examines formulas as any other function [float64]", async () =
     const op = elementwise((x) => f(x), { constants: { f } });
     await assertGradients(op, [[0.31, 0.72]], { order: 2 });
   }
+  const turn = elementwise((y, x) => Math.atan2(y, x));
+  await assertGradients(turn, [[0.5, 2, 1, -1, -3, 1], [2, 0.5, 1, 1, -0.5, 0]], { order: 2 });
   const broken = elementwise((x) => Math.abs(x) * x);
   await assert.rejects(assertGradients((x) => add(broken(x), where(less(x, 9), 0, broken(x))), [["a"] as never]));
 });

@@ -24,8 +24,8 @@ export const exact: Grammar = {
 
 /** Functions with derivatives that differences see. */
 export const smooth: Grammar = {
-  functions: ["sin", "cos", "tanh", "atan", "abs", "sinh", "cosh"].map((name) => `Math.${name}`),
-  pairs: ["Math.max", "Math.min", "Math.hypot"],
+  functions: ["sin", "cos", "tanh", "atan", "abs", "sinh", "cosh", "asinh"].map((name) => `Math.${name}`),
+  pairs: ["Math.max", "Math.min", "Math.hypot", "Math.atan2"],
   operators: ["+", "-", "*"],
   numbers: ["1", "0.5", "3", "(-1.5)", "Math.PI", "(2 * 0.1)"],
 };
@@ -117,6 +117,20 @@ const loops = [
     `outer: for (let i = 0; i < 2; i++) { for (let k = 0; k < 2; k++) { b -= 1; ${body} if (b > 4) continue outer; } }`,
 ];
 
+/** A switch over numbers that meet those of its cases, some of which fall through; the default may stand anywhere. */
+function switches(tie: Tie, blocks: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  const value = oneof(
+    { weight: 3, arbitrary: constantFrom("Math.sign(x)", "Math.sign(y - x)", "(x > y ? 2 : 0)", "2") },
+    tie("number"),
+  );
+  const test = oneof({ weight: 4, arbitrary: constantFrom("0", "1", "-1", "2", "(a += 1, 1)") }, tie("number"));
+  const body = tuple(blocks, constantFrom(" break;", "")).map((parts) => parts.join(""));
+  const cases = array(tuple(test, body).map(([x, lines]) => `case ${x}: ${lines}`), { maxLength: 3 });
+  return tuple(value, cases, option(body), cases).map(([x, before, last, after]) =>
+    `switch (${x}) { ${[...before, ...(last === null ? [] : [`default: ${last}`]), ...after].join(" ")} }`
+  );
+}
+
 function statements(tie: Tie, inLoop: boolean): fc.Arbitrary<string> {
   const inner = inLoop ? tie("repeated") : tie("statement");
   const blocks = array(inner, { minLength: 1, maxLength: 3 }).map((lines) => lines.join(" "));
@@ -149,6 +163,7 @@ function statements(tie: Tie, inLoop: boolean): fc.Arbitrary<string> {
           ([loop, lines]) => loop(lines.join(" ")),
         ),
       },
+    { weight: 2, arbitrary: switches(tie, blocks) },
     { weight: 1, arbitrary: tie("number").map((x) => `{ const t = ${x}; { let a = t; a *= 2; b = a + t; } }`) },
   );
 }

@@ -2,6 +2,7 @@
 import { accuracyOf, type Entry, type Op } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
+import * as circular from "../../ops/circular.ts";
 import * as cast from "../../ops/cast.ts";
 import * as comparison from "../../ops/comparison.ts";
 import * as activations from "../../ops/activations.ts";
@@ -14,11 +15,13 @@ import * as finite from "../../ops/finite.ts";
 import * as functions from "../../ops/functions.ts";
 import * as gamma from "../../ops/gamma.ts";
 import * as grad from "../../ops/grad.ts";
+import * as hyperbolic from "../../ops/hyperbolic.ts";
 import * as indexing from "../../ops/indexing.ts";
 import * as movement from "../../ops/movement.ts";
 import * as ordering from "../../ops/ordering.ts";
 import * as grids from "../../ops/grids.ts";
 import * as norms from "../../ops/norms.ts";
+import * as roots from "../../ops/roots.ts";
 import * as statistics from "../../ops/statistics.ts";
 import * as tiling from "../../ops/tiling.ts";
 import * as reduce from "../../ops/reduce.ts";
@@ -29,6 +32,9 @@ import * as selection from "../../ops/selection.ts";
 export const modules: Readonly<Record<string, object>> = {
   arithmetic,
   functions,
+  circular,
+  hyperbolic,
+  roots,
   comparison,
   selection,
   cast,

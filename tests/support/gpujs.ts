@@ -17,6 +17,7 @@ interface WebGpuDevice {
   readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
   createBuffer(descriptor: { size: number; mappedAtCreation?: boolean }): unknown;
   createCommandEncoder(): { copyBufferToBuffer(...args: unknown[]): void };
+  readonly queue: { writeBuffer(to: unknown, at: number, values: ArrayBufferView): void };
   destroy(): void;
 }
 interface GpuJs {

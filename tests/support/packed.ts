@@ -45,7 +45,7 @@ export async function packed(): Promise<Packed> {
     mkdirSync(parent, { recursive: true });
     const stage = mkdtempSync(join(parent, "stage-"));
     for (const path of sources) cpSync(join(root, path), join(stage, path), { recursive: true });
-    await build(join(stage, "dist"));
+    await build(stage);
     execFileSync("npm", ["pack", "--ignore-scripts", "--silent"], { cwd: stage });
     execFileSync("tar", ["-xzf", tarballIn(stage)], { cwd: stage });
     for (const old of readdirSync(parent)) {

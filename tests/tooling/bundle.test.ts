@@ -68,7 +68,7 @@ test("a bundle of the gradient of add has no ops but those that any gradient may
 test("the parser of formulas is only in bundles with elementwise", async () => {
   const has = async (name: string) => /parseExpressionAt/.test(await bundleOf(`export { ${name} } from "./mod.ts";`));
   assert.ok(await has("elementwise"));
-  assert.ok(!(await has("SSDLoss")));
+  for (const name of ["add", "grad", "SSDLoss"]) assert.ok(!(await has(name)), name);
 });
 
 /** The packages and files that are loaded with an entry point, before anything is called. */
@@ -111,4 +111,46 @@ test("the command checks without loading the library, which its worker does", as
     loaded.filter((name) => /^(core\/(tensor|devices)|ops\/|verify\/(gradcheck|property))/.test(name)),
     [],
   );
+});
+
+/** The most bytes of a program's bundle, minified, without what is loaded when it is first needed. */
+const BUDGETS: Readonly<Record<string, number>> = {
+  'export { add } from "./mod.ts";': 185_000,
+  'export { grad } from "./mod.ts";': 197_000,
+  'export { SSDLoss } from "./loss/mod.ts";': 250_000,
+  'export { gradcheck } from "./verify/mod.ts";': 345_000,
+};
+
+test("bundles of parts keep to their sizes, and gpu.js is apart", async () => {
+  for (const [program, budget] of Object.entries(BUDGETS)) {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: program, resolveDir: root, loader: "ts" },
+      bundle: true,
+      splitting: true,
+      minify: true,
+      write: false,
+      metafile: true,
+      format: "esm",
+      platform: "neutral",
+      mainFields: ["module", "main"],
+      // The reader of pages that a report is drawn with asks for a module of Node, the tests' library is the user's own.
+      external: ["@observablehq/plot", "@dagrejs/dagre", "linkedom", "fast-check", "os", "worker_threads", "gl"],
+      outdir: "out",
+      logLevel: "silent",
+    });
+    const first = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint)!;
+    const apart = first[1].imports.filter(({ kind }) => kind === "dynamic-import").map(({ path }) => path);
+    const gpuJs = apart.filter((path) => {
+      return Object.keys(metafile.outputs[path]?.inputs ?? {}).some((input) => input.includes("node_modules/gpu.js/"));
+    });
+    assert.equal(gpuJs.length, 1, `${program} ${apart}`);
+    // What it takes before anything is called: its own file, and those that it imports.
+    const names = [
+      first[0],
+      ...first[1].imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path),
+    ];
+    const bytes = names.reduce((sum, name) => sum + (metafile.outputs[name]?.bytes ?? 0), 0);
+    assert.ok(bytes <= budget && outputFiles.length > 1, `${program} ${bytes} bytes, at most ${budget}`);
+    assert.ok(bytes > 0.8 * budget, `${program} ${bytes} bytes; its budget of ${budget} can be lower`);
+  }
 });

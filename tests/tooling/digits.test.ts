@@ -42,15 +42,16 @@ test(...skip("a training that was interrupted ends with the numbers of one that 
     const begun = new Training("reference", SMALL);
     for (let i = 0; i < 3; i++) {
       await begun.step();
-      writeCheckpoint(file, origin, begun.progress);
+      writeCheckpoint(file, origin, await begun.snapshot());
     }
     const rest = new Training("reference", SMALL, readCheckpoint(file, origin));
     assert.equal(rest.progress.step, 3);
     while (!rest.done) await rest.step();
 
-    const { seconds: _, ...expected } = whole.progress;
-    const { seconds: __, ...actual } = rest.progress;
+    const { progress: { seconds: _, ...expected }, ...after } = await whole.snapshot();
+    const { progress: { seconds: __, ...actual }, ...resumed } = await rest.snapshot();
     assert.deepEqual(actual, expected);
+    assert.deepEqual(resumed, after);
     assert.deepEqual(expected.tests.map(({ step }) => step), [3, 5]);
     assert.notDeepEqual(expected.losses[4], expected.losses[3]);
 

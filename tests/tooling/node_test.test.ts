@@ -19,6 +19,7 @@ shim.test("throws a text", () => {
 shim.test("hangs", { timeout: 5 }, () => new Promise(nothing));
 shim.test("declares a test", () => shim.test("inner", nothing));
 shim.test("is left out", fail("it ran"));
+shim.test("is another's", fail("it ran"));
 shim.test("is skipped", { skip: true }, fail("it ran"));
 shim.describe("a skipped suite", { skip: "no GPU" }, () => {
   shim.hook("before", fail("it ran"));
@@ -43,6 +44,7 @@ test("failures are reported with their cause, and tests that are filtered out ar
   const found: [string, string, string][] = [];
   await shim.run((name) => name !== "is left out", {
     cpu: () => 0,
+    left: (name) => name === "is another's" ? "elsewhere" : undefined,
     started: nothing,
     ended: ({ name, status, detail }) => {
       found.push([name, status, detail.split("\n")[0]]);
@@ -60,6 +62,7 @@ test("failures are reported with their cause, and tests that are filtered out ar
       "failed",
       "Error: test was called after the file had loaded: tests inside of tests do not run everywhere",
     ],
+    ["is another's", "skipped", "elsewhere"],
     ["is skipped", "skipped", ""],
     ["a skipped suite > inner", "skipped", "no GPU"],
     ["a suite > without a start > inner", "failed", "Error: no start"],

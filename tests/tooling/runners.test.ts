@@ -21,7 +21,7 @@ async function report(files: Readonly<Record<string, string>>, minutes: number):
     writeFileSync(join(root, folder, name), head + text);
     return `${folder}/${name}`;
   });
-  const opened = await openRunner("node", paths, { minutes, soak: false });
+  const opened = await openRunner("node", paths, { minutes, soak: false, all: true });
   assert.ok("suite" in opened);
   try {
     const reported: Record<string, string[]> = {};

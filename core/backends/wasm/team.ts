@@ -177,11 +177,11 @@ export class Team {
     });
     await this.#begin(members, module, kernels);
     try {
+      let k = 0;
       for (const call of calls) {
-        const k = shared.indexOf(call);
         const kernel = exports[call.name] as KernelFunction;
-        if (k < 0) kernel(0, call.units, call.addresses);
-        else await this.#share(k, kernels[k], kernel);
+        if (call === shared[k]) await this.#share(k, kernels[k++], kernel);
+        else kernel(0, call.units, call.addresses);
       }
     } finally {
       await this.#finish();

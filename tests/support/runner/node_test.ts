@@ -41,6 +41,8 @@ export interface TestReport {
 export interface Listener {
   /** The processor's time that this process has had, in seconds. */
   cpu(): number;
+  /** Why a test is left to others, `undefined` if it is not. */
+  left(name: string): string | undefined;
   started(name: string): void;
   ended(report: TestReport): void;
 }
@@ -220,8 +222,8 @@ class Run {
 
   async #test(test: Test, suite: Suite, { broken, skip }: { broken: unknown; skip: string | boolean }): Promise<void> {
     const name = nameOf(suite, test.name);
-    const { started, ended, cpu } = this.#listener;
-    skip ||= test.options.skip ?? false;
+    const { left, started, ended, cpu } = this.#listener;
+    skip ||= test.options.skip || left(name) || false;
     if (skip) return void ended({ name, status: "skipped", detail: skip === true ? "" : skip, seconds: 0, cpu: 0 });
     started(name);
     const [start, before] = [performance.now(), cpu()];

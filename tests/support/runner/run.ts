@@ -1,5 +1,6 @@
 /** Runs test files one after the other, in a process or a page that `npm test` keeps. */
 import { declarations, describeError, type TestReport } from "./node_test.ts";
+import { isLeft, type Turn } from "./turn.ts";
 
 /** What to run. */
 export interface Orders {
@@ -8,6 +9,8 @@ export interface Orders {
   /** Filters by test name: a part of the name, and its ending. */
   readonly name: string;
   readonly ending: string;
+  /** What this runtime runs of tests that others share; all if `null`. */
+  readonly turn: Turn | null;
 }
 
 /** Messages to `npm test` while the tests of a file run. */
@@ -19,7 +22,7 @@ export type Message = { started: string } | { ended: TestReport };
  * @param cpu the processor's time that this process has had, in seconds.
  */
 export async function runFile(
-  { module, name, ending }: Orders,
+  { module, name, ending, turn }: Orders,
   tell: (message: Message) => void,
   cpu: () => number = () => 0,
 ): Promise<string | null> {
@@ -33,6 +36,11 @@ export async function runFile(
   const wanted = (full: string) =>
     (full.includes(name) || full.replaceAll(" > ", " ").includes(name)) &&
     full.replace(/ \(skipped: .*\)$/s, "").endsWith(ending);
-  await file.run(wanted, { cpu, started: (started) => tell({ started }), ended: (ended) => tell({ ended }) });
+  await file.run(wanted, {
+    cpu,
+    left: (full) => turn !== null && isLeft(full, turn) ? "under Node and in one other runtime" : undefined,
+    started: (started) => tell({ started }),
+    ended: (ended) => tell({ ended }),
+  });
   return null;
 }

@@ -48,7 +48,6 @@ export const elementwiseRows: Row[] = [
   ),
   source("(x) => Math.random() * x", /^cannot compute Math.random: it would be drawn once/),
   source("(x) => Math.abs(x, 1)", /^expected one argument for Math.abs, got 2/),
-  source("(x) => x % 2", /^cannot compute % of tensors; x - y \* Math.floor/),
   source("(x) => { while (x > 0) x -= 1; return x; }", /^expected a loop that ends within 1000 iterations/),
   source(
     "(x) => { while (true) { if (x > 9) break; x += 1; } return x; }",
@@ -67,7 +66,18 @@ export const elementwiseRows: Row[] = [
   source("(x) => { let a; return a + x; }", /^expected a number, got undefined/),
   source("(x) => (x > 0) === x", /^cannot compare a number and a truth value with ===/),
   source("(x) => `${x}`", /^cannot read a template/),
-  source("(x) => { switch (x) {} }", /^cannot read switch; write if and else/),
+  source("(x) => { switch (x) {} }", /^expected a function that returns a number for every element, got undefined/),
+  source("(x) => { switch (x) { case 'a': return x; } }", /^cannot read a string.*\(line 1, column 28 /),
+  source("(x) => { switch (x > 0) { case 1: return x; } }", /^cannot compare a number and a truth value with ===/),
+  source(
+    "(x) => { switch (Math.sign(x)) { case 1: return x; } }",
+    /got a tensor where a condition holds and undefined elsewhere/,
+  ),
+  source(
+    "(x) => { switch (x) { case 1: const d = 2 * x; default: return d; } }",
+    /^cannot use d before its declaration/,
+  ),
+  source("(x) => x & 1", /^cannot compute & of tensors/),
   source("(x) => { cov_1abc().s[0]++; return x; }", /counters that a coverage tool wrote/),
   source("async (x) => x", /^cannot read an async function/),
   source("function* (x) { yield x; }", /^cannot read a generator function/),
