@@ -31,7 +31,7 @@ export const wasm: Backend = {
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
   accuracy: "polynomials",
   arrays: Float32Array,
-  driver: async () => openWasm(await threadsWanted()),
+  driver: () => Promise.resolve(openWasm(threadsWanted())),
 };
 
 /**

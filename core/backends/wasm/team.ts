@@ -40,8 +40,8 @@ const PATIENCE = 100;
 const CODE_PER_BYTE = 10;
 
 /** How many threads there are to be, the calling one included. */
-export function threadsWanted(): Promise<number> {
-  return threadsWork() ? availableCores().then((cores) => Math.min(MOST_THREADS, cores)) : Promise.resolve(1);
+export function threadsWanted(): number {
+  return threadsWork() ? Math.min(MOST_THREADS, availableCores()) : 1;
 }
 
 /** Why there is one thread here; `null` if there can be several. */
