@@ -330,6 +330,51 @@ test(...shared("a run frees all that it allocates, and uses arrays again"), asyn
   assert.ok(most < 4 * 4 * x.size, `${most} bytes at once`);
 });
 
+/** The bytes of the arrays of a megabyte or more that are made during a call, by size. */
+async function largeArrays(call: () => Promise<unknown>): Promise<number[]> {
+  const made: number[] = [];
+  const kinds = { ArrayBuffer, Float32Array, Float64Array };
+  const counted = Object.entries(kinds).map(([name, kind]) => [
+    name,
+    new Proxy(kind, {
+      construct(target, args: unknown[], newTarget) {
+        const array = Reflect.construct(target, args, newTarget) as ArrayBuffer | Float32Array;
+        // A view of a memory takes none.
+        if (array.byteLength >= 1 << 20 && typeof args[0] !== "object") made.push(array.byteLength);
+        return array;
+      },
+    }),
+  ]);
+  Object.assign(globalThis, Object.fromEntries(counted));
+  try {
+    await call();
+  } finally {
+    Object.assign(globalThis, kinds);
+  }
+  return made;
+}
+
+test(...shared("a call makes no large array but the results that are read"), async () => {
+  await opened(2, async (device) => {
+    const size = 1 << 19;
+    const numbers = new Float32Array(size).fill(0.5);
+    const call = async (): Promise<void> => {
+      const x = tensor(numbers, [8, size / 8], { copy: false });
+      const y = mul(exp(x), 2);
+      const loss = sum(y);
+      const dx = grad(loss, x);
+      await realize([loss, dx, y], { device });
+      await loss.item({ device });
+      await dx.data({ device, copy: false });
+    };
+    for (let i = 0; i < 3; i++) await call();
+    const sizes: number[] = [];
+    for (let i = 0; i < 4; i++) sizes.push(...await largeArrays(call));
+    // What stands for values before the garbage collector is untouched, and larger than any of these.
+    assert.deepEqual(sizes.filter((bytes) => bytes < 1 << 25), new Array(4).fill(4 * size));
+  });
+});
+
 /** The loops of one case: carries that are swapped, kept or computed, and rows that are carries, inputs or computed. */
 interface Recurrence {
   readonly size: number;
