@@ -153,7 +153,8 @@ export const cumprod: CompositeFunction<(x: TensorLike, axis?: number) => Tensor
   );
 
 /**
- * The logarithm of the running sum of exponentials along an axis, computed without overflow, always `float`.
+ * The logarithm of the running sum of exponentials along an axis, computed without overflow, always `float`. That of each element and all
+ * after it is `flip(logCumSumExp(flip(x, axis), axis), axis)`.
  *
  * @param x any dtype, at least one axis.
  * @param axis the axis, default the last.
