@@ -194,6 +194,7 @@ export { batchedNms, nms } from "./loss/nms.ts";
 export type { Numbers } from "./loss/host.ts";
 export { detect, type Detected, type DetectOptions } from "./loss/detect.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
+/** Terms of the SSD loss: classification, localisation, mining, matching, normalisers. */
 export * as terms from "./loss/terms.ts";
 export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.ts";
 export type {
@@ -221,6 +222,7 @@ export { padTargets, type PadTargetsOptions, type Targets } from "./loss/targets
 export { adamW, type AdamWOptions } from "./optim/adamw.ts";
 export { clipByNorm, type ClipByNormOptions } from "./optim/clip.ts";
 export type { Optimiser, OptimiserState } from "./optim/optimiser.ts";
+/** Schedules of learning rates. */
 export * as schedules from "./optim/schedules.ts";
 export type { Schedule } from "./optim/schedules.ts";
 export { sgd, type SgdOptions } from "./optim/sgd.ts";

@@ -19,10 +19,11 @@ const CONVENTION = `A file to check exports the results of check() from "gpugrad
 /** The checks that a module exports, by name, in a stable order. */
 export async function loadChecks(file: string): Promise<Map<string, Check>> {
   const path = resolve(file);
+  const { href } = pathToFileURL(path);
   if (runtime() === "node") hookInto();
   let exported: Record<string, unknown>;
   try {
-    exported = await import(pathToFileURL(path).href);
+    exported = await import(`file://${href.slice("file://".length)}`);
   } catch (error) {
     throw new CommandError(explain(file, error, placeOf(error, path)));
   }

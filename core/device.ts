@@ -24,12 +24,15 @@ import { Value } from "./value.ts";
  * ```
  */
 export class DeviceLostError extends Error {
-  override readonly name = "DeviceLostError";
+  /** The name of the class. */
+  override readonly name: string = "DeviceLostError";
 }
 
 /** A device that `auto` did not take, and why. */
 export interface PassedOver {
+  /** Its name. */
   readonly name: string;
+  /** Why it was not taken. */
   readonly reason: string;
 }
 
@@ -63,11 +66,11 @@ export class Device {
   /** How many plans it has compiled so far. */
   compiled = 0;
   /** Compiled plans hold at most this many bytes together; the least recently used go first. */
-  cacheBytes = DEFAULT_CACHE_BYTES;
+  cacheBytes: number = DEFAULT_CACHE_BYTES;
   /** Values take at most this many bytes on it; the least recently used move to the host first. Values of host devices are on the host. */
-  valueBytes = DEFAULT_VALUE_BYTES;
+  valueBytes: number = DEFAULT_VALUE_BYTES;
   /** It keeps at most this many compiled plans. */
-  cachePlans = DEFAULT_CACHE_PLANS;
+  cachePlans: number = DEFAULT_CACHE_PLANS;
   /** The devices that `useDevice("auto")` passed over for this one, and why; empty while `auto` has not taken it. */
   passedOver: readonly PassedOver[] = [];
   readonly #driver: Driver;
@@ -81,6 +84,7 @@ export class Device {
   #lost = false;
   #restart: Promise<void> | null = null;
 
+  /** @internal `useDevice` makes devices. */
   constructor(record: Backend, driver: Driver) {
     this.name = record.name;
     this.record = record;

@@ -242,7 +242,9 @@ export async function availableDevices(): Promise<AvailableDevice[]> {
 
 /** A device, as {@link availableDevices} returns it. */
 export interface AvailableDevice {
+  /** Its name, as `useDevice` takes it. */
   readonly name: string;
+  /** Whether it works here. */
   readonly available: boolean;
   /** The hardware or engine: the adapter or renderer of a GPU. */
   readonly description?: string;

@@ -15,6 +15,7 @@ export type { Values } from "./value.ts";
 
 /** The part of an op that the tape and the compiler need; see `op.ts` for the rest. */
 export interface TapeOp {
+  /** The op's name. */
   readonly name: string;
   /** Returns the output's shape and dtype. Throws if the inputs do not fit. */
   infer(inputs: readonly Entry[], attributes: Attributes): { shape: Shape; dtype: DType };

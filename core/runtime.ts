@@ -108,21 +108,27 @@ interface AnyWorker {
   onerror: ((event: { readonly message?: string; preventDefault?(): void }) => void) | null;
 }
 
-// Bundlers do not follow names that are variables.
-const NODE_THREADS: string = "node:worker_threads";
-const NODE_OS: string = "node:os";
+/** Returns a module of Node, which Deno and Bun have as well. It is not imported, since bundlers for browsers would look for it. */
+export function builtin<T>(name: string): T {
+  const { process } = globalThis as unknown as { process: { getBuiltinModule(name: string): T } };
+  return process.getBuiltinModule(name);
+}
 
 /**
  * Starts a thread with the source of a classic script, whose messages go through `port`: `port.postMessage(...)` and `hear(listener)`.
  * Rejects if there can be none.
  */
-export async function startThread(source: string, listener: ThreadListener): Promise<Thread> {
+export function startThread(source: string, listener: ThreadListener): Promise<Thread> {
+  return new Promise((done) => done(threadOf(source, listener)));
+}
+
+function threadOf(source: string, listener: ThreadListener): Thread {
   const inBrowser = runtime() === "browser";
   const port = inBrowser
     ? "const port = self; const hear = (listener) => (self.onmessage = ({ data }) => listener(data));"
     : 'const port = require("node:worker_threads").parentPort; const hear = (listener) => port.on("message", listener);';
   const script = `"use strict"; ${port}\n${source}`;
-  const worker = inBrowser ? browserWorker(script) : await nodeWorker(script);
+  const worker = inBrowser ? browserWorker(script) : nodeWorker(script);
   const failed = (error: unknown) => listener.failed(error instanceof Error ? error : new Error(String(error)));
   if (worker.on) {
     worker.on("message", (message: unknown) => listener.message(message));
@@ -149,18 +155,16 @@ function browserWorker(script: string): AnyWorker {
   }
 }
 
-async function nodeWorker(script: string): Promise<AnyWorker> {
-  const { Worker } = await import(NODE_THREADS) as {
-    Worker: new (script: string, options: { eval: boolean }) => AnyWorker;
-  };
-  return new Worker(script, { eval: true });
+function nodeWorker(script: string): AnyWorker {
+  type Threads = { Worker: new (script: string, options: { eval: boolean }) => AnyWorker };
+  return new (builtin<Threads>("node:worker_threads").Worker)(script, { eval: true });
 }
 
 /** How many threads run at a time. */
-export async function availableCores(): Promise<number> {
+export function availableCores(): number {
   const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
   if (runtime() === "browser") return navigator?.hardwareConcurrency ?? 1;
-  const os = await import(NODE_OS) as { availableParallelism?(): number; cpus(): unknown[] };
+  const os = builtin<{ availableParallelism?(): number; cpus(): unknown[] }>("node:os");
   return os.availableParallelism?.() ?? os.cpus().length;
 }
 

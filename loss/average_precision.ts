@@ -46,6 +46,7 @@ export interface MeanAveragePrecisionOptions {
 
 /** The average precision of one class. */
 export interface ClassAveragePrecision {
+  /** The class. */
   readonly label: number;
   /** The number of objects that should be found. */
   readonly truths: number;
@@ -59,6 +60,7 @@ export interface ClassAveragePrecision {
 export interface MeanAveragePrecision {
   /** The mean over thresholds and classes with objects to find. */
   readonly map: number;
+  /** The thresholds of the IoU. */
   readonly thresholds: readonly number[];
   /** The mean over classes for each threshold. */
   readonly byThreshold: readonly number[];

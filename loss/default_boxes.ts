@@ -192,6 +192,7 @@ export class DefaultBoxes {
   /** Divisor of the size's location targets. */
   readonly scaleWh: number;
 
+  /** Lays the boxes out. @throws if the layout is inconsistent, with the field. */
   constructor(config: DefaultBoxesConfig | OwnBoxes) {
     const own = config instanceof OwnBoxes;
     if (!own) checkConfig(arguments, config);

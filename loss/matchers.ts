@@ -17,6 +17,7 @@ export interface MatchingContext {
   readonly valid: Tensor;
   /** The targets: cx, cy, w, h relative to the image, a unit square for padding; float, `[batch, 4, g]`. */
   readonly boxes: Tensor;
+  /** The default boxes, a of them. */
   readonly defaultBoxes: DefaultBoxes;
 }
 

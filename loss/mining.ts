@@ -51,6 +51,7 @@ export class HardMiningCrossEntropyLoss {
   /** The number of negatives mined per positive. */
   readonly negPosRatio: number;
 
+  /** Makes the loss; see the class for its options. */
   constructor(options?: HardMiningOptions) {
     constructorCall.check(arguments);
     this.negPosRatio = options?.negPosRatio ?? 3;

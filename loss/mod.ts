@@ -49,6 +49,7 @@ export { batchedNms, nms } from "./nms.ts";
 export type { Numbers } from "./host.ts";
 export { detect, type Detected, type DetectOptions } from "./detect.ts";
 export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./mining.ts";
+/** Terms of the SSD loss: classification, localisation, mining, matching, normalisers. */
 export * as terms from "./terms.ts";
 export type { Matching, MatchingContext, MatchingResult } from "./matchers.ts";
 export type {
@@ -72,4 +73,4 @@ export {
 } from "./ssd_loss.ts";
 export type { Predictions } from "./predictions.ts";
 export type { Rows } from "./rows.ts";
-export type { Targets } from "./targets.ts";
+export { padTargets, type PadTargetsOptions, type Targets } from "./targets.ts";

@@ -178,6 +178,7 @@ export class SSDLoss {
   readonly negPosRatio: number;
   readonly #parts: Parts;
 
+  /** Makes the loss of predictions for these default boxes; see the class for its options. */
   constructor(defaultBoxes: DefaultBoxes, options?: SSDLossOptions) {
     constructorCall.check(arguments);
     const { alpha = 1, iouThreshold = 0.5, negPosRatio = 3 } = options ?? {};

@@ -36,6 +36,7 @@ export interface LocalisationContext {
   readonly boxes: Tensor;
   /** Whether a default box is matched; bool, `[batch, a]`. */
   readonly positive: Tensor;
+  /** The default boxes, a of them. */
   readonly defaultBoxes: DefaultBoxes;
 }
 

@@ -85,6 +85,7 @@ export function elementwise<F extends (...args: number[]) => number | boolean>(
   fn: F,
   options?: ElementwiseOptions,
 ): (...args: ElementwiseArguments<Parameters<F>>) => Tensor;
+/** The same for functions with parameters that are objects or arrays; see above. */
 export function elementwise<F extends (...args: never[]) => number | boolean>(
   fn: F,
   options?: ElementwiseOptions,

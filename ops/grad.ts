@@ -338,6 +338,7 @@ const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangen
  * ```
  */
 export function grad(y: Tensor, x: Tensor, cotangent?: TensorLike, options?: GradOptions): Tensor;
+/** The same by several tensors: one gradient for each. */
 export function grad(y: Tensor, x: readonly Tensor[], cotangent?: TensorLike, options?: GradOptions): Tensor[];
 export function grad(
   y: Tensor,

@@ -27,8 +27,11 @@ const checkCall = new Signature<CheckOptions>("check(f, arbitrary, options)", ch
 
 /** A function with inputs to check it at, made by {@link check}. */
 export interface Check {
+  /** The function. */
   readonly f: TensorFunction | PlainFunction;
+  /** Generates its inputs. */
   readonly arbitrary: fc.Arbitrary<readonly InputLike[] | Sample>;
+  /** How it is checked. */
   readonly options: CheckOptions;
 }
 

@@ -8,6 +8,7 @@ import { messageOf, UsageError } from "./usage.ts";
 
 /** The values of an input as plain data, as the arbitraries generate them. */
 export interface TensorData {
+  /** The shape. */
   readonly shape: readonly number[];
   /** The elements in row-major order. */
   readonly values: ArrayLike<number>;

@@ -15,6 +15,7 @@ import { messageOf, UsageError } from "./usage.ts";
 
 /** A generated call: the inputs of differentiation and an optional context. */
 export interface Sample {
+  /** The inputs, one for each argument that is differentiated. */
   readonly inputs: readonly InputLike[];
   /** Passed after the inputs: options, targets, or anything else generated with them. */
   readonly context?: unknown;

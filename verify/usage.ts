@@ -13,6 +13,7 @@
  * ```
  */
 export class UsageError extends Error {
+  /** The name of the class. */
   override readonly name: string = "UsageError";
 }
 

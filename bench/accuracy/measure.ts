@@ -141,23 +141,33 @@ function figuresOf(
 }
 
 /** Measures one function on one device, with all ranges in one plan. */
-export async function measureFunction(
+export async function measureFunction(device: string, measured: Measured, points: number): Promise<Figures[]> {
+  return (await measureFunctions(device, [measured], points))[0];
+}
+
+/** Measures functions on one device, all of them in one plan. */
+export async function measureFunctions(
   device: string,
-  measured: Measured,
+  functions: readonly Measured[],
   points: number,
   wanted: (sample: Sample) => boolean = () => true,
-): Promise<Figures[]> {
-  const samples = measured.samples(points).filter(wanted);
-  const inputs = samples[0].inputs.map((_, i) => joined(samples.map((sample) => sample.inputs[i])));
-  const leaves = inputs.map((x) =>
-    tensor(x, measured.width > 1 ? [x.length / measured.width, measured.width] : [x.length])
-  );
-  const actual = await valuesOn(device, measured.apply(...leaves));
-  const expected = samples.map((sample) => measured.reference(sample.inputs));
-  let at = 0;
-  return samples.map((sample, i) => {
-    const part = actual.subarray(at, at += expected[i].length);
-    return figuresOf(measured, sample, part, expected[i]);
+): Promise<Figures[][]> {
+  const recorded = functions.map((measured) => {
+    const samples = measured.samples(points).filter(wanted);
+    const inputs = samples[0].inputs.map((_, i) => joined(samples.map((sample) => sample.inputs[i])));
+    const leaves = inputs.map((x) =>
+      tensor(x, measured.width > 1 ? [x.length / measured.width, measured.width] : [x.length])
+    );
+    return { measured, samples, y: measured.apply(...leaves) };
+  });
+  const values = await valuesOn(device, recorded.map(({ y }) => y));
+  return recorded.map(({ measured, samples }, k) => {
+    const expected = samples.map((sample) => measured.reference(sample.inputs));
+    let at = 0;
+    return samples.map((sample, i) => {
+      const part = values[k].subarray(at, at += expected[i].length);
+      return figuresOf(measured, sample, part, expected[i]);
+    });
   });
 }
 
@@ -171,14 +181,14 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return out;
 }
 
-async function valuesOn(device: string, y: Tensor): Promise<Float32Array> {
-  await realize([y], { device });
-  return Float32Array.from(await y.held!.read());
+async function valuesOn(device: string, tensors: readonly Tensor[]): Promise<Float32Array[]> {
+  await realize(tensors, { device });
+  return Promise.all(tensors.map(async (y) => Float32Array.from(await y.held!.read())));
 }
 
-/** Computes a special case on a device. */
-export async function measureSpecial(device: string, special: Special): Promise<number[]> {
-  return [...await valuesOn(device, special.apply())];
+/** Computes special cases on a device, all of them in one plan. */
+export async function measureSpecials(device: string, all: readonly Special[]): Promise<number[][]> {
+  return (await valuesOn(device, all.map((special) => special.apply()))).map((values) => [...values]);
 }
 
 /** Measures every device of this runtime except the oracle. */
@@ -209,11 +219,10 @@ async function measureDevice(name: string, points: number): Promise<DeviceFigure
       });
     }
   }
-  const cases = [];
-  for (const special of specials) {
-    const got = (await measureSpecial(name, special)).map(text);
-    cases.push({ name: special.name, got, expected: special.expected.map((x) => text(Math.fround(x))) });
-  }
+  const results = await measureSpecials(name, specials);
+  const cases = specials.map(({ name, expected }, i) => {
+    return { name, got: results[i].map(text), expected: expected.map((x) => text(Math.fround(x))) };
+  });
   const device = await useDevice(name);
   const { description, executor } = device;
   await device.dispose();

@@ -1,5 +1,5 @@
 /** WebGPU for runtimes that lack it: the package `webgpu`. */
-import { type Runtime, runtime } from "../runtime.ts";
+import { builtin, type Runtime, runtime } from "../runtime.ts";
 
 /** The exports of the package that are used here. */
 export interface WebGpuAddon {
@@ -9,12 +9,15 @@ export interface WebGpuAddon {
 /** Runtimes without built-in WebGPU. */
 const WITHOUT_WEBGPU: readonly Runtime[] = ["node", "bun"];
 
-// Bundlers do not follow names that are variables.
-const ADDON: string = "webgpu";
-
+/** Imports the package from where it lies: bundlers do not follow that, and would fail where it is not installed. */
 async function importAddon(): Promise<WebGpuAddon> {
+  type Modules = { createRequire(from: string): { resolve(name: string): string } };
+  type Urls = { pathToFileURL(path: string): URL };
+  const { createRequire } = builtin<Modules>("node:module");
+  const { pathToFileURL } = builtin<Urls>("node:url");
   try {
-    return await import(ADDON);
+    const { href } = pathToFileURL(createRequire(import.meta.url).resolve("webgpu"));
+    return await import(/* @vite-ignore */ `file://${href.slice("file://".length)}`);
   } catch (error) {
     throw isMissing(error) ? new Error("it is not installed", { cause: error }) : error;
   }

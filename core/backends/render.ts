@@ -246,6 +246,33 @@ export function render(kernel: Rendered, dialect: Dialect): KernelText {
   };
 }
 
+/** The same as {@link render}, written when somebody asks for the text: some backends compile the loop form instead. */
+export function renderLater(
+  { args, extent, threads, body, result, iterations }: Rendered,
+  dialect: Dialect,
+): KernelText {
+  const kernel = { args: args.map(() => null), extent, threads, body, result, iterations };
+  let text: KernelText | null = null;
+  const written = () => text ??= render(kernel, dialect);
+  return {
+    extent,
+    iterations,
+    parameters: args.map((_, i) => `a${i}`),
+    get lines() {
+      return written().lines;
+    },
+    get result() {
+      return written().result;
+    },
+    get tables() {
+      return written().tables;
+    },
+    get opaque() {
+      return written().opaque;
+    },
+  };
+}
+
 function indented(lines: readonly string[], by: string): string {
   return lines.map((line) => `${by}${line}\n`).join("");
 }

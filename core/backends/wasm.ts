@@ -25,12 +25,13 @@ export const wasm: Backend = {
     runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'wasm-unsafe-eval'" : null,
   dialect,
   forms: true,
+  loops: true,
   text: stepText,
   costs: hostCosts,
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
   accuracy: "polynomials",
   arrays: Float32Array,
-  driver: async () => openWasm(await threadsWanted()),
+  driver: () => Promise.resolve(openWasm(threadsWanted())),
 };
 
 /**

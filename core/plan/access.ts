@@ -5,7 +5,7 @@ import { type Shape, sizeOf } from "../shape.ts";
 import type { Node } from "./node.ts";
 
 /** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
-const MIN_ROW = 64;
+export const MIN_ROW = 64;
 
 /** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
 export function spread(shape: Shape, extents: readonly number[]): number[][] {

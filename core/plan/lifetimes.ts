@@ -1,25 +1,52 @@
 /** How long the arrays of a plan are needed. */
-import type { Plan, Source } from "./plan.ts";
+import { inOrder, isLoop, type LoopStep, type Plan, type Source, type Step } from "./plan.ts";
 
 /** The different indices of the sources from leaves or from steps. */
 export function indicesFrom(from: "leaf" | "step", sources: readonly Source[]): number[] {
   return [...new Set(sources.flatMap((source) => source.from === from ? [source.index] : []))];
 }
 
-/** The leaves that kernels read. */
-export function leavesRead({ steps }: Plan): number[] {
-  return indicesFrom("leaf", steps.flatMap(({ args }) => args));
+function readsOf(step: Step | LoopStep): Source[] {
+  return isLoop(step) ? step.args.map(({ source }) => source) : [...step.args];
 }
 
-/** For each step the leaves or steps that nothing reads after it, and that are no results. A step that nothing reads is its own last. */
-export function lastReads(from: "leaf" | "step", { steps, results }: Plan): number[][] {
-  const last = new Map<number, number>();
-  steps.forEach(({ args }, i) => {
-    if (from === "step") last.set(i, i);
-    for (const index of indicesFrom(from, args)) last.set(index, i);
-  });
-  for (const index of indicesFrom(from, results)) last.delete(index);
-  const after = steps.map((): number[] => []);
-  for (const [index, step] of last) after[step].push(index);
+/** The leaves that kernels and loops read. */
+export function leavesRead(plan: Plan): number[] {
+  return indicesFrom("leaf", inOrder(plan).flatMap(readsOf));
+}
+
+/** For each step and each loop the arrays that nothing reads after it, and that are no results. What nothing reads goes where it is made. */
+export interface Unread {
+  readonly steps: readonly (readonly Source[])[];
+  readonly loops: readonly (readonly Source[])[];
+}
+
+function nameOf(source: Source): string {
+  return JSON.stringify(source);
+}
+
+/** Finds out how long arrays are needed: those of leaves, of steps and of loops. */
+export function unread(plan: Plan): Unread {
+  const { steps, loops = [], results } = plan;
+  const last = new Map<string, { readonly source: Source; readonly at: Source[] }>();
+  const after = { steps: steps.map((): Source[] => []), loops: loops.map((): Source[] => []) };
+  const note = (source: Source, at: Source[]): void => {
+    if (source.from !== "empty") last.set(nameOf(source), { source, at });
+  };
+  let passed = 0;
+  for (const step of inOrder(plan)) {
+    const index = isLoop(step) ? loops.indexOf(step) : passed++;
+    const at = isLoop(step) ? after.loops[index] : after.steps[index];
+    for (const source of readsOf(step)) note(source, at);
+    if (isLoop(step)) step.shapes.forEach((_, result) => note({ from: "loop", index, result }, at));
+    else note({ from: "step", index }, at);
+  }
+  for (const source of results) last.delete(nameOf(source));
+  for (const { source, at } of last.values()) at.push(source);
   return after;
+}
+
+/** For each step the leaves or steps that nothing reads after it, and that are no results. */
+export function lastReads(from: "leaf" | "step", plan: Plan): number[][] {
+  return unread(plan).steps.map((sources) => indicesFrom(from, sources));
 }

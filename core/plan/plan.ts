@@ -1,6 +1,6 @@
 /** From the tape to a plan: the graph, the values that get arrays, and a kernel for each of them. */
 import type { Dialect } from "../backends/dialect.ts";
-import { type KernelText, render } from "../backends/render.ts";
+import { type KernelText, render, renderLater } from "../backends/render.ts";
 import type { Entry } from "../entry.ts";
 import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
 import { describe, type Layout, type LoopForm, type LoopKernel } from "./form.ts";
@@ -177,7 +177,7 @@ export function makePlan(
     // The tables that a kernel reads are known only once it is written. If one takes the place of an array, the choice is made again.
     const before = tables.size;
     for (const [root, kernel] of kernels) {
-      const count = kernel.text.tables.length;
+      const count = tablesOf(kernel, limits);
       if (kernel.loops.args.length > mostArguments(limits, count) && count > (tables.get(root) ?? 0)) {
         tables.set(root, count);
       }
@@ -225,7 +225,8 @@ function writeKernels(graph: Graph, work: Work, target: Target): Map<Node, Writt
   for (const node of graph.nodes) {
     if (!work.stored.has(node) || node.kernel.kind === "leaf") continue;
     const loops = lowerToLoops(node, work, layout);
-    kernels.set(node, { loops, text: render(loops, target.dialect) });
+    const write = target.text ? renderLater : render;
+    kernels.set(node, { loops, text: write(loops, target.dialect) });
   }
   return neededKernels(graph, kernels);
 }
@@ -240,9 +241,15 @@ function neededKernels({ nodes, outputs }: Graph, kernels: ReadonlyMap<Node, Wri
   }));
 }
 
+/** How many tables a kernel reads that count as arguments. */
+function tablesOf({ text }: Written, { tablesAreArguments }: Limits): number {
+  return tablesAreArguments ? text.tables.length : 0;
+}
+
 /** Throws if a kernel exceeds the limits although it was cut. */
-function checkLimits(root: Node, { loops: { args, iterations }, text: { tables } }: Written, limits: Limits): void {
-  const most = mostArguments(limits, tables.length);
+function checkLimits(root: Node, kernel: Written, limits: Limits): void {
+  const { args, iterations } = kernel.loops;
+  const most = mostArguments(limits, tablesOf(kernel, limits));
   if (args.length > most) {
     throw new Error(`plan: the kernel of "${root.name}" reads ${args.length} arrays, at most ${most} can be bound`);
   }

@@ -2,6 +2,7 @@
 import { add, type Index, scale } from "../affine.ts";
 import type { ElementwiseKernel, GatherKernel, MovementKernel, ReduceKernel } from "../kernel.ts";
 import { dropAxes, sizeOf } from "../shape.ts";
+import { MIN_ROW } from "./access.ts";
 import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
 
@@ -53,10 +54,10 @@ function reduceNode({ name, kernel }: Reduction, input: Node, axes: readonly num
   });
 }
 
-/** Returns the divisor of n that is nearest to a wish, or the wish itself if no divisor is near. */
-function nearDivisor(n: number, wish: number): number {
+/** Returns the divisor of n from `least` on that is nearest to a wish, or the wish itself if no divisor is near. */
+function nearDivisor(n: number, wish: number, least: number): number {
   let best = 0;
-  for (let d = 2; d * 2 <= n; d++) {
+  for (let d = least; d * 2 <= n; d++) {
     if (n % d === 0 && (best === 0 || Math.abs(Math.log(d / wish)) < Math.abs(Math.log(best / wish)))) best = d;
   }
   return best >= wish / 4 && best <= wish * 4 ? best : wish;
@@ -79,7 +80,10 @@ export function reduction(op: Reduction, input: Node, axes: readonly number[], s
   const axis = axes.reduce((a, b) => (input.shape[b] > input.shape[a] ? b : a));
   const n = input.shape[axis];
   const threads = Math.max(2, Math.ceil(enoughThreads / results), Math.ceil(length / longestLoop));
-  const parts = nearDivisor(n, Math.min(threads, Math.max(2, Math.floor(n / 16))));
+  const most = Math.max(2, Math.floor(n / 16));
+  // Neighbours in a row read neighbouring elements, which those that share a row with other results do not.
+  const isRow = results > 1 && most >= MIN_ROW && input.shape.every((_, a) => a <= axis || axes.includes(a));
+  const parts = nearDivisor(n, Math.min(Math.max(threads, isRow ? MIN_ROW : 2), most), isRow ? MIN_ROW : 2);
   const each = Math.ceil(n / parts);
   const later = axes.filter((a) => a !== axis);
   const shift = (a: number) => (a > axis ? a + 1 : a);

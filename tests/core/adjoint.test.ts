@@ -11,6 +11,7 @@ import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf } from "../ops/draw.ts";
 import { describeProgram, programs, record, tensorsOf } from "../ops/programs.ts";
 import { registry } from "../ops/registry.ts";
+import { shared } from "../support/cells.ts";
 import { valueOf } from "../support/duals.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -89,31 +90,34 @@ function assertTransposed(outputs: readonly Tensor[], random: () => number, what
 }
 
 for (const entry of registry().values()) {
-  test(`adjoints of ${entry.name} are those of dual numbers [float64]`, async () => {
+  test(...shared(`adjoints of ${entry.name} are those of dual numbers [float64]`), async () => {
     await checkProperty(caseOf(entry, { ties: true }), (drawn) => {
       const leaves = leavesOf(drawn);
       const output = entry.apply(inputsFrom(drawn, leaves), drawn.attributes);
       assertTransposed([output], randomFrom(drawn.seed), describeCase(drawn));
-    }, { runs: 6 });
+    }, { runs: 4 });
   });
 }
 
 for (const kind of ["smooth", "exact"] as const) {
-  test(`adjoints of ${kind} programs, and of their gradients, are those of dual numbers [float64]`, async () => {
-    await checkProperty(programs(kind, 8), (program) => {
-      const random = randomFrom(program.seed);
-      const leaves = tensorsOf(program);
-      const outputs = record(program, leaves);
-      const what = describeProgram(program);
-      assertTransposed(outputs, random, what);
-      const floats = outputs.filter(({ dtype }) => dtype === "float");
-      const cotangents = floats.map(({ shape, size }) =>
-        tensor(fillSigned(new Float64Array(size), random), [...shape])
-      );
-      const gradients = floats.flatMap((y, k) => grad(y, leaves, cotangents[k], { allowUnused: true }));
-      assertTransposed(gradients, random, `gradients of ${what}`);
-    }, { runs: 15 });
-  });
+  test(
+    ...shared(`adjoints of ${kind} programs, and of their gradients, are those of dual numbers [float64]`),
+    async () => {
+      await checkProperty(programs(kind, 8), (program) => {
+        const random = randomFrom(program.seed);
+        const leaves = tensorsOf(program);
+        const outputs = record(program, leaves);
+        const what = describeProgram(program);
+        assertTransposed(outputs, random, what);
+        const floats = outputs.filter(({ dtype }) => dtype === "float");
+        const cotangents = floats.map(({ shape, size }) =>
+          tensor(fillSigned(new Float64Array(size), random), [...shape])
+        );
+        const gradients = floats.flatMap((y, k) => grad(y, leaves, cotangents[k], { allowUnused: true }));
+        assertTransposed(gradients, random, `gradients of ${what}`);
+      }, { runs: 8 });
+    },
+  );
 }
 
 test("adjoints within one kernel: loops in loops, choices, products and positions [float64]", () => {

@@ -183,7 +183,7 @@ test("quotients and remainders are right for every value of a variable, and so a
     const inner = (x: number) => then.factor * floor(of(x), by) + then.base;
     expect(floorDiv(between, then.by), (x) => floor(inner(x), then.by), true);
     expect(modulo(between, then.by), (x) => inner(x) - then.by * floor(inner(x), then.by), false);
-  }, { runs: 200 });
+  }, { runs: 100 });
 });
 
 test("quotients of sums are right for all values of their variables, and different ones have different keys", async () => {
@@ -221,7 +221,7 @@ test("a quotient and its remainder put an expression together again, beside othe
     for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0]]) {
       assert.equal(order.map((i) => parts[i]).reduce(add).key, whole.key);
     }
-  }, { runs: 200 });
+  }, { runs: 100 });
 });
 
 test("an index expression has the value of the arithmetic it was built from", async () => {
@@ -230,7 +230,7 @@ test("an index expression has the value of the arithmetic it was built from", as
       // Adding 0 turns -0 into 0.
       assert.equal(valueOf(expression.index, values) + 0, expression.evaluate(values) + 0, expression.text);
     }
-  }, { runs: 200 });
+  }, { runs: 100 });
 });
 
 test("an index expression stays in the range that it claims", async () => {
@@ -239,7 +239,7 @@ test("an index expression stays in the range that it claims", async () => {
       const value = evaluate(values);
       assert.ok(index.min <= value && value <= index.max, `${text} = ${value} is not in [${index.min}, ${index.max}]`);
     }
-  }, { runs: 150 });
+  }, { runs: 80 });
 });
 
 test("an index expression is as deep as the variables that it reads", async () => {
@@ -252,7 +252,7 @@ test("an index expression is as deep as the variables that it reads", async () =
     );
   await checkProperty(cases, ({ expressions: [{ index }], variables }) => {
     assert.equal(index.depth, deepest(index, variables));
-  }, { runs: 150 });
+  }, { runs: 80 });
 });
 
 test("expressions with the same key have the same value", async () => {

@@ -39,6 +39,7 @@ import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf } from "../ops/draw.ts";
 import { describeProgram, programs, record, tensorsOf } from "../ops/programs.ts";
 import { registry } from "../ops/registry.ts";
+import { shared } from "../support/cells.ts";
 import { type Along, dualOf, randomAlong, tangentOf, valueOf } from "../support/duals.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -101,35 +102,43 @@ function assertGradient(outputs: readonly Tensor[], along: Along, random: () => 
 }
 
 for (const entry of registry().values()) {
-  test(`tangents of ${entry.name} are those of the tape's gradient and of differences [float64]`, async () => {
-    await checkProperty(caseOf(entry), (drawn) => {
-      const leaves = leavesOf(drawn);
-      const output = entry.apply(inputsFrom(drawn, leaves), drawn.attributes);
-      const random = randomFrom(drawn.seed);
-      const along = randomAlong(leaves, random);
-      const what = describeCase(drawn);
-      const { values: [value], tangents: [tangent] } = dualOf([output], along);
-      assertIdentical(value, oracleAt([output])[0], what);
-      if (entry.differentiable) assertGradient([output], along, random, what);
-      else assert.ok(tangent === null || tangent.every((t) => t === 0), what);
-    }, { runs: 6 });
-  });
+  test(
+    ...shared(`tangents of ${entry.name} are those of the tape's gradient and of differences [float64]`),
+    async () => {
+      await checkProperty(caseOf(entry), (drawn) => {
+        const leaves = leavesOf(drawn);
+        const output = entry.apply(inputsFrom(drawn, leaves), drawn.attributes);
+        const random = randomFrom(drawn.seed);
+        const along = randomAlong(leaves, random);
+        const what = describeCase(drawn);
+        const { values: [value], tangents: [tangent] } = dualOf([output], along);
+        assertIdentical(value, oracleAt([output])[0], what);
+        if (entry.differentiable) assertGradient([output], along, random, what);
+        else assert.ok(tangent === null || tangent.every((t) => t === 0), what);
+      }, { runs: 6 });
+    },
+  );
 }
 
-test("tangents of programs, and of their gradients, are those of the tape's gradients [float64]", async () => {
-  await checkProperty(programs("smooth", 8), (program) => {
-    const random = randomFrom(program.seed);
-    const leaves = tensorsOf(program);
-    const outputs = record(program, leaves);
-    const what = describeProgram(program);
-    assertGradient(outputs, randomAlong(leaves, random), random, what);
-    const cotangents = outputs.map(({ shape, size }) => tensor(fillSigned(new Float64Array(size), random), [...shape]));
-    const gradients = outputs.flatMap((y, k) => grad(y, leaves, cotangents[k], { allowUnused: true }));
-    assertGradient(gradients, randomAlong([...leaves, ...cotangents], random), random, `gradients of ${what}`);
-  }, { runs: 8 });
-});
+test(
+  ...shared("tangents of programs, and of their gradients, are those of the tape's gradients [float64]"),
+  async () => {
+    await checkProperty(programs("smooth", 8), (program) => {
+      const random = randomFrom(program.seed);
+      const leaves = tensorsOf(program);
+      const outputs = record(program, leaves);
+      const what = describeProgram(program);
+      assertGradient(outputs, randomAlong(leaves, random), random, what);
+      const cotangents = outputs.map(({ shape, size }) =>
+        tensor(fillSigned(new Float64Array(size), random), [...shape])
+      );
+      const gradients = outputs.flatMap((y, k) => grad(y, leaves, cotangents[k], { allowUnused: true }));
+      assertGradient(gradients, randomAlong([...leaves, ...cotangents], random), random, `gradients of ${what}`);
+    }, { runs: 8 });
+  },
+);
 
-test("the SSD loss along a random direction [float64]", () => {
+test(...shared("the SSD loss along a random direction [float64]"), () => {
   const random = randomFrom(5);
   const defaultBoxes = new DefaultBoxes({
     figSize: 300,
@@ -155,7 +164,7 @@ test("the SSD loss along a random direction [float64]", () => {
 
 // Directions
 
-test("several directions at once are the same as one after the other, bit for bit [float64]", async () => {
+test(...shared("several directions at once are the same as one after the other, bit for bit [float64]"), async () => {
   await checkProperty(programs("exact", 10), (program) => {
     const random = randomFrom(program.seed);
     const leaves = tensorsOf(program);
@@ -314,7 +323,7 @@ function piecewiseOf(steps: readonly (readonly [number, number, number])[], leav
 
 const small = fc.array(fc.integer({ min: -1, max: 1 }), { minLength: 3, maxLength: 3 });
 
-test("ahead is the one-sided slope, exactly, and hull contains every slope [float64]", async () => {
+test(...shared("ahead is the one-sided slope, exactly, and hull contains every slope [float64]"), async () => {
   await checkProperty(fc.tuple(piecewise, small, small, small, small), ([steps, x, y, dx, dy]) => {
     const leaves = [leaf(...x), leaf(...y)];
     const output = piecewiseOf(steps, leaves);
@@ -332,36 +341,39 @@ test("ahead is the one-sided slope, exactly, and hull contains every slope [floa
     for (const taken of [ahead, behind, slope("branch", along), tape]) {
       assert.ok(low - 1e-12 <= taken && taken <= high + 1e-12, `${taken} of [${low}, ${high}]`);
     }
-  }, { runs: 30 });
+  }, { runs: 15 });
 });
 
-test("where nothing ties whose tangents differ, all ways of taking ties agree, bit for bit [float64]", async () => {
-  let [drawn, free] = [0, 0];
-  await checkProperty(fc.tuple(piecewise, small, small, small, small), ([steps, x, y, dx, dy]) => {
-    const leaves = [leaf(...x), leaf(...y)];
-    const output = piecewiseOf(steps, leaves);
-    const along = new Map([dx, dy].map((v, i) => [leaves[i], Float64Array.from(v)]));
-    drawn++;
-    if (dualOf([output], along).tied) return;
-    free++;
-    const slope = (ties: "ahead" | "branch", v: Along) => 0 + tangentOf(output, v, { ties })[0];
-    const taken = slope("branch", along);
-    assert.equal(slope("ahead", along), taken);
-    assert.equal(0 - slope("ahead", opposite(along)), taken);
-    for (const towards of [[1, 0, -1, 0, 1, -1], [-1, 2, 0, 1, -2, 3]]) {
-      const both = new Map([...along].map(([t, v], k) => [
-        t,
-        Float64Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? towards[3 * k + (i >> 1)] : v[i >> 1])),
-      ]));
-      assert.equal(0 + (dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0]?.[1] ?? 0), taken);
-    }
-    const ends = new Map([...along].map(([t, v]) => [t, Float64Array.from({ length: 6 }, (_, i) => v[i >> 1])]));
-    const [low, high] = dualOf([output], ends, { ties: "hull" }).tangents[0] ?? [0, 0];
-    assert.deepEqual([low + 0, high + 0], [taken, taken]);
-  }, { runs: 50 });
-  // Of a few points, the share says nothing.
-  if (drawn >= 20) assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
-});
+test(
+  ...shared("where nothing ties whose tangents differ, all ways of taking ties agree, bit for bit [float64]"),
+  async () => {
+    let [drawn, free] = [0, 0];
+    await checkProperty(fc.tuple(piecewise, small, small, small, small), ([steps, x, y, dx, dy]) => {
+      const leaves = [leaf(...x), leaf(...y)];
+      const output = piecewiseOf(steps, leaves);
+      const along = new Map([dx, dy].map((v, i) => [leaves[i], Float64Array.from(v)]));
+      drawn++;
+      if (dualOf([output], along).tied) return;
+      free++;
+      const slope = (ties: "ahead" | "branch", v: Along) => 0 + tangentOf(output, v, { ties })[0];
+      const taken = slope("branch", along);
+      assert.equal(slope("ahead", along), taken);
+      assert.equal(0 - slope("ahead", opposite(along)), taken);
+      for (const towards of [[1, 0, -1, 0, 1, -1], [-1, 2, 0, 1, -2, 3]]) {
+        const both = new Map([...along].map(([t, v], k) => [
+          t,
+          Float64Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? towards[3 * k + (i >> 1)] : v[i >> 1])),
+        ]));
+        assert.equal(0 + (dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0]?.[1] ?? 0), taken);
+      }
+      const ends = new Map([...along].map(([t, v]) => [t, Float64Array.from({ length: 6 }, (_, i) => v[i >> 1])]));
+      const [low, high] = dualOf([output], ends, { ties: "hull" }).tangents[0] ?? [0, 0];
+      assert.deepEqual([low + 0, high + 0], [taken, taken]);
+    }, { runs: 25 });
+    // Of a few points, the share says nothing.
+    if (drawn >= 20) assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
+  },
+);
 
 test("at a tie each direction decides for itself [float64]", () => {
   const [x, y] = [leaf(1, 1), leaf(1, 1)];
@@ -369,34 +381,41 @@ test("at a tie each direction decides for itself [float64]", () => {
   assert.deepEqual([...tangentOf(maximum(x, y), along, { lanes: 2, ties: "ahead" })], [1, 5, 6, 4]);
 });
 
-test("first is the derivative at a point next to this one, where the first direction leads [float64]", async () => {
-  const decider = fc.array(fc.integer({ min: -64, max: 64 }), { minLength: 3, maxLength: 3 });
-  let [drawn, compared] = [0, 0];
-  await checkProperty(fc.tuple(piecewise, small, small, decider, decider, small, small), ([steps, x, y, ...moves]) => {
-    drawn++;
-    const leaves = [leaf(...x), leaf(...y)];
-    const output = piecewiseOf(steps, leaves);
-    const [towards, along] = [moves.slice(0, 2), moves.slice(2)].map((pair) =>
-      new Map(pair.map((v, i) => [leaves[i], Float64Array.from(v)]))
+test(
+  ...shared("first is the derivative at a point next to this one, where the first direction leads [float64]"),
+  async () => {
+    const decider = fc.array(fc.integer({ min: -64, max: 64 }), { minLength: 3, maxLength: 3 });
+    let [drawn, compared] = [0, 0];
+    await checkProperty(
+      fc.tuple(piecewise, small, small, decider, decider, small, small),
+      ([steps, x, y, ...moves]) => {
+        drawn++;
+        const leaves = [leaf(...x), leaf(...y)];
+        const output = piecewiseOf(steps, leaves);
+        const [towards, along] = [moves.slice(0, 2), moves.slice(2)].map((pair) =>
+          new Map(pair.map((v, i) => [leaves[i], Float64Array.from(v)]))
+        );
+        const both = new Map(
+          leaves.map((t, i) => [t, Float64Array.from({ length: 6 }, (_, n) => moves[2 * (n % 2) + i][n >> 1])]),
+        );
+        // The point next to this one, and a move from there that is shorter by far; nothing is rounded.
+        const nearby = leaves.map((t) => leaf(...t.value!.map((value, i) => value + 2 ** -12 * towards.get(t)![i])));
+        const near = piecewiseOf(steps, nearby);
+        const there = new Map(nearby.map((t, i) => [t, along.get(leaves[i])!]));
+        const [ahead, behind] = [2 ** -24, -(2 ** -24)].map((t) =>
+          0 + (oracleAt([near], there, t)[0][0] - oracleAt([near])[0][0]) / t
+        );
+        // The directions may still tie there.
+        if (ahead !== behind) return;
+        compared++;
+        const [, derivative] = dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0] ?? [0, 0];
+        assert.equal(derivative + 0, ahead);
+      },
+      { runs: 25 },
     );
-    const both = new Map(
-      leaves.map((t, i) => [t, Float64Array.from({ length: 6 }, (_, n) => moves[2 * (n % 2) + i][n >> 1])]),
-    );
-    // The point next to this one, and a move from there that is shorter by far; nothing is rounded.
-    const nearby = leaves.map((t) => leaf(...t.value!.map((value, i) => value + 2 ** -12 * towards.get(t)![i])));
-    const near = piecewiseOf(steps, nearby);
-    const there = new Map(nearby.map((t, i) => [t, along.get(leaves[i])!]));
-    const [ahead, behind] = [2 ** -24, -(2 ** -24)].map((t) =>
-      0 + (oracleAt([near], there, t)[0][0] - oracleAt([near])[0][0]) / t
-    );
-    // The directions may still tie there.
-    if (ahead !== behind) return;
-    compared++;
-    const [, derivative] = dualOf([output], both, { lanes: 2, ties: "first" }).tangents[0] ?? [0, 0];
-    assert.equal(derivative + 0, ahead);
-  }, { runs: 50 });
-  assert.ok(2 * compared >= drawn, `${compared} of ${drawn} points without ties`);
-});
+    assert.ok(2 * compared >= drawn, `${compared} of ${drawn} points without ties`);
+  },
+);
 
 test("a plan says whether anything that moves can tie [float64]", () => {
   const [x, w] = [leaf(1), leaf(2)];
@@ -408,7 +427,7 @@ test("a plan says whether anything that moves can tie [float64]", () => {
   assert.deepEqual([exp(x), mul(x, abs(w)), where(greater(x, w), x, w)].map(tiesOf), [false, false, false]);
 });
 
-test("the hull of a smooth function is its derivative twice [float64]", async () => {
+test(...shared("the hull of a smooth function is its derivative twice [float64]"), async () => {
   await checkProperty(programs("smooth", 8), (program) => {
     const leaves = tensorsOf(program);
     const outputs = record(program, leaves);
@@ -446,28 +465,33 @@ test("jitter of size 0 changes nothing [float64]", async () => {
   }, { runs: 10 });
 });
 
-test("kernels over duals, adjoints and jittered numbers are a few times as long as the oracle's, and no more [float64]", () => {
-  for (const entry of registry().values()) {
-    // Empty results need no kernel.
-    const output = fc.sample(caseOf(entry), { numRuns: 30, seed: 1 })
-      .map((drawn) => entry.apply(inputsFrom(drawn, leavesOf(drawn)), drawn.attributes))
-      .find(({ size }) => size > 0)!;
-    const program = new Program([output]);
-    const plan = program.plan(float64);
-    const moving = program.leaves.map(({ dtype }) => dtype === "float");
-    const jitter = () => 0;
-    const most = 8 * compileForHost(plan).bytes + 2000;
-    const compiled = {
-      jittered: compileForHost(plan, { jitter }),
-      duals: compileDual(plan, { moving, jitter }),
-      intervals: compileDual(plan, { moving, ties: "hull" }),
-      adjoints: compileAdjoint(plan, { moving, jitter }),
-    };
-    for (const [kind, { bytes }] of Object.entries(compiled)) {
-      assert.ok(bytes <= most, `${entry.name}: ${kind} take ${bytes} bytes, expected at most ${most}`);
+test(
+  ...shared(
+    "kernels over duals, adjoints and jittered numbers are a few times as long as the oracle's, and no more [float64]",
+  ),
+  () => {
+    for (const entry of registry().values()) {
+      // Empty results need no kernel.
+      const output = fc.sample(caseOf(entry), { numRuns: 30, seed: 1 })
+        .map((drawn) => entry.apply(inputsFrom(drawn, leavesOf(drawn)), drawn.attributes))
+        .find(({ size }) => size > 0)!;
+      const program = new Program([output]);
+      const plan = program.plan(float64);
+      const moving = program.leaves.map(({ dtype }) => dtype === "float");
+      const jitter = () => 0;
+      const most = 8 * compileForHost(plan).bytes + 2000;
+      const compiled = {
+        jittered: compileForHost(plan, { jitter }),
+        duals: compileDual(plan, { moving, jitter }),
+        intervals: compileDual(plan, { moving, ties: "hull" }),
+        adjoints: compileAdjoint(plan, { moving, jitter }),
+      };
+      for (const [kind, { bytes }] of Object.entries(compiled)) {
+        assert.ok(bytes <= most, `${entry.name}: ${kind} take ${bytes} bytes, expected at most ${most}`);
+      }
     }
-  }
-});
+  },
+);
 
 /** The value of a tensor with jitter. */
 function jitteredValue(output: Tensor, jitter: () => number): number {

@@ -96,7 +96,7 @@ for (const [what, layout] of Object.entries(layouts)) {
       for (const { kernel, args, values } of computation.ran) {
         assertSame(rendered(kernel, args), values, describe(kernel));
       }
-    }, { runs: 20 });
+    }, { runs: 10 });
   });
 }
 

@@ -30,6 +30,7 @@ import {
   zeros,
 } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
+import { isSampled, sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { countKernels } from "../support/gpujs.ts";
 import { checkProperty } from "../support/property.ts";
@@ -114,7 +115,7 @@ for (const { device: name, on, extent } of devices) {
     const device = await useDevice(name);
     const [a, b] = [tensor([1, 2, 3, 4]), tensor([5, 6, 7, 8])];
     const i = tensor(new Int32Array([1, 2, 3, 4]));
-    const structures: (() => Tensor)[] = [
+    const all: (() => Tensor)[] = [
       () => add(a, b),
       () => add(a, a),
       () => sub(a, b),
@@ -132,6 +133,8 @@ for (const { device: name, on, extent } of devices) {
       () => div(1, full([1], 0)),
       () => div(1, full([1], -0)),
     ];
+    // Which structures are new is decided before the device sees them; each device has zeros of its own.
+    const structures = [...sampleOf(extent, all.slice(0, -2)), ...all.slice(-2)];
     const results = new Map<number, number[]>();
     for (const [n, build] of structures.entries()) {
       const before = device.compiled;
@@ -147,8 +150,8 @@ for (const { device: name, on, extent } of devices) {
       assert.equal(device.compiled, before, `structure ${n} again`);
       assert.deepEqual([...y.value!], results.get(n));
     }
-    assert.deepEqual(results.get(14), [Infinity]);
-    assert.deepEqual(results.get(15), [-Infinity]);
+    assert.deepEqual(results.get(structures.length - 2), [Infinity]);
+    assert.deepEqual(results.get(structures.length - 1), [-Infinity]);
   });
 
   test(...on("the order of outputs is part of the structure"), async () => {
@@ -186,13 +189,14 @@ for (const { device: name, on, extent } of devices) {
     const { cachePlans, cacheBytes } = device;
     try {
       device.cachePlans = 3;
-      for (let n = 1; n <= 10; n++) {
+      const most = 6;
+      for (let n = 1; n <= most; n++) {
         assert.equal(await sum(exp(zeros([n]))).item(), n);
         assert.ok(device.cached.plans <= 3, `${device.cached.plans} plans`);
       }
       // The most recently used stays, the first is gone.
       const before = device.compiled;
-      assert.equal(await sum(exp(zeros([10]))).item(), 10);
+      assert.equal(await sum(exp(zeros([most]))).item(), most);
       assert.equal(device.compiled, before);
       assert.equal(await sum(exp(zeros([1]))).item(), 1);
       assert.equal(device.compiled, before + 1);
@@ -240,7 +244,8 @@ for (const { device: name, on, extent } of devices) {
     const { cachePlans } = device;
     try {
       device.cachePlans = 2; // plans are evicted while others run
-      const calls = Array.from({ length: 40 }, async (_, i) => {
+      const count = isSampled(extent) ? 12 : 40;
+      const calls = Array.from({ length: count }, async (_, i) => {
         const n = 1 + (i % 4);
         const x = tensor(Array.from({ length: n }, () => i));
         const loss = sum(square(x));

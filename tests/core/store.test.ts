@@ -33,6 +33,7 @@ import {
 } from "../../mod.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { programs, tensorsOf } from "../ops/programs.ts";
+import { shared } from "../support/cells.ts";
 import { checkProperty } from "../support/property.ts";
 
 const { costs, limits } = float64;
@@ -59,7 +60,7 @@ function withGradients(outputs: readonly Tensor[], leaves: readonly Tensor[]): T
   return [...outputs, ...grad(total, leaves.filter((t) => t.dtype === "float"), undefined, { allowUnused: true })];
 }
 
-test("any choice of what gets an array computes the same values", async () => {
+test(...shared("any choice of what gets an array computes the same values"), async () => {
   await checkProperty(fc.tuple(programs("exact", 8), fc.nat(), fc.double({ min: 0, max: 1, noNaN: true })), (drawn) => {
     const [program, seed, share] = drawn;
     const outputs = tensorsOf(program);
@@ -84,7 +85,7 @@ test("any choice of what gets an array computes the same values", async () => {
         );
       })
     );
-  }, { runs: 30 });
+  }, { runs: 20 });
 });
 
 const leaf = (size: number, seed: number): Tensor => {
@@ -126,7 +127,7 @@ function pairs(all: readonly Tensor[]): Tensor {
 }
 
 for (const [name, build] of Object.entries(wide)) {
-  test(`kernels keep to any limit of arguments: ${name}`, async () => {
+  test(...shared(`kernels keep to any limit of arguments: ${name}`), async () => {
     await checkProperty(fc.tuple(fc.integer({ min: 2, max: 40 }), fc.integer({ min: 3, max: 7 })), ([n, most]) => {
       const graph = graphOf(recorded(build(n)));
       const stored = chooseStored(graph, costs, { ...limits, arguments: most });
@@ -137,7 +138,7 @@ for (const [name, build] of Object.entries(wide)) {
   });
 }
 
-test("kernels of random programs keep to any limit of arguments", async () => {
+test(...shared("kernels of random programs keep to any limit of arguments"), async () => {
   await checkProperty(fc.tuple(programs("smooth"), fc.integer({ min: 3, max: 7 })), ([program, most]) => {
     const outputs = tensorsOf(program);
     const graph = graphOf(recorded(withGradients(outputs, new Program(outputs).leaves)));
@@ -145,7 +146,7 @@ test("kernels of random programs keep to any limit of arguments", async () => {
     for (const { name, args } of planWith(graph, new Work(stored, costs), float64).steps) {
       assert.ok(args.length <= most, `${name} reads ${args.length} arrays, at most ${most}`);
     }
-  }, { runs: 30 });
+  }, { runs: 20 });
 });
 
 test("a constant table takes the place of an array where the backend says so", () => {
@@ -170,7 +171,7 @@ test("a long computation is written down once, however small its array", () => {
   }
 });
 
-test("no chain of values that a kernel computes is longer than a backend says", async () => {
+test(...shared("no chain of values that a kernel computes is longer than a backend says"), async () => {
   const drawn = fc.tuple(fc.integer({ min: 2, max: 150 }), fc.integer({ min: 4, max: 40 }), fc.nat(2));
   await checkProperty(drawn, ([n, longest, every]) => {
     const xs = leaves(4);
@@ -187,7 +188,7 @@ test("no chain of values that a kernel computes is longer than a backend says", 
       const most = longest + (stored.has(node) ? 1 : 0);
       assert.ok(chain <= most, `${chain} values in a row, at most ${most}`);
     }
-  }, { runs: 40 });
+  }, { runs: 20 });
 });
 
 /** Loops that are written out, by their number of steps. */
@@ -225,7 +226,7 @@ function effortOf(build: (n: number) => Tensor[], n: number): { rounds: number; 
 }
 
 for (const [name, build] of Object.entries(unrolled)) {
-  test(`twice the steps are twice the work: ${name}`, () => {
+  test(...shared(`twice the steps are twice the work: ${name}`), () => {
     const [half, whole] = [effortOf(build, 120), effortOf(build, 240)];
     assert.ok(whole.demands <= 2.6 * half.demands, `${half.demands} demands in a round, then ${whole.demands}`);
     assert.ok(whole.rounds <= 5, `${whole.rounds} rounds`);
@@ -236,7 +237,7 @@ for (const [name, build] of Object.entries(unrolled)) {
 /** V8 optimizes no function of more than 60 KB of bytecode, which is about so many characters. */
 const OPTIMIZED = 140_000;
 
-test("kernels of many costly values are short enough for V8 to optimize [float64]", () => {
+test(...shared("kernels of many costly values are short enough for V8 to optimize [float64]"), () => {
   const x = tensor(Float64Array.from({ length: 8 }, (_, i) => i / 8));
   for (const f of [erf, tanh, sigmoid, square]) {
     let level = Array.from({ length: 300 }, (_, i) => f(mul(x, 1 + i / 100)));

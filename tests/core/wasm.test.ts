@@ -31,6 +31,7 @@ import { Device } from "../../core/device.ts";
 import { Program } from "../../core/program.ts";
 import { runtime, startThread, type Thread, threadsWork } from "../../core/runtime.ts";
 import {
+  add,
   div,
   exp,
   grad,
@@ -39,6 +40,7 @@ import {
   mul,
   realize,
   reshape,
+  scan,
   softmax,
   sum,
   type Tensor,
@@ -326,4 +328,88 @@ test(...shared("a run frees all that it allocates, and uses arrays again"), asyn
   await plan.run([Float32Array.from({ length: x.size }, (_, i) => i % 7)]);
   assert.equal(memory.allocated, 0);
   assert.ok(most < 4 * 4 * x.size, `${most} bytes at once`);
+});
+
+/** The loops of one case: carries that are swapped, kept or computed, and rows that are carries, inputs or computed. */
+interface Recurrence {
+  readonly size: number;
+  readonly count: number;
+  readonly reverse: boolean;
+  readonly swap: boolean;
+  readonly row: "carry" | "input" | "computed" | "both";
+}
+
+/** The last carries and the rows, by plain loops over numbers of float32. */
+function looped(xs: readonly Float32Array[], { count, reverse, swap, row }: Recurrence): number[][] {
+  let [a, b] = [xs[0].map((x) => x + 1), xs[0].map((x) => x * 2)];
+  const rows: Float32Array[] = [];
+  for (let t = 0; t < count; t++) {
+    const x = xs[reverse ? count - 1 - t : t];
+    const mixed = a.map((v, i) => Math.fround(Math.fround(v * 0.5) + x[i]));
+    rows[reverse ? count - 1 - t : t] = { carry: a, input: x, computed: mixed, both: mixed }[row];
+    [a, b] = swap ? [b, a] : [mixed, b];
+  }
+  return [a, b, rows.flatMap((values) => [...values])].map((values) => [...values]);
+}
+
+test(...shared("loops hand arrays on as they are, and free all that they allocate"), async () => {
+  const drawn = fc.record({
+    size: fc.constantFrom(1, 3, 4, 17, 70),
+    count: fc.integer({ min: 3, max: 6 }),
+    reverse: fc.boolean(),
+    swap: fc.boolean(),
+    row: fc.constantFrom("carry", "input", "computed", "both"),
+  });
+  await checkProperty(drawn, async (drawnCase) => {
+    const { size, count, reverse, swap, row } = drawnCase as Recurrence;
+    const values = Float32Array.from({ length: count * size }, (_, i) => (i * 7) % 11 - 5);
+    const xs = tensor(values, [count, size]);
+    const first = tensor(values.subarray(0, size));
+    const start = [add(first, 1), mul(first, 2)];
+    const [last, ys] = scan(
+      ([a, b]: Tensor[], x: Tensor): [Tensor[], Tensor[]] => {
+        const mixed = add(mul(a, 0.5), x);
+        const rows = { carry: [a], input: [x], computed: [mixed], both: [mixed, mixed] }[row];
+        return [swap ? [b, a] : [mixed, b], rows];
+      },
+      start,
+      xs,
+      { reverse },
+    );
+    const program = new Program([...last, ...ys]);
+    const planned = program.plan(wasm);
+    assert.equal(planned.loops?.length, 1);
+    const memory = new Memory(false);
+    const plan = new WasmPlan(planned, {
+      memory,
+      team: new Team(memory, 1),
+      inTurn: <T>(call: () => Promise<T>) => call(),
+    });
+    const found = await plan.run(program.leaves.map((leaf) => leaf.value!));
+    const rows = Array.from({ length: count }, (_, t) => values.subarray(t * size, (t + 1) * size));
+    const [a, b, all] = looped(rows, drawnCase as Recurrence);
+    assert.deepEqual(found.map((array) => [...array]), [a, b, ...ys.map(() => all)]);
+    assert.equal(memory.allocated, 0);
+  }, { runs: 25 });
+});
+
+test(...shared("a loop takes no more memory the more often it runs"), async () => {
+  const most = async (count: number): Promise<number> => {
+    const x = tensor(new Float32Array(4000).fill(1));
+    const [last] = scan((carry: Tensor) => [mul(carry, sum(add(carry, x))), null], x, count);
+    const program = new Program([last]);
+    const memory = new Memory(false);
+    let reached = 0;
+    const { allocate } = memory;
+    memory.allocate = (size) => {
+      const address = allocate.call(memory, size);
+      reached = Math.max(reached, memory.allocated);
+      return address;
+    };
+    const shared = { memory, team: new Team(memory, 1), inTurn: <T>(call: () => Promise<T>) => call() };
+    await new WasmPlan(program.plan(wasm), shared).run(program.leaves.map((leaf) => leaf.value!));
+    return reached;
+  };
+  // Beside the addresses that calls take.
+  assert.ok(await most(40) - await most(4) < 16_000);
 });

@@ -1,6 +1,7 @@
 // Comparison with a file of expected values; `about` in golden/ssd.json describes its fields.
 import assert from "node:assert/strict";
 import { DefaultBoxes, type DefaultBoxesConfig } from "../../mod.ts";
+import { runtime } from "../../core/runtime.ts";
 import { isSampled } from "../support/cells.ts";
 import { devicesUnderTest, type DeviceUnderTest } from "../support/devices.ts";
 import { predictions } from "./golden/predictions.mjs";
@@ -61,7 +62,9 @@ export const devices: readonly DeviceUnderTest[] = await devicesUnderTest();
  */
 export function goldenTests(file: { cases: GoldenCase[] }, sample: readonly string[], tried = devices) {
   return tried.flatMap((under) => {
-    const some = { full: sample, some: sample, few: sample.slice(-2), least: sample.slice(-1) }[under.extent];
+    // In Node, plan.test.ts compares a batch of that size on GPUs with cpu.
+    const few = under.gpu && runtime() === "node" ? sample.slice(-2, -1) : sample.slice(-2);
+    const some = { full: sample, some: sample, few, least: sample.slice(-1) }[under.extent];
     return file.cases.filter(({ name }) => !isSampled(under.extent) || some.includes(name)).map((expected) =>
       [...under.on(`${expected.name} is as recorded`), () => compare(expected, under)] as const
     );

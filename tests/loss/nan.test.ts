@@ -14,7 +14,6 @@ const criterion = new SSDLoss(boxes, { negPosRatio: 1 });
 const targets = [[0, 0, 0.5, 0.5, 0.4, 0.3]];
 const locations = Array.from({ length: 16 }, (_, i) => i / 8 - 1);
 const logits = [1, 0, 1, 1, 0, 1, 0, 2];
-const batch = { loc: [...locations, ...locations], logits: [...logits, ...logits] };
 
 interface Outcome {
   total: number;
@@ -23,10 +22,10 @@ interface Outcome {
   logits: number[];
 }
 
-async function run(loc: number[], classes: number[], device: string): Promise<Outcome> {
-  const images = loc.length / 16;
-  const x = tensor(loc, [images, 4, 4]);
-  const y = tensor(classes, [images, 2, 4]);
+/** An image without positives follows, so that all tests share a plan, which takes GPUs seconds to compile. */
+async function run(loc: number[], classes: number[], device: string, next = { locations, logits }): Promise<Outcome> {
+  const x = tensor([...loc, ...next.locations], [2, 4, 4]);
+  const y = tensor([...classes, ...next.logits], [2, 2, 4]);
   const { loss, components } = criterion.forward([x, y], targets);
   const [dx, dy] = grad(loss, [x, y]);
   await realize([loss, components, dx, dy], { device });
@@ -62,12 +61,11 @@ for (const { device, on } of await devicesOfLoss()) {
   });
 
   test(...on("NaN in an image without positives changes nothing"), async () => {
-    const clean = await run(batch.loc, batch.logits, device);
-    const poisoned = await run(
-      [...locations, ...locations.map(() => NaN)],
-      [...logits, ...logits.map(() => NaN)],
-      device,
-    );
+    const clean = await run(locations, logits, device);
+    const poisoned = await run(locations, logits, device, {
+      locations: locations.map(() => NaN),
+      logits: logits.map(() => NaN),
+    });
     assert.deepEqual(poisoned, clean);
     assert.deepEqual(poisoned.locations.slice(16), new Array(16).fill(0));
     assert.deepEqual(poisoned.logits.slice(8), new Array(8).fill(0));
@@ -99,7 +97,8 @@ for (const { device, on } of await devicesOfLoss()) {
         );
         assert.ok(Number.isNaN(total), `box ${box}, class ${c}`);
         assert.deepEqual(components.map(Number.isNaN), [false, true, true]);
-        assert.deepEqual(gradient.map(Number.isNaN), gradient.map((_, i) => i % 4 === box), `box ${box}, class ${c}`);
+        const isIts = (_: number, i: number) => i < 8 && i % 4 === box;
+        assert.deepEqual(gradient.map(Number.isNaN), gradient.map(isIts), `box ${box}, class ${c}`);
         assert.ok(!other.some(Number.isNaN));
       }
     }

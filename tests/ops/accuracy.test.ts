@@ -13,7 +13,7 @@ import {
   type Special,
   specials,
 } from "../../bench/accuracy/functions.ts";
-import { type Figures, measureFunction, measureSpecial, text } from "../../bench/accuracy/measure.ts";
+import { type Figures, measureFunctions, measureSpecials, text } from "../../bench/accuracy/measure.ts";
 import { toleranceOf } from "../../verify/tape/tolerances.ts";
 import { kernelsOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -46,10 +46,9 @@ function same(actual: readonly number[], expected: readonly number[]): boolean {
   return actual.length === expected.length && actual.every((x, i) => Object.is(x, Math.fround(expected[i])));
 }
 
-/** How a special case differs from the documented results; null if it does not. */
-async function problemOf(special: Special, device: string, gpu: boolean): Promise<string | null> {
+/** How the results of a special case differ from the documented ones; null if they do not. */
+function problemOf(special: Special, actual: readonly number[], gpu: boolean): string | null {
   const { name, expected, instead = [], between: [low, high] = [0, -1], everywhere } = special;
-  const actual = await measureSpecial(device, special);
   const allowed = gpu || everywhere ? [expected, ...instead] : [expected];
   if (allowed.some((values) => same(actual, values))) return null;
   if (gpu && actual.every((x) => x >= low && x <= high)) return null;
@@ -58,23 +57,27 @@ async function problemOf(special: Special, device: string, gpu: boolean): Promis
 
 for (const { device, on, single, gpu, extent } of await devicesUnderTest()) {
   if (!single) continue;
-  for (const measured of kernelsOf(extent, [...exactFunctions, ...roundedFunctions, ...composites])) {
-    test(...on(`${measured.name} is within its tolerance over its whole range`), async () => {
-      const figures = await measureFunction(device, measured, POINTS, (sample) => !sample.beyond);
-      for (const part of figures) assertWithin(part, tolerated(measured, part.range, device));
+  const functions = kernelsOf(extent, [...exactFunctions, ...roundedFunctions, ...composites]);
+  let measured: Promise<Figures[][]> | undefined;
+  for (const [i, one] of functions.entries()) {
+    test(...on(`${one.name} is within its tolerance over its whole range`), async () => {
+      // In one plan, which takes less time than one for each.
+      measured ??= measureFunctions(device, functions, POINTS, (sample) => !sample.beyond);
+      for (const part of (await measured)[i]) assertWithin(part, tolerated(one, part.range, device));
     });
   }
 
   test(...on("special cases have JavaScript's result or a documented alternative"), async () => {
-    const problems: (string | null)[] = [];
-    for (const special of kernelsOf(extent, specials)) problems.push(await problemOf(special, device, gpu));
+    const tried = kernelsOf(extent, specials);
+    const results = await measureSpecials(device, tried);
+    const problems = tried.map((special, i) => problemOf(special, results[i], gpu));
     assert.deepEqual(problems.filter((problem) => problem !== null), []);
   });
 
   if (!gpu) {
     test(...on("subnormal results are kept"), async () => {
       const mul = roundedFunctions.find(({ name }) => name === "mul")!;
-      const figures = await measureFunction(device, mul, POINTS);
+      const [figures] = await measureFunctions(device, [mul], POINTS);
       assert.ok(figures.some(({ subnormal }) => subnormal.kept > 0));
       assert.ok(figures.every(({ subnormal }) => subnormal.flushed === 0));
     });

@@ -25,7 +25,7 @@ for (const entry of registry().values()) {
         const scale = 1e-2 * largestOf(expected.data.filter(Number.isFinite));
         assertClose(data, expected.data, (e) => 1e-12 * Math.max(Math.abs(e), scale), what);
       }
-    }, { runs: 15 });
+    }, { runs: 10 });
   });
 }
 

@@ -37,6 +37,7 @@ import {
 } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { gradcheck } from "../../verify/mod.ts";
+import { shared } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -158,11 +159,11 @@ async function checkSecondOrder(given: Case): Promise<void> {
   assertNear(actual, expected, 1e-10);
 }
 
-test("a loop is its steps: values, gradients and second derivatives [float64]", async () => {
-  await checkProperty(cases(kinds, 5), checkSecondOrder, { runs: 20 });
+test(...shared("a loop is its steps: values, gradients and second derivatives [float64]"), async () => {
+  await checkProperty(cases(kinds, 5), checkSecondOrder, { runs: 8 });
 });
 
-test("loops run in the order of what they need, however they are reached [float64]", async () => {
+test(...shared("loops run in the order of what they need, however they are reached [float64]"), async () => {
   await checkSecondOrder({ nextA: "nested", nextB: "smooth", row: "nested", steps: 3, reverse: false, seed: 1 });
 });
 
@@ -188,7 +189,7 @@ function countOf({ steps, loops }: Pick<Inspection, "steps" | "loops">): number 
   return steps.length + loops.reduce((n, loop) => n + 1 + countOf(loop), 0);
 }
 
-test("neither the tape nor the plan of a gradient grows with the number of steps [float64]", async () => {
+test(...shared("neither the tape nor the plan of a gradient grows with the number of steps [float64]"), async () => {
   const shown = (steps: number) => {
     const given: Case = { nextA: "smooth", nextB: "total", row: "product", steps, reverse: false, seed: 1 };
     return inspect(resultsOf(looped, given, leavesFor(given), 2), { device: "float64" });
@@ -279,46 +280,49 @@ const edges: Record<string, (values: Record<string, Tensor>) => Tensor> = {
   next: ({ x }) => x,
 };
 
-test("what steps did not select is absent from the gradient, as it is from that of each step [float64]", async () => {
-  const name = fc.constantFrom(...Object.keys(edges));
-  const input = fc.record({
-    names: fc.tuple(name, name, name),
-    x: fc.array(fc.tuple(fc.constantFrom(0, 0.25, 1), fc.constantFrom(0, 0.25, 1)), { minLength: 3, maxLength: 4 }),
-    uses: fc.constantFrom("carry", "rows", "both", "one row", "one element"),
-    reverse: fc.boolean(),
-  });
-  await checkProperty(input, async ({ names, x, uses, reverse }) => {
-    const leaves = [tensor([0.5, 0]), tensor([0, 2]), tensor(x)];
-    const gradients = (by: Scan) => {
-      const [a, b, xs] = leaves;
-      const step: Step = ([a, b], [x]) => {
-        const [nextA, nextB, row] = names.map((name) => edges[name]({ a, b, x }));
-        return [[nextA, nextB], [row]];
-      };
-      const [[last], [ys]] = by(step, [a, b], [xs], reverse);
-      const [carry, rows] = [sum(mul(last, 3)), sum(mul(ys, 2))];
-      const used = {
-        carry,
-        rows,
-        both: add(carry, rows),
-        "one row": sum(slice(ys, [1])),
-        "one element": slice(last, [0]),
-      };
-      return grad(used[uses as keyof typeof used], leaves, undefined, { allowUnused: true });
-    };
-    const [actual, expected] = [looped, oneByOne].map(gradients);
-    await bring([actual, expected]);
-    actual.forEach((t, k) => {
-      t.value!.forEach((v, i) => {
-        const e = expected[k].value![i];
-        assert.ok(
-          v === e || (Number.isNaN(v) && Number.isNaN(e)) || Math.abs(v - e) <= 1e-12 * Math.abs(e),
-          `${v} instead of ${e} at ${i} of ${k}`,
-        );
-      });
+test(
+  ...shared("what steps did not select is absent from the gradient, as it is from that of each step [float64]"),
+  async () => {
+    const name = fc.constantFrom(...Object.keys(edges));
+    const input = fc.record({
+      names: fc.tuple(name, name, name),
+      x: fc.array(fc.tuple(fc.constantFrom(0, 0.25, 1), fc.constantFrom(0, 0.25, 1)), { minLength: 3, maxLength: 4 }),
+      uses: fc.constantFrom("carry", "rows", "both", "one row", "one element"),
+      reverse: fc.boolean(),
     });
-  }, { runs: 30 });
-});
+    await checkProperty(input, async ({ names, x, uses, reverse }) => {
+      const leaves = [tensor([0.5, 0]), tensor([0, 2]), tensor(x)];
+      const gradients = (by: Scan) => {
+        const [a, b, xs] = leaves;
+        const step: Step = ([a, b], [x]) => {
+          const [nextA, nextB, row] = names.map((name) => edges[name]({ a, b, x }));
+          return [[nextA, nextB], [row]];
+        };
+        const [[last], [ys]] = by(step, [a, b], [xs], reverse);
+        const [carry, rows] = [sum(mul(last, 3)), sum(mul(ys, 2))];
+        const used = {
+          carry,
+          rows,
+          both: add(carry, rows),
+          "one row": sum(slice(ys, [1])),
+          "one element": slice(last, [0]),
+        };
+        return grad(used[uses as keyof typeof used], leaves, undefined, { allowUnused: true });
+      };
+      const [actual, expected] = [looped, oneByOne].map(gradients);
+      await bring([actual, expected]);
+      actual.forEach((t, k) => {
+        t.value!.forEach((v, i) => {
+          const e = expected[k].value![i];
+          assert.ok(
+            v === e || (Number.isNaN(v) && Number.isNaN(e)) || Math.abs(v - e) <= 1e-12 * Math.abs(e),
+            `${v} instead of ${e} at ${i} of ${k}`,
+          );
+        });
+      });
+    }, { runs: 15 });
+  },
+);
 
 test("a tensor that a step uses can be differentiated by, though it is a constant [float64]", async () => {
   const bias = full([2], 0.5);
@@ -344,26 +348,29 @@ test("a gradient that is cut within a step says by what, and one without influen
   assert.throws(() => grad(b, w), /y does not depend on it/);
 });
 
-test("a check looks into loops: wrong rules within a step and of the loop itself are found [float64]", async () => {
-  const network = (rule: (x: Tensor) => Tensor) => (w: Tensor, xs: Tensor) =>
-    scan((h: Tensor, x: Tensor) => [tanh(add(mul(w, rule(h)), x)), null], tensor([0.3, 0.1]), xs)[0];
-  const inputs = [[0.5, -1], [[1, 2], [0.5, -1], [0.3, 1], [0, 1]]];
-  const right = await gradcheck(network((x) => sin(x)), inputs, { mode: "fast", order: 2 });
-  assert.equal(right.verdict, "ok");
-  const off = customVjp((x: Tensor) => sin(x), ({ cotangent }) => mul(cotangent, 0.9), { name: "off" });
-  const wrong = await gradcheck(network(off), inputs, { mode: "fast" });
-  assert.equal(wrong.verdict, "wrong");
-  assert.deepEqual(wrong.tape.filter(({ suspect }) => suspect).map(({ op }) => op), ["off"]);
-  // The rule of the loop, off by a thousandth.
-  const broken = (w: Tensor, xs: Tensor) => {
-    const last = network((x) => sin(x))(w, xs);
-    const [loop] = last.inputs;
-    const op = opOf(loop);
-    const pull: NonNullable<typeof op.pull> = (context) =>
-      op.pull!(context).map((part) => part && { ...part, value: mul(part.value, 1.001) });
-    return record(opOf(last), [record({ ...op, pull }, loop.inputs, loop.attributes)], last.attributes);
-  };
-  const report = await gradcheck(broken, inputs, { mode: "fast" });
-  assert.equal(report.verdict, "wrong");
-  assert.ok(report.findings.some(({ message }) => /loop/.test(message)), JSON.stringify(report.findings));
-});
+test(
+  ...shared("a check looks into loops: wrong rules within a step and of the loop itself are found [float64]"),
+  async () => {
+    const network = (rule: (x: Tensor) => Tensor) => (w: Tensor, xs: Tensor) =>
+      scan((h: Tensor, x: Tensor) => [tanh(add(mul(w, rule(h)), x)), null], tensor([0.3, 0.1]), xs)[0];
+    const inputs = [[0.5, -1], [[1, 2], [0.5, -1], [0.3, 1], [0, 1]]];
+    const right = await gradcheck(network((x) => sin(x)), inputs, { mode: "fast", order: 2 });
+    assert.equal(right.verdict, "ok");
+    const off = customVjp((x: Tensor) => sin(x), ({ cotangent }) => mul(cotangent, 0.9), { name: "off" });
+    const wrong = await gradcheck(network(off), inputs, { mode: "fast" });
+    assert.equal(wrong.verdict, "wrong");
+    assert.deepEqual(wrong.tape.filter(({ suspect }) => suspect).map(({ op }) => op), ["off"]);
+    // The rule of the loop, off by a thousandth.
+    const broken = (w: Tensor, xs: Tensor) => {
+      const last = network((x) => sin(x))(w, xs);
+      const [loop] = last.inputs;
+      const op = opOf(loop);
+      const pull: NonNullable<typeof op.pull> = (context) =>
+        op.pull!(context).map((part) => part && { ...part, value: mul(part.value, 1.001) });
+      return record(opOf(last), [record({ ...op, pull }, loop.inputs, loop.attributes)], last.attributes);
+    };
+    const report = await gradcheck(broken, inputs, { mode: "fast" });
+    assert.equal(report.verdict, "wrong");
+    assert.ok(report.findings.some(({ message }) => /loop/.test(message)), JSON.stringify(report.findings));
+  },
+);

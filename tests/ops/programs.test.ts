@@ -20,7 +20,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         assert.deepEqual([...outputs[i].shape], [...shape], describeProgram(program));
         assertSame(outputs[i].value!, data, `v${program.outputs[i]} of\n${describeProgram(program)}`);
       });
-    }, { runs: device === "float64" ? 150 : 100, extent });
+    }, { runs: device === "float64" ? 80 : 60, extent });
   });
 
   if (device === "float64") continue;
@@ -39,7 +39,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         const allowed = 1e-4 * Math.max(1, largestOf(values));
         assertClose(gradients[i].value!, values, () => allowed, `by v${i} of\n${describeProgram(program)}`);
       });
-    }, { runs: 40, extent });
+    }, { runs: 25, extent });
   });
 }
 
@@ -59,6 +59,6 @@ for (const order of [1, 2] as const) {
       const program = args.pop() as Program;
       return lossOf(program, record(program, args as Tensor[]))!;
     };
-    await checkGradients(f, samples, { runs: order === 1 ? 40 : 15, order, device: "float64" });
+    await checkGradients(f, samples, { runs: order === 1 ? 20 : 8, order, device: "float64" });
   });
 }

@@ -115,7 +115,7 @@ test("optimisers do to each element what a plain loop does [float64]", async () 
         assertClose(t.value!, expected, (x) => 1e-12 * Math.max(1, Math.abs(x)), `leaf ${k}`);
       });
     },
-    { runs: 40 },
+    { runs: 20 },
   );
 });
 
@@ -132,7 +132,7 @@ test("clipping leaves the direction and limits the norm [float64]", async () => 
       const factor = Math.min(limit / (size + 1e-6), 1);
       clipped.forEach((t, i) => assertClose(t.value!, vectors[i].map((x) => factor * x), () => 1e-12, `gradient ${i}`));
     },
-    { runs: 30 },
+    { runs: 15 },
   );
 });
 

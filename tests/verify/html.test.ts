@@ -176,16 +176,19 @@ describe("the tape's diagram", () => {
   });
 
   for (const suspect of [undefined, 1, 300, 450]) {
-    test(`of a long tape shows the entries near ${suspect === undefined ? "the outputs" : `entry ${suspect}`}`, async () => {
-      const document = await page(large(suspect));
-      const drawn = nodes(document).filter((node) => !node.classList.contains("hidden"));
-      assert.equal(drawn.length, 24);
-      assert.equal(document.querySelector("#r-suspect") !== null, suspect !== undefined);
-      const caption = textOf(document.querySelector(".diagram")!.previousElementSibling);
-      assert.match(caption, suspect === undefined ? /Only the 24 nearest to the outputs/ : /nearest to the suspect/);
-      assert.equal(textOf(document.querySelector("pre.tape")).split("%1 =").length, 2);
-      assert.equal(document.querySelector("pre.tape")!.textContent!.split("\n").length, 450);
-    });
+    test(
+      ...shared(`of a long tape shows the entries near ${suspect === undefined ? "the outputs" : `entry ${suspect}`}`),
+      async () => {
+        const document = await page(large(suspect));
+        const drawn = nodes(document).filter((node) => !node.classList.contains("hidden"));
+        assert.equal(drawn.length, 24);
+        assert.equal(document.querySelector("#r-suspect") !== null, suspect !== undefined);
+        const caption = textOf(document.querySelector(".diagram")!.previousElementSibling);
+        assert.match(caption, suspect === undefined ? /Only the 24 nearest to the outputs/ : /nearest to the suspect/);
+        assert.equal(textOf(document.querySelector("pre.tape")).split("%1 =").length, 2);
+        assert.equal(document.querySelector("pre.tape")!.textContent!.split("\n").length, 450);
+      },
+    );
   }
 
   test(...shared("handles inputs that are used twice, and tapes of one entry"), async () => {

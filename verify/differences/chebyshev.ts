@@ -16,10 +16,14 @@ function cosinesOf(points: number): Float64Array {
   return table;
 }
 
-/** The points at which values are taken, between -1 and 1; 0 is none of them. */
+/** The points at which values are taken, by their number. */
+const nodes = new Map<number, Float64Array>();
+
+/** The points at which values are taken, between -1 and 1; 0 is none of them. Not to be written to. */
 export function nodesOf(points: number): Float64Array {
-  const cosine = cosinesOf(points);
-  return Float64Array.from({ length: points }, (_, j) => cosine[2 * j + 1]);
+  let table = nodes.get(points);
+  if (!table) nodes.set(points, table = cosinesOf(points).slice(0, 2 * points).filter((_, m) => m % 2 === 1));
+  return table;
 }
 
 /** The coefficients of an expansion of values at Chebyshev points. */
@@ -28,7 +32,13 @@ export function expand(values: Float64Array): Float64Array {
   const cosine = cosinesOf(points);
   return Float64Array.from({ length: TERMS }, (_, k) => {
     let sum = 0;
-    for (let j = 0; j < points; j++) sum += values[j] * cosine[(k * (2 * j + 1)) % (4 * points)];
+    // The place k (2 j + 1) in the table, all turns but the last taken off.
+    const turn = 4 * points, step = (2 * k) % turn;
+    for (let j = 0, place = k % turn; j < points; j++) {
+      sum += values[j] * cosine[place];
+      place += step;
+      if (place >= turn) place -= turn;
+    }
     return (sum * (k === 0 ? 1 : 2)) / points;
   });
 }

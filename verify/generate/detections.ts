@@ -115,10 +115,15 @@ export function detectionScenes(options: SceneOptions = {}): fc.Arbitrary<Detect
 
 /** A layout of default boxes, as accepted by the constructor of `DefaultBoxes`. */
 export interface DefaultBoxLayout {
+  /** The side of the image, in pixels. */
   readonly figSize: number;
+  /** The side of each feature map, in cells. */
   readonly featSizes: readonly number[];
+  /** See `scales` of {@link DefaultBoxesConfig}. */
   readonly scales: readonly number[];
+  /** See `aspectRatios` of {@link DefaultBoxesConfig}. */
   readonly aspectRatios: readonly (readonly number[])[];
+  /** The order of the boxes of a feature map. */
   readonly order: "size-major" | "cell-major";
 }
 

@@ -30,6 +30,7 @@ export interface ElementReport {
   readonly error: number;
   /** The error estimate of `numeric`. */
   readonly estimate: number;
+  /** The verdict of the element. */
   readonly verdict: Verdict;
   /** Where `numeric` comes from, default `differences`: dual numbers are exact to rounding, finite differences are not. */
   readonly witness?: Witness;
@@ -39,7 +40,9 @@ export interface ElementReport {
 
 /** One input: its elements' errors as arrays, for pictures, and its verdict counts. */
 export interface InputReport {
+  /** The input's name: x0, x1 and so on. */
   readonly name: string;
+  /** Its shape. */
   readonly shape: readonly number[];
   /** Counts by verdict over the elements, for the highest order checked. */
   readonly counts: Readonly<Record<Verdict, number>>;
@@ -52,6 +55,7 @@ export interface InputReport {
   readonly verdicts?: readonly Verdict[];
   /** The values of the input, row-major, and their dtype: enough to call the function again. */
   readonly values?: readonly number[];
+  /** The dtype of the values. */
   readonly dtype?: string;
 }
 
@@ -73,10 +77,15 @@ export interface Finding {
 
 /** An entry of the tape, for the diagram. */
 export interface TapeEntryReport {
+  /** The number by which others name it. */
   readonly id: number;
+  /** The name of its op. */
   readonly op: string;
+  /** The numbers of its inputs. */
   readonly inputs: readonly number[];
+  /** Its shape. */
   readonly shape: readonly number[];
+  /** Its dtype. */
   readonly dtype: string;
   /** The name of the input, for leaves. */
   readonly input?: string;
@@ -88,38 +97,52 @@ export interface TapeEntryReport {
 export interface GradcheckReport {
   /** The version of this structure; see `report.schema.json`. */
   readonly version: 1;
+  /** The name of the function. */
   readonly name: string;
   /**
    * `wrong` if any element or finding is wrong; `undecided` if nothing is wrong but something could not be checked;
    * otherwise `ok`.
    */
   readonly verdict: "ok" | "wrong" | "undecided";
+  /** Whether each element was checked, or random directions. */
   readonly mode: "full" | "fast";
+  /** The highest order checked. */
   readonly order: 1 | 2;
+  /** The seed of directions and cotangents. */
   readonly seed: number;
   /** The device compared with the oracle, if any. */
   readonly device: string | null;
+  /** The inputs. */
   readonly inputs: readonly InputReport[];
   /** Counts by verdict over all elements and orders. */
   readonly counts: Readonly<Record<Verdict, number>>;
   /** The worst elements, worst first. */
   readonly worst: readonly ElementReport[];
+  /** What other tests found. */
   readonly findings: readonly Finding[];
   /** The relative distance of the nearest frozen decision from flipping; `null` if there are none. */
   readonly margin: number | null;
+  /** The tape of the function; empty for plain functions. */
   readonly tape: readonly TapeEntryReport[];
+  /** How long the check took. */
   readonly milliseconds: number;
 }
 
 /** A run of the command line, or the merge of several shards: one report per checked function. */
 export interface RunReport {
+  /** The version of this structure; see `report.schema.json`. */
   readonly version: 1;
+  /** The file under check. */
   readonly file: string;
+  /** The seed that all inputs follow from. */
   readonly seed: number;
+  /** Which part of the run this is, from 1; `null` for all of it. */
   readonly shard: { readonly index: number; readonly count: number } | null;
+  /** A report for each function. */
   readonly checks: readonly CheckReport[];
   /** How the command was started, as one types it: `npx gpugrad`. */
   readonly command?: string;
+  /** The request; absent from reports of older versions. */
   readonly options?: RunOptions;
 }
 
@@ -140,8 +163,11 @@ export interface RunOptions {
 
 /** A checked function: the number of generated inputs, and the first failing one, shrunk. */
 export interface CheckReport {
+  /** The name under which the file exports it. */
   readonly name: string;
+  /** The verdict over all runs, as of {@link GradcheckReport}. */
   readonly verdict: "ok" | "wrong" | "undecided";
+  /** The number of generated inputs. */
   readonly runs: number;
   /** Counts by verdict over all runs. */
   readonly counts: Readonly<Record<Verdict, number>>;
@@ -167,9 +193,14 @@ export interface CheckReport {
 export interface BlockReport {
   /** Its position among all blocks of the check. */
   readonly index: number;
+  /** The verdict over its runs. */
   readonly verdict: "ok" | "wrong" | "undecided";
+  /** The number of its runs. */
   readonly runs: number;
+  /** Counts by verdict over its runs. */
   readonly counts: Readonly<Record<Verdict, number>>;
+  /** How many of its runs decided nothing, if any. */
   readonly undecided?: number;
+  /** How many elements of its runs were left without a verdict, if any. */
   readonly open?: number;
 }

@@ -40,8 +40,8 @@ const PATIENCE = 100;
 const CODE_PER_BYTE = 10;
 
 /** How many threads there are to be, the calling one included. */
-export function threadsWanted(): Promise<number> {
-  return threadsWork() ? availableCores().then((cores) => Math.min(MOST_THREADS, cores)) : Promise.resolve(1);
+export function threadsWanted(): number {
+  return threadsWork() ? Math.min(MOST_THREADS, availableCores()) : 1;
 }
 
 /** Why there is one thread here; `null` if there can be several. */
@@ -177,11 +177,11 @@ export class Team {
     });
     await this.#begin(members, module, kernels);
     try {
+      let k = 0;
       for (const call of calls) {
-        const k = shared.indexOf(call);
         const kernel = exports[call.name] as KernelFunction;
-        if (k < 0) kernel(0, call.units, call.addresses);
-        else await this.#share(k, kernels[k], kernel);
+        if (call === shared[k]) await this.#share(k, kernels[k++], kernel);
+        else kernel(0, call.units, call.addresses);
       }
     } finally {
       await this.#finish();

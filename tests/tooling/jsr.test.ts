@@ -1,0 +1,87 @@
+/** The package as JSR has it: its published files alone, in Deno. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import process from "node:process";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { skip } from "../support/skip.ts";
+import { readJson, readText, root } from "../support/source.ts";
+
+const onlyNode = "Bun" in globalThis || "Deno" in globalThis ? "under Node, which starts Deno" : undefined;
+const deno = join(root, "node_modules", ".bin", "deno");
+const folder = onlyNode ? "" : mkdtempSync(join(tmpdir(), "gpugrad-jsr-"));
+after(() => folder && rmSync(folder, { recursive: true, force: true }));
+
+function run(cwd: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+  return new Promise((done) => {
+    execFile(deno, args, { cwd, env, maxBuffer: 2 ** 24 }, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+/** Lists the files that would be published. The types are checked by `deno check`. */
+async function published(): Promise<string[]> {
+  const { code, stderr } = await run(root, "publish", "--dry-run", "--allow-dirty", "--no-check");
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stderr, /^warning\b|^error\b/m);
+  return [...stderr.matchAll(/^ +(file:\S+) \(/gm)].map(([, url]) => relative(root, fileURLToPath(url)));
+}
+
+test(...skip("deno publish finds nothing to warn of, and what it would publish runs alone", onlyNode), async () => {
+  const files = await published();
+  for (const path of ["mod.ts", "verify/mod.ts", "loss/mod.ts", "optim/mod.ts", "bin/gpugrad.ts"]) {
+    assert.ok(files.includes(path), path);
+  }
+  assert.deepEqual(
+    files.filter((path) => /^(tests|scripts|bench|demo|docs|examples|playground|dist)\//.test(path)),
+    [],
+  );
+  for (const path of files) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    copyFileSync(join(root, path), join(folder, path));
+  }
+  // What JSR's importers get from npm, at the versions that are installed here, so that nothing is downloaded.
+  const imports = readJson("deno.json").imports as Record<string, string>;
+  for (const name of Object.keys(imports).filter((name) => imports[name].startsWith("npm:"))) {
+    mkdirSync(dirname(join(folder, "node_modules", name)), { recursive: true });
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+  }
+  const [example, , checks] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
+  writeFileSync(join(folder, "program.ts"), example);
+  writeFileSync(join(folder, "losses.ts"), checks);
+  assert.ok(!existsSync(join(folder, "tests")));
+
+  const { code, stdout, stderr } = await run(folder, "run", "--no-prompt", "program.ts");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^[\d.]+ \[[^\]]*\] \[[^\]]*\]\s*$/);
+  const checked = await run(
+    folder,
+    "run",
+    "--allow-read",
+    "--allow-write",
+    "bin/gpugrad.ts",
+    "check",
+    "losses.ts",
+    "--html",
+    "page.html",
+  );
+  assert.equal(checked.code, 0, checked.stderr);
+  assert.match(checked.stdout, /^ok +sumOfSquares /m);
+  assert.ok(existsSync(join(folder, "page.html")));
+});
+
+test(...skip("deno doc misses no documentation and no type of what is public", onlyNode), async () => {
+  const entries = Object.values(readJson("deno.json").exports as Record<string, string>);
+  const { stderr } = await run(root, "doc", "--lint", ...entries);
+  // What it also finds are types that public ones name without exporting them, such as the attributes of ops.
+  const found = [...stderr.matchAll(/^error\[([\w-]+)\]: .*\n +--> (.*)$/gm)];
+  assert.deepEqual(
+    found.filter(([, kind]) => kind !== "private-type-ref").map(([, kind, place]) => `${kind} ${place}`),
+    [],
+  );
+});
