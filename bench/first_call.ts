@@ -8,8 +8,10 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { DefaultBoxes, realize, useDevice } from "../mod.ts";
-import { median, Problem } from "./ssd_problem.ts";
+import { grad, realize, type Tensor, tensor, useDevice } from "../mod.ts";
+import { generator } from "./cases/case.ts";
+import { loss } from "./cases/loss.ts";
+import { median } from "./harness/statistics.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -34,7 +36,14 @@ interface Times {
 
 async function measure(): Promise<Times> {
   const device = await useDevice(options.device);
-  const problem = new Problem(new DefaultBoxes(DefaultBoxes.presets["ssd300-coco"]), Number(options.batch));
+  const sizes = { ...loss.sizes[0], batch: Number(options.batch) };
+  const inputs = await loss.inputs(sizes, generator(1));
+  const compute = loss.code.gpugrad(sizes);
+  const leaves = inputs.slice(0, 2).map(({ data, shape }) => tensor(data, shape, { copy: false }));
+  const record = () => {
+    const value = compute(leaves, inputs) as Tensor;
+    return [value, ...grad(value, leaves)];
+  };
   let plan = 0;
   const { runHere } = device;
   device.runHere = (program, leaves) =>
@@ -49,7 +58,7 @@ async function measure(): Promise<Times> {
     }, leaves);
 
   const start = performance.now();
-  const outputs = problem.record();
+  const outputs = record();
   const recorded = performance.now();
   await realize(outputs);
   await outputs[0].item();
@@ -59,7 +68,7 @@ async function measure(): Promise<Times> {
   const steady: number[] = [];
   for (let i = 0; i < Number(options.calls); i++) {
     const start = performance.now();
-    const again = problem.record();
+    const again = record();
     await realize(again);
     await again[0].item();
     steady.push(performance.now() - start);

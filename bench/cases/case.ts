@@ -15,8 +15,9 @@ export interface Input {
 export type Sizes = Readonly<Record<string, number>>;
 
 /** Where inputs are before a call and results after it. */
-export type Mode = "resident" | "read";
-export const MODES: readonly Mode[] = ["resident", "read"];
+export type Mode = "resident" | "read" | "recording";
+/** The modes that can be asked for. `recording` is what a call costs gpugrad before anything is computed. */
+export const MODES: readonly Mode[] = ["resident", "read", "recording"];
 
 type Jax = typeof import("@jax-js/jax");
 type JaxArray = import("@jax-js/jax").numpy.Array;
@@ -28,8 +29,11 @@ type Tf = typeof tf;
  */
 type Of<T> = (inputs: readonly T[], host: readonly Input[]) => T | readonly T[];
 
-/** How a peer's users would write a case, or why they cannot. */
-type Written<F> = F | { readonly cannot: string };
+/** The order of the axes that a library likes best, for all arrays of so many: inputs are given to it like that, and results come so. */
+export type Layout = readonly number[];
+
+/** How a peer's users would write a case, with the layout that it likes best, or why they cannot. */
+export type Written<F> = F | { readonly run: F; readonly layout: Layout } | { readonly cannot: string };
 
 /** Kernels of plain JavaScript: made once for its sizes, then called with the arrays of each call; returns all results. */
 export type Plain = (sizes: Sizes) => (inputs: readonly Data[]) => readonly Data[];
@@ -39,6 +43,7 @@ export interface Code {
   readonly gpugrad: (sizes: Sizes) => Of<Tensor>;
   /** Python text that defines `make(sizes)`, which returns a function of tensors. `torch`, `F` and `math` are known. */
   readonly torch: string;
+  readonly torchLayout?: Layout;
   readonly tfjs?: Written<(tf: Tf, sizes: Sizes) => Of<tf.Tensor>>;
   readonly jax?: Written<(jax: Jax, sizes: Sizes) => Of<JaxArray>>;
   readonly jsPytorch?: Written<(torch: JsPytorch, sizes: Sizes) => Of<JsPytorchTensor>>;
@@ -56,6 +61,8 @@ export interface Case {
   readonly name: string;
   /** What it computes, over which shapes. */
   readonly title: (sizes: Sizes) => string;
+  /** Whether it is one of those that `--quick` takes. */
+  readonly quick?: boolean;
   /** The sizes at which it is measured. */
   readonly sizes: readonly Sizes[];
   /** The inputs of a call. `random` gives numbers from 0 to 1. */
@@ -72,6 +79,9 @@ export interface Case {
   readonly mayDiffer?: number;
   readonly code: Code;
 }
+
+/** Targets of an image in the whole loss. */
+export const PER_IMAGE = 8;
 
 /** Numbers from 0 to 1, the same in each run (mulberry32). */
 export function generator(seed: number): () => number {
@@ -97,4 +107,19 @@ export function integers(shape: readonly number[], end: number, random: () => nu
   const data = new Int32Array(count(shape));
   for (let i = 0; i < data.length; i++) data[i] = Math.floor(random() * end);
   return { shape, data };
+}
+
+/** An array whose axes are in another order. */
+export function permuted({ shape, data }: Input, order: readonly number[]): Input {
+  const to = order.map((axis) => shape[axis]);
+  const strides = shape.map((_, axis) => count(shape.slice(axis + 1)));
+  const steps = order.map((axis) => strides[axis]);
+  const out = new (data.constructor as new (length: number) => Data)(data.length);
+  const fill = (axis: number, from: number, at: number) => {
+    if (axis === to.length) return void (out[at] = data[from]);
+    const stride = count(to.slice(axis + 1));
+    for (let i = 0; i < to[axis]; i++) fill(axis + 1, from + i * steps[axis], at + i * stride);
+  };
+  fill(0, 0, 0);
+  return { shape: to, data: out };
 }

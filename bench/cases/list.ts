@@ -1,8 +1,12 @@
 /** All cases of the bench. */
 import type { Case } from "./case.ts";
+import { elementwiseOps } from "./elementwise.ts";
+import { detectorLosses } from "./losses.ts";
+import { otherOps } from "./ops.ts";
+import { otherLosses } from "./other_losses.ts";
 import { loss } from "./loss.ts";
 
-export const CASES: readonly Case[] = [loss];
+export const CASES: readonly Case[] = [loss, ...detectorLosses, ...otherLosses, ...elementwiseOps, ...otherOps];
 
 export function caseNamed(name: string): Case {
   const found = CASES.find((one) => one.name === name);

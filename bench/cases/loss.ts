@@ -1,8 +1,8 @@
 /** The whole SSD loss with both gradients. */
 import { DefaultBoxes, SSDLoss } from "../../mod.ts";
-import { type Case, floats, type Input, type Sizes } from "./case.ts";
-
-const PER_IMAGE = 8;
+import { lossOfJax } from "./loss_jax.ts";
+import { lossOfTfjs } from "./loss_tfjs.ts";
+import { type Case, floats, type Input, PER_IMAGE, type Sizes } from "./case.ts";
 
 /** SSD300 with 80 classes. */
 const ssd300 = (batch: number): Sizes => ({ batch, boxes: 8732, classes: 80 });
@@ -42,6 +42,7 @@ export const loss: Case = {
   name: "loss",
   title: ({ batch, boxes, classes }) =>
     `SSD, ${boxes} boxes, ${classes} classes, ${PER_IMAGE} targets an image, batch ${batch}`,
+  quick: true,
   sizes: [ssd300(1), ssd300(8), ssd300(32)],
   inputs,
   constants: [2],
@@ -58,5 +59,7 @@ from ssd_definition import ssd_loss
 def make(sizes):
     return lambda inputs: ssd_loss(*inputs)
 `,
+    tfjs: { layout: [0, 2, 1], run: lossOfTfjs },
+    jax: lossOfJax,
   },
 };

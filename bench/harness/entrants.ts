@@ -1,8 +1,8 @@
 /** Who takes part in a run: devices of gpugrad and peers, each with a number of threads. */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { root } from "../../scripts/processes.ts";
 import { type Contestant, type Entrant, Remote } from "./contestant.ts";
+import type { Pages } from "./page.ts";
 import { openProcess } from "./process.ts";
 
 export interface EntrantOptions {
@@ -14,6 +14,9 @@ export interface EntrantOptions {
   readonly torchDevice: string;
   /** Where contestants find inputs and leave results. */
   readonly folder: string;
+  readonly pages: Pages;
+  /** Variables that a device needs in a runtime, such as a display. */
+  readonly env: (runtime: string, device: string) => Readonly<Record<string, string>>;
 }
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
@@ -37,22 +40,27 @@ interface Program {
   readonly threads: number | null;
 }
 
-function programOf(entrant: Omit<Entrant, "threads">, { runtime, name, threads }: Program, folder: string): Contestant {
+function programOf(
+  entrant: Omit<Entrant, "threads">,
+  { runtime, name, threads }: Program,
+  { folder, pages, env }: EntrantOptions,
+): Contestant {
   const full: Entrant = { ...entrant, label: `${entrant.label}${threadsText(threads)}`, threads };
   return new Remote(full, () => {
+    if (runtime === "chromium") return pages.open(name, threads ?? 1);
     const command = RUNTIMES[runtime];
     if (!command) throw new Error(`expected a runtime (${Object.keys(RUNTIMES).join(", ")}), got "${runtime}"`);
     const [program, ...args] = command(pathOf("program.ts"));
-    return Promise.resolve(openProcess(program, [...args, folder, name, `${threads ?? 1}`]));
+    return Promise.resolve(openProcess(program, [...args, folder, name, `${threads ?? 1}`], env(runtime, name)));
   });
 }
 
-function devicesOf({ devices, threads, folder }: EntrantOptions): Contestant[] {
-  return devices.flatMap((device) => {
+function devicesOf(options: EntrantOptions): Contestant[] {
+  return options.devices.flatMap((device) => {
     const [name, runtime = "node"] = device.split(":").reverse();
-    const counts: readonly (number | null)[] = WITH_THREADS.includes(name) ? threads : [null];
+    const counts: readonly (number | null)[] = WITH_THREADS.includes(name) ? options.threads : [null];
     const entrant = { label: device, kind: "gpugrad" as const, script: false };
-    return counts.map((threads) => programOf(entrant, { runtime, name, threads }, folder));
+    return counts.map((threads) => programOf(entrant, { runtime, name, threads }, options));
   });
 }
 
@@ -68,14 +76,25 @@ function torch({ threads, python, torchDevice, folder }: EntrantOptions): Contes
   });
 }
 
-const inNode = (label: string, name: string, kind: Entrant["kind"]) => ({ folder }: EntrantOptions): Contestant[] => [
-  programOf({ label, kind, script: kind === "peer" }, { runtime: "node", name, threads: null }, folder),
-];
+const inNode =
+  (label: string, name: string, kind: Entrant["kind"] = "peer") => (options: EntrantOptions): Contestant[] => [
+    programOf({ label, kind, script: kind === "peer" }, { runtime: "node", name, threads: null }, options),
+  ];
+
+/** A library that has threads on pages only. */
+const onPages = (label: string, name: string) => (options: EntrantOptions): Contestant[] =>
+  options.threads.map((threads) => {
+    const runtime = threads === 1 ? "node" : "chromium";
+    return programOf({ label, kind: "peer", script: true }, { runtime, name, threads }, options);
+  });
 
 /** Peers by the names of `--peers`. */
 const PEERS: Readonly<Record<string, (options: EntrantOptions) => Contestant[]>> = {
   torch,
-  js: inNode("plain JavaScript", "javascript", "peer"),
+  tfjs: onPages("TensorFlow.js", "tfjs"),
+  jax: onPages("jax-js", "jax"),
+  "js-pytorch": inNode("js-pytorch", "js-pytorch"),
+  js: inNode("plain JavaScript", "javascript"),
   limit: inNode("limit", "limit", "limit"),
 };
 
@@ -85,5 +104,3 @@ export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
 export function entrants(options: EntrantOptions): Contestant[] {
   return [...devicesOf(options), ...options.peers.flatMap((name) => PEERS[name](options))];
 }
-
-export { root };

@@ -1,23 +1,25 @@
 /** The command line of the bench. */
 import { parseArgs } from "node:util";
-import { type Mode, MODES, type Sizes } from "../cases/case.ts";
+import { type Case, type Mode, MODES, type Sizes } from "../cases/case.ts";
 import { CASES } from "../cases/list.ts";
 import { PEER_NAMES } from "./entrants.ts";
 import type { Row } from "./row.ts";
 import type { Effort } from "./turns.ts";
 
-export const GROUPS = ["loss", "losses", "ops"] as const;
+export const GROUPS = ["loss", "losses", "ops", "growth", "memory"] as const;
 
 export const HELP = `npm run bench -- [${GROUPS.join("] [")}]   default loss
 
   --device LIST        devices of gpugrad, with a runtime if it is not Node: wasm,webasm,deno:webgpu; default wasm
   --threads LIST       default 1,2
   --batch LIST         batches of the whole loss; default 1,8,32
-  --peers LIST         ${PEER_NAMES.join(",")}; default all of them
+  --peers LIST         ${PEER_NAMES.join(",")}; default all; with --quick not js-pytorch, which is slow
   --only LIST          cases whose names contain one of these
-  --mode LIST          resident: tensors stay on the device; read: inputs are new to it, results are read; default both
+  --sizes LIST         other sizes of the cases, such as boxes=500,classes=20
+  --mode LIST          resident: tensors stay on the device; read: inputs are new to it, results are read;
+                       recording: of the whole loss, before anything is computed; default all
   --read               the same as --mode read
-  --quick              few samples
+  --quick              few samples, of a selection of cases
   --rounds N           turns of each contestant; default 10, quick 4
   --python PATH        default /usr/bin/python3
   --torch-device NAME  cpu or cuda; default cpu
@@ -32,6 +34,7 @@ export interface Options {
   readonly batches: readonly number[];
   readonly peers: readonly string[];
   readonly only: readonly string[];
+  readonly sizes: Sizes;
   readonly modes: readonly Mode[];
   readonly quick: boolean;
   readonly effort: Effort;
@@ -76,6 +79,7 @@ export function readOptions(args: readonly string[]): Options {
       batch: text,
       peers: text,
       only: text,
+      sizes: text,
       mode: text,
       read: flag,
       quick: flag,
@@ -94,8 +98,18 @@ export function readOptions(args: readonly string[]): Options {
     devices: list(values.device, ["wasm"]),
     threads: numbers("--threads", list(values.threads, ["1", "2"])),
     batches: numbers("--batch", list(values.batch, ["1", "8", "32"])),
-    peers: oneOf("--peers", PEER_NAMES, list(values.peers, PEER_NAMES)),
+    peers: oneOf(
+      "--peers",
+      PEER_NAMES,
+      list(values.peers, PEER_NAMES.filter((name) => !quick || name !== "js-pytorch")),
+    ),
     only: list(values.only, [""]),
+    sizes: Object.fromEntries(
+      list(values.sizes, []).map((text) => {
+        const [name, size] = text.split("=");
+        return [name, numbers("--sizes", [size])[0]];
+      }),
+    ),
     modes: read ? ["read"] : oneOf("--mode", MODES, list(values.mode, MODES)),
     quick,
     effort: { rounds, turn: quick ? 60 : 200, most: quick ? 1500 : 20_000, warmUp: quick ? 150 : 1000 },
@@ -107,13 +121,22 @@ export function readOptions(args: readonly string[]): Options {
 }
 
 /** The rows that were asked for. */
-export function chosenRows({ groups, batches, only, modes }: Options): Row[] {
-  const asked = (sizes: Sizes, group: string) => group !== "loss" || batches.includes(sizes.batch);
+export function chosenRows({ groups, batches, only, sizes: given, modes, quick }: Options): Row[] {
+  const resized = (sizes: Sizes): Sizes =>
+    Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, given[name] ?? size]));
+  const sizesOf = ({ group, sizes }: Case): readonly Sizes[] =>
+    group === "loss" ? batches.map((batch) => ({ ...sizes[0], batch })) : sizes;
   return CASES
     .filter(({ group, name }) => groups.includes(group) && only.some((part) => name.includes(part)))
+    // Cases that are asked for by name are measured in any case.
+    .filter((one) => one.quick || !quick || !only.includes(""))
     .flatMap((subject) =>
-      subject.sizes.filter((sizes) => asked(sizes, subject.group)).flatMap((sizes) =>
-        modes.map((mode): Row => ({ subject, sizes, mode }))
+      sizesOf(subject).flatMap((sizes) =>
+        modes.filter((mode) => mode !== "recording" || subject.group === "loss").map((mode): Row => ({
+          subject,
+          sizes: resized(sizes),
+          mode,
+        }))
       )
     );
 }

@@ -20,6 +20,8 @@ export interface Order {
   readonly gradients: readonly number[] | null;
   /** Python text, for PyTorch. */
   readonly source: string;
+  /** The order of axes that PyTorch likes best, for arrays of so many. */
+  readonly layout: readonly number[] | null;
   /** Results are written below the folder as float32, with this before their numbers. */
   readonly prefix: string;
 }

@@ -46,6 +46,7 @@ export interface Report {
   readonly entrants: readonly ReportEntrant[];
   readonly rows: readonly ReportRow[];
   readonly growth: readonly Growth[];
+  readonly memory: readonly object[];
 }
 
 /** What is worth knowing of this machine; nothing that names it. */

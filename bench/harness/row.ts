@@ -11,6 +11,11 @@ export interface Row {
   readonly mode: Mode;
 }
 
+/** Whether a contestant of a kind takes part in a row. */
+export function takesPart({ mode }: Row, kind: "gpugrad" | "peer" | "limit"): boolean {
+  return mode !== "recording" || kind === "gpugrad";
+}
+
 /** Names a row, also across runs. */
 export function nameOf({ subject, sizes, mode }: Row): string {
   return `${subject.title(sizes)}, ${mode}`;
@@ -38,7 +43,8 @@ export class Shared {
     const key = subject.name + JSON.stringify(sizes);
     if (this.#known?.key !== key) this.#known = { key, calls: await this.#write(subject, sizes, seed) };
     const { name, constants = [], gradients = null, code } = subject;
-    return { name, sizes, mode, calls: this.#known.calls, constants, gradients, source: code.torch };
+    const { torch: source, torchLayout: layout = null } = code;
+    return { name, sizes, mode, calls: this.#known.calls, constants, gradients, source, layout };
   }
 
   async #write(subject: Case, sizes: Sizes, seed: number): Promise<Stored[][]> {

@@ -29,8 +29,7 @@ export function outcomesTable(outcomes: readonly Outcome[], entrants: readonly E
   const head = ["", "median, ms", "quartiles", "min", "CPU", "calls", ...ours.map(({ label }) => `${label} /`)];
   return table(
     head,
-    outcomes.map((one) => {
-      if ("cannot" in one) return [one.label, one.cannot.slice(0, 60), "", "", "", "", ...ours.map(() => "")];
+    outcomes.filter((one) => "median" in one).map((one) => {
       const ratios = ours.map(({ label }) => {
         const own = medianOf(label);
         return own === null || label === one.label ? "" : (own / one.median).toFixed(2);
@@ -47,4 +46,9 @@ export function outcomesTable(outcomes: readonly Outcome[], entrants: readonly E
       ];
     }),
   );
+}
+
+/** Why contestants did not take part in a row. */
+export function refusalLines(outcomes: readonly Outcome[]): string[] {
+  return outcomes.flatMap((one) => "cannot" in one ? [`${one.label}: ${one.cannot.split("\n")[0].slice(0, 160)}`] : []);
 }

@@ -82,7 +82,8 @@ export async function measureRow(
 
 /** Each contestant runs for a moment, then the next; the order turns round, so that nobody always follows the same one. */
 async function takeTurns(taking: readonly Taking[], { rounds, turn, most, warmUp }: Effort): Promise<void> {
-  for (const one of taking) await warm(one, warmUp);
+  // What takes longer than its warm-up needs none.
+  for (const one of taking) if (one.first < 4 * warmUp) await warm(one, warmUp);
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? taking : [...taking].reverse();
     for (const one of order) {

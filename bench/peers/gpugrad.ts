@@ -1,5 +1,6 @@
 /** gpugrad on one of its devices. */
 import packageJson from "../../package.json" with { type: "json" };
+import { Program } from "../../core/program.ts";
 import { type Device, grad, realize, slice, type Tensor, tensor, useDevice } from "../../mod.ts";
 import type { Input } from "../cases/case.ts";
 import type { Library, Prepared, Problem } from "./library.ts";
@@ -21,7 +22,7 @@ function prepare({ subject, sizes, mode, calls }: Problem, device: Device): Prep
   const { gradients, constants = [] } = subject;
   const fixed = calls.map((inputs) => inputs.map(leafOf));
   const leaves = (call: number) =>
-    mode === "resident"
+    mode !== "read"
       ? fixed[call]
       : calls[call].map((input, i) => constants.includes(i) ? fixed[call][i] : leafOf(input));
   const record = (call: number): readonly Tensor[] => {
@@ -34,6 +35,7 @@ function prepare({ subject, sizes, mode, calls }: Problem, device: Device): Prep
   const waits = /gpu|gl/.test(device.name);
   const step = async (call: number) => {
     const results = record(call);
+    if (mode === "recording") return void new Program<Tensor>(results, { on: device.name }).key;
     await realize(results);
     if (mode === "read") await Promise.all(results.map((result) => result.data({ copy: false })));
     else if (waits) await firstOf(results[0]).item();

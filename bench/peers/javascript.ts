@@ -1,13 +1,13 @@
 /** Plain JavaScript written for speed. */
-import process from "node:process";
-import { type Library, written } from "./library.ts";
+import { engine, type Library, written } from "./library.ts";
 
 export function open(): Promise<Library> {
   return Promise.resolve({
-    version: process.version,
+    version: engine(),
     configuration: "loops over typed arrays, which are kept; one thread",
-    prepare({ subject, sizes, calls }) {
-      const run = written(subject.code.javascript, "plain JavaScript")(sizes);
+    prepare(problem) {
+      const { run: make, calls } = written(problem.subject.code.javascript, "plain JavaScript", problem);
+      const run = make(problem.sizes);
       const arrays = calls.map((inputs) => inputs.map(({ data }) => data));
       return {
         step: (call) => run(arrays[call]),

@@ -1,11 +1,10 @@
 /** The limit of any library that computes in memory: inputs are read and results written once, and nothing is computed. */
-import process from "node:process";
 import { count, type Data } from "../cases/case.ts";
-import type { Library, Prepared, Problem } from "./library.ts";
+import { engine, type Library, type Prepared, type Problem } from "./library.ts";
 
 export function open(): Promise<Library> {
   return Promise.resolve({
-    version: process.version,
+    version: engine(),
     configuration: "typed arrays: `set` of the inputs into one array, `fill` of the results; one thread",
     prepare,
   });

@@ -4,6 +4,9 @@ import type { Library } from "./library.ts";
 type Open = (name: string, threads: number) => Promise<Library>;
 
 const LIBRARIES: Readonly<Record<string, () => Promise<{ open: Open }>>> = {
+  tfjs: () => import("./tfjs.ts"),
+  jax: () => import("./jax.ts"),
+  "js-pytorch": () => import("./js_pytorch.ts"),
   javascript: () => import("./javascript.ts"),
   limit: () => import("./limit.ts"),
 };

@@ -33,14 +33,21 @@ class Prepared:
         self.read = order["mode"] == "read"
         self.constants = order["constants"]
         self.gradients = order["gradients"]
+        self.layout = order["layout"]
         self.host = [[self.load(stored) for stored in call] for call in order["calls"]]
         self.tensors = [[torch.from_numpy(x).to(DEVICE) for x in call] for call in self.host]
         self.next = 0
 
-    @staticmethod
-    def load(stored):
-        data = numpy.fromfile(os.path.join(FOLDER, stored["file"]), dtype=stored["type"])
-        return data.reshape(stored["shape"])
+    def load(self, stored):
+        data = numpy.fromfile(os.path.join(FOLDER, stored["file"]), dtype=stored["type"]).reshape(stored["shape"])
+        return numpy.ascontiguousarray(data.transpose(self.layout)) if self.permutes(data) else data
+
+    def permutes(self, x):
+        return self.layout is not None and x.ndim == len(self.layout)
+
+    def original(self, x):
+        """A result in the layout of all peers."""
+        return x.transpose(numpy.argsort(self.layout)) if self.permutes(x) else x
 
     def inputs(self, call):
         if not self.read:
@@ -89,7 +96,7 @@ def prepare(order):
     files = []
     for i, x in enumerate(results):
         files.append(order["prefix"] + str(i))
-        x.cpu().numpy().astype(numpy.float32).tofile(os.path.join(FOLDER, files[-1]))
+        prepared.original(x.cpu().numpy()).astype(numpy.float32).tofile(os.path.join(FOLDER, files[-1]))
     for _ in order["calls"]:
         prepared.step()
     return {"results": files, "first": first}
