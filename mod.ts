@@ -101,7 +101,7 @@ export {
   type PairwiseDistanceOptions,
 } from "./ops/norms.ts";
 export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
-export { cumprod, cumsum, logCumSumExp } from "./ops/scans.ts";
+export { cumprod, cumsum, type CumulativeOptions, logCumSumExp } from "./ops/scans.ts";
 export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
 export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
 export { scan, type ScanOptions, type Tensors } from "./ops/recurrence.ts";

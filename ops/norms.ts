@@ -179,7 +179,8 @@ type DistanceAttributes = { readonly p: number; readonly eps: number };
 const distanceKinds: Declared<PairwiseDistanceOptions> = { p: exponent, eps: leastKind, keepDims: boolean };
 
 /**
- * The distances between the vectors along the last axis, pair by pair: the {@link norm} of `a - b + eps`.
+ * The distances between the vectors along the last axis, pair by pair: the {@link norm} of `a - b + eps`. Those of all pairs are
+ * `pairwiseDistance(unsqueeze(a, -2), unsqueeze(b, -3))`.
  *
  * @param a float, at least one axis.
  * @param b float, broadcast with `a`.
@@ -190,10 +191,12 @@ const distanceKinds: Declared<PairwiseDistanceOptions> = { p: exponent, eps: lea
  * @example
  * ```ts
  * import { strict as assert } from "node:assert";
- * import { pairwiseDistance, tensor } from "gpugrad";
+ * import { pairwiseDistance, tensor, unsqueeze } from "gpugrad";
  *
  * const d = pairwiseDistance(tensor([[0, 0], [1, 1]]), [3, 4], { p: 1, eps: 0 });
  * assert.deepEqual(await d.toArray(), [7, 5]);
+ * const x = tensor([[0, 0], [3, 4]]);
+ * assert.deepEqual(await pairwiseDistance(unsqueeze(x, -2), unsqueeze(x, -3), { eps: 0 }).toArray(), [[0, 5], [5, 0]]);
  * ```
  */
 export const pairwiseDistance: CompositeFunction<

@@ -1,7 +1,7 @@
 /** Running sums and products along an axis. */
 import type { Case, Draw } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
-import type { Signature } from "../core/options.ts";
+import { boolean, type Signature } from "../core/options.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, mul } from "./arithmetic.ts";
@@ -14,8 +14,14 @@ import { broadcastTo, flip, pad, reshape, slice, stack, transpose, unsqueeze } f
 import { logSumExp, prod, sum } from "./reduce.ts";
 import { where } from "./selection.ts";
 
-/** One axis. */
-type AxisAttribute = { readonly axis: number };
+/** Options of {@link cumsum}, {@link cumprod} and {@link logCumSumExp}. */
+export interface CumulativeOptions {
+  /** Whether each element is combined with all after it instead of all before it; default false. */
+  readonly reverse?: boolean;
+}
+
+/** One axis, and from which end. */
+type ScanAttributes = { readonly axis: number; readonly reverse: boolean };
 
 /** How elements are combined. */
 interface Combination {
@@ -57,8 +63,9 @@ function padding(outer: Shape, before: number, after: number): [number, number][
 }
 
 /** Running results along any axis. */
-function along(x: Tensor, axis: number, how: Combination): Tensor {
+function along(x: Tensor, { axis, reverse }: ScanAttributes, how: Combination): Tensor {
   if (x.size === 0) return x;
+  if (reverse) return flip(along(flip(x, axis), { axis, reverse: false }, how), axis);
   const order = [...x.shape.map((_, a) => a).filter((a) => a !== axis), axis];
   return transpose(running(transpose(x, order), how), order.map((_, a) => order.indexOf(a)));
 }
@@ -71,16 +78,21 @@ const exponentials: Combination = {
   combine: (before, after) => logSumExp(stack([broadcastTo(before, after.shape), after]), 0),
 };
 
-const scanCase = (draw: Draw): Case<AxisAttribute> => {
+const scanCase = (draw: Draw): Case<ScanAttributes> => {
   // Now and then longer than a block.
   const shape = draw.int(0, 3) > 0 ? draw.shape({ minRank: 1 }) : [draw.int(1, 2), draw.int(17, 40)];
-  return { inputs: [{ shape }], attributes: { axis: draw.int(0, shape.length - 1) } };
+  return { inputs: [{ shape }], attributes: { axis: draw.int(0, shape.length - 1), reverse: draw.int(0, 1) > 0 } };
 };
 
-/** The tensor and the axis of a call. */
-function given(call: Signature, x: unknown, axis: unknown): { input: Tensor; at: number } {
+/** The tensor of a call, and what it asks for. */
+function given(
+  call: Signature<CumulativeOptions>,
+  x: unknown,
+  axis: unknown,
+  { reverse = false }: CumulativeOptions = {},
+): { input: Tensor; attributes: ScanAttributes } {
   const input = asTensor(call, "x", x);
-  return { input, at: axisOrThrow(call, input.shape, axis) };
+  return { input, attributes: { axis: axisOrThrow(call, input.shape, axis), reverse } };
 }
 
 /**
@@ -88,6 +100,7 @@ function given(call: Signature, x: unknown, axis: unknown): { input: Tensor; at:
  *
  * @param x any dtype, at least one axis.
  * @param axis the axis, default the last.
+ * @param options `reverse`: whether each element is combined with all after it instead; default false.
  * @returns the shape of `x`.
  *
  * @example
@@ -96,25 +109,30 @@ function given(call: Signature, x: unknown, axis: unknown): { input: Tensor; at:
  * import { cumsum, tensor } from "gpugrad";
  *
  * assert.deepEqual(await cumsum(tensor([[1, 2, 3], [4, 5, 6]]), 1).toArray(), [[1, 3, 6], [4, 9, 15]]);
+ * assert.deepEqual(await cumsum([1, 2, 3], 0, { reverse: true }).toArray(), [6, 5, 3]);
  * ```
  */
-export const cumsum: OpFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> = /* @__PURE__ */ structured(
-  {
-    name: "cumsum",
-    infer: ([x]) => ({ shape: x.shape, dtype: arithmetic([x.dtype], "cumsum") }),
-    kernel: { kind: "lowered", lower: ([x], { axis }) => along(cast(x, arithmetic([x.dtype], "cumsum")), axis, sums) },
-    vjp: [({ cotangent, attributes: { axis } }) => flip(cumsum(flip(cotangent, axis), axis), axis)],
-    domain: scanCase,
-    accuracy: "sum",
-  },
-  "cumsum(x, axis)",
-  (op, call) =>
-    function cumsum(x, axis = -1) {
-      call.check(arguments);
-      const { input, at } = given(call, x, axis);
-      return record(op, [input], { axis: at });
+export const cumsum: OpFunction<(x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor, ScanAttributes> =
+  /* @__PURE__ */ structured(
+    {
+      name: "cumsum",
+      infer: ([x]) => ({ shape: x.shape, dtype: arithmetic([x.dtype], "cumsum") }),
+      kernel: {
+        kind: "lowered",
+        lower: ([x], attributes) => along(cast(x, arithmetic([x.dtype], "cumsum")), attributes, sums),
+      },
+      vjp: [({ cotangent, attributes: { axis, reverse } }) => cumsum(cotangent, axis, { reverse: !reverse })],
+      domain: scanCase,
+      accuracy: "sum",
     },
-);
+    ["cumsum(x, axis, options)", { reverse: boolean }],
+    (op, call) =>
+      function cumsum(x, axis = -1, options) {
+        call.check(arguments);
+        const { input, attributes } = given(call, x, axis, options);
+        return record(op, [input], attributes);
+      },
+  );
 
 /**
  * The running product along an axis: each element and all before it. The product of `int` or `bool` is `int`. The gradient is exact even if
@@ -122,6 +140,7 @@ export const cumsum: OpFunction<(x: TensorLike, axis?: number) => Tensor, AxisAt
  *
  * @param x any dtype, at least one axis.
  * @param axis the axis, default the last.
+ * @param options `reverse`: whether each element is combined with all after it instead; default false.
  * @returns the shape of `x`.
  *
  * @example
@@ -134,29 +153,32 @@ export const cumsum: OpFunction<(x: TensorLike, axis?: number) => Tensor, AxisAt
  * assert.deepEqual(await grad(sum(cumprod(x)), x).toArray(), [1, 12, 0]);
  * ```
  */
-export const cumprod: CompositeFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> =
-  /* @__PURE__ */ composite(
-    {
-      name: "cumprod",
-      apply: ([x], { axis }) => cumprod(x, axis),
-      differentiable: true,
-      domain: scanCase,
-      accuracy: "sum",
+export const cumprod: CompositeFunction<
+  (x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor,
+  ScanAttributes
+> = /* @__PURE__ */ composite(
+  {
+    name: "cumprod",
+    apply: ([x], { axis, ...options }) => cumprod(x, axis, options),
+    differentiable: true,
+    domain: scanCase,
+    accuracy: "sum",
+  },
+  ["cumprod(x, axis, options)", { reverse: boolean }],
+  (call) =>
+    function cumprod(x, axis = -1, options) {
+      call.check(arguments);
+      const { input, attributes } = given(call, x, axis, options);
+      return along(input.dtype === "bool" ? cast(input, "int") : input, attributes, products);
     },
-    "cumprod(x, axis)",
-    (call) =>
-      function cumprod(x, axis = -1) {
-        call.check(arguments);
-        const { input, at } = given(call, x, axis);
-        return along(input.dtype === "bool" ? cast(input, "int") : input, at, products);
-      },
-  );
+);
 
 /**
  * The logarithm of the running sum of exponentials along an axis, computed without overflow, always `float`.
  *
  * @param x any dtype, at least one axis.
  * @param axis the axis, default the last.
+ * @param options `reverse`: whether each element is combined with all after it instead; default false.
  * @returns the shape of `x`.
  *
  * @example
@@ -167,19 +189,21 @@ export const cumprod: CompositeFunction<(x: TensorLike, axis?: number) => Tensor
  * assert.deepEqual(await logCumSumExp(tensor([0, 1000, -1000])).toArray(), [0, 1000, 1000]);
  * ```
  */
-export const logCumSumExp: CompositeFunction<(x: TensorLike, axis?: number) => Tensor, AxisAttribute> =
-  /* @__PURE__ */ composite(
-    {
-      name: "logCumSumExp",
-      apply: ([x], { axis }) => logCumSumExp(x, axis),
-      differentiable: true,
-      domain: scanCase,
+export const logCumSumExp: CompositeFunction<
+  (x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor,
+  ScanAttributes
+> = /* @__PURE__ */ composite(
+  {
+    name: "logCumSumExp",
+    apply: ([x], { axis, ...options }) => logCumSumExp(x, axis, options),
+    differentiable: true,
+    domain: scanCase,
+  },
+  ["logCumSumExp(x, axis, options)", { reverse: boolean }],
+  (call) =>
+    function logCumSumExp(x, axis = -1, options) {
+      call.check(arguments);
+      const { input, attributes } = given(call, x, axis, options);
+      return along(cast(input, "float"), attributes, exponentials);
     },
-    "logCumSumExp(x, axis)",
-    (call) =>
-      function logCumSumExp(x, axis = -1) {
-        call.check(arguments);
-        const { input, at } = given(call, x, axis);
-        return along(cast(input, "float"), at, exponentials);
-      },
-  );
+);

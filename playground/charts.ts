@@ -36,7 +36,13 @@ export function drawAlong(
   const points = finite(values);
   put(place, {
     x: { domain: [at[0], at[at.length - 1]], label: null, ticks: 6 },
-    y: { label, nice: true, grid: true, ticks: 4, tickFormat: "~g" },
+    y: {
+      label,
+      ...(isFlat(points) ? { domain: [points[0].value - 1, points[0].value + 1] } : { nice: true }),
+      grid: true,
+      ticks: 4,
+      tickFormat: "~g",
+    },
     marks: [
       Plot.ruleX([now], { stroke: "currentColor", strokeDasharray: "3 3", strokeOpacity: 0.7 }),
       Plot.lineY(points, { x: ({ i }) => at[i], y: "value", stroke: colour, strokeWidth: 2 }),
@@ -44,6 +50,9 @@ export function drawAlong(
     ],
   }, label);
 }
+
+const isFlat = (points: ReturnType<typeof finite>): boolean =>
+  points.length > 0 && points.every(({ value }) => Math.abs(value - points[0].value) <= 1e-6 * Math.abs(value));
 
 function nearest(points: ReturnType<typeof finite>, at: readonly number[], now: number): ReturnType<typeof finite> {
   const distance = ({ i }: { readonly i: number }) => Math.abs(at[i] - now);

@@ -56,3 +56,18 @@ export function whenQuiet(milliseconds: number, run: () => void): () => void {
     timer = setTimeout(run, milliseconds);
   };
 }
+
+/** Calls a function at most so often, in milliseconds; the last call is not lost. */
+export function atMost(milliseconds: number, run: () => void): () => void {
+  let waiting = false;
+  let last = -Infinity;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => {
+      waiting = false;
+      last = performance.now();
+      run();
+    }, Math.max(0, last + milliseconds - performance.now()));
+  };
+}

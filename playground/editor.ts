@@ -31,6 +31,8 @@ export function makeEditor(place: HTMLElement, text: string, changed: (text: str
       }),
     ],
   });
+  // The lines wrap anew when the font has come, or the page is turned.
+  new ResizeObserver(() => view.requestMeasure()).observe(view.contentDOM);
   return {
     text: () => view.state.doc.toString(),
     replace: (text) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } }),

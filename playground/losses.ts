@@ -10,7 +10,7 @@ export interface LossText {
 export const LOSSES: readonly LossText[] = [
   {
     name: "SSD: the reference",
-    text: `// The options of new SSDLoss(boxes, ...). All names of gpugrad are known here.
+    text: `// Options of SSDLoss. All names of gpugrad are known.
 return {
   matching: terms.bestOverlap({ threshold: 0.5 }),
   localisation: terms.smoothL1({ beta: 1 }),

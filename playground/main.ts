@@ -1,7 +1,7 @@
 /** The page: menus, buttons and the picture, around the model. */
 import type { Box } from "./boxes.ts";
 import { DEVICES } from "./devices.ts";
-import { byId, eachFrame, fill, make } from "./dom.ts";
+import { atMost, byId, eachFrame, fill, make } from "./dom.ts";
 import { makeEditor } from "./editor.ts";
 import type { Parameter } from "./engine/protocol.ts";
 import { type Handle, Handles } from "./handles.ts";
@@ -20,8 +20,12 @@ let running = false;
 let saving: ReturnType<typeof setTimeout> | undefined;
 let stopping: ReturnType<typeof setTimeout> | undefined;
 
+/** The picture follows a drag in each frame, what is written beside it more slowly. */
 const show = eachFrame(() => {
   showPicture();
+  showPanels();
+});
+const showPanels = atMost(80, () => {
   showFailure(model);
   showComponents(model);
   showVerdict(model);
@@ -30,7 +34,7 @@ const show = eachFrame(() => {
   editor.mark(model.failure);
   const { evaluation, busy } = model;
   byId("status").textContent = evaluation
-    ? `${evaluation.device}, ${short(evaluation.milliseconds)} ms`
+    ? `${evaluation.device}, ${short(evaluation.milliseconds)} ms${evaluation.compiled ? ", compiling included" : ""}`
     : busy
     ? "starting the device …"
     : "";

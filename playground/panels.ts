@@ -19,7 +19,14 @@ export function showFailure({ failure, state }: Model): void {
   const device = failure?.message.startsWith("useDevice:") ?? false;
   const at = failure?.line ? ` (line ${failure.line})` : "";
   say(byId("error"), failure && device ? `${failure.message}. Choose another device than ${state.device}.` : null);
-  say(byId("text-error"), failure && !device ? `${failure.message}${at}` : null);
+  const place = byId("text-error");
+  place.hidden = !failure || device;
+  if (!failure || device) return place.replaceChildren();
+  // What follows the first line is an excerpt of the text, with a mark under it.
+  const [first, ...excerpt] = failure.message.split("\n");
+  if (place.dataset.message === failure.message && place.hasChildNodes()) return;
+  place.dataset.message = failure.message;
+  place.replaceChildren(`${first}${at}`, ...(excerpt.length > 0 ? [make("code", {}, excerpt.join("\n"))] : []));
 }
 
 /** Shows the loss and its parts. */

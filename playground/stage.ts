@@ -8,7 +8,7 @@ export const LAYERS = [
   { name: "heat", text: "size of the gradient", colour: "#f0804e", dashes: "", shown: true },
   { name: "arrows", text: "a step down", colour: "#ffffff", dashes: "", shown: true },
   { name: "matched", text: "matched default boxes", colour: "#4cc9ff", dashes: "", shown: true },
-  { name: "mined", text: "mined background", colour: "#ff5cb8", dashes: "2 3", shown: true },
+  { name: "mined", text: "mined background", colour: "#ff5cb8", dashes: "5 3", shown: true },
   { name: "predicted", text: "predictions of matched", colour: "#ffe14d", dashes: "6 3", shown: true },
   { name: "others", text: "all default boxes", colour: "#e8ecf0", dashes: "", shown: false },
 ] as const;
@@ -65,8 +65,8 @@ function outline({ context, width, height, unit }: Pen, [cx, cy, w, h]: Box, lay
   const rectangle = [(cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height] as const;
   context.setLineDash([]);
   context.strokeStyle = "rgb(0 0 0 / 45%)";
-  context.lineWidth = (line + 1.6) * unit;
-  if (layer !== "others") context.strokeRect(...rectangle);
+  context.lineWidth = (line + 1.4) * unit;
+  if (layer !== "others" && layer !== "mined") context.strokeRect(...rectangle);
   context.setLineDash(dashesOf(layer).map((d) => d * unit));
   context.strokeStyle = colourOf(layer);
   context.globalAlpha = layer === "others" ? 0.35 : 1;

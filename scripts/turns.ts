@@ -14,7 +14,6 @@ const EVERYWHERE: readonly (readonly [path: string, reason: string])[] = [
   ["tests/core/faults.test.ts", "workers and devices end otherwise in each"],
   ["tests/core/residents.test.ts", "memory is freed by each one's collector"],
   ["tests/core/runtime.test.ts", "it tells them apart"],
-  ["tests/core/wasm.test.ts", "threads start otherwise in each"],
   ["tests/soak/", "each has a collector of its own"],
   ["tests/support/", "what tests build on"],
   ["tests/tooling/", "files, processes and modules differ"],

@@ -102,8 +102,8 @@ function summary(variants: readonly Trained[], scenes: readonly Scene[]): string
       result.map.toFixed(3),
       percent(recall),
       percent(precision),
-      `${wall.toFixed(0)} s`,
-      `${cpu.toFixed(0)} s`,
+      `${wall.toFixed(0)}&nbsp;s`,
+      `${cpu.toFixed(0)}&nbsp;s`,
     ];
   });
   return table([

@@ -1,5 +1,5 @@
 /** Loss, gradient and decisions, on the tape. */
-import { grad, inspect, realize, type SSDLoss, type Tensor, tensor } from "../../mod.ts";
+import { type Device, grad, inspect, realize, type SSDLoss, type Tensor, tensor } from "../../mod.ts";
 import { gradcheck, reportText } from "../../verify/mod.ts";
 import type { Truth } from "../boxes.ts";
 import { criterionOf, type Seen } from "./loss_text.ts";
@@ -36,8 +36,9 @@ function lossOf(problem: Problem): { loss: Tensor; components: Tensor; gradient:
 }
 
 /** Computes everything that the picture shows, in one plan. */
-export async function evaluate(problem: Problem, device: string): Promise<Evaluation> {
+export async function evaluate(problem: Problem, device: Device): Promise<Evaluation> {
   const started = performance.now();
+  const compiledBefore = device.compiled;
   const { criterion, seen } = read(problem);
   const { loss, components, gradient, inputs } = lossOf(problem);
   const { target } = criterion.matchDefaultBoxes(rowsOf(problem.truths), 1);
@@ -56,13 +57,21 @@ export async function evaluate(problem: Problem, device: string): Promise<Evalua
     decoded: Float32Array.from(boxes),
     target: Int32Array.from(matched),
     mined: Uint8Array.from(selected),
-    device,
+    device: device.name,
     milliseconds,
+    compiled: device.compiled > compiledBefore,
   };
 }
 
-/** The number of points of a sweep. */
+/** The number of points of a sweep, on a device that is fast enough. */
 const POINTS = 41;
+/** A sweep refines its points for so many milliseconds. */
+const BUDGET = 600;
+
+/** From coarse to fine: every eighth point, then those between. */
+const ORDER = [8, 4, 2, 1].flatMap((step) =>
+  Array.from({ length: Math.ceil(POINTS / step) }, (_, i) => i * step).filter((i) => step === 8 || i % (2 * step) !== 0)
+);
 
 /**
  * Computes the loss along a parameter.
@@ -71,27 +80,32 @@ const POINTS = 41;
  */
 export async function sweep(
   problem: Problem,
-  device: string,
+  device: Device,
   { parameter, range: [low, high], givenUp }: {
     readonly parameter: Parameter;
     readonly range: readonly [number, number];
     readonly givenUp: () => boolean;
   },
 ): Promise<Sweep | null> {
-  const at = Array.from({ length: POINTS }, (_, i) => low + (high - low) * i / (POINTS - 1));
-  const losses: number[] = [];
-  const slopes: number[] = [];
-  for (const value of at) {
+  const started = performance.now();
+  const points: { readonly at: number; readonly loss: number; readonly slope: number }[] = [];
+  for (const i of ORDER) {
     // Lets the message through that says so.
     await new Promise((done) => setTimeout(done));
     if (givenUp()) return null;
-    const { loss, gradient } = lossOf(moved(problem, parameter, value));
+    if (i % 4 !== 0 && performance.now() - started > BUDGET) break;
+    const at = low + (high - low) * i / (POINTS - 1);
+    const { loss, gradient } = lossOf(moved(problem, parameter, at));
     await realize([loss, ...gradient], { device });
-    losses.push(await loss.item({ device }));
     const parts = await Promise.all(gradient.map((t) => t.data({ device })));
-    slopes.push(slopeOf(parts, parameter, problem.boxes.length));
+    points.push({ at, loss: await loss.item({ device }), slope: slopeOf(parts, parameter, problem.boxes.length) });
   }
-  return { at, losses, slopes };
+  points.sort((a, b) => a.at - b.at);
+  return {
+    at: points.map(({ at }) => at),
+    losses: points.map(({ loss }) => loss),
+    slopes: points.map(({ slope }) => slope),
+  };
 }
 
 type Numbers = ArrayLike<number> & Iterable<number>;
@@ -122,7 +136,7 @@ function moved(problem: Problem, { of, index, row }: Parameter, value: number): 
 }
 
 /** Takes steps of gradient descent by the predictions. */
-export async function descend(problem: Problem, device: string, steps: number, rate: number): Promise<Descent> {
+export async function descend(problem: Problem, device: Device, steps: number, rate: number): Promise<Descent> {
   let { locations, logits } = problem;
   const losses: number[] = [];
   for (let i = 0; i < steps; i++) {
@@ -156,12 +170,12 @@ export async function check(problem: Problem): Promise<Verdict> {
 }
 
 /** Shows the tape, the plan and the kernels of the loss and its gradient. */
-export async function insides(problem: Problem, device: string, time: boolean): Promise<Insides> {
+export async function insides(problem: Problem, device: Device, time: boolean): Promise<Insides> {
   const { loss, gradient } = lossOf(problem);
   const shown = await inspect([loss, ...gradient], { device, time });
   const all = [...shown.steps, ...shown.loops.flatMap(({ steps }) => steps)];
   return {
-    device,
+    device: device.name,
     tape: shown.tape,
     plan: shown.plan,
     kernels: all.map(({ name, shape, args, loops, source, time }) => ({

@@ -41,13 +41,27 @@ function optionsOf(text: string): SSDLossOptions {
     return make(...Object.values(gpugrad));
   });
   if (typeof value === "function") {
-    const formula = elementwise(value as (x: number, y: number) => number);
+    const formula = formulaOf(value as (x: number, y: number) => number, text);
     return { localisation: ({ locations, wanted }) => formula(locations, wanted) };
   }
   if (typeof value === "object" && value !== null) return value as SSDLossOptions;
   throw new TextError({
     message: `expected the text to return options of SSDLoss or a function of numbers, got ${String(value)}`,
   });
+}
+
+/** The op of a function of numbers; an error says where it is in the text. */
+function formulaOf(f: (x: number, y: number) => number, text: string) {
+  try {
+    return elementwise(f);
+  } catch (error) {
+    const { message } = error as Error;
+    const [, line, column] = /\(line (\d+), column (\d+) of the function\)/.exec(message) ?? [];
+    const before = text.slice(0, Math.max(0, text.indexOf(String(f)))).split("\n");
+    if (line === undefined) throw error;
+    const offset = line === "1" ? before[before.length - 1].length : 0;
+    throw new TextError({ message, line: before.length - 1 + Number(line), column: offset + Number(column) - 1 });
+  }
 }
 
 function checkSyntax(text: string): void {

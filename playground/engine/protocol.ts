@@ -30,6 +30,8 @@ export interface Evaluation {
   /** The device that computed it. */
   readonly device: string;
   readonly milliseconds: number;
+  /** Whether kernels were compiled, which takes most of the time then. */
+  readonly compiled: boolean;
 }
 
 /** A number that is moved: an element of the predictions, or a coordinate of a truth. */

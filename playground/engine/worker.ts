@@ -21,15 +21,10 @@ async function reply(id: number, order: Order): Promise<Reply> {
   }
 }
 
-/** The device that was asked for, opened. */
-async function deviceFor(choice: string): Promise<string> {
-  return (await useDevice(choice)).name;
-}
-
 async function answer(order: Order): Promise<Answers[keyof Answers]> {
   const { problem } = order;
   if (order.kind === "check") return await check(problem);
-  const device = await deviceFor(order.device);
+  const device = await useDevice(order.device);
   switch (order.kind) {
     case "evaluate":
       return await evaluate(problem, device);

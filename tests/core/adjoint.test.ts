@@ -11,7 +11,6 @@ import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf } from "../ops/draw.ts";
 import { describeProgram, programs, record, tensorsOf } from "../ops/programs.ts";
 import { registry } from "../ops/registry.ts";
-import { shared } from "../support/cells.ts";
 import { valueOf } from "../support/duals.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -90,7 +89,7 @@ function assertTransposed(outputs: readonly Tensor[], random: () => number, what
 }
 
 for (const entry of registry().values()) {
-  test(...shared(`adjoints of ${entry.name} are those of dual numbers [float64]`), async () => {
+  test(`adjoints of ${entry.name} are those of dual numbers [float64]`, async () => {
     await checkProperty(caseOf(entry, { ties: true }), (drawn) => {
       const leaves = leavesOf(drawn);
       const output = entry.apply(inputsFrom(drawn, leaves), drawn.attributes);
@@ -101,7 +100,7 @@ for (const entry of registry().values()) {
 
 for (const kind of ["smooth", "exact"] as const) {
   test(
-    ...shared(`adjoints of ${kind} programs, and of their gradients, are those of dual numbers [float64]`),
+    `adjoints of ${kind} programs, and of their gradients, are those of dual numbers [float64]`,
     async () => {
       await checkProperty(programs(kind, 8), (program) => {
         const random = randomFrom(program.seed);

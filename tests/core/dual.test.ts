@@ -39,7 +39,6 @@ import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf } from "../ops/draw.ts";
 import { describeProgram, programs, record, tensorsOf } from "../ops/programs.ts";
 import { registry } from "../ops/registry.ts";
-import { shared } from "../support/cells.ts";
 import { type Along, dualOf, randomAlong, tangentOf, valueOf } from "../support/duals.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -103,7 +102,7 @@ function assertGradient(outputs: readonly Tensor[], along: Along, random: () => 
 
 for (const entry of registry().values()) {
   test(
-    ...shared(`tangents of ${entry.name} are those of the tape's gradient and of differences [float64]`),
+    `tangents of ${entry.name} are those of the tape's gradient and of differences [float64]`,
     async () => {
       await checkProperty(caseOf(entry), (drawn) => {
         const leaves = leavesOf(drawn);
@@ -121,7 +120,7 @@ for (const entry of registry().values()) {
 }
 
 test(
-  ...shared("tangents of programs, and of their gradients, are those of the tape's gradients [float64]"),
+  "tangents of programs, and of their gradients, are those of the tape's gradients [float64]",
   async () => {
     await checkProperty(programs("smooth", 8), (program) => {
       const random = randomFrom(program.seed);
@@ -138,7 +137,7 @@ test(
   },
 );
 
-test(...shared("the SSD loss along a random direction [float64]"), () => {
+test("the SSD loss along a random direction [float64]", () => {
   const random = randomFrom(5);
   const defaultBoxes = new DefaultBoxes({
     figSize: 300,
@@ -164,7 +163,7 @@ test(...shared("the SSD loss along a random direction [float64]"), () => {
 
 // Directions
 
-test(...shared("several directions at once are the same as one after the other, bit for bit [float64]"), async () => {
+test("several directions at once are the same as one after the other, bit for bit [float64]", async () => {
   await checkProperty(programs("exact", 10), (program) => {
     const random = randomFrom(program.seed);
     const leaves = tensorsOf(program);
@@ -323,7 +322,7 @@ function piecewiseOf(steps: readonly (readonly [number, number, number])[], leav
 
 const small = fc.array(fc.integer({ min: -1, max: 1 }), { minLength: 3, maxLength: 3 });
 
-test(...shared("ahead is the one-sided slope, exactly, and hull contains every slope [float64]"), async () => {
+test("ahead is the one-sided slope, exactly, and hull contains every slope [float64]", async () => {
   await checkProperty(fc.tuple(piecewise, small, small, small, small), ([steps, x, y, dx, dy]) => {
     const leaves = [leaf(...x), leaf(...y)];
     const output = piecewiseOf(steps, leaves);
@@ -345,7 +344,7 @@ test(...shared("ahead is the one-sided slope, exactly, and hull contains every s
 });
 
 test(
-  ...shared("where nothing ties whose tangents differ, all ways of taking ties agree, bit for bit [float64]"),
+  "where nothing ties whose tangents differ, all ways of taking ties agree, bit for bit [float64]",
   async () => {
     let [drawn, free] = [0, 0];
     await checkProperty(fc.tuple(piecewise, small, small, small, small), ([steps, x, y, dx, dy]) => {
@@ -382,7 +381,7 @@ test("at a tie each direction decides for itself [float64]", () => {
 });
 
 test(
-  ...shared("first is the derivative at a point next to this one, where the first direction leads [float64]"),
+  "first is the derivative at a point next to this one, where the first direction leads [float64]",
   async () => {
     const decider = fc.array(fc.integer({ min: -64, max: 64 }), { minLength: 3, maxLength: 3 });
     let [drawn, compared] = [0, 0];
@@ -427,7 +426,7 @@ test("a plan says whether anything that moves can tie [float64]", () => {
   assert.deepEqual([exp(x), mul(x, abs(w)), where(greater(x, w), x, w)].map(tiesOf), [false, false, false]);
 });
 
-test(...shared("the hull of a smooth function is its derivative twice [float64]"), async () => {
+test("the hull of a smooth function is its derivative twice [float64]", async () => {
   await checkProperty(programs("smooth", 8), (program) => {
     const leaves = tensorsOf(program);
     const outputs = record(program, leaves);
@@ -466,9 +465,7 @@ test("jitter of size 0 changes nothing [float64]", async () => {
 });
 
 test(
-  ...shared(
-    "kernels over duals, adjoints and jittered numbers are a few times as long as the oracle's, and no more [float64]",
-  ),
+  "kernels over duals, adjoints and jittered numbers are a few times as long as the oracle's, and no more [float64]",
   () => {
     for (const entry of registry().values()) {
       // Empty results need no kernel.

@@ -351,7 +351,7 @@ test(...collected("gradients by tensors that the program holds work after any nu
     w = sub(w, mul(slope, rate));
     if (i === 15) [middle, gradient] = [w, slope];
     await loss.item();
-    if (i % 10 === 9) await collect!();
+    if (i % 20 === 19) await collect!();
   }
   const [byRate, byStart, byMiddle, bySlope] = grad(loss, [rate, start, middle!, gradient!]);
   // The last loss is that of the start, shrunk by 1 - 2 rate in each of 39 steps; `middle` is the result of 16 steps.

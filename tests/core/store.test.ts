@@ -33,7 +33,6 @@ import {
 } from "../../mod.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { programs, tensorsOf } from "../ops/programs.ts";
-import { shared } from "../support/cells.ts";
 import { checkProperty } from "../support/property.ts";
 
 const { costs, limits } = float64;
@@ -60,7 +59,7 @@ function withGradients(outputs: readonly Tensor[], leaves: readonly Tensor[]): T
   return [...outputs, ...grad(total, leaves.filter((t) => t.dtype === "float"), undefined, { allowUnused: true })];
 }
 
-test(...shared("any choice of what gets an array computes the same values"), async () => {
+test("any choice of what gets an array computes the same values", async () => {
   await checkProperty(fc.tuple(programs("exact", 8), fc.nat(), fc.double({ min: 0, max: 1, noNaN: true })), (drawn) => {
     const [program, seed, share] = drawn;
     const outputs = tensorsOf(program);
@@ -127,7 +126,7 @@ function pairs(all: readonly Tensor[]): Tensor {
 }
 
 for (const [name, build] of Object.entries(wide)) {
-  test(...shared(`kernels keep to any limit of arguments: ${name}`), async () => {
+  test(`kernels keep to any limit of arguments: ${name}`, async () => {
     await checkProperty(fc.tuple(fc.integer({ min: 2, max: 40 }), fc.integer({ min: 3, max: 7 })), ([n, most]) => {
       const graph = graphOf(recorded(build(n)));
       const stored = chooseStored(graph, costs, { ...limits, arguments: most });
@@ -138,7 +137,7 @@ for (const [name, build] of Object.entries(wide)) {
   });
 }
 
-test(...shared("kernels of random programs keep to any limit of arguments"), async () => {
+test("kernels of random programs keep to any limit of arguments", async () => {
   await checkProperty(fc.tuple(programs("smooth"), fc.integer({ min: 3, max: 7 })), ([program, most]) => {
     const outputs = tensorsOf(program);
     const graph = graphOf(recorded(withGradients(outputs, new Program(outputs).leaves)));
@@ -171,7 +170,7 @@ test("a long computation is written down once, however small its array", () => {
   }
 });
 
-test(...shared("no chain of values that a kernel computes is longer than a backend says"), async () => {
+test("no chain of values that a kernel computes is longer than a backend says", async () => {
   const drawn = fc.tuple(fc.integer({ min: 2, max: 150 }), fc.integer({ min: 4, max: 40 }), fc.nat(2));
   await checkProperty(drawn, ([n, longest, every]) => {
     const xs = leaves(4);
@@ -226,7 +225,7 @@ function effortOf(build: (n: number) => Tensor[], n: number): { rounds: number; 
 }
 
 for (const [name, build] of Object.entries(unrolled)) {
-  test(...shared(`twice the steps are twice the work: ${name}`), () => {
+  test(`twice the steps are twice the work: ${name}`, () => {
     const [half, whole] = [effortOf(build, 120), effortOf(build, 240)];
     assert.ok(whole.demands <= 2.6 * half.demands, `${half.demands} demands in a round, then ${whole.demands}`);
     assert.ok(whole.rounds <= 5, `${whole.rounds} rounds`);
@@ -237,7 +236,7 @@ for (const [name, build] of Object.entries(unrolled)) {
 /** V8 optimizes no function of more than 60 KB of bytecode, which is about so many characters. */
 const OPTIMIZED = 140_000;
 
-test(...shared("kernels of many costly values are short enough for V8 to optimize [float64]"), () => {
+test("kernels of many costly values are short enough for V8 to optimize [float64]", () => {
   const x = tensor(Float64Array.from({ length: 8 }, (_, i) => i / 8));
   for (const f of [erf, tanh, sigmoid, square]) {
     let level = Array.from({ length: 300 }, (_, i) => f(mul(x, 1 + i / 100)));

@@ -50,7 +50,7 @@ import {
   where,
   zeros,
 } from "../../mod.ts";
-import { extentOf, sampleOf, shared } from "../support/cells.ts";
+import { extentOf, sampleOf } from "../support/cells.ts";
 
 const device = await useDevice("float64");
 const x = tensor([[1, 2, 3], [4, 5, 6]]);
@@ -371,7 +371,7 @@ function firstLeaf(y: Tensor): Tensor {
 for (const [name, build] of sampleOf(extentOf(), Object.entries(graphs))) {
   // Any recursion into the chain would overflow the stack; the others, whose plans take seconds, are deep enough to find what is not linear.
   const count = name === "a chain" ? 10_000 : 4_000;
-  test(...shared(`${name} of ${count} entries is computed and differentiated [float64]`), async () => {
+  test(`${name} of ${count} entries is computed and differentiated [float64]`, async () => {
     const y = build(count);
     assert.equal(entriesOf(y).size >= count, true);
     const dx = grad(sum(y), firstLeaf(y));
@@ -383,7 +383,7 @@ for (const [name, build] of sampleOf(extentOf(), Object.entries(graphs))) {
     if (name === "one entry used over and over") assert.deepEqual([...dx.value!], [count + 1, count + 1]);
   });
 
-  test(...shared(`walking ${name} takes linear time`), () => {
+  test(`walking ${name} takes linear time`, () => {
     const work = (n: number): number => {
       const loss = sum(build(n));
       const entries = entriesOf(loss);
@@ -395,7 +395,7 @@ for (const [name, build] of sampleOf(extentOf(), Object.entries(graphs))) {
   });
 
   for (const part of ["the value", "the gradient", "both"]) {
-    test(...shared(`planning ${part} of ${name} takes linear time`), async () => {
+    test(`planning ${part} of ${name} takes linear time`, async () => {
       const work = async (n: number): Promise<number> => {
         const y = build(n);
         const dx = grad(sum(y), firstLeaf(y));

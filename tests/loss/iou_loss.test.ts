@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { grad, iouLoss, type IouLossKind, sum, type Tensor, tensor, useDevice, zeros } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
-import { isSampled, shared } from "../support/cells.ts";
+import { isSampled } from "../support/cells.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import golden from "./golden/torchvision.json" with { type: "json" };
 import { pairs, plainBox, plainIouLoss, tiedPairs } from "./pairs.ts";
@@ -93,7 +93,7 @@ const inputs = tiedPairs.map((pair) => pair.map((both) => both.map((box) => ({ s
 // The others are parts of these.
 for (const [i, kind] of (["giou", "ciou", "gatedCiou", "eiou", "siou", "alphaIou"] as const).entries()) {
   test(
-    ...shared(`derivatives of ${kind} to the second order are right, at kinks and ties as well [float64]`),
+    `derivatives of ${kind} to the second order are right, at kinks and ties as well [float64]`,
     async () => {
       const loss = (a: Tensor, b: Tensor) => iouLoss(a, b, { kind, ...each });
       const how = { runs: 1, mode: "fast", name: kind } as const;

@@ -34,7 +34,6 @@ import {
   zeros,
 } from "../../mod.ts";
 import { assertGradients } from "../../verify/mod.ts";
-import { shared } from "../support/cells.ts";
 import { checkProperty } from "../support/property.ts";
 import { predictions } from "./golden/predictions.mjs";
 import type { Scene } from "./reference.ts";
@@ -67,7 +66,7 @@ for (const { device, on, extent, single } of await devicesOfLoss()) {
   });
 }
 
-test(...shared("gradients of variants are right [float64]"), async () => {
+test("gradients of variants are right [float64]", async () => {
   const boxes = DefaultBoxes.from([[0.25, 0.5, 0.5, 1], [0.75, 0.5, 0.25, 0.5], [0.7, 0.45, 0.3, 0.4], [
     0.5,
     0.5,

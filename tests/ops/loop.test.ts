@@ -37,7 +37,6 @@ import {
 } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { gradcheck } from "../../verify/mod.ts";
-import { shared } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -159,11 +158,11 @@ async function checkSecondOrder(given: Case): Promise<void> {
   assertNear(actual, expected, 1e-10);
 }
 
-test(...shared("a loop is its steps: values, gradients and second derivatives [float64]"), async () => {
+test("a loop is its steps: values, gradients and second derivatives [float64]", async () => {
   await checkProperty(cases(kinds, 5), checkSecondOrder, { runs: 8 });
 });
 
-test(...shared("loops run in the order of what they need, however they are reached [float64]"), async () => {
+test("loops run in the order of what they need, however they are reached [float64]", async () => {
   await checkSecondOrder({ nextA: "nested", nextB: "smooth", row: "nested", steps: 3, reverse: false, seed: 1 });
 });
 
@@ -189,7 +188,7 @@ function countOf({ steps, loops }: Pick<Inspection, "steps" | "loops">): number 
   return steps.length + loops.reduce((n, loop) => n + 1 + countOf(loop), 0);
 }
 
-test(...shared("neither the tape nor the plan of a gradient grows with the number of steps [float64]"), async () => {
+test("neither the tape nor the plan of a gradient grows with the number of steps [float64]", async () => {
   const shown = (steps: number) => {
     const given: Case = { nextA: "smooth", nextB: "total", row: "product", steps, reverse: false, seed: 1 };
     return inspect(resultsOf(looped, given, leavesFor(given), 2), { device: "float64" });
@@ -281,7 +280,7 @@ const edges: Record<string, (values: Record<string, Tensor>) => Tensor> = {
 };
 
 test(
-  ...shared("what steps did not select is absent from the gradient, as it is from that of each step [float64]"),
+  "what steps did not select is absent from the gradient, as it is from that of each step [float64]",
   async () => {
     const name = fc.constantFrom(...Object.keys(edges));
     const input = fc.record({
@@ -349,7 +348,7 @@ test("a gradient that is cut within a step says by what, and one without influen
 });
 
 test(
-  ...shared("a check looks into loops: wrong rules within a step and of the loop itself are found [float64]"),
+  "a check looks into loops: wrong rules within a step and of the loop itself are found [float64]",
   async () => {
     const network = (rule: (x: Tensor) => Tensor) => (w: Tensor, xs: Tensor) =>
       scan((h: Tensor, x: Tensor) => [tanh(add(mul(w, rule(h)), x)), null], tensor([0.3, 0.1]), xs)[0];

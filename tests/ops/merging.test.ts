@@ -7,7 +7,7 @@ import { bring } from "../support/bring.ts";
 import { sorted } from "../../ops/merging.ts";
 import { firstUnmet } from "../../ops/searching.ts";
 import { gradcheck } from "../../verify/mod.ts";
-import { extentOf, sampleOf, shared } from "../support/cells.ts";
+import { extentOf, sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertSame } from "./compare.ts";
@@ -49,19 +49,19 @@ async function checkOrder(x: readonly number[], descending: boolean): Promise<vo
 }
 
 test(
-  ...shared("argsort, rank and sort at all lengths of a short run, and around powers of two [float64]"),
+  "argsort, rank and sort at all lengths of a short run, and around powers of two [float64]",
   async () => {
     const lengths = [...Array(36).keys(), ...[64, 128, 256, 1024].flatMap((n) => [n - 1, n, n + 1])];
     for (const n of sampleOf(extentOf(), lengths)) await checkOrder(values(n, n), n % 2 === 1);
   },
 );
 
-test(...shared("argsort, rank and sort beyond the loop iterations of a thread [float64]"), async () => {
+test("argsort, rank and sort beyond the loop iterations of a thread [float64]", async () => {
   await checkOrder(values(70_001, 3), true);
 });
 
 test(
-  ...shared("topKMask selects the first of the order where it sorts, each row its own number [float64]"),
+  "topKMask selects the first of the order where it sorts, each row its own number [float64]",
   async () => {
     const n = 32_770;
     const rows = [1, 77].map((k) => ({ k, x: values(n, k) }));
@@ -77,7 +77,7 @@ test(
 );
 
 test(
-  ...shared("the first elements are those of the whole order, also where blocks are chosen first [float64]"),
+  "the first elements are those of the whole order, also where blocks are chosen first [float64]",
   async () => {
     const shape = fc.tuple(fc.integer({ min: 1, max: 700 }), fc.integer({ min: 0, max: 12 }), fc.nat());
     await checkProperty(shape, async ([n, some, seed]) => {
@@ -94,7 +94,7 @@ test(
   },
 );
 
-test(...shared("gradients of sort and topK to the second order where runs are merged [float64]"), async () => {
+test("gradients of sort and topK to the second order where runs are merged [float64]", async () => {
   const x = Array.from({ length: 70 }, (_, i) => ((i * 29) % 70) / 10);
   for (const f of [(t) => sort(t), (t) => topK(t, 40).values] satisfies Parameters<typeof gradcheck>[0][]) {
     assert.equal((await gradcheck(f, [x], { order: 2, device })).verdict, "ok");

@@ -118,6 +118,9 @@ function lines(f: (elements: readonly number[]) => (x: number) => number): Refer
   };
 }
 
+/** The elements up to one, or from there on. */
+const upTo = (line: number[], i: number, reverse: unknown): number[] => reverse ? line.slice(i) : line.slice(0, i + 1);
+
 /** A function from the elements along one axis to the same or another number of elements. */
 function along(f: (line: number[], attributes: Attributes) => number[], axisOf = oneAxis): Reference {
   return ([x], attributes) => {
@@ -481,9 +484,9 @@ export const references: Readonly<Record<string, Reference>> = {
   },
 
   // Running results
-  cumsum: along((line) => line.map((_, i) => total(line.slice(0, i + 1)))),
-  cumprod: along((line) => line.map((_, i) => line.slice(0, i + 1).reduce((a, b) => a * b, 1))),
-  logCumSumExp: along((line) => line.map((_, i) => logSumExp(line.slice(0, i + 1)))),
+  cumsum: along((line, { reverse }) => line.map((_, i) => total(upTo(line, i, reverse)))),
+  cumprod: along((line, { reverse }) => line.map((_, i) => upTo(line, i, reverse).reduce((a, b) => a * b, 1))),
+  logCumSumExp: along((line, { reverse }) => line.map((_, i) => logSumExp(upTo(line, i, reverse)))),
 
   // Composites
   gelu: elementwise(([x], { approximate }) => {

@@ -6,7 +6,6 @@ import { cast, scatterAdd, square, sum, take, tensor, zeros } from "../../mod.ts
 import { bring } from "../support/bring.ts";
 import { sumSorted } from "../../ops/scattering.ts";
 import { gradcheck } from "../../verify/mod.ts";
-import { shared } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertSame } from "./compare.ts";
@@ -52,7 +51,7 @@ for (const { device, on, extent } of await devicesUnderTest()) {
   });
 }
 
-test(...shared("many updates, all at one place or spread, are added exactly [float64]"), async () => {
+test("many updates, all at one place or spread, are added exactly [float64]", async () => {
   for (const spread of [1, 977]) {
     const indices = Array.from({ length: 70_001 }, (_, i) => (i * 7919) % spread);
     const updates = indices.map((_, i) => [i % 8]);
@@ -63,7 +62,7 @@ test(...shared("many updates, all at one place or spread, are added exactly [flo
   }
 });
 
-test(...shared("gradients of take and scatterAdd where indices are sorted [float64]"), async () => {
+test("gradients of take and scatterAdd where indices are sorted [float64]", async () => {
   const n = 1250;
   const at = tensor(Array.from({ length: n }, (_, i) => (i * i) % n), [n], { dtype: "int" });
   const x = Array.from({ length: n }, (_, i) => Math.sin(i));

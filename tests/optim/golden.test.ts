@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { adamW, clipByNorm, type Optimiser, type Schedule, schedules, sgd, tensor } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { assertClose, largestOf } from "../ops/compare.ts";
-import { sampleOf, shared } from "../support/cells.ts";
+import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import golden from "./golden/optimisers.json" with { type: "json" };
 
@@ -48,7 +48,7 @@ for (const { device, on, single, extent } of await devicesUnderTest()) {
   });
 }
 
-test(...shared("schedules are PyTorch's"), () => {
+test("schedules are PyTorch's", () => {
   const stepped = schedules.stepped(0.2, { every: 3, factor: 0.5 });
   const constant = schedules.constant(0.2);
   const ours: Record<keyof typeof golden.schedules, Schedule> = {

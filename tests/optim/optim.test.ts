@@ -220,7 +220,7 @@ for (const [what, make] of Object.entries(optimisers)) {
     const half = await trained(make(), 3);
     // As a file has it.
     const arrays = async (tree: unknown): Promise<unknown> =>
-      Object.hasOwn(tree as object, "op") ? await (tree as Tensor).toArray() : Object.fromEntries(
+      Object.hasOwn(tree as object, "op") ? await (tree as Tensor).toArray({ device }) : Object.fromEntries(
         await Promise.all(
           Object.entries(tree as object).map(async ([k, v]) => [k, typeof v === "number" ? v : await arrays(v)]),
         ),

@@ -6,7 +6,6 @@
 import process from "node:process";
 import { backendNamed } from "../../core/backends/list.ts";
 import { runtime } from "../../core/runtime.ts";
-import { skip } from "./skip.ts";
 
 /**
  * How much a cell tries: everything, inputs of each kind, few, or least, where another cell tries the same compiler or driver: WebGPU in
@@ -59,9 +58,6 @@ export function kernelsOf<T>(extent: Extent, examples: readonly T[]): readonly T
   return extent === "least" ? sampleOf("some", examples) : examples;
 }
 
-/** The runtimes that share what Node runs in full. */
-const OTHERS = ["deno", "bun", "browser"];
-
 /** A number that a test's name decides. */
 function hashOf(name: string): number {
   let sum = 0;
@@ -86,15 +82,4 @@ export function elsewhere(name: string, device: string): string | undefined {
   const { GPUGRAD_RUNS, GPUGRAD_SOAK } = process.env;
   if (turn === undefined || GPUGRAD_RUNS !== undefined || GPUGRAD_SOAK !== undefined) return undefined;
   return hashOf(name) % 3 === turn ? undefined : `on ${other}`;
-}
-
-/**
- * The name and the options of a test of plain JavaScript that takes no device but the host: it runs under Node and in one other runtime,
- * which its name decides.
- */
-export function shared(name: string): ReturnType<typeof skip> {
-  const own = OTHERS.indexOf(runtime());
-  if (own < 0 || process.env.GPUGRAD_RUNS !== undefined) return skip(name, undefined);
-  const mine = hashOf(name) % OTHERS.length === own;
-  return skip(name, mine ? undefined : "plain JavaScript; under Node and in one other runtime");
 }

@@ -3,7 +3,6 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { readText, root } from "../support/source.ts";
-import { shared } from "../support/cells.ts";
 
 // The build of the site checks its links, too, but takes too long for each run.
 
@@ -25,7 +24,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-test(...shared("links between pages, and to files, lead somewhere"), () => {
+test("links between pages, and to files, lead somewhere", () => {
   const broken: string[] = [];
   for (const page of [...pages, "CONTRIBUTING.md", "tests/README.md"]) {
     for (const link of linksOf(page)) {
@@ -40,7 +39,7 @@ test(...shared("links between pages, and to files, lead somewhere"), () => {
   assert.deepEqual(broken, []);
 });
 
-test(...shared("the README's links work on npm and JSR, which show it without the repository"), () => {
+test("the README's links work on npm and JSR, which show it without the repository", () => {
   const links = linksOf("README.md");
   assert.ok(links.length > 10);
   assert.deepEqual(links.filter((link) => !/^https:|^#/.test(link)), []);
@@ -50,7 +49,7 @@ test(...shared("the README's links work on npm and JSR, which show it without th
   assert.deepEqual(own.filter((path) => !existsSync(join(root, path))), []);
 });
 
-test(...shared("every guide has a place in the site's menu"), () => {
+test("every guide has a place in the site's menu", () => {
   const config = readText("docs/.vitepress/config.ts");
   const missing = pages.filter((page) => /^docs\/[^/]+$/.test(page) && page !== "docs/index.md").filter((page) =>
     !config.includes(`"/${page.slice("docs/".length, -".md".length)}"`)

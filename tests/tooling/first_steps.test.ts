@@ -177,7 +177,6 @@ test(...skip("every command of the README and of the help is tried here", onlyNo
     "bunx --bun gpugrad check FILE",
     "deno run -A npm:gpugrad check FILE",
     "deno run program.ts",
-    "gpugrad check",
     "gpugrad check --help",
     "gpugrad check FILE --seed S --shard i/n --json REPORT.json",
     "gpugrad check FILE [options]",

@@ -18,7 +18,6 @@ import {
 } from "../../verify/mod.ts";
 import { checkProperty } from "../support/property.ts";
 import { runtime } from "../../core/runtime.ts";
-import { shared } from "../support/cells.ts";
 import { skip } from "../support/skip.ts";
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
@@ -41,7 +40,7 @@ function assertReached(numbers: readonly number[], [min, max]: readonly [number,
 /** The values of one generated tensor each. */
 const valuesOf = (arbitrary: fc.Arbitrary<TensorData[]>) => drawn(arbitrary).flatMap(([t]) => Array.from(t.values));
 
-test(...shared("shapes reach their bounds and never exceed them"), async () => {
+test("shapes reach their bounds and never exceed them", async () => {
   await checkProperty(fc.tuple(boundsFrom(0, 8), boundsFrom(0, 40)), ([rank, axis]) => {
     const some = shapes({ minRank: rank[0], maxRank: rank[1], minAxis: axis[0], maxAxis: axis[1] });
     assertReached(drawn(some).map((shape) => shape.length), rank);
@@ -52,14 +51,14 @@ test(...shared("shapes reach their bounds and never exceed them"), async () => {
   assertReached(drawn(shapes({ minRank: 6, minAxis: 12 })).flatMap((shape) => [shape.length, ...shape]), [6, 12]);
 });
 
-test(...shared("sizes at which errors begin are tried"), () => {
+test("sizes at which errors begin are tried", () => {
   const tried = new Set(fc.sample(shapes({ maxAxis: 40 }), { numRuns: 1000, seed: 1 }).flat());
   for (const n of [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 39, 40]) assert.ok(tried.has(n), String(n));
   // And any other.
   assert.ok([10, 11, 12, 13, 14].some((n) => tried.has(n)));
 });
 
-test(...shared("shapes are small whatever their bounds, unless these take more"), async () => {
+test("shapes are small whatever their bounds, unless these take more", async () => {
   await checkProperty(fc.tuple(boundsFrom(0, 9), boundsFrom(0, 50)), ([rank, axis]) => {
     const options = { minRank: rank[0], maxRank: rank[1], minAxis: axis[0], maxAxis: axis[1] };
     for (const shape of fc.sample(shapes(options), { numRuns: 50, seed: 1 })) {
@@ -90,7 +89,7 @@ test(...inNode("an error from some element on is found with the default number o
   }
 });
 
-test(...shared("broadcastable shapes broadcast, and are not all equal"), async () => {
+test("broadcastable shapes broadcast, and are not all equal", async () => {
   await checkProperty(broadcastableShapes(3), (list) => {
     assert.equal(list.length, 3);
     assert.ok(broadcastShapes(list));
@@ -111,7 +110,7 @@ test(...shared("broadcastable shapes broadcast, and are not all equal"), async (
   some(broadcastableShapes(2), ([a, b]) => a.length === b.length && a.some((n, i) => n === 1 && b[i] > 1));
 });
 
-test(...shared("tensors stay within their domain, and are exact in float32"), async () => {
+test("tensors stay within their domain, and are exact in float32", async () => {
   const domain = { min: -1, max: 4, avoid: [0, 2], clearance: 0.1 };
   await checkProperty(tensors(broadcastableShapes(2), domain), (list) => {
     for (const { shape, values, dtype } of list) {
@@ -134,7 +133,7 @@ test(...shared("tensors stay within their domain, and are exact in float32"), as
   });
 });
 
-test(...shared("values reach their bounds and never exceed them"), async () => {
+test("values reach their bounds and never exceed them", async () => {
   const ends = fc.float({ min: -1000, max: 1000, noNaN: true });
   const options = fc.record({
     bounds: fc.tuple(ends, ends).filter(([a, b]) => Math.abs(a - b) > 1e-3 * Math.abs(a) + 1e-30),
@@ -158,7 +157,7 @@ test(...shared("values reach their bounds and never exceed them"), async () => {
   ]);
 });
 
-test(...shared("distinct values keep a distance from each other, across all tensors"), async () => {
+test("distinct values keep a distance from each other, across all tensors", async () => {
   for (const shape of [[3], [5, 20]]) {
     await checkProperty(tensors([shape, shape], { distinct: true, min: 0, max: 1 }), (list) => {
       const all = list.flatMap(({ values }) => Array.from(values)).sort((a, b) => a - b);
@@ -171,7 +170,7 @@ test(...shared("distinct values keep a distance from each other, across all tens
   );
 });
 
-test(...shared("tensors accept a domain each, and other dtypes"), async () => {
+test("tensors accept a domain each, and other dtypes", async () => {
   const mixed = tensors([[2], [3], [2]], [{ min: 5, max: 6 }, { dtype: "int", min: 0, max: 3 }, { dtype: "bool" }]);
   await checkProperty(mixed, ([a, b, c]) => {
     assert.ok(Array.from(a.values).every((x) => x >= 5 && x <= 6));
@@ -189,14 +188,14 @@ test(...shared("tensors accept a domain each, and other dtypes"), async () => {
   assert.throws(() => fc.sample(tensors([[1], [2]], [{}])), /options for each of the 2 tensors, got 1/);
 });
 
-test(...shared("a domain of few values is drawn without delay"), async () => {
+test("a domain of few values is drawn without delay", async () => {
   const narrow = { min: -1, max: 1, avoid: [-1, 1], clearance: 0.9999 };
   await checkProperty(tensors([[40]], narrow), ([{ values }]) => {
     assert.ok(Array.from(values).every((x) => Math.abs(x) <= 2e-4));
   }, { runs: 20 });
 });
 
-test(...shared("tensors shrink to one simple number"), () => {
+test("tensors shrink to one simple number", () => {
   const any = tensors(shapes().map((shape) => [shape]));
   const { counterexample } = fc.check(fc.property(any, ([{ values }]) => values.length === 0), { seed: 1 });
   const [[{ shape, values }]] = counterexample!;
@@ -204,7 +203,7 @@ test(...shared("tensors shrink to one simple number"), () => {
   assert.deepEqual(Array.from(values), [0]);
 });
 
-test(...shared("what fails shrinks to little, wherever the elements are that matter"), () => {
+test("what fails shrinks to little, wherever the elements are that matter", () => {
   const pairs = tensors(shapes({ minAxis: 1 }).map((shape) => [shape, shape]));
   const simplest = (holds: (x: number[], y: number[]) => boolean) =>
     [1, 2, 3, 4, 5].map((seed) => {
@@ -228,7 +227,7 @@ test(...shared("what fails shrinks to little, wherever the elements are that mat
   assert.deepEqual(counterexample, [[11]]);
 });
 
-test(...shared("permutations and indices"), async () => {
+test("permutations and indices", async () => {
   await checkProperty(permutations(5), (p) => assert.deepEqual([...p].sort(), [0, 1, 2, 3, 4]));
   some(permutations(3), (p) => p[0] === 2);
   assertReached(drawn(permutations(9)).map((p) => p[0]), [0, 8]);
@@ -240,7 +239,7 @@ test(...shared("permutations and indices"), async () => {
   });
 });
 
-test(...shared("detection scenes and layouts are accepted by the loss"), async () => {
+test("detection scenes and layouts are accepted by the loss", async () => {
   await checkProperty(fc.tuple(detectionScenes(), defaultBoxLayouts()), ([{ batch, classes, targets }, layout]) => {
     const boxes = new DefaultBoxes(layout);
     const predictions = [zeros([batch, 4, boxes.count]), zeros([batch, classes + 1, boxes.count])] as const;
@@ -255,7 +254,7 @@ test(...shared("detection scenes and layouts are accepted by the loss"), async (
   some(defaultBoxLayouts(), ({ order }) => order === "cell-major");
 });
 
-test(...shared("scenes reach their bounds and never exceed them"), async () => {
+test("scenes reach their bounds and never exceed them", async () => {
   const count = fc.integer({ min: 1, max: 40 });
   await checkProperty(fc.record({ images: count, classes: count, boxes: count }), (most) => {
     const scenes = fc.sample(detectionScenes(most), { numRuns: 200, seed: 1 });
@@ -274,7 +273,7 @@ test(...shared("scenes reach their bounds and never exceed them"), async () => {
   }, { runs: 8 });
 });
 
-test(...shared("a record's random choices are made by fast-check"), async () => {
+test("a record's random choices are made by fast-check", async () => {
   const drawn = fc.gen().map((g) => {
     const draw = drawFrom(g);
     return {

@@ -31,7 +31,7 @@ import {
 } from "../../mod.ts";
 import type { Op } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
-import { sampleOf, shared } from "../support/cells.ts";
+import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import {
   assertGradients,
@@ -64,7 +64,7 @@ function findingOf(report: GradcheckReport, name: string): Finding {
 }
 
 for (const mode of ["full", "fast"] as const) {
-  test(...shared(`a derivative that is NaN or infinite is never called right, ${mode} mode [float64]`), async () => {
+  test(`a derivative that is NaN or infinite is never called right, ${mode} mode [float64]`, async () => {
     const poles: Record<string, [f: (x: Tensor) => Tensor, at: number[]]> = {
       "square(sqrt(x))": [(x) => square(sqrt(x)), [0, 4]],
       "a norm at 0": [(x) => sqrt(sum(square(x))), [0, 0]],
@@ -79,7 +79,7 @@ for (const mode of ["full", "fast"] as const) {
   });
 }
 
-test(...shared("a report counts every element, lists the worst and shows the tape [float64]"), async () => {
+test("a report counts every element, lists the worst and shows the tape [float64]", async () => {
   const report = await check((x, y) => sum(mul(exp(x), y)), [[[1, 2], [3, 4]], [0.5, -1]], { worst: 3, order: 2 });
   assert.equal(report.verdict, "ok");
   assert.deepEqual(report.counts, { ok: 4 + 2 + 4 + 2 + 1, wrong: 0, kink: 0, noise: 0, untested: 0 });
@@ -96,13 +96,13 @@ test(...shared("a report counts every element, lists the worst and shows the tap
   assert.equal(report.margin, null);
 });
 
-test(...shared("the same seed yields the same report, another seed other numbers [float64]"), async () => {
+test("the same seed yields the same report, another seed other numbers [float64]", async () => {
   const at = async (seed: number) => (await check((x) => sin(x), [[1, 2]], { seed })).worst.map((e) => e.analytic);
   assert.deepEqual(await at(7), await at(7));
   assert.notDeepEqual(await at(7), await at(8));
 });
 
-test(...shared("fast mode tests directions, and elements only if a direction fails [float64]"), async () => {
+test("fast mode tests directions, and elements only if a direction fails [float64]", async () => {
   const right = await check((x) => exp(x), [[1, 2, 3]], { mode: "fast", directions: 3 });
   assert.equal(right.verdict, "ok");
   assert.deepEqual(right.counts, { ok: 3, wrong: 0, kink: 0, noise: 0, untested: 3 });
@@ -122,7 +122,7 @@ test(...shared("fast mode tests directions, and elements only if a direction fai
   assert.equal(wrong.counts.untested, 0);
 });
 
-test(...shared("large inputs are checked in fast mode by default [float64]"), async () => {
+test("large inputs are checked in fast mode by default [float64]", async () => {
   const many = new Float64Array(2000).fill(0.5);
   assert.equal((await check((x) => exp(x), [many])).mode, "fast");
   const full = await check((x) => exp(x), [many], { mode: "full" });
@@ -130,7 +130,7 @@ test(...shared("large inputs are checked in fast mode by default [float64]"), as
 });
 
 test(
-  ...shared("decisions are held, and the nearest one's distance from flipping is the margin [float64]"),
+  "decisions are held, and the nearest one's distance from flipping is the margin [float64]",
   async () => {
     const f = (x: Tensor) => where(greater(x, 1), square(x), mul(x, 5));
     // If the decision were not held, the function would jump here.
@@ -143,11 +143,11 @@ test(
   },
 );
 
-test(...shared("a comparison of a value with itself has no margin [float64]"), async () => {
+test("a comparison of a value with itself has no margin [float64]", async () => {
   assert.equal((await check((x) => where(less(x, x), x, mul(x, 2)), [[1, 2]])).margin, null);
 });
 
-test(...shared("rounding is a decision; a value without gradient is not [float64]"), async () => {
+test("rounding is a decision; a value without gradient is not [float64]", async () => {
   assert.equal((await check((x) => add(mul(x, round(x)), floor(x)), [[0.4, 2.7]])).verdict, "ok");
   const cut = await check((x) => mul(detach(x), x), [[0.4, 2.7]]);
   assert.equal(cut.verdict, "wrong");
@@ -155,7 +155,7 @@ test(...shared("rounding is a decision; a value without gradient is not [float64
 });
 
 test(
-  ...shared("an element on a kink is judged by the slopes on both sides, and at a nearby point [float64]"),
+  "an element on a kink is judged by the slopes on both sides, and at a nearby point [float64]",
   async () => {
     const beside = await check((x) => abs(x), [[0, 1]]);
     assert.deepEqual([beside.counts.ok, beside.counts.kink], [1, 1]);
@@ -166,7 +166,7 @@ test(
   },
 );
 
-test(...shared("a missing gradient is explained [float64]"), async () => {
+test("a missing gradient is explained [float64]", async () => {
   const report = await check((x, y) => mul(x, detach(y)), [[1], [2]]);
   assert.match(findingOf(report, "missing gradient").message, /no gradient reaches y.*"detach"/);
   const unused = await check((x, _y) => exp(x), [[1], [2]]);
@@ -174,21 +174,21 @@ test(...shared("a missing gradient is explained [float64]"), async () => {
   assert.equal(unused.verdict, "ok");
 });
 
-test(...shared("a zero cotangent and linearity are tested [float64]"), async () => {
+test("a zero cotangent and linearity are tested [float64]", async () => {
   const ignores = await check(exponential(({ output }) => mul(output, 1)), [[1, 2]]);
   assert.match(findingOf(ignores, "zero cotangent").message, /x\[0\]/);
   const squares = await check(exponential(({ cotangent, output }) => mul(square(cotangent), output)), [[1, 2]]);
   assert.match(findingOf(squares, "linearity").message, /not linear/);
 });
 
-test(...shared("a tested element whose error is not finite is not shown as untested [float64]"), async () => {
+test("a tested element whose error is not finite is not shown as untested [float64]", async () => {
   const { verdict, inputs: [x] } = await check(exponential(({ cotangent }) => mul(cotangent, NaN)), [[1, 2]], {
     locate: false,
   });
   assert.deepEqual([verdict, x.verdicts, x.relative], ["wrong", ["wrong", "wrong"], [NaN, NaN]]);
 });
 
-test(...shared("an error only at ties is found, with advice [float64]"), async () => {
+test("an error only at ties is found, with advice [float64]", async () => {
   const op: Op = {
     name: "planted",
     infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
@@ -205,7 +205,7 @@ test(...shared("an error only at ties is found, with advice [float64]"), async (
 });
 
 test(
-  ...shared("the suspect is found however long the tape, and a search that stops at its limit says so [float64]"),
+  "the suspect is found however long the tape, and a search that stops at its limit says so [float64]",
   async () => {
     const long = (x: Tensor, steps: number) => {
       for (let i = 0; i < steps; i++) x = i % 2 === 0 ? mul(x, 0.8) : mul(1.25, x);
@@ -231,20 +231,20 @@ test(
   },
 );
 
-test(...shared("an entry that only decides is not a suspect [float64]"), async () => {
+test("an entry that only decides is not a suspect [float64]", async () => {
   const wrong = exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1.01));
   const report = await check((x) => mul(wrong(x), cast(topKMask(detach(x), 2), "float")), [[3, 1, 2]]);
   assert.equal(report.tape.find(({ suspect }) => suspect)?.op, "planted", reportText(report));
 });
 
-test(...shared("a gradient of another dtype is wrong [float64]"), async () => {
+test("a gradient of another dtype is wrong [float64]", async () => {
   const report = await check(exponential(({ cotangent }) => cast(cotangent, "int")), [[1, 2]]);
   assert.equal(report.verdict, "wrong");
   assert.match(findingOf(report, "dtype").message, /the gradient of x has dtype int, expected float/);
   assert.equal(report.counts.untested, 2);
 });
 
-test(...shared("a gradient that is not deterministic is detected [float64]"), async () => {
+test("a gradient that is not deterministic is detected [float64]", async () => {
   const random = plantFunction(([x]) => `(${x} + 1e-9 * Math.random())`);
   const dice: Op = {
     name: "dice",
@@ -258,7 +258,7 @@ test(...shared("a gradient that is not deterministic is detected [float64]"), as
   assert.match(message, /the gradient of x\[0\] is .* and then /);
 });
 
-test(...shared("a device that is not deterministic is detected [cpu]"), async () => {
+test("a device that is not deterministic is detected [cpu]", async () => {
   const random = plantFunction(([x]) => `(${x} * 1.0)`, ([x]) => `(${x} + 0.001 * Math.random())`);
   const dice: Op = {
     name: "dice",
@@ -270,14 +270,14 @@ test(...shared("a device that is not deterministic is detected [cpu]"), async ()
   assert.match(findingOf(report, "determinism").message, /the output is .* on cpu: not deterministic/);
 });
 
-test(...shared("long sums are deterministic, bit for bit [webasm]"), async () => {
+test("long sums are deterministic, bit for bit [webasm]", async () => {
   const many = Float64Array.from({ length: 40000 }, (_, i) => Math.sin(i));
   const report = await check((x) => sum(mul(exp(x), x)), [tensor(many, [200, 200])], { device: "webasm" });
   assert.equal(report.verdict, "ok", reportText(report));
   assert.ok(!report.findings.some(({ check }) => check === "determinism"));
 });
 
-test(...shared("a gradient that cannot be recorded is wrong, and says why [float64]"), async () => {
+test("a gradient that cannot be recorded is wrong, and says why [float64]", async () => {
   const report = await check(exponential(({ cotangent }) => reshape(cotangent, [2, 1, 1])), [[1, 2]]);
   assert.equal(report.verdict, "wrong");
   assert.match(findingOf(report, "shape").message, /"planted"/);
@@ -285,7 +285,7 @@ test(...shared("a gradient that cannot be recorded is wrong, and says why [float
   assert.equal(report.counts.untested, 2);
 });
 
-test(...shared("values that are not finite are traced to their origin [float64]"), async () => {
+test("values that are not finite are traced to their origin [float64]", async () => {
   const domain = await check((x) => add(exp(log(x)), 1), [[1, -1]]);
   assert.equal(domain.verdict, "undecided");
   const { message, entry } = findingOf(domain, "domain");
@@ -300,7 +300,7 @@ test(...shared("values that are not finite are traced to their origin [float64]"
   assert.equal(input.counts.untested, 2);
 });
 
-test(...shared("an infinite derivative at the end of a domain is not called wrong [float64]"), async () => {
+test("an infinite derivative at the end of a domain is not called wrong [float64]", async () => {
   const report = await check((x) => sqrt(x), [[0, 4]]);
   assert.equal(report.counts.wrong, 0);
   assert.deepEqual([report.counts.ok, report.counts.noise], [1, 1]);
@@ -308,14 +308,14 @@ test(...shared("an infinite derivative at the end of a domain is not called wron
   assert.equal(report.verdict, "undecided");
 });
 
-test(...shared("the Taylor test tells right from wrong without a tolerance [float64]"), async () => {
+test("the Taylor test tells right from wrong without a tolerance [float64]", async () => {
   const right = await check((x) => exp(x), [[1, 2]]);
   assert.match(findingOf(right, "taylor").message, /power (2\.\d|1\.9)/);
   const wrong = await check(exponential(({ cotangent, output }) => mul(mul(cotangent, output), 2)), [[1, 2]]);
   assert.equal(findingOf(wrong, "taylor").severity, "error");
 });
 
-test(...shared("a function that writes to its inputs, or is random, is detected [float64]"), async () => {
+test("a function that writes to its inputs, or is random, is detected [float64]", async () => {
   const writes = await check((x: Tensor) => {
     x.value![0] = 7;
     return exp(x);
@@ -329,7 +329,7 @@ test(...shared("a function that writes to its inputs, or is random, is detected 
   assert.equal(random.counts.untested, 2);
 });
 
-test(...shared("the caller's tensors are unchanged [float64]"), async () => {
+test("the caller's tensors are unchanged [float64]", async () => {
   const x = tensor([1, 2, 3]);
   await check((t: Tensor) => {
     t.value!.fill(0);
@@ -378,7 +378,7 @@ for (const { device, on, single, gpu, extent } of await devicesUnderTest()) {
   });
 }
 
-test(...shared("a kernel that is wrong on one device is named [cpu]"), async () => {
+test("a kernel that is wrong on one device is named [cpu]", async () => {
   const twice = plantFunction(([x]) => `(${x} * 2.0)`, ([x]) => `(${x} * 2.001)`);
   const op: Op = {
     name: "offside",
@@ -393,7 +393,7 @@ test(...shared("a kernel that is wrong on one device is named [cpu]"), async () 
   assert.equal(report.tape[entry!].op, "offside");
 });
 
-test(...shared("a plain function: right, wrong, and what float32 cannot decide [float64]"), async () => {
+test("a plain function: right, wrong, and what float32 cannot decide [float64]", async () => {
   const value = ([x]: readonly ArrayLike<number>[]) => x[0] ** 3 + x[1];
   const right = await gradcheck({ value, gradient: ([x]) => [[3 * x[0] ** 2, 1]] }, [[2, 5]]);
   assert.deepEqual([right.verdict, right.counts.ok], ["ok", 2]);
@@ -412,7 +412,7 @@ test(...shared("a plain function: right, wrong, and what float32 cannot decide [
   assert.match(findingOf(random, "determinism").message, /0 and then 1/);
 });
 
-test(...shared("assertGradients throws with the report as text [float64]"), async () => {
+test("assertGradients throws with the report as text [float64]", async () => {
   assert.equal((await assertGradients((x) => exp(x), [[1]])).verdict, "ok");
   await assert.rejects(
     assertGradients(exponential(({ cotangent, output }) => mul(mul(cotangent, output), 2)), [[1, 3]]),
@@ -420,7 +420,7 @@ test(...shared("assertGradients throws with the report as text [float64]"), asyn
   );
 });
 
-test(...shared("the SSD loss is checked in second order, with its hard mining held [float64]"), async () => {
+test("the SSD loss is checked in second order, with its hard mining held [float64]", async () => {
   const boxes = new DefaultBoxes({ figSize: 300, featSizes: [2, 1], scales: [90, 160, 250], aspectRatios: [[2], [2]] });
   const criterion = new SSDLoss(boxes);
   const values = (n: number, by: number) => Float64Array.from({ length: n }, (_, i) => Math.sin(i * by) * 2);
@@ -504,11 +504,11 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
 };
 
 for (const [name, [run, message]] of Object.entries(mistakes)) {
-  test(...shared(`a usage error is explained: ${name} [float64]`), async () => {
+  test(`a usage error is explained: ${name} [float64]`, async () => {
     await assertExplained(run(), message);
   });
 }
 
-test(...shared("an unknown device is refused [float64]"), async () => {
+test("an unknown device is refused [float64]", async () => {
   await assert.rejects(check((x) => x, [[1]], { device: "abacus" }), /expected device to be "auto", .*, got "abacus"/);
 });

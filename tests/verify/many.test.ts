@@ -26,7 +26,6 @@ import { randomFrom } from "../../verify/random.ts";
 import { Duals } from "../../verify/tape/duals.ts";
 import type { TapeProblem } from "../../verify/tape/problem.ts";
 import { exponential } from "./support.ts";
-import { shared } from "../support/cells.ts";
 
 await useDevice("float64");
 
@@ -57,14 +56,14 @@ const right: Record<string, readonly [f: (...x: Tensor[]) => Tensor, at: readonl
   "kinks that none is on": [(x) => add(relu(x), abs(sub(x, 0.5))), [tensor(numbers(500))]],
 };
 for (const [name, [f, at]] of Object.entries(right)) {
-  test(...shared(`every one of many derivatives is right: ${name} [float64]`), async () => {
+  test(`every one of many derivatives is right: ${name} [float64]`, async () => {
     const report = await gradcheck(f, at, full);
     assert.equal(report.verdict, "ok", reportText(report));
     assert.equal(report.counts.ok, at.reduce((count, { size }) => count + size, 0), reportText(report));
   });
 }
 
-test(...shared("one of many derivatives that is off by 1e-9 is found, and so are all of them [float64]"), async () => {
+test("one of many derivatives that is off by 1e-9 is found, and so are all of them [float64]", async () => {
   const at = tensor(numbers(2000));
   const one = new Float64Array(2000);
   one[1234] = 1;
@@ -76,14 +75,14 @@ test(...shared("one of many derivatives that is off by 1e-9 is found, and so are
   assert.equal(all.counts.wrong, 2000, reportText(all));
 });
 
-test(...shared("many zeros of relu are kinks that hold, among others that are none [float64]"), async () => {
+test("many zeros of relu are kinks that hold, among others that are none [float64]", async () => {
   const at = numbers(1000).map((x, i) => (i % 3 === 0 ? 0 : x));
   const report = await gradcheck((x: Tensor) => sum(relu(x)), [tensor(at)], full);
   assert.equal(report.verdict, "ok", reportText(report));
   assert.equal(report.counts.kink, 334);
 });
 
-test(...shared("elements that were not looked at are counted, and have no report [float64]"), async () => {
+test("elements that were not looked at are counted, and have no report [float64]", async () => {
   // Only a decision on its edge is looked at by itself.
   const at = numbers(1000).map((x, i) => (i === 17 ? 0 : x));
   const bent = (x: Tensor) => sum(where(greater(x, 0), x, mul(0.5, x)));
@@ -109,7 +108,7 @@ function linear(factors: Float64Array, backwards: Float64Array): Duals {
   return Duals.of(problem as unknown as TapeProblem)!;
 }
 
-test(...shared("derivatives computed together count only if they agree with those along random directions"), () => {
+test("derivatives computed together count only if they agree with those along random directions", () => {
   // Of many sizes, so that none may hide.
   const factors = numbers(1000).map((x, i) => x * 10 ** (i % 12 - 6));
   assert.deepEqual(linear(factors, factors).all(), [factors]);

@@ -11,7 +11,6 @@ import {
   sizeOf,
 } from "../../verify/differences/numeric.ts";
 import { checkProperty } from "../support/property.ts";
-import { shared } from "../support/cells.ts";
 
 /** A function of one number, with its claimed derivative. */
 interface Curve {
@@ -80,7 +79,7 @@ const curves: Record<string, Curve> = {
 
 for (const [name, curve] of Object.entries(curves)) {
   test(
-    ...shared(`the derivative of ${name} is right to within its estimate, and the estimate is small [float64]`),
+    `the derivative of ${name} is right to within its estimate, and the estimate is small [float64]`,
     async () => {
       await checkProperty(numbers, (x) => {
         const { numeric, estimate, verdict } = judge(curve, x);
@@ -92,7 +91,7 @@ for (const [name, curve] of Object.entries(curves)) {
     },
   );
 
-  test(...shared(`a derivative of ${name} that is off by a thousandth is wrong [float64]`), async () => {
+  test(`a derivative of ${name} that is off by a thousandth is wrong [float64]`, async () => {
     const off = { ...curve, slope: (x: number) => 1.001 * curve.slope(x) };
     await checkProperty(numbers, (x) => {
       // For a slope of 0, a thousandth is 0 too.
@@ -102,7 +101,7 @@ for (const [name, curve] of Object.entries(curves)) {
   });
 }
 
-test(...shared("powers are right over 16 orders of magnitude [float64]"), async () => {
+test("powers are right over 16 orders of magnitude [float64]", async () => {
   const magnitude = fc.integer({ min: -80, max: 80 }).map((n) => 10 ** (n / 10));
   await checkProperty(fc.tuple(magnitude, fc.constantFrom(-2, -1, 0.5, 2, 3)), ([x, power]) => {
     const slope = (t: number) => power * t ** (power - 1);
@@ -111,13 +110,13 @@ test(...shared("powers are right over 16 orders of magnitude [float64]"), async 
   }, { runs: 100 });
 });
 
-test(...shared("differences are divided by the actual step [float64]"), () => {
+test("differences are divided by the actual step [float64]", () => {
   // 1/3 plus a power of two is rounded; the slope must not be.
   const { numeric } = judge({ f: (x) => x, slope: () => 1 }, 1 / 3);
   assert.ok(Math.abs(numeric - 1) < 1e-13, String(numeric));
 });
 
-test(...shared("a kink counts only at the point itself, however close it lies [float64]"), () => {
+test("a kink counts only at the point itself, however close it lies [float64]", () => {
   const hinge = (at: number): Curve => ({ f: (x) => Math.abs(x - at), slope: (x) => Math.sign(x - at) });
   assert.equal(judge(hinge(1), 1).verdict, "kink");
   assert.equal(judge(hinge(0), 0).verdict, "kink");
@@ -126,12 +125,12 @@ test(...shared("a kink counts only at the point itself, however close it lies [f
   }
 });
 
-test(...shared("a jump of the second derivative is not a kink in first order [float64]"), () => {
+test("a jump of the second derivative is not a kink in first order [float64]", () => {
   const f = (x: number) => (Math.abs(x) < 1 ? x * x / 2 : Math.abs(x) - 0.5);
   assert.equal(judge({ f, slope: (x) => Math.max(-1, Math.min(1, x)) }, 1).verdict, "ok");
 });
 
-test(...shared("a derivative hidden by rounding is noise, neither right nor wrong [float64]"), () => {
+test("a derivative hidden by rounding is noise, neither right nor wrong [float64]", () => {
   // A staircase with steps of 2^-10: no step shows a slope of 1 well, and short ones show none.
   const stairs = (x: number) => Math.round(x * 1024) / 1024 + 1e-3 * Math.sin(1e5 * x);
   for (const slope of [1, 0]) {
@@ -141,7 +140,7 @@ test(...shared("a derivative hidden by rounding is noise, neither right nor wron
   assert.equal(swallowed.verdict, "noise");
 });
 
-test(...shared("steps that agree by chance do not form a plateau [float64]"), () => {
+test("steps that agree by chance do not form a plateau [float64]", () => {
   // At steps of 2^-12 and 2^-11 times the size, the oscillation shows the slope 0; the real slope is its own.
   const k = Math.PI * 2 ** 13;
   const curve: Curve = { f: (x) => Math.sin(k * (x - 1)) / k, slope: () => 0, rounding: 2 ** -66 };
@@ -149,15 +148,13 @@ test(...shared("steps that agree by chance do not form a plateau [float64]"), ()
   assert.equal(judge({ ...curve, slope: (x) => Math.cos(k * (x - 1)) }, 1).verdict, "ok");
 });
 
-test(...shared("a function that does not depend on its variable has derivative 0 [float64]"), () => {
+test("a function that does not depend on its variable has derivative 0 [float64]", () => {
   assert.equal(judge({ f: () => 7, slope: () => 0 }, 1).verdict, "ok");
   assert.equal(judge({ f: () => 7, slope: () => 1 }, 1).verdict, "wrong");
 });
 
 test(
-  ...shared(
-    "an infinite or undefined derivative is wrong if the function is smooth, undecided at the end of its domain [float64]",
-  ),
+  "an infinite or undefined derivative is wrong if the function is smooth, undecided at the end of its domain [float64]",
   () => {
     assert.equal(judge({ f: (x) => x * x, slope: () => NaN }, 2).verdict, "wrong");
     assert.equal(judge({ f: (x) => x * x, slope: () => Infinity }, 2).verdict, "wrong");
@@ -165,7 +162,7 @@ test(
   },
 );
 
-test(...shared("float32 decides what it can [float64]"), async () => {
+test("float32 decides what it can [float64]", async () => {
   const square: Curve = { f: (x) => Math.fround(x * x), slope: (x) => 2 * x, single: true };
   await checkProperty(fc.integer({ min: 1, max: 1000 }), (n) => {
     const x = Math.fround(n / 100);
@@ -176,7 +173,7 @@ test(...shared("float32 decides what it can [float64]"), async () => {
   assert.equal(judge({ f: (x) => Math.fround(1e6 + x), slope: () => 1, single: true }, 0.01).verdict, "noise");
 });
 
-test(...shared("where the first steps decide, no more are taken [float64]"), async () => {
+test("where the first steps decide, no more are taken [float64]", async () => {
   const point = fc.integer({ min: 600, max: 1400 }).map((n) => n / 1024);
   for (const name of ["sin", "exp", "cube", "atan", "a line"]) {
     await checkProperty(point, (x) => {
@@ -194,7 +191,7 @@ test(...shared("where the first steps decide, no more are taken [float64]"), asy
 });
 
 test(
-  ...shared("sizes are powers of two: of the largest value, of an element, or of its variable [float64]"),
+  "sizes are powers of two: of the largest value, of an element, or of its variable [float64]",
   async () => {
     const value = fc.oneof(numbers, fc.integer({ min: -1020, max: 1020 }).map((n) => 1.5 * 2 ** n), fc.constant(0));
     const below = (x: number) => {
@@ -215,7 +212,7 @@ test(
 );
 
 test(
-  ...shared("a derivative of 0 is right where the terms cancel to it, as far as their rounding lets see [float64]"),
+  "a derivative of 0 is right where the terms cancel to it, as far as their rounding lets see [float64]",
   () => {
     const cancels: Curve = { f: (x) => (1e6 + Math.sin(x)) - 1e6 - Math.sin(x), slope: () => 0, rounding: 1e-9 };
     assert.equal(judge(cancels, 0.7).verdict, "noise");
@@ -287,7 +284,7 @@ function linearProblem(
   };
 }
 
-test(...shared("sums, terms and changes along a line are those of plain loops [float64]"), async () => {
+test("sums, terms and changes along a line are those of plain loops [float64]", async () => {
   await checkProperty(linear, (drawn) => {
     const problem = linearProblem(drawn);
     const differences = new Differences(problem);
@@ -318,7 +315,7 @@ test(...shared("sums, terms and changes along a line are those of plain loops [f
 });
 
 test(
-  ...shared("a line moves by its weights, and its derivative is the sum of their products with a gradient [float64]"),
+  "a line moves by its weights, and its derivative is the sum of their products with a gradient [float64]",
   async () => {
     await checkProperty(linear, (drawn) => {
       const problem = linearProblem(drawn);
@@ -360,7 +357,7 @@ test(
   },
 );
 
-test(...shared("a kink is not taken for smooth because derivatives beside it are large [float64]"), () => {
+test("a kink is not taken for smooth because derivatives beside it are large [float64]", () => {
   const variables = [Float64Array.of(2, 1)];
   const problem: Problem = {
     ...problemOf(curves["a line"], 0),
@@ -372,7 +369,7 @@ test(...shared("a kink is not taken for smooth because derivatives beside it are
 });
 
 test(
-  ...shared("the derivative at the point stays, whatever the problem writes into its arrays later [float64]"),
+  "the derivative at the point stays, whatever the problem writes into its arrays later [float64]",
   () => {
     const problem = problemOf(curves.cube, 2);
     const differences = new Differences(problem);

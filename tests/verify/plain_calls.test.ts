@@ -2,13 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gradcheck, type PlainArrays } from "../../verify/mod.ts";
-import { shared } from "../support/cells.ts";
 
 const squares = ([x]: PlainArrays): number => Array.from(x).reduce((sum, v) => sum + v * v, 0);
 const doubles = ([x]: PlainArrays): number[] => Array.from(x, (v) => 2 * v);
 
 for (const mode of ["full", "fast"] as const) {
-  test(...shared(`only float inputs of a plain function are differentiated, ${mode} mode [float64]`), async () => {
+  test(`only float inputs of a plain function are differentiated, ${mode} mode [float64]`, async () => {
     const index = { shape: [2], values: [1, 0], dtype: "int" as const };
     const value = ([x, at]: PlainArrays) => {
       assert.ok(at.every(Number.isInteger), "an index that has moved");
@@ -30,7 +29,7 @@ for (const mode of ["full", "fast"] as const) {
   });
 
   test(
-    ...shared(`a plain function that throws beyond its domain is judged within it, ${mode} mode [float64]`),
+    `a plain function that throws beyond its domain is judged within it, ${mode} mode [float64]`,
     async () => {
       const value = ([x]: PlainArrays) => {
         if (x[0] > 1) throw new RangeError("too large");
@@ -50,9 +49,7 @@ for (const mode of ["full", "fast"] as const) {
   );
 
   test(
-    ...shared(
-      `a gradient that is returned in the same array each time is read at its own point, ${mode} mode [float64]`,
-    ),
+    `a gradient that is returned in the same array each time is read at its own point, ${mode} mode [float64]`,
     async () => {
       const array = new Float64Array(2);
       const reused = (factor: number) => (arrays: PlainArrays) => {
@@ -75,7 +72,7 @@ for (const mode of ["full", "fast"] as const) {
   );
 }
 
-test(...shared("a value that changes now and then is not deterministic [float64]"), async () => {
+test("a value that changes now and then is not deterministic [float64]", async () => {
   let calls = 0;
   const value = (arrays: PlainArrays) => squares(arrays) + (++calls % 4 === 0 ? 1e-3 : 0);
   const report = await gradcheck({ value, gradient: (arrays) => [doubles(arrays)] }, [[1, 2]]);
@@ -83,7 +80,7 @@ test(...shared("a value that changes now and then is not deterministic [float64]
   assert.ok(report.findings.some(({ check }) => check === "determinism"));
 });
 
-test(...shared("a value that writes to its arguments is found [float64]"), async () => {
+test("a value that writes to its arguments is found [float64]", async () => {
   const value = ([x]: PlainArrays) => {
     (x as Float64Array).sort();
     return x[0] + 2 * x[1];
@@ -94,7 +91,7 @@ test(...shared("a value that writes to its arguments is found [float64]"), async
   assert.ok(report.findings.some(({ check }) => check === "mutation"));
 });
 
-test(...shared("a gradient of another length is found, not read beyond its end [float64]"), async () => {
+test("a gradient of another length is found, not read beyond its end [float64]", async () => {
   for (const length of [0, 1, 3]) {
     const gradient = ([x]: PlainArrays) => [Array.from({ length }, (_, i) => 2 * (x[i] ?? 0))];
     const report = await gradcheck({ value: squares, gradient }, [[1, 2]]);
@@ -103,7 +100,7 @@ test(...shared("a gradient of another length is found, not read beyond its end [
   }
 });
 
-test(...shared("a value that is not a number beside the point is never silently right [float64]"), async () => {
+test("a value that is not a number beside the point is never silently right [float64]", async () => {
   const report = await gradcheck({
     value: ([x]) => (x[0] === 2 ? 4 : NaN),
     gradient: () => [[4]],
@@ -119,7 +116,7 @@ function exponentials([x]: PlainArrays): number {
   return total;
 }
 
-test(...shared("in float32, errors are found that each step alone loses in rounding [float64]"), async () => {
+test("in float32, errors are found that each step alone loses in rounding [float64]", async () => {
   const x = Float64Array.from({ length: 10 }, (_, i) => f32(0.6 + 0.037 * i * (i % 2 === 0 ? 1 : -1)));
   for (const [error, verdict] of [[0, "ok"], [1e-3, "wrong"]] as const) {
     for (const isAlone of [true, false]) {

@@ -4,7 +4,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { gradcheck, reportText } from "../../verify/mod.ts";
 import { randomFrom } from "../../verify/random.ts";
-import { extentOf, sampleOf, shared } from "../support/cells.ts";
+import { extentOf, sampleOf } from "../support/cells.ts";
 import { type PlainCase, rightPlain, wrongPlain } from "./plain_cases.ts";
 
 /** Random inputs, and directions, are drawn this many times; of less than one, so many of the cases are tried. */
@@ -35,7 +35,7 @@ for (const [what, claim, cases] of claims) {
   const tried = sampleOf(extentOf(), cases).filter((_, i) => Math.floor((i + 1) * SHARE) > Math.floor(i * SHARE));
   let passed = 0;
   for (const one of tried) {
-    test(...shared(`a plain function whose gradient is ${what}: ${one.name}, ${one.kind} [float64]`), async () => {
+    test(`a plain function whose gradient is ${what}: ${one.name}, ${one.kind} [float64]`, async () => {
       await checkCase(one);
       passed++;
     });

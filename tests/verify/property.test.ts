@@ -12,14 +12,13 @@ import {
   UsageError,
 } from "../../verify/mod.ts";
 import { assertExplained } from "./support.ts";
-import { shared } from "../support/cells.ts";
 
 await useDevice("float64");
 
 const any = tensors(shapes().map((shape) => [shape]));
 const half = (x: Tensor) => sum(mul(detach(x), x));
 
-test(...shared("a right gradient is checked the given number of times [float64]"), async () => {
+test("a right gradient is checked the given number of times [float64]", async () => {
   const check = await checkProperty((x) => sum(exp(x)), any, { runs: 30, seed: 1, order: 2 });
   assert.deepEqual([check.verdict, check.runs, check.replay, check.error], ["ok", 30, null, null]);
   assert.ok(check.counts.ok > 30);
@@ -39,7 +38,7 @@ for (
     ["of a failure", half, {}],
   ] as const
 ) {
-  test(...shared(`the same seed gives the same report ${name}, times apart [float64]`), async () => {
+  test(`the same seed gives the same report ${name}, times apart [float64]`, async () => {
     const at = async (seed: number) => timeless(await checkProperty(f, any, { runs: 12, seed, ...options }));
     const first = await at(5);
     assert.deepEqual(await at(5), first);
@@ -47,14 +46,14 @@ for (
   });
 }
 
-test(...shared("runs are the sum of their blocks [float64]"), async () => {
+test("runs are the sum of their blocks [float64]", async () => {
   const { blocks, runs, counts } = await checkProperty((x) => exp(x), any, { runs: 25, seed: 1 });
   assert.deepEqual(blocks!.map((block) => [block.index, block.runs]), [[0, 10], [1, 10], [2, 5]]);
   assert.equal(runs, 25);
   assert.equal(blocks!.reduce((sum, block) => sum + block.counts.ok, 0), counts.ok);
 });
 
-test(...shared("a wrong gradient is shrunk, and replayed directly [float64]"), async () => {
+test("a wrong gradient is shrunk, and replayed directly [float64]", async () => {
   const check = await checkProperty(half, any, { seed: 1 });
   assert.equal(check.verdict, "wrong");
   assert.equal(check.report!.inputs[0].relative.length, 1, reportText(check.report!));
@@ -64,7 +63,7 @@ test(...shared("a wrong gradient is shrunk, and replayed directly [float64]"), a
   assert.deepEqual(again.report!.worst, check.report!.worst);
 });
 
-test(...shared("a replay is short, and shrinks to the same failure [float64]"), async () => {
+test("a replay is short, and shrinks to the same failure [float64]", async () => {
   // Many elements, only one of which matters: a long way to shrink.
   const f = (x: Tensor) => sum(where(greater(x, 2.9), mul(detach(x), x), exp(x)));
   const many = tensors(shapes({ minAxis: 2, minRank: 2 }).map((shape) => [shape]));
@@ -84,13 +83,13 @@ test(...shared("a replay is short, and shrinks to the same failure [float64]"), 
   assert.ok(longest > 0);
 });
 
-test(...shared("a replay of a fixed failure is right after one run [float64]"), async () => {
+test("a replay of a fixed failure is right after one run [float64]", async () => {
   const { replay } = await checkProperty(half, any, { seed: 1 });
   const mended = await checkProperty((x) => sum(mul(x, x)), any, replay!);
   assert.deepEqual([mended.verdict, mended.runs], ["ok", 1]);
 });
 
-test(...shared("a context comes after the inputs [float64]"), async () => {
+test("a context comes after the inputs [float64]", async () => {
   const samples = fc.tuple(tensors([[3]], { min: 0.5 }), fc.constantFrom(2, 3)).map(([inputs, context]) => ({
     inputs,
     context,
@@ -110,7 +109,7 @@ test(...shared("a context comes after the inputs [float64]"), async () => {
   assert.equal(check.report!.inputs[0].name, "x");
 });
 
-test(...shared("plain functions are checked at generated inputs too [float64]"), async () => {
+test("plain functions are checked at generated inputs too [float64]", async () => {
   const f = {
     value: ([x]: readonly ArrayLike<number>[]) => Array.from(x).reduce((s, v) => s + v * v, 0),
     gradient: ([x]: readonly ArrayLike<number>[]) => [Array.from(x, (v) => 2 * v)],
@@ -122,7 +121,7 @@ test(...shared("plain functions are checked at generated inputs too [float64]"),
   assert.equal(check.report!.inputs[0].relative.length, 1);
 });
 
-test(...shared("a context comes after the arrays of a plain function [float64]"), async () => {
+test("a context comes after the arrays of a plain function [float64]", async () => {
   type Arrays = readonly ArrayLike<number>[];
   const samples = fc.tuple(tensors([[2], [2]], { min: 0.5 }), fc.constantFrom(2, 3)).map(([inputs, context]) => ({
     inputs,
@@ -146,7 +145,7 @@ test(...shared("a context comes after the arrays of a plain function [float64]")
 });
 
 test(
-  ...shared("where most of the runs decided nothing, the check is undecided, and replays one of them [float64]"),
+  "where most of the runs decided nothing, the check is undecided, and replays one of them [float64]",
   async () => {
     const from = (min: number) => tensors([[1]], { min, max: min + 4 });
     const most = await checkProperty((x) => log(x), from(-3), { runs: 40, seed: 1 });
@@ -160,7 +159,7 @@ test(
   },
 );
 
-test(...shared("where most of the elements could not be checked, the check is undecided [float64]"), async () => {
+test("where most of the elements could not be checked, the check is undecided [float64]", async () => {
   // One in four inputs has a hundred elements, none of which can be checked.
   const lengths = fc.constantFrom(1, 1, 1, 100).map((n) => [{ shape: [n], values: new Float64Array(n).fill(2 - n) }]);
   const check = await checkProperty((x) => log(x), lengths, { runs: 20, seed: 1 });
@@ -168,14 +167,14 @@ test(...shared("where most of the elements could not be checked, the check is un
   assert.equal(check.verdict, "undecided");
 });
 
-test(...shared("if nothing could be checked, the check is undecided [float64]"), async () => {
+test("if nothing could be checked, the check is undecided [float64]", async () => {
   const outside = await checkProperty((x) => log(x), tensors([[2]], { min: -3, max: -1 }), { runs: 5, seed: 1 });
   assert.equal(outside.verdict, "undecided");
   const roots = await checkProperty((x) => sqrt(x), tensors([[2]], { min: 0, max: 0 }), { runs: 5 });
   assert.deepEqual([roots.verdict, roots.counts.noise], ["undecided", 10]);
 });
 
-test(...shared("assertProperty throws with the report and the options that replay it [float64]"), async () => {
+test("assertProperty throws with the report and the options that replay it [float64]", async () => {
   assert.equal((await assertProperty((x) => exp(x), any, { runs: 5 })).verdict, "ok");
   await assert.rejects(
     assertProperty(half, any, { seed: 3 }),
@@ -225,12 +224,12 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
 };
 
 for (const [name, [run, message]] of Object.entries(mistakes)) {
-  test(...shared(`a usage error is explained: ${name} [float64]`), async () => {
+  test(`a usage error is explained: ${name} [float64]`, async () => {
     await assertExplained(run(), message);
   });
 }
 
-test(...shared("an empty domain is explained: preconditions that reject everything [float64]"), async () => {
+test("an empty domain is explained: preconditions that reject everything [float64]", async () => {
   const refused = (_: Tensor): Tensor => {
     fc.pre(false);
     throw new Error("not reached");
@@ -251,7 +250,7 @@ for (
     "drawn by fc.gen": fc.gen().map((g) => [g(() => fc.boolean().filter(() => false)) ? [1] : [2]]),
   })
 ) {
-  test(...shared(`an empty domain is explained: ${name} [float64]`), async () => {
+  test(`an empty domain is explained: ${name} [float64]`, async () => {
     await assert.rejects(checkProperty((x) => exp(x), arbitrary, { runs: 5, seed: 1 }), (error) => {
       assert.ok(error instanceof UsageError, String(error));
       assert.match(error.message, /generates nothing to check: one of its filters rejected everything/);
@@ -260,7 +259,7 @@ for (
   });
 }
 
-test(...shared("a filter that accepts little is given enough draws [float64]"), async () => {
+test("a filter that accepts little is given enough draws [float64]", async () => {
   const rare = fc.integer({ min: 0, max: 10000 }).filter((n) => n === 7).map((n) => [[n]]);
   assert.equal((await checkProperty((x) => exp(x), rare, { runs: 3, seed: 1 })).runs, 3);
 });

@@ -25,10 +25,9 @@ import {
   twoWitnesses,
   untested,
 } from "./reports.ts";
-import { shared } from "../support/cells.ts";
 
 describe("the text of a report", () => {
-  test(...shared("shows the input, the index, both numbers, the error, its estimate and what to do next"), () => {
+  test("shows the input, the index, both numbers, the error, its estimate and what to do next", () => {
     const text = reportText(failing());
     assert.match(text, /^wrong {2}SSD loss\n {2}The gradient is wrong: \d+ elements of 894 tested and 1 finding/);
     assert.match(text, /locations\[1, 0, 12\] +1 +0\.410021 +0\.820043 +0\.41 +2\.46e-11 +wrong/);
@@ -36,19 +35,19 @@ describe("the text of a report", () => {
     assert.match(text, /Next:\n.*0\.5 times the expected value.*\n.*entry %8 = square .*vjp/);
   });
 
-  test(...shared("shows enough digits to see a difference"), () => {
+  test("shows enough digits to see a difference", () => {
     assert.match(reportText(slightlyWrong()), /2\.721004 +2\.718285/);
     assert.match(reportText(passing()), /-0\.13402557431 +-0\.13402557425/);
   });
 
-  test(...shared("lists at most the requested number of elements, and says how many are left"), () => {
+  test("lists at most the requested number of elements, and says how many are left", () => {
     const text = reportText(failing(), { worst: 1 });
     assert.match(text, /locations\[1, 0, 12\]/);
     assert.doesNotMatch(text, /locations\[1, 0, 3\]/);
     assert.match(text, /and \d+ more that are wrong/);
   });
 
-  test(...shared("never counts an untested element as passed"), () => {
+  test("never counts an untested element as passed", () => {
     assert.match(reportText(fast()), /3 are right|3 of 27 are right/);
     assert.match(reportText(fast()), /3 ok, 24 untested of 27/);
     assert.match(reportText(fast()), /direction 1 through all inputs/);
@@ -58,19 +57,19 @@ describe("the text of a report", () => {
     );
   });
 
-  test(...shared("shows its duration in a suitable unit"), () => {
+  test("shows its duration in a suitable unit", () => {
     assert.match(reportText({ ...passing(), milliseconds: 12.34 }), /; 12\.3 ms\n/);
     assert.match(reportText({ ...passing(), milliseconds: 3730 }), /; 3\.73 s\n/);
   });
 
-  test(...shared("names what is not finite"), () => {
+  test("names what is not finite", () => {
     const text = reportText(notFinite());
     assert.match(text, /<x>\[1\] +2 +Infinity +1 +Infinity/);
     assert.match(text, /not finite: look for a division by zero/);
     assert.match(text, /Only the second order is wrong/);
   });
 
-  test(...shared("shows what the second witness says, and whether it disagrees"), () => {
+  test("shows what the second witness says, and whether it disagrees", () => {
     const text = reportText(twoWitnesses());
     assert.match(text, /element +order +gradient +dual numbers +error/);
     assert.match(text, /x\[1\] +1 +1\.25 +0\.5 .*wrong\n +differences: 1\.25 ± 1e-7, which disagrees\n/);
@@ -81,13 +80,13 @@ describe("the text of a report", () => {
     assert.match(reportText(mixed), /gradient +witness +by +error.*\n.*dual numbers.*\n.*\n.* differences /);
   });
 
-  test(...shared("explains the verdicts that it shows"), () => {
+  test("explains the verdicts that it shows", () => {
     const text = reportText(failing());
     for (const verdict of ["wrong", "kink", "noise"]) assert.match(text, new RegExp(`^  ${verdict}: `, "m"));
     assert.doesNotMatch(text, /^ {2}untested: /m);
   });
 
-  test(...shared("speaks of the gradient of a plain function as the user's, and of no tape"), () => {
+  test("speaks of the gradient of a plain function as the user's, and of no tape", () => {
     const report = slightlyWrong();
     const infinite = { ...report, worst: [{ ...report.worst[0], analytic: Infinity }] };
     const zero = { ...report, worst: [{ ...report.worst[0], analytic: 0 }] };
@@ -99,7 +98,7 @@ describe("the text of a report", () => {
     }
   });
 
-  test(...shared("is plain without colours"), () => {
+  test("is plain without colours", () => {
     for (const make of Object.values(reports)) {
       const plain = reportText(make());
       // deno-lint-ignore no-control-regex
@@ -111,7 +110,7 @@ describe("the text of a report", () => {
     assert.equal(typeof reportText(passing(), { style: styleText }), "string");
   });
 
-  test(...shared("of a run has a line for each check, and the replay of a failure"), () => {
+  test("of a run has a line for each check, and the replay of a failure", () => {
     const text = runText(run());
     assert.match(text, /^ok +ssd loss {2}20 runs: 896 ok of 896, 1\.23 s\nwrong +focal loss/);
     assert.match(text, /Replay: npx gpugrad check examples\/losses\.ts --only 'focal loss' --seed=42 --path 0:2\n/);
@@ -124,7 +123,7 @@ describe("the text of a report", () => {
 });
 
 describe("advice", () => {
-  test(...shared("says what wrong elements have in common"), () => {
+  test("says what wrong elements have in common", () => {
     const report = failing();
     const wrong = (factor: number) => ({
       ...report,
@@ -138,24 +137,24 @@ describe("advice", () => {
     assert.match(advice(wrong(0))[0], /is 0 at each/);
   });
 
-  test(...shared("is empty if everything is right"), () => {
+  test("is empty if everything is right", () => {
     assert.deepEqual(advice(passing()), []);
   });
 });
 
-test(...shared("numbers are short and keep their digits"), () => {
+test("numbers are short and keep their digits", () => {
   assert.deepEqual([0, 1, -2.5, 1 / 3, 1e-7, 123456789, NaN, -Infinity, 0.1 + 0.2].map((v) => numberText(v)), [
     ...["0", "1", "-2.5", "0.333333", "1e-7", "1.23457e+8", "NaN", "-Infinity", "0.3"],
   ]);
   assert.equal(numberText(100000), "100000");
 });
 
-test(...shared("the replay command is quoted for a shell"), () => {
+test("the replay command is quoted for a shell", () => {
   const [, check] = run().checks;
   assert.match(replayCommand({ ...run(), file: "it's.ts" }, check)!, /^npx gpugrad check 'it'\\''s\.ts' /);
 });
 
-test(...shared("the replay command is that which was started, with the options that matter"), () => {
+test("the replay command is that which was started, with the options that matter", () => {
   const [, check] = run().checks;
   assert.doesNotMatch(replayCommand(run(), check)!, /--order|--device|--mode|--runs|--timeout/);
   const finding = { check: "device", severity: "error" as const, message: "exp[0] is 1 on cpu" };
@@ -186,7 +185,7 @@ describe("the values of a report's inputs", () => {
     return seen!;
   }
 
-  test(...shared("can be copied into a test, exactly"), async () => {
+  test("can be copied into a test, exactly", async () => {
     const values = (dtype: string) =>
       dtype === "bool" ? fc.constantFrom(0, 1) : dtype === "int" ? fc.integer({ min: -9, max: 9 }) : fc.double();
     const inputs = fc.array(
@@ -208,13 +207,13 @@ describe("the values of a report's inputs", () => {
     }, { runs: 40 });
   });
 
-  test(...shared("are arrays for a plain function"), async () => {
+  test("are arrays for a plain function", async () => {
     const [vector, matrix] = [input("x", [3]), input("y", [2, 2])];
     const [found] = await passed({ ...slightlyWrong(), inputs: [vector, matrix] });
     assert.deepEqual(found, [vector.values, { shape: [2, 2], values: matrix.values }] as never);
   });
 
-  test(...shared("are in the text of a report that is not right, folded where there are many"), async () => {
+  test("are in the text of a report that is not right, folded where there are many", async () => {
     const report = failing();
     const lines = (most: number, where: string) =>
       callText(report, most, where)!.map((line) => `    ${line}`).join("\n");
@@ -229,7 +228,7 @@ describe("the values of a report's inputs", () => {
     assert.match(runText(run()), /416 more: --json and --html write them/);
   });
 
-  test(...shared("are all in the JSON"), () => {
+  test("are all in the JSON", () => {
     const [first] = parseReport(reportJson({ ...run(), checks: [{ ...run().checks[0], report: large(300) }] })).checks;
     assert.deepEqual(first.report!.inputs[0].values, large(300).inputs[0].values);
   });
@@ -240,13 +239,13 @@ describe("the JSON of a report", () => {
     .compile(readJson("verify/report/report.schema.json"));
 
   for (const [name, make] of [...Object.entries(reports), ["run", run] as const]) {
-    test(...shared(`of ${name} conforms to the schema`), () => {
+    test(`of ${name} conforms to the schema`, () => {
       validate(JSON.parse(reportJson(make())));
       assert.deepEqual(validate.errors, null);
     });
   }
 
-  test(...shared("the schema rejects anything but a report"), () => {
+  test("the schema rejects anything but a report", () => {
     const { counts: _, ...lacking } = passing();
     for (
       const wrong of [{}, lacking, { ...passing(), verdict: "fine" }, { ...passing(), passed: true }, {
@@ -258,7 +257,7 @@ describe("the JSON of a report", () => {
     }
   });
 
-  test(...shared("round-trips, including numbers that JSON lacks"), () => {
+  test("round-trips, including numbers that JSON lacks", () => {
     const all: RunReport = {
       ...run(),
       checks: Object.entries(reports).map(([name, make]) => ({ ...run().checks[0], name, report: make() })),
@@ -266,14 +265,14 @@ describe("the JSON of a report", () => {
     assert.deepEqual(parseReport(reportJson(all)), all);
   });
 
-  test(...shared("keeps lists of numbers on one line and strings as they are"), () => {
+  test("keeps lists of numbers on one line and strings as they are", () => {
     const report = { ...passing(), name: "[\n1,\n 2\n]" };
     const text = reportJson(report);
     assert.equal(JSON.parse(text).name, report.name);
     assert.ok(text.split("\n").length < 400);
   });
 
-  test(...shared("other text is refused with a reason"), () => {
+  test("other text is refused with a reason", () => {
     assert.throws(() => parseReport("no"), /not a report: not JSON/);
     assert.throws(() => parseReport(reportJson(passing())), /no list of checks/);
     assert.throws(() => parseReport('{"version":2,"checks":[]}'), /expected version 1, got 2/);
@@ -283,12 +282,12 @@ describe("the JSON of a report", () => {
 describe("shards", () => {
   const CHECKS = [{ name: "a", runs: 35 }, { name: "b", runs: 5 }, { name: "c", runs: 100 }];
 
-  test(...shared("have seeds of their own for each block and run"), () => {
+  test("have seeds of their own for each block and run", () => {
     const seeds = [1, 2, -3, 2 ** 40].flatMap((seed) => Array.from({ length: 50 }, (_, block) => seedOf(seed, block)));
     assert.equal(new Set(seeds).size, seeds.length);
   });
 
-  test(...shared("distribute every block once"), () => {
+  test("distribute every block once", () => {
     const listed = (shared: ReadonlyMap<string, readonly Block[]>) =>
       [...shared].flatMap(([name, blocks]) =>
         blocks.map(({ index, runs }) => `${name}${String(index).padStart(3, "0")}: ${runs}`)
@@ -340,7 +339,7 @@ describe("shards", () => {
     "mostly undecided": Object.fromEntries([0, 2, 4, 5, 7, 8, 9].map((i) => [`c${i}`, "undecided" as const])),
   };
   for (const [name, special] of Object.entries(CASES)) {
-    test(...shared(`merge into one run: ${name}`), async () => {
+    test(`merge into one run: ${name}`, async () => {
       const whole = await runOf(special, null);
       for (const count of [1, 2, 3, 5]) {
         const parts: RunReport[] = [];
@@ -351,7 +350,7 @@ describe("shards", () => {
     });
   }
 
-  test(...shared("of a check that was not finished merge, and keep its error"), async () => {
+  test("of a check that was not finished merge, and keep its error", async () => {
     const [one, two] = await Promise.all([1, 2].map((index) => runOf({}, { index, count: 2 })));
     const checks = two.checks.map((check) =>
       check.name !== "c" ? check : {
@@ -366,7 +365,7 @@ describe("shards", () => {
     assert.deepEqual([merged.verdict, merged.error], ["undecided", "c timed out"]);
   });
 
-  test(...shared("that do not belong together are not merged"), async () => {
+  test("that do not belong together are not merged", async () => {
     const part = (index: number, count: number) => runOf({}, { index, count });
     const [one, two] = [await part(1, 2), await part(2, 2)];
     assert.throws(() => mergeRuns([one]), /shard 2 of 2 is missing/);

@@ -21,7 +21,6 @@ import {
 import { checkProperty, gradcheck, type GradcheckReport, reportText, shapes, tensors } from "../../verify/mod.ts";
 import { exponential } from "./support.ts";
 import { plantFunction } from "../support/functions.ts";
-import { shared } from "../support/cells.ts";
 
 await useDevice("float64");
 
@@ -38,7 +37,7 @@ function wrongOf({ worst }: GradcheckReport): (readonly number[])[] {
 
 describe("a tolerance that grows with the size of an array", () => {
   for (const length of [10, 1000, 5000]) {
-    test(...shared(`one element of ${length} is off by a thousandth [float64]`), async () => {
+    test(`one element of ${length} is off by a thousandth [float64]`, async () => {
       const at = length - 3;
       for (const mode of ["full", "fast"] as const) {
         const report = await gradcheck(offAt(length, at, 1e-3), [spread(length)], { mode, seed: 1, locate: false });
@@ -47,7 +46,7 @@ describe("a tolerance that grows with the size of an array", () => {
     });
   }
 
-  test(...shared("the tolerance of an element does not depend on the number of elements [float64]"), async () => {
+  test("the tolerance of an element does not depend on the number of elements [float64]", async () => {
     const estimateAt = async (length: number) => {
       const { worst } = await gradcheck((x) => sin(x), [new Float64Array(length).fill(0.7)], {
         mode: "full",
@@ -61,7 +60,7 @@ describe("a tolerance that grows with the size of an array", () => {
 });
 
 describe("a fast mode that overlooks errors", () => {
-  test(...shared("a small derivative among large ones is still tested [float64]"), async () => {
+  test("a small derivative among large ones is still tested [float64]", async () => {
     // A hundredth of a derivative that is a hundredth of the others: 1e-6 of the change along a direction.
     const weights = Array.from({ length: 500 }, (_, i) => (i === 250 ? 0.1 : 10));
     const f = (x: Tensor) => sum(mul(offAt(500, 250, 1e-2)(x), weights));
@@ -69,14 +68,14 @@ describe("a fast mode that overlooks errors", () => {
     assert.deepEqual(wrongOf(report), [[250]], reportText(report));
   });
 
-  test(...shared("errors that cancel along a direction of ones do not cancel along its own [float64]"), async () => {
+  test("errors that cancel along a direction of ones do not cancel along its own [float64]", async () => {
     const signs = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : -1));
     const f = exponential(({ cotangent, output }) => mul(cotangent, mul(output, signs)));
     const flipped = await gradcheck(f, [new Float64Array(200)], { mode: "fast", seed: 1, locate: false });
     assert.equal(flipped.verdict, "wrong");
   });
 
-  test(...shared("another seed draws other directions, the same one the same [float64]"), async () => {
+  test("another seed draws other directions, the same one the same [float64]", async () => {
     // The sum of the elements: its derivative along a direction is the sum of the moves, whatever the cotangent.
     const along = async (seed: number) => {
       const { worst } = await gradcheck((x) => sum(x), [new Float64Array(50).fill(1)], { mode: "fast", seed });
@@ -91,14 +90,14 @@ describe("a fast mode that overlooks errors", () => {
 
 describe("NaN mistaken for a number", () => {
   for (const value of [NaN, Infinity, -Infinity]) {
-    test(...shared(`a derivative of ${value} is not accepted as right [float64]`), async () => {
+    test(`a derivative of ${value} is not accepted as right [float64]`, async () => {
       const f = exponential(({ cotangent, output }) => mul(mul(cotangent, output), [1, value]));
       const { verdict, worst: [worst] } = await gradcheck(f, [[0.5, 1]], { seed: 1, locate: false });
       assert.deepEqual([verdict, worst.index, worst.verdict], ["wrong", [1], "wrong"]);
     });
   }
 
-  test(...shared("NaN on a device is not the oracle's infinity [cpu]"), async () => {
+  test("NaN on a device is not the oracle's infinity [cpu]", async () => {
     // At 0.
     const quotient = plantFunction(([x]) => `(1.0 / ${x})`, ([x]) => `(${x} / ${x})`);
     const inverse: Op = {
@@ -117,7 +116,7 @@ describe("NaN mistaken for a number", () => {
 describe("a step that fits one scale only", () => {
   for (const size of [1e-8, 1e-4, 1, 1e4, 1e8]) {
     test(
-      ...shared(`a thousandth is detected at inputs of ${size}, and nothing if everything is right [float64]`),
+      `a thousandth is detected at inputs of ${size}, and nothing if everything is right [float64]`,
       async () => {
         const f = (rule: Op["vjp"]) => {
           const op: Op = {
@@ -148,14 +147,14 @@ describe("shapes that nobody tried", () => {
     "broadcast and reshaped": (x) => square(reshape(broadcastTo(x, [2, ...x.shape]), [2 * x.shape[0] * x.shape[1]])),
   };
   for (const [name, f] of Object.entries(views)) {
-    test(...shared(`${name}, axes of 0 and 1 among them [float64]`), async () => {
+    test(`${name}, axes of 0 and 1 among them [float64]`, async () => {
       const matrices = tensors(shapes({ minRank: 2, maxRank: 2 }).map((shape) => [shape]));
       const { verdict, counts, report } = await checkProperty(f, matrices, { runs: 40, seed: 1, order: 2 });
       assert.equal(verdict, "ok", report ? reportText(report) : "");
       assert.equal(counts.wrong, 0);
     });
 
-    test(...shared(`${name}, with a rule that ignores the order of elements [float64]`), async () => {
+    test(`${name}, with a rule that ignores the order of elements [float64]`, async () => {
       const mixed = exponential(({ cotangent, output }) =>
         output.shape.length === 2
           ? mul(cotangent, reshape(transpose(output), output.shape))

@@ -43,7 +43,6 @@ import {
 import { plantFunction } from "../support/functions.ts";
 import { record } from "../../core/record.ts";
 import { exponential } from "./support.ts";
-import { shared } from "../support/cells.ts";
 
 await useDevice("float64");
 
@@ -51,7 +50,7 @@ function check(f: TensorFunction, at: readonly InputLike[], options: GradcheckOp
   return gradcheck(f, at, { seed: 1, ...options });
 }
 
-test(...shared("an error of 1e-10 in a smooth function is found, by duals [float64]"), async () => {
+test("an error of 1e-10 in a smooth function is found, by duals [float64]", async () => {
   const off = exponential(({ cotangent, output }) => mul(mul(cotangent, output), 1 + 1e-10));
   for (const mode of ["full", "fast"] as const) {
     const report = await check(off, [[0.3, -1, 2]], { mode });
@@ -74,13 +73,13 @@ function cubed(factor: number): TensorFunction {
     }, [x]);
 }
 
-test(...shared("a function without a known derivative is judged by differences [float64]"), async () => {
+test("a function without a known derivative is judged by differences [float64]", async () => {
   const right = await check(cubed(3), [[1, -2]]);
   assert.deepEqual([right.verdict, right.worst[0].witness], ["ok", "differences"]);
   assert.equal((await check(cubed(3.01), [[1, -2]])).verdict, "wrong");
 });
 
-test(...shared("directions name the witness that judged them [float64]"), async () => {
+test("directions name the witness that judged them [float64]", async () => {
   const witnesses = async (f: TensorFunction | PlainFunction) => {
     const { worst } = await gradcheck(f, [[0.3, -1, 2]], { mode: "fast", seed: 1 });
     return new Set(worst.filter(({ input }) => input < 0).map(({ witness = "differences" }) => witness));
@@ -121,7 +120,7 @@ const readBack: Record<string, [f: TensorFunction, found: boolean]> = {
   }, false],
 };
 for (const [name, [f, found]] of Object.entries(readBack)) {
-  test(...shared(`reading back ${name} is ${found ? "found" : "harmless"} [float64]`), async () => {
+  test(`reading back ${name} is ${found ? "found" : "harmless"} [float64]`, async () => {
     for (const mode of ["full", "fast"] as const) {
       const report = await check(f, [[2, 1, 3]], { mode });
       assert.equal(report.verdict, found ? "wrong" : "ok", reportText(report));
@@ -130,14 +129,14 @@ for (const [name, [f, found]] of Object.entries(readBack)) {
   });
 }
 
-test(...shared("what an earlier call computed is no function of the inputs [float64]"), async () => {
+test("what an earlier call computed is no function of the inputs [float64]", async () => {
   let cached: Tensor | null = null;
   const report = await check((x: Tensor) => cached ??= exp(x), [[1, 2]]);
   assert.equal(report.verdict, "wrong");
   assert.match(report.findings.find(({ check }) => check === "read back")!.message, /an earlier call/);
 });
 
-test(...shared("a rule that changes from recording to recording is found [float64]"), async () => {
+test("a rule that changes from recording to recording is found [float64]", async () => {
   let recordings = 0;
   const report = await check(
     exponential(({ cotangent, output }) => mul(mul(cotangent, output), recordings++ === 0 ? 1 : 2)),
@@ -147,7 +146,7 @@ test(...shared("a rule that changes from recording to recording is found [float6
   assert.match(report.findings.find(({ check }) => check === "determinism")!.message, /recorded again/);
 });
 
-test(...shared("what is held on purpose is held, and what is made of it [float64]"), async () => {
+test("what is held on purpose is held, and what is made of it [float64]", async () => {
   const held: Record<string, TensorFunction> = {
     "a factor": (x) => sum(mul(hold(x), x)),
     "a square of it": (x) => sum(mul(square(hold(x)), x)),
@@ -165,7 +164,7 @@ test(...shared("what is held on purpose is held, and what is made of it [float64
   }
 });
 
-test(...shared("the trade-off of CIoU is held [float64]"), async () => {
+test("the trade-off of CIoU is held [float64]", async () => {
   const overlap = (a: Tensor, b: Tensor) => iouMatrix(a, b, { kind: "ciou" });
   const at = [[[0, 0, 1, 1]], [[0.3, 0.2, 1.4, 0.9], [2, 3, 4, 4.5], [0.2, 0.3, 0.6, 0.8]]];
   for (const options of [{ mode: "full" }, { mode: "fast" }, { order: 2 }] as const) {
@@ -175,7 +174,7 @@ test(...shared("the trade-off of CIoU is held [float64]"), async () => {
   }
 });
 
-test(...shared("the cut that makes a gradient wrong is named, a harmless one is not [float64]"), async () => {
+test("the cut that makes a gradient wrong is named, a harmless one is not [float64]", async () => {
   const shifted = (x: Tensor) => {
     const e = exp(sub(x, detach(max(x))));
     return div(e, sum(e));
@@ -194,7 +193,7 @@ test(...shared("the cut that makes a gradient wrong is named, a harmless one is 
   assert.equal(cut.tape.find(({ suspect }) => suspect)?.op, "detach", reportText(cut));
 });
 
-test(...shared("an infinite derivative is said to be that, in each mode [float64]"), async () => {
+test("an infinite derivative is said to be that, in each mode [float64]", async () => {
   const cubeRoot = (x: Tensor) => sum(mul(sign(x), pow(abs(x), 1 / 3)));
   for (const f of [cubeRoot, (x: Tensor) => sum(sqrt(x))]) {
     for (const mode of ["full", "fast"] as const) {
@@ -205,7 +204,7 @@ test(...shared("an infinite derivative is said to be that, in each mode [float64
   }
 });
 
-test(...shared("a decision exactly on its edge is compared with the slopes on both sides [float64]"), async () => {
+test("a decision exactly on its edge is compared with the slopes on both sides [float64]", async () => {
   const cases: Record<string, [TensorFunction, InputLike[], "ok" | "wrong" | "undecided"]> = {
     "a zero that replaces the value": [(x) => where(equal(x, 0), 0, x), [[0]], "wrong"],
     "a rectifier by a choice": [(x) => where(greater(x, 0), x, 0), [[0, 1]], "ok"],
@@ -221,13 +220,13 @@ test(...shared("a decision exactly on its edge is compared with the slopes on bo
   }
 });
 
-test(...shared("layers of rectifiers at zeros are no error, whatever the convention [float64]"), async () => {
+test("layers of rectifiers at zeros are no error, whatever the convention [float64]", async () => {
   const [first, second] = [tensor([[1, -2, 0.5], [0.3, 1, -1], [2, 1, 1]]), tensor([[1], [2], [-1]])];
   const report = await check((x: Tensor) => matmul(relu(matmul(x, first)), second), [[[0, 0, 0]]]);
   assert.notEqual(report.verdict, "wrong", reportText(report));
 });
 
-test(...shared("saturated values are right at the second order [float64]"), async () => {
+test("saturated values are right at the second order [float64]", async () => {
   const entropy = (x: Tensor) => {
     const p = softmax(x, 0);
     return neg(sum(mul(p, log(p))));

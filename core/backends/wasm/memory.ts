@@ -102,8 +102,8 @@ export class Memory {
   /** Notes that values take so many more bytes, or fewer. */
   weigh(bytes: number): void {
     this.#values += bytes;
-    while (this.#weights.length * WEIGHT > this.#values) this.#weights.pop();
-    while (this.#weights.length * WEIGHT <= this.#values - WEIGHT) this.#weights.push(new ArrayBuffer(WEIGHT));
+    while (this.#weights.length * WEIGHT > this.#values + WEIGHT) this.#weights.pop();
+    while (this.#weights.length * WEIGHT < this.#values) this.#weights.push(new ArrayBuffer(WEIGHT));
   }
 
   /** Allocates an array with these elements and returns its address. */

@@ -1,4 +1,5 @@
 import DefaultTheme from "vitepress/theme";
+import "./style.css";
 import Performance from "./Performance.vue";
 
 export default {

@@ -78,7 +78,11 @@ export const formulas: Record<string, Declared> = {
   ...Object.fromEntries(
     (["cumsum", "cumprod", "logCumSumExp"] as const).map((
       name,
-    ): [string, Declared] => [name, [g[name], [plainX, axis(0)]]]),
+    ): [string, Declared] => [name, [g[name], [
+      plainX,
+      axis(0),
+      options({ reverse: true }, { reverse: [1, null, "true"] }, { reversed: "reverse" }),
+    ]]]),
   ),
   conv2d: [g.conv2d, [
     tensorLike("x", [[[1, 2, 3], [4, 5, 6]]]),
