@@ -75,6 +75,8 @@ export interface Case {
   readonly results?: (sizes: Sizes) => readonly (readonly number[])[];
   /** How far results may be apart; default 1e-3 of the largest number of each. */
   readonly tolerance?: number;
+  /** The same for the value of a loss, which some libraries sum up in float32 one element after the other; default `tolerance`. */
+  readonly valueTolerance?: number;
   /** The share of a result's elements that may be further apart, where rounding decides what is selected; default 0. */
   readonly mayDiffer?: number;
   readonly code: Code;

@@ -9,6 +9,8 @@ export interface Computed {
 export interface Tolerance {
   /** How far elements may be apart, relative to the largest of the result. */
   readonly tolerance: number;
+  /** The same for the first result. */
+  readonly valueTolerance: number;
   /** The share of elements that may be further apart. */
   readonly mayDiffer: number;
 }
@@ -26,7 +28,8 @@ function differenceOf(
 ): string | null {
   if (ours.length !== theirs.length) return `${ours.length} and ${theirs.length} results`;
   for (let i = 0; i < ours.length; i++) {
-    const problem = apart(ours[i], theirs[i], allowed);
+    const tolerance = i === 0 ? allowed.valueTolerance : allowed.tolerance;
+    const problem = apart(ours[i], theirs[i], { ...allowed, tolerance });
     if (problem !== null) return `result ${i}: ${problem}`;
   }
   return null;

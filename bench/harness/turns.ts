@@ -48,7 +48,7 @@ export async function measureRow(
   const taking: Taking[] = [];
   const mismatches: string[] = [];
   let reference: Computed | null = null;
-  const { tolerance = 1e-3, mayDiffer = 0 } = row.subject;
+  const { tolerance = 1e-3, valueTolerance = tolerance, mayDiffer = 0 } = row.subject;
   const order = await shared.orderFor(row, caseSeed(row));
   for (const contestant of contestants) {
     const { label, kind } = contestant;
@@ -62,7 +62,9 @@ export async function measureRow(
     // A limit computes nothing.
     if (kind === "limit") continue;
     const computed = { label, results };
-    const difference = reference === null ? null : disagreement(computed, reference, { tolerance, mayDiffer });
+    const difference = reference === null
+      ? null
+      : disagreement(computed, reference, { tolerance, valueTolerance, mayDiffer });
     if (difference !== null) mismatches.push(difference);
     reference ??= computed;
   }
