@@ -4,7 +4,7 @@ import { add, div, mul, neg, square, sub } from "./arithmetic.ts";
 import { equal, greater, less, logicalAnd } from "./comparison.ts";
 import { type Binary, lowered, loweredPair, type Unary } from "./define/scalar.ts";
 import { atan, cos, sin, sqrt } from "./functions.ts";
-import { hypot } from "./roots.ts";
+import { divisible, hypot } from "./roots.ts";
 import { where } from "./selection.ts";
 
 /** The cosine of the angle whose sine is x; not sqrt(1 - x^2), which would lose the significant digits next to 1. */
@@ -75,7 +75,9 @@ function angle(y: Tensor, x: Tensor): Tensor {
   const isSteep = greater(up, aside);
   const [part, whole] = [where(isSteep, aside, up), where(isSteep, up, aside)];
   // Both may be infinite, or 0.
-  const ratio = where(logicalAnd(equal(part, Infinity), equal(whole, Infinity)), 1, div(part, whole));
+  const factor = divisible(whole);
+  const quotient = div(mul(part, factor), mul(whole, factor));
+  const ratio = where(logicalAnd(equal(part, Infinity), equal(whole, Infinity)), 1, quotient);
   const within = atan(where(equal(add(part, whole), 0), 0, ratio));
   const quarter = where(isSteep, sub(Math.PI / 2, within), within);
   const half = where(isLeft, sub(Math.PI, quarter), quarter);

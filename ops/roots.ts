@@ -35,19 +35,30 @@ export const cbrt: Unary = /* @__PURE__ */ lowered("cbrt", {
   reference: Math.cbrt,
 });
 
+/**
+ * A factor, a power of 2, that makes a size a divisor for every GPU: many multiply by the reciprocal, and that of a number beyond 2^126 they
+ * take for 0.
+ */
+export const divisible = (size: Tensor): Tensor => where(greater(size, 2 ** 118), 2 ** -8, 1);
+
 /** The root of the sum of squares, of parts of the larger one. */
 function distance(a: Tensor, b: Tensor): Tensor {
   const [p, q] = [abs(a), abs(b)];
   // The value does not depend on what is divided by, so neither does the derivative. A decision has no kink where both are equal.
   const unit = hold(where(less(p, q), q, p));
-  const root = mul(unit, sqrt(add(square(div(a, unit)), square(div(b, unit)))));
+  const factor = divisible(unit);
+  const part = (x: Tensor): Tensor => square(div(mul(x, factor), mul(unit, factor)));
+  const root = mul(unit, sqrt(add(part(a), part(b))));
   // Infinity beside NaN is infinite.
   const isInfinite = logicalOr(equal(p, Infinity), equal(q, Infinity));
   return where(isInfinite, Infinity, where(equal(add(p, q), 0), 0, root));
 }
 
 /** A coordinate over the distance; 0 where that is 0. */
-const share = (coordinate: Tensor, distance: Tensor): Tensor => where(equal(distance, 0), 0, div(coordinate, distance));
+function share(coordinate: Tensor, distance: Tensor): Tensor {
+  const factor = divisible(distance);
+  return where(equal(distance, 0), 0, div(mul(coordinate, factor), mul(distance, factor)));
+}
 
 /**
  * `sqrt(a^2 + b^2)`, computed without overflow, always `float`. The derivatives are 0 where both are 0.
