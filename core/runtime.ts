@@ -27,6 +27,12 @@ export function environmentVariable(variable: string): string | null {
   return state === "granted" ? deno.env.get(variable) ?? null : null;
 }
 
+/** Resolves with the next turn of the event loop, in which the runtime delivers its news. */
+export function nextTurn(): Promise<void> {
+  const { setImmediate: soon } = globalThis as { setImmediate?: (run: () => void) => unknown };
+  return new Promise((done) => (soon ? soon(done) : setTimeout(done, 0)));
+}
+
 /** @throws if functions cannot be made of text, which pages can forbid. */
 export function assertFunctionsOfText(): void {
   try {

@@ -1,6 +1,6 @@
 /** gpu.js on WebGPU. */
 import type { Plan } from "../plan/plan.ts";
-import type { Runtime } from "../runtime.ts";
+import { nextTurn, type Runtime, runtime } from "../runtime.ts";
 import { withWebGpu } from "./addon.ts";
 import type { Backend } from "./backend.ts";
 import { type Dialect, shader } from "./dialect.ts";
@@ -135,7 +135,10 @@ class WebGpu implements Platform {
   }
 
   async lost(error?: unknown): Promise<string | null> {
-    if (error !== undefined && this.#gone === null) await newsOfLoss(this.#device);
+    if (this.#gone !== null) return this.#gone;
+    if (error !== undefined) await newsOfLoss(this.#device);
+    // Deno computes on without an error, and tells of the loss with the next turn of its event loop.
+    else if (runtime() === "deno") await nextTurn();
     return this.#gone;
   }
 }

@@ -1,5 +1,6 @@
 /** The memory that all plans of the device share, and what is where in it. */
 
+import { nextTurn } from "../../runtime.ts";
 import type { DeviceArray } from "../../value.ts";
 
 /** The bytes of a page of WebAssembly. */
@@ -95,7 +96,7 @@ export class Memory {
       this.#collected = Math.min(this.#collected, this.#allocated);
       return;
     }
-    await nextTask();
+    await nextTurn();
     this.#collected = this.#allocated;
   }
 
@@ -213,12 +214,6 @@ export class MemoryArray implements DeviceArray {
   #release(): void {
     if (this.#freed && this.#readers === 0) this.memory.free(this.address, this.#size);
   }
-}
-
-/** Ends the task. A timer would wait for a millisecond. */
-function nextTask(): Promise<void> {
-  const { setImmediate: soon } = globalThis as { setImmediate?: (run: () => void) => unknown };
-  return new Promise((resolve) => soon ? soon(resolve) : setTimeout(resolve, 0));
 }
 
 function bytesOf(elements: number): number {
