@@ -16,6 +16,7 @@ const core = [
     "expression",
     "backends/functions",
     "backends/partials",
+    "backends/weights",
   ],
   ["backends/wasm/opcodes"],
   ["backends/wasm/code"],

@@ -4,6 +4,7 @@ import type { GpuArray, GpuMemory, Handle } from "./platform.ts";
 import type { GpuModule } from "./gpujs.ts";
 import { type Buffer, COPY_DST, COPY_SRC, type MemoryContext, reuseBuffers, STORAGE } from "./webgpu_buffers.ts";
 import { Reading, Sending } from "./webgpu_transfers.ts";
+import { Weights } from "./weights.ts";
 
 /** The handle of gpu.js, which counts how many share its buffer. */
 export interface BufferHandle extends Handle {
@@ -20,32 +21,39 @@ export async function newsOfLoss({ lost }: Pick<MemoryContext["device"], "lost">
   clearTimeout(timer);
 }
 
+/** What the arrays of a device share. */
+interface Shared {
+  readonly context: MemoryContext;
+  readonly reading: Reading;
+  readonly weights: Weights;
+}
+
 class BufferArray implements GpuArray {
   readonly device = "webgpu";
   readonly bytes: number;
   readonly handle: BufferHandle;
-  readonly #context: MemoryContext;
-  readonly #reading: Reading;
+  readonly #shared: Shared;
   #freed = false;
 
-  constructor(handle: BufferHandle, context: MemoryContext, reading: Reading) {
+  constructor(handle: BufferHandle, shared: Shared) {
     this.handle = handle;
     this.bytes = handle.buffer.size;
-    this.#context = context;
-    this.#reading = reading;
+    this.#shared = shared;
+    shared.weights.add(this.bytes);
   }
 
   get lives(): boolean {
-    return !this.#freed && !this.#context.isLost;
+    return !this.#freed && !this.#shared.context.isLost;
   }
 
   async read(): Promise<Float32Array> {
     if (!this.lives) throw this.#lost();
+    const { context, reading } = this.#shared;
     try {
-      return await this.#reading.read(this.handle.buffer);
+      return await reading.read(this.handle.buffer);
     } catch (error) {
-      await newsOfLoss(this.#context.device);
-      throw this.#context.isLost ? this.#lost(error) : error;
+      await newsOfLoss(context.device);
+      throw context.isLost ? this.#lost(error) : error;
     }
   }
 
@@ -56,6 +64,7 @@ class BufferArray implements GpuArray {
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
+    this.#shared.weights.add(-this.bytes);
     this.handle.delete();
   }
 }
@@ -63,7 +72,7 @@ class BufferArray implements GpuArray {
 /** The memory of the device that gpu.js has opened. */
 export function memoryOf({ WebGPUBufferResult }: GpuModule, context: MemoryContext): GpuMemory {
   const { device } = context;
-  const reading = new Reading(device);
+  const shared: Shared = { context, reading: new Reading(device), weights: new Weights() };
   const sending = new Sending(device);
   reuseBuffers(device);
   const handleOf = (buffer: Buffer, output: readonly number[]) =>
@@ -73,9 +82,9 @@ export function memoryOf({ WebGPUBufferResult }: GpuModule, context: MemoryConte
       const size = Math.max(4, values.byteLength);
       const buffer = device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
       await sending.send(values, buffer);
-      return new BufferArray(handleOf(buffer, [values.length]), context, reading);
+      return new BufferArray(handleOf(buffer, [values.length]), shared);
     },
-    adopt: (handle) => new BufferArray(handle as BufferHandle, context, reading),
+    adopt: (handle) => new BufferArray(handle as BufferHandle, shared),
     handle: (array, extent) => handleOf((array as BufferArray).handle.buffer, extent),
     owns: (result) => result instanceof WebGPUBufferResult,
     idle: () => device.queue.onSubmittedWorkDone(),

@@ -2,6 +2,7 @@
 
 import { nextTurn } from "../../runtime.ts";
 import type { DeviceArray } from "../../value.ts";
+import { Weights } from "../weights.ts";
 
 /** The bytes of a page of WebAssembly. */
 const PAGE = 65_536;
@@ -36,14 +37,8 @@ export class Memory {
   #allocated = 0;
   /** What was allocated when the garbage collector last had a chance. */
   #collected = 0;
-  /** The bytes of values. */
-  #values = 0;
-  /**
-   * About as many bytes on the host. The garbage collector does not see what is in the memory of a module: without these it would let the
-   * values of hundreds of calls pile up before it looks for those that are dropped. None of the bytes is ever touched, so they take no
-   * memory, and arrays of this size come from the system as they are needed, so that nobody clears them.
-   */
-  readonly #weights: ArrayBuffer[] = [];
+  /** Of the values. */
+  readonly weights: Weights = new Weights();
 
   /** @param shared whether several threads use it. */
   constructor(shared: boolean) {
@@ -98,13 +93,6 @@ export class Memory {
     }
     await nextTurn();
     this.#collected = this.#allocated;
-  }
-
-  /** Notes that values take so many more bytes, or fewer. */
-  weigh(bytes: number): void {
-    this.#values += bytes;
-    while (this.#weights.length * WEIGHT > this.#values + WEIGHT) this.#weights.pop();
-    while (this.#weights.length * WEIGHT < this.#values) this.#weights.push(new ArrayBuffer(WEIGHT));
   }
 
   /** Allocates an array with these elements and returns its address. */
@@ -162,8 +150,6 @@ export class Memory {
 
 /** The garbage collector gets a chance whenever as many more bytes are allocated. */
 const COLLECT_AFTER = 1 << 25;
-/** The values are made known to the garbage collector in parts of so many bytes: more than allocators keep for later. */
-const WEIGHT = (1 << 25) + (1 << 16);
 
 /** A value in the memory. */
 export class MemoryArray implements DeviceArray {
@@ -182,7 +168,7 @@ export class MemoryArray implements DeviceArray {
     this.address = address;
     this.bytes = 4 * size;
     this.#size = size;
-    memory.weigh(this.bytes);
+    memory.weights.add(this.bytes);
   }
 
   get lives(): boolean {
@@ -197,7 +183,7 @@ export class MemoryArray implements DeviceArray {
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
-    this.memory.weigh(-this.bytes);
+    this.memory.weights.add(-this.bytes);
     this.#release();
   }
 
