@@ -1,2 +1,0 @@
-const { writeReference } = await import("/work/hd/scripts/docs/reference.ts");
-await writeReference();
