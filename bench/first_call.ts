@@ -9,7 +9,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { grad, realize, type Tensor, tensor, useDevice } from "../mod.ts";
-import { generator } from "./cases/case.ts";
+import { randomFrom } from "../verify/random.ts";
 import { loss } from "./cases/loss.ts";
 import { median } from "./harness/statistics.ts";
 
@@ -37,7 +37,7 @@ interface Times {
 async function measure(): Promise<Times> {
   const device = await useDevice(options.device);
   const sizes = { ...loss.sizes[0], batch: Number(options.batch) };
-  const inputs = await loss.inputs(sizes, generator(1));
+  const inputs = await loss.inputs(sizes, randomFrom(1));
   const compute = loss.code.gpugrad(sizes);
   const leaves = inputs.slice(0, 2).map(({ data, shape }) => tensor(data, shape, { copy: false }));
   const record = () => {

@@ -7,7 +7,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { grad, realize, tensor, useDevice } from "../mod.ts";
 import { caseNamed } from "./cases/list.ts";
-import { generator, type Input } from "./cases/case.ts";
+import { randomFrom } from "../verify/random.ts";
+import type { Input } from "./cases/case.ts";
 import { type Allocations, countAllocations } from "./harness/allocations.ts";
 import { table } from "./harness/table.ts";
 
@@ -33,7 +34,7 @@ const settle = () => new Promise((done) => setTimeout(done, 20));
 async function measure(batch: number, collect: () => void, allocations: Allocations): Promise<MemoryUse> {
   const subject = caseNamed("loss");
   const sizes = { ...subject.sizes[0], batch };
-  const inputs: readonly Input[] = await subject.inputs(sizes, generator(1));
+  const inputs: readonly Input[] = await subject.inputs(sizes, randomFrom(1));
   const run = subject.code.gpugrad(sizes);
   const call = async () => {
     const leaves = inputs.slice(0, 2).map(({ data, shape }) => tensor(data, shape, { copy: false }));

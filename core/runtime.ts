@@ -33,6 +33,11 @@ export function nextTurn(): Promise<void> {
   return new Promise((done) => (soon ? soon(done) : setTimeout(done, 0)));
 }
 
+/** What a backend needs of a page's policy, which no other runtime has: `null` there. */
+export function needsOfPolicy(runtime: Runtime, allowed: string): string | null {
+  return runtime === "browser" ? `it needs a page whose Content-Security-Policy, if any, allows ${allowed}` : null;
+}
+
 /** @throws if functions cannot be made of text, which pages can forbid. */
 export function assertFunctionsOfText(): void {
   try {

@@ -1,4 +1,5 @@
 /** Predictions of a network that was not trained: noise around the default boxes. */
+import { randomFrom } from "../verify/random.ts";
 import { DEFAULT_BOXES } from "./boxes.ts";
 
 /** Locations `[4, boxes]` and logits `[classes + 1, boxes]`, row-major. */
@@ -23,14 +24,8 @@ export function randomPredictions(seed: number, classes: number): Predictions {
   };
 }
 
-/** Normally distributed numbers: mulberry32, then Box and Muller. */
+/** Normally distributed numbers, by Box and Muller. */
 function normals(seed: number): () => number {
-  let state = (seed * 0x9e3779b9) >>> 0;
-  const uniform = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t ^= t + Math.imul(t ^ (t >>> 7), 61 | t);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const uniform = randomFrom(seed * 0x9e3779b9);
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }

@@ -1,6 +1,6 @@
 /** The server of the pages that run the tests. */
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { type Bundle, PAGE } from "./bundle.ts";
@@ -26,9 +26,22 @@ export interface Server {
   close(): Promise<void>;
 }
 
+/** Answers requests of this machine on a free port, until it is closed. */
+export async function listen(answer: RequestListener): Promise<{ origin: string; close(): Promise<void> }> {
+  const server = createServer(answer);
+  await new Promise<void>((done, fail) => server.once("error", fail).listen(0, "127.0.0.1", done));
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close() {
+      server.closeAllConnections();
+      return new Promise((done) => server.close(() => done()));
+    },
+  };
+}
+
 /** Serves modules, a page, and the project's files below `project/`, to this machine only. */
 export async function serve(modules: Bundle): Promise<Server> {
-  const server = createServer((request, response) => {
+  const { origin, close } = await listen((request, response) => {
     const [, kind, path] = /^\/(isolated|plain)\/([^?]*)/.exec(decodeURI(request.url ?? "")) ?? [];
     const body = kind === undefined ? undefined : contentOf(path, modules);
     response.setHeader("Cache-Control", "max-age=3600");
@@ -40,16 +53,7 @@ export async function serve(modules: Bundle): Promise<Server> {
     response.statusCode = body === undefined ? 404 : 200;
     response.end(body ?? "There is no such file.\n");
   });
-  await new Promise<void>((done, fail) => server.once("error", fail).listen(0, "127.0.0.1", done));
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    isolated: `${origin}/isolated/`,
-    plain: `${origin}/plain/`,
-    close() {
-      server.closeAllConnections();
-      return new Promise((done) => server.close(() => done()));
-    },
-  };
+  return { isolated: `${origin}/isolated/`, plain: `${origin}/plain/`, close };
 }
 
 function contentOf(path: string, modules: Bundle): string | Uint8Array | undefined {

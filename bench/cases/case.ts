@@ -85,16 +85,6 @@ export interface Case {
 /** Targets of an image in the whole loss. */
 export const PER_IMAGE = 8;
 
-/** Numbers from 0 to 1, the same in each run (mulberry32). */
-export function generator(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 export const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
 
 /** An input of random numbers. */

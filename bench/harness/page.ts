@@ -1,13 +1,13 @@
 /** Channels to pages of Chromium, each in a browser of its own. */
 import { createWriteStream, readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { basename, extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { findChromium, launchChromium } from "../../scripts/browser.ts";
 import { root } from "../../scripts/processes.ts";
+import { listen } from "../../scripts/server.ts";
 import { type Channel, within } from "./contestant.ts";
 import type { About, Request, Times } from "./protocol.ts";
 
@@ -26,7 +26,7 @@ const NOT_ON_PAGES = ["node:*", "bun:*", "js-pytorch", "cli-table3"];
 /** Serves the modules of a peer, the files of its backend, and those that it shares with the bench. */
 export class Pages {
   readonly #folder: string;
-  #serving: Promise<{ address: string; close(): void }> | null = null;
+  #serving: Promise<{ address: string; close(): Promise<void> }> | null = null;
 
   /** @param folder where inputs and results are. */
   constructor(folder: string) {
@@ -73,9 +73,9 @@ async function channelTo(
   return { greeting, ask: (request, milliseconds) => within(ask(request), milliseconds), close: () => browser.close() };
 }
 
-async function serve(folder: string): Promise<{ address: string; close(): void }> {
+async function serve(folder: string): Promise<{ address: string; close(): Promise<void> }> {
   const modules = await bundle();
-  const server = createServer((request, response) => {
+  const { origin, close } = await listen((request, response) => {
     // Isolated pages may share memory between threads.
     response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
     response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
@@ -84,14 +84,7 @@ async function serve(folder: string): Promise<{ address: string; close(): void }
       response.end();
     });
   });
-  await new Promise<void>((done, fail) => server.once("error", fail).listen(0, "127.0.0.1", done));
-  return {
-    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    close() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
+  return { address: `${origin}/`, close };
 }
 
 async function answer(

@@ -1,7 +1,8 @@
 /** Rows of the bench, and the files of numbers that contestants share. */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Case, generator, type Mode, type Sizes } from "../cases/case.ts";
+import { randomFrom } from "../../verify/random.ts";
+import type { Case, Mode, Sizes } from "../cases/case.ts";
 import type { Order, Stored } from "./protocol.ts";
 
 /** One line of the table: a case at certain sizes, in a mode. */
@@ -51,7 +52,7 @@ export class Shared {
     await Promise.all((this.#known?.calls ?? []).flat().map(({ file }) => rm(join(this.folder, file))));
     const calls: Stored[][] = [];
     for (let call = 0; call < SETS; call++) {
-      const inputs = await subject.inputs(sizes, generator(seed + call));
+      const inputs = await subject.inputs(sizes, randomFrom(seed + call));
       calls.push(
         await Promise.all(inputs.map(async ({ shape, data }, i) => {
           const file = `input-${call}-${i}`;

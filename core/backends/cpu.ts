@@ -1,5 +1,5 @@
 /** gpu.js on plain JavaScript. */
-import { assertFunctionsOfText, RUNTIMES } from "../runtime.ts";
+import { assertFunctionsOfText, needsOfPolicy, RUNTIMES } from "../runtime.ts";
 import type { Backend } from "./backend.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
@@ -13,8 +13,7 @@ export const cpu: Backend = {
   name: "cpu",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: (runtime) =>
-    runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'unsafe-eval'" : null,
+  needs: (runtime) => needsOfPolicy(runtime, "'unsafe-eval'"),
   dialect,
   costs: hostCosts,
   limits: { ...commonLimits, name: "cpu" },

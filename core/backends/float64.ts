@@ -1,7 +1,7 @@
 /** The oracle: a plan's kernels as plain JavaScript over Float64Arrays. */
 import { interleaved, type LoopStep, type Plan, type Source, type Step } from "../plan/plan.ts";
 import type { ResultKind } from "../loop.ts";
-import { assertFunctionsOfText, RUNTIMES } from "../runtime.ts";
+import { assertFunctionsOfText, needsOfPolicy, RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Values } from "../entry.ts";
 import type { Backend, CompiledPlan, Driver } from "./backend.ts";
@@ -114,8 +114,7 @@ export const float64: Backend = {
   name: "float64",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: (runtime) =>
-    runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'unsafe-eval'" : null,
+  needs: (runtime) => needsOfPolicy(runtime, "'unsafe-eval'"),
   dialect,
   forms: true,
   loops: true,

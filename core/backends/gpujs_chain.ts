@@ -31,7 +31,7 @@ export class GpuJsChain implements CompiledPlan {
     // Each call of a kernel writes another array, so that results stay what they are.
     this.#kernels = new PlanKernels(plan, session, { pipeline: true, immutable: true });
     this.#leaves = leavesRead(plan);
-    this.#lastReads = lastReads("step", plan);
+    this.#lastReads = lastReads(plan);
     this.bytes = 4 * plan.steps.reduce((n, { shape }) => n + sizeOf(shape), 0);
   }
 

@@ -1,5 +1,5 @@
 /** WebAssembly of our own, rendered from the loop form: SIMD, one memory for all plans, threads where they can share it. */
-import { RUNTIMES } from "../runtime.ts";
+import { needsOfPolicy, RUNTIMES } from "../runtime.ts";
 import type { Backend, Driver } from "./backend.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
 import { common, type Dialect } from "./dialect.ts";
@@ -21,8 +21,7 @@ export const wasm: Backend = {
   name: "wasm",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: (runtime) =>
-    runtime === "browser" ? "it needs a page whose Content-Security-Policy, if any, allows 'wasm-unsafe-eval'" : null,
+  needs: (runtime) => needsOfPolicy(runtime, "'wasm-unsafe-eval'"),
   dialect,
   forms: true,
   loops: true,

@@ -1,6 +1,6 @@
 /** gpu.js on WebAssembly, with SIMD and threads. */
 import { type Plan, sizeOfSource } from "../plan/plan.ts";
-import { RUNTIMES } from "../runtime.ts";
+import { needsOfPolicy, RUNTIMES } from "../runtime.ts";
 import { sizeOf } from "../shape.ts";
 import type { Backend } from "./backend.ts";
 import { common, type Dialect } from "./dialect.ts";
@@ -15,10 +15,7 @@ export const webasm: Backend = {
   name: "webasm",
   computesOn: "host",
   runsIn: RUNTIMES,
-  needs: (runtime) =>
-    runtime === "browser"
-      ? "it needs a page whose Content-Security-Policy, if any, allows 'wasm-unsafe-eval', and workers from blob: if it is isolated"
-      : null,
+  needs: (runtime) => needsOfPolicy(runtime, "'wasm-unsafe-eval', and workers from blob: if it is isolated"),
   dialect,
   costs: hostCosts,
   limits: { ...commonLimits, name: "webasm" },

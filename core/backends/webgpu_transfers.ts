@@ -9,10 +9,36 @@ const READ = 1, WRITE = 2;
 /** Idle buffers that are kept for the next copies in each direction: making one takes longer than copying into it. */
 const KEPT = 4;
 
+/** Buffers that wait for the next copy. Each comes with what its owner notes of it. */
+class Idle<T extends { readonly buffer: Buffer }> {
+  readonly #waiting: T[] = [];
+
+  /** Takes the smallest that is large enough, if it is not much too large. */
+  take(bytes: number): T | undefined {
+    const fits = this.#waiting.filter(({ buffer: { size } }) => size >= bytes && size <= 2 * bytes + 4096);
+    if (fits.length === 0) return undefined;
+    const best = fits.reduce((a, b) => (b.buffer.size < a.buffer.size ? b : a));
+    this.#waiting.splice(this.#waiting.indexOf(best), 1);
+    return best;
+  }
+
+  keep(one: T): void {
+    this.#waiting.push(one);
+    if (this.#waiting.length > KEPT) this.#waiting.shift()!.buffer.destroy();
+  }
+}
+
+/** Copies the beginning of a buffer. */
+function copy(device: Device, from: Buffer, to: Buffer, bytes: number): void {
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+  device.queue.submit([encoder.finish()]);
+}
+
 /** Reads arrays through buffers that the host can map. */
 export class Reading {
   readonly #device: Device;
-  readonly #idle: Buffer[] = [];
+  readonly #idle = new Idle<{ readonly buffer: Buffer }>();
 
   constructor(device: Device) {
     this.#device = device;
@@ -20,32 +46,19 @@ export class Reading {
 
   async read(from: Buffer): Promise<Float32Array> {
     const { size } = from;
-    const staging = this.#take(size);
+    const buffer = this.#idle.take(size)?.buffer ??
+      this.#device.createBuffer({ size, usage: MAP_READ | COPY_DST });
     try {
-      const encoder = this.#device.createCommandEncoder();
-      encoder.copyBufferToBuffer(from, 0, staging, 0, size);
-      this.#device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(READ);
-      const values = new Float32Array(staging.getMappedRange().slice(0, size));
-      staging.unmap();
-      this.#keep(staging);
+      copy(this.#device, from, buffer, size);
+      await buffer.mapAsync(READ);
+      const values = new Float32Array(buffer.getMappedRange().slice(0, size));
+      buffer.unmap();
+      this.#idle.keep({ buffer });
       return values;
     } catch (error) {
-      staging.destroy();
+      buffer.destroy();
       throw error;
     }
-  }
-
-  #take(size: number): Buffer {
-    const best = smallestFor(size, this.#idle);
-    if (best === undefined) return this.#device.createBuffer({ size, usage: MAP_READ | COPY_DST });
-    this.#idle.splice(this.#idle.indexOf(best), 1);
-    return best;
-  }
-
-  #keep(buffer: Buffer): void {
-    this.#idle.push(buffer);
-    if (this.#idle.length > KEPT) this.#idle.shift()!.destroy();
   }
 }
 
@@ -62,7 +75,7 @@ interface Mapped {
 /** Sends arrays through buffers that stay mapped between calls: writing to a new one is slow, since its pages are. */
 export class Sending {
   readonly #device: Device;
-  readonly #idle: Mapped[] = [];
+  readonly #idle = new Idle<Mapped>();
 
   constructor(device: Device) {
     this.#device = device;
@@ -70,38 +83,20 @@ export class Sending {
 
   /** Copies values into a buffer. */
   async send(values: Float32Array, to: Buffer): Promise<void> {
-    const { queue } = this.#device;
     const { byteLength } = values;
-    if (byteLength <= DIRECT) return queue.writeBuffer(to, 0, values);
-    const buffer = await this.#take(byteLength);
+    if (byteLength <= DIRECT) return this.#device.queue.writeBuffer(to, 0, values);
+    const buffer = await this.#mapped(byteLength);
     new Float32Array(buffer.getMappedRange(0, byteLength)).set(values);
     buffer.unmap();
-    const encoder = this.#device.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer, 0, to, 0, byteLength);
-    queue.submit([encoder.finish()]);
-    this.#keep(buffer);
+    copy(this.#device, buffer, to, byteLength);
+    this.#idle.keep({ buffer, ready: buffer.mapAsync(WRITE).then(() => true, () => false) });
   }
 
-  /** Takes the smallest idle buffer that is large enough, if it is not much too large; it is mapped. */
-  async #take(bytes: number): Promise<Buffer> {
-    const best = smallestFor(bytes, this.#idle.map(({ buffer }) => buffer));
-    if (best !== undefined) {
-      const [{ ready }] = this.#idle.splice(this.#idle.findIndex(({ buffer }) => buffer === best), 1);
-      if (await ready) return best;
-      best.destroy();
-    }
+  /** A buffer with room for so many bytes that the host can write to. */
+  async #mapped(bytes: number): Promise<Buffer> {
+    const idle = this.#idle.take(bytes);
+    if (idle && await idle.ready) return idle.buffer;
+    idle?.buffer.destroy();
     return this.#device.createBuffer({ size: bytes, usage: MAP_WRITE | COPY_SRC, mappedAtCreation: true });
   }
-
-  #keep(buffer: Buffer): void {
-    const ready = buffer.mapAsync(WRITE).then(() => true, () => false);
-    this.#idle.push({ buffer, ready });
-    if (this.#idle.length > KEPT) this.#idle.shift()!.buffer.destroy();
-  }
-}
-
-/** The smallest buffer that holds so many bytes, if it is not much too large. */
-function smallestFor(bytes: number, buffers: readonly Buffer[]): Buffer | undefined {
-  const fits = buffers.filter(({ size }) => size >= bytes && size <= 2 * bytes + 4096);
-  return fits.length === 0 ? undefined : fits.reduce((a, b) => (b.size < a.size ? b : a));
 }

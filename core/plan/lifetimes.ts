@@ -21,8 +21,16 @@ export interface Unread {
   readonly loops: readonly (readonly Source[])[];
 }
 
-function nameOf(source: Source): string {
-  return JSON.stringify(source);
+/** A source as text, for maps. */
+export function sourceName(source: Source): string {
+  switch (source.from) {
+    case "empty":
+      return "empty";
+    case "loop":
+      return `loop ${source.index} ${source.result}`;
+    default:
+      return `${source.from} ${source.index}`;
+  }
 }
 
 /** Finds out how long arrays are needed: those of leaves, of steps and of loops. */
@@ -31,7 +39,7 @@ export function unread(plan: Plan): Unread {
   const last = new Map<string, { readonly source: Source; readonly at: Source[] }>();
   const after = { steps: steps.map((): Source[] => []), loops: loops.map((): Source[] => []) };
   const note = (source: Source, at: Source[]): void => {
-    if (source.from !== "empty") last.set(nameOf(source), { source, at });
+    if (source.from !== "empty") last.set(sourceName(source), { source, at });
   };
   let passed = 0;
   for (const step of inOrder(plan)) {
@@ -41,12 +49,12 @@ export function unread(plan: Plan): Unread {
     if (isLoop(step)) step.shapes.forEach((_, result) => note({ from: "loop", index, result }, at));
     else note({ from: "step", index }, at);
   }
-  for (const source of results) last.delete(nameOf(source));
+  for (const source of results) last.delete(sourceName(source));
   for (const { source, at } of last.values()) at.push(source);
   return after;
 }
 
-/** For each step the leaves or steps that nothing reads after it, and that are no results. */
-export function lastReads(from: "leaf" | "step", plan: Plan): number[][] {
-  return unread(plan).steps.map((sources) => indicesFrom(from, sources));
+/** For each step the steps that nothing reads after it, and that are no results. */
+export function lastReads(plan: Plan): number[][] {
+  return unread(plan).steps.map((sources) => indicesFrom("step", sources));
 }

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { backendNamed } from "../../core/backends/list.ts";
 import { runtime } from "../../core/runtime.ts";
+import { numberOf } from "./runner/turn.ts";
 
 /**
  * How much a cell tries: everything, inputs of each kind, few, or least, where another cell tries the same compiler or driver: WebGPU in
@@ -58,13 +59,6 @@ export function kernelsOf<T>(extent: Extent, examples: readonly T[]): readonly T
   return extent === "least" ? sampleOf("some", examples) : examples;
 }
 
-/** A number that a test's name decides. */
-function hashOf(name: string): number {
-  let sum = 0;
-  for (const letter of name) sum = (31 * sum + letter.codePointAt(0)!) % 9973;
-  return sum;
-}
-
 /** Devices that have the same driver and the same shaders, up to their dialect, take turns: of each three tests one runs on each. */
 const TURNS: Readonly<Record<string, readonly [turn: number, other: string]>> = {
   "browser webgl": [0, "headlessgl in Node, whose plans are the same"],
@@ -81,5 +75,5 @@ export function elsewhere(name: string, device: string): string | undefined {
   const [turn, other] = TURNS[`${runtime()} ${device}`] ?? [];
   const { GPUGRAD_RUNS, GPUGRAD_SOAK } = process.env;
   if (turn === undefined || GPUGRAD_RUNS !== undefined || GPUGRAD_SOAK !== undefined) return undefined;
-  return hashOf(name) % 3 === turn ? undefined : `on ${other}`;
+  return numberOf(name) % 3 === turn ? undefined : `on ${other}`;
 }

@@ -5,8 +5,6 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, extname, join } from "node:path";
 import process from "node:process";
@@ -14,6 +12,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
 import { findChromium, launchChromium } from "../../scripts/browser.ts";
+import { listen } from "../../scripts/server.ts";
 import { packed } from "../support/packed.ts";
 import { skip } from "../support/skip.ts";
 import { readJson, readText, root } from "../support/source.ts";
@@ -139,7 +138,6 @@ test(...skip("vitest: a test of a gradient", onlyNode), async () => {
 
 /** The pages as Vite builds them, a server that sends them with a policy, and a browser. */
 interface Opened {
-  readonly server: Server;
   readonly browser: Browser;
   readonly address: string;
   /** Headers of what is sent from now on. */
@@ -159,22 +157,19 @@ async function open(): Promise<Opened> {
     build: { rollupOptions: { input: [join(folder, "index.html"), join(folder, "policy.html")] } },
   });
   const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript" };
-  const server = createServer((request, response) => {
+  const server = await listen((request, response) => {
     const path = request.url!.split("?")[0];
     response.writeHead(200, { ...opened!.headers, "Content-Type": types[extname(path)] ?? "text/plain" });
     response.end(readFileSync(join(folder, "dist", path)));
   });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const browser = await launchChromium((chromium as { path: string }).path);
   return opened = {
-    server,
     browser,
-    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: server.origin,
     headers: {},
     async close() {
       await browser.close();
-      server.closeAllConnections();
-      server.close();
+      await server.close();
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { Values } from "../../entry.ts";
 import type { Expression, Local } from "../../expression.ts";
 import type { LoopForm } from "../../plan/form.ts";
+import { sourceName } from "../../plan/lifetimes.ts";
 import type { Plan, Source, Step } from "../../plan/plan.ts";
 import type { Residents } from "../../residents.ts";
 import { attributeText } from "../../structure.ts";
@@ -27,7 +28,7 @@ export interface Shared {
 function write(plan: Plan, step: Step, name: string): WrittenKernel {
   if (!step.form) throw new Error(`wasm: the step "${step.name}" has no loop form`);
   return writeKernel(name, step.form, {
-    sizes: sizesOf(plan, plan.steps.indexOf(step)),
+    sizes: sizesOf(plan, step),
     iterations: step.kernel.iterations,
   });
 }
@@ -58,9 +59,8 @@ class Written {
   readonly all: WrittenKernel[] = [];
   readonly #known = new Map<string, Kernel>();
 
-  step(plan: Plan, index: number): Kernel {
-    const step = plan.steps[index];
-    return this.#once(attributeText([step.form, sizesOf(plan, index)]), (name) => write(plan, step, name));
+  step(plan: Plan, step: Step): Kernel {
+    return this.#once(attributeText([step.form, sizesOf(plan, step)]), (name) => write(plan, step, name));
   }
 
   plain(what: Plain, size: number): Kernel {
@@ -148,7 +148,7 @@ export class WasmPlan implements CompiledPlan {
       }, (source, schedule) => {
         if (source.from === "leaf") return leaves[source.index];
         if (source.from === "empty") return new Value(new Float32Array(0));
-        const name = attributeText(source);
+        const name = sourceName(source);
         let value = made.get(name);
         if (!value) {
           const slot = schedule.find(source);

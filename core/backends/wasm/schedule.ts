@@ -1,6 +1,6 @@
 /** The calls of a run, and where their arrays are: worked out before the first of them, so that loops cost no more than their kernels. */
-import { leavesRead, unread } from "../../plan/lifetimes.ts";
-import { interleaved, type LoopStep, type Plan, sizeOfSource, type Source } from "../../plan/plan.ts";
+import { leavesRead, sourceName, unread } from "../../plan/lifetimes.ts";
+import { interleaved, type LoopStep, type Plan, sizeOfSource, type Source, type Step } from "../../plan/plan.ts";
 import { sizeOf } from "../../shape.ts";
 import type { Memory } from "./memory.ts";
 import type { KernelCall } from "./team.ts";
@@ -11,7 +11,7 @@ export type Kernel = Omit<KernelCall, "addresses">;
 /** Makes the kernels of plans. */
 export interface Kernels {
   /** The kernel of a step. */
-  step(plan: Plan, index: number): Kernel;
+  step(plan: Plan, step: Step): Kernel;
   /** One that copies an array, sets it to 0, or adds up two. */
   plain(what: Plain, size: number): Kernel;
 }
@@ -61,7 +61,7 @@ export function prepare(plan: Plan, kernels: Kernels): Prepared {
     ...steps.map((step, index): PreparedStep => ({
       kind: "step",
       index,
-      kernel: kernels.step(plan, index),
+      kernel: kernels.step(plan, step),
       size: sizeOf(step.shape),
       args: step.args,
       last: last.steps[index],
@@ -140,9 +140,7 @@ export class Schedule {
 
   /** Copies values into the memory. */
   send(values: Float32Array): Slot {
-    const block: Block = { address: this.#memory.send(values), size: values.length, users: 1 };
-    this.#blocks.add(block);
-    return { address: block.address, size: block.size, of: block };
+    return this.#own(this.#memory.send(values), values.length);
   }
 
   /**
@@ -187,9 +185,13 @@ export class Schedule {
   }
 
   #allocate(size: number): Slot {
-    const block: Block = { address: this.#memory.allocate(size), size, users: 1 };
+    return this.#own(this.#memory.allocate(size), size);
+  }
+
+  #own(address: number, size: number): Slot {
+    const block: Block = { address, size, users: 1 };
     this.#blocks.add(block);
-    return { address: block.address, size, of: block };
+    return { address, size, of: block };
   }
 
   #release({ of }: Slot): void {
@@ -254,7 +256,7 @@ export class Schedule {
     }
     const made = new Map<string, Slot>();
     for (const source of body.plan.results) {
-      if (source.from === "step" || source.from === "loop") made.set(nameOf(source), find(source, frame));
+      if (source.from === "step" || source.from === "loop") made.set(sourceName(source), find(source, frame));
     }
     return { frame, owned: [...made.values()] };
   }
@@ -288,10 +290,6 @@ export class Schedule {
   }
 }
 
-function nameOf(source: Source): string {
-  return source.from === "empty" ? "" : `${source.from} ${source.index} ${source.from === "loop" ? source.result : ""}`;
-}
-
 /** An array without elements is never read. */
 function find(source: Source, { leaves, steps, loops }: Frame): Slot {
   switch (source.from) {
@@ -323,6 +321,6 @@ function partOf({ address, of }: Slot, place: number, size: number): Slot {
 }
 
 /** The sizes of the arrays that a step reads. */
-export function sizesOf(plan: Plan, index: number): number[] {
-  return plan.steps[index].args.map((source) => sizeOfSource(plan, source));
+export function sizesOf(plan: Plan, { args }: Step): number[] {
+  return args.map((source) => sizeOfSource(plan, source));
 }

@@ -17,7 +17,7 @@ export function isLeft(name: string, { own, of, hosts }: Turn): boolean {
 }
 
 /** A number that a text decides. */
-function numberOf(text: string): number {
+export function numberOf(text: string): number {
   let sum = 0;
   for (const letter of text) sum = (31 * sum + letter.codePointAt(0)!) % 9973;
   return sum;
