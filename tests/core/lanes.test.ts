@@ -2,53 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ulpOf } from "../../bench/accuracy/measure.ts";
-import { LANE_FUNCTIONS, LANE_ULPS, type LaneFunction } from "../../core/backends/wasm/lanes.ts";
-import { expOfNegative } from "../../core/backends/wasm/lanes/exponentials.ts";
-import { erf, lgamma } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
+import { type Case, cases, isRight, LARGEST } from "./lane_cases.ts";
 import { inLanes } from "./lanes.ts";
 
-/** A definition, in doubles. */
-type Definition = (x: number, y: number) => number;
-
-const byDefinition: Readonly<Record<string, Definition>> = {
-  // Not 1 / (1 + e^-x), which overflows where the value is still subnormal.
-  sigmoid: (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x))),
-  erf: (x) => erf.op.reference!([x], {}),
-  lgamma: (x) => lgamma.op.reference!([x], {}),
-};
-
-interface Case {
-  readonly name: string;
-  readonly write: LaneFunction;
-  readonly ulps: number;
-  readonly f: Definition;
-  readonly arity: number;
-}
-
-function caseOf(name: string): Case {
-  const math = Math as unknown as Record<string, Definition>;
-  const f = byDefinition[name] ?? math[name];
-  return { name, write: LANE_FUNCTIONS[name], ulps: LANE_ULPS[name], f, arity: name === "pow" ? 2 : 1 };
-}
-
-const cases: readonly Case[] = [
-  ...Object.keys(LANE_FUNCTIONS).map(caseOf),
-  {
-    name: "expOfNegative",
-    write: (code, [x]) => expOfNegative(code, [x]),
-    ulps: LANE_ULPS.exp,
-    f: Math.exp,
-    arity: 1,
-  },
-];
-
 const LENGTH = 256;
-const LARGEST = (2 - 2 ** -23) * 2 ** 127;
-/** Halfway to the number that float32 has no room for. */
-const OVERFLOW = (2 - 2 ** -24) * 2 ** 127;
-
 const exceptional = [NaN, Infinity, 0, 2 ** -149, 2 ** -126 - 2 ** -149, 2 ** -126, LARGEST];
 /** Where functions change their ways or their results end, and numbers of which half the bits are 0. */
 const ordinary = [1, 2, 3, 0.5, 1.5, 1 + 2 ** -23, 1 - 2 ** -24, 8, 10, 88.72283, 88.72284, 87.33655, 103.97208, 104];
@@ -75,15 +33,6 @@ const arguments_: readonly fc.Arbitrary<readonly (readonly number[])[]>[] = [
     few,
   ),
 ];
-
-/** Whether a result is right: rounded to float32, infinities where that has no room, and 0 of the right sign. */
-function isRight(actual: number, expected: number, ulps: number): boolean {
-  if (Object.is(actual, Math.fround(expected))) return true;
-  if (Number.isNaN(expected) || expected === 0) return false;
-  if (Math.abs(expected) > LARGEST) return Math.abs(expected) < OVERFLOW * (1 + ulps * 2 ** -24) && actual === LARGEST;
-  const rounded = Number.isFinite(actual) ? actual : Math.sign(actual) * 2 ** 128;
-  return Math.abs(rounded - expected) <= ulps * ulpOf(expected);
-}
 
 /** The bits of results. All NaN are alike. */
 const wordOf = (x: number): number => Number.isNaN(x) ? NaN : new Int32Array(Float32Array.of(x).buffer)[0];
