@@ -190,3 +190,17 @@ function readsOfExpression(expression: Expression): Read[] {
   if (expression.kind === "read") return [expression];
   return expression.kind === "call" ? expression.args.flatMap(readsOfExpression) : [];
 }
+
+/** The work in loops for each of the elements that they read. */
+export function weightOfReads(body: readonly Statement[]): number {
+  let [weight, reads] = [0, 0];
+  const visit = (statements: readonly Statement[]): void => {
+    reads += readsOf(statements).length;
+    for (const statement of statements) {
+      if (statement.kind === "loop" || statement.kind === "branch") visit(statement.body);
+      else weight += weightOfStatement(statement);
+    }
+  };
+  for (const statement of body) if (statement.kind === "loop") visit(statement.body);
+  return weight / reads;
+}
