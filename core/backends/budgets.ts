@@ -31,6 +31,7 @@ export const hostCosts: Costs = {
   // Additions start in each cycle and take several.
   wait: 2,
   unrolled: 40,
+  tiled: false,
 };
 
 /**

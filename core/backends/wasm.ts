@@ -26,7 +26,7 @@ export const wasm: Backend = {
   forms: true,
   loops: true,
   text: stepText,
-  costs: hostCosts,
+  costs: { ...hostCosts, tiled: true },
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
   accuracy: "polynomials",
   arrays: Float32Array,

@@ -121,3 +121,34 @@ export function tripsOf(length: number, width: number): number {
   const trips = Math.floor(length / width);
   return trips > 1 ? trips : 0;
 }
+
+/** A sum of sums of parts: which axis of the reduced ones the parts divide, and into how many elements at a time. */
+export interface Parts {
+  readonly axis: number;
+  readonly length: number;
+}
+
+/** Parts have about so many elements: rounding errors grow with the length of a part and with the number of parts. */
+const PART = 128;
+
+/**
+ * Returns the parts in which one accumulator sums a reduction, or `null` if there is one part.
+ *
+ * @param sizes the lengths of the reduced axes.
+ */
+export function partsOf(sizes: readonly number[]): Parts | null {
+  let axis = sizes.length - 1;
+  let inner = 1;
+  while (axis > 0 && inner * sizes[axis] <= PART) inner *= sizes[axis--];
+  const most = Math.max(1, Math.floor(2 * PART / inner));
+  const size = sizes[axis];
+  if (axis === 0 && size <= most) return null;
+  const wanted = Math.max(1, Math.floor(PART / inner));
+  // A length that leaves no remainder needs no second loop.
+  const lengths = Array.from({ length: Math.min(most, size) }, (_, i) => i + 1).filter((length) =>
+    length >= wanted / 2 && size % length === 0
+  );
+  const length = lengths.findLast((length) => length <= wanted) ?? lengths[0];
+  if (length !== undefined) return { axis, length };
+  return { axis, length: wanted };
+}

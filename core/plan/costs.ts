@@ -1,5 +1,5 @@
 /** Costs and limits of a backend's kernels, and the cost of computing a value. Costs are in additions. */
-import { stepsOf } from "./access.ts";
+import { spread, stepsOf } from "./access.ts";
 import type { Node } from "./node.ts";
 
 /** Costs that decide which values get arrays and how kernels loop and branch. */
@@ -40,6 +40,11 @@ export interface Costs {
   readonly wait: number;
   /** A loop's element that costs more than this takes longer than its accumulator has to wait. */
   readonly unrolled: number;
+  /**
+   * Whether threads along outer axes whose elements share what they read run together. Each then has one accumulator: the others run while
+   * it waits, and need the registers.
+   */
+  readonly tiled: boolean;
 }
 
 /** Limits of a backend's kernels. */
@@ -62,6 +67,8 @@ export interface Limits {
 export function mostArguments(limits: Limits, tables: number): number {
   return limits.arguments - (limits.tablesAreArguments ? tables : 0);
 }
+
+const ANY_EXTENT = [Infinity, Infinity, Infinity];
 
 /** The values that have arrays. */
 export interface Stored {
@@ -134,6 +141,33 @@ export class Work {
     const width = [3, 4, 5, 2].find((width) => length % width === 0) ?? 3;
     // The cost of an element stands for the number of its values.
     return evaluations * wait > (width - 1 + length % width) * cost * copy ? width : 1;
+  }
+
+  /**
+   * Whether the threads of a reduction run together because they share parts of their elements: an operand is repeated along an axis that
+   * is not among those of x.
+   *
+   * @param axes those that are reduced.
+   */
+  isTiled(element: Node, axes: readonly number[]): boolean {
+    if (!this.costs.tiled) return false;
+    const kept = element.shape.flatMap((_, axis) => axes.includes(axis) ? [] : [axis]);
+    const [, ...outer] = spread(kept.map((axis) => element.shape[axis]), ANY_EXTENT);
+    const shared = outer.flat().map((k) => kept[k]).filter((axis) => element.shape[axis] > 1);
+    const seen = new Set([element]);
+    for (const node of seen) {
+      if (seen.size > MOST_FOLLOWED) break;
+      if (node !== element && this.stored.has(node)) continue;
+      // The axes of other values are not those of the element.
+      if (node.kernel.kind !== "elementwise") continue;
+      for (const input of node.inputs) {
+        const missing = element.shape.length - input.shape.length;
+        const isRepeated = (axis: number) => axis >= missing && input.shape[axis - missing] === 1;
+        if (input.size > 1 && shared.some(isRepeated)) return true;
+        seen.add(input);
+      }
+    }
+    return false;
   }
 
   /** Returns the rough cost of evaluating one element, in additions. Arrays are read and all other values are computed. */

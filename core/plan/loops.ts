@@ -9,6 +9,8 @@ import {
   isInside,
   movedIndex,
   movedShare,
+  type Parts,
+  partsOf,
   spread,
   stepsOf,
   threadIndex,
@@ -144,8 +146,16 @@ interface Reduction {
   /** The lengths of the axes that are. */
   readonly sizes: readonly number[];
   readonly accumulators: readonly Local[];
+  /** The parts that are summed for themselves. */
+  readonly parts: Parts | null;
   /** The position of the best element, if that is the result. */
   readonly best: Local | null;
+}
+
+/** Some elements of an axis. */
+interface Run {
+  readonly first: Index;
+  readonly size: number;
 }
 
 const ZERO = constant(0);
@@ -519,14 +529,16 @@ class Lowering {
     const axes = kernel.axes(node.attributes);
     const sizes = axes.map((a) => input.shape[a]);
     const evaluations = scope.times * lengthOf(axes, input.shape);
-    const width = kernel.position ? 1 : this.#work.accumulators(input, sizes.at(-1) ?? 1, evaluations);
+    const isTiled = !kernel.position && this.#work.isTiled(input, axes);
+    const width = kernel.position || isTiled ? 1 : this.#work.accumulators(input, sizes.at(-1) ?? 1, evaluations);
     const accumulators: Local[] = [];
     for (let u = 0; u < width; u++) {
       accumulators.push(this.#declare(scope, "accumulator", build.literal(kernel.identity)));
     }
     const best = kernel.position ? this.#declare(scope, "position", build.literal(0)) : null;
     const reduced = input.shape.map((_, axis) => axes.includes(axis));
-    this.#loops({ kernel, input, place, reduced, sizes, accumulators, best }, [], scope);
+    const parts = isTiled ? partsOf(sizes) : null;
+    this.#loops({ kernel, input, place, reduced, sizes, accumulators, parts, best }, [], scope);
     if (best) return this.#plain(this.#bind(scope, build.call("asNumber", best)), place.depth);
     let total: Expression = accumulators[0];
     for (let u = 1; u < width; u++) {
@@ -537,27 +549,51 @@ class Lowering {
 
   /** The loops over the axes that follow those in `at`. */
   #loops(reduction: Reduction, at: readonly Index[], scope: Scope): void {
-    const { sizes, accumulators } = reduction;
+    const { sizes, parts, accumulators } = reduction;
     const axis = at.length;
     if (axis === sizes.length) return this.#accumulate(reduction, at, accumulators[0], scope);
-    if (axis === sizes.length - 1) return this.#lastLoop(reduction, at, scope);
-    this.#loop(scope, sizes[axis], 1, (counter, body) => this.#loops(reduction, [...at, counter], body));
+    if (axis === parts?.axis) return this.#parts(reduction, at, parts, scope);
+    this.#run(reduction, at, { first: ZERO, size: sizes[axis] }, scope);
+  }
+
+  /** The loops over some elements of an axis and over the axes after it. */
+  #run(reduction: Reduction, at: readonly Index[], run: Run, scope: Scope): void {
+    if (at.length === reduction.sizes.length - 1) return this.#lastLoop(reduction, at, run, scope);
+    if (run.size === 1) return this.#loops(reduction, [...at, run.first], scope);
+    this.#loop(scope, run.size, 1, (counter, body) => {
+      this.#loops(reduction, [...at, add(run.first, counter)], body);
+    });
+  }
+
+  /** A loop over the parts of an axis, each with an accumulator of its own, whose sum is added to that of the others. */
+  #parts(reduction: Reduction, at: readonly Index[], { length }: Parts, scope: Scope): void {
+    const { kernel, sizes, accumulators: [total] } = reduction;
+    const size = sizes[at.length];
+    const part = (run: Run, around: Scope) => {
+      const local = this.#declare(around, "accumulator", build.literal(kernel.identity));
+      this.#run({ ...reduction, parts: null, accumulators: [local] }, at, run, around);
+      around.statements.push({ kind: "assign", local: total, value: kernel.combine(total, local, build) });
+    };
+    const whole = size - size % length;
+    if (whole > length) this.#loop(scope, whole, length, (first, body) => part({ first, size: length }, body));
+    else part({ first: ZERO, size: length }, scope);
+    if (whole < size) part({ first: constant(whole), size: size - whole }, scope);
   }
 
   /** The innermost loop: an accumulator for each element of a step, and the elements that are left over. */
-  #lastLoop(reduction: Reduction, at: readonly Index[], scope: Scope): void {
-    const { sizes, accumulators } = reduction;
-    const [size, step] = [sizes[at.length], accumulators.length];
+  #lastLoop(reduction: Reduction, at: readonly Index[], { first, size }: Run, scope: Scope): void {
+    const { accumulators } = reduction;
+    const step = accumulators.length;
     const whole = size - (size % step);
-    const each = (first: Index, body: Scope) => {
+    const each = (from: Index, body: Scope) => {
       for (let u = 0; u < step; u++) {
-        this.#accumulate(reduction, [...at, add(first, constant(u))], accumulators[u], body);
+        this.#accumulate(reduction, [...at, add(from, constant(u))], accumulators[u], body);
       }
     };
-    if (tripsOf(size, step) > 0) this.#loop(scope, whole, step, each);
-    else each(ZERO, scope);
+    if (tripsOf(size, step) > 0) this.#loop(scope, whole, step, (counter, body) => each(add(first, counter), body));
+    else each(first, scope);
     for (let u = whole; u < size; u++) {
-      this.#accumulate(reduction, [...at, constant(u)], accumulators[u - whole], scope);
+      this.#accumulate(reduction, [...at, add(first, constant(u))], accumulators[u - whole], scope);
     }
   }
 

@@ -380,7 +380,8 @@ class Round {
     const last = axes.length - 1;
     const length = axes.length === 0 ? 1 : input.shape[axes[last]];
     const evaluations = scope.times * axes.reduce((n, axis) => n * input.shape[axis], 1);
-    const width = reduce.position ? 1 : this.#work.accumulators(input, length, evaluations);
+    const isSingle = reduce.position || this.#work.isTiled(input, axes);
+    const width = isSingle ? 1 : this.#work.accumulators(input, length, evaluations);
     const reduced = input.shape.map((_, axis) => axes.includes(axis));
     const element = (at: readonly Index[], inside: Scope): void => {
       this.#demand(input, kernel, kernel.place(elementIndex(reduced, at, place.index)), inside);

@@ -266,7 +266,7 @@ export class Indices {
     if (first !== undefined) return this.#transposed(argument, { ...at, base: first }, x)[base - first];
     const [offset, rest] = offsetOf(base, uniform);
     const address = to.code.bind(this.#sum(array.address, BYTES * rest, uniform.map(inBytes)));
-    if (x === 0) return to.scalar("number", load("f32.load", address, offset));
+    if (x === 0) return to.loaded(address, offset);
     if (x === 1) return to.lanes("number", (u) => load("v128.load", address, offset + BYTES * LANES * u));
     // Lanes are a constant distance apart.
     if (masked) return this.#gather(array, at, true);
@@ -275,6 +275,22 @@ export class Indices {
     const last = LANES * to.width - 1;
     const lowest = to.code.bind(op("i32.add", address, i32(step * last)));
     return to.lanes("number", (u) => fourAt(lowest, (lane) => offset - step * (last - LANES * u - lane)));
+  }
+
+  /** Where vectors are that the block has in a panel: one behind the other, and so are the places. */
+  place(panel: Value, { base, terms }: Linear): { readonly address: Value; readonly offset: number } {
+    const to = this.#to;
+    const bytes = BYTES * LANES * to.width;
+    const uniform = terms.map(({ local, coefficient }): Term => {
+      return { operand: this.#whole(local), coefficient: bytes * coefficient, counts: true };
+    });
+    return { address: to.code.bind(this.#sum(panel, 0, uniform)), offset: bytes * base };
+  }
+
+  /** An element of a panel. */
+  packed(panel: Value, at: Linear): Operand {
+    const { address, offset } = this.place(panel, at);
+    return this.#to.lanes("number", (u) => load("v128.load", address, offset + BYTES * LANES * u));
   }
 
   /**

@@ -2,15 +2,22 @@
 import type { Expression, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import { type Block, Code, extract, i32, load, op, select, type Value, type Variable } from "./code.ts";
-import { BYTES, Indices, type Read } from "./indices.ts";
+import { BYTES, Indices } from "./indices.ts";
+import { chooseJam, jammed } from "./jam.ts";
 import { LANES, type Operand } from "./operands.ts";
+import { type Panels, panelsOf } from "./panels.ts";
 import { Scalars } from "./scalars.ts";
-import { isHarmless, type Locals, localsOf, weightOfBody } from "./varying.ts";
+import { isHarmless, type Locals, localsOf, readsOf, weightOfBody, weightOfReads } from "./varying.ts";
 
 /** A kernel as WebAssembly. */
 export interface WrittenKernel {
-  /** Takes the first unit of work, the end of the units, and the address of the addresses of its arrays, the result first. */
+  /**
+   * Takes the first unit of work, the end of the units, the address of the addresses of its arrays, the result first, and the address of
+   * memory of the thread's own.
+   */
   readonly code: Code;
+  /** How many elements of such memory it takes. */
+  readonly scratch: number;
   /** How many units there are. No two write the same element. */
   readonly units: number;
   /** About how many instructions a unit takes. */
@@ -19,10 +26,27 @@ export interface WrittenKernel {
 
 /** Blocks of four vectors: chains of operations overlap, and each cache line is read once. */
 const WIDEST = 4;
+/** Blocks of several rows are narrower: all have accumulators. */
+const NARROWER = 2;
+/**
+ * Loops that compute no more than this for each element that they read wait for memory: a block of one vector reads fewer parts of it at a
+ * time, which caches foresee.
+ */
+const STREAMING = 8;
 /** A block's code is at most about so many instructions long. */
 const LONGEST = 400;
 /** A unit takes at least so many instructions, if a row has them. */
 const UNIT = 20_000;
+
+/** Panels have at most so many elements, for the second cache to hold them. */
+const PANELS = 2 ** 16;
+/** Threads along x that share panels: their rows stay in the first cache meanwhile. */
+const PANEL_WIDTH = 128;
+/** Rows that share panels, if there are as many, and at least. */
+const PANEL_ROWS = 128;
+const FEWEST_PANEL_ROWS = 16;
+/** A kernel has at least so many units, if its panels allow. */
+const FEWEST_UNITS = 8;
 
 /** A variable of a kernel that assignments change. */
 interface Changing {
@@ -31,34 +55,74 @@ interface Changing {
   readonly depth: number;
 }
 
+/** Where the elements of a block are among the panels. */
+interface Panel {
+  readonly of: Panels["of"];
+  readonly address: Value;
+}
+
 /** Writes the body of a kernel for blocks of `width` vectors. */
 class Body {
   readonly #to: Scalars;
-  readonly #form: LoopForm;
+  readonly #form: Tile;
   readonly #locals: Locals;
   readonly #indices: Indices;
   readonly #operands = new Map<number, Operand>();
   readonly #changing = new Map<number, Changing>();
   /** The threads that run the current statements; `null` if all of them do. */
   readonly #masks: Operand[] = [];
+  /** What was copied; `null` if nothing was. */
+  readonly #panel: Panel | null;
 
-  constructor(to: Scalars, form: LoopForm, locals: Locals, arrays: ReadonlyArray<{ address: Value; size: number }>) {
+  constructor(to: Scalars, { form, locals, arrays }: Kernel, panel: Panel | null) {
     this.#to = to;
+    this.#panel = panel;
     this.#form = form;
     this.#locals = locals;
     this.#indices = new Indices(to, arrays, (local) => this.#operandOf(local));
   }
 
-  /** @param x the first thread along x of the block, where there are several; otherwise the only one. */
-  write(coordinates: readonly Operand[], narrow: number | null): Operand {
-    const { threads, body, result } = this.#form;
+  /**
+   * Returns the results.
+   *
+   * @param coordinates of the first thread of the block.
+   */
+  write(coordinates: readonly Operand[], narrow: number | null): Operand[] {
+    this.#begin(coordinates, narrow);
+    this.#block(this.#form.body);
+    return this.#form.results.map((result) => this.#to.bind(this.#to.number(this.#expression(result))));
+  }
+
+  /** Copies what the block reads to its panel. */
+  pack(coordinates: readonly Operand[], panel: Panel): void {
+    this.#begin(coordinates, null);
+    this.#pack(this.#form.body, panel);
+  }
+
+  #begin(coordinates: readonly Operand[], narrow: number | null): void {
+    const { threads } = this.#form;
     const [x] = threads;
     const varies = x !== undefined && this.#locals.varies(x);
     threads.forEach((thread, axis) => this.#operands.set(thread.id, coordinates[axis]));
     this.#indices.threads = { local: varies ? x : null, first: varies ? coordinates[0] : null, narrow };
     if (varies && narrow !== null) this.#operands.set(x.id, this.#indices.narrow(narrow));
-    this.#block(body);
-    return this.#to.bind(this.#to.number(this.#expression(result)));
+  }
+
+  #pack(body: readonly Statement[], panel: Panel): void {
+    const to = this.#to;
+    const reads = readsOf(body).filter((read) => panel.of.has(read));
+    this.#indices.together(reads, () => {
+      for (const read of reads) {
+        const element = this.#indices.read(read.argument, read.at[0], false);
+        const { address, offset } = this.#indices.place(panel.address, panel.of.get(read)!);
+        element.parts.forEach((part, u) => to.code.store("v128.store", address, part, offset + BYTES * LANES * u));
+      }
+    });
+    for (const statement of body) {
+      if (statement.kind === "loop" && hasPanel(statement.body, panel)) {
+        this.#loop(statement, () => this.#pack(statement.body, panel));
+      }
+    }
   }
 
   #operandOf({ id }: Local): Operand {
@@ -87,7 +151,7 @@ class Body {
       case "assign":
         return this.#assign(statement.local, this.#expression(statement.value));
       case "loop":
-        return this.#loop(statement);
+        return this.#loop(statement, () => this.#block(statement.body));
       case "branch":
         return this.#branch(statement);
       default:
@@ -122,7 +186,7 @@ class Body {
     });
   }
 
-  #loop({ counter, end, step, body }: Statement & { kind: "loop" }): void {
+  #loop({ counter, end, step }: Statement & { kind: "loop" }, write: () => void): void {
     const { code } = this.#to;
     if (end <= 0) return;
     const i = code.variable("i32", i32(0));
@@ -130,7 +194,7 @@ class Body {
       // A name for the counter that does not change within a turn.
       const fixed = code.bind(i);
       this.#operands.set(counter.id, this.#to.scalar("whole", fixed));
-      this.#block(body);
+      write();
       code.set(i, op("i32.add", fixed, i32(step)));
       return op("i32.lt_s", i, i32(end));
     });
@@ -174,8 +238,11 @@ class Body {
         return this.#operandOf(expression);
       case "literal":
         return to.literal(expression.value);
-      case "read":
+      case "read": {
+        const place = this.#panel?.of.get(expression);
+        if (place) return indices.packed(this.#panel!.address, place);
         return indices.read(expression.argument, expression.at[0], this.#masks.length > 0);
+      }
       case "index":
         return indices.linear(expression.of);
       case "quotient":
@@ -192,53 +259,212 @@ class Body {
   }
 }
 
-/** The reads of statements, without those of statements inside them. */
-function readsOf(body: readonly Statement[]): Read[] {
-  return body.flatMap((statement) => {
-    if (statement.kind === "constant" || statement.kind === "loop" || statement.kind === "branch") return [];
-    return readsOfExpression(statement.value);
-  });
+/** Whether statements in loops read what was copied. */
+function hasPanel(body: readonly Statement[], panel: Panel): boolean {
+  return readsOf(body).some((read) => panel.of.has(read)) ||
+    body.some((statement) => statement.kind === "loop" && hasPanel(statement.body, panel));
 }
 
-function readsOfExpression(expression: Expression): Read[] {
-  if (expression.kind === "read") return [expression];
-  return expression.kind === "call" ? expression.args.flatMap(readsOfExpression) : [];
+/** The statements that one block of threads runs: neighbours along x, in one row or several. */
+interface Tile {
+  readonly threads: readonly Local[];
+  readonly body: readonly Statement[];
+  /** The elements of a thread, one for each row. */
+  readonly results: readonly Expression[];
+  /** The axis along which rows are neighbours. */
+  readonly axis: number;
+  /** What rows read alike. */
+  readonly panels: Panels;
 }
 
-/** How the threads of a kernel are spread over rows, units and blocks. */
+/** What is known of a kernel that is being written. */
+interface Kernel {
+  readonly form: Tile;
+  readonly locals: Locals;
+  readonly arrays: ReadonlyArray<{ readonly address: Value; readonly size: number }>;
+}
+
+function tileOf(form: LoopForm): Tile {
+  const { threads, extent: [nx = 1] } = form;
+  const jam = nx >= LANES ? chooseJam(form) : null;
+  if (!jam) {
+    return { threads, body: form.body, results: [form.result], axis: 1, panels: { slots: 0, of: new Map() } };
+  }
+  const { body, results } = jammed(form, jam);
+  const across = threads.filter((_, axis) => axis > 0 && axis !== jam.axis);
+  return { threads, body, results, axis: jam.axis, panels: panelsOf(body, threads[0], across) };
+}
+
+/** How the threads of a kernel are spread over units, tiles and blocks. */
 interface Layout {
-  /** Threads in a row, and the rows. */
+  /** Threads along x, along the axis of the tile's rows, and along the third one. */
   readonly nx: number;
-  readonly ny: number;
+  readonly along: number;
+  readonly across: number;
+  /** Rows of a tile. */
   readonly rows: number;
+  /** Rows that a unit takes, if there are as many, and how many units that makes; the last one takes those that are left as well. */
+  readonly group: number;
+  readonly groups: number;
   /** Threads of a row that a unit takes. */
   readonly chunk: number;
   readonly chunks: number;
   /** Vectors in a block. */
   readonly width: number;
-  /** About how many instructions a vector takes. */
+  /** Whether a unit copies its panels. */
+  readonly isPacked: boolean;
+  /** About how many instructions a unit takes. */
   readonly weight: number;
 }
 
-/** A row of threads, known in a block. */
-interface Row {
-  readonly row: Value;
+function layoutOf({ extent }: LoopForm, { body, results, axis, panels }: Tile, iterations: number): Layout {
+  const [nx, ny = 1, nz = 1] = extent;
+  const rows = results.length;
+  const size = Math.max(1, weightOfBody(body));
+  const weight = size + size * iterations / 4;
+  let width = rows > 1 ? NARROWER : weightOfReads(body) <= STREAMING ? 1 : WIDEST;
+  while (width > 1 && (width * size > LONGEST || width * LANES > nx)) width /= 2;
+  const [along, across] = axis === 2 ? [nz, ny] : [ny, nz];
+  const block = LANES * width;
+  const split = panelLayout({ nx, along, across, rows, block }, panels) ??
+    { group: rows, chunk: chunkOf(nx, block, weight), isPacked: false };
+  const { group, chunk } = split;
+  return {
+    nx,
+    along,
+    across,
+    rows,
+    ...split,
+    groups: Math.max(1, Math.floor(along / group)),
+    chunks: Math.ceil(nx / chunk),
+    width,
+    weight: weight * (group / rows) * Math.min(chunk, nx) / LANES,
+  };
+}
+
+/** How many threads of a row a unit takes. */
+function chunkOf(nx: number, block: number, weight: number): number {
+  const perTile = weight * nx / LANES;
+  const chunks = perTile < 2 * UNIT
+    ? 1
+    : Math.min(Math.floor(perTile / UNIT), Math.max(1, Math.floor(nx / (4 * block))));
+  return Math.ceil(nx / chunks / block) * block;
+}
+
+/** The rows and threads of a row that share panels; `null` if copying them is not worth it. */
+function panelLayout(
+  { nx, along, across, rows, block }: Pick<Layout, "nx" | "along" | "across" | "rows"> & { readonly block: number },
+  { slots }: Panels,
+): Pick<Layout, "group" | "chunk" | "isPacked"> | null {
+  if (slots === 0 || slots * block > PANELS || along < FEWEST_PANEL_ROWS) return null;
+  const chunk = Math.min(Math.floor(Math.min(PANELS / slots, PANEL_WIDTH) / block), Math.ceil(nx / block)) * block;
+  const chunks = Math.ceil(nx / chunk);
+  let group = Math.floor(PANEL_ROWS / rows) * rows;
+  while (group > FEWEST_PANEL_ROWS && across * chunks * Math.floor(along / group) < FEWEST_UNITS) {
+    group = Math.ceil(group / 2 / rows) * rows;
+  }
+  return { group, chunk, isPacked: true };
+}
+
+/** Where a tile is: its first row's coordinates, known in a block. */
+interface Place {
   readonly y: Value;
   readonly z: Value;
   readonly home: Block;
 }
 
-function layoutOf(form: LoopForm, iterations: number): Layout {
-  const [nx, ny = 1, nz = 1] = form.extent;
-  const size = Math.max(1, weightOfBody(form.body));
-  const weight = size + size * iterations / 4;
-  let width = WIDEST;
-  while (width > 1 && (width * size > LONGEST || width * LANES > nx)) width /= 2;
-  const block = LANES * width;
-  const perRow = weight * nx / LANES;
-  const chunks = perRow < 2 * UNIT ? 1 : Math.min(Math.floor(perRow / UNIT), Math.max(1, Math.floor(nx / (4 * block))));
-  const chunk = Math.ceil(nx / chunks / block) * block;
-  return { nx, ny, rows: ny * nz, chunk, chunks: Math.ceil(nx / chunk), width, weight };
+/** Writes a kernel. */
+class Writer {
+  readonly code: Code;
+  readonly layout: Layout;
+  readonly #kernel: Kernel;
+  readonly #out: Value;
+  readonly #ny: number;
+
+  constructor(name: string, form: LoopForm, sizes: readonly number[], iterations: number) {
+    const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"]);
+    const [, , addresses] = code.parameters;
+    this.#out = code.bind(load("i32.load", addresses));
+    const arrays = sizes.map((size, i) => {
+      return { size, address: code.bind(load("i32.load", addresses, BYTES * (i + 1))) };
+    });
+    const tile = tileOf(form);
+    this.layout = layoutOf(form, tile, iterations);
+    const { nx } = this.layout;
+    this.#ny = form.extent[1] ?? 1;
+    this.#kernel = { form: tile, locals: localsOf(tile, nx === 1), arrays };
+  }
+
+  /** The elements of memory that a unit takes for its panels. */
+  get scratch(): number {
+    return this.layout.isPacked ? this.#kernel.form.panels.slots * this.layout.chunk : 0;
+  }
+
+  write(): void {
+    const { code, layout } = this;
+    const { chunk, chunks, groups } = layout;
+    const [from, to] = code.parameters;
+    code.count(from, to, 1, (unit) => {
+      const [strip, column] = divided(code, unit, chunks);
+      const [outer, group] = divided(code, strip, groups);
+      const start = code.bind(column.kind === "number" ? column : op("i32.mul", column, i32(chunk)));
+      if (layout.isPacked) this.#pack(start, outer);
+      tiles(code, layout, group, (at) => this.#tile(start, this.#place(at, outer)));
+    });
+  }
+
+  #place(at: Value, outer: Value): Place {
+    const [y, z] = this.#kernel.form.axis === 2 ? [outer, at] : [at, outer];
+    return { y, z, home: this.code.block };
+  }
+
+  /** The first thread of a block, in the tile at a place. */
+  #coordinates(scalars: Scalars, x: Value, { y, z, home }: Place): Operand[] {
+    return [scalars.scalar("whole", x), ...[y, z].map((value) => scalars.scalar("whole", value, home))];
+  }
+
+  /** Where a block's panel is; blocks are one behind the other. */
+  #panel(start: Value, from: Value): Panel | null {
+    if (!this.layout.isPacked) return null;
+    const { code } = this;
+    const [, , , scratch] = code.parameters;
+    const { of, slots } = this.#kernel.form.panels;
+    const threads = start.kind === "number" && start.value === 0 ? from : op("i32.sub", from, start);
+    return { of, address: code.bind(op("i32.add", scratch, op("i32.mul", threads, i32(BYTES * slots)))) };
+  }
+
+  #pack(start: Value, outer: Value): void {
+    const { code, layout } = this;
+    const place = this.#place(i32(0), outer);
+    blocks(code, { layout, start }, (vectors, x, from) => {
+      const scalars = new Scalars(code, vectors);
+      const body = new Body(scalars, this.#kernel, null);
+      body.pack(this.#coordinates(scalars, x, place), this.#panel(start, from)!);
+    });
+  }
+
+  #tile(start: Value, place: Place): void {
+    const { code, layout } = this;
+    if (layout.nx < LANES) return this.#block(1, { x: i32(0), panel: null }, place);
+    blocks(code, { layout, start }, (vectors, x, from) => {
+      this.#block(vectors, { x, panel: this.#panel(start, from) }, place);
+    });
+  }
+
+  /** A block of threads that begins at `x`. */
+  #block(vectors: number, { x, panel }: { readonly x: Value; readonly panel: Panel | null }, place: Place): void {
+    const { code, layout: { nx } } = this;
+    const { y, z } = place;
+    const scalars = new Scalars(code, vectors);
+    const body = new Body(scalars, this.#kernel, panel);
+    const narrow = nx > 1 && nx < LANES ? nx : null;
+    const results = body.write(this.#coordinates(scalars, x, place), narrow);
+    const row = op("i32.add", op("i32.mul", z, i32(this.#ny)), y);
+    const element = op("i32.add", op("i32.mul", row, i32(nx)), x);
+    const address = code.bind(op("i32.add", this.#out, op("i32.shl", element, i32(2))));
+    const distance = BYTES * nx * (this.#kernel.form.axis === 2 ? this.#ny : 1);
+    results.forEach((result, row) => storeAll(scalars, { address, offset: distance * row }, result, nx));
+  }
 }
 
 /**
@@ -253,44 +479,41 @@ export function writeKernel(
   form: LoopForm,
   { sizes, iterations }: { readonly sizes: readonly number[]; readonly iterations: number },
 ): WrittenKernel {
-  const code = new Code(name, ["i32", "i32", "i32"]);
-  const [from, to, addresses] = code.parameters;
-  const layout = layoutOf(form, iterations);
-  const { nx, ny, rows, chunk, chunks, weight } = layout;
-  const out = code.bind(load("i32.load", addresses));
-  const arrays = sizes.map((size, i) => ({ size, address: code.bind(load("i32.load", addresses, BYTES * (i + 1))) }));
-  const locals = localsOf(form, nx === 1);
-  /** Writes a block of threads that begins at `x`. */
-  const block = (vectors: number, x: Value, { y, z, row, home }: Row): void => {
-    const scalars = new Scalars(code, vectors);
-    const body = new Body(scalars, form, locals, arrays);
-    const narrow = nx > 1 && nx < LANES ? nx : null;
-    const coordinates = [scalars.scalar("whole", x), ...[y, z].map((value) => scalars.scalar("whole", value, home))];
-    const result = body.write(coordinates, narrow);
-    const element = op("i32.add", op("i32.mul", row, i32(nx)), x);
-    const address = code.bind(op("i32.add", out, op("i32.shl", element, i32(2))));
-    storeAll(scalars, address, result, nx);
-  };
-  code.count(from, to, 1, (unit) => {
-    const row = code.bind(chunks === 1 ? unit : op("i32.div_u", unit, i32(chunks)));
-    const z = code.bind(ny === rows ? i32(0) : op("i32.div_u", row, i32(ny)));
-    const y = code.bind(ny === rows ? row : op("i32.sub", row, op("i32.mul", z, i32(ny))));
-    const place: Row = { row, y, z, home: code.block };
-    if (nx <= LANES) return block(1, i32(0), place);
-    const start = chunks === 1
-      ? i32(0)
-      : op("i32.mul", op("i32.sub", unit, op("i32.mul", row, i32(chunks))), i32(chunk));
-    blocks(code, { layout, start: code.bind(start) }, (vectors, x) => block(vectors, x, place));
-  });
-  return { code, units: rows * chunks, weight: weight * Math.min(chunk, nx) / LANES };
+  const writer = new Writer(name, form, sizes, iterations);
+  writer.write();
+  const { code, scratch, layout: { across, groups, chunks, weight } } = writer;
+  return { code, scratch, units: across * groups * chunks, weight };
 }
 
-/** Loops over the blocks of a row: wide ones, and narrower ones for the rest. The last one may overlap the one before. */
+/** A whole number divided: quotient and remainder. */
+function divided(code: Code, value: Value, by: number): [quotient: Value, rest: Value] {
+  if (by === 1) return [value, i32(0)];
+  const quotient = code.bind(op("i32.div_u", value, i32(by)));
+  return [quotient, code.bind(op("i32.sub", value, op("i32.mul", quotient, i32(by))))];
+}
+
+/** Loops over the tiles of a unit. The last one may overlap the one before. */
+function tiles(code: Code, { along, rows, group, groups }: Layout, number: Value, write: (at: Value) => void): void {
+  const start = code.bind(group === 1 ? number : op("i32.mul", number, i32(group)));
+  if (group === rows && along % rows === 0) return write(start);
+  const next = op("i32.add", start, i32(group));
+  const end = groups === 1
+    ? i32(along)
+    : code.bind(select(op("i32.eq", number, i32(groups - 1)), i32(along), next));
+  code.count(start, end, rows, (at) => write(code.bind(minimum(code, at, along - rows))));
+}
+
+/**
+ * Loops over the blocks of a row: wide ones, and narrower ones for the rest.
+ *
+ * @param write takes the first thread, and where it would be if the last block did not overlap the one before.
+ */
 function blocks(
   code: Code,
   { layout: { nx, chunk, chunks, width }, start }: { readonly layout: Layout; readonly start: Value },
-  write: (vectors: number, x: Value) => void,
+  write: (vectors: number, x: Value, from: Value) => void,
 ): void {
+  if (nx === LANES) return write(1, start, start);
   const wide = LANES * width;
   const end = chunks === 1 ? i32(nx) : code.bind(minimum(code, op("i32.add", start, i32(chunk)), nx));
   const rest = nx % wide;
@@ -299,8 +522,8 @@ function blocks(
   const x = code.variable("i32", start);
   const loop = (vectors: number, last: number): void => {
     code.loop(() => {
-      const at = last < nx ? code.bind(minimum(code, x, last)) : code.bind(x);
-      write(vectors, at);
+      const from = code.bind(x);
+      write(vectors, last < nx ? code.bind(minimum(code, from, last)) : from, from);
       code.set(x, op("i32.add", x, i32(LANES * vectors)));
       return vectors === width && !isOne ? op("i32.le_s", op("i32.add", x, i32(wide)), end) : op("i32.lt_s", x, end);
     });
@@ -315,15 +538,22 @@ function minimum(code: Code, value: Value, most: number): Value {
   return select(op("i32.lt_s", bound, i32(most)), bound, i32(most));
 }
 
-function storeAll(to: Scalars, address: Value, result: Operand, nx: number): void {
+function storeAll(
+  to: Scalars,
+  { address, offset }: { readonly address: Value; readonly offset: number },
+  result: Operand,
+  nx: number,
+): void {
   const { code } = to;
-  if (nx === 1) return code.store("f32.store", address, result.parts[0]);
+  if (nx === 1) return code.store("f32.store", address, result.parts[0], offset);
   if (nx < LANES) {
     const vector = code.bind(to.vector(result, 0));
     for (let lane = 0; lane < nx; lane++) {
-      code.store("f32.store", address, extract("f32x4", vector, lane), BYTES * lane);
+      code.store("f32.store", address, extract("f32x4", vector, lane), offset + BYTES * lane);
     }
     return;
   }
-  for (let u = 0; u < to.width; u++) code.store("v128.store", address, to.vector(result, u), LANES * BYTES * u);
+  for (let u = 0; u < to.width; u++) {
+    code.store("v128.store", address, to.vector(result, u), offset + LANES * BYTES * u);
+  }
 }

@@ -1,5 +1,5 @@
 /** The numbers, whole numbers and conditions of a kernel, for several threads at a time. */
-import { type Block, type Code, f32x4, i32, i32x4, op, type Value } from "./code.ts";
+import { type Block, type Code, f32x4, i32, i32x4, load, op, type Value } from "./code.ts";
 
 /**
  * What a value means: a number is a float32, a whole number an int32 (an index, a counter), a condition 0 or not 0, in lanes a mask.
@@ -15,6 +15,37 @@ export interface Operand {
   readonly parts: readonly Value[];
   /** The block that all its locals are known in. */
   readonly home: Block;
+}
+
+/** A scalar in memory: it is loaded as what it is used as first, a scalar or a vector of it. */
+class Loaded implements Operand {
+  readonly kind = "number";
+  readonly varies = false;
+  readonly home: Block;
+  readonly #code: Code;
+  readonly #address: Value;
+  readonly #offset: number;
+  #scalar: Value | null = null;
+  #vector: Value | null = null;
+
+  constructor(code: Code, address: Value, offset: number) {
+    this.#code = code;
+    this.home = code.block;
+    this.#address = address;
+    this.#offset = offset;
+  }
+
+  get parts(): readonly Value[] {
+    return [this.#scalar ??= this.#load("f32.load")];
+  }
+
+  get repeated(): Value {
+    return this.#vector ??= this.#load("v128.load32_splat");
+  }
+
+  #load(name: string): Value {
+    return this.#code.bind(load(name, this.#address, this.#offset), this.home);
+  }
 }
 
 /** The threads that one vector takes. */
@@ -48,9 +79,15 @@ export class Operands {
     return this.scalar("number", { kind: "number", type: "f32", value }, this.#root);
   }
 
+  /** A number in memory, known in the current block. */
+  loaded(address: Value, offset: number): Operand {
+    return new Loaded(this.code, address, offset);
+  }
+
   /** Computes an operand once. */
   bind(operand: Operand): Operand {
     const { code } = this;
+    if (operand instanceof Loaded) return operand;
     return { ...operand, parts: operand.parts.map((part) => code.bind(part)), home: code.block };
   }
 
@@ -63,7 +100,9 @@ export class Operands {
     return this.code.root;
   }
 
-  #splat({ kind, parts: [value], home }: Operand): Value {
+  #splat(operand: Operand): Value {
+    if (operand instanceof Loaded) return operand.repeated;
+    const { kind, parts: [value], home } = operand;
     const { code } = this;
     if (value.kind === "number") {
       if (kind === "number") return code.keep(f32x4(value.value));

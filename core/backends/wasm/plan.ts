@@ -73,7 +73,12 @@ class Written {
     if (!kernel) {
       const made = write(`k${this.all.length}`);
       this.all.push(made);
-      this.#known.set(key, kernel = { name: made.code.name, units: made.units, weight: made.weight });
+      this.#known.set(key, kernel = {
+        name: made.code.name,
+        units: made.units,
+        weight: made.weight,
+        scratch: made.scratch,
+      });
     }
     return kernel;
   }
@@ -173,11 +178,11 @@ export class WasmPlan implements CompiledPlan {
   ): Promise<T[]> {
     const { memory, team, inTurn } = this.#shared;
     return inTurn(async () => {
-      const schedule = new Schedule(memory, this.#prepared);
+      const schedule = new Schedule(memory, this.#prepared, team.most);
       try {
         schedule.add(this.#prepared, await open(schedule));
         schedule.commit();
-        await team.run(this.#module, schedule.calls);
+        await team.run(this.#module, schedule.calls, schedule.scratch);
         return this.#prepared.plan.results.map((source) => close(source, schedule));
       } finally {
         schedule.end();
@@ -188,7 +193,7 @@ export class WasmPlan implements CompiledPlan {
   profile(leaves: readonly Values[]): number[] {
     const { team, memory } = this.#shared;
     const { plan: { steps }, items } = this.#prepared;
-    const schedule = new Schedule(memory, this.#prepared);
+    const schedule = new Schedule(memory, this.#prepared, 1);
     try {
       const ends = schedule.add(this.#prepared, this.#send(leaves, schedule), true);
       schedule.commit();
@@ -196,7 +201,7 @@ export class WasmPlan implements CompiledPlan {
       items.forEach(({ kind, index }, i) => {
         const calls = schedule.calls.slice(ends[i - 1] ?? 0, ends[i]);
         times[kind === "step" ? index : steps.length + index] = millisecondsOf(() => {
-          for (const call of calls) team.runAlone(this.#module, call);
+          for (const call of calls) team.runAlone(this.#module, call, schedule.scratch);
         });
       });
       return times;

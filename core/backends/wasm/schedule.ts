@@ -4,9 +4,13 @@ import { interleaved, type LoopStep, type Plan, sizeOfSource, type Source, type 
 import { sizeOf } from "../../shape.ts";
 import type { Memory } from "./memory.ts";
 import type { KernelCall } from "./team.ts";
+import type { Scratch } from "./team_script.ts";
 
 /** A kernel that is compiled. */
-export type Kernel = Omit<KernelCall, "addresses">;
+export interface Kernel extends Omit<KernelCall, "addresses"> {
+  /** How many elements of memory of its own a thread takes for it. */
+  readonly scratch: number;
+}
 
 /** Makes the kernels of plans. */
 export interface Kernels {
@@ -26,6 +30,8 @@ export interface Prepared {
   readonly leaves: readonly number[];
   /** How many addresses its calls take. */
   readonly words: number;
+  /** How many elements of memory of its own a thread takes at most. */
+  readonly scratch: number;
 }
 
 interface PreparedStep {
@@ -69,7 +75,13 @@ export function prepare(plan: Plan, kernels: Kernels): Prepared {
     ...loops.map((loop, index): PreparedLoop => prepareLoop(loop, index, { kernels, last: last.loops[index] })),
   ];
   const items = interleaved(prepared.slice(0, steps.length), prepared.slice(steps.length), loops);
-  return { plan, items, leaves: leavesRead(plan), words: items.reduce((sum, item) => sum + wordsOf(item), 0) };
+  return {
+    plan,
+    items,
+    leaves: leavesRead(plan),
+    words: items.reduce((sum, item) => sum + wordsOf(item), 0),
+    scratch: items.reduce((most, item) => Math.max(most, (item.kind === "step" ? item.kernel : item.body).scratch), 0),
+  };
 }
 
 function wordsOf(item: PreparedStep | PreparedLoop): number {
@@ -131,11 +143,15 @@ export class Schedule {
   /** The addresses that the calls take, and where they are to be written. */
   readonly #words: number[] = [];
   readonly #table: Block;
+  /** Memory of the threads' own. */
+  readonly scratch: Scratch;
   #frame: Frame | null = null;
 
-  constructor(memory: Memory, { words }: Prepared) {
+  /** @param threads how many may compute. */
+  constructor(memory: Memory, { words, scratch }: Prepared, threads: number) {
     this.#memory = memory;
     this.#table = this.#allocate(words).of!;
+    this.scratch = { address: scratch === 0 ? 0 : this.#allocate(scratch * threads).address, bytes: 4 * scratch };
   }
 
   /** Copies values into the memory. */
@@ -200,7 +216,8 @@ export class Schedule {
   }
 
   #call(kernel: Kernel, slots: readonly Slot[]): void {
-    this.calls.push({ ...kernel, addresses: this.#table.address + 4 * this.#words.length });
+    const { name, units, weight } = kernel;
+    this.calls.push({ name, units, weight, addresses: this.#table.address + 4 * this.#words.length });
     for (const { address } of slots) this.#words.push(address);
   }
 

@@ -2,7 +2,7 @@
 import { availableCores, runtime, startThread, type Thread, threadsWork } from "../../runtime.ts";
 import { HOST } from "./assembler.ts";
 import type { Memory } from "./memory.ts";
-import { type Message, MOST_OTHERS, MOST_SHARED, SCRIPT, type SharedKernel, WORDS } from "./team_script.ts";
+import { type Message, MOST_OTHERS, MOST_SHARED, SCRIPT, type Scratch, type SharedKernel, WORDS } from "./team_script.ts";
 
 /** A module that every thread has. */
 export interface CompiledModule {
@@ -24,7 +24,7 @@ export interface KernelCall {
   readonly addresses: number;
 }
 
-type KernelFunction = (from: number, to: number, addresses: number) => void;
+type KernelFunction = (from: number, to: number, addresses: number, scratch: number) => void;
 
 /** More threads do not pay: they share the memory's bandwidth. */
 const MOST_THREADS = 32;
@@ -160,28 +160,40 @@ export class Team {
     for (const { thread } of this.#members.splice(0)) thread.end();
   }
 
-  /** Runs kernels one after the other. Calls must not overlap. */
-  async run(module: CompiledModule, calls: readonly KernelCall[]): Promise<void> {
+  /** How many threads there can be, the calling one included. */
+  get most(): number {
+    return 1 + this.#others;
+  }
+
+  /**
+   * Runs kernels one after the other. Calls must not overlap.
+   *
+   * @param scratch for as many threads as there can be.
+   */
+  async run(module: CompiledModule, calls: readonly KernelCall[], scratch: Scratch): Promise<void> {
     const { exports } = await this.#instance(module);
     const shared = this.#others > 0 ? calls.filter(isWorthSharing).slice(0, MOST_SHARED) : [];
     if (shared.length > 0) void this.start();
     const members = shared.length > 0 ? this.#members.filter(({ ready }) => ready) : [];
     this.#last = 1 + members.length;
     if (members.length === 0) {
-      for (const { name, units, addresses } of calls) (exports[name] as KernelFunction)(0, units, addresses);
+      for (const { name, units, addresses } of calls) {
+        (exports[name] as KernelFunction)(0, units, addresses, scratch.address);
+      }
       return;
     }
     const kernels = shared.map(({ name, units, weight, addresses }): SharedKernel => {
       const atOnce = Math.max(1, Math.ceil(GRAIN / weight));
       return { name, units, addresses, grain: Math.min(atOnce, Math.max(1, Math.ceil(units / (4 * this.#last)))) };
     });
-    await this.#begin(members, module, kernels);
+    await this.#begin(members, module, { kernels, scratch });
     try {
       let k = 0;
       for (const call of calls) {
         const kernel = exports[call.name] as KernelFunction;
-        if (call === shared[k]) await this.#share(k, kernels[k++], kernel);
-        else kernel(0, call.units, call.addresses);
+        if (call === shared[k]) {
+          await this.#share(k, kernels[k++], (from, to, addresses) => kernel(from, to, addresses, scratch.address));
+        } else kernel(0, call.units, call.addresses, scratch.address);
       }
     } finally {
       await this.#finish();
@@ -189,10 +201,10 @@ export class Team {
   }
 
   /** Runs a kernel on this thread alone. */
-  runAlone(module: CompiledModule, { name, units, addresses }: KernelCall): void {
+  runAlone(module: CompiledModule, { name, units, addresses }: KernelCall, scratch: Scratch): void {
     const instance = this.#instances.get(module.id);
     if (!instance) throw new Error("wasm: a plan is profiled after it has run");
-    (instance.exports[name] as KernelFunction)(0, units, addresses);
+    (instance.exports[name] as KernelFunction)(0, units, addresses, scratch.address);
   }
 
   async #instance({ id, compiled }: CompiledModule): Promise<WebAssembly.Instance> {
@@ -208,7 +220,11 @@ export class Team {
     return instance;
   }
 
-  async #begin(members: readonly Member[], module: CompiledModule, kernels: readonly SharedKernel[]): Promise<void> {
+  async #begin(
+    members: readonly Member[],
+    module: CompiledModule,
+    { kernels, scratch }: { readonly kernels: readonly SharedKernel[]; readonly scratch: Scratch },
+  ): Promise<void> {
     const words = this.#words;
     const { id } = module;
     const compiled = await module.compiled;
@@ -224,11 +240,15 @@ export class Team {
         modules.add(id);
         this.#send(thread, { kind: "load", id, module: compiled });
       }
-      this.#send(thread, { kind: "run", job, id, kernels });
+      this.#send(thread, { kind: "run", job, id, kernels, scratch });
     }
   }
 
-  async #share(k: number, { units, grain, addresses }: SharedKernel, kernel: KernelFunction): Promise<void> {
+  async #share(
+    k: number,
+    { units, grain, addresses }: SharedKernel,
+    run: (from: number, to: number, addresses: number) => void,
+  ): Promise<void> {
     const words = this.#words;
     const next = WORDS.kernels + 2 * k;
     Atomics.store(words, WORDS.step, k + 1);
@@ -238,7 +258,7 @@ export class Team {
       const from = Atomics.add(words, next, grain);
       if (from >= units) break;
       const to = Math.min(units, from + grain);
-      kernel(from, to, addresses);
+      run(from, to, addresses);
       own += to - from;
     }
     Atomics.add(words, next + 1, own);

@@ -32,19 +32,26 @@ export interface SharedKernel {
   readonly addresses: number;
 }
 
+/** Memory of the threads' own: that of the calling one comes first. */
+export interface Scratch {
+  readonly address: number;
+  /** The bytes of each. */
+  readonly bytes: number;
+}
+
 /** A message to a thread. */
 export type Message =
   | { readonly kind: "memory"; readonly memory: WebAssembly.Memory; readonly thread: number }
   | { readonly kind: "load"; readonly id: number; readonly module: WebAssembly.Module }
   | { readonly kind: "unload"; readonly id: number }
-  | { readonly kind: "run"; readonly job: number; readonly id: number; readonly kernels: readonly SharedKernel[] };
+  | { readonly kind: "run"; readonly job: number; readonly id: number; readonly kernels: readonly SharedKernel[]; readonly scratch: Scratch };
 
 /** The script; `port` and `hear` are those of `startThread`. Threads spin for a moment before they sleep, since kernels are short. */
 export const SCRIPT = `
 const W = ${JSON.stringify(WORDS)};
 const SPINS = 3000;
 const instances = new Map();
-let memory, words, busy;
+let memory, words, busy, own;
 function awaitStep(index, job) {
   for (let spins = 0;; spins++) {
     if (Atomics.load(words, W.job) !== job) return false;
@@ -57,7 +64,8 @@ function awaitStep(index, job) {
     spins = 0;
   }
 }
-function work({ job, id, kernels }) {
+function work({ job, id, kernels, scratch }) {
+  const mine = scratch.address + own * scratch.bytes;
   for (let k = 0; k < kernels.length; k++) {
     if (!awaitStep(k, job)) return;
     const { name, units, grain, addresses } = kernels[k];
@@ -67,7 +75,7 @@ function work({ job, id, kernels }) {
       if (from >= units) break;
       const to = Math.min(units, from + grain);
       try {
-        instances.get(id).exports[name](from, to, addresses);
+        instances.get(id).exports[name](from, to, addresses, mine);
       } catch (error) {
         Atomics.store(words, W.failed, 1);
         port.postMessage({ kind: "failed", job, error: String(error && error.message || error) });
@@ -83,6 +91,7 @@ hear((message) => {
       memory = message.memory;
       words = new Int32Array(memory.buffer);
       busy = W.busy + message.thread;
+      own = 1 + message.thread;
       return port.postMessage({ kind: "ready" });
     case "load":
       return instances.set(message.id, new WebAssembly.Instance(message.module, { ${HOST}: { memory } }));

@@ -1,6 +1,7 @@
 /** What is known of the locals of a kernel before it is written: what they mean, and which differ between neighbouring threads. */
 import type { Expression, Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
+import type { Read } from "./indices.ts";
 import type { Kind } from "./operands.ts";
 import { isCondition, weightOf } from "./scalars.ts";
 
@@ -13,13 +14,16 @@ export interface Locals {
   kindOf(expression: Expression): Kind;
 }
 
+/** The threads of a kernel, and what they run. */
+type Threads = Pick<LoopForm, "threads" | "body">;
+
 /** The kind of each local by its number, and the numbers of those that vary. */
 class Analysis implements Locals {
   readonly #kinds = new Map<number, Kind>();
   readonly #varying = new Set<number>();
   #changed = true;
 
-  constructor({ threads, body }: LoopForm, isSingle: boolean) {
+  constructor({ threads, body }: Threads, isSingle: boolean) {
     for (const thread of threads) this.#kinds.set(thread.id, "whole");
     if (!isSingle && threads.length > 0) this.#varying.add(threads[0].id);
     // What is assigned in a loop may reach statements before it.
@@ -114,7 +118,7 @@ class Analysis implements Locals {
 }
 
 /** @param isSingle whether there is one thread along x alone. */
-export function localsOf(form: LoopForm, isSingle: boolean): Locals {
+export function localsOf(form: Threads, isSingle: boolean): Locals {
   return new Analysis(form, isSingle);
 }
 
@@ -141,7 +145,8 @@ function weightOfStatement(statement: Statement): number {
   }
 }
 
-function weightOfExpression(expression: Expression): number {
+/** About how many instructions an expression takes in one vector. */
+export function weightOfExpression(expression: Expression): number {
   switch (expression.kind) {
     case "local":
     case "literal":
@@ -171,4 +176,31 @@ export function isHarmless(body: readonly Statement[]): boolean {
 
 function reads(expression: Expression): boolean {
   return expression.kind === "read" || (expression.kind === "call" && expression.args.some(reads));
+}
+
+/** The reads of statements, without those of statements inside them. */
+export function readsOf(body: readonly Statement[]): Read[] {
+  return body.flatMap((statement) => {
+    if (statement.kind === "constant" || statement.kind === "loop" || statement.kind === "branch") return [];
+    return readsOfExpression(statement.value);
+  });
+}
+
+function readsOfExpression(expression: Expression): Read[] {
+  if (expression.kind === "read") return [expression];
+  return expression.kind === "call" ? expression.args.flatMap(readsOfExpression) : [];
+}
+
+/** The work in loops for each of the elements that they read. */
+export function weightOfReads(body: readonly Statement[]): number {
+  let [weight, reads] = [0, 0];
+  const visit = (statements: readonly Statement[]): void => {
+    reads += readsOf(statements).length;
+    for (const statement of statements) {
+      if (statement.kind === "loop" || statement.kind === "branch") visit(statement.body);
+      else weight += weightOfStatement(statement);
+    }
+  };
+  for (const statement of body) if (statement.kind === "loop") visit(statement.body);
+  return weight / reads;
 }

@@ -1,0 +1,358 @@
+/** Unroll-and-jam: a kernel for several threads along an outer axis at once, which share what does not depend on that axis. */
+import type { Expression, Linear, Local } from "../../expression.ts";
+import type { LoopForm, Statement } from "../../plan/form.ts";
+import { localsOf, weightOfExpression } from "./varying.ts";
+
+/** A kernel for `rows` neighbours along one axis. */
+export interface Jammed {
+  readonly body: readonly Statement[];
+  /** The elements, one for each row. */
+  readonly results: readonly Expression[];
+}
+
+/** The axis whose threads run together, and how many. */
+export interface Jam {
+  /** 1 for y, 2 for z. */
+  readonly axis: number;
+  readonly rows: number;
+}
+
+/** Rows that run together: their accumulators and what they share have to fit into 16 registers. */
+const ROWS = [4, 3, 2];
+/** The share of the work in loops that must be shared. */
+const WORTH = 0.15;
+
+/** How a local differs between the rows of a tile: not at all, by the number of the row, or in any way. */
+type Variation = "same" | "counts" | "any";
+
+/** Finds out how locals differ between rows, where the first row of a tile is a multiple of their number. */
+class Variations {
+  readonly #rows: number;
+  readonly #of = new Map<number, Variation>();
+  #changed = true;
+
+  constructor({ threads, body }: LoopForm, { axis, rows }: Jam) {
+    this.#rows = rows;
+    this.#of.set(threads[axis].id, "counts");
+    while (this.#changed) {
+      this.#changed = false;
+      this.#block(body, false);
+    }
+  }
+
+  of({ id }: Local): Variation {
+    return this.#of.get(id) ?? "same";
+  }
+
+  differs(expression: Expression): boolean {
+    switch (expression.kind) {
+      case "local":
+        return this.of(expression) !== "same";
+      case "literal":
+        return false;
+      case "read":
+        return expression.at.some((at) => this.#differsAt(at));
+      case "quotient":
+        return this.#differsAt(expression.of) && !this.#isSame(expression.of, expression.by);
+      case "remainder":
+        return this.#differsAt(expression.of) || this.#differsAt(expression.quotient);
+      case "index":
+      case "within":
+        return this.#differsAt(expression.of);
+      case "call":
+        return expression.args.some((arg) => this.differs(arg));
+      default:
+        return expression satisfies never;
+    }
+  }
+
+  #differsAt({ terms }: Linear): boolean {
+    return terms.some(({ local }) => this.of(local) !== "same");
+  }
+
+  /** Whether a quotient is the same in all rows: the tile begins at a multiple of their number, and none is crossed. */
+  #isSame({ base, terms }: Linear, by: number): boolean {
+    const isMultiple = (n: number) => n % this.#rows === 0;
+    let counting = 0;
+    for (const { local, coefficient } of terms) {
+      const variation = this.of(local);
+      if (variation === "any" || (variation === "counts" && coefficient !== 1)) return false;
+      if (variation === "counts") counting++;
+      else if (!isMultiple(coefficient)) return false;
+    }
+    return counting === 1 && isMultiple(by) && isMultiple(base);
+  }
+
+  #variationOf(value: Expression): Variation {
+    if (!this.differs(value)) return "same";
+    if (value.kind !== "remainder") return "any";
+    const counts = this.#isSame(value.of, value.by) && !this.#differsAt(value.quotient);
+    return counts ? "counts" : "any";
+  }
+
+  #mark({ id }: Local, variation: Variation): void {
+    const before = this.#of.get(id) ?? "same";
+    if (before === "any" || before === variation || variation === "same") return;
+    this.#of.set(id, variation);
+    this.#changed = true;
+  }
+
+  /** @param divided whether rows may be divided over whether they run these statements. */
+  #block(body: readonly Statement[], divided: boolean): void {
+    for (const statement of body) {
+      switch (statement.kind) {
+        case "constant":
+          break;
+        case "const":
+          this.#mark(statement.local, this.#variationOf(statement.value));
+          break;
+        case "let":
+        case "assign":
+          if (divided || this.differs(statement.value)) this.#mark(statement.local, "any");
+          break;
+        case "loop":
+          this.#block(statement.body, divided);
+          break;
+        case "branch":
+          this.#block(statement.body, divided || statement.conditions.some((test) => this.differs(test)));
+          break;
+        default:
+          statement satisfies never;
+      }
+    }
+  }
+}
+
+/** What stands for a local in one row: another one, plus a number. */
+interface Substitute {
+  readonly local: Local;
+  readonly plus: number;
+}
+
+/** The statements of one row: its own locals in place of those of the kernel. */
+class Row {
+  readonly #substitutes = new Map<number, Substitute>();
+  readonly #fresh: (local: Local) => Local;
+
+  constructor(fresh: (local: Local) => Local) {
+    this.#fresh = fresh;
+  }
+
+  substitute({ id }: Local, substitute: Substitute): void {
+    this.#substitutes.set(id, substitute);
+  }
+
+  /** A local of this row alone. */
+  own(local: Local): Local {
+    const own = this.#fresh(local);
+    this.substitute(local, { local: own, plus: 0 });
+    return own;
+  }
+
+  expression(expression: Expression): Expression {
+    switch (expression.kind) {
+      case "local": {
+        const known = this.#substitutes.get(expression.id);
+        if (!known || known.plus === 0) return known?.local ?? expression;
+        return { kind: "index", of: { base: known.plus, terms: [{ local: known.local, coefficient: 1 }] } };
+      }
+      case "literal":
+        return expression;
+      case "read":
+        return { ...expression, at: expression.at.map((at) => this.#linear(at)) };
+      case "index":
+      case "within":
+        return { ...expression, of: this.#linear(expression.of) };
+      case "quotient":
+        return { ...expression, of: this.#linear(expression.of) };
+      case "remainder":
+        return { ...expression, of: this.#linear(expression.of), quotient: this.#linear(expression.quotient) };
+      case "call":
+        return { ...expression, args: expression.args.map((arg) => this.expression(arg)) };
+      default:
+        return expression satisfies never;
+    }
+  }
+
+  #linear({ base, terms }: Linear): Linear {
+    let plus = base;
+    const own = terms.map((term) => {
+      const known = this.#substitutes.get(term.local.id);
+      if (!known) return term;
+      plus += term.coefficient * known.plus;
+      return { local: known.local, coefficient: term.coefficient };
+    });
+    return { base: plus, terms: own };
+  }
+
+  /** A statement with all that is in it. */
+  statement(statement: Statement): Statement {
+    switch (statement.kind) {
+      case "constant":
+        return { ...statement, local: this.own(statement.local) };
+      case "const":
+      case "let": {
+        const value = this.expression(statement.value);
+        return { ...statement, local: this.own(statement.local), value };
+      }
+      case "assign": {
+        const target = this.#substitutes.get(statement.local.id)?.local ?? statement.local;
+        return { ...statement, local: target, value: this.expression(statement.value) };
+      }
+      case "loop":
+        return { ...statement, counter: this.own(statement.counter), body: this.block(statement.body) };
+      case "branch": {
+        const conditions = statement.conditions.map((condition) => this.expression(condition));
+        return { ...statement, conditions, body: this.block(statement.body) };
+      }
+      default:
+        return statement satisfies never;
+    }
+  }
+
+  block(body: readonly Statement[]): Statement[] {
+    return body.map((statement) => this.statement(statement));
+  }
+}
+
+/** Writes the statements of all rows. */
+class Jamming {
+  readonly #variations: Variations;
+  readonly #rows: readonly Row[];
+
+  constructor(form: LoopForm, jam: Jam) {
+    let next = 1 + largestId(form);
+    const fresh = (local: Local): Local => ({ ...local, id: next++ });
+    this.#variations = new Variations(form, jam);
+    this.#rows = Array.from({ length: jam.rows }, () => new Row(fresh));
+    const thread = form.threads[jam.axis];
+    this.#rows.forEach((row, plus) => row.substitute(thread, { local: thread, plus }));
+  }
+
+  results(result: Expression): Expression[] {
+    return this.#rows.map((row) => row.expression(result));
+  }
+
+  /**
+   * Statements in which rows differ are written row by row, up to an assignment: what a row computes is used before the next row's, which
+   * spares registers.
+   */
+  block(body: readonly Statement[]): Statement[] {
+    const written: Statement[] = [];
+    let own: Statement[] = [];
+    const flush = () => {
+      for (const row of this.#rows) { for (const statement of own) written.push(row.statement(statement)); }
+      own = [];
+    };
+    body.forEach((statement, i) => {
+      if (this.#isOwn(statement)) {
+        own.push(statement);
+        if (statement.kind === "assign" && body[i + 1]?.kind !== "assign") flush();
+        return;
+      }
+      // What may change before the rows read it waits for them.
+      if (statement.kind !== "const" && statement.kind !== "constant") flush();
+      written.push(this.#shared(statement));
+    });
+    flush();
+    return written;
+  }
+
+  #isOwn(statement: Statement): boolean {
+    const variations = this.#variations;
+    switch (statement.kind) {
+      case "constant":
+        return false;
+      case "const":
+      case "let":
+      case "assign":
+        return variations.of(statement.local) === "any";
+      case "loop":
+        return false;
+      case "branch":
+        return statement.conditions.some((condition) => variations.differs(condition));
+      default:
+        return statement satisfies never;
+    }
+  }
+
+  #shared(statement: Statement): Statement {
+    if (statement.kind === "loop" || statement.kind === "branch") {
+      return { ...statement, body: this.block(statement.body) };
+    }
+    // The first row's, to which the others add their number.
+    if (statement.kind === "const" && this.#variations.of(statement.local) === "counts") {
+      this.#rows.forEach((row, plus) => row.substitute(statement.local, { local: statement.local, plus }));
+    }
+    return statement;
+  }
+}
+
+function largestId({ threads, body }: LoopForm): number {
+  let largest = threads.reduce((most, { id }) => Math.max(most, id), -1);
+  const visit = (statements: readonly Statement[]): void => {
+    for (const statement of statements) {
+      if (statement.kind === "loop") largest = Math.max(largest, statement.counter.id);
+      else if (statement.kind !== "branch") largest = Math.max(largest, statement.local.id);
+      if (statement.kind === "loop" || statement.kind === "branch") visit(statement.body);
+    }
+  };
+  visit(body);
+  return largest;
+}
+
+/** The work in loops, and how much of it is the same in all rows: vectors, since scalars are computed once for many threads anyway. */
+function sharedWork(form: LoopForm, jam: Jam): { all: number; shared: number } {
+  const variations = new Variations(form, jam);
+  const locals = localsOf(form, false);
+  const work = { all: 0, shared: 0 };
+  const visit = (body: readonly Statement[], times: number, isShared: boolean): void => {
+    const count = (value: Expression, same: boolean) => {
+      const weight = times * weightOfExpression(value);
+      work.all += weight;
+      if (same && locals.differs(value)) work.shared += weight;
+    };
+    for (const statement of body) {
+      if (statement.kind === "loop") {
+        visit(statement.body, Math.max(1, times) * Math.ceil(statement.end / statement.step), isShared);
+      } else if (statement.kind === "branch") {
+        const same = isShared && !statement.conditions.some((test) => variations.differs(test));
+        for (const test of statement.conditions) count(test, same);
+        visit(statement.body, times, same);
+      } else if (statement.kind !== "constant") count(statement.value, isShared && !variations.differs(statement.value));
+    }
+  };
+  visit(form.body, 0, true);
+  return work;
+}
+
+function hasQuotient(body: readonly Statement[]): boolean {
+  return body.some((statement) =>
+    statement.kind === "loop" || statement.kind === "branch"
+      ? hasQuotient(statement.body)
+      : statement.kind === "const" && statement.value.kind === "quotient"
+  );
+}
+
+/** The axis along which threads share most of the work in loops; `null` if it is not worth it. */
+export function chooseJam(form: LoopForm): Jam | null {
+  let best: Jam | null = null;
+  let most = WORTH;
+  for (let axis = 1; axis < form.threads.length; axis++) {
+    const rows = ROWS.find((rows) => form.extent[axis] % rows === 0) ?? ROWS.find((rows) => rows <= form.extent[axis]);
+    if (rows === undefined) continue;
+    // Tiles that overlap do not begin at multiples.
+    if (form.extent[axis] % rows !== 0 && hasQuotient(form.body)) continue;
+    const { all, shared } = sharedWork(form, { axis, rows });
+    const share = all === 0 ? 0 : shared / all;
+    if (share > most) [best, most] = [{ axis, rows }, share];
+  }
+  return best;
+}
+
+/** A kernel for several rows at once. */
+export function jammed(form: LoopForm, jam: Jam): Jammed {
+  const jamming = new Jamming(form, jam);
+  const body = jamming.block(form.body);
+  return { body, results: jamming.results(form.result) };
+}
