@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { arange, argsort, less, rank, sort, squeeze, tensor, topK, topKMask, where } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
-import { sorted } from "../../ops/merging.ts";
+import { mergeSorted } from "../../ops/merging.ts";
 import { firstUnmet } from "../../ops/searching.ts";
 import { gradcheck } from "../../verify/mod.ts";
 import { extentOf, sampleOf } from "../support/cells.ts";
@@ -37,7 +37,7 @@ async function checkOrder(x: readonly number[], descending: boolean): Promise<vo
   order.forEach((i, place) => (ranks[i] = place));
   const t = tensor(x, [x.length]);
   const options = { descending };
-  const { keys, places } = sorted(t, descending);
+  const { keys, places } = mergeSorted(t, descending);
   // Ranks are found in what is sorted.
   const results = x.length % 7 === 1
     ? [argsort(t, 0, options), sort(t, 0, options), rank(t, 0, options)]
@@ -84,7 +84,7 @@ test(
       const k = Math.min(n, some);
       const x = values(n, seed);
       for (const descending of [false, true]) {
-        const { keys, places } = sorted(tensor([x], [1, n]), descending, k);
+        const { keys, places } = mergeSorted(tensor([x], [1, n]), descending, k);
         await bring([keys, places], { device });
         const order = ordered(x, descending).slice(0, k);
         assertSame(places.value!, order, `places of the first ${k} of ${n}`);

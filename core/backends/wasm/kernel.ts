@@ -9,12 +9,17 @@ import { isHarmless, type Locals, localsOf, weightOfBody } from "./varying.ts";
 
 /** A kernel as WebAssembly. */
 export interface WrittenKernel {
-  /** Takes the first unit of work, the end of the units, and the address of the addresses of its arrays, the result first. */
+  /**
+   * Takes the first unit of work, the end of the units, and the address of the addresses of its arrays: the result first, and last memory to
+   * work in, if it needs some.
+   */
   readonly code: Code;
   /** How many units there are. No two write the same element. */
   readonly units: number;
   /** About how many instructions a unit takes. */
   readonly weight: number;
+  /** Words of memory that it needs to work in, all units together. Default none. */
+  readonly scratch?: number;
 }
 
 /** Blocks of four vectors: chains of operations overlap, and each cache line is read once. */

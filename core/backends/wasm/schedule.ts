@@ -6,7 +6,10 @@ import type { Memory } from "./memory.ts";
 import type { KernelCall } from "./team.ts";
 
 /** A kernel that is compiled. */
-export type Kernel = Omit<KernelCall, "addresses">;
+export interface Kernel extends Omit<KernelCall, "addresses"> {
+  /** Words of memory that it needs to work in. */
+  readonly scratch: number;
+}
 
 /** Makes the kernels of plans. */
 export interface Kernels {
@@ -73,7 +76,7 @@ export function prepare(plan: Plan, kernels: Kernels): Prepared {
 }
 
 function wordsOf(item: PreparedStep | PreparedLoop): number {
-  if (item.kind === "step") return 1 + item.args.length;
+  if (item.kind === "step") return 2 + item.args.length;
   return item.loop.count * (item.body.words + 3 * item.keep.length) + item.keep.length;
 }
 
@@ -200,7 +203,8 @@ export class Schedule {
   }
 
   #call(kernel: Kernel, slots: readonly Slot[]): void {
-    this.calls.push({ ...kernel, addresses: this.#table.address + 4 * this.#words.length });
+    const { name, units, weight } = kernel;
+    this.calls.push({ name, units, weight, addresses: this.#table.address + 4 * this.#words.length });
     for (const { address } of slots) this.#words.push(address);
   }
 
@@ -208,7 +212,11 @@ export class Schedule {
     if (item.kind === "step") {
       const slot = frame.placed.get(item.index) ?? this.#allocate(item.size);
       frame.steps[item.index] = slot;
-      this.#call(item.kernel, [slot, ...item.args.map((source) => find(source, frame))]);
+      const { scratch } = item.kernel;
+      const room = scratch > 0 ? [this.#allocate(scratch)] : [];
+      this.#call(item.kernel, [slot, ...item.args.map((source) => find(source, frame)), ...room]);
+      // Calls run in order: what is allocated from here on is written after this one.
+      if (last) { for (const own of room) this.#release(own); }
     } else frame.loops[item.index] = this.#loop(item, frame);
     if (last) { for (const source of last) this.#release(find(source, frame)); }
   }
