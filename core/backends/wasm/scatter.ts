@@ -1,6 +1,6 @@
 /** Sums of updates at indices, as kernels in WebAssembly: added one after the other in doubles, so that many do not lose their digits. */
 import type { ScatterRoutine } from "../../routine.ts";
-import { Code, f32, f64, i32, load, op, select, type Value, type Variable } from "./code.ts";
+import { Code, extract, f32, f32x4, f64, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
 import type { WrittenKernel } from "./kernel.ts";
 import { fill, grouped, step } from "./walks.ts";
 
@@ -49,9 +49,53 @@ export function writeScatter(name: string, routine: ScatterRoutine): WrittenKern
   return { code, units, weight: perUnit * weight, scratch: units * scratch };
 }
 
-function addAll(code: Code, { places, inner, updates, isSharedInner }: ScatterRoutine, part: Part): void {
-  const { indices, sums, columns, most } = part;
+function addAll(code: Code, routine: ScatterRoutine, part: Part): void {
+  const { places, inner, updates } = routine;
+  const { sums, columns, most } = part;
   fill(code, { from: sums, words: 2 * places * most, value: f32(0) });
+  if (inner === 1) addSingle(code, { places, updates }, part);
+  else addColumns(code, routine, part);
+  if (most === inner) return round(code, part.out, sums, i32(places * most));
+  code.count(i32(0), i32(places), 1, (place) => {
+    round(code, step(part.out, place, 4 * inner), step(sums, place, DOUBLE * most), columns);
+  });
+}
+
+/** Indices that are looked at together. */
+const TOGETHER = 4;
+
+/** Adds updates of one column: several indices at a time, if all of them are places. */
+function addSingle(
+  code: Code,
+  { places, updates }: Pick<ScatterRoutine, "places" | "updates">,
+  part: Part,
+): void {
+  const { sums } = part;
+  const whole = updates - updates % TOGETHER;
+  const updateAt = (i: Value) => part.updates && step(part.updates, i, 4);
+  const one = (i: Value): void =>
+    ifPlace(code, load("f32.load", step(part.indices, i, 4)), places, (place) => {
+      addOne(code, step(sums, place, DOUBLE), updateAt(i));
+    });
+  code.count(i32(0), i32(whole), TOGETHER, (i) => {
+    const indices = code.bind(load("v128.load", step(part.indices, i, 4)));
+    const isPlace = op("v128.and", op("f32x4.ge", indices, f32x4(0)), op("f32x4.lt", indices, f32x4(places)));
+    const all = () => {
+      const to = code.bind(op("i32x4.shl", op("i32x4.trunc_sat_f32x4_s", indices), i32(Math.log2(DOUBLE))));
+      for (let lane = 0; lane < TOGETHER; lane++) {
+        const update = updateAt(i);
+        addOne(code, op("i32.add", sums, extract("i32x4", to, lane)), update && step(update, i32(lane), 4));
+      }
+    };
+    code.if(op("i32x4.all_true", isPlace), all, () => {
+      for (let lane = 0; lane < TOGETHER; lane++) one(code.bind(op("i32.add", i, i32(lane))));
+    });
+  });
+  for (let i = whole; i < updates; i++) one(i32(i));
+}
+
+function addColumns(code: Code, { places, inner, updates, isSharedInner }: ScatterRoutine, part: Part): void {
+  const { indices, sums, columns, most } = part;
   const width = isSharedInner ? 1 : inner;
   code.count(i32(0), i32(updates), 1, (i) => {
     const update = part.updates && code.bind(step(part.updates, i, 4 * inner));
@@ -71,13 +115,19 @@ function addAll(code: Code, { places, inner, updates, isSharedInner }: ScatterRo
         }),
     );
   });
-  const row = (to: Value, from: Value) =>
-    code.count(i32(0), columns, 1, (column) => {
-      const sum = load("f64.load", step(from, column, DOUBLE));
-      code.store("f32.store", step(to, column, 4), op("f32.demote_f64", sum));
-    });
-  code.count(i32(0), i32(places), 1, (place) => {
-    row(code.bind(step(part.out, place, 4 * inner)), code.bind(step(sums, place, DOUBLE * most)));
+}
+
+/** Rounds so many sums, four at a time. */
+function round(code: Code, to: Value, from: Value, count: Value): void {
+  const [sums, out] = [code.bind(from), code.bind(to)];
+  const whole = code.bind(op("i32.and", count, i32(-4)));
+  code.count(i32(0), whole, 4, (i) => {
+    const at = code.bind(step(sums, i, DOUBLE));
+    const two = (offset: number) => op("f32x4.demote_f64x2_zero", load("v128.load", at, offset));
+    code.store("v128.store", step(out, i, 4), shuffle(two(0), two(2 * DOUBLE), [0, 1, 4, 5]));
+  });
+  code.count(whole, count, 1, (i) => {
+    code.store("f32.store", step(out, i, 4), op("f32.demote_f64", load("f64.load", step(sums, i, DOUBLE))));
   });
 }
 
