@@ -26,6 +26,7 @@ const core = [
   ["backends/tangents"],
   ["residents"],
   ["routine"],
+  ["backends/host_routines"],
   ["kernel"],
   ["entry"],
   ["loop"],

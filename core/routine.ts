@@ -5,7 +5,7 @@
  *
  * - `places`: where the first `keep` elements were, `[rows, keep]`,
  * - `ranks`: for each element how many come before it, but `keep` for all that are not among the first, `[rows, length]`, or
- * - `mask`: 1 for those among the first, 0 for all others, `[rows, length]`. How many these are stands in a second array, `[rows]`.
+ * - `mask`: 1 for those among the first, 0 for all others, `[rows, length]`. How many these are, rounded up, stands in a second array, `[rows]`.
  */
 export interface OrderRoutine {
   readonly name: "order";

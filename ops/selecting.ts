@@ -1,8 +1,9 @@
 /** Which elements are the largest of their row: the last axis. Exactly, and without sorting where the axis is not long. */
 import type { Tensor } from "../core/tensor.ts";
 import { add, neg, sub } from "./arithmetic.ts";
-import { equal, greater, greaterEqual, less, logicalAnd, logicalNot, logicalOr } from "./comparison.ts";
+import { equal, greater, less, logicalAnd, logicalNot, logicalOr } from "./comparison.ts";
 import { arange } from "./creation.ts";
+import { ceil } from "./functions.ts";
 import { gather } from "./indexing.ts";
 import { mergeSorted } from "./merging.ts";
 import { broadcastTo, pad, reshape, slice, squeeze, unsqueeze } from "./movement.ts";
@@ -150,10 +151,10 @@ export function selected(x: Tensor, k: Tensor): Tensor {
 function selectedBySorting(x: Tensor, k: Tensor): Tensor {
   const n = x.shape[x.shape.length - 1];
   const { places } = mergeSorted(x, true);
-  const border = placesOn(sub(k, 1), n);
+  const border = placesOn(sub(ceil(k), 1), n);
   const at = readAt(places, broadcastTo(border, [...x.shape.slice(0, -1), 1]));
   const order = orderOf(x, true);
   const key = readAt(order.keys, at);
   const place = readAt(broadcastTo(order.places, x.shape), at);
-  return logicalAnd(greaterEqual(k, 1), logicalNot(precedes([key, place], [order.keys, order.places], true)));
+  return logicalAnd(greater(k, 0), logicalNot(precedes([key, place], [order.keys, order.places], true)));
 }

@@ -233,7 +233,7 @@ function writeKernels(graph: Graph, work: Work, target: Target): Map<Node, Writt
   for (const node of graph.nodes) {
     if (!work.stored.has(node) || node.kernel.kind === "leaf") continue;
     if (node.kernel.kind === "routine") {
-      kernels.set(node, { args: node.inputs, text: routineKernel(node, target), loops: null });
+      kernels.set(node, { args: node.inputs, text: routineKernel(node, node.kernel.routine, target), loops: null });
       continue;
     }
     const loops = lowerToLoops(node, work, layout);
@@ -244,10 +244,10 @@ function writeKernels(graph: Graph, work: Work, target: Target): Map<Node, Writt
 }
 
 /** Stands for the text of a kernel where a routine computes. */
-function routineKernel({ shape, inputs }: Node, { limits }: Target): KernelText {
+function routineKernel({ shape, inputs }: Node, routine: Routine, { limits }: Target): KernelText {
   return {
     parameters: inputs.map((_, i) => `a${i}`),
-    lines: [],
+    lines: [`// ${routineText(routine)}`],
     result: "",
     extent: extentOf(shape, limits),
     iterations: 0,
