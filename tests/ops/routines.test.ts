@@ -1,7 +1,12 @@
 /** Devices with routines that order rows and add up updates: compared with plain loops at all shapes and values that lead another way. */
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { compileAdjoint } from "../../core/backends/adjoint.ts";
+import { compileDual } from "../../core/backends/dual.ts";
+import { float64 } from "../../core/backends/float64.ts";
 import { backendNamed } from "../../core/backends/list.ts";
+import { Program } from "../../core/program.ts";
 import { cast, inspect, scatterAdd, tensor, zeros } from "../../mod.ts";
 import { occursAt } from "../../ops/scattering.ts";
 import { largestMask, ranks, sorted } from "../../ops/sorting.ts";
@@ -10,7 +15,6 @@ import { extentOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
 import { assertSame } from "./compare.ts";
-import assert from "node:assert/strict";
 
 const special = [NaN, Infinity, -Infinity, 0, -0, 1, -1, 3.4028234663852886e38, 1e-45, -1e-45];
 
@@ -165,3 +169,38 @@ for (const { device, on } of await devicesUnderTest()) {
     assert.match(steps[0].loops, /^order result=places rows=1 length=500/);
   });
 }
+
+test("tangents of sums are sums of tangents, and adjoints go back to where updates were [float64]", async () => {
+  await checkProperty(fc.record({ lanes: fc.constantFrom(1, 3, 4), seed: fc.nat() }), ({ lanes, seed }) => {
+    const next = randomNumbers(seed);
+    const [outer, places, inner, updates] = [2, 60, 1 + seed % 3, 300];
+    const shape = [outer, updates, inner];
+    const shared = seed % 2 === 0;
+    const at = Float64Array.from({ length: shared ? updates : size(shape) }, () => next() % places);
+    const numbers = (length: number) => Float64Array.from({ length }, () => next() % 9 - 4);
+    const x = numbers(size(shape));
+    const leaves = [
+      tensor(at, shared ? [1, updates, 1] : shape, { dtype: "int" }),
+      tensor(x, shape),
+    ];
+    const program = new Program([scatterAdd(zeros([outer, places, inner]), leaves[0], leaves[1], 1)]);
+    const plan = program.plan(float64);
+    assert.ok(plan.steps.some(({ routine }) => routine?.name === "scatter"));
+    const own = program.leaves.map((leaf) => leaf === leaves[1]);
+    const values = program.leaves.map((leaf) => leaf === leaves[1] ? x : at);
+    const placeOf = (i: number): number => {
+      const [o, j, k] = [Math.floor(i / inner / updates), Math.floor(i / inner) % updates, i % inner];
+      return (o * places + at[shared ? j : i]) * inner + k;
+    };
+    const along = numbers(lanes * x.length);
+    const dual = compileDual(plan, { moving: own, lanes }).bind(values, own.map((is) => is ? along : null));
+    dual.run();
+    const right = new Float64Array(outer * places * inner * lanes);
+    along.forEach((t, i) => (right[placeOf(Math.floor(i / lanes)) * lanes + i % lanes] += t));
+    assertSame(dual.tangents[0]!, right, "tangents");
+    const weights = numbers(outer * places * inner);
+    const adjoint = compileAdjoint(plan, { moving: own }).bind(values);
+    adjoint.run([weights]);
+    assertSame(adjoint.adjoints[own.indexOf(true)]!, x.map((_, i) => weights[placeOf(i)]), "adjoints");
+  }, { runs: 8 });
+});
