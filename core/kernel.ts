@@ -1,6 +1,7 @@
 /** Kernels: how ops are computed, as the compiler sees them. */
 import type { Index } from "./affine.ts";
 import type { Builder, Expression } from "./expression.ts";
+import type { Routine } from "./routine.ts";
 import type { Shape } from "./shape.ts";
 
 /** Attributes of an entry: the parameters of an op other than its inputs. Plain data, since they are part of the structural key. */
@@ -95,6 +96,14 @@ export interface LoweredKernel<T, A extends Attributes = Attributes> {
   readonly kind: "lowered";
   /** Records the ops. Tensors with values that are not among the inputs are no part of the plan; they are refused. */
   lower(inputs: readonly T[], attributes: A): T;
+  /** The routine that computes the same, from the same inputs, on backends that have it; `null` if lowering costs less there, too. */
+  routine?(shapes: readonly Shape[], attributes: A): Routine | null;
+}
+
+/** An op that a routine of the backend computes, in place of those that it is lowered to. */
+export interface RoutineKernel {
+  readonly kind: "routine";
+  readonly routine: Routine;
 }
 
 /** A loop: its entry has no value of its own, but results. */
@@ -138,6 +147,7 @@ export type PrimitiveKernel<A extends Attributes = Attributes> =
   | SearchKernel<A>
   | GatherKernel<A>
   | PositionKernel<A>
+  | RoutineKernel
   | LeafKernel;
 
 /** A primitive kernel of one kind. */

@@ -1,4 +1,5 @@
 /** Reading and writing at positions that are values of a tensor. */
+import type { Values } from "../core/entry.ts";
 import { leafOp, type Op, opOf, type VjpContext } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
 import { whole } from "../core/options.ts";
@@ -22,6 +23,26 @@ function shownLeaf(indices: Tensor): Tensor | null {
     t = t.inputs[0];
   }
   return t;
+}
+
+/** The lowest and the highest of values that never change, by the value that does not count. */
+const extremes = new WeakMap<Values, Map<number | undefined, readonly [low: number, high: number]>>();
+
+/** Whether values lie from 0 to below a size: losses are called with the same targets again and again. */
+function isBelow(values: Values, size: number, ignored: number | undefined): boolean {
+  let known = extremes.get(values);
+  if (!known) extremes.set(values, known = new Map());
+  let found = known.get(ignored);
+  if (!found) {
+    let [low, high] = [0, 0];
+    for (const v of values) {
+      if (v === ignored) continue;
+      if (v < low) low = v;
+      if (v > high) high = v;
+    }
+    known.set(ignored, found = [low, high]);
+  }
+  return found[0] >= 0 && found[1] < size;
 }
 
 /** What indices are called, and which are in order though they lie outside. */
@@ -48,7 +69,9 @@ export function checkIndices(
       `${op}: expected no ${parameter} into an axis of length 0, got shape ${formatShape(indices.shape)}`,
     );
   }
-  shownLeaf(indices)?.value?.forEach((v, i) => {
+  const values = shownLeaf(indices)?.value;
+  if (!values || isBelow(values, size, ignored)) return;
+  values.forEach((v, i) => {
     if ((v < 0 || v >= size) && v !== ignored) {
       throw new Error(`${op}: expected ${parameter} from 0 to ${size - 1}, got ${v} at position ${i}${advice(v)}`);
     }

@@ -191,7 +191,7 @@ function rowsOf(x: Tensor): Tensor {
 }
 
 /** Sorts along the last axis, and keeps the first elements; default all. */
-export function sorted(x: Tensor, descending: boolean, keep: number = x.shape[x.shape.length - 1]): Sorted {
+export function mergeSorted(x: Tensor, descending: boolean, keep: number = x.shape[x.shape.length - 1]): Sorted {
   const n = x.shape[x.shape.length - 1];
   const shape = x.shape.with(-1, keep);
   if (sizeOf(shape) === 0) return { keys: zeros(shape, { dtype: x.dtype }), places: zeros(shape, { dtype: "int" }) };

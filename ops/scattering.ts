@@ -1,17 +1,20 @@
 /**
- * Sums of updates at indices. Kernels cannot write to arbitrary places, so each place finds its updates. If there are many of both, the indices
- * are sorted: then the updates of a place follow each other, binary search finds where, and a tree of pairwise sums adds up any part in as
+ * Sums of updates at indices. A backend may have a routine for them; elsewhere kernels cannot write to arbitrary places, so each place finds its
+ * updates. If there are many of both, the indices are sorted: then the updates of a place follow each other, binary search finds where, and a tree of pairwise sums adds up any part in as
  * many steps as its length has digits. So the cost grows with updates and places, and not with their product, however updates are spread.
  */
+import type { Op } from "../core/op.ts";
+import { record } from "../core/record.ts";
+import type { ScatterRoutine } from "../core/routine.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, mul, sub } from "./arithmetic.ts";
-import { equal, greaterEqual, less, logicalAnd } from "./comparison.ts";
+import { equal, greater, greaterEqual, less, logicalAnd } from "./comparison.ts";
 import { arange } from "./creation.ts";
 import { floor } from "./functions.ts";
-import { sorted } from "./merging.ts";
+import { mergeSorted } from "./merging.ts";
 import { broadcastTo, lastAxis, reshape, slice, unsqueeze } from "./movement.ts";
-import { any, sum } from "./reduce.ts";
+import { sum } from "./reduce.ts";
 import { firstUnmet, placesOn, readAt } from "./searching.ts";
 import { minimum, where } from "./selection.ts";
 
@@ -52,7 +55,7 @@ function segments(indices: Tensor, { shape, axis }: Places): Segments {
   // Indices that are computed may be anything: those outside come last.
   const isInside = logicalAnd(greaterEqual(indices, 0), less(indices, n));
   const { moved, back } = lastAxis(where(isInside, indices, n), axis);
-  const { keys, places } = sorted(moved, false);
+  const { keys, places } = mergeSorted(moved, false);
   const starts = firstUnmet(less(unsqueeze(keys, -2), unsqueeze(arange(n + 1), 1)));
   const part = (first: number) => back(slice(starts, [...starts.shape.slice(1).map(() => null), [first, first + n]]));
   return { start: part(0), end: part(1), order: back(places) };
@@ -96,10 +99,62 @@ function broadcastShape(read: Shape, places: Shape, axis: number): number[] {
  * @param indices with axes of length 1 where all places have the same.
  * @param updates in the shape of the places but for the axis, along which they have the length of the indices.
  */
-export function sumAt(indices: Tensor, updates: Tensor, at: Places): Tensor {
-  if (!isFew(indices, at)) return sumSorted(indices, updates, at);
-  return sum(where(isMeant(indices, at), unsqueeze(updates, at.axis), 0), at.axis + 1);
+export function sumAt(indices: Tensor, updates: Tensor, { shape, axis }: Places): Tensor {
+  return record(sumAtOp, [sharedOrWhole(indices, shape, axis), updates], { shape, axis });
 }
+
+/** Indices that are shared along all axes before the axis, or along none, and the same for those after it. */
+function sharedOrWhole(indices: Tensor, shape: Shape, axis: number): Tensor {
+  const isShared = (axes: Shape) => axes.every((n) => n === 1);
+  const [before, after] = [indices.shape.slice(0, axis), indices.shape.slice(axis + 1)];
+  return broadcastTo(indices, [
+    ...(isShared(before) ? before : shape.slice(0, axis)),
+    indices.shape[axis],
+    ...(isShared(after) ? after : shape.slice(axis + 1)),
+  ]);
+}
+
+/** The routine that adds up updates, or counts them; `null` where looking through all of them at each place takes no longer. */
+function scatterRoutine(indices: Shape, { shape, axis }: Places, isCounting: boolean): ScatterRoutine | null {
+  const [outer, inner] = [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis + 1))];
+  const [places, updates] = [shape[axis], indices[axis]];
+  const pairs = outer * places * inner * updates;
+  // In additions of a fused loop: the routine goes through one update at a time, and launches a kernel.
+  if (pairs <= 16 * outer * inner * (places + updates) + 20_000) return null;
+  const isShared = (axes: Shape) => sizeOf(axes) === 1;
+  const [isSharedOuter, isSharedInner] = [isShared(indices.slice(0, axis)), isShared(indices.slice(axis + 1))];
+  return { name: "scatter", outer, places, inner, updates, isSharedOuter, isSharedInner, isCounting };
+}
+
+const sumAtOp: Op<{ readonly shape: Shape; readonly axis: number }> = {
+  name: "sumAt",
+  infer: ([, updates], { shape }) => ({ shape, dtype: updates.dtype === "float" ? "float" : "int" }),
+  kernel: {
+    kind: "lowered",
+    lower: ([indices, updates], at) => {
+      if (!isFew(indices, at)) return sumSorted(indices, updates, at);
+      return sum(where(isMeant(indices, at), unsqueeze(updates, at.axis), 0), at.axis + 1);
+    },
+    routine: ([indices], at) => scatterRoutine(indices, at, false),
+  },
+  vjp: null,
+};
+
+/** How many indices there are of each place. */
+const countAtOp: Op<{ readonly shape: Shape; readonly axis: number }> = {
+  name: "countAt",
+  infer: (_, { shape }) => ({ shape, dtype: "int" }),
+  kernel: {
+    kind: "lowered",
+    lower: ([indices], at) => {
+      if (isFew(indices, at)) return sum(where(isMeant(indices, at), 1, 0), at.axis + 1);
+      const { start, end } = segments(indices, at);
+      return sub(end, start);
+    },
+    routine: ([indices], at) => scatterRoutine(indices, at, true),
+  },
+  vjp: null,
+};
 
 /** The same, with the indices sorted, however few they are. */
 export function sumSorted(indices: Tensor, updates: Tensor, at: Places): Tensor {
@@ -117,7 +172,5 @@ export function sumSorted(indices: Tensor, updates: Tensor, at: Places): Tensor 
 
 /** Whether there is any index of each place. */
 export function occursAt(indices: Tensor, at: Places): Tensor {
-  if (isFew(indices, at)) return any(isMeant(indices, at), at.axis + 1);
-  const { start, end } = segments(indices, at);
-  return less(start, end);
+  return greater(record(countAtOp, [indices], { ...at }), 0);
 }

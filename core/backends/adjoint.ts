@@ -6,9 +6,11 @@
 import type { Expression, Local } from "../expression.ts";
 import type { LoopForm, Statement } from "../plan/form.ts";
 import type { Plan, Source, Step } from "../plan/plan.ts";
+import type { Routine } from "../routine.ts";
 import { sizeOf } from "../shape.ts";
 import { type Kernel, kernelOf, type Rounding, roundingOf } from "./float64.ts";
 import { type Code, Name } from "./functions.ts";
+import { adjointsOfRoutine, movingArgument } from "./host_routines.ts";
 import { Moving } from "./moving.ts";
 import { type Coefficient, isSum, type Rule, rules } from "./partials.ts";
 import { overCells, Rendering } from "./render.ts";
@@ -83,7 +85,8 @@ export function compileAdjoint(plan: Plan, { moving, jitter }: AdjointOptions): 
 }
 
 function compileStep(step: Step, moves: (source: Source) => boolean, rounding: Rounding): AdjointStep {
-  const { form, name, args } = step;
+  const { form, name, args, routine } = step;
+  if (routine) return routineStep(step, routine, moves, rounding);
   if (!form) throw new Error(`compileAdjoint: the step "${name}" has no loop form; expected a plan for float64`);
   const { run, bytes } = kernelOf(step, rounding);
   const argumentsMove = args.map(moves);
@@ -99,6 +102,27 @@ function compileStep(step: Step, moves: (source: Source) => boolean, rounding: R
     bytes: bytes + 2 * body.length,
     moving: args.filter(moves),
   };
+}
+
+function routineStep(
+  step: Step,
+  routine: Routine,
+  moves: (source: Source) => boolean,
+  rounding: Rounding,
+): AdjointStep {
+  const { args, shape } = step;
+  const { run, bytes } = kernelOf(step, rounding);
+  const known = { values: run, bytes, size: sizeOf(shape), args };
+  const moving = movingArgument(routine);
+  if (moving === null || !moves(args[moving])) return { ...known, backward: null, moving: [] };
+  const backward: BackwardKernel = (_, from, ...rest) => {
+    adjointsOfRoutine(
+      routine,
+      { arrays: rest.slice(0, args.length), from, to: rest[args.length] },
+      rounding.sumOfTangents,
+    );
+  };
+  return { ...known, backward, moving: [args[moving]] };
 }
 
 interface Compiled {

@@ -5,9 +5,11 @@
 import type { Expression } from "../expression.ts";
 import type { LoopForm, Statement } from "../plan/form.ts";
 import type { Plan, Source, Step } from "../plan/plan.ts";
+import type { Routine } from "../routine.ts";
 import { sizeOf } from "../shape.ts";
 import { kernelOf, type Rounding, roundingOf } from "./float64.ts";
 import { type Code, Name, type Writer } from "./functions.ts";
+import { movingArgument, tangentsOfRoutine } from "./host_routines.ts";
 import { Moving } from "./moving.ts";
 import { type Coefficient, type Rule, rules } from "./partials.ts";
 import { overCells, Rendering } from "./render.ts";
@@ -144,7 +146,8 @@ class DualCompiler {
   }
 
   step(step: Step, moves: (source: Source) => boolean): DualStep {
-    const { form, name, args } = step;
+    const { form, name, args, routine } = step;
+    if (routine) return this.#routine(step, routine, moves);
     if (!form) throw new Error(`compileDual: the step "${name}" has no loop form; expected a plan for float64`);
     const argumentsMove = args.map(moves);
     const size = sizeOf(step.shape);
@@ -168,6 +171,22 @@ class DualCompiler {
       moving: args.filter(moves),
       parts: lanes < this.#lanes ? Array.from({ length: this.#lanes / lanes }, (_, i) => i * lanes) : null,
     };
+  }
+
+  #routine(step: Step, routine: Routine, moves: (source: Source) => boolean): DualStep {
+    const { args, shape } = step;
+    const { sumOfTangents } = this.#rounding;
+    const { run, bytes } = kernelOf(step, this.#rounding);
+    const known = { bytes, ties: false, size: sizeOf(shape), args, parts: null };
+    const moving = movingArgument(routine);
+    if (moving === null || !moves(args[moving])) return { ...known, run: run as DualKernel, moves: false, moving: [] };
+    const { width } = this;
+    const both = (out: Float64Array, to: Float64Array, ...rest: Float64Array[]): void => {
+      const arrays = rest.slice(0, args.length);
+      run(out, ...arrays);
+      tangentsOfRoutine(routine, { arrays, from: rest[args.length], to, width }, sumOfTangents);
+    };
+    return { ...known, run: both as DualKernel, moves: true, moving: [args[moving]] };
   }
 
   #tangents(lanes: number): Tangents {

@@ -8,6 +8,7 @@ import type { Backend, CompiledPlan, Driver } from "./backend.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
 import type { ScalarFunction, ScalarFunctions } from "./functions.ts";
+import { type Addition, runRoutine } from "./host_routines.ts";
 import { render, renderLoop } from "./render.ts";
 import { millisecondsOf } from "./timing.ts";
 
@@ -55,9 +56,19 @@ export interface Rounding {
   readonly dialect: Dialect;
   /** Makes a function. */
   compile(parameters: readonly string[], body: string): Kernel;
+  /** Adds up values, or what is always rounded: tangents and adjoints. */
+  readonly sum: Addition;
+  readonly sumOfTangents: Addition;
 }
 
-const doubles: Rounding = { dialect, compile: (parameters, body) => new Function(...parameters, body) as Kernel };
+const addition: Addition = (a, b) => a + b;
+
+const doubles: Rounding = {
+  dialect,
+  compile: (parameters, body) => new Function(...parameters, body) as Kernel,
+  sum: addition,
+  sumOfTangents: addition,
+};
 
 const JITTERED = "jittered";
 /** Smaller numbers have fewer digits, so that their rounding is not relative to them. */
@@ -95,12 +106,15 @@ export function roundingOf(jitter?: (x: number) => number): Rounding {
       const made = new Function(JITTERED, `return function (${parameters.join(", ")}) {\n${body}}`);
       return made(jittered) as Kernel;
     },
+    sum: (a, b) => jittered(a + b, a, b),
+    sumOfTangents: (a, b) => jittered(a + b),
   };
 }
 
 /** The kernel of a step, which reads the arrays of the step's arguments, and the bytes of its code. */
 export function kernelOf(step: Step, rounding: Rounding): { run: Kernel; bytes: number } {
-  const { form, kernel, args, name } = step;
+  const { form, kernel, args, name, routine } = step;
+  if (routine) return { run: (...arrays) => runRoutine(routine, arrays, rounding.sum), bytes: 0 };
   let text = kernel;
   if (rounding !== doubles) {
     if (!form) throw new Error(`float64: the step "${name}" has no loop form to render again`);
@@ -118,6 +132,7 @@ export const float64: Backend = {
   dialect,
   forms: true,
   loops: true,
+  routines: ["order", "scatter"],
   costs: hostCosts,
   limits: { ...commonLimits, name: "float64", exactValue: Number.MAX_SAFE_INTEGER },
   accuracy: "host double",

@@ -25,6 +25,7 @@ export const wasm: Backend = {
   dialect,
   forms: true,
   loops: true,
+  routines: ["order", "scatter"],
   text: stepText,
   costs: { ...hostCosts, tiled: true },
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },

@@ -1,8 +1,17 @@
 /** The part of the tape that a plan computes, as values with primitive kernels; long reductions are split into stages. */
 import { constant } from "../affine.ts";
 import type { Entry } from "../entry.ts";
-import type { Attributes, PrimitiveKernel, RepeatKernel, ResultKernel, Unrolled } from "../kernel.ts";
+import type {
+  Attributes,
+  LoweredKernel,
+  PrimitiveKernel,
+  RepeatKernel,
+  ResultKernel,
+  RoutineKernel,
+  Unrolled,
+} from "../kernel.ts";
 import { dependenciesOf, type Loop, loopOf, resultNumber } from "../loop.ts";
+import type { Routine } from "../routine.ts";
 import { formatShape, type Shape, sizeOf } from "../shape.ts";
 import { attributeText, numbersOf, opId } from "../structure.ts";
 import type { Costs, Limits } from "./costs.ts";
@@ -13,7 +22,7 @@ import { reduction, type Splitting } from "./reductions.ts";
 export interface Graph {
   /** In topological order, without those that no output needs. */
   readonly nodes: readonly Node[];
-  /** The values that something besides kernels reads: those that were asked for, and the inputs of loops. */
+  /** The values that need arrays: those that were asked for, and the inputs of loops and routines. */
   readonly outputs: readonly Node[];
   /** The tape's entries that the leaves stand for, in the order of the plan's arguments. */
   readonly leaves: readonly Node[];
@@ -57,6 +66,8 @@ export interface Expanded {
 export interface Expansion {
   /** Whether loops stay. Default false: their results are unrolled. */
   readonly loops?: boolean;
+  /** The routines that there are: ops with one of them are not expanded. Default none. */
+  readonly routines?: readonly Routine["name"][];
   /** Is told of the copies of entries that unrolling makes. */
   readonly copied?: (from: Entry, to: Entry) => void;
 }
@@ -69,7 +80,6 @@ export function expand(outputs: readonly Entry[], leaves: readonly Entry[], opti
   const stack = [...outputs].reverse();
   while (stack.length > 0) {
     const entry = stack[stack.length - 1];
-    const { kernel } = entry.op;
     if (done.has(entry)) {
       stack.pop();
       continue;
@@ -82,6 +92,7 @@ export function expand(outputs: readonly Entry[], leaves: readonly Entry[], opti
       stack.push(...waiting);
       continue;
     }
+    const kernel = expansions.routine(entry) ?? entry.op.kernel;
     if (kernel.kind === "leaf") throw hiddenLeaf(entry, stack.findLast((below) => expansions.has(below)));
     if (!expands && kernel.kind !== "lowered" && kernel.kind !== "repeat") entries.push({ entry, kernel });
     done.add(entry);
@@ -100,8 +111,18 @@ class Expansions {
     this.#options = options;
   }
 
-  expands({ op: { kernel } }: Entry): boolean {
-    return kernel.kind === "lowered" || (kernel.kind === "result" && !this.#options.loops);
+  expands(entry: Entry): boolean {
+    const { kernel } = entry.op;
+    if (kernel.kind === "lowered") return this.routine(entry) === null;
+    return kernel.kind === "result" && !this.#options.loops;
+  }
+
+  /** What computes an entry instead of the ops that it stands for; `null` if nothing does. */
+  routine({ op: { kernel }, inputs, attributes }: Entry): RoutineKernel | null {
+    const { routines = [] } = this.#options;
+    if (routines.length === 0 || kernel.kind !== "lowered") return null;
+    const routine = (kernel as LoweredKernel<Entry>).routine?.(inputs.map(({ shape }) => shape), attributes) ?? null;
+    return routine && routines.includes(routine.name) ? { kind: "routine", routine } : null;
   }
 
   has(entry: Entry): boolean {
@@ -157,7 +178,7 @@ function hiddenLeaf({ shape }: Entry, composite: Entry | undefined): Error {
 }
 
 /** What a graph is built for. */
-interface Building extends Pick<Expansion, "loops"> {
+interface Building extends Pick<Expansion, "loops" | "routines"> {
   readonly costs: Costs;
   readonly limits: Limits;
   readonly numbers?: Numbers;
@@ -167,7 +188,7 @@ interface Building extends Pick<Expansion, "loops"> {
 export function buildGraph(
   outputs: readonly Entry[],
   leaves: readonly Entry[],
-  { costs, limits, numbers, loops }: Building,
+  { costs, limits, numbers, loops, routines }: Building,
 ): Graph {
   // Copies of an entry whose numbers are read from an array read them from there, too.
   const slots = new Map(numbers?.slots);
@@ -175,7 +196,7 @@ export function buildGraph(
     const own = slots.get(from);
     if (own) slots.set(to, own);
   };
-  const expanded = expand(outputs, leaves, { loops, copied });
+  const expanded = expand(outputs, leaves, { loops, routines, copied });
   const given = numbers && { ...numbers, slots };
   const builder = new GraphBuilder(leaves, { ...costs, iterations: limits.iterations }, limits, given);
   for (const { entry, kernel } of expanded.entries) {
@@ -193,7 +214,11 @@ export function buildGraph(
   needed.sort((a, b) => firstOf(a) - firstOf(b));
   return {
     nodes,
-    outputs: [...results, ...needed.flatMap(({ inputs }) => [...inputs.values()])],
+    outputs: [
+      ...results,
+      ...needed.flatMap(({ inputs }) => [...inputs.values()]),
+      ...nodes.flatMap(({ kernel, inputs }) => kernel.kind === "routine" ? inputs : []),
+    ],
     leaves: leaves.map((entry) => builder.nodeOf(entry)),
     loops: needed,
   };
@@ -286,6 +311,7 @@ class GraphBuilder {
       const read = numbersOf(entry).flatMap((key) => slots.has(key) ? [this.#number(slots.get(key)!, [])] : []);
       return new Node(name, kernel, [...inputs, ...read], { shape, attributes: Object.fromEntries(rest) });
     }
+    if (kernel.kind === "routine") return new Node(name, kernel, inputs.map(unmoved), { shape, attributes });
     const [input] = inputs;
     if (kernel.kind === "search") {
       if (input.size === 0) return filled(shape, 0);
@@ -303,6 +329,13 @@ class GraphBuilder {
     const array = this.nodeOf(this.#numbers!.array);
     return new Node("number", { kind: "movement", source: () => [constant(slot)] }, [array], { shape });
   }
+}
+
+/** The value whose array has the same elements in the same order. */
+function unmoved(node: Node): Node {
+  let at = node;
+  while (at.kernel.kind === "movement" && at.kernel.identity) at = at.inputs[0];
+  return at;
 }
 
 /** A position is a value; a device that cannot store it would round it. */

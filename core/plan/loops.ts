@@ -370,7 +370,8 @@ class Lowering {
       case "position":
         return this.#position(node, kernel, place, scope);
       case "leaf":
-        throw new Error("plan: a leaf has no kernel: it is read");
+      case "routine":
+        throw new Error(`plan: a ${kernel.kind} has no loops: its result is read`);
       default:
         return kernel satisfies never;
     }

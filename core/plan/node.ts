@@ -1,5 +1,6 @@
 /** A value of a plan's graph. */
 import type { Attributes, PrimitiveKernel } from "../kernel.ts";
+import { boundOfRoutine } from "../routine.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
 /** The facts of a value besides its kernel and inputs. */
@@ -52,6 +53,8 @@ function boundOf({ kernel, inputs, attributes }: Node): number | null {
       return inputs[0].bound;
     case "elementwise":
       return kernel.bound?.(attributes) ?? null;
+    case "routine":
+      return boundOfRoutine(kernel.routine);
     case "leaf":
     case "position":
       return null;

@@ -8,6 +8,7 @@ import type { ResultKind } from "../loop.ts";
 import { buildGraph, firstOf, type Graph, type LoopNode, type Numbers } from "./graph.ts";
 import { extentOf, lowerToLoops } from "./loops.ts";
 import { sizeOf } from "../shape.ts";
+import { type Routine, routineText } from "../routine.ts";
 import type { Node } from "./node.ts";
 import { chooseStored } from "./store.ts";
 
@@ -27,6 +28,8 @@ export interface Step {
   /** The text of the kernel; its parameters are bound to `args`. */
   readonly kernel: KernelText;
   readonly args: readonly Source[];
+  /** What computes it instead of a kernel in loop form; the text of the kernel is then empty. */
+  readonly routine?: Routine;
   /** The loop form, if the target keeps it. */
   readonly form?: LoopForm;
   /** The loop form as text, if {@link PlanOptions.describe} asked for it. */
@@ -140,6 +143,8 @@ export interface Target {
   readonly text?: (plan: Plan, step: Step) => string;
   /** Whether its plans may have loops. Default false: loops are unrolled. */
   readonly loops?: boolean;
+  /** The routines that it has. Default none: ops that have one are computed as the ops that they stand for. */
+  readonly routines?: readonly Routine["name"][];
 }
 
 /** How a target lays arrays and threads out. */
@@ -155,10 +160,13 @@ export interface PlanOptions {
   readonly describe?: boolean;
 }
 
-/** A kernel as loops and as text. */
+/** A kernel as loops and as text, or a routine. */
 interface Written {
-  readonly loops: LoopKernel;
+  /** The arrays that it reads. */
+  readonly args: readonly Node[];
   readonly text: KernelText;
+  /** `null` for a routine. */
+  readonly loops: LoopKernel | null;
 }
 
 /** Plans how to compute `outputs` from `leaves`, the entries that have a value. */
@@ -168,8 +176,8 @@ export function makePlan(
   target: Target,
   options: PlanOptions = {},
 ): Plan {
-  const { costs, limits } = target;
-  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers, loops: target.loops });
+  const { costs, limits, loops, routines } = target;
+  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers, loops, routines });
   const tables = new Map<Node, number>();
   for (;;) {
     const stored = chooseStored(graph, costs, limits, { tablesOf: (root) => tables.get(root) ?? 0 });
@@ -178,7 +186,7 @@ export function makePlan(
     const before = tables.size;
     for (const [root, kernel] of kernels) {
       const count = tablesOf(kernel, limits);
-      if (kernel.loops.args.length > mostArguments(limits, count) && count > (tables.get(root) ?? 0)) {
+      if (kernel.args.length > mostArguments(limits, count) && count > (tables.get(root) ?? 0)) {
         tables.set(root, count);
       }
     }
@@ -224,17 +232,34 @@ function writeKernels(graph: Graph, work: Work, target: Target): Map<Node, Writt
   const kernels = new Map<Node, Written>();
   for (const node of graph.nodes) {
     if (!work.stored.has(node) || node.kernel.kind === "leaf") continue;
+    if (node.kernel.kind === "routine") {
+      kernels.set(node, { args: node.inputs, text: routineKernel(node, node.kernel.routine, target), loops: null });
+      continue;
+    }
     const loops = lowerToLoops(node, work, layout);
     const write = target.text ? renderLater : render;
-    kernels.set(node, { loops, text: write(loops, target.dialect) });
+    kernels.set(node, { args: loops.args, text: write(loops, target.dialect), loops });
   }
   return neededKernels(graph, kernels);
+}
+
+/** Stands for the text of a kernel where a routine computes. */
+function routineKernel({ shape, inputs }: Node, routine: Routine, { limits }: Target): KernelText {
+  return {
+    parameters: inputs.map((_, i) => `a${i}`),
+    lines: [`// ${routineText(routine)}`],
+    result: "",
+    extent: extentOf(shape, limits),
+    iterations: 0,
+    tables: [],
+    opaque: [],
+  };
 }
 
 /** Returns the kernels that outputs need, in topological order. Once kernels are written, an array may turn out to be unread. */
 function neededKernels({ nodes, outputs }: Graph, kernels: ReadonlyMap<Node, Written>): Map<Node, Written> {
   const needed = new Set(outputs);
-  for (const node of needed) for (const arg of kernels.get(node)?.loops.args ?? []) needed.add(arg);
+  for (const node of needed) for (const arg of kernels.get(node)?.args ?? []) needed.add(arg);
   return new Map(nodes.flatMap((node) => {
     const kernel = needed.has(node) ? kernels.get(node) : undefined;
     return kernel ? [[node, kernel]] : [];
@@ -248,7 +273,7 @@ function tablesOf({ text }: Written, { tablesAreArguments }: Limits): number {
 
 /** Throws if a kernel exceeds the limits although it was cut. */
 function checkLimits(root: Node, kernel: Written, limits: Limits): void {
-  const { args, iterations } = kernel.loops;
+  const { args, text: { iterations } } = kernel;
   const most = mostArguments(limits, tablesOf(kernel, limits));
   if (args.length > most) {
     throw new Error(`plan: the kernel of "${root.name}" reads ${args.length} arrays, at most ${most} can be bound`);
@@ -296,15 +321,24 @@ function assemble(
       name: node.name,
       shape: node.shape,
       kernel: kernel.text,
-      args: kernel.loops.args.map(source),
-      ...(target.forms ? { form: formOf(kernel.loops) } : {}),
-      ...(options.describe ? { loops: describe(kernel.loops) } : {}),
+      args: kernel.args.map(source),
+      ...how(node, kernel, target.forms),
+      ...(options.describe ? { loops: described(node, kernel) } : {}),
     })),
     ...(loops.length === 0 ? {} : {
       loops: loops.map((loop) => loopStep(loop, { source, orders, numbers: graph.leaves.length - 1 })),
     }),
     results: wanted.map(source),
   };
+}
+
+function how({ kernel }: Node, { loops }: Written, forms = false): Pick<Step, "form" | "routine"> {
+  if (kernel.kind === "routine") return { routine: kernel.routine };
+  return forms ? { form: formOf(loops!) } : {};
+}
+
+function described({ kernel }: Node, { loops }: Written): string {
+  return kernel.kind === "routine" ? routineText(kernel.routine) : describe(loops!);
 }
 
 /** What a loop is put into. */

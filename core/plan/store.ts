@@ -67,9 +67,11 @@ export function chooseStored(graph: Graph, costs: Costs, limits: Limits, options
 /** Chains that are this many times too long are cut at once, so that no round goes through kernels that are far too large. */
 const FAR_TOO_LONG = 4;
 
-/** The values that have arrays regardless of cost: leaves, outputs, stages of reductions, and some links of very long chains. */
+/** The values that have arrays regardless of cost: leaves, outputs, stages of reductions, routines, and some links of very long chains. */
 function requiredOf({ nodes, outputs }: Graph, { longestChain }: Costs): Set<Node> {
-  const required = new Set(nodes.filter((node) => node.kernel.kind === "leaf" || node.isStage));
+  const required = new Set(
+    nodes.filter((node) => node.kernel.kind === "leaf" || node.kernel.kind === "routine" || node.isStage),
+  );
   for (const node of outputs) if (node.size > 0) required.add(node);
   cutChains(nodes, FAR_TOO_LONG * longestChain, required);
   return required;
@@ -321,6 +323,10 @@ class Round {
         return this.#reduce(node, kernel, demand);
       case "search":
         return this.#search(node, kernel, demand);
+      case "routine":
+        // Its inputs have arrays.
+        for (const input of node.inputs) demand.kernel.args.add(input);
+        return;
       case "position":
       case "leaf":
         return;

@@ -32,6 +32,7 @@ import { Program } from "../../core/program.ts";
 import { runtime, startThread, type Thread, threadsWork } from "../../core/runtime.ts";
 import {
   add,
+  argsort,
   div,
   exp,
   grad,
@@ -41,11 +42,13 @@ import {
   realize,
   reshape,
   scan,
+  scatterAdd,
   softmax,
   sum,
   type Tensor,
   tensor,
   where,
+  zeros,
 } from "../../mod.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -203,6 +206,7 @@ function computations(): Tensor[] {
   const numbers = Float32Array.from({ length: 61 * n }, (_, i) => Math.fround(Math.sin(i) * 4));
   const x = tensor(numbers, [61, n]);
   const loss = sum(log(sum(exp(x), 0)));
+  const whole = { dtype: "int" } as const;
   const chosen = where(tensor(numbers.map((v) => (v > 3.5 ? 1 : 0)), [61, n], { dtype: "bool" }), div(1, x), 0);
   return [
     softmax(x, 0),
@@ -210,6 +214,9 @@ function computations(): Tensor[] {
     sum(mul(x, x), 1),
     sum(chosen, 0),
     matmul(x, tensor(numbers.subarray(0, n * 7), [n, 7])),
+    // More rows than units.
+    argsort(x),
+    scatterAdd(zeros([61, 1000]), tensor(numbers.map((v) => Math.floor(Math.abs(v) * 249)), [61, n], whole), x, 1),
   ];
 }
 

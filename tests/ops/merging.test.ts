@@ -1,11 +1,12 @@
-/** Sorting by merging at every length, and searches, compared with plain loops. */
+/** Sorting by merging, selecting by brackets and searches, as devices without routines do, at every length, compared with plain loops. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { arange, argsort, less, rank, sort, squeeze, tensor, topK, topKMask, where } from "../../mod.ts";
+import { arange, less, sort, squeeze, tensor, topK, where } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
-import { sorted } from "../../ops/merging.ts";
+import { mergeSorted, placeAmong } from "../../ops/merging.ts";
 import { firstUnmet } from "../../ops/searching.ts";
+import { selected } from "../../ops/selecting.ts";
 import { gradcheck } from "../../verify/mod.ts";
 import { extentOf, sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -36,43 +37,44 @@ async function checkOrder(x: readonly number[], descending: boolean): Promise<vo
   const ranks = new Array<number>(x.length);
   order.forEach((i, place) => (ranks[i] = place));
   const t = tensor(x, [x.length]);
-  const options = { descending };
-  const { keys, places } = sorted(t, descending);
+  const merged = mergeSorted(t, descending);
   // Ranks are found in what is sorted.
-  const results = x.length % 7 === 1
-    ? [argsort(t, 0, options), sort(t, 0, options), rank(t, 0, options)]
-    : [places, keys];
+  const results = [merged.places, merged.keys, ...(x.length % 7 === 1 ? [placeAmong(merged, t, descending)] : [])];
   await bring(results, { device });
   [order, order.map((i) => x[i]), ranks].slice(0, results.length).forEach((right, k) =>
-    assertSame(results[k].value!, right, `${results[k].op.name} of ${x.length} elements`)
+    assertSame(results[k].value!, right, `${["places", "keys", "ranks"][k]} of ${x.length} elements`)
   );
 }
 
 test(
-  "argsort, rank and sort at all lengths of a short run, and around powers of two [float64]",
+  "places, keys and ranks at all lengths of a short run, and around powers of two [float64]",
   async () => {
     const lengths = [...Array(36).keys(), ...[64, 128, 256, 1024].flatMap((n) => [n - 1, n, n + 1])];
     for (const n of sampleOf(extentOf(), lengths)) await checkOrder(values(n, n), n % 2 === 1);
   },
 );
 
-test("argsort, rank and sort beyond the loop iterations of a thread [float64]", async () => {
+test("places and keys beyond the loop iterations of a thread [float64]", async () => {
   await checkOrder(values(70_001, 3), true);
 });
 
 test(
-  "topKMask selects the first of the order where it sorts, each row its own number [float64]",
+  "the largest are selected by counting, by brackets and by sorting, in each row as many as are asked for [float64]",
   async () => {
-    const n = 32_770;
-    const rows = [1, 77].map((k) => ({ k, x: values(n, k) }));
-    const mask = topKMask(tensor(rows.map(({ x }) => x)), tensor(rows.map(({ k }) => [k])));
-    await bring([mask], { device });
-    const expected = rows.flatMap(({ k, x }) => {
-      const selected = new Array<number>(n).fill(0);
-      for (const i of ordered(x, true).slice(0, k)) selected[i] = 1;
-      return selected;
-    });
-    assertSame(mask.value!, expected, "masks");
+    for (const n of [250, 700, 32_770]) {
+      const rows = (n < 1000 ? [1, 77, -1, n + 1, 0.5] : [77, 0.5]).map((k) => ({
+        k,
+        x: values(n, Math.abs(Math.ceil(k))),
+      }));
+      const mask = selected(tensor(rows.map(({ x }) => x)), tensor(rows.map(({ k }) => [k])));
+      await bring([mask], { device });
+      const expected = rows.flatMap(({ k, x }) => {
+        const selected = new Array<number>(n).fill(0);
+        for (const i of ordered(x, true).slice(0, Math.max(0, Math.ceil(k)))) selected[i] = 1;
+        return selected;
+      });
+      assertSame(mask.value!, expected, `masks of ${n}`);
+    }
   },
 );
 
@@ -84,7 +86,7 @@ test(
       const k = Math.min(n, some);
       const x = values(n, seed);
       for (const descending of [false, true]) {
-        const { keys, places } = sorted(tensor([x], [1, n]), descending, k);
+        const { keys, places } = mergeSorted(tensor([x], [1, n]), descending, k);
         await bring([keys, places], { device });
         const order = ordered(x, descending).slice(0, k);
         assertSame(places.value!, order, `places of the first ${k} of ${n}`);
@@ -94,7 +96,7 @@ test(
   },
 );
 
-test("gradients of sort and topK to the second order where runs are merged [float64]", async () => {
+test("gradients of sort and topK to the second order [float64]", async () => {
   const x = Array.from({ length: 70 }, (_, i) => ((i * 29) % 70) / 10);
   for (const f of [(t) => sort(t), (t) => topK(t, 40).values] satisfies Parameters<typeof gradcheck>[0][]) {
     assert.equal((await gradcheck(f, [x], { order: 2, device })).verdict, "ok");

@@ -12,16 +12,18 @@ import { isHarmless, type Locals, localsOf, readsOf, weightOfBody, weightOfReads
 /** A kernel as WebAssembly. */
 export interface WrittenKernel {
   /**
-   * Takes the first unit of work, the end of the units, the address of the addresses of its arrays, the result first, and the address of
-   * memory of the thread's own.
+   * Takes the first unit of work, the end of the units, the address of the addresses of its arrays, the result first and its workspace last,
+   * and the address of memory of the thread's own.
    */
   readonly code: Code;
-  /** How many elements of such memory it takes. */
-  readonly scratch: number;
   /** How many units there are. No two write the same element. */
   readonly units: number;
   /** About how many instructions a unit takes. */
   readonly weight: number;
+  /** How many elements of memory of its own a thread takes; default 0. */
+  readonly scratch?: number;
+  /** How many elements of memory all units together work in; default 0. */
+  readonly workspace?: number;
 }
 
 /** Blocks of four vectors: chains of operations overlap, and each cache line is read once. */
@@ -497,9 +499,7 @@ function tiles(code: Code, { along, rows, group, groups }: Layout, number: Value
   const start = code.bind(group === 1 ? number : op("i32.mul", number, i32(group)));
   if (group === rows && along % rows === 0) return write(start);
   const next = op("i32.add", start, i32(group));
-  const end = groups === 1
-    ? i32(along)
-    : code.bind(select(op("i32.eq", number, i32(groups - 1)), i32(along), next));
+  const end = groups === 1 ? i32(along) : code.bind(select(op("i32.eq", number, i32(groups - 1)), i32(along), next));
   code.count(start, end, rows, (at) => write(code.bind(minimum(code, at, along - rows))));
 }
 

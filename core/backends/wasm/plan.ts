@@ -12,6 +12,8 @@ import type { CompiledPlan } from "../backend.ts";
 import { millisecondsOf } from "../timing.ts";
 import { assemble } from "./assembler.ts";
 import { writeKernel, type WrittenKernel } from "./kernel.ts";
+import { writeOrder } from "./order.ts";
+import { writeScatter } from "./scatter.ts";
 import { type Memory, MemoryArray, OutOfMemory } from "./memory.ts";
 import { type Kernel, type Plain, prepare, type Prepared, Schedule, sizesOf, type Slot } from "./schedule.ts";
 import type { CompiledModule, Team } from "./team.ts";
@@ -26,6 +28,8 @@ export interface Shared {
 }
 
 function write(plan: Plan, step: Step, name: string): WrittenKernel {
+  const { routine } = step;
+  if (routine) return routine.name === "order" ? writeOrder(name, routine) : writeScatter(name, routine);
   if (!step.form) throw new Error(`wasm: the step "${step.name}" has no loop form`);
   return writeKernel(name, step.form, {
     sizes: sizesOf(plan, step),
@@ -60,7 +64,10 @@ class Written {
   readonly #known = new Map<string, Kernel>();
 
   step(plan: Plan, step: Step): Kernel {
-    return this.#once(attributeText([step.form, sizesOf(plan, step)]), (name) => write(plan, step, name));
+    return this.#once(
+      attributeText([step.routine ?? step.form, sizesOf(plan, step)]),
+      (name) => write(plan, step, name),
+    );
   }
 
   plain(what: Plain, size: number): Kernel {
@@ -73,12 +80,8 @@ class Written {
     if (!kernel) {
       const made = write(`k${this.all.length}`);
       this.all.push(made);
-      this.#known.set(key, kernel = {
-        name: made.code.name,
-        units: made.units,
-        weight: made.weight,
-        scratch: made.scratch,
-      });
+      const { code, units, weight, scratch = 0, workspace = 0 } = made;
+      this.#known.set(key, kernel = { name: code.name, units, weight, scratch, workspace });
     }
     return kernel;
   }

@@ -10,6 +10,8 @@ import type { Scratch } from "./team_script.ts";
 export interface Kernel extends Omit<KernelCall, "addresses"> {
   /** How many elements of memory of its own a thread takes for it. */
   readonly scratch: number;
+  /** How many elements of memory all its units together work in. */
+  readonly workspace: number;
 }
 
 /** Makes the kernels of plans. */
@@ -85,7 +87,7 @@ export function prepare(plan: Plan, kernels: Kernels): Prepared {
 }
 
 function wordsOf(item: PreparedStep | PreparedLoop): number {
-  if (item.kind === "step") return 1 + item.args.length;
+  if (item.kind === "step") return 2 + item.args.length;
   return item.loop.count * (item.body.words + 3 * item.keep.length) + item.keep.length;
 }
 
@@ -225,7 +227,11 @@ export class Schedule {
     if (item.kind === "step") {
       const slot = frame.placed.get(item.index) ?? this.#allocate(item.size);
       frame.steps[item.index] = slot;
-      this.#call(item.kernel, [slot, ...item.args.map((source) => find(source, frame))]);
+      const { workspace } = item.kernel;
+      const room = workspace > 0 ? [this.#allocate(workspace)] : [];
+      this.#call(item.kernel, [slot, ...item.args.map((source) => find(source, frame)), ...room]);
+      // Calls run in order: what is allocated from here on is written after this one.
+      if (last) { for (const own of room) this.#release(own); }
     } else frame.loops[item.index] = this.#loop(item, frame);
     if (last) { for (const source of last) this.#release(find(source, frame)); }
   }

@@ -1,0 +1,63 @@
+/** What kernels share that go through whole arrays. */
+import { type Code, i32, op, select, type Value, type Variable } from "./code.ts";
+
+/** A whole number of 64 bits, small enough to be exact. */
+export function i64(value: number): Value {
+  return { kind: "number", type: "i64", value };
+}
+
+/** So many elements behind an address. */
+export function step(address: Value, elements: Value, bytes: number): Value {
+  if (elements.kind === "number") {
+    return elements.value === 0 ? address : op("i32.add", address, i32(elements.value * bytes));
+  }
+  const shift = Math.log2(bytes);
+  const distance = Number.isInteger(shift) ? op("i32.shl", elements, i32(shift)) : op("i32.mul", elements, i32(bytes));
+  return op("i32.add", address, shift === 0 ? elements : distance);
+}
+
+/** Writes a number into so many words, perhaps none. */
+export function fill(
+  code: Code,
+  { from, words, value }: { readonly from: Value; readonly words: number; readonly value: Value },
+): void {
+  const vectors = words - words % 4;
+  const begin = code.bind(from);
+  const vector = code.bind(op("f32x4.splat", value));
+  code.count(begin, step(begin, i32(vectors), 4), 16, (at) => code.store("v128.store", at, vector));
+  for (let i = vectors; i < words; i++) code.store("f32.store", begin, value, 4 * i);
+}
+
+/** At most so many units, since each has memory of its own. */
+const MOST_UNITS = 32;
+
+/** What is to be done several times, with memory to work in. */
+interface Grouping {
+  readonly count: number;
+  /** Words that one time takes, and the address of those of all units. */
+  readonly scratch: number;
+  readonly address: Value;
+}
+
+/** Shares out what is to be done several times among units, which do it one after the other in the same memory. */
+export function grouped(
+  code: Code,
+  { count, scratch, address }: Grouping,
+  body: (place: Variable, room: Value) => void,
+): { units: number; perUnit: number } {
+  const [from, to] = code.parameters;
+  const perUnit = Math.ceil(count / MOST_UNITS);
+  const units = Math.ceil(count / perUnit);
+  code.count(from, to, 1, (unit) => {
+    const room = code.bind(step(address, unit, 4 * scratch));
+    const first = code.bind(op("i32.mul", unit, i32(perUnit)));
+    const end = code.bind(op("i32.add", first, i32(perUnit)));
+    code.count(
+      first,
+      code.bind(select(op("i32.lt_s", end, i32(count)), end, i32(count))),
+      1,
+      (place) => body(place, room),
+    );
+  });
+  return { units, perUnit };
+}
