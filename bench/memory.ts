@@ -3,8 +3,6 @@
  *
  *   npm run bench -- memory [--batch 1,8,32]
  */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { grad, realize, tensor, useDevice } from "../mod.ts";
 import { caseNamed } from "./cases/list.ts";
 import { randomFrom } from "../verify/random.ts";
@@ -30,8 +28,8 @@ const CALLS = 10;
 
 const settle = () => new Promise((done) => setTimeout(done, 20));
 
-/** Measures calls whose predictions are new and whose gradients are read. */
-async function measure(batch: number, collect: () => void, allocations: Allocations): Promise<MemoryUse> {
+/** Measures calls whose predictions are new and whose gradients are read. The garbage collector runs when it likes. */
+async function measure(batch: number, allocations: Allocations): Promise<MemoryUse> {
   const subject = caseNamed("loss");
   const sizes = { ...subject.sizes[0], batch };
   const inputs: readonly Input[] = await subject.inputs(sizes, randomFrom(1));
@@ -48,7 +46,6 @@ async function measure(batch: number, collect: () => void, allocations: Allocati
   };
   for (let i = 0; i < 5; i++) {
     await call();
-    collect();
     await settle();
   }
   allocations.arrays.clear();
@@ -56,7 +53,6 @@ async function measure(batch: number, collect: () => void, allocations: Allocati
   for (let i = 0; i < CALLS; i++) {
     results = await call();
     most = Math.max(most, [...allocations.memories].reduce((sum, { buffer }) => sum + buffer.byteLength, 0));
-    collect();
     await settle();
   }
   const kinds = Object.fromEntries([...allocations.arrays].map(([kind, bytes]) => [kind, bytes / CALLS]));
@@ -68,14 +64,12 @@ async function measure(batch: number, collect: () => void, allocations: Allocati
 
 /** Measures each batch and prints a table. */
 export async function measureMemory(batches: readonly number[]): Promise<MemoryUse[]> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   // Before the device makes its memory, which only grows: so batches come in order.
   const allocations = countAllocations();
   const found: MemoryUse[] = [];
   try {
     await useDevice("wasm");
-    for (const batch of [...batches].sort((a, b) => a - b)) found.push(await measure(batch, collect, allocations));
+    for (const batch of [...batches].sort((a, b) => a - b)) found.push(await measure(batch, allocations));
   } finally {
     allocations.stop();
   }

@@ -5,7 +5,7 @@ import { chosenDevice, runOn } from "./devices.ts";
 import { debugLevel, watched } from "./debug.ts";
 import { beginComputation, type Entry, type Values } from "./entry.ts";
 import { movedFrom, noteStarts, releasePast } from "./past.ts";
-import { hasValue, Program } from "./program.ts";
+import { hasValue, Program, throwIfGone } from "./program.ts";
 import { stateOf } from "./state.ts";
 import { Value } from "./value.ts";
 import { Variants } from "./variants.ts";
@@ -48,20 +48,32 @@ function missingOn(device: Device, tensors: readonly Entry[]): Entry[] {
  */
 export async function compute(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Values[]> {
   const device = await settle(tensors, options);
-  const values = await device.read(tensors.map((t) => present(t.held)));
+  const values = await device.read(tensors.map((t) => present(t.held, t)));
   return values.map((value) => inPrecision(value, device));
 }
 
-/** Runs a program on the chosen device and reports it if debugging is on. */
-export function execute(
+/** Computes an entry on a device, and copies its value into an array. */
+export async function computeInto<T extends Values>(entry: Entry, into: T, options?: RealizeOptions): Promise<T> {
+  const device = await settle([entry], options);
+  await device.readInto(present(entry.held, entry), into);
+  return into;
+}
+
+/** Runs a program on the chosen device and reports it if debugging is on. The values that it starts from stay until it is done. */
+export async function execute(
   device: Device,
   choice: DeviceChoice | undefined,
   program: Program,
   values: readonly Value[],
 ): Promise<Value[]> {
-  const level = debugLevel();
-  if (level === 0) return runOn(device, choice, program, values);
-  return watched(level, { device, program, values }, (planned) => runOn(device, choice, planned, values));
+  for (const value of values) value.use();
+  try {
+    const level = debugLevel();
+    if (level === 0) return await runOn(device, choice, program, values);
+    return await watched(level, { device, program, values }, (planned) => runOn(device, choice, planned, values));
+  } finally {
+    for (const value of values) value.unuse();
+  }
 }
 
 /** Takes over the value of the entry that an entry only repeats, if it has been computed. */
@@ -75,11 +87,13 @@ function takeMoved(entry: Entry, device: string): boolean {
 
 /** Returns the value that serves a device. */
 export function valueFor(leaf: Entry, device: Device): Value {
-  return present(movedFrom(leaf).valueOn(device.name));
+  const source = movedFrom(leaf);
+  return present(source.valueOn(device.name), source);
 }
 
-function present(value: Value | null): Value {
+function present(value: Value | null, entry: Entry): Value {
   if (value) return value;
+  throwIfGone(entry);
   throw new Error(
     "realize: an input of a function under compile(), or of the step of scan(), has no value; read the results instead",
   );

@@ -148,10 +148,19 @@ export class Device {
   }
 
   /** Copies values to the host. */
-  async read(values: readonly Value[]): Promise<Values[]> {
+  read(values: readonly Value[]): Promise<Values[]> {
+    return this.#reading(() => Promise.all(values.map((value) => value.read())));
+  }
+
+  /** Copies a value into an array, and nowhere else. */
+  readInto<T extends Values>(value: Value, into: T): Promise<T> {
+    return this.#reading(() => value.readInto(into));
+  }
+
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
     const losses = this.#losses;
     try {
-      return await Promise.all(values.map((value) => value.read()));
+      return await read();
     } catch (error) {
       this.#noteLoss(error, losses);
       throw error;

@@ -123,6 +123,8 @@ export class Entry {
   #lineages: Lineages | null = null;
   /** Values that other devices computed. */
   #elsewhere: Map<string, Value> | null = null;
+  /** Whether it is a leaf whose value was let go. */
+  #discarded = false;
 
   constructor(op: TapeOp, inputs: readonly Entry[], attributes: Attributes, output: Output) {
     const { shape, dtype, value = null, requiresGrad = false, tracked = requiresGrad } = output;
@@ -133,6 +135,7 @@ export class Entry {
     this.dtype = dtype;
     this.size = sizeOf(shape);
     this.#value = value === null || value instanceof Value ? value : new Value(value);
+    this.#value?.own();
     this.requiresGrad = requiresGrad;
     this.hasLoop = op.kernel.kind === "repeat" || inputs.some((input) => input.hasLoop);
     this.tracked = tracked;
@@ -162,10 +165,28 @@ export class Entry {
     return this.#past !== null;
   }
 
+  /** Whether its value was let go, and no program can compute it again. */
+  get isGone(): boolean {
+    return this.#value === null && (this.#discarded || (this.#past !== null && this.inputs.length === 0));
+  }
+
   /** Forgets its inputs: from now on it is a leaf with its current value. */
   forget(): void {
     this.#past = "forgotten";
     this.#inputs = NOTHING;
+    this.#leaveElsewhere();
+  }
+
+  /** Lets its values go. If they are needed again they are computed again; those of a leaf cannot be. */
+  discard(): void {
+    this.#leaveElsewhere();
+    this.#value?.disown();
+    this.#value = null;
+    this.#discarded = this.op === leafOp;
+  }
+
+  #leaveElsewhere(): void {
+    for (const value of this.#elsewhere?.values() ?? []) value.disown();
     this.#elsewhere = null;
   }
 
@@ -181,7 +202,7 @@ export class Entry {
 
   #hold(inputs: readonly this[], lineage: Lineage, keys: readonly object[]): void {
     this.#inputs = NOTHING;
-    this.#elsewhere = null;
+    this.#leaveElsewhere();
     this.#past = {
       inputs: new WeakRef(inputs),
       held: new WeakMap(keys.map((key) => [key, inputs])),
@@ -224,9 +245,13 @@ export class Entry {
 
   /** Makes a value that a device computed the current one, and keeps that of another device. */
   setValue(value: Value, device: string | null): void {
-    if (this.#value !== null && this.computedOn !== null && this.computedOn !== device) {
-      (this.#elsewhere ??= new Map()).set(this.computedOn, this.#value);
-    }
+    value.own();
+    const before = this.#value;
+    if (before !== null && this.computedOn !== null && this.computedOn !== device) {
+      const elsewhere = this.#elsewhere ??= new Map<string, Value>();
+      elsewhere.get(this.computedOn)?.disown();
+      elsewhere.set(this.computedOn, before);
+    } else before?.disown();
     this.#value = value;
     this.computedOn = device;
   }

@@ -8,17 +8,21 @@ import { computationsBegun, type Entry, hasRule, type TapeOp } from "./entry.ts"
 /** A value that a computation started from becomes the past after this many further computations. */
 const RECENT = 8;
 
-/** A value that will be the past. */
+/**
+ * A value that will be the past. It is not held, and neither is what was computed from it: nobody can ask for the gradient of what the program
+ * has dropped, and a batch of predictions would stay for eight computations.
+ */
 interface Start {
-  readonly entry: Entry;
+  readonly entry: WeakRef<Entry>;
   /** The computation that first started from it. */
   readonly computation: number;
   /** The entries that were computed from it. */
-  readonly consumers: Set<Entry>;
+  readonly consumers: WeakRef<Entry>[];
 }
 
-/** By entry, the oldest first. */
-const recent = new Map<Entry, Start>();
+/** The oldest first. */
+const recent = new Set<Start>();
+const startOf = new WeakMap<Entry, Start>();
 
 /** The op of the copy that replaces an entry of the past: it has the same value and passes all gradients on. */
 const stateOp: TapeOp = {
@@ -31,36 +35,45 @@ const stateOp: TapeOp = {
 /** Notes that `entries` are computed from the values of `leaves`. */
 export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]): void {
   for (const entry of [...leaves, ...entries.filter((t) => movedFrom(t) !== t)]) {
-    if (entry.inputs.length === 0 || entry.isPast || recent.has(entry)) continue;
-    recent.set(entry, { entry, computation: computationsBegun(), consumers: new Set() });
+    if (entry.inputs.length === 0 || entry.isPast || startOf.has(entry)) continue;
+    const start: Start = { entry: new WeakRef(entry), computation: computationsBegun(), consumers: [] };
+    startOf.set(entry, start);
+    recent.add(start);
   }
-  for (const entry of entries) for (const input of entry.inputs) recent.get(input)?.consumers.add(entry);
+  for (const entry of entries) {
+    let known: WeakRef<Entry> | null = null;
+    for (const input of new Set(entry.inputs)) startOf.get(input)?.consumers.push(known ??= new WeakRef(entry));
+  }
 }
 
 /**
- * Turns values that are old enough into the past. This depends only on the order of the program, never on the garbage collector. A value
- * that only a device has is first copied to the host, since it could no longer be computed again if the device were lost.
+ * Turns values that are old enough into the past. What becomes of a value that the program can reach depends only on the order of the program,
+ * never on the garbage collector. A value that only a device has is first copied to the host, since it could no longer be computed again if
+ * the device were lost.
  */
 export async function releasePast(): Promise<void> {
   const age = ({ computation }: Start) => computationsBegun() - computation;
   const copies: Promise<unknown>[] = [];
-  for (const start of recent.values()) {
+  for (const start of recent) {
     if (age(start) < RECENT / 2) break;
-    const { held } = start.entry;
+    const held = start.entry.deref()?.held;
     if (!held || held.host) continue;
     // It is copied in good time, so that nobody has to wait for it. If that fails, it is lost and will be computed again.
     const copy = held.read().catch(() => {});
     if (age(start) >= RECENT) copies.push(copy);
   }
   if (copies.length > 0) await Promise.all(copies);
-  for (const start of recent.values()) {
+  for (const start of recent) {
     if (age(start) < RECENT) return;
-    recent.delete(start.entry);
+    recent.delete(start);
     release(start);
   }
 }
 
-function release({ entry, consumers }: Start): void {
+function release(start: Start): void {
+  const entry = start.entry.deref();
+  if (entry === undefined) return;
+  startOf.delete(entry);
   const value = entry.held ?? movedFrom(entry).held;
   if (value === null) return;
   if (value !== entry.held) entry.setValue(value, entry.computedOn);
@@ -70,7 +83,7 @@ function release({ entry, consumers }: Start): void {
     return;
   }
   entry.release(ancestorsOf(entry));
-  entry.standIn(stateOp, consumers);
+  entry.standIn(stateOp, start.consumers.flatMap((consumer) => consumer.deref() ?? []));
 }
 
 /** Returns the entry whose value an entry repeats unchanged. */

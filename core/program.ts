@@ -3,6 +3,7 @@ import { Entry, leafOp } from "./entry.ts";
 import { movedFrom } from "./past.ts";
 import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
 import { dependenciesOf, resultNumber, type Structure } from "./loop.ts";
+import { formatShape } from "./shape.ts";
 import { attributeText, structureOf } from "./structure.ts";
 import type { Variants } from "./variants.ts";
 
@@ -24,6 +25,17 @@ export function hasValue(entry: Entry, device?: string): boolean {
   if (entry.op === leafOp) return true;
   if (device === undefined) return entry.isPast && entry.inputs.length === 0;
   return entry.valueOn(device) !== null;
+}
+
+/** @throws if a value is needed that the program has disposed of, and that cannot be computed again. */
+export function throwIfGone(entry: Entry): void {
+  if (!entry.isGone) return;
+  throw new Error(
+    `dispose: a tensor of shape ${
+      formatShape(entry.shape)
+    }, made by "${entry.op.name}", was disposed of, but its value is needed and cannot be ` +
+      "computed again; dispose of it once all that is computed from it has been awaited",
+  );
 }
 
 /** Whether an entry repeats one that has a value, as what an optimiser detaches: a loop then starts from it as from a leaf. */
@@ -109,6 +121,7 @@ function reach<T extends Entry>(
     seen.add(entry);
     if (given?.has(entry) || hasValue(entry, on) || repeats(entry, on)) leaves.push(entry);
     else {
+      throwIfGone(entry);
       entries.push(entry);
       for (const input of dependenciesOf(entry)) stack.push(input);
       const loop = resultNumber(entry) === null ? undefined : entry.inputs[0];

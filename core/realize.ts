@@ -95,6 +95,8 @@ export function compile<R extends Tensor | readonly Tensor[]>(
     let recording = recordings.get(signature);
     if (!recording) recordings.set(signature, recording = recordCall(fn, inputs, device.name));
     const { program, inputOf, single } = recording;
+    // What the function captured may have been disposed of, or lost with its device, since it was recorded.
+    await settle(program.leaves.filter((_, i) => inputOf[i] < 0), { device });
     const values = await execute(
       device,
       options.device,

@@ -24,6 +24,7 @@ export class Residents {
     else {
       this.#bytes += array.bytes;
       this.#dropped.register(value, array, array);
+      array.whenFreed = () => this.#forget(array);
     }
     this.#held.set(array, known ?? new WeakRef(value));
   }
@@ -34,14 +35,18 @@ export class Residents {
       if (this.#bytes <= most) return;
       const kept = array.lives ? value.deref() : undefined;
       if (kept) await kept.leave();
-      this.#dropped.unregister(array);
       this.#free(array);
     }
   }
 
   #free(array: DeviceArray): void {
+    this.#forget(array);
+    array.free();
+  }
+
+  #forget(array: DeviceArray): void {
     if (!this.#held.delete(array)) return;
     this.#bytes -= array.bytes;
-    array.free();
+    this.#dropped.unregister(array);
   }
 }

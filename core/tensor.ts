@@ -1,8 +1,8 @@
 /** Tensors: entries of the tape that can be read. */
-import { compute } from "./compute.ts";
+import { compute, computeInto } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { Entry, holds, type Values } from "./entry.ts";
-import { boolean, Signature } from "./options.ts";
+import { boolean, describe, kind, Signature } from "./options.ts";
 import { formatShape } from "./shape.ts";
 
 export type { DType, TapeOp, Values } from "./entry.ts";
@@ -18,9 +18,16 @@ export type NestedArray = number | boolean | NestedArray[];
 export interface DataOptions extends RealizeOptions {
   /** Whether the elements are copied, default true. An array that is not is the tensor's own and must not be changed. */
   readonly copy?: boolean;
+  /**
+   * An array that takes the elements, as many as the tensor has; default a new one. By dtype a `Float32Array` or `Float64Array`, an
+   * `Int32Array` or a `Uint8Array`.
+   */
+  readonly into?: DataArray;
 }
 
-const dataCall = new Signature<DataOptions>("data(options)", { ...realizeOptions, copy: boolean });
+const array = kind<DataArray>("a typed array", "new Float32Array(2)", (v) => ArrayBuffer.isView(v));
+const dataCall = new Signature<DataOptions>("data(options)", { ...realizeOptions, copy: boolean, into: array });
+const disposeCall = new Signature("dispose()");
 const itemCall = new Signature("item(options)", realizeOptions);
 const toArrayCall = new Signature("toArray(options)", realizeOptions);
 
@@ -44,16 +51,81 @@ export class Tensor extends Entry {
 
   /**
    * Computes the elements in row-major order, as a copy: float32 (float64 on the oracle), `Int32Array` or `Uint8Array` by dtype. With
-   * `copy` false, elements of dtype `float` are in the tensor's own array, which must not be changed.
+   * `copy` false, elements of dtype `float` are in the tensor's own array, which must not be changed. With `into`, the elements are copied
+   * into an array of the program's and it is returned: a loop that reads large values spares the system from making room for each.
    *
-   * @throws if the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits.
+   * @throws if the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits; if `into` is of another type or length.
+   *
+   * @example
+   * ```ts
+   * import { strict as assert } from "node:assert";
+   * import { mul, tensor } from "gpugrad";
+   *
+   * const gradient = new Float32Array(2);
+   * for (const step of [1, 2]) {
+   *   await mul(tensor([10, 20]), step).data({ into: gradient });
+   *   assert.deepEqual([...gradient], [10 * step, 20 * step]);
+   * }
+   * ```
    */
   async data(options?: DataOptions): Promise<DataArray> {
     dataCall.check(arguments);
+    const into = options?.into;
+    if (into) {
+      this.#checkTakes(into, options);
+      if (into instanceof Float32Array || into instanceof Float64Array) return await computeInto(this, into, options);
+    }
     const values = await this.#compute(dataCall, options);
+    if (into) {
+      into.set(values);
+      return into;
+    }
     if (this.dtype === "int") return Int32Array.from(values);
     if (this.dtype === "bool") return Uint8Array.from(values);
     return options?.copy === false ? values : values.slice();
+  }
+
+  /**
+   * Frees the memory of the tensor's value at once, which the garbage collector would do later: a loop that drops large values then takes
+   * the same memory for each. The tensor remains on the tape, gradients can still pass through it, and what was computed from it keeps its
+   * value. If its own value is needed again it is computed again. What cannot be computed again is gone: a leaf, and a result of
+   * {@link compile}. Memory that other tensors share, as after `reshape`, is freed with the last of them.
+   *
+   * @example
+   * ```ts
+   * import { strict as assert } from "node:assert";
+   * import { exp, tensor } from "gpugrad";
+   *
+   * const x = tensor([0]);
+   * for (let i = 0; i < 3; i++) {
+   *   const y = exp(x);
+   *   assert.equal(await y.item(), 1);
+   *   y.dispose();
+   * }
+   * ```
+   */
+  dispose(): void {
+    disposeCall.check(arguments);
+    this.discard();
+  }
+
+  /** Throws if an array cannot take the elements as they are. */
+  #checkTakes(into: DataArray, { copy }: DataOptions): void {
+    const { dtype, size } = this;
+    const fits = dtype === "float"
+      ? into instanceof Float32Array || into instanceof Float64Array
+      : dtype === "int"
+      ? into instanceof Int32Array
+      : into instanceof Uint8Array;
+    if (!fits || into.length !== size) {
+      const type = dtype === "float"
+        ? "a Float32Array or a Float64Array"
+        : dtype === "int"
+        ? "an Int32Array"
+        : "a Uint8Array";
+      throw dataCall.error(`expected into to be ${type} of length ${size} for dtype ${dtype}, got ${describe(into)}`);
+    }
+    if (copy === false) throw dataCall.error("expected either into, which takes a copy, or copy: false, got both");
   }
 
   /** Computes the only element. Throws if there are none or several, or if the dtype cannot hold it. */

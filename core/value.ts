@@ -10,8 +10,20 @@ export interface DeviceArray {
   readonly bytes: number;
   /** Whether it still has its contents: it loses them with its device, or when it is freed. */
   readonly lives: boolean;
-  /** Copies it to the host. Rejects if its contents are lost. */
-  read(): Promise<Float32Array>;
+  /** Is told when it is freed. */
+  whenFreed?: () => void;
+  /**
+   * Copies it to the host, into an array of its length if there is one. Rejects if its contents are lost.
+   *
+   * @returns that array, or a new one.
+   */
+  read(into?: Float32Array): Promise<Float32Array>;
+  /**
+   * Notes that the host has its elements: its device may free it whenever it wants.
+   *
+   * @param again whether they were sent before, so that they are likely to be needed once more.
+   */
+  spare?(again: boolean): void;
   free(): void;
 }
 
@@ -23,6 +35,12 @@ export class Value {
   #host: Values | null;
   #array: DeviceArray | null;
   #reading: Promise<Values> | null = null;
+  #placed = false;
+  #owners = 0;
+  /** Whether the last entry that had it has let it go. */
+  #dropped = false;
+  /** Computations under way that start from it. */
+  #users = 0;
 
   constructor(host: Values | null, array: DeviceArray | null = null) {
     this.#host = host;
@@ -48,7 +66,12 @@ export class Value {
   read(): Promise<Values> {
     if (this.#host) return Promise.resolve(this.#host);
     return this.#reading ??= this.#array!.read().then(
-      (values) => this.#host = values,
+      (values) => {
+        this.#host = values;
+        this.#array?.spare?.(false);
+        this.#freeIfUnused();
+        return values;
+      },
       (error: unknown) => {
         this.#reading = null;
         throw error;
@@ -56,10 +79,22 @@ export class Value {
     );
   }
 
+  /** Copies it into an array, and nowhere else. Rejects as {@link Value.read} does. */
+  async readInto<T extends Values>(into: T): Promise<T> {
+    // A copy that is under way is not made twice.
+    const host = this.#host ?? await this.#reading;
+    if (host) into.set(host);
+    else if (into instanceof Float32Array) await this.#array!.read(into);
+    else into.set(await this.#array!.read());
+    return into;
+  }
+
   /** Takes an array with its elements, in place of one on another device. The host must have them too. */
   place(array: DeviceArray): void {
     this.#array?.free();
     this.#array = array;
+    array.spare?.(this.#placed);
+    this.#placed = true;
   }
 
   /** Frees the memory that it takes on a device, after moving it to the host. */
@@ -67,5 +102,35 @@ export class Value {
     await this.read();
     this.#array?.free();
     this.#array = null;
+  }
+
+  /** Notes that one more entry has it. */
+  own(): void {
+    this.#owners++;
+    this.#dropped = false;
+  }
+
+  /**
+   * Notes that an entry that had it has it no longer. The memory that it takes on a device is freed with the last one, once no computation uses
+   * it. Entries that the garbage collector finds say nothing.
+   */
+  disown(): void {
+    this.#dropped = --this.#owners === 0;
+    this.#freeIfUnused();
+  }
+
+  /** Keeps it for a computation until {@link Value.unuse}. */
+  use(): void {
+    this.#users++;
+  }
+
+  unuse(): void {
+    this.#users--;
+    this.#freeIfUnused();
+  }
+
+  #freeIfUnused(): void {
+    const isRead = this.#reading === null || this.#host !== null;
+    if (this.#dropped && this.#users === 0 && isRead) this.#array?.free();
   }
 }

@@ -37,6 +37,8 @@ class Prepared:
         self.host = [[self.load(stored) for stored in call] for call in order["calls"]]
         self.tensors = [[torch.from_numpy(x).to(DEVICE) for x in call] for call in self.host]
         self.next = 0
+        self.sent = {}
+        self.taken = {}
 
     def load(self, stored):
         data = numpy.fromfile(os.path.join(FOLDER, stored["file"]), dtype=stored["type"]).reshape(stored["shape"])
@@ -53,13 +55,28 @@ class Prepared:
         if not self.read:
             return list(self.tensors[call])
         return [
-            self.tensors[call][i] if i in self.constants else self.send(x) for i, x in enumerate(self.host[call])
+            self.tensors[call][i] if i in self.constants else self.send(i, x) for i, x in enumerate(self.host[call])
         ]
 
-    @staticmethod
-    def send(array):
+    def send(self, i, array):
+        """A copy of an input, in memory that is the same in each call."""
         tensor = torch.from_numpy(array)
-        return tensor.clone() if DEVICE == "cpu" else tensor.to(DEVICE)
+        if DEVICE != "cpu":
+            return tensor.to(DEVICE)
+        key = (i, tensor.shape)
+        if key not in self.sent:
+            self.sent[key] = torch.empty_like(tensor)
+        return self.sent[key].copy_(tensor)
+
+    def take(self, i, result):
+        """A copy of a result, in an array that is the same in each call."""
+        if DEVICE != "cpu":
+            return result.cpu().numpy()
+        array = result.numpy()
+        if i not in self.taken or self.taken[i].shape != array.shape:
+            self.taken[i] = numpy.empty_like(array)
+        numpy.copyto(self.taken[i], array)
+        return self.taken[i]
 
     def compute(self, call):
         inputs = self.inputs(call)
@@ -77,7 +94,7 @@ class Prepared:
         results = self.compute(self.next)
         self.next = (self.next + 1) % len(self.host)
         if self.read:
-            return [x.numpy().copy() if DEVICE == "cpu" else x.cpu().numpy() for x in results]
+            return [self.take(i, x) for i, x in enumerate(results)]
         finish()
         return results
 

@@ -32,6 +32,7 @@ class BufferArray implements GpuArray {
   readonly device = "webgpu";
   readonly bytes: number;
   readonly handle: BufferHandle;
+  whenFreed?: () => void;
   readonly #shared: Shared;
   #freed = false;
 
@@ -40,17 +41,18 @@ class BufferArray implements GpuArray {
     this.bytes = handle.buffer.size;
     this.#shared = shared;
     shared.weights.add(this.bytes);
+    shared.weights.settle();
   }
 
   get lives(): boolean {
     return !this.#freed && !this.#shared.context.isLost;
   }
 
-  async read(): Promise<Float32Array> {
+  async read(into?: Float32Array): Promise<Float32Array> {
     if (!this.lives) throw this.#lost();
     const { context, reading } = this.#shared;
     try {
-      return await reading.read(this.handle.buffer);
+      return await reading.read(this.handle.buffer, into);
     } catch (error) {
       await newsOfLoss(context.device);
       throw context.isLost ? this.#lost(error) : error;
@@ -66,6 +68,7 @@ class BufferArray implements GpuArray {
     this.#freed = true;
     this.#shared.weights.add(-this.bytes);
     this.handle.delete();
+    this.whenFreed?.();
   }
 }
 

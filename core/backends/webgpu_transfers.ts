@@ -44,14 +44,17 @@ export class Reading {
     this.#device = device;
   }
 
-  async read(from: Buffer): Promise<Float32Array> {
+  /** Copies a buffer into an array of its length, or into a new one. */
+  async read(from: Buffer, into?: Float32Array): Promise<Float32Array> {
     const { size } = from;
     const buffer = this.#idle.take(size)?.buffer ??
       this.#device.createBuffer({ size, usage: MAP_READ | COPY_DST });
     try {
       copy(this.#device, from, buffer, size);
       await buffer.mapAsync(READ);
-      const values = new Float32Array(buffer.getMappedRange().slice(0, size));
+      const mapped = buffer.getMappedRange(0, size);
+      if (into) into.set(new Float32Array(mapped, 0, into.length));
+      const values = into ?? new Float32Array(mapped.slice(0));
       buffer.unmap();
       this.#idle.keep({ buffer });
       return values;

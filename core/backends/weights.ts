@@ -12,9 +12,13 @@ export class Weights {
   readonly #parts: ArrayBuffer[] = [];
   #bytes = 0;
 
-  /** Notes that values take so many more bytes, or fewer. */
+  /** Notes that values take so many more bytes, or fewer. It weighs with the next {@link Weights.settle}. */
   add(bytes: number): void {
     this.#bytes += bytes;
+  }
+
+  /** Lets the collector know, between computations: what one makes and its reader has freed at once never counts. */
+  settle(): void {
     while (this.#parts.length * PART > this.#bytes + PART) this.#parts.pop();
     while (this.#parts.length * PART < this.#bytes) this.#parts.push(new ArrayBuffer(PART));
   }

@@ -99,6 +99,53 @@ for (const { device: name, on, extent } of devices) {
     });
   }
 
+  test(...on("elements are read into an array of the program, by each dtype"), async () => {
+    await useDevice(name);
+    const x = tensor([1, -2, 3]);
+    const [float, int, bool] = [mul(x, 0.5), mul(tensor(new Int32Array([1, 2, 3])), 3), greater(x, 0)];
+    for (const into of [new Float32Array(3), new Float64Array(3)]) {
+      assert.equal(await float.data({ into }), into);
+      assert.deepEqual([...into], [0.5, -1, 1.5]);
+    }
+    const ints = new Int32Array(3), bools = new Uint8Array(3);
+    assert.equal(await int.data({ into: ints }), ints);
+    assert.equal(await bool.data({ into: bools }), bools);
+    assert.deepEqual([[...ints], [...bools]], [[3, 6, 9], [1, 0, 1]]);
+    // A part of a buffer, and an array that the tensor knows nothing of afterwards.
+    const buffer = new Float32Array(5).fill(7);
+    await float.data({ into: buffer.subarray(1, 4) });
+    assert.deepEqual([...buffer], [7, 0.5, -1, 1.5, 7]);
+    buffer.fill(0);
+    assert.deepEqual([...await float.data()], [0.5, -1, 1.5]);
+    assert.deepEqual([...await tensor([4, 5]).data({ into: new Float32Array(2) })], [4, 5], "a leaf");
+    assert.equal((await sum(tensor([], [0, 2]), 1).data({ into: new Float32Array(0) })).length, 0);
+  });
+
+  test(...on("what is disposed of is computed again if it is needed, and refused if it cannot be"), async () => {
+    const device = await useDevice(name);
+    const x = tensor([1, 2]);
+    const y = square(x), z = reshape(y, [2, 1]);
+    await realize([y, z]);
+    y.dispose();
+    assert.deepEqual(await z.toArray(), [[1], [4]], "it shares the elements");
+    assert.deepEqual(await y.toArray(), [1, 4]);
+    y.dispose();
+    y.dispose();
+    assert.deepEqual([...await grad(sum(square(y)), x).data()], [4, 32]);
+    const tripled = compile((t: Tensor) => mul(add(t, y), 3), { device });
+    const result = await tripled(x);
+    y.dispose();
+    assert.deepEqual(await (await tripled(x)).toArray(), [6, 18], "a function that captured it");
+    result.dispose();
+    const gone = /^Error: dispose: a tensor of shape \[2\], made by "leaf", was disposed of.* cannot be computed again/;
+    await assert.rejects(result.data(), gone);
+    await assert.rejects(mul(result, 2).data(), gone);
+    x.dispose();
+    assert.deepEqual(await z.toArray(), [[1], [4]], "what was computed keeps its value");
+    await assert.rejects(mul(y, x).data(), gone);
+    await assert.rejects(tripled(x), gone);
+  });
+
   test(...on("the same structure with other values compiles nothing"), async () => {
     const device = await useDevice(name);
     await realize(fit([1, 2, 3], [1, 1, 1]));

@@ -5,8 +5,11 @@ import fc from "fast-check";
 import { Residents } from "../../core/residents.ts";
 import { type DeviceArray, Value } from "../../core/value.ts";
 import { type MemoryContext, reuseBuffers } from "../../core/backends/webgpu_buffers.ts";
-import { add, compile, type Device, mul, realize, reshape, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
-import { runtime } from "../../core/runtime.ts";
+import { add, compile, mul, realize, reshape, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { openWasm, wasm } from "../../core/backends/wasm.ts";
+import { Memory } from "../../core/backends/wasm/memory.ts";
+import { Device } from "../../core/device.ts";
+import { nextTurn, runtime } from "../../core/runtime.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { garbageCollector } from "../support/garbage.ts";
 import { gpuJs, takeAway } from "../support/gpujs.ts";
@@ -43,6 +46,86 @@ async function copiesIn(call: () => Promise<unknown>): Promise<{ sent: number; r
 
 const numbers = Array.from({ length: 64 }, (_, i) => i - 20);
 const times = (factor: number) => numbers.map((x) => x * factor);
+
+const pick = fc.nat({ max: 1000 });
+const two = (kind: "add" | "realize" | "read" | "compile" | "dispose") =>
+  fc.record({ kind: fc.constant(kind), a: pick, b: pick });
+const one = (kind: "fold" | "into" | "budget" | "lose") => fc.record({ kind: fc.constant(kind), a: pick });
+
+/** What happens to values, one after the other. */
+const orders = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: two("add") },
+    { weight: 2, arbitrary: one("fold") },
+    { weight: 3, arbitrary: two("realize") },
+    { weight: 3, arbitrary: two("read") },
+    { weight: 2, arbitrary: one("into") },
+    { weight: 3, arbitrary: two("dispose") },
+    { weight: 2, arbitrary: two("compile") },
+    { weight: 1, arbitrary: one("budget") },
+    { weight: 1, arbitrary: one("lose") },
+  ),
+  { minLength: 5, maxLength: 40 },
+);
+
+/** A tensor with what it should be. */
+interface Known {
+  readonly t: Tensor;
+  readonly right: number[];
+  /** Whether it can be computed again. */
+  readonly lasts: boolean;
+}
+
+/** The call that finds the device lost rejects; the next one is right. */
+function surely<T>(call: () => Promise<T>): Promise<T> {
+  return call().catch((error: Error) => error.name === "DeviceLostError" ? call() : Promise.reject(error));
+}
+
+/** Takes the steps with tensors of 64 elements and compares all that is read. `lose` also drops the oldest tensor that can go. */
+async function inOrder(
+  steps: typeof orders extends fc.Arbitrary<infer S> ? S : never,
+  device: Device,
+  lose: () => Promise<void>,
+): Promise<void> {
+  const pool: Known[] = [1, 2].map((factor) => ({ t: tensor(times(factor)), right: times(factor), lasts: false }));
+  /** One of the newest. */
+  const at = (i: number) => pool[pool.length - 1 - i % Math.min(pool.length, 6)];
+  const check = async ({ t, right }: Known) => assert.deepEqual(await t.toArray({ device }), right);
+  const into = new Float32Array(64);
+  const added = compile((x: Tensor, y: Tensor) => [add(x, y), x] as const, { device });
+  for (const step of steps) {
+    const a = at(step.a), b = "b" in step ? at(step.b) : a;
+    const right = a.right.map((x, i) => x + b.right[i]);
+    const small = right.every((x) => Math.abs(x) < 2 ** 20);
+    if (step.kind === "add") {
+      if (small) pool.push({ t: add(a.t, b.t), right, lasts: true });
+    } else if (step.kind === "compile") {
+      if (!small) continue;
+      const [t, same] = await surely(() => added(a.t, b.t));
+      pool.push({ t, right, lasts: false }, { t: same, right: a.right, lasts: false });
+    } else if (step.kind === "fold") {
+      pool.push({ t: reshape(reshape(a.t, [8, 8]), [64]), right: a.right, lasts: true });
+    } else if (step.kind === "realize") await surely(() => realize([a.t, b.t], { device }));
+    else if (step.kind === "read") await surely(() => Promise.all([check(a), check(b)]));
+    else if (step.kind === "into") {
+      await surely(() => a.t.data({ device, into }));
+      assert.deepEqual([...into], a.right);
+    } else if (step.kind === "dispose") {
+      // While others wait for their turn, perhaps with it. It is computed again, unless it cannot be.
+      const waiting = surely(() =>
+        Promise.all([realize([b.t], { device }), realize([sum(add(a.t, b.t))], { device })])
+      );
+      for (let i = 0; i < step.a % 16; i++) await null;
+      if (a.lasts) a.t.dispose();
+      await waiting;
+    } else if (step.kind === "budget") device.valueBytes = (step.a % 4) * 256;
+    else {
+      if (pool.length > 8) pool.splice(2, 1);
+      await lose();
+    }
+  }
+  for (const each of pool) await surely(() => check(each));
+}
 
 for (const { device, available, on, extent } of await devicesUnderTest()) {
   if (device !== "webgpu") continue;
@@ -180,54 +263,39 @@ for (const { device, available, on, extent } of await devicesUnderTest()) {
     assert.deepEqual(await y.toArray({ device }), times(2));
   });
 
-  test(...on("in any order of computing, reading, moving and losing, values are right"), async () => {
+  test(...on("in any order of computing, reading, moving, disposing and losing, values are right"), async () => {
     const { valueBytes } = used!;
-    const pick = fc.nat({ max: 1000 });
-    const step = fc.oneof(
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant("add" as const), a: pick, b: pick }) },
-      { weight: 2, arbitrary: fc.record({ kind: fc.constant("fold" as const), a: pick }) },
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant("realize" as const), a: pick, b: pick }) },
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant("read" as const), a: pick, b: pick }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("budget" as const), a: pick }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("lose" as const) }) },
-    );
     try {
-      await checkProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
-        const pool: { t: Tensor; right: number[] }[] = [1, 2].map((factor) => ({
-          t: tensor(times(factor)),
-          right: times(factor),
-        }));
-        const at = (i: number) => pool[i % pool.length];
-        const check = async ({ t, right }: typeof pool[number]) => assert.deepEqual(await t.toArray({ device }), right);
-        /** The call that finds the device lost rejects; the next one is right. */
-        const surely = (call: () => Promise<unknown>) =>
-          call().catch((error: Error) => error.name === "DeviceLostError" ? call() : Promise.reject(error));
-        for (const step of steps) {
-          if (step.kind === "add") {
-            const [a, b] = [at(step.a), at(step.b)];
-            pool.push({ t: add(a.t, b.t), right: a.right.map((x, i) => (x + b.right[i]) % 4096) });
-            if (pool.at(-1)!.right.some((x, i) => x !== a.right[i] + b.right[i])) pool.pop();
-          } else if (step.kind === "fold") {
-            const { t, right } = at(step.a);
-            pool.push({ t: reshape(reshape(t, [8, 8]), [64]), right });
-          } else if (step.kind === "realize") {
-            await surely(() => realize([at(step.a).t, at(step.b).t], { device }));
-          } else if (step.kind === "read") {
-            await surely(() => Promise.all([check(at(step.a)), check(at(step.b))]));
-          } else if (step.kind === "budget") used!.valueBytes = (step.a % 4) * 256;
-          else {
-            // Only a device that works can be lost.
-            await surely(() => mul(tensor(numbers), 2).data({ device }));
-            await takeAway(device, []);
-          }
-        }
-        for (const each of pool) await surely(() => check(each));
-      }, { runs: 200, extent });
+      await checkProperty(orders, (steps) =>
+        inOrder(steps, used!, async () => {
+          // Only a device that works can be lost.
+          await surely(() => mul(tensor(numbers), 2).data({ device }));
+          await takeAway(device, []);
+        }), { runs: 200, extent });
     } finally {
       used!.valueBytes = valueBytes;
     }
   });
 }
+
+test("in any order of computing, reading, moving, disposing and dropping, values are right [wasm]", async () => {
+  const collect = garbageCollector();
+  Memory.poisons = true;
+  try {
+    await checkProperty(orders, async (steps) => {
+      const device = new Device(wasm, openWasm(1));
+      // A collection takes longer than all steps of an order.
+      const drop = collect && steps.length % 16 === 0 ? collect : nextTurn;
+      try {
+        await inOrder(steps, device, drop);
+      } finally {
+        await device.dispose();
+      }
+    }, { runs: 25 });
+  } finally {
+    Memory.poisons = false;
+  }
+});
 
 /** An array of a device that needs no GPU. */
 class FakeArray implements DeviceArray {

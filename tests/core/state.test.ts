@@ -17,6 +17,7 @@ import {
   mean,
   mul,
   realize,
+  reshape,
   square,
   sub,
   sum,
@@ -335,6 +336,25 @@ test(...collected("parameters that a loop releases are garbage-collected, in eve
     for (const { step } of running) await step();
   }
   assert.deepEqual(left, [], "more than 24 of 120 are alive");
+});
+
+test(...collected("what a program drops is not kept for computations to come [float64]"), async () => {
+  await useDevice("float64");
+  /** A batch on its way to a loss, in forms from which computations start: moved, moved and used again, and computed. */
+  const step = async (): Promise<WeakRef<Tensor>[]> => {
+    const batch = tensor(START);
+    const moved = reshape(batch, [1, 3]), features = square(moved);
+    await realize([features]);
+    const loss = add(sum(features), sum(reshape(moved, [3, 1])));
+    await realize([loss, grad(loss, moved)]);
+    return [batch, moved, features, loss].map((t) => new WeakRef(t));
+  };
+  // A collector that scans the stack may consider a value of the last steps held.
+  const held: WeakRef<Tensor>[] = [];
+  for (let i = 0; i < 6; i++) held.push(...await step());
+  await collect!();
+  const alive = held.filter((ref) => ref.deref() !== undefined).length;
+  assert.ok(alive <= 8, `${alive} of ${held.length} are alive`);
 });
 
 test(...collected("gradients by tensors that the program holds work after any number of steps [float64]"), async () => {

@@ -24,20 +24,31 @@ interface Gap {
   end: number;
 }
 
+/** How long an array that the host has as well stays: so many runs after the last one that used it, by how often it was used. */
+const IDLE = { once: 1, again: 8 };
+
 /** A memory in which arrays are allocated and freed. It only grows. */
 export class Memory {
+  /** Whether what is freed is filled with NaN, for tests: it shows who reads it then. */
+  static poisons = false;
   readonly memory: WebAssembly.Memory;
   readonly maximum: number;
   readonly shared: boolean;
   /** Free parts, in order. */
   readonly #gaps: Gap[] = [];
-  /** The end of what has been used. */
+  /** The end of what is in use. */
   #top = CONTROL_BYTES;
+  /** The end of what has ever been in use: the first writing to a page takes longer than to copy what fits into it. */
+  #highest = CONTROL_BYTES;
+  /** Arrays that the host has as well, the one that was used longest ago first. */
+  readonly #spare = new Set<MemoryArray>();
+  /** How many runs there were. */
+  #runs = 0;
   #floats: Float32Array;
   #allocated = 0;
   /** What was allocated when the garbage collector last had a chance. */
   #collected = 0;
-  /** Of the values. */
+  /** Of the values that the host does not have. */
   readonly weights: Weights = new Weights();
 
   /** @param shared whether several threads use it. */
@@ -68,11 +79,7 @@ export class Memory {
    */
   allocate(elements: number): number {
     const bytes = bytesOf(elements);
-    let best: Gap | null = null;
-    for (const gap of this.#gaps) {
-      const size = gap.end - gap.start;
-      if (size >= bytes && (best === null || size < best.end - best.start)) best = gap;
-    }
+    const best = this.#gapOf(bytes) ?? this.#makeRoom(bytes);
     const start = best ? best.start : this.#extend(bytes, elements);
     if (best) {
       best.start += bytes;
@@ -87,6 +94,7 @@ export class Memory {
    * tasks, and a program that computes and awaits can go on without ever ending one.
    */
   async collect(): Promise<void> {
+    this.weights.settle();
     if (this.#allocated < this.#collected + COLLECT_AFTER) {
       this.#collected = Math.min(this.#collected, this.#allocated);
       return;
@@ -103,10 +111,51 @@ export class Memory {
   }
 
   /** Copies an array to the host. */
-  read(address: number, elements: number): Float32Array {
-    const values = new Float32Array(elements);
-    values.set(this.floats.subarray(address / 4, address / 4 + elements));
-    return values;
+  read(address: number, elements: number, into: Float32Array = new Float32Array(elements)): Float32Array {
+    into.set(this.floats.subarray(address / 4, address / 4 + elements));
+    return into;
+  }
+
+  /** The smallest gap that is large enough. */
+  #gapOf(bytes: number): Gap | null {
+    let best: Gap | null = null;
+    for (const gap of this.#gaps) {
+      const size = gap.end - gap.start;
+      if (size >= bytes && (best === null || size < best.end - best.start)) best = gap;
+    }
+    return best;
+  }
+
+  /**
+   * Frees arrays that the host has as well, rather than take memory that was never used. One that is needed again is sent again, and stays
+   * from then on.
+   */
+  #makeRoom(bytes: number): Gap | null {
+    const candidates = [...this.#spare].filter((array) => array.isIdle(this.#runs));
+    if (candidates.reduce((sum, array) => sum + array.bytes, 0) < bytes) return null;
+    for (const array of candidates) {
+      if (this.#top + bytes <= this.#highest) return null;
+      array.free();
+      const gap = this.#gapOf(bytes);
+      if (gap) return gap;
+    }
+    return null;
+  }
+
+  /** Notes that a run begins, and returns its number. */
+  begin(): void {
+    this.#runs++;
+  }
+
+  /** How many runs have begun. */
+  get runs(): number {
+    return this.#runs;
+  }
+
+  /** Notes that the host has an array as well, as the one that was used last; or that it is to stay, or was freed. */
+  spare(array: MemoryArray, isSpare: boolean): void {
+    this.#spare.delete(array);
+    if (isSpare) this.#spare.add(array);
   }
 
   /** Frees an array. */
@@ -114,6 +163,7 @@ export class Memory {
     const start = address - MARGIN;
     const end = start + bytesOf(elements);
     this.#allocated -= end - start;
+    if (Memory.poisons) this.floats.fill(NaN, start / 4, end / 4);
     const gaps = this.#gaps;
     let at = gaps.findIndex((gap) => gap.start >= end);
     if (at < 0) at = gaps.length;
@@ -144,6 +194,7 @@ export class Memory {
       }
     }
     this.#top = start + bytes;
+    this.#highest = Math.max(this.#highest, this.#top);
     return start;
   }
 }
@@ -158,8 +209,14 @@ export class MemoryArray implements DeviceArray {
   readonly memory: Memory;
   readonly address: number;
   readonly #size: number;
+  whenFreed?: () => void;
   /** Calls under way that read it. */
   #readers = 0;
+  /** How many have read it. */
+  #uses = 0;
+  /** The last run that made or read it. */
+  #last: number;
+  #isSpare = false;
   #freed = false;
 
   /** @param address of an array that was allocated for as many elements; it belongs to this object from now on. */
@@ -168,6 +225,7 @@ export class MemoryArray implements DeviceArray {
     this.address = address;
     this.bytes = 4 * size;
     this.#size = size;
+    this.#last = memory.runs;
     memory.weights.add(this.bytes);
   }
 
@@ -175,21 +233,38 @@ export class MemoryArray implements DeviceArray {
     return !this.#freed;
   }
 
-  read(): Promise<Float32Array> {
+  read(into?: Float32Array): Promise<Float32Array> {
     if (this.#freed) return Promise.reject(new Error("wasm: an array was freed before it was read"));
-    return Promise.resolve(this.memory.read(this.address, this.#size));
+    return Promise.resolve(this.memory.read(this.address, this.#size, into));
+  }
+
+  spare(again: boolean): void {
+    if (this.#freed || this.#isSpare || again) return;
+    this.#isSpare = true;
+    this.memory.weights.add(-this.bytes);
+    this.memory.spare(this, true);
+  }
+
+  /** Whether no run has used it for so long that it makes room for others. */
+  isIdle(run: number): boolean {
+    return run - this.#last >= (this.#uses > 1 ? IDLE.again : IDLE.once);
   }
 
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
-    this.memory.weights.add(-this.bytes);
+    if (this.#isSpare) this.memory.spare(this, false);
+    else this.memory.weights.add(-this.bytes);
     this.#release();
+    this.whenFreed?.();
   }
 
   /** Keeps its contents until {@link MemoryArray.unhold}, even if it is freed. */
   hold(): void {
     this.#readers++;
+    this.#uses++;
+    this.#last = this.memory.runs;
+    if (this.#isSpare) this.memory.spare(this, true);
   }
 
   unhold(): void {

@@ -145,12 +145,23 @@ export class WasmPlan implements CompiledPlan {
     const made = new Map<string, Value>();
     try {
       return await this.#compute(async () => {
+        memory.begin();
         const slots: Slot[] = [];
-        for (const i of this.#prepared.leaves) {
-          const array = await here(leaves[i], memory);
+        const take = (i: number, array: MemoryArray): void => {
           array.hold();
           borrowed.push(array);
           slots[i] = { address: array.address, size: array.bytes / 4, of: null };
+        };
+        // Those that are here first: others might be sent to their places.
+        const missing = this.#prepared.leaves.filter((i) => {
+          const array = arrayOf(leaves[i], memory);
+          if (array) take(i, array);
+          return array === null;
+        });
+        for (const i of missing) {
+          const values = asFloat32(await leaves[i].read());
+          // Nothing else may happen between its arrival and its use: it could be freed.
+          take(i, arrayOf(leaves[i], memory) ?? send(values, leaves[i], memory));
         }
         return slots;
       }, (source, schedule) => {
@@ -224,11 +235,14 @@ export class WasmPlan implements CompiledPlan {
   }
 }
 
-/** Returns the array of a value in the memory, to which it is sent unless it is there. */
-async function here(value: Value, memory: Memory): Promise<MemoryArray> {
-  const known = value.arrayOn("wasm");
-  if (known instanceof MemoryArray && known.memory === memory) return known;
-  const values = asFloat32(await value.read());
+/** Returns the array of a value in the memory; `null` if it is not there. */
+function arrayOf(value: Value, memory: Memory): MemoryArray | null {
+  const array = value.arrayOn("wasm");
+  return array instanceof MemoryArray && array.memory === memory ? array : null;
+}
+
+/** Sends a value to the memory. */
+function send(values: Float32Array, value: Value, memory: Memory): MemoryArray {
   const array = new MemoryArray(memory, memory.send(values), values.length);
   value.place(array);
   return array;

@@ -220,8 +220,13 @@ export const signatures: Record<string, Declared> = {
 /** The methods of tensors. */
 export const methods: Record<string, Declared> = {
   data: [(...args) => x.data(...any(args)), [
-    options({ device: "float64" }, { device: ["gpu"], copy: [1, "no", null] }),
+    options({ device: "float64" }, {
+      device: ["gpu"],
+      copy: [1, "no", null],
+      into: [true, [0, 0], new Float32Array(5), new Float32Array(7), new Int32Array(6), new Uint8Array(6)],
+    }),
   ]],
+  dispose: [(...args) => any(g.tensor(1)).dispose(...args), []],
   item: [(...args) => y.item(...any(args)), [deviceOptions]],
   toArray: [(...args) => x.toArray(...any(args)), [deviceOptions]],
 };
@@ -230,6 +235,13 @@ const wide = g.zeros([2 ** 24 + 2]);
 const read = (t: g.Tensor) => [() => t.data({ device: "float64" }), () => t.toArray({ device: "float64" })];
 
 const special: Row[] = [
+  {
+    name: "Tensor",
+    blames: "data",
+    text: "x.data({ into, copy: false })",
+    call: () => x.data({ into: new Float32Array(6), copy: false }),
+    says: /expected either into, which takes a copy, or copy: false, got both/,
+  },
   ...rows(
     "sum",
     [
