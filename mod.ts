@@ -9,6 +9,7 @@ export {
   type DataArray,
   type DataOptions,
   type DType,
+  type Entry,
   type NestedArray,
   type TapeOp,
   Tensor,
@@ -16,7 +17,7 @@ export {
 } from "./core/tensor.ts";
 export type { DeviceChoice, RealizeOptions } from "./core/device_names.ts";
 export type { Shape } from "./core/shape.ts";
-export type { CompositeFunction, OpFunction } from "./ops/define/op.ts";
+export type { CompositeFunction, OpFunction, WithComposite, WithOp } from "./ops/define/op.ts";
 export type { Binary, Comparison, Logical, Unary } from "./ops/define/scalar.ts";
 export type { Axes, AxesReduction, ReduceOptions } from "./ops/define/reduction.ts";
 export {
@@ -108,17 +109,6 @@ export { scan, type ScanOptions, type Tensors } from "./ops/recurrence.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {
-  type BinaryCrossEntropyOptions,
-  binaryCrossEntropyWithLogits,
-  crossEntropy,
-  type CrossEntropyOptions,
-  huber,
-  type HuberOptions,
-  type Reduction,
-  smoothL1,
-  type SmoothL1Options,
-} from "./ops/losses.ts";
-export {
   elementwise,
   type ElementwiseArgument,
   type ElementwiseArguments,
@@ -134,6 +124,7 @@ export {
   hvp,
   jacobian,
   jvp,
+  type TensorsOfAll,
   type TransformOptions,
   valueAndGrad,
   type ValueAndGradOptions,
@@ -153,76 +144,5 @@ export {
   type PlanTime,
   type StepTime,
 } from "./core/inspect.ts";
-export { type BoxFormat, type IouKind, iouMatrix, type IouOptions } from "./loss/boxes.ts";
-export { type BoxCodingOptions, convertBoxes, decode, encode } from "./loss/coding.ts";
-export {
-  DefaultBoxes,
-  type DefaultBoxesConfig,
-  type DefaultBoxesPreset,
-  type DefaultBoxOrder,
-} from "./loss/default_boxes.ts";
-export {
-  distributionFocalLoss,
-  type DistributionFocalLossOptions,
-  gaussianFocalLoss,
-  type GaussianFocalLossOptions,
-  qualityFocalLoss,
-  type QualityFocalLossOptions,
-  sigmoidFocalLoss,
-  type SigmoidFocalLossOptions,
-  varifocalLoss,
-  type VarifocalLossOptions,
-} from "./loss/focal.ts";
-export { iouLoss, type IouLossKind, type IouLossOptions } from "./loss/iou_loss.ts";
-export {
-  dice,
-  type DiceOptions,
-  lovaszHinge,
-  type LovaszHingeOptions,
-  tversky,
-  type TverskyOptions,
-} from "./loss/masks.ts";
-export {
-  type ClassAveragePrecision,
-  type Detections,
-  type MeanAveragePrecision,
-  meanAveragePrecision,
-  type MeanAveragePrecisionOptions,
-  type Truths,
-} from "./loss/average_precision.ts";
-export { batchedNms, nms } from "./loss/nms.ts";
-export type { Numbers } from "./loss/host.ts";
-export { detect, type Detected, type DetectOptions } from "./loss/detect.ts";
-export { HardMiningCrossEntropyLoss, type HardMiningOptions } from "./loss/mining.ts";
-/** Terms of the SSD loss: classification, localisation, mining, matching, normalisers. */
-export * as terms from "./loss/terms.ts";
-export type { Matching, MatchingContext, MatchingResult } from "./loss/matchers.ts";
-export type {
-  Classification,
-  ClassificationContext,
-  LabelledLogits,
-  Localisation,
-  LocalisationContext,
-  Mining,
-  MiningContext,
-  Normaliser,
-  NormaliserContext,
-} from "./loss/terms.ts";
-export {
-  type ComponentWeights,
-  type DefaultBoxMatches,
-  type ForwardOptions,
-  SSDLoss,
-  type SSDLossOptions,
-  type SSDLossResult,
-} from "./loss/ssd_loss.ts";
-export type { Predictions } from "./loss/predictions.ts";
-export type { Rows } from "./loss/rows.ts";
-export { padTargets, type PadTargetsOptions, type Targets } from "./loss/targets.ts";
-export { adamW, type AdamWOptions } from "./optim/adamw.ts";
-export { clipByNorm, type ClipByNormOptions } from "./optim/clip.ts";
-export type { Optimiser, OptimiserState } from "./optim/optimiser.ts";
-/** Schedules of learning rates. */
-export * as schedules from "./optim/schedules.ts";
-export type { Schedule } from "./optim/schedules.ts";
-export { sgd, type SgdOptions } from "./optim/sgd.ts";
+export * from "./loss/mod.ts";
+export * from "./optim/mod.ts";

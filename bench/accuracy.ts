@@ -7,12 +7,13 @@
  *   npm run accuracy -- --only node --dry-run  one runtime (node, deno, bun or chromium; can be repeated); prints the
  * tables
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { findChromium, launchChromium } from "../scripts/browser.ts";
 import { bundle } from "../scripts/bundle.ts";
+import { writePart } from "../scripts/generated.ts";
 import { output, root, run } from "../scripts/processes.ts";
 import { onDisplay, type Runner, versionOf, vulkan } from "../scripts/runners.ts";
 import { serve } from "../scripts/server.ts";
@@ -104,12 +105,8 @@ const gpujs = JSON.parse(readFileSync("node_modules/gpu.js/package.json", "utf8"
 const tables = write(measured, gpujs, points);
 if (options["dry-run"]) console.log(`\n${tables}`);
 else {
-  const [start, end] = ["<!-- measured by npm run accuracy -->", "<!-- end of what is measured -->"];
   const path = "docs/backends.md";
-  const text = readFileSync(path, "utf8");
-  const [from, to] = [text.indexOf(start), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${path} lacks the lines ${start} and ${end}`);
-  writeFileSync(path, `${text.slice(0, from + start.length)}\n\n${tables}\n\n${text.slice(to)}`);
+  writePart(path, "npm run accuracy", tables);
   const formatted = output("deno", ["fmt", path]);
   if ("missing" in formatted) console.error(formatted.missing);
   console.log(`\nThe tables are in ${path}.`);

@@ -15,16 +15,13 @@ import { parseArgs } from "node:util";
 import { DefaultBoxes, SSDLoss, type Tensor, tensor, useDevice } from "../mod.ts";
 import { gradcheck, type GradcheckOptions } from "../verify/mod.ts";
 import { randomFrom } from "../verify/random.ts";
+import { median } from "./harness/statistics.ts";
 
 const { values: options } = parseArgs({
   options: { rounds: { type: "string", default: "5" }, python: { type: "string", default: "/usr/bin/python3" } },
 });
 const rounds = Number(options.rounds);
 const [batch, classes] = [2, 3];
-
-function median(times: readonly number[]): number {
-  return [...times].sort((a, b) => a - b)[times.length >> 1];
-}
 
 const random = randomFrom(12);
 const defaultBoxes = new DefaultBoxes({

@@ -23,6 +23,7 @@ import {
   useDevice,
   zeros,
 } from "../mod.ts";
+import { median } from "./harness/statistics.ts";
 
 const { values: options } = parseArgs({
   options: { device: { type: "string" }, steps: { type: "string", default: "1000" } },
@@ -110,8 +111,6 @@ async function heap(): Promise<number> {
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
-
-const median = (times: readonly number[]): number => [...times].sort((a, b) => a - b)[times.length >> 1];
 
 const names = options.device
   ? [options.device]

@@ -61,7 +61,7 @@ const DEFAULT_CACHE_PLANS = 256;
 export class Device {
   /** The name by which it was requested. */
   readonly name: string;
-  /** The record of its backend, known before it is opened. */
+  /** @internal The record of its backend, known before it is opened. */
   readonly record: Backend;
   /** How many plans it has compiled so far. */
   compiled = 0;
@@ -111,7 +111,7 @@ export class Device {
     return this.#driver.description();
   }
 
-  /** How kernels are written for it. */
+  /** @internal How kernels are written for it. */
   get target(): Target {
     return this.record;
   }
@@ -128,12 +128,12 @@ export class Device {
     return { values: this.#residents.count, bytes: this.#residents.bytes };
   }
 
-  /** Runs a program, whose plan is made and compiled on first use and kept under its key. */
+  /** @internal Runs a program, whose plan is made and compiled on first use and kept under its key. */
   run(program: Pick<Program, "key" | "plan">, leaves: readonly Values[]): Promise<Values[]> {
     return this.#with(program, (compiled) => compiled.run(leaves));
   }
 
-  /** Runs a program as {@link Device.run} does, where the values are. The results stay on the device if it has a memory of its own. */
+  /** @internal Runs a program as {@link Device.run} does, where the values are. The results stay on the device if it has a memory of its own. */
   async runHere(program: Pick<Program, "key" | "plan">, leaves: readonly Value[]): Promise<Value[]> {
     const results = await this.#with(program, async (compiled) => {
       if (compiled.runHere) return await compiled.runHere(leaves, this.#residents);
@@ -147,12 +147,12 @@ export class Device {
     return results;
   }
 
-  /** Copies values to the host. */
+  /** @internal Copies values to the host. */
   read(values: readonly Value[]): Promise<Values[]> {
     return this.#reading(() => Promise.all(values.map((value) => value.read())));
   }
 
-  /** Copies a value into an array, and nowhere else. */
+  /** @internal Copies a value into an array, and nowhere else. */
   readInto<T extends Values>(value: Value, into: T): Promise<T> {
     return this.#reading(() => value.readInto(into));
   }
@@ -196,7 +196,7 @@ export class Device {
     }
   }
 
-  /** Compiles a plan for one caller, and frees it when that is done; nothing is kept. */
+  /** @internal Compiles a plan for one caller, and frees it when that is done; nothing is kept. */
   async withPlan<T>(plan: Plan, use: (compiled: CompiledPlan) => Promise<T>): Promise<T> {
     if (this.#lost) await (this.#restart ??= this.#startAnew());
     const losses = this.#losses;

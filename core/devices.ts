@@ -6,6 +6,7 @@ import { render } from "./backends/render.ts";
 import { build, type Local } from "./expression.ts";
 import type { LoopForm } from "./plan/form.ts";
 import type { Plan, Target } from "./plan/plan.ts";
+import type { Program } from "./program.ts";
 import { runtime } from "./runtime.ts";
 import { describe, Signature } from "./options.ts";
 import { type DeviceChoice, deviceName } from "./device_names.ts";
@@ -269,10 +270,11 @@ export function chosenDevice(choice?: DeviceChoice): Promise<Device> {
 export async function runOn(
   device: Device,
   choice: DeviceChoice | undefined,
-  ...plan: Parameters<Device["runHere"]>
+  program: Pick<Program, "key" | "plan">,
+  leaves: readonly Value[],
 ): Promise<Value[]> {
   try {
-    return await device.runHere(...plan);
+    return await device.runHere(program, leaves);
   } catch (error) {
     if (error instanceof DeviceLostError && !(choice instanceof Device) && nameOf(choice) === "auto") {
       fastest = null;

@@ -17,18 +17,19 @@ export type { Values } from "./value.ts";
 export interface TapeOp {
   /** The op's name. */
   readonly name: string;
-  /** Returns the output's shape and dtype. Throws if the inputs do not fit. */
+  /** @internal Returns the output's shape and dtype. Throws if the inputs do not fit. */
   infer(inputs: readonly Entry[], attributes: Attributes): { shape: Shape; dtype: DType };
-  /** How it is computed. */
+  /** @internal How it is computed. */
   readonly kernel: Kernel<Entry>;
-  /** One rule per input, `null` for an input without derivative; `null` for an op without any. */
+  /** @internal One rule per input, `null` for an input without derivative; `null` for an op without any. */
   readonly vjp: readonly unknown[] | null;
-  /** The rule of an op whose results are differentiated together. */
+  /** @internal The rule of an op whose results are differentiated together. */
   readonly pull?: unknown;
 }
 
 /** Whether an op has a rule for an input. The results of a loop have that of the loop. */
-export function hasRule({ vjp, pull, kernel }: TapeOp, input: number): boolean {
+export function hasRule(op: TapeOp, input: number): boolean {
+  const { vjp, pull, kernel } = op;
   return pull !== undefined || kernel.kind === "result" || vjp?.[input] != null;
 }
 
@@ -103,17 +104,17 @@ export class Entry {
   readonly requiresGrad: boolean;
   /** Whether a gradient can flow from here to a tensor made with `requiresGrad`. */
   readonly tracked: boolean;
-  /** Whether a loop is among the entries that it is made of, or is itself one. */
+  /** @internal Whether a loop is among the entries that it is made of, or is itself one. */
   readonly hasLoop: boolean;
-  /** How many computations had begun when this was recorded. */
+  /** @internal How many computations had begun when this was recorded. */
   readonly recordedAfter: number = computations;
-  /** Whether an entry made of it was recorded after a later computation; it is state then. */
+  /** @internal Whether an entry made of it was recorded after a later computation; it is state then. */
   outlives = false;
-  /** Whether its value was kept as state. */
+  /** @internal Whether its value was kept as state. */
   isState = false;
-  /** Once it was computed on the way to a result: how often it was passed over as state since. */
+  /** @internal Once it was computed on the way to a result: how often it was passed over as state since. */
   passedOver: number | null = null;
-  /** The device that computed the value; `null` for a leaf, whose value holds on every device. */
+  /** @internal The device that computed the value; `null` for a leaf, whose value holds on every device. */
   computedOn: string | null = null;
   #value: Value | null;
   #inputs: readonly this[];
@@ -126,6 +127,7 @@ export class Entry {
   /** Whether it is a leaf whose value was let go. */
   #discarded = false;
 
+  /** @internal Functions record entries. */
   constructor(op: TapeOp, inputs: readonly Entry[], attributes: Attributes, output: Output) {
     const { shape, dtype, value = null, requiresGrad = false, tracked = requiresGrad } = output;
     this.op = op;
@@ -146,7 +148,7 @@ export class Entry {
     return this.#value?.host ?? null;
   }
 
-  /** The value, wherever it is; `null` before it is computed, and if it was lost with its device. */
+  /** @internal The value, wherever it is; `null` before it is computed, and if it was lost with its device. */
   get held(): Value | null {
     return this.#value?.isLost ? null : this.#value;
   }
@@ -160,17 +162,17 @@ export class Entry {
     return this.#past === "forgotten" ? NOTHING : this.#past.inputs.deref() ?? NOTHING;
   }
 
-  /** Whether it is the past: its value serves every device, like that of a leaf, and its inputs may be released. */
+  /** @internal Whether it is the past: its value serves every device, like that of a leaf, and its inputs may be released. */
   get isPast(): boolean {
     return this.#past !== null;
   }
 
-  /** Whether its value was let go, and no program can compute it again. */
+  /** @internal Whether its value was let go, and no program can compute it again. */
   get isGone(): boolean {
     return this.#value === null && (this.#discarded || (this.#past !== null && this.inputs.length === 0));
   }
 
-  /** Forgets its inputs: from now on it is a leaf with its current value. */
+  /** @internal Forgets its inputs: from now on it is a leaf with its current value. */
   forget(): void {
     this.#past = "forgotten";
     this.#inputs = NOTHING;
@@ -190,7 +192,7 @@ export class Entry {
     this.#elsewhere = null;
   }
 
-  /** Holds its inputs only as long as one of its ancestors is alive. */
+  /** @internal Holds its inputs only as long as one of its ancestors is alive. */
   release(ancestors: Iterable<Entry>): void {
     const lineage = new Lineage(this);
     for (const ancestor of ancestors) {
@@ -211,7 +213,7 @@ export class Entry {
   }
 
   /**
-   * Makes `consumers` of an entry that was released read a copy of its value instead. The tape then holds the copy; only the program may
+   * @internal Makes `consumers` of an entry that was released read a copy of its value instead. The tape then holds the copy; only the program may
    * still hold the entry. The entry remains the input of the copy while it, or an ancestor of it, is alive.
    */
   standIn(op: TapeOp, consumers: Iterable<Entry>): void {
@@ -236,14 +238,14 @@ export class Entry {
     }
   }
 
-  /** Returns the value that serves a device; `null` if the device has to compute it. */
+  /** @internal Returns the value that serves a device; `null` if the device has to compute it. */
   valueOn(device: string): Value | null {
     if (this.computedOn === null || this.computedOn === device || this.#past !== null) return this.held;
     const value = this.#elsewhere?.get(device);
     return value && !value.isLost ? value : null;
   }
 
-  /** Makes a value that a device computed the current one, and keeps that of another device. */
+  /** @internal Makes a value that a device computed the current one, and keeps that of another device. */
   setValue(value: Value, device: string | null): void {
     value.own();
     const before = this.#value;

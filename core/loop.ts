@@ -126,12 +126,14 @@ export class Loop<T extends Entry = Entry> {
 }
 
 /** The loop of an entry; `null` if it is none. */
-export function loopOf<T extends Entry>({ op: { kernel }, attributes }: T): Loop<T> | null {
+export function loopOf<T extends Entry>({ op, attributes }: T): Loop<T> | null {
+  const { kernel } = op;
   return kernel.kind === "repeat" ? (kernel as RepeatKernel<Attributes, Loop<T>>).loop(attributes) : null;
 }
 
 /** Which result an entry is, of the loop that is its input; `null` if it is none. */
-export function resultNumber({ op: { kernel }, attributes }: Entry): number | null {
+export function resultNumber({ op, attributes }: Entry): number | null {
+  const { kernel } = op;
   return kernel.kind === "result" ? (kernel as ResultKernel).number(attributes) : null;
 }
 

@@ -28,7 +28,8 @@ export function attributeText(value: unknown): string {
 const NO_NUMBERS: readonly string[] = [];
 
 /** Returns the attributes of an entry that are numbers and may change from call to call. Truth values belong to the structure. */
-export function numbersOf({ op: { kernel }, dtype }: Entry): readonly string[] {
+export function numbersOf({ op, dtype }: Entry): readonly string[] {
+  const { kernel } = op;
   if (kernel.kind === "elementwise" && kernel.numbers) return kernel.numbers;
   return kernel.kind === "position" && kernel.constant && dtype !== "bool" ? [kernel.constant] : NO_NUMBERS;
 }

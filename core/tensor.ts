@@ -5,7 +5,7 @@ import { Entry, holds, type Values } from "./entry.ts";
 import { boolean, describe, kind, Signature } from "./options.ts";
 import { formatShape } from "./shape.ts";
 
-export type { DType, TapeOp, Values } from "./entry.ts";
+export type { DType, Entry, TapeOp, Values } from "./entry.ts";
 export type { Attributes } from "./kernel.ts";
 
 /** The result of {@link Tensor.data}: float32 or float64 for `float`, `Int32Array` for `int`, `Uint8Array` for `bool`. */

@@ -1,5 +1,5 @@
 /** Activations: functions of logits. */
-import type { Case, Draw } from "../core/op.ts";
+import type { Case, Draw, Entry } from "../core/op.ts";
 import { oneOf } from "../core/options.ts";
 import { axesOrThrow } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -37,26 +37,25 @@ const alongAxis = (draw: Draw): Case<AxisAttribute> => {
  * assert.deepEqual(await softmax(tensor([1000, 1000])).toArray(), [0.5, 0.5]);
  * ```
  */
-export const softmax: CompositeFunction<(x: TensorLike, axis?: Axes) => Tensor, AxisAttribute> =
-  /* @__PURE__ */ composite(
-    {
-      name: "softmax",
-      apply: ([x], { axis }) => softmax(x, axis),
-      differentiable: true,
-      domain: alongAxis,
+export const softmax: CompositeFunction<(x: TensorLike, axis?: Axes) => Tensor> = /* @__PURE__ */ composite(
+  {
+    name: "softmax",
+    apply: ([x], { axis }) => softmax(x, axis),
+    differentiable: true,
+    domain: alongAxis,
+  } satisfies Entry<AxisAttribute>,
+  "softmax(x, axis)",
+  (call) =>
+    function softmax(x, axis = -1) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const at = axesOrThrow(call, input.shape, axis);
+      if (input.size === 0) return exp(input);
+      // Not exp(logSoftmax(x)): a logarithm near 1000 cannot distinguish 0.5 from 0.49998. Shifting all elements alike changes nothing.
+      const shifted = exp(sub(input, detach(max(input, at, { keepDims: true }))));
+      return div(shifted, sum(shifted, at, { keepDims: true }));
     },
-    "softmax(x, axis)",
-    (call) =>
-      function softmax(x, axis = -1) {
-        call.check(arguments);
-        const input = asTensor(call, "x", x);
-        const at = axesOrThrow(call, input.shape, axis);
-        if (input.size === 0) return exp(input);
-        // Not exp(logSoftmax(x)): a logarithm near 1000 cannot distinguish 0.5 from 0.49998. Shifting all elements alike changes nothing.
-        const shifted = exp(sub(input, detach(max(input, at, { keepDims: true }))));
-        return div(shifted, sum(shifted, at, { keepDims: true }));
-      },
-  );
+);
 
 /**
  * The logarithm of {@link softmax}, exact even where the softmax would round to 0.
@@ -72,22 +71,21 @@ export const softmax: CompositeFunction<(x: TensorLike, axis?: Axes) => Tensor, 
  * assert.deepEqual(await logSoftmax(tensor([0, -1000])).toArray(), [0, -1000]);
  * ```
  */
-export const logSoftmax: CompositeFunction<(x: TensorLike, axis?: Axes) => Tensor, AxisAttribute> =
-  /* @__PURE__ */ composite(
-    {
-      name: "logSoftmax",
-      apply: ([x], { axis }) => logSoftmax(x, axis),
-      differentiable: true,
-      domain: alongAxis,
+export const logSoftmax: CompositeFunction<(x: TensorLike, axis?: Axes) => Tensor> = /* @__PURE__ */ composite(
+  {
+    name: "logSoftmax",
+    apply: ([x], { axis }) => logSoftmax(x, axis),
+    differentiable: true,
+    domain: alongAxis,
+  } satisfies Entry<AxisAttribute>,
+  "logSoftmax(x, axis)",
+  (call) =>
+    function logSoftmax(x, axis = -1) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      return sub(input, logSumExp(input, axesOrThrow(call, input.shape, axis), { keepDims: true }));
     },
-    "logSoftmax(x, axis)",
-    (call) =>
-      function logSoftmax(x, axis = -1) {
-        call.check(arguments);
-        const input = asTensor(call, "x", x);
-        return sub(input, logSumExp(input, axesOrThrow(call, input.shape, axis), { keepDims: true }));
-      },
-  );
+);
 
 /**
  * `log(1 + exp(x))`, computed without overflow, always `float`: 0 far below 0, x far above. Its derivative is {@link sigmoid}.
@@ -165,25 +163,24 @@ type GeluAttributes = { readonly approximate: "none" | "tanh" };
  * assert.deepEqual(await gelu(tensor([-20, 0, 20])).toArray(), [-0, 0, 20]);
  * ```
  */
-export const gelu: CompositeFunction<(x: TensorLike, options?: GeluOptions) => Tensor, GeluAttributes> =
-  /* @__PURE__ */ composite(
-    {
-      name: "gelu",
-      apply: ([x], attributes) => gelu(x, attributes),
-      differentiable: true,
-      domain: (draw) => ({
-        inputs: [{ shape: draw.shape() }],
-        attributes: { approximate: draw.pick(["none", "tanh"]) },
-      }),
+export const gelu: CompositeFunction<(x: TensorLike, options?: GeluOptions) => Tensor> = /* @__PURE__ */ composite(
+  {
+    name: "gelu",
+    apply: ([x], attributes) => gelu(x, attributes),
+    differentiable: true,
+    domain: (draw) => ({
+      inputs: [{ shape: draw.shape() }],
+      attributes: { approximate: draw.pick(["none", "tanh"]) },
+    }),
+  } satisfies Entry<GeluAttributes>,
+  ["gelu(x, options)", { approximate: /* @__PURE__ */ oneOf("none", "tanh") }],
+  (call) =>
+    function gelu(x, options) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const inner = options?.approximate === "tanh"
+        ? tanh(mul(add(input, mul(mul(square(input), input), 0.044715)), Math.sqrt(2 / Math.PI)))
+        : erf(mul(input, Math.SQRT1_2));
+      return mul(mul(input, 0.5), add(1, inner));
     },
-    ["gelu(x, options)", { approximate: /* @__PURE__ */ oneOf("none", "tanh") }],
-    (call) =>
-      function gelu(x, options) {
-        call.check(arguments);
-        const input = asTensor(call, "x", x);
-        const inner = options?.approximate === "tanh"
-          ? tanh(mul(add(input, mul(mul(square(input), input), 0.044715)), Math.sqrt(2 / Math.PI)))
-          : erf(mul(input, Math.SQRT1_2));
-        return mul(mul(input, 0.5), add(1, inner));
-      },
-  );
+);

@@ -1,4 +1,5 @@
 /** Changes of dtype. */
+import type { Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import type { DType, Tensor } from "../core/tensor.ts";
 import { notEqual } from "./comparison.ts";
@@ -23,7 +24,7 @@ type Target = { readonly dtype: DType; readonly truncate: boolean };
  * assert.deepEqual(await cast(tensor([1.7, -1.7]), "int").toArray(), [1, -1]);
  * ```
  */
-export const cast: OpFunction<(x: TensorLike, dtype: DType) => Tensor, Target> = /* @__PURE__ */ structured(
+export const cast: OpFunction<(x: TensorLike, dtype: DType) => Tensor> = /* @__PURE__ */ structured(
   {
     name: "cast",
     infer: ([x], { dtype }) => ({ shape: x.shape, dtype }),
@@ -40,7 +41,7 @@ export const cast: OpFunction<(x: TensorLike, dtype: DType) => Tensor, Target> =
     },
     accuracy: "exact",
     reference: ([x], { dtype }) => (dtype === "int" ? Math.trunc(x) : dtype === "bool" ? Number(x !== 0) : x),
-  },
+  } satisfies Op<Target>,
   "cast(x, dtype)",
   (op, call) =>
     function cast(x, dtype) {

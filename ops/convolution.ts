@@ -1,5 +1,6 @@
 /** Convolution and pooling: sums over windows, which are index arithmetic alone. */
 import { add as addIndex, scale } from "../core/affine.ts";
+import type { Entry, Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import { arrayOf, boolean, type Declared, either, type Kind, type Signature, whole } from "../core/options.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
@@ -19,7 +20,7 @@ function countOf(length: number, { size, stride, dilation }: Omit<Windows, "axis
 }
 
 /** All windows along an axis. The axis counts them, and a new last axis their elements. */
-export const windows: OpFunction<(x: Tensor, attributes: Windows) => Tensor, Windows> = /* @__PURE__ */ structured(
+export const windows: OpFunction<(x: Tensor, attributes: Windows) => Tensor> = /* @__PURE__ */ structured(
   {
     name: "windows",
     infer: ([x], attributes) => {
@@ -44,7 +45,7 @@ export const windows: OpFunction<(x: Tensor, attributes: Windows) => Tensor, Win
         attributes: { axis, size, stride: draw.int(1, 3), dilation: draw.int(1, Math.max(1, most)) },
       };
     },
-  },
+  } satisfies Op<Windows>,
   "windows(x, attributes)",
   (op) => (x, attributes) => record(op, [x], attributes),
 );
@@ -64,7 +65,7 @@ function unwindows(x: Tensor, shape: Shape, { axis, size, stride, dilation }: Wi
 type Shift = { readonly axis: number; readonly by: number };
 
 /** Moves elements along an axis, each as far as its position on the last axis says, and fills with 0. */
-export const shifted: OpFunction<(x: Tensor, attributes: Shift) => Tensor, Shift> = /* @__PURE__ */ structured(
+export const shifted: OpFunction<(x: Tensor, attributes: Shift) => Tensor> = /* @__PURE__ */ structured(
   {
     name: "shifted",
     infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
@@ -78,7 +79,7 @@ export const shifted: OpFunction<(x: Tensor, attributes: Shift) => Tensor, Shift
       const shape = draw.shape({ minRank: 2, minAxis: 1 });
       return { inputs: [{ shape }], attributes: { axis: draw.int(0, shape.length - 2), by: draw.int(-2, 2) } };
     },
-  },
+  } satisfies Op<Shift>,
   "shifted(x, attributes)",
   (op) => (x, attributes) => record(op, [x], attributes),
 );
@@ -183,8 +184,7 @@ const convKinds: Declared<Conv2dOptions> = {
  * ```
  */
 export const conv2d: CompositeFunction<
-  (x: TensorLike, weight: TensorLike, options?: Conv2dOptions) => Tensor,
-  Conv2dAttributes
+  (x: TensorLike, weight: TensorLike, options?: Conv2dOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "conv2d",
@@ -211,7 +211,7 @@ export const conv2d: CompositeFunction<
       };
     },
     accuracy: "sum",
-  },
+  } satisfies Entry<Conv2dAttributes>,
   ["conv2d(x, weight, options)", convKinds],
   (call) =>
     function conv2d(x, weight, options) {
@@ -289,8 +289,7 @@ const poolKinds: Declared<AvgPool2dOptions> = { stride: pairFrom1, padding: pair
  * ```
  */
 export const avgPool2d: CompositeFunction<
-  (x: TensorLike, size: Pair, options?: AvgPool2dOptions) => Tensor,
-  AvgPool2dAttributes
+  (x: TensorLike, size: Pair, options?: AvgPool2dOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "avgPool2d",
@@ -306,7 +305,7 @@ export const avgPool2d: CompositeFunction<
       },
     }),
     accuracy: "sum",
-  },
+  } satisfies Entry<AvgPool2dAttributes>,
   ["avgPool2d(x, size, options)", poolKinds],
   (call) =>
     function avgPool2d(x, size, options) {

@@ -1,6 +1,6 @@
 /** Tensors from nothing but host values: leaves, constants and progressions. */
 import { constant } from "../core/affine.ts";
-import { leafOp } from "../core/op.ts";
+import { leafOp, type Op } from "../core/op.ts";
 import { record, shapeOrThrow } from "../core/record.ts";
 import { boolean, describe, type Kind, kind, oneOf, Signature } from "../core/options.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
@@ -235,8 +235,7 @@ type Constant = { readonly value: number; readonly shape: Shape; readonly dtype:
  * ```
  */
 export const full: OpFunction<
-  (shape: Shape, value: number | boolean, options?: CreationOptions) => Tensor,
-  Constant
+  (shape: Shape, value: number | boolean, options?: CreationOptions) => Tensor
 > = /* @__PURE__ */ structured(
   {
     name: "full",
@@ -247,7 +246,7 @@ export const full: OpFunction<
       constant: "value",
     },
     vjp: null,
-  },
+  } satisfies Op<Constant>,
   ["full(shape, value, options)", { dtype }],
   (_, call) =>
     function full(shape, value, options) {
@@ -382,15 +381,14 @@ type Progression = { readonly start: number; readonly step: number; readonly len
  * ```
  */
 export const arange: OpFunction<
-  (start: number, end?: number, step?: number, options?: CreationOptions) => Tensor,
-  Progression
+  (start: number, end?: number, step?: number, options?: CreationOptions) => Tensor
 > = /* @__PURE__ */ structured(
   {
     name: "arange",
     infer: (_, { length, dtype }) => ({ shape: [length], dtype }),
     kernel: { kind: "position", progression: ([index], { start, step }) => ({ start, step, index }) },
     vjp: null,
-  },
+  } satisfies Op<Progression>,
   ["arange(start, end, step, options)", { dtype }],
   (op, call) =>
     function arange(start, end, step = 1, options) {

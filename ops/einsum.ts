@@ -1,5 +1,5 @@
 /** Einstein's summation convention. */
-import type { Case, Draw } from "../core/op.ts";
+import type { Case, Draw, Entry } from "../core/op.ts";
 import type { Signature } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -159,8 +159,7 @@ function equationCase(draw: Draw): Case<{ readonly equation: string }> {
  * ```
  */
 export const einsum: CompositeFunction<
-  (equation: string, operands: readonly TensorLike[]) => Tensor,
-  { readonly equation: string }
+  (equation: string, operands: readonly TensorLike[]) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "einsum",
@@ -168,7 +167,7 @@ export const einsum: CompositeFunction<
     differentiable: true,
     domain: equationCase,
     accuracy: "sum",
-  },
+  } satisfies Entry<{ readonly equation: string }>,
   "einsum(equation, operands)",
   (call) =>
     function einsum(equation, operands) {

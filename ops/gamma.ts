@@ -1,4 +1,5 @@
 /** The gamma function: its logarithm, and the derivatives of that. */
+import type { Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import { whole } from "../core/options.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -203,27 +204,26 @@ const orderKind = /* @__PURE__ */ whole(0, 30);
  * assert.ok(Math.abs(await polygamma(1, tensor(1)).item() - Math.PI ** 2 / 6) < 1e-6);
  * ```
  */
-export const polygamma: OpFunction<(order: number, x: TensorLike) => Tensor, { readonly order: number }> =
-  /* @__PURE__ */ structured(
-    {
-      name: "polygamma",
-      infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
-      kernel: { kind: "lowered", lower: ([x], { order }) => polygammaOf(order, x) },
-      vjp: [({ times, inputs: [x], attributes: { order } }) => times(() => polygamma(order + 1, x))],
-      requires: poles,
-      domain: (draw) => ({
-        inputs: [{ shape: draw.shape(), min: 0.5, max: 9 }],
-        attributes: { order: draw.pick([1, 2, 3]) },
-      }),
-      parameters: ["x"],
-      reference: ([x], { order }) => polygammaReference(order, x),
+export const polygamma: OpFunction<(order: number, x: TensorLike) => Tensor> = /* @__PURE__ */ structured(
+  {
+    name: "polygamma",
+    infer: ([x]) => ({ shape: x.shape, dtype: "float" }),
+    kernel: { kind: "lowered", lower: ([x], { order }) => polygammaOf(order, x) },
+    vjp: [({ times, inputs: [x], attributes: { order } }) => times(() => polygamma(order + 1, x))],
+    requires: poles,
+    domain: (draw) => ({
+      inputs: [{ shape: draw.shape(), min: 0.5, max: 9 }],
+      attributes: { order: draw.pick([1, 2, 3]) },
+    }),
+    parameters: ["x"],
+    reference: ([x], { order }) => polygammaReference(order, x),
+  } satisfies Op<{ readonly order: number }>,
+  "polygamma(order, x)",
+  (op, call) =>
+    function polygamma(order, x) {
+      call.check(arguments);
+      if (!orderKind.accepts(order)) throw call.wrong("order", orderKind.expected, order);
+      const input = asTensor(call, "x", x);
+      return order === 0 ? digamma(input) : record(op, [input], { order });
     },
-    "polygamma(order, x)",
-    (op, call) =>
-      function polygamma(order, x) {
-        call.check(arguments);
-        if (!orderKind.accepts(order)) throw call.wrong("order", orderKind.expected, order);
-        const input = asTensor(call, "x", x);
-        return order === 0 ? digamma(input) : record(op, [input], { order });
-      },
-  );
+);

@@ -1,4 +1,5 @@
 /** Tensors that follow from positions alone. */
+import type { Entry } from "../core/op.ts";
 import { whole } from "../core/options.ts";
 import type { Shape } from "../core/shape.ts";
 import type { DType, Tensor } from "../core/tensor.ts";
@@ -33,7 +34,7 @@ type Line = { readonly start: number; readonly end: number; readonly count: numb
  * assert.deepEqual(await linspace(0, 1, 5).toArray(), [0, 0.25, 0.5, 0.75, 1]);
  * ```
  */
-export const linspace: CompositeFunction<(start: number, end: number, count: number) => Tensor, Line> =
+export const linspace: CompositeFunction<(start: number, end: number, count: number) => Tensor> =
   /* @__PURE__ */ composite(
     {
       name: "linspace",
@@ -43,7 +44,7 @@ export const linspace: CompositeFunction<(start: number, end: number, count: num
         inputs: [],
         attributes: { start: draw.pick([0, -1.5, 2]), end: draw.pick([1, 1.75, -4]), count: draw.int(0, 9) },
       }),
-    },
+    } satisfies Entry<Line>,
     "linspace(start, end, count)",
     (call) =>
       function linspace(start, end, count) {
@@ -81,8 +82,7 @@ type Identity = { readonly shape: Shape; readonly dtype: DType };
  * ```
  */
 export const eye: CompositeFunction<
-  (rows: number, columns?: number, options?: CreationOptions) => Tensor,
-  Identity
+  (rows: number, columns?: number, options?: CreationOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "eye",
@@ -93,7 +93,7 @@ export const eye: CompositeFunction<
       attributes: { shape: [draw.int(0, 4), draw.int(0, 4)], dtype: draw.pick(["float", "int", "bool"]) },
     }),
     accuracy: "exact",
-  },
+  } satisfies Entry<Identity>,
   ["eye(rows, columns, options)", { dtype: dtypeKind }],
   (call) =>
     function eye(rows, columns = rows, options) {

@@ -1,6 +1,6 @@
 /** Reading and writing at positions that are values of a tensor. */
 import type { Values } from "../core/entry.ts";
-import { leafOp, type Op, opOf, type VjpContext } from "../core/op.ts";
+import { type Entry, leafOp, type Op, opOf, type VjpContext } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
 import { whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
@@ -123,7 +123,7 @@ function wasRead(x: Tensor, indices: Tensor, axis: number): Tensor {
  * assert.deepEqual(await gather(x, last, 1).toArray(), [[3], [4]]);
  * ```
  */
-export const gather: OpFunction<(x: TensorLike, indices: TensorLike, axis: number) => Tensor, AxisAttribute> =
+export const gather: OpFunction<(x: TensorLike, indices: TensorLike, axis: number) => Tensor> =
   /* @__PURE__ */ structured(
     {
       name: "gather",
@@ -153,7 +153,7 @@ export const gather: OpFunction<(x: TensorLike, indices: TensorLike, axis: numbe
           attributes: { axis },
         };
       },
-    },
+    } satisfies Op<AxisAttribute>,
     "gather(x, indices, axis)",
     (op, call) =>
       function gather(x, indices, axis) {
@@ -194,7 +194,7 @@ function untake(updates: Tensor, { inputs: [x, indices], attributes: { axis } }:
  * assert.deepEqual(await take(x, [[1], [0]], 1).toArray(), [[[2], [1]], [[4], [3]]]);
  * ```
  */
-export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number) => Tensor, AxisAttribute> =
+export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number) => Tensor> =
   /* @__PURE__ */ structured(
     {
       name: "take",
@@ -227,7 +227,7 @@ export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number
           attributes: { axis },
         };
       },
-    },
+    } satisfies Op<AxisAttribute>,
     "take(x, indices, axis)",
     (op, call) =>
       function take(x, indices, axis = 0) {
@@ -260,8 +260,7 @@ export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number
  * ```
  */
 export const scatterAdd: OpFunction<
-  (base: TensorLike, indices: TensorLike, updates: TensorLike, axis: number) => Tensor,
-  AxisAttribute
+  (base: TensorLike, indices: TensorLike, updates: TensorLike, axis: number) => Tensor
 > = /* @__PURE__ */ structured(
   {
     name: "scatterAdd",
@@ -310,7 +309,7 @@ export const scatterAdd: OpFunction<
       };
     },
     accuracy: "sum",
-  },
+  } satisfies Op<AxisAttribute>,
   "scatterAdd(base, indices, updates, axis)",
   (op, call) =>
     function scatterAdd(base, indices, updates, axis) {
@@ -343,29 +342,28 @@ const wholeFrom0 = /* @__PURE__ */ whole(0);
  * assert.deepEqual(await oneHot(classes, 3).toArray(), [[0, 1, 0], [1, 0, 0]]);
  * ```
  */
-export const oneHot: CompositeFunction<(indices: TensorLike, depth: number) => Tensor, { readonly depth: number }> =
-  /* @__PURE__ */ composite(
-    {
-      name: "oneHot",
-      apply: ([indices], { depth }) => oneHot(indices, depth),
-      differentiable: false,
-      domain: (draw) => {
-        const depth = draw.int(1, 4);
-        return {
-          inputs: [{ shape: draw.shape({ maxRank: 2 }), dtype: "int", min: 0, max: depth - 1 }],
-          attributes: { depth },
-        };
-      },
-      accuracy: "exact",
+export const oneHot: CompositeFunction<(indices: TensorLike, depth: number) => Tensor> = /* @__PURE__ */ composite(
+  {
+    name: "oneHot",
+    apply: ([indices], { depth }) => oneHot(indices, depth),
+    differentiable: false,
+    domain: (draw) => {
+      const depth = draw.int(1, 4);
+      return {
+        inputs: [{ shape: draw.shape({ maxRank: 2 }), dtype: "int", min: 0, max: depth - 1 }],
+        attributes: { depth },
+      };
     },
-    "oneHot(indices, depth)",
-    (call) =>
-      function oneHot(indices, depth) {
-        call.check(arguments);
-        const at = asIndices(call, "indices", indices);
-        if (!wholeFrom0.accepts(depth)) throw call.wrong("depth", wholeFrom0.expected, depth);
-        checkCountable(call, depth, "a depth");
-        checkIndices("oneHot", at, depth);
-        return cast(equal(unsqueeze(at, -1), arange(depth)), "float");
-      },
-  );
+    accuracy: "exact",
+  } satisfies Entry<{ readonly depth: number }>,
+  "oneHot(indices, depth)",
+  (call) =>
+    function oneHot(indices, depth) {
+      call.check(arguments);
+      const at = asIndices(call, "indices", indices);
+      if (!wholeFrom0.accepts(depth)) throw call.wrong("depth", wholeFrom0.expected, depth);
+      checkCountable(call, depth, "a depth");
+      checkIndices("oneHot", at, depth);
+      return cast(equal(unsqueeze(at, -1), arange(depth)), "float");
+    },
+);

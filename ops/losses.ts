@@ -1,5 +1,5 @@
 /** Losses: elements compared with their targets, and reduced. */
-import type { Case, Draw, InputSpec } from "../core/op.ts";
+import type { Case, Draw, Entry, InputSpec, Op } from "../core/op.ts";
 import { axisOrThrow, broadcastOrThrow, record } from "../core/record.ts";
 import { type Kind, numberAbove, numberIn, oneOf, type Signature, whole } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
@@ -71,7 +71,7 @@ function labelled(draw: Draw): Case<AxisAttribute> {
  * The cross-entropy of single elements. The rules of its parts would suffice, but this rule is a single product, so nothing is computed where
  * a cotangent is absent; after hard mining most are.
  */
-export const softmaxCrossEntropy: OpFunction<(logits: Tensor, labels: Tensor, axis: number) => Tensor, AxisAttribute> =
+export const softmaxCrossEntropy: OpFunction<(logits: Tensor, labels: Tensor, axis: number) => Tensor> =
   /* @__PURE__ */ structured(
     {
       name: "softmaxCrossEntropy",
@@ -99,7 +99,7 @@ export const softmaxCrossEntropy: OpFunction<(logits: Tensor, labels: Tensor, ax
         null,
       ],
       domain: labelled,
-    },
+    } satisfies Op<AxisAttribute>,
     "softmaxCrossEntropy(logits, labels, axis)",
     (op) => (logits, labels, axis) => record(op, [logits, labels], { axis }),
   );
@@ -160,15 +160,14 @@ function crossEntropyCase(draw: Draw): Case<CrossEntropyAttributes> {
  * ```
  */
 export const crossEntropy: CompositeFunction<
-  (logits: TensorLike, labels: TensorLike, options?: CrossEntropyOptions) => Tensor,
-  CrossEntropyAttributes
+  (logits: TensorLike, labels: TensorLike, options?: CrossEntropyOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "crossEntropy",
     apply: ([logits, labels, weight], attributes) => crossEntropy(logits, labels, { ...attributes, weight }),
     differentiable: true,
     domain: crossEntropyCase,
-  },
+  } satisfies Entry<CrossEntropyAttributes>,
   ["crossEntropy(logits, labels, options)", crossEntropyKinds],
   (call) =>
     function crossEntropy(logits, labels, options) {
@@ -259,8 +258,7 @@ const smoothL1Kinds = { beta: /* @__PURE__ */ numberIn(0, Infinity), reduction }
  * ```
  */
 export const smoothL1: CompositeFunction<
-  (prediction: TensorLike, target: TensorLike, options?: SmoothL1Options) => Tensor,
-  SmoothL1Attributes
+  (prediction: TensorLike, target: TensorLike, options?: SmoothL1Options) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "smoothL1",
@@ -274,7 +272,7 @@ export const smoothL1: CompositeFunction<
         attributes: { beta: draw.pick([0, 0.5, 1.5, 5]), reduction: drawReduction(draw, [a, b]) },
       };
     },
-  },
+  } satisfies Entry<SmoothL1Attributes>,
   ["smoothL1(prediction, target, options)", smoothL1Kinds],
   (call) =>
     function smoothL1(prediction, target, options) {
@@ -326,8 +324,7 @@ const huberKinds = { delta: /* @__PURE__ */ numberAbove(0), reduction };
  * ```
  */
 export const huber: CompositeFunction<
-  (prediction: TensorLike, target: TensorLike, options?: HuberOptions) => Tensor,
-  HuberAttributes
+  (prediction: TensorLike, target: TensorLike, options?: HuberOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "huber",
@@ -341,7 +338,7 @@ export const huber: CompositeFunction<
         attributes: { delta: draw.pick([0.5, 1.5, 5]), reduction: drawReduction(draw, [a, b]) },
       };
     },
-  },
+  } satisfies Entry<HuberAttributes>,
   ["huber(prediction, target, options)", huberKinds],
   (call) =>
     function huber(prediction, target, options) {
@@ -394,8 +391,7 @@ type BinaryCrossEntropyAttributes = {
  * ```
  */
 export const binaryCrossEntropyWithLogits: CompositeFunction<
-  (logits: TensorLike, targets: TensorLike, options?: BinaryCrossEntropyOptions) => Tensor,
-  BinaryCrossEntropyAttributes
+  (logits: TensorLike, targets: TensorLike, options?: BinaryCrossEntropyOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "binaryCrossEntropyWithLogits",
@@ -414,7 +410,7 @@ export const binaryCrossEntropyWithLogits: CompositeFunction<
         attributes: { reduction: drawReduction(draw, [a, b]), weights },
       };
     },
-  },
+  } satisfies Entry<BinaryCrossEntropyAttributes>,
   [
     "binaryCrossEntropyWithLogits(logits, targets, options)",
     { reduction, weight: tensorKind, posWeight: tensorKind },

@@ -1,6 +1,6 @@
 /** Ops that rearrange: they only rewrite indices, so they cost nothing when they are fused. */
 import { add, constant, flatten, scale, unflatten } from "../core/affine.ts";
-import type { Case, Draw } from "../core/op.ts";
+import type { Case, Draw, Entry, Op } from "../core/op.ts";
 import { axesOrThrow, axisOrThrow, record, shapeOrThrow } from "../core/record.ts";
 import { describe, isShape, type Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape, sizeOf } from "../core/shape.ts";
@@ -44,7 +44,7 @@ type TargetShape = { readonly shape: Shape };
  * assert.deepEqual(await reshape(tensor([1, 2, 3, 4]), [2, -1]).toArray(), [[1, 2], [3, 4]]);
  * ```
  */
-export const reshape: OpFunction<(x: TensorLike, shape: Shape) => Tensor, TargetShape> = /* @__PURE__ */ structured(
+export const reshape: OpFunction<(x: TensorLike, shape: Shape) => Tensor> = /* @__PURE__ */ structured(
   {
     name: "reshape",
     infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
@@ -55,7 +55,7 @@ export const reshape: OpFunction<(x: TensorLike, shape: Shape) => Tensor, Target
       const size = sizeOf(shape);
       return { inputs: [{ shape }], attributes: { shape: size === 0 ? [...shape, 2] : factors(draw, size) } };
     },
-  },
+  } satisfies Op<TargetShape>,
   "reshape(x, shape)",
   (op, call) =>
     function reshape(x, shape) {
@@ -90,8 +90,7 @@ export const reshape: OpFunction<(x: TensorLike, shape: Shape) => Tensor, Target
  * ```
  */
 export const transpose: OpFunction<
-  (x: TensorLike, order?: readonly number[]) => Tensor,
-  { readonly order: readonly number[] }
+  (x: TensorLike, order?: readonly number[]) => Tensor
 > = /* @__PURE__ */ structured(
   {
     name: "transpose",
@@ -108,7 +107,7 @@ export const transpose: OpFunction<
       while (left.length > 0) order.push(...left.splice(draw.int(0, left.length - 1), 1));
       return { inputs: [{ shape }], attributes: { order } };
     },
-  },
+  } satisfies Op<{ readonly order: readonly number[] }>,
   "transpose(x, order)",
   (op, call) =>
     function transpose(x, order) {
@@ -145,7 +144,7 @@ export const transpose: OpFunction<
  * assert.deepEqual(await broadcastTo(tensor([1, 2]), [2, 2]).toArray(), [[1, 2], [1, 2]]);
  * ```
  */
-export const broadcastTo: OpFunction<(x: TensorLike, shape: Shape) => Tensor, TargetShape> = /* @__PURE__ */ structured(
+export const broadcastTo: OpFunction<(x: TensorLike, shape: Shape) => Tensor> = /* @__PURE__ */ structured(
   {
     name: "broadcastTo",
     infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
@@ -161,7 +160,7 @@ export const broadcastTo: OpFunction<(x: TensorLike, shape: Shape) => Tensor, Ta
       const [a, b] = draw.broadcastable(2);
       return { inputs: [{ shape: a }], attributes: { shape: broadcastShapes([a, b])! } };
     },
-  },
+  } satisfies Op<TargetShape>,
   "broadcastTo(x, shape)",
   (op, call) =>
     function broadcastTo(x, shape) {
@@ -206,59 +205,58 @@ export type Range = readonly [start: number | null, end: number | null, step?: n
  * assert.deepEqual(await slice(x, [-1, [null, null, -1]]).toArray(), [6, 5, 4]);
  * ```
  */
-export const slice: OpFunction<(x: TensorLike, ranges: readonly Range[]) => Tensor, Strides> =
-  /* @__PURE__ */ structured(
-    {
-      name: "slice",
-      infer: ([x], { counts }) => ({ shape: counts, dtype: x.dtype }),
-      kernel: {
-        kind: "movement",
-        source: (out, { starts, steps }) => out.map((i, a) => add(scale(i, steps[a]), constant(starts[a]))),
-      },
-      vjp: [({ cotangent, inputs: [x], attributes }) => unslice(cotangent, x.shape, attributes)],
-      selects: [
-        ({ inputs: [x], attributes }) => unslice(full(attributes.counts, 1, { dtype: "bool" }), x.shape, attributes),
-      ],
-      domain: (draw) => {
-        const shape = draw.shape();
-        const counts = shape.map((n) => (n === 0 ? 0 : draw.int(0, n)));
-        const steps = shape.map((n, a) => (counts[a] > 1 ? draw.int(1, Math.floor((n - 1) / (counts[a] - 1))) : 1));
-        const starts = shape.map((n, a) => (counts[a] === 0 ? 0 : draw.int(0, n - 1 - (counts[a] - 1) * steps[a])));
-        const backward = shape.map(() => draw.bool());
-        return {
-          inputs: [{ shape }],
-          attributes: {
-            counts,
-            steps: steps.map((s, a) => (backward[a] ? -s : s)),
-            starts: starts.map((s, a) => (backward[a] && counts[a] > 0 ? s + (counts[a] - 1) * steps[a] : s)),
-          },
-        };
-      },
+export const slice: OpFunction<(x: TensorLike, ranges: readonly Range[]) => Tensor> = /* @__PURE__ */ structured(
+  {
+    name: "slice",
+    infer: ([x], { counts }) => ({ shape: counts, dtype: x.dtype }),
+    kernel: {
+      kind: "movement",
+      source: (out, { starts, steps }) => out.map((i, a) => add(scale(i, steps[a]), constant(starts[a]))),
     },
-    "slice(x, ranges)",
-    (op, call) =>
-      function slice(x, ranges) {
-        if (typeof ranges === "number") throw call.unwrapped(arguments, 1, "an array with one entry an axis");
-        call.check(arguments);
-        const input = asTensor(call, "x", x);
-        const { shape } = input;
-        if (!Array.isArray(ranges)) throw call.wrong("ranges", "an array with one entry an axis", ranges);
-        if (ranges.length > shape.length) {
-          throw call.error(
-            `expected at most ${shape.length} ranges for shape ${formatShape(shape)}, got ${ranges.length}`,
-          );
-        }
-        const parts = shape.map((n, axis) => partOf(call, axis < ranges.length ? ranges[axis] : null, n, axis));
-        const whole = parts.every((p, a) => p.start === 0 && p.step === 1 && p.count === shape[a]);
-        const part = whole ? input : record(op, [input], {
-          starts: parts.map((p) => p.start),
-          steps: parts.map((p) => p.step),
-          counts: parts.map((p) => p.count),
-        });
-        const kept = part.shape.filter((_, a) => typeof ranges[a] !== "number");
-        return kept.length === part.shape.length ? part : reshape(part, kept);
-      },
-  );
+    vjp: [({ cotangent, inputs: [x], attributes }) => unslice(cotangent, x.shape, attributes)],
+    selects: [
+      ({ inputs: [x], attributes }) => unslice(full(attributes.counts, 1, { dtype: "bool" }), x.shape, attributes),
+    ],
+    domain: (draw) => {
+      const shape = draw.shape();
+      const counts = shape.map((n) => (n === 0 ? 0 : draw.int(0, n)));
+      const steps = shape.map((n, a) => (counts[a] > 1 ? draw.int(1, Math.floor((n - 1) / (counts[a] - 1))) : 1));
+      const starts = shape.map((n, a) => (counts[a] === 0 ? 0 : draw.int(0, n - 1 - (counts[a] - 1) * steps[a])));
+      const backward = shape.map(() => draw.bool());
+      return {
+        inputs: [{ shape }],
+        attributes: {
+          counts,
+          steps: steps.map((s, a) => (backward[a] ? -s : s)),
+          starts: starts.map((s, a) => (backward[a] && counts[a] > 0 ? s + (counts[a] - 1) * steps[a] : s)),
+        },
+      };
+    },
+  } satisfies Op<Strides>,
+  "slice(x, ranges)",
+  (op, call) =>
+    function slice(x, ranges) {
+      if (typeof ranges === "number") throw call.unwrapped(arguments, 1, "an array with one entry an axis");
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const { shape } = input;
+      if (!Array.isArray(ranges)) throw call.wrong("ranges", "an array with one entry an axis", ranges);
+      if (ranges.length > shape.length) {
+        throw call.error(
+          `expected at most ${shape.length} ranges for shape ${formatShape(shape)}, got ${ranges.length}`,
+        );
+      }
+      const parts = shape.map((n, axis) => partOf(call, axis < ranges.length ? ranges[axis] : null, n, axis));
+      const whole = parts.every((p, a) => p.start === 0 && p.step === 1 && p.count === shape[a]);
+      const part = whole ? input : record(op, [input], {
+        starts: parts.map((p) => p.start),
+        steps: parts.map((p) => p.step),
+        counts: parts.map((p) => p.count),
+      });
+      const kept = part.shape.filter((_, a) => typeof ranges[a] !== "number");
+      return kept.length === part.shape.length ? part : reshape(part, kept);
+    },
+);
 
 /** Puts the elements of a slice back where they came from, among zeros. */
 export function unslice(x: Tensor, shape: Shape, { starts, steps, counts }: Strides): Tensor {
@@ -344,7 +342,7 @@ export type Widths = readonly (readonly [before: number, after: number])[];
  * assert.deepEqual(await pad(tensor([1, 2]), [[1, 2]], 9).toArray(), [9, 1, 2, 9, 9]);
  * ```
  */
-export const pad: OpFunction<(x: TensorLike, widths: Widths, value?: number | boolean) => Tensor, Padding> =
+export const pad: OpFunction<(x: TensorLike, widths: Widths, value?: number | boolean) => Tensor> =
   /* @__PURE__ */ structured(
     {
       name: "pad",
@@ -372,7 +370,7 @@ export const pad: OpFunction<(x: TensorLike, widths: Widths, value?: number | bo
           },
         };
       },
-    },
+    } satisfies Op<Padding>,
     "pad(x, widths, value)",
     (op, call) =>
       function pad(x, widths, value = 0) {
@@ -433,7 +431,7 @@ const oneAxis = (draw: Draw): Case<AxisAttribute> => {
  * assert.deepEqual(await flip(tensor([1, 2, 3]), 0).toArray(), [3, 2, 1]);
  * ```
  */
-export const flip: CompositeFunction<(x: TensorLike, axis?: number | readonly number[]) => Tensor, AxisAttribute> =
+export const flip: CompositeFunction<(x: TensorLike, axis?: number | readonly number[]) => Tensor> =
   /* @__PURE__ */ composite(
     {
       name: "flip",
@@ -441,7 +439,7 @@ export const flip: CompositeFunction<(x: TensorLike, axis?: number | readonly nu
       differentiable: true,
       domain: oneAxis,
       accuracy: "exact",
-    },
+    } satisfies Entry<AxisAttribute>,
     "flip(x, axis)",
     (call) =>
       function flip(x, axis) {
@@ -468,7 +466,7 @@ export const flip: CompositeFunction<(x: TensorLike, axis?: number | readonly nu
  * assert.deepEqual(squeeze(zeros([1, 3, 1]), 0).shape, [3, 1]);
  * ```
  */
-export const squeeze: CompositeFunction<(x: TensorLike, axis?: number | readonly number[]) => Tensor, AxisAttribute> =
+export const squeeze: CompositeFunction<(x: TensorLike, axis?: number | readonly number[]) => Tensor> =
   /* @__PURE__ */ composite(
     {
       name: "squeeze",
@@ -481,7 +479,7 @@ export const squeeze: CompositeFunction<(x: TensorLike, axis?: number | readonly
         return { inputs: [{ shape }], attributes: { axis } };
       },
       accuracy: "exact",
-    },
+    } satisfies Entry<AxisAttribute>,
     "squeeze(x, axis)",
     (call) =>
       function squeeze(x, axis) {
@@ -514,27 +512,26 @@ export const squeeze: CompositeFunction<(x: TensorLike, axis?: number | readonly
  * assert.deepEqual(unsqueeze(zeros([3]), -1).shape, [3, 1]);
  * ```
  */
-export const unsqueeze: CompositeFunction<(x: TensorLike, axis: number) => Tensor, AxisAttribute> =
-  /* @__PURE__ */ composite(
-    {
-      name: "unsqueeze",
-      apply: ([x], { axis }) => unsqueeze(x, axis),
-      differentiable: true,
-      domain: (draw) => {
-        const shape = draw.shape();
-        return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length - 1, shape.length) } };
-      },
-      accuracy: "exact",
+export const unsqueeze: CompositeFunction<(x: TensorLike, axis: number) => Tensor> = /* @__PURE__ */ composite(
+  {
+    name: "unsqueeze",
+    apply: ([x], { axis }) => unsqueeze(x, axis),
+    differentiable: true,
+    domain: (draw) => {
+      const shape = draw.shape();
+      return { inputs: [{ shape }], attributes: { axis: draw.int(-shape.length - 1, shape.length) } };
     },
-    "unsqueeze(x, axis)",
-    (call) =>
-      function unsqueeze(x, axis) {
-        call.check(arguments);
-        const input = asTensor(call, "x", x);
-        const at = newAxisOrThrow(call, input.shape, axis, "x");
-        return reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
-      },
-  );
+    accuracy: "exact",
+  } satisfies Entry<AxisAttribute>,
+  "unsqueeze(x, axis)",
+  (call) =>
+    function unsqueeze(x, axis) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      const at = newAxisOrThrow(call, input.shape, axis, "x");
+      return reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
+    },
+);
 
 /** The position of a new axis in the result. */
 function newAxisOrThrow(call: Signature, shape: Shape, axis: unknown, what: string): number {
@@ -568,7 +565,7 @@ function asTensors(call: Signature, tensors: unknown, args: IArguments): Tensor[
  * assert.deepEqual(await concat([tensor([1, 2]), tensor([3])]).toArray(), [1, 2, 3]);
  * ```
  */
-export const concat: CompositeFunction<(tensors: readonly TensorLike[], axis?: number) => Tensor, AxisAttribute> =
+export const concat: CompositeFunction<(tensors: readonly TensorLike[], axis?: number) => Tensor> =
   /* @__PURE__ */ composite(
     {
       name: "concat",
@@ -583,7 +580,7 @@ export const concat: CompositeFunction<(tensors: readonly TensorLike[], axis?: n
         return { inputs, attributes: { axis } };
       },
       accuracy: "exact",
-    },
+    } satisfies Entry<AxisAttribute>,
     "concat(tensors, axis)",
     (call) =>
       function concat(tensors, axis = 0) {
@@ -664,7 +661,7 @@ function joinFew(parts: readonly Tensor[], axis: number): Tensor {
  * assert.deepEqual(await stack([tensor([1, 2]), tensor([3, 4])], 1).toArray(), [[1, 3], [2, 4]]);
  * ```
  */
-export const stack: CompositeFunction<(tensors: readonly TensorLike[], axis?: number) => Tensor, AxisAttribute> =
+export const stack: CompositeFunction<(tensors: readonly TensorLike[], axis?: number) => Tensor> =
   /* @__PURE__ */ composite(
     {
       name: "stack",
@@ -676,7 +673,7 @@ export const stack: CompositeFunction<(tensors: readonly TensorLike[], axis?: nu
         return { inputs, attributes: { axis: draw.int(-shape.length - 1, shape.length) } };
       },
       accuracy: "exact",
-    },
+    } satisfies Entry<AxisAttribute>,
     "stack(tensors, axis)",
     (call) =>
       function stack(tensors, axis = 0) {

@@ -1,5 +1,5 @@
 /** Sizes of vectors: norms, and what is made of them. */
-import type { LocalContext } from "../core/op.ts";
+import type { Entry, LocalContext, Op } from "../core/op.ts";
 import { axesOrThrow, broadcastOrThrow, record } from "../core/record.ts";
 import { boolean, type Declared, type Kind, kind, numberAbove, numberIn } from "../core/options.ts";
 import { dropAxes } from "../core/shape.ts";
@@ -71,7 +71,7 @@ function slopeOf({ inputs: [x], output, attributes }: LocalContext<NormAttribute
  * assert.deepEqual(await norm(tensor([[3, -4], [1, 1]]), 1, { p: 1 }).toArray(), [7, 2]);
  * ```
  */
-export const norm: OpFunction<(x: TensorLike, axis?: Axes, options?: NormOptions) => Tensor, NormAttributes> =
+export const norm: OpFunction<(x: TensorLike, axis?: Axes, options?: NormOptions) => Tensor> =
   /* @__PURE__ */ structured(
     {
       name: "norm",
@@ -89,7 +89,7 @@ export const norm: OpFunction<(x: TensorLike, axis?: Axes, options?: NormOptions
         const axes = shape.flatMap((_, i) => (draw.bool() ? [i] : []));
         return { inputs: [{ shape, avoid: [0] }], attributes: { axes, p: draw.pick([2, 2, 3, 2.5, 0.5]) } };
       },
-    },
+    } satisfies Op<NormAttributes>,
     ["norm(x, axis, options)", normKinds],
     (op, call) =>
       function norm(x, axis, options) {
@@ -136,8 +136,7 @@ const leastKind = /* @__PURE__ */ numberIn(0, Infinity);
  * ```
  */
 export const normalize: CompositeFunction<
-  (x: TensorLike, axis?: Axes, options?: NormalizeOptions) => Tensor,
-  NormalizeAttributes
+  (x: TensorLike, axis?: Axes, options?: NormalizeOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "normalize",
@@ -151,7 +150,7 @@ export const normalize: CompositeFunction<
         attributes: { axis, p: draw.pick([1, 2, 3]), eps: draw.pick([1e-12, 50]) },
       };
     },
-  },
+  } satisfies Entry<NormalizeAttributes>,
   ["normalize(x, axis, options)", { p: exponent, eps: leastKind }],
   (call) =>
     function normalize(x, axis = -1, options) {
@@ -200,8 +199,7 @@ const distanceKinds: Declared<PairwiseDistanceOptions> = { p: exponent, eps: lea
  * ```
  */
 export const pairwiseDistance: CompositeFunction<
-  (a: TensorLike, b: TensorLike, options?: PairwiseDistanceOptions) => Tensor,
-  DistanceAttributes
+  (a: TensorLike, b: TensorLike, options?: PairwiseDistanceOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "pairwiseDistance",
@@ -214,7 +212,7 @@ export const pairwiseDistance: CompositeFunction<
         attributes: { p: draw.pick([1, 2, 3]), eps: draw.pick([0, 1e-6]) },
       };
     },
-  },
+  } satisfies Entry<DistanceAttributes>,
   ["pairwiseDistance(a, b, options)", distanceKinds],
   (call) =>
     function pairwiseDistance(a, b, options) {

@@ -1,5 +1,5 @@
 /** Order along an axis: ranks, sorting, selection. All are stable: the lower index first among equals, and NaN as the largest. */
-import type { Case, Draw, Op } from "../core/op.ts";
+import type { Case, Draw, Entry, Op } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
 import { boolean, type Declared, type Signature } from "../core/options.ts";
 import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
@@ -22,7 +22,7 @@ export interface OrderOptions {
 const orderKinds: Declared<OrderOptions> = { descending: boolean };
 
 /** A function that orders the elements along an axis. */
-export type Ordering = OpFunction<(x: TensorLike, axis?: number, options?: OrderOptions) => Tensor, OrderAttributes>;
+export type Ordering = OpFunction<(x: TensorLike, axis?: number, options?: OrderOptions) => Tensor>;
 
 /** An axis, and whether the largest comes first. */
 export type OrderAttributes = { readonly axis: number; readonly descending: boolean };
@@ -180,8 +180,7 @@ export const sort: Ordering = /* @__PURE__ */ ordering({
  * ```
  */
 export const topK: OpFunction<
-  (x: TensorLike, k: number, axis?: number) => { values: Tensor; indices: Tensor },
-  CountAttributes
+  (x: TensorLike, k: number, axis?: number) => { values: Tensor; indices: Tensor }
 > = /* @__PURE__ */ structured(
   {
     name: "topK",
@@ -195,7 +194,7 @@ export const topK: OpFunction<
       return { inputs: [{ shape, distinct: true }], attributes: { axis, k: draw.int(0, shape[axis]) } };
     },
     accuracy: "exact",
-  },
+  } satisfies Op<CountAttributes>,
   "topK(x, k, axis)",
   (op, call) =>
     function topK(x, k, axis = -1) {
@@ -259,7 +258,7 @@ function taken(x: Tensor, attributes: CountAttributes): Taken {
  * assert.deepEqual(await topKMask(x, k).toArray(), [[true, false, true, false], [false, false, false, true]]);
  * ```
  */
-export const topKMask: CompositeFunction<(x: TensorLike, k: TensorLike, axis?: number) => Tensor, CountAttributes> =
+export const topKMask: CompositeFunction<(x: TensorLike, k: TensorLike, axis?: number) => Tensor> =
   /* @__PURE__ */ composite(
     {
       name: "topKMask",
@@ -275,7 +274,7 @@ export const topKMask: CompositeFunction<(x: TensorLike, k: TensorLike, axis?: n
           attributes: { axis, k: draw.int(-1, shape[axis] + 1) },
         };
       },
-    },
+    } satisfies Entry<CountAttributes>,
     "topKMask(x, k, axis)",
     (call) =>
       function topKMask(x, k, axis = -1) {

@@ -63,8 +63,7 @@ export const sum: AxesReduction = /* @__PURE__ */ reduction("sum", {
  * ```
  */
 export const mean: CompositeFunction<
-  (x: TensorLike, axis?: Axes, options?: ReduceOptions) => Tensor,
-  ReduceAttributes
+  (x: TensorLike, axis?: Axes, options?: ReduceOptions) => Tensor
 > = /* @__PURE__ */ compositeReduction(
   "mean",
   "sum",

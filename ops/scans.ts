@@ -1,5 +1,5 @@
 /** Running sums and products along an axis. */
-import type { Case, Draw } from "../core/op.ts";
+import type { Case, Draw, Entry, Op } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
 import { boolean, type Signature } from "../core/options.ts";
 import type { Shape } from "../core/shape.ts";
@@ -112,7 +112,7 @@ function given(
  * assert.deepEqual(await cumsum([1, 2, 3], 0, { reverse: true }).toArray(), [6, 5, 3]);
  * ```
  */
-export const cumsum: OpFunction<(x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor, ScanAttributes> =
+export const cumsum: OpFunction<(x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor> =
   /* @__PURE__ */ structured(
     {
       name: "cumsum",
@@ -124,7 +124,7 @@ export const cumsum: OpFunction<(x: TensorLike, axis?: number, options?: Cumulat
       vjp: [({ cotangent, attributes: { axis, reverse } }) => cumsum(cotangent, axis, { reverse: !reverse })],
       domain: scanCase,
       accuracy: "sum",
-    },
+    } satisfies Op<ScanAttributes>,
     ["cumsum(x, axis, options)", { reverse: boolean }],
     (op, call) =>
       function cumsum(x, axis = -1, options) {
@@ -154,8 +154,7 @@ export const cumsum: OpFunction<(x: TensorLike, axis?: number, options?: Cumulat
  * ```
  */
 export const cumprod: CompositeFunction<
-  (x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor,
-  ScanAttributes
+  (x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "cumprod",
@@ -163,7 +162,7 @@ export const cumprod: CompositeFunction<
     differentiable: true,
     domain: scanCase,
     accuracy: "sum",
-  },
+  } satisfies Entry<ScanAttributes>,
   ["cumprod(x, axis, options)", { reverse: boolean }],
   (call) =>
     function cumprod(x, axis = -1, options) {
@@ -190,15 +189,14 @@ export const cumprod: CompositeFunction<
  * ```
  */
 export const logCumSumExp: CompositeFunction<
-  (x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor,
-  ScanAttributes
+  (x: TensorLike, axis?: number, options?: CumulativeOptions) => Tensor
 > = /* @__PURE__ */ composite(
   {
     name: "logCumSumExp",
     apply: ([x], { axis, ...options }) => logCumSumExp(x, axis, options),
     differentiable: true,
     domain: scanCase,
-  },
+  } satisfies Entry<ScanAttributes>,
   ["logCumSumExp(x, axis, options)", { reverse: boolean }],
   (call) =>
     function logCumSumExp(x, axis = -1, options) {

@@ -1,4 +1,5 @@
 /** Ops that select among values. An input that was not selected has no influence on the result, nor on a gradient. */
+import type { Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { mul } from "./arithmetic.ts";
@@ -157,43 +158,42 @@ type Bounds = { readonly min: number; readonly max: number };
  * assert.deepEqual(await clamp(tensor([-2, 0.5, 9]), 0, 1).toArray(), [0, 0.5, 1]);
  * ```
  */
-export const clamp: OpFunction<(x: TensorLike, min?: number, max?: number) => Tensor, Bounds> =
-  /* @__PURE__ */ structured(
-    {
-      name: "clamp",
-      infer: ([x]) => ({ shape: x.shape, dtype: arithmetic([x.dtype], "clamp") }),
-      kernel: {
-        kind: "elementwise",
-        expression: ([x, least, most], { min, max }, lower) => {
-          const low = min === -Infinity ? x : lower.call("max", x, least);
-          return max === Infinity ? low : lower.call("min", low, most);
-        },
-        numbers: ["min", "max"],
-        cost: 2,
+export const clamp: OpFunction<(x: TensorLike, min?: number, max?: number) => Tensor> = /* @__PURE__ */ structured(
+  {
+    name: "clamp",
+    infer: ([x]) => ({ shape: x.shape, dtype: arithmetic([x.dtype], "clamp") }),
+    kernel: {
+      kind: "elementwise",
+      expression: ([x, least, most], { min, max }, lower) => {
+        const low = min === -Infinity ? x : lower.call("max", x, least);
+        return max === Infinity ? low : lower.call("min", low, most);
       },
-      vjp: [
-        ({ cotangent, inputs: [x], attributes: { min, max } }) =>
-          where(logicalAnd(greaterEqual(x, min), lessEqual(x, max)), cotangent, 0),
-      ],
-      selects: [
-        ({ inputs: [x], attributes: { min, max } }) => logicalNot(logicalOr(less(x, min), greater(x, max))),
-      ],
-      domain: (draw) => ({
-        inputs: draw.broadcastable(1).map((shape) => ({ shape, avoid: [-1, 1.5] })),
-        attributes: { min: -1, max: 1.5 },
-      }),
-      accuracy: "exact",
-      reference: ([x], { min, max }) => Math.min(Math.max(x, min), max),
+      numbers: ["min", "max"],
+      cost: 2,
     },
-    "clamp(x, min, max)",
-    (op, call) =>
-      function clamp(x, min = -Infinity, max = Infinity) {
-        call.check(arguments);
-        const input = asTensor(call, "x", x);
-        if (typeof min !== "number") throw call.wrong("min", "a number, -Infinity for none", min);
-        if (typeof max !== "number") throw call.wrong("max", "a number, Infinity for none", max);
-        if (!(min <= max)) throw call.error(`expected min <= max, got ${min} and ${max}`);
-        const whole = [min, max].every((bound) => Number.isInteger(bound) || Math.abs(bound) === Infinity);
-        return record(op, [whole ? input : cast(input, "float")], { min, max });
-      },
-  );
+    vjp: [
+      ({ cotangent, inputs: [x], attributes: { min, max } }) =>
+        where(logicalAnd(greaterEqual(x, min), lessEqual(x, max)), cotangent, 0),
+    ],
+    selects: [
+      ({ inputs: [x], attributes: { min, max } }) => logicalNot(logicalOr(less(x, min), greater(x, max))),
+    ],
+    domain: (draw) => ({
+      inputs: draw.broadcastable(1).map((shape) => ({ shape, avoid: [-1, 1.5] })),
+      attributes: { min: -1, max: 1.5 },
+    }),
+    accuracy: "exact",
+    reference: ([x], { min, max }) => Math.min(Math.max(x, min), max),
+  } satisfies Op<Bounds>,
+  "clamp(x, min, max)",
+  (op, call) =>
+    function clamp(x, min = -Infinity, max = Infinity) {
+      call.check(arguments);
+      const input = asTensor(call, "x", x);
+      if (typeof min !== "number") throw call.wrong("min", "a number, -Infinity for none", min);
+      if (typeof max !== "number") throw call.wrong("max", "a number, Infinity for none", max);
+      if (!(min <= max)) throw call.error(`expected min <= max, got ${min} and ${max}`);
+      const whole = [min, max].every((bound) => Number.isInteger(bound) || Math.abs(bound) === Infinity);
+      return record(op, [whole ? input : cast(input, "float")], { min, max });
+    },
+);

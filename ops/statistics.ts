@@ -29,9 +29,6 @@ const varianceKinds: Declared<VarianceOptions> = {
 /** The axes, and by how much the divisor is less than the number of elements. */
 type Spread = { readonly axes: readonly number[]; readonly correction: number };
 
-/** A function of how elements vary. */
-type Variance = OpFunction<(x: TensorLike, axis?: Axes, options?: VarianceOptions) => Tensor, Spread>;
-
 function divisor(x: Tensor, { axes, correction }: Spread): number {
   return Math.max(0, sizeOf(axes.map((a) => x.shape[a])) - correction);
 }
@@ -70,7 +67,9 @@ function varianceOp(
   };
 }
 
-function varianceFunction(op: Op<Spread>): Variance {
+function varianceFunction(
+  op: Op<Spread>,
+): OpFunction<(x: TensorLike, axis?: Axes, options?: VarianceOptions) => Tensor> {
   return structured(
     op,
     [`${op.name}(x, axis, options)`, varianceKinds],
@@ -104,13 +103,14 @@ function varianceFunction(op: Op<Spread>): Variance {
  * assert.deepEqual(await variance(tensor([[1, 3], [5, 5]]), 1, { correction: 1 }).toArray(), [2, 0]);
  * ```
  */
-export const variance: Variance = /* @__PURE__ */ varianceFunction(
-  /* @__PURE__ */ varianceOp(
-    "variance",
-    spread,
-    ({ inputs: [x], attributes }) => mul(deviations(x, attributes), 2 / divisor(x, attributes)),
-  ),
-);
+export const variance: OpFunction<(x: TensorLike, axis?: Axes, options?: VarianceOptions) => Tensor> =
+  /* @__PURE__ */ varianceFunction(
+    /* @__PURE__ */ varianceOp(
+      "variance",
+      spread,
+      ({ inputs: [x], attributes }) => mul(deviations(x, attributes), 2 / divisor(x, attributes)),
+    ),
+  );
 
 /**
  * The standard deviation over axes, always `float`: the root of the {@link variance}. The gradient at equal elements, where there is none,
@@ -130,14 +130,15 @@ export const variance: Variance = /* @__PURE__ */ varianceFunction(
  * assert.equal(await standardDeviation(tensor([1, 3, 5, 7]), 0).item(), Math.fround(Math.sqrt(5)));
  * ```
  */
-export const standardDeviation: Variance = /* @__PURE__ */ varianceFunction(
-  /* @__PURE__ */ varianceOp(
-    "standardDeviation",
-    (x, attributes) => sqrt(spread(x, attributes)),
-    ({ inputs: [x], output, attributes }) => {
-      const deviation = restore(output, x, attributes);
-      const slope = div(deviations(x, attributes), mul(deviation, divisor(x, attributes)));
-      return where(equal(deviation, 0), 0, slope);
-    },
-  ),
-);
+export const standardDeviation: OpFunction<(x: TensorLike, axis?: Axes, options?: VarianceOptions) => Tensor> =
+  /* @__PURE__ */ varianceFunction(
+    /* @__PURE__ */ varianceOp(
+      "standardDeviation",
+      (x, attributes) => sqrt(spread(x, attributes)),
+      ({ inputs: [x], output, attributes }) => {
+        const deviation = restore(output, x, attributes);
+        const slope = div(deviations(x, attributes), mul(deviation, divisor(x, attributes)));
+        return where(equal(deviation, 0), 0, slope);
+      },
+    ),
+  );

@@ -1,4 +1,5 @@
 /** Cutting tensors apart, and repeating them. */
+import type { Entry } from "../core/op.ts";
 import { axisOrThrow } from "../core/record.ts";
 import { arrayOf, either, whole } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
@@ -34,8 +35,7 @@ type Parts = { readonly sizes: readonly number[]; readonly axis: number; readonl
  * ```
  */
 export const split: CompositeFunction<
-  (x: TensorLike, parts: number | readonly number[], axis?: number) => Tensor[],
-  Parts
+  (x: TensorLike, parts: number | readonly number[], axis?: number) => Tensor[]
 > = /* @__PURE__ */ composite(
   {
     name: "split",
@@ -49,7 +49,7 @@ export const split: CompositeFunction<
       return { inputs: [{ shape }], attributes: { sizes, axis, part: draw.int(0, 1) } };
     },
     accuracy: "exact",
-  },
+  } satisfies Entry<Parts>,
   "split(x, parts, axis)",
   (call) =>
     function split(x, parts, axis = 0) {
@@ -92,7 +92,7 @@ type Repeats = { readonly counts: readonly number[] };
  * assert.deepEqual(await tile(tensor([1, 2]), [2, 1]).toArray(), [[1, 2], [1, 2]]);
  * ```
  */
-export const tile: CompositeFunction<(x: TensorLike, counts: number | readonly number[]) => Tensor, Repeats> =
+export const tile: CompositeFunction<(x: TensorLike, counts: number | readonly number[]) => Tensor> =
   /* @__PURE__ */ composite(
     {
       name: "tile",
@@ -104,7 +104,7 @@ export const tile: CompositeFunction<(x: TensorLike, counts: number | readonly n
         return { inputs: [{ shape }], attributes: { counts } };
       },
       accuracy: "exact",
-    },
+    } satisfies Entry<Repeats>,
     "tile(x, counts)",
     (call) =>
       function tile(x, counts) {

@@ -1,3 +1,5 @@
+// Parameters of any type: functions under a transform take tensors, structures of them, and whatever else they need.
+// deno-lint-ignore-file no-explicit-any
 /**
  * Functions of functions: gradients, products with Jacobians and Hessians, in JAX's meaning. Results are tensors on the tape, so
  * transforms nest, and nothing is computed before a value is awaited.
@@ -13,10 +15,6 @@ import { arange, ones, zeros } from "./creation.ts";
 import { pullback } from "./grad.ts";
 import { reshape, stack } from "./movement.ts";
 import { fillTree, type Flat, flattenLike, flattenTree, mapTree, type TensorsOf } from "./tree.ts";
-
-// A parameter of any type: functions under a transform take tensors, structures of them, and whatever else they need.
-// deno-lint-ignore no-explicit-any
-type Any = any;
 
 /** Which arguments are differentiated by. */
 export interface TransformOptions<N extends Argnums = Argnums> {
@@ -60,7 +58,7 @@ interface Arguments {
 
 /** Replaces the tensors of those arguments that are differentiated by. */
 function openArguments(
-  call: Signature<Any>,
+  call: Signature<any>,
   args: readonly unknown[],
   numbers: readonly number[],
   name = "arguments",
@@ -87,7 +85,7 @@ function openArguments(
 
 /** Puts one tensor for each tensor of the opened arguments back into their structure. */
 function closeArguments(
-  call: Signature<Any>,
+  call: Signature<any>,
   args: readonly unknown[],
   numbers: readonly number[],
   tensors: readonly Tensor[],
@@ -97,7 +95,7 @@ function closeArguments(
 }
 
 /** The tensors that a function returned; only the tape can be differentiated. */
-function resultsOf(call: Signature<Any>, result: unknown): Flat {
+function resultsOf(call: Signature<any>, result: unknown): Flat {
   if (typeof result !== "object" || result === null || result instanceof Promise) {
     throw call.error(`expected fn to return a tensor, or an array or object of tensors, got ${describeResult(result)}`);
   }
@@ -105,7 +103,7 @@ function resultsOf(call: Signature<Any>, result: unknown): Flat {
 }
 
 /** The only result of a function, `float`. */
-function resultOf(call: Signature<Any>, result: unknown): Tensor {
+function resultOf(call: Signature<any>, result: unknown): Tensor {
   if (!(result instanceof Tensor)) throw call.error(`expected fn to return a tensor, got ${describeResult(result)}`);
   if (result.dtype !== "float") {
     throw call.error(
@@ -116,7 +114,7 @@ function resultOf(call: Signature<Any>, result: unknown): Tensor {
 }
 
 /** The result of a function with one element. */
-function scalarOf(call: Signature<Any>, result: unknown): Tensor {
+function scalarOf(call: Signature<any>, result: unknown): Tensor {
   const y = resultOf(call, result);
   if (y.size !== 1) {
     throw call.error(`expected fn to return one element, got shape ${formatShape(y.shape)}; reduce it, as with sum()`);
@@ -124,12 +122,12 @@ function scalarOf(call: Signature<Any>, result: unknown): Tensor {
   return y;
 }
 
-function functionOrThrow(call: Signature<Any>, fn: unknown): void {
+function functionOrThrow(call: Signature<any>, fn: unknown): void {
   if (typeof fn !== "function") throw call.wrong("fn", "a function of tensors", fn);
 }
 
 /** Checks which arguments to differentiate by. */
-function numbersOf(call: Signature<Any>, given: Argnums = 0): readonly number[] {
+function numbersOf(call: Signature<any>, given: Argnums = 0): readonly number[] {
   const numbers = typeof given === "number" ? [given] : given;
   if (numbers.length === 0) throw call.error("expected argnums to name at least one argument, got []");
   if (new Set(numbers).size !== numbers.length) {
@@ -181,8 +179,8 @@ const valueAndGradCall = /* @__PURE__ */ new Signature<ValueAndGradOptions>("val
  * ```
  */
 export function valueAndGrad<
-  A extends readonly Any[],
-  R extends Tensor | readonly [Tensor, Any],
+  A extends readonly any[],
+  R extends Tensor | readonly [Tensor, any],
   const N extends Argnums = 0,
 >(
   fn: (...args: A) => R,
@@ -214,7 +212,7 @@ export function valueAndGrad<
 const vjpCall = /* @__PURE__ */ new Signature("vjp(fn, ...primals)");
 
 /** The structures of arguments, with tensors. */
-type TensorsOfAll<A extends readonly unknown[]> = { -readonly [K in keyof A]: TensorsOf<A[K]> };
+export type TensorsOfAll<A extends readonly unknown[]> = { -readonly [K in keyof A]: TensorsOf<A[K]> };
 
 /**
  * Vector-Jacobian products: the value of `fn`, and a function from cotangents of the value to those of the arguments. As `jax.vjp`.
@@ -236,7 +234,7 @@ type TensorsOfAll<A extends readonly unknown[]> = { -readonly [K in keyof A]: Te
  * assert.deepEqual([await dx.toArray(), await dy.toArray()], [[3, 40], [1, 20]]);
  * ```
  */
-export function vjp<A extends readonly Any[], R>(
+export function vjp<A extends readonly any[], R>(
   fn: (...args: A) => R,
   ...primals: A
 ): [value: R, pullback: (cotangent: CotangentsOf<R>) => TensorsOfAll<A>] {
@@ -258,10 +256,10 @@ export function vjp<A extends readonly Any[], R>(
 const pullbackCall = /* @__PURE__ */ new Signature("pullback(cotangent)");
 
 /** Cotangents or tangents of a structure of tensors: the same structure, with tensors or their data. */
-export type CotangentsOf<T> = T extends Tensor ? Any : { readonly [K in keyof T]: CotangentsOf<T[K]> };
+export type CotangentsOf<T> = T extends Tensor ? any : { readonly [K in keyof T]: CotangentsOf<T[K]> };
 
 /** Reads tangents of tensors: alike in structure and shape, `float`. */
-function tangentsLike(call: Signature<Any>, path: string, tree: unknown, like: Flat): Tensor[] {
+function tangentsLike(call: Signature<any>, path: string, tree: unknown, like: Flat): Tensor[] {
   const { leaves, paths } = flattenLike(call, path, tree, like);
   return leaves.map((t, i) => {
     if (t.dtype === "bool") throw call.error(`expected ${path}${paths[i]} of dtype float, got bool`);
@@ -288,7 +286,7 @@ function pushforward(
 }
 
 /** Reads an array of arguments and an array of tangents that is like it. */
-function openPair(call: Signature<Any>, primals: unknown, tangents: unknown): Arguments & { readonly moves: Tensor[] } {
+function openPair(call: Signature<any>, primals: unknown, tangents: unknown): Arguments & { readonly moves: Tensor[] } {
   for (const [name, value] of [["primals", primals], ["tangents", tangents]] as const) {
     if (!Array.isArray(value)) throw call.wrong(name, "an array with one entry for each argument of fn", value);
   }
@@ -325,10 +323,10 @@ function openPair(call: Signature<Any>, primals: unknown, tangents: unknown): Ar
  * assert.deepEqual(await dy.toArray(), [2, 3]);
  * ```
  */
-export function jvp<A extends readonly Any[], R>(
+export function jvp<A extends readonly any[], R>(
   fn: (...args: A) => R,
   primals: Readonly<A>,
-  tangents: readonly Any[],
+  tangents: readonly any[],
 ): [value: R, tangent: TensorsOf<R>] {
   jvpCall.check(arguments);
   functionOrThrow(jvpCall, fn);
@@ -359,10 +357,10 @@ const hvpCall = /* @__PURE__ */ new Signature("hvp(fn, primals, tangents)");
  * assert.deepEqual(await product.toArray(), [6, 120]); // 6 x v
  * ```
  */
-export function hvp<A extends readonly Any[]>(
+export function hvp<A extends readonly any[]>(
   fn: (...args: A) => Tensor,
   primals: Readonly<A>,
-  tangents: readonly Any[],
+  tangents: readonly any[],
 ): TensorsOfAll<A> {
   hvpCall.check(arguments);
   functionOrThrow(hvpCall, fn);
@@ -421,7 +419,7 @@ const jacobianCall = /* @__PURE__ */ new Signature<TransformOptions>("jacobian(f
  * assert.deepEqual(await jacobian(square)(tensor([1, 3])).toArray(), [[2, 0], [0, 6]]);
  * ```
  */
-export function jacobian<A extends readonly Any[], const N extends Argnums = 0>(
+export function jacobian<A extends readonly any[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options: TransformOptions<N> = {},
 ): (...args: A) => ByArguments<A, N> {
@@ -455,7 +453,7 @@ const hessianCall = /* @__PURE__ */ new Signature("hessian(fn)");
  * assert.deepEqual(await hessian(prod)(tensor([2, 3, 4])).toArray(), [[0, 4, 3], [4, 0, 2], [3, 2, 0]]);
  * ```
  */
-export function hessian<A extends readonly Any[]>(fn: (...args: A) => Tensor): (...args: A) => Tensor {
+export function hessian<A extends readonly any[]>(fn: (...args: A) => Tensor): (...args: A) => Tensor {
   hessianCall.check(arguments);
   functionOrThrow(hessianCall, fn);
   return (...args) => {

@@ -39,6 +39,7 @@ const showPanels = atMost(80, () => {
     ? "starting the device …"
     : "";
   document.documentElement.toggleAttribute("data-busy", busy);
+  document.documentElement.toggleAttribute("data-failed", model.failure !== null);
   insides.changed();
 });
 const saveAddress = () => {
@@ -166,13 +167,11 @@ async function loadImage(): Promise<void> {
 
 async function run(): Promise<void> {
   while (running && !model.failure) {
-    await model.descend(1, rate());
+    await model.descend(1);
     await new Promise((done) => setTimeout(done, 40));
   }
   setRunning(false);
 }
-
-const rate = (): number => Number(byId<HTMLInputElement>("rate").value) || 1;
 
 function setRunning(value: boolean): void {
   running = value;
@@ -221,7 +220,7 @@ function connectButtons(): void {
     requestAnimationFrame(() => requestAnimationFrame(() => handles.focus("truth", truths.length)));
   });
   on("start-again", "click", () => model.startAgain());
-  on("step", "click", () => void model.descend(1, rate()));
+  on("step", "click", () => void model.descend(1));
   on("run", "click", () => {
     setRunning(!running);
     if (running) void run();
@@ -230,6 +229,9 @@ function connectButtons(): void {
     setRunning(false);
     model.reset();
   });
+  const rate = byId<HTMLInputElement>("rate");
+  rate.value = String(model.state.rate);
+  on("rate", "change", () => model.setRate(Number(rate.value)));
   on("shuffle", "click", () => model.set({ seed: model.state.seed + 1, edits: new Map() }));
   on("stop", "click", () => model.stop());
   on("share", "click", async () => {

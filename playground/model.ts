@@ -2,9 +2,9 @@
 import { type Box, DEFAULT_BOXES, encode, placed } from "./boxes.ts";
 import { Engine, OrderError, Stopped } from "./engine/client.ts";
 import type { Evaluation, Failure, Parameter, Problem, Sweep, Verdict } from "./engine/protocol.ts";
-import { type Predictions, randomPredictions } from "./predictions.ts";
+import { edited, type Predictions } from "./predictions.ts";
 import { SCENES } from "./scenes.ts";
-import { startOf, type State } from "./state.ts";
+import { predictionsOf, startOf, type State } from "./state.ts";
 import { whenQuiet } from "./dom.ts";
 
 /** Half the width of what is drawn along a parameter, by what it is. */
@@ -30,8 +30,6 @@ export class Model {
   /** Why there is no loss, or no device. */
   failure: Failure | null = null;
   busy = false;
-  /** The losses of the descent. */
-  descent: readonly number[] = [];
   readonly live: Engine;
   readonly #checker = new Engine();
   readonly #changed: () => void;
@@ -39,7 +37,7 @@ export class Model {
 
   constructor(state: State, changed: () => void) {
     this.state = state;
-    this.predictions = predictionsOf(state);
+    this.predictions = state.descended ?? predictionsOf(state);
     this.#changed = changed;
     this.live = new Engine((busy) => {
       this.busy = busy;
@@ -70,12 +68,10 @@ export class Model {
     return { kind: of === "truths" ? "truth" : "default", index };
   }
 
-  /** Changes the state; predictions follow the scene, the seed and the edits. */
+  /** Changes the state; predictions follow the scene, the seed and the edits, and a descent ends there. */
   set(change: Partial<State>): void {
-    const before = this.state;
-    this.state = { ...before, ...change };
-    if (change.scene || change.seed !== undefined || change.edits) this.predictions = predictionsOf(this.state);
-    if (change.scene || change.seed !== undefined) this.descent = [];
+    this.state = { ...this.state, ...change };
+    if (change.scene || change.seed !== undefined || change.edits) this.#undescended();
     if (change.parameter) this.#setRange();
     this.compute();
   }
@@ -122,9 +118,8 @@ export class Model {
     const edits = new Map(this.state.edits);
     for (const [key, value] of changes) edits.set(key, value);
     // A descent goes on from where it is.
-    const { locations, logits } = this.predictions;
-    this.state = { ...this.state, edits };
-    this.predictions = edited({ locations, logits }, changes);
+    this.predictions = edited(this.predictions, changes);
+    this.state = { ...this.state, edits, descended: this.state.descended && this.predictions };
     this.compute();
   }
 
@@ -186,25 +181,37 @@ export class Model {
   }
 
   /** Takes steps of gradient descent. */
-  async descend(steps: number, rate: number): Promise<void> {
-    const { problem, state: { device } } = this;
+  async descend(steps: number): Promise<void> {
+    const { problem, predictions, state: { device, rate } } = this;
     try {
       const answer = await this.live.ask({ kind: "descend", device, problem, steps, rate });
-      if (!answer) return;
-      const { losses, ...predictions } = answer;
-      this.predictions = predictions;
-      this.descent = [...this.descent, ...losses];
+      // What was changed meanwhile is not where the steps began.
+      if (!answer || this.predictions !== predictions) return;
+      const { losses, ...descended } = answer;
+      this.predictions = descended;
+      this.state = { ...this.state, descended, losses: [...this.state.losses, ...losses] };
       this.compute();
     } catch (error) {
       this.#fail(error);
     }
   }
 
+  /** The rate of the steps to come; nothing else depends on it. */
+  setRate(rate: number): void {
+    if (!(rate > 0)) return;
+    this.state = { ...this.state, rate };
+    this.#changed();
+  }
+
   /** The predictions as they were before the descent. */
   reset(): void {
-    this.predictions = predictionsOf(this.state);
-    this.descent = [];
+    this.#undescended();
     this.compute();
+  }
+
+  #undescended(): void {
+    this.state = { ...this.state, descended: null, losses: [] };
+    this.predictions = predictionsOf(this.state);
   }
 
   /** Ends what runs. */
@@ -218,19 +225,4 @@ export class Model {
     else this.failure = error instanceof OrderError ? error.failure : { message: String(error) };
     this.#changed();
   }
-}
-
-/** The predictions of a state: noise, and what was changed by hand. */
-function predictionsOf({ seed, scene, edits }: State): Predictions {
-  return edited(randomPredictions(seed, SCENES[scene].classes.length), [...edits]);
-}
-
-function edited({ locations, logits }: Predictions, changes: readonly (readonly [string, number])[]): Predictions {
-  const result = { locations: Float32Array.from(locations), logits: Float32Array.from(logits) };
-  for (const [key, value] of changes) {
-    const values = key[0] === "l" ? result.locations : result.logits;
-    const at = Number(key.slice(1));
-    if (at < values.length) values[at] = value;
-  }
-  return result;
 }

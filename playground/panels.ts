@@ -26,11 +26,22 @@ export function showFailure({ failure, state }: Model): void {
   const [first, ...excerpt] = failure.message.split("\n");
   if (place.dataset.message === failure.message && place.hasChildNodes()) return;
   place.dataset.message = failure.message;
-  place.replaceChildren(`${first}${at}`, ...(excerpt.length > 0 ? [make("code", {}, excerpt.join("\n"))] : []));
+  place.replaceChildren(`${first}${at}`);
+  if (excerpt.length === 0) return;
+  const code = make("code", { tabindex: "0" }, excerpt.join("\n"));
+  place.append(code);
+  showMark(code, excerpt);
+}
+
+/** Scrolls an excerpt to its mark. */
+function showMark(code: HTMLElement, lines: readonly string[]): void {
+  const longest = Math.max(...lines.map(({ length }) => length));
+  const column = Math.max(...lines.map((line) => line.indexOf("^")));
+  code.scrollLeft = column / longest * code.scrollWidth - code.clientWidth / 2;
 }
 
 /** Shows the loss and its parts. */
-export function showComponents({ evaluation, failure }: Model): void {
+export function showComponents({ evaluation }: Model): void {
   const place = byId("components");
   if (!evaluation) return;
   const { loss, components, target, mined } = evaluation;
@@ -40,7 +51,6 @@ export function showComponents({ evaluation, failure }: Model): void {
     ["matched", matched],
     ["mined", mined.reduce((sum, m, i) => sum + (m && target[i] < 0 ? 1 : 0), 0)],
   ] as const;
-  place.style.opacity = failure ? "0.4" : "";
   place.replaceChildren(
     make("div", {}, make("dt", {}, "loss"), make("dd", { id: "loss" }, short(loss))),
     ...rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, short(value)))),
@@ -105,8 +115,8 @@ export function showAlong(model: Model): void {
 }
 
 /** Shows the losses of the descent. */
-export function showDescent({ descent, evaluation }: Model): void {
-  const losses = evaluation && descent.length > 0 ? [...descent, evaluation.loss] : descent;
+export function showDescent({ state, evaluation }: Model): void {
+  const losses = evaluation && state.losses.length > 0 ? [...state.losses, evaluation.loss] : state.losses;
   const place = byId("descent-chart");
   place.hidden = losses.length === 0;
   if (losses.length > 0) drawDescent(place, losses, "var(--loss)");

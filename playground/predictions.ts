@@ -24,6 +24,17 @@ export function randomPredictions(seed: number, classes: number): Predictions {
   };
 }
 
+/** Predictions of which some elements are changed: `l` or `c` and the position, with the value. */
+export function edited({ locations, logits }: Predictions, changes: Iterable<readonly [string, number]>): Predictions {
+  const result = { locations: Float32Array.from(locations), logits: Float32Array.from(logits) };
+  for (const [key, value] of changes) {
+    const values = key[0] === "l" ? result.locations : result.logits;
+    const at = Number(key.slice(1));
+    if (at < values.length) values[at] = value;
+  }
+  return result;
+}
+
 /** Normally distributed numbers, by Box and Muller. */
 function normals(seed: number): () => number {
   const uniform = randomFrom(seed * 0x9e3779b9);

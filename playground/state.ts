@@ -3,6 +3,8 @@ import type { Box, Truth } from "./boxes.ts";
 import { DEVICES } from "./devices.ts";
 import type { Parameter } from "./engine/protocol.ts";
 import { LOSSES } from "./losses.ts";
+import { packedPredictions, unpackedPredictions } from "./packed.ts";
+import { edited, type Predictions, randomPredictions } from "./predictions.ts";
 import { type SceneName, SCENES } from "./scenes.ts";
 
 /** The state that the address holds. */
@@ -16,10 +18,21 @@ export interface State {
   readonly moved: ReadonlyMap<number, Box>;
   /** Elements of the predictions that were changed by hand: `l` or `c`, and the position. */
   readonly edits: ReadonlyMap<string, number>;
+  /** The rate of gradient descent. */
+  readonly rate: number;
+  /** The predictions after steps of descent; `null` if there were none. */
+  readonly descended: Predictions | null;
+  /** The losses before these steps. */
+  readonly losses: readonly number[];
   /** The number along which the loss is drawn; its box is the selected one. */
   readonly parameter: Parameter;
   /** The loss. */
   readonly text: string;
+}
+
+/** The predictions before any descent: noise, and what was changed by hand. */
+export function predictionsOf({ seed, scene, edits }: Pick<State, "seed" | "scene" | "edits">): Predictions {
+  return edited(randomPredictions(seed, SCENES[scene].classes.length), edits);
 }
 
 /** The state of a scene as it is at first. */
@@ -37,10 +50,16 @@ const start = (): State => ({
   ...startOf("shapes"),
   device: "auto",
   seed: 1,
+  rate: 2,
+  descended: null,
+  losses: [],
   text: LOSSES[0].text,
 });
 
 const round = (x: number): number => Math.round(x * 1e4) / 1e4;
+/** So many losses of a descent are in the address: the latest. */
+const MOST_LOSSES = 200;
+const brief = (loss: number): string => String(Number(loss.toPrecision(4)));
 const listed = (numbers: readonly number[]): string => numbers.map(round).join(",");
 
 /** The state as the part of an address after `#`; what is as at first is left out. */
@@ -56,6 +75,9 @@ export function hashOf(state: State): string {
   put("truths", truthsOf(state.truths), truthsOf(first.truths));
   put("boxes", [...state.moved].map(([i, box]) => listed([i, ...box])).join(";"), "");
   put("edits", [...state.edits].map(([key, value]) => `${key},${round(value)}`).join(";"), "");
+  put("rate", String(state.rate), String(first.rate));
+  put("descended", state.descended ? packedPredictions(predictionsOf(state), state.descended) : "", "");
+  put("losses", state.losses.slice(-MOST_LOSSES).map(brief).join(","), "");
   put("along", parameterOf(state.parameter), parameterOf(first.parameter));
   put("loss", state.text, first.text);
   return parts.toString();
@@ -71,17 +93,25 @@ export function stateOf(hash: string): State {
   const { classes } = SCENES[first.scene];
   const truths = rows("truths").map(numbersOf).filter(([label, ...box]) => isBox(box) && label in classes);
   const moved = rows("boxes").map(numbersOf).filter(([index, ...box]) => Number.isInteger(index) && isBox(box));
-  const edits = rows("edits").filter(([key, value]) => /^[lc]\d+$/.test(key) && Number.isFinite(Number(value)));
+  const given = { ...first, seed: Number(parts.get("seed") ?? first.seed) | 0, edits: editsIn(rows("edits")) };
+  const descended = unpackedPredictions(predictionsOf(given), parts.get("descended") ?? "");
+  const rate = Number(parts.get("rate"));
   return {
-    ...first,
+    ...given,
+    rate: rate > 0 ? rate : first.rate,
+    descended,
+    losses: descended ? (parts.get("losses") ?? "").split(",").filter(Boolean).map(Number).filter(Number.isFinite) : [],
     device: DEVICES.some(({ name }) => name === device) ? device : first.device,
-    seed: Number(parts.get("seed") ?? first.seed) | 0,
     truths: parts.has("truths") ? truths.map(([label, ...box]) => ({ label, box: boxOf(box) })) : first.truths,
     moved: new Map(moved.map(([index, ...box]) => [index, boxOf(box)])),
-    edits: new Map(edits.map(([key, value]) => [key, Number(value)])),
     parameter: parameterIn(parts.get("along")) ?? first.parameter,
     text: parts.get("loss") ?? first.text,
   };
+}
+
+function editsIn(rows: readonly (readonly string[])[]): Map<string, number> {
+  const usable = rows.filter(([key, value]) => /^[lc]\d+$/.test(key) && Number.isFinite(Number(value)));
+  return new Map(usable.map(([key, value]) => [key, Number(value)]));
 }
 
 const numbersOf = (row: readonly string[]): number[] => row.map(Number);

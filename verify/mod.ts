@@ -15,7 +15,7 @@ export {
   detectionScenes,
   type SceneOptions,
 } from "./generate/detections.ts";
-export { drawFrom } from "./generate/draw.ts";
+export { type Draw, drawFrom } from "./generate/draw.ts";
 export { broadcastableShapes, type ShapeOptions, shapes } from "./generate/shapes.ts";
 export { indices, permutations, tensors } from "./generate/tensors.ts";
 export type { TensorOptions } from "./generate/values.ts";
@@ -26,9 +26,11 @@ export type {
   Finding,
   GradcheckReport,
   InputReport,
+  RunOptions,
   RunReport,
   TapeEntryReport,
   Verdict,
+  Witness,
 } from "./report/report.ts";
 export { type Check, check, type CheckOptions } from "./check.ts";
 export type { TextOptions, TextStyle } from "./report/text.ts";

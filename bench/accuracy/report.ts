@@ -1,5 +1,6 @@
 /** Formats measurements as tables. */
 import { backends } from "../../core/backends/list.ts";
+import { markdownTable } from "../../scripts/generated.ts";
 import { toleranceOf } from "../../verify/tape/tolerances.ts";
 import type { DeviceFigures, Figures, FunctionFigures, RuntimeFigures } from "./measure.ts";
 
@@ -116,10 +117,6 @@ function nameOf({ devices }: Column): string {
   return [...byRuntimes].map(([runtimes, names]) => `${names.join(", ")} (${runtimes})`).join(", ");
 }
 
-function table(head: string[], rows: string[][]): string {
-  return [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
-}
-
 /** The tables of docs/backends.md. */
 export function write(measured: readonly MeasuredRuntime[], gpujs: string, points: number): string {
   const columns = columnsOf(measured);
@@ -144,21 +141,21 @@ export function write(measured: readonly MeasuredRuntime[], gpujs: string, point
   return [
     `Measured on ${date} with gpu.js ${gpujs}, ${versions}, at ${points} points or more in each range. Devices of several runtimes ` +
     "with the same figures share a column.",
-    table(
+    markdownTable(
       ["device", "driver"],
       columns.map(({ device }, i) => [names[i], device.description]),
     ),
     "The largest error / the root mean square, in units in the last place of the exact result. The error of a float32 that is rounded " +
     "once is at most half a unit.",
-    table(["function", ...names], body([...inexact, ...grouped((f) => rowsOf(f, "rounded"))])),
+    markdownTable(["function", ...names], body([...inexact, ...grouped((f) => rowsOf(f, "rounded"))])),
     ...(exactNames.length > 0 ? [`Exact on all devices: ${exactNames.join(", ")}.`] : []),
     "The largest absolute error of `sin` and `cos`:",
-    table(["function", ...names], body(grouped(absoluteRows))),
+    markdownTable(["function", ...names], body(grouped(absoluteRows))),
     "Functions of several ops; `digamma`, `logSumExp`, `logSoftmax` and the losses in units in the last place of their largest input, or of " +
     "1 if that is larger:",
-    table(["function", ...names], body(grouped((f) => rowsOf(f, "composite")))),
+    markdownTable(["function", ...names], body(grouped((f) => rowsOf(f, "composite")))),
     "Subnormal results, and special cases in which some device differs from JavaScript (= if it agrees):",
-    table(["case", "expected", ...names], [
+    markdownTable(["case", "expected", ...names], [
       ["subnormal results", "", ...columns.map(({ device }) => subnormalCell(device.functions))],
       ...differing,
     ]),

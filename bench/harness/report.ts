@@ -4,7 +4,11 @@ import { arch, availableParallelism, cpus, platform, release, totalmem } from "n
 import process from "node:process";
 import { root } from "../../scripts/processes.ts";
 import type { Sizes } from "../cases/case.ts";
+import type { Entrant } from "./contestant.ts";
 import type { Outcome } from "./turns.ts";
+
+/** Where the run is kept that the documents show. */
+export const RECORD = "docs/performance.json";
 
 /** One row as it was measured. */
 export interface ReportRow {
@@ -26,11 +30,7 @@ export interface Growth {
   readonly exponent: number;
 }
 
-export interface ReportEntrant {
-  readonly label: string;
-  readonly kind: string;
-  readonly script: boolean;
-  readonly threads: number | null;
+export interface ReportEntrant extends Entrant {
   readonly version?: string;
   readonly configuration?: string;
   readonly cannot?: string;

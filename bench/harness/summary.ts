@@ -5,7 +5,7 @@ import { geometricMean } from "./statistics.ts";
 import { short, table } from "./table.ts";
 
 /** The fastest of some contestants in a row. */
-function fastest(row: ReportRow, among: readonly Entrant[]): { label: string; median: number } | null {
+export function fastest(row: ReportRow, among: readonly Entrant[]): { label: string; median: number } | null {
   let best: { label: string; median: number } | null = null;
   for (const outcome of row.outcomes) {
     if (!("median" in outcome) || !among.some(({ label }) => label === outcome.label)) continue;
@@ -15,7 +15,7 @@ function fastest(row: ReportRow, among: readonly Entrant[]): { label: string; me
 }
 
 /** Peers that gpugrad's device is compared with: PyTorch on as many threads, any JavaScript library, and the limit. */
-function rivals(
+export function rivals(
   own: Entrant,
   entrants: readonly Entrant[],
 ): readonly (readonly [name: string, among: readonly Entrant[]])[] {

@@ -6,7 +6,8 @@ import { openLibrary } from "./open.ts";
 const files = {
   read: async (file: string) => await (await fetch(`/shared/${file}`, { cache: "no-store" })).arrayBuffer(),
   async write(file: string, data: Float32Array) {
-    await fetch(`/shared/${file}`, { method: "PUT", body: new Uint8Array(data.buffer as ArrayBuffer) });
+    // What drives the browser is told of bodies, as text, but not of blobs: 90 MB would be more than a string holds.
+    await fetch(`/shared/${file}`, { method: "PUT", body: new Blob([data as Float32Array<ArrayBuffer>]) });
   },
 };
 

@@ -6,17 +6,23 @@ import type { Attributes, Tensor } from "../../core/tensor.ts";
 // deno-lint-ignore no-explicit-any
 type TensorFunction = (...args: any[]) => Tensor | readonly Tensor[] | { readonly values: Tensor };
 
-/** A function that users call, with the record of the op that it records. */
-export type OpFunction<F extends TensorFunction, A extends Attributes = Attributes> = F & {
+/** What a function that records an op has beside its call. */
+export interface WithOp {
   /** @internal */
-  readonly op: Op<A>;
-};
+  readonly op: Op;
+}
+
+/** What a function that is made of ops has beside its call. */
+export interface WithComposite {
+  /** @internal */
+  readonly composite: Entry;
+}
+
+/** A function that users call, with the record of the op that it records. */
+export type OpFunction<F> = F & WithOp;
 
 /** A function that users call and that is made of ops, with the facts that it is tested by. */
-export type CompositeFunction<F extends TensorFunction, A extends Attributes = Attributes> = F & {
-  /** @internal */
-  readonly composite: Entry<A>;
-};
+export type CompositeFunction<F> = F & WithComposite;
 
 /** A call as text, `exp(x)`, and its options if the last parameter takes some. */
 export type Call<O extends object> = string | readonly [text: string, options: Declared<O>];
@@ -42,8 +48,8 @@ export function structured<F extends TensorFunction, A extends Attributes, O ext
   op: Op<A>,
   call: Call<O>,
   make: (op: Op<A>, call: Signature<O>) => F,
-): OpFunction<F, A> {
-  return withRecord(make(op, signatureOf(call)), "op", op);
+): OpFunction<F> {
+  return withRecord(make(op, signatureOf(call)), "op", op as Op);
 }
 
 /** Defines a composite: a function made of ops, without a derivative rule. */
@@ -51,6 +57,6 @@ export function composite<F extends TensorFunction, A extends Attributes, O exte
   entry: Entry<A>,
   call: Call<O>,
   make: (call: Signature<O>) => F,
-): CompositeFunction<F, A> {
-  return withRecord(make(signatureOf(call)), "composite", entry);
+): CompositeFunction<F> {
+  return withRecord(make(signatureOf(call)), "composite", entry as Entry);
 }

@@ -3,6 +3,7 @@ import type {
   Accuracy,
   Case,
   Draw,
+  Entry,
   Kernel,
   LoweredKernel,
   Op,
@@ -43,7 +44,7 @@ export interface AxesReduction {
    */
   (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor;
   /** @internal */
-  readonly op: Op<ReduceAttributes>;
+  readonly op: Op;
 }
 
 /** The shape with the reduced axes as 1. */
@@ -161,7 +162,7 @@ export function compositeReduction(
   name: string,
   accuracy: Accuracy,
   make: (x: Tensor, axes: readonly number[], options?: ReduceOptions) => Tensor,
-): CompositeFunction<(x: TensorLike, axis?: Axes, options?: ReduceOptions) => Tensor, ReduceAttributes> {
+): CompositeFunction<(x: TensorLike, axis?: Axes, options?: ReduceOptions) => Tensor> {
   return composite(
     {
       name,
@@ -169,7 +170,7 @@ export function compositeReduction(
       differentiable: true,
       domain: (draw) => reduceCase(draw, 1, {}),
       accuracy,
-    },
+    } satisfies Entry<ReduceAttributes>,
     callOf(name),
     (call) =>
       function (x, axis, options) {

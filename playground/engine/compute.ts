@@ -89,12 +89,13 @@ export async function sweep(
 ): Promise<Sweep | null> {
   const started = performance.now();
   const points: { readonly at: number; readonly loss: number; readonly slope: number }[] = [];
-  for (const i of ORDER) {
+  // Where the parameter is comes first: between two points of the grid the loss may jump.
+  for (const i of [null, ...ORDER]) {
     // Lets the message through that says so.
     await new Promise((done) => setTimeout(done));
     if (givenUp()) return null;
-    if (i % 4 !== 0 && performance.now() - started > BUDGET) break;
-    const at = low + (high - low) * i / (POINTS - 1);
+    if (i !== null && i % 4 !== 0 && performance.now() - started > BUDGET) break;
+    const at = i === null ? valueOf(problem, parameter) : low + (high - low) * i / (POINTS - 1);
     const { loss, gradient } = lossOf(moved(problem, parameter, at));
     await realize([loss, ...gradient], { device });
     const parts = await Promise.all(gradient.map((t) => t.data({ device })));
@@ -106,6 +107,11 @@ export async function sweep(
     losses: points.map(({ loss }) => loss),
     slopes: points.map(({ slope }) => slope),
   };
+}
+
+/** The value of a parameter. */
+function valueOf({ truths, boxes, ...predictions }: Problem, { of, index, row }: Parameter): number {
+  return of === "truths" ? truths[index]?.box[row] ?? 0 : predictions[of][row * boxes.length + index];
 }
 
 type Numbers = ArrayLike<number> & Iterable<number>;

@@ -30,6 +30,8 @@ interface Declarations {
   readonly exports: ReadonlyMap<string, Name>;
   /** The files whose exports are exported together under a name, by that name. */
   readonly namespaces: ReadonlyMap<string, string>;
+  /** The files whose exports are all exported further on. */
+  readonly all: readonly string[];
 }
 
 const printer = ts.createPrinter({ removeComments: true });
@@ -40,7 +42,7 @@ export function apiReport(folder: string, entries: Entries): string {
   const shown = new Map<string, Name>();
   const paths = Object.entries(entries).map(([title, entry]) => [title, join(folder, entry)] as const);
   const within = paths.flatMap(([title, path]) =>
-    [...project.declarations(path).namespaces].map(([name, at]) => [`${title}: ${name}`, at] as const)
+    [...project.namespacesOf(path)].map(([name, at]) => [`${title}: ${name}`, at] as const)
   );
   const sections = [...paths, ...within].map(([title, path]) => {
     const exported = project.exportsOf(path).map(({ as, ...name }) => {
@@ -103,16 +105,28 @@ class Project {
 
   /** The exports of a file, by where they are declared. */
   exportsOf(path: string): (Name & { as: string })[] {
-    const { statements, exports } = this.declarations(path);
+    const { statements, exports, all } = this.declarations(path);
     const own = [...statements].filter(([, [first]]) => isExported(first)).map(([name]) => ({ as: name, path, name }));
-    return [...own, ...[...exports].map(([as, name]) => ({ as, ...this.origin(name) }))];
+    const named = [...own, ...[...exports].map(([as, name]) => ({ as, ...this.origin(name) }))];
+    // As in ECMAScript, what a file names itself hides what it exports from all of another.
+    const names = new Set(named.map(({ as }) => as));
+    return [...named, ...all.flatMap((from) => this.exportsOf(from)).filter(({ as }) => !names.has(as))];
+  }
+
+  /** The files that a file exports under names, itself or with all of another. */
+  namespacesOf(path: string): Map<string, string> {
+    const { namespaces, all } = this.declarations(path);
+    return new Map([...all.flatMap((from) => [...this.namespacesOf(from)]), ...namespaces]);
   }
 
   /** Where a name is declared that may be exported further on. */
   origin(name: Name): Name {
-    const { statements, exports } = this.declarations(name.path);
+    const { statements, exports, all } = this.declarations(name.path);
+    if (statements.has(name.name)) return name;
     const further = exports.get(name.name);
-    return statements.has(name.name) || !further ? name : this.origin(further);
+    if (further) return this.origin(further);
+    const found = all.flatMap((from) => this.exportsOf(from)).find(({ as }) => as === name.name);
+    return found ? { path: found.path, name: found.name } : name;
   }
 
   textOf({ path, name }: Name): string {
@@ -132,23 +146,28 @@ function declarationsIn(path: string, file: ts.SourceFile): Declarations {
   const exports = new Map<string, Name>();
   const own = new Map<string, Name>();
   const namespaces = new Map<string, string>();
+  const all: string[] = [];
   for (const statement of file.statements) {
     for (const name of namesOf(statement)) statements.set(name, [...statements.get(name) ?? [], statement]);
     if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) continue;
     const { moduleSpecifier } = statement;
     if (ts.isExportDeclaration(statement) && !moduleSpecifier) noteNames(statement.exportClause, path, own);
+    if (!moduleSpecifier || !ts.isStringLiteral(moduleSpecifier)) continue;
     // Packages are named, not read.
-    if (!moduleSpecifier || !ts.isStringLiteral(moduleSpecifier) || !moduleSpecifier.text.startsWith(".")) continue;
+    if (!moduleSpecifier.text.startsWith(".")) {
+      if (ts.isImportDeclaration(statement)) continue;
+      throw new Error(`${path}: expected the name of a file of the project, got ${statement.getText(file)}`);
+    }
     const from = resolve(dirname(path), moduleSpecifier.text);
     if (ts.isImportDeclaration(statement)) noteNames(statement.importClause?.namedBindings, from, imports);
     else if (statement.exportClause && ts.isNamespaceExport(statement.exportClause)) {
       namespaces.set(statement.exportClause.name.text, from);
     } else if (statement.exportClause) noteNames(statement.exportClause, from, exports);
-    else throw new Error(`${path}: expected names in braces, got ${statement.getText(file)}`);
+    else all.push(from);
   }
   // Exported apart from where they are declared or imported.
   for (const [as, name] of own) exports.set(as, imports.get(name.name) ?? name);
-  return { file, statements, imports, exports, namespaces };
+  return { file, statements, imports, exports, namespaces, all };
 }
 
 /** Notes where the names in braces come from. */

@@ -11,7 +11,7 @@ import {
 
 /** The first that matches counts. */
 const SUBJECTS: readonly (readonly [name: string, files: RegExp])[] = [
-  ["Verification", /^verify\//],
+  ["Verification", /^verify\/|^core\/op\.ts$/],
   ["Optimisers", /^optim\//],
   ["Losses", /^loss\/|^ops\/losses\.ts$/],
   ["Devices", /^core\/(devices|device|device_names)\.ts$/],

@@ -77,11 +77,8 @@ test(...skip("deno publish finds nothing to warn of, and what it would publish r
 
 test(...skip("deno doc misses no documentation and no type of what is public", onlyNode), async () => {
   const entries = Object.values(readJson("deno.json").exports as Record<string, string>);
-  const { stderr } = await run(root, "doc", "--lint", ...entries);
-  // What it also finds are types that public ones name without exporting them, such as the attributes of ops.
-  const found = [...stderr.matchAll(/^error\[([\w-]+)\]: .*\n +--> (.*)$/gm)];
-  assert.deepEqual(
-    found.filter(([, kind]) => kind !== "private-type-ref").map(([, kind, place]) => `${kind} ${place}`),
-    [],
-  );
+  // Without the packages of npm, whose own types would be asked for documentation as well.
+  const { code, stderr } = await run(root, "doc", "--lint", "--no-npm", ...entries);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, new RegExp(`Checked ${entries.length} files`));
 });

@@ -6,6 +6,8 @@ import { UsageError } from "../usage.ts";
 import { requireKind } from "./arguments.ts";
 import { broadcastableShapes, shapes } from "./shapes.ts";
 
+export type { Draw } from "../../core/op.ts";
+
 const drawFromCall = new Signature("drawFrom(g)", undefined, UsageError);
 
 /**
