@@ -133,7 +133,8 @@ export class Entry {
     this.op = op;
     this.#inputs = inputs as readonly this[];
     this.attributes = attributes;
-    this.shape = shape;
+    // Programs hold shapes, and tensors share them: one that was changed would belong to other elements.
+    this.shape = Object.freeze(shape);
     this.dtype = dtype;
     this.size = sizeOf(shape);
     this.#value = value === null || value instanceof Value ? value : new Value(value);

@@ -32,6 +32,22 @@ const stateOp: TapeOp = {
   vjp: [({ cotangent }: { readonly cotangent: unknown }) => cotangent],
 };
 
+/** How many run that look at a tape which has to stay as it is. */
+let keepers = 0;
+
+/**
+ * Runs a function during which nothing becomes the past: a tape that it recorded stays as it was recorded, however often values are
+ * computed meanwhile. What is old enough is released by the first computation afterwards.
+ */
+export async function keepingTape<T>(run: () => Promise<T>): Promise<T> {
+  keepers++;
+  try {
+    return await run();
+  } finally {
+    keepers--;
+  }
+}
+
 /** Notes that `entries` are computed from the values of `leaves`. */
 export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]): void {
   for (const entry of [...leaves, ...entries.filter((t) => movedFrom(t) !== t)]) {
@@ -52,6 +68,7 @@ export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]):
  * the device were lost.
  */
 export async function releasePast(): Promise<void> {
+  if (keepers > 0) return;
   const age = ({ computation }: Start) => computationsBegun() - computation;
   const copies: Promise<unknown>[] = [];
   for (const start of recent) {

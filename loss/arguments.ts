@@ -4,6 +4,7 @@ import { broadcastShapes, formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { cast } from "../ops/cast.ts";
 import { asTensor, type TensorLike } from "../ops/creation.ts";
+import { pairedShape } from "../ops/losses.ts";
 
 /**
  * Logits and the targets of as many binary decisions, both as `float`. Class indices in place of targets are noticed where their values are
@@ -12,7 +13,7 @@ import { asTensor, type TensorLike } from "../ops/creation.ts";
 export function logitsAndTargets(call: Signature, logits: TensorLike, targets: TensorLike): [Tensor, Tensor] {
   const x = numbers(call, "logits", logits);
   const t = asTensor(call, "targets", targets);
-  broadcasting(call, { logits: x, targets: t });
+  pairedShape(call, { logits: x, targets: t });
   const wrong = t.dtype === "int" ? t.value?.find((value) => value !== 0 && value !== 1) : undefined;
   if (wrong !== undefined) {
     throw call.error(

@@ -105,9 +105,9 @@ function powerOf(x: Tensor, exponent: number): Tensor {
  * default reduction; gradients stay finite where a probability rounds to 0 or 1.
  *
  * @param logits float, any shape.
- * @param targets 0 or 1, or numbers between them; `float`, `int` or `bool`, broadcast with the logits.
+ * @param targets 0 or 1, or numbers between them; `float`, `int` or `bool`, of the logits' shape, or one of the two broadcasts to the other.
  * @param options `alpha` and `gamma` as in the paper, and how the losses are reduced. The paper divides the sum by the number of positives.
- * @throws if the shapes do not broadcast together, an option is out of range, or targets are class indices.
+ * @throws if neither shape broadcasts to the other, an option is out of range, or targets are class indices.
  *
  * @example
  * ```ts
@@ -137,9 +137,10 @@ export function sigmoidFocalLoss(logits: TensorLike, targets: TensorLike, option
  * predicted box, times the distance between probability and quality to the power of `beta`.
  *
  * @param logits float, any shape.
- * @param targets qualities from 0 to 1, 0 for other classes and background; broadcast with the logits.
+ * @param targets qualities from 0 to 1, 0 for other classes and background; of the logits' shape, or one of the two
+ *   broadcasts to the other.
  * @param options `beta` as in the paper, and how the losses are reduced. The paper divides the sum by the number of positives.
- * @throws if the shapes do not broadcast together, an option is out of range, or targets are class indices.
+ * @throws if neither shape broadcasts to the other, an option is out of range, or targets are class indices.
  *
  * @example
  * ```ts
@@ -166,9 +167,10 @@ export function qualityFocalLoss(logits: TensorLike, targets: TensorLike, option
  * by `alpha * p ** gamma` where it is 0, `p` being the predicted probability.
  *
  * @param logits float, any shape.
- * @param targets the IoU of positives from 0 to 1, 0 for negatives; broadcast with the logits.
+ * @param targets the IoU of positives from 0 to 1, 0 for negatives; of the logits' shape, or one of the
+ *   two broadcasts to the other.
  * @param options `alpha` and `gamma` as in the paper, and how the losses are reduced. The paper divides the sum by the number of positives.
- * @throws if the shapes do not broadcast together, an option is out of range, or targets are class indices.
+ * @throws if neither shape broadcasts to the other, an option is out of range, or targets are class indices.
  *
  * @example
  * ```ts
@@ -245,9 +247,9 @@ export function distributionFocalLoss(
  * off as a Gaussian, which makes predictions there count less: by `(1 - target) ** beta`.
  *
  * @param logits float, any shape.
- * @param targets from 0 to 1, exactly 1 at objects; broadcast with the logits.
+ * @param targets from 0 to 1, exactly 1 at objects; of the logits' shape, or one of the two broadcasts to the other.
  * @param options `alpha` and `beta` as in the paper, and how the losses are reduced. The paper divides the sum by the number of objects.
- * @throws if the shapes do not broadcast together, an option is out of range, or targets are class indices.
+ * @throws if neither shape broadcasts to the other, an option is out of range, or targets are class indices.
  *
  * @example
  * ```ts

@@ -2,7 +2,7 @@
 import type { Tensor } from "../core/tensor.ts";
 import { type Kind, numberAbove, oneOf, Signature } from "../core/options.ts";
 import { cast } from "../ops/cast.ts";
-import { reduced, type Reduction, reduction } from "../ops/losses.ts";
+import { pairedShape, reduced, type Reduction, reduction } from "../ops/losses.ts";
 import type { TensorLike } from "../ops/creation.ts";
 import { abs, add, div, mul, neg, square, sub } from "../ops/arithmetic.ts";
 import { equal, less, lessEqual, logicalOr } from "../ops/comparison.ts";
@@ -11,7 +11,6 @@ import { hold } from "../ops/grad.ts";
 import { sum } from "../ops/reduce.ts";
 import { clamp, maximum, minimum, where } from "../ops/selection.ts";
 import { boxesAlong, type BoxFormat, boxFormat, type Corners, cornersFrom, partsOfLast, slant } from "./boxes.ts";
-import { broadcasting } from "./arguments.ts";
 
 /**
  * A loss of two boxes by their overlap, `IoU` being intersection over union. What shares a name in the literature is told apart by its paper.
@@ -179,10 +178,10 @@ function lossOf(pair: Pair, kind: IouLossKind, alpha: number): Tensor {
  * overflow, points and inverted ones included.
  *
  * @param a boxes, float, shape `[..., 4]`, in any unit of length that is large beside 1e-7.
- * @param b boxes in the same unit; broadcast with `a`.
+ * @param b boxes in the same unit, of the shape of `a`, or one of the two broadcasts to the other.
  * @param options the measure, the format of both arguments, and how the losses are reduced. The mean over no boxes is 0.
  * @returns a scalar, or without reduction the shape of the boxes without their last axis.
- * @throws if the last axis is not 4, the shapes do not broadcast together, or an option is unknown or of another kind.
+ * @throws if the last axis is not 4, neither shape broadcasts to the other, or an option is unknown or of another kind.
  *
  * @example
  * ```ts
@@ -203,7 +202,7 @@ export function iouLoss(a: TensorLike, b: TensorLike, options?: IouLossOptions):
   alphaOrThrow(iouLossCall, kind, alpha);
   const first = cast(boxesAlong(iouLossCall, "a", a), "float");
   const second = cast(boxesAlong(iouLossCall, "b", b), "float");
-  broadcasting(iouLossCall, { a: first, b: second });
+  pairedShape(iouLossCall, { a: first, b: second });
   const pair = measured(cornersFrom(partsOfLast(first), format), cornersFrom(partsOfLast(second), format));
   const losses = lossOf(pair, kind, alpha ?? 3);
   return losses.size === 0 && reduction !== "none" ? sum(losses) : reduced(losses, reduction);

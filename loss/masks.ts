@@ -8,13 +8,13 @@ import { cast } from "../ops/cast.ts";
 import { equal, greater } from "../ops/comparison.ts";
 import { asTensor, type TensorLike } from "../ops/creation.ts";
 import { gather } from "../ops/indexing.ts";
-import { reduced, type Reduction, reduction } from "../ops/losses.ts";
+import { pairedShape, reduced, type Reduction, reduction } from "../ops/losses.ts";
 import { broadcastTo, reshape, transpose } from "../ops/movement.ts";
 import { argsort, rank } from "../ops/ordering.ts";
 import { sum } from "../ops/reduce.ts";
 import { cumsum } from "../ops/scans.ts";
 import { relu, where } from "../ops/selection.ts";
-import { broadcasting, numbers } from "./arguments.ts";
+import { numbers } from "./arguments.ts";
 
 /** Options of {@link lovaszHinge}. */
 export interface LovaszHingeOptions {
@@ -67,7 +67,7 @@ function masks(
   const [[name, given]] = Object.entries(predictions);
   const p = numbers(call, name, given);
   const t = cast(asTensor(call, "targets", targets), "float");
-  const shape = broadcasting(call, { [name]: p, targets: t });
+  const shape = pairedShape(call, { [name]: p, targets: t });
   const all = shape.map((_, i) => i);
   const axes = axesOrThrow(call, shape, axis ?? (all.length > 1 ? all.slice(1) : all));
   return { p: broadcastTo(p, shape), t: broadcastTo(t, shape), axes };
@@ -78,10 +78,11 @@ function masks(
  * divisor, `sum(p ** 2) + sum(t ** 2)` (Milletari et al., 2016, arXiv:1606.04797).
  *
  * @param probabilities float from 0 to 1, such as a {@link sigmoid}; by default `[masks, ...]`.
- * @param targets 0 or 1, or numbers between them; `float`, `int` or `bool`, broadcast with the probabilities.
+ * @param targets 0 or 1, or numbers between them; `float`, `int` or `bool`, of the probabilities' shape, or one of the two
+ *   broadcasts to the other.
  * @param options which axes make up a mask, and how the losses of the masks are reduced.
  * @returns a scalar, or without reduction the shape without the axes of a mask.
- * @throws if the shapes do not broadcast together, an axis does not exist, or an option is out of range.
+ * @throws if neither shape broadcasts to the other, an axis does not exist, or an option is out of range.
  *
  * @example
  * ```ts
@@ -106,10 +107,11 @@ export function dice(probabilities: TensorLike, targets: TensorLike, options?: D
  * `1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth)`. With both weights 0.5 it is the Dice loss with half the smoothing.
  *
  * @param probabilities float from 0 to 1, such as a {@link sigmoid}; by default `[masks, ...]`.
- * @param targets 0 or 1, or numbers between them; `float`, `int` or `bool`, broadcast with the probabilities.
+ * @param targets 0 or 1, or numbers between them; `float`, `int` or `bool`, of the probabilities' shape, or one of the two
+ *   broadcasts to the other.
  * @param options the weights, which axes make up a mask, and how the losses of the masks are reduced.
  * @returns a scalar, or without reduction the shape without the axes of a mask.
- * @throws if the shapes do not broadcast together, an axis does not exist, or an option is out of range.
+ * @throws if neither shape broadcasts to the other, an axis does not exist, or an option is out of range.
  *
  * @example
  * ```ts
@@ -138,10 +140,11 @@ export function tversky(probabilities: TensorLike, targets: TensorLike, options?
  * equals.
  *
  * @param logits float; by default `[masks, ...]`.
- * @param targets 0 or 1, `float`, `int` or `bool`, broadcast with the logits. They have no gradient.
+ * @param targets 0 or 1, `float`, `int` or `bool`, of the logits' shape, or one of the two broadcasts to the other. They have no
+ *   gradient.
  * @param options which axes make up a mask, and how the losses of the masks are reduced.
  * @returns a scalar, or without reduction the shape without the axes of a mask.
- * @throws if the shapes do not broadcast together, or an axis does not exist.
+ * @throws if neither shape broadcasts to the other, or an axis does not exist.
  *
  * @example
  * ```ts

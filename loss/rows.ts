@@ -4,7 +4,7 @@ import { formatShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { TypedData } from "../ops/creation.ts";
 
-/** Rows of numbers: a computed tensor `[n, columns]`, a typed array of `n * columns` numbers, or an array of rows. */
+/** Rows of numbers: a tensor `[n, columns]` whose value the host knows, a typed array of `n * columns` numbers, or an array of rows. */
 export type Rows = Tensor | TypedData | readonly ArrayLike<number>[];
 
 /** Returns the numbers in row-major order and the number of rows. Throws if they do not form rows. */
@@ -22,7 +22,7 @@ export function readRows(
     if (rows.size === 0) return { data: [], count: 0 };
     if (value === null) {
       throw new Error(
-        `${caller}: expected ${name} to have a value, got ${rows}, which is not computed yet: \`await realize([${name}])\` first`,
+        `${caller}: expected ${name} to have a value that the host knows, got ${rows}: \`await ${name}.data()\` first`,
       );
     }
     return { data: value, count: shape[0] };

@@ -1,8 +1,8 @@
 /** Losses: elements compared with their targets, and reduced. */
 import type { Case, Draw, Entry, InputSpec, Op } from "../core/op.ts";
-import { axisOrThrow, broadcastOrThrow, record } from "../core/record.ts";
+import { axisOrThrow, record } from "../core/record.ts";
 import { type Kind, numberAbove, numberIn, oneOf, type Signature, whole } from "../core/options.ts";
-import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
+import { broadcastShapes, formatShape, sameShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { softplus } from "./activations.ts";
 import { abs, add, div, mul, neg, sub } from "./arithmetic.ts";
@@ -26,6 +26,37 @@ export const reduction: Kind<Reduction> = /* @__PURE__ */ oneOf(...reductions);
 /** Reduces the losses of single elements, by default to their mean. */
 export function reduced(losses: Tensor, how: Reduction = "mean"): Tensor {
   return how === "none" ? losses : how === "mean" ? mean(losses) : sum(losses);
+}
+
+/**
+ * The shape of the losses of predictions and their targets, which broadcast. Of two ranks, the higher one has the shape of the losses:
+ * predictions `[n, 1]` and targets `[n]` would pair each with each, which is hardly ever meant and gives a loss that looks right.
+ *
+ * @param pair the two tensors by the names of their parameters.
+ */
+export function pairedShape(call: Signature, pair: Readonly<Record<string, Tensor>>): Shape {
+  const [a, b] = Object.values(pair).map(({ shape }) => shape);
+  const names = Object.keys(pair).join(" and ");
+  const common = broadcastShapes([a, b]);
+  if (!common) {
+    throw call.error(`expected ${names} to broadcast together, got shapes ${formatShape(a)} and ${formatShape(b)}`);
+  }
+  if (a.length === b.length || sameShape(common, a.length > b.length ? a : b)) return common;
+  throw call.error(
+    `expected ${names} of as many axes, or of one shape that the other broadcasts to, got ${formatShape(a)} and ${
+      formatShape(b)
+    }, whose losses would be ${
+      formatShape(common)
+    }; squeeze(x, axis) removes an axis of 1, unsqueeze(x, axis) adds one`,
+  );
+}
+
+/** Shapes of predictions and targets. */
+function drawPair(draw: Draw): readonly (readonly number[])[] {
+  const [a, b] = draw.broadcastable(2);
+  if (a.length === b.length) return [a, b];
+  const common = broadcastShapes([a, b])!;
+  return a.length > b.length ? [common, b] : [a, common];
 }
 
 /** One axis. */
@@ -245,8 +276,8 @@ const smoothL1Kinds = { beta: /* @__PURE__ */ numberIn(0, Infinity), reduction }
  * Its second derivative jumps at beta; there it is that of the line.
  *
  * @param prediction float.
- * @param target float, broadcast with the prediction.
- * @throws if beta is negative, or the shapes do not broadcast together.
+ * @param target float, of the prediction's shape, or one of the two broadcasts to the other.
+ * @throws if beta is negative, or neither shape broadcasts to the other.
  *
  * @example
  * ```ts
@@ -265,7 +296,7 @@ export const smoothL1: CompositeFunction<
     apply: ([x, y], attributes) => smoothL1(x, y, attributes),
     differentiable: true,
     domain: (draw) => {
-      const [a, b] = draw.broadcastable(2);
+      const [a, b] = drawPair(draw);
       // Differences of 2 to 4 keep clear of every beta and of 0.
       return {
         inputs: [{ shape: a, min: 2, max: 3 }, { shape: b, min: -1, max: 0 }],
@@ -278,11 +309,8 @@ export const smoothL1: CompositeFunction<
     function smoothL1(prediction, target, options) {
       call.check(arguments);
       const { beta = 1, reduction = "mean" } = options ?? {};
-      const pair = [
-        asTensor(call, "prediction", prediction),
-        asTensor(call, "target", target),
-      ] as const;
-      broadcastOrThrow("smoothL1", pair);
+      const pair = [asTensor(call, "prediction", prediction), asTensor(call, "target", target)] as const;
+      pairedShape(call, { prediction: pair[0], target: pair[1] });
       const difference = sub(...pair);
       const distance = abs(difference);
       const losses = beta === 0
@@ -311,8 +339,8 @@ const huberKinds = { delta: /* @__PURE__ */ numberAbove(0), reduction };
  * of the line.
  *
  * @param prediction float.
- * @param target float, broadcast with the prediction.
- * @throws if delta is not above 0, or the shapes do not broadcast together.
+ * @param target float, of the prediction's shape, or one of the two broadcasts to the other.
+ * @throws if delta is not above 0, or neither shape broadcasts to the other.
  *
  * @example
  * ```ts
@@ -331,7 +359,7 @@ export const huber: CompositeFunction<
     apply: ([x, y], attributes) => huber(x, y, attributes),
     differentiable: true,
     domain: (draw) => {
-      const [a, b] = draw.broadcastable(2);
+      const [a, b] = drawPair(draw);
       // Differences of 2 to 4 keep clear of every delta.
       return {
         inputs: [{ shape: a, min: 2, max: 3 }, { shape: b, min: -1, max: 0 }],
@@ -345,7 +373,7 @@ export const huber: CompositeFunction<
       call.check(arguments);
       const { delta = 1, reduction = "mean" } = options ?? {};
       const pair = [asTensor(call, "prediction", prediction), asTensor(call, "target", target)] as const;
-      broadcastOrThrow("huber", pair);
+      pairedShape(call, { prediction: pair[0], target: pair[1] });
       const difference = sub(...pair);
       const distance = abs(difference);
       const line = mul(sub(distance, 0.5 * delta), delta);
@@ -374,8 +402,8 @@ type BinaryCrossEntropyAttributes = {
  * PyTorch.
  *
  * @param logits float.
- * @param targets float, broadcast with the logits.
- * @throws if the shapes do not broadcast together, or a weight does not broadcast to theirs.
+ * @param targets float, of the logits' shape, or one of the two broadcasts to the other.
+ * @throws if neither shape broadcasts to the other, or a weight does not broadcast to theirs.
  *
  * @example
  * ```ts
@@ -401,7 +429,7 @@ export const binaryCrossEntropyWithLogits: CompositeFunction<
     },
     differentiable: true,
     domain: (draw) => {
-      const [a, b] = draw.broadcastable(2);
+      const [a, b] = drawPair(draw);
       const common = broadcastShapes([a, b])!;
       const weights = (["weight", "posWeight"] as const).filter(() => draw.bool());
       const factors = weights.map(() => ({ shape: draw.bool() ? common : common.slice(-1), min: 0.25, max: 3 }));
@@ -420,7 +448,7 @@ export const binaryCrossEntropyWithLogits: CompositeFunction<
       call.check(arguments);
       const x = asTensor(call, "logits", logits);
       const t = asTensor(call, "targets", targets);
-      const shape = broadcastOrThrow("binaryCrossEntropyWithLogits", [x, t]);
+      const shape = pairedShape(call, { logits: x, targets: t });
       const { weight, posWeight, reduction = "mean" } = options ?? {};
       const factor = (name: string, given: TensorLike) => {
         const w = asTensor(call, name, given);

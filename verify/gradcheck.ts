@@ -3,6 +3,7 @@ import { float64 as oracle } from "../core/backends/float64.ts";
 import type { Device } from "../core/device.ts";
 import type { DeviceChoice } from "../core/device_names.ts";
 import { chosenDevice } from "../core/devices.ts";
+import { keepingTape } from "../core/past.ts";
 import { describe, Signature } from "../core/options.ts";
 import { checkTape } from "./check_tape.ts";
 import { type Input, type InputLike, readInputs } from "./inputs.ts";
@@ -79,9 +80,11 @@ export async function checkAt(
     throw new UsageError("gradcheck: there is nothing to differentiate by: no input is of dtype float");
   }
   const name = options.name ?? ((plain ? f.value.name : f.name) || "function");
-  return plain
-    ? checkPlain(f, read, { name, options: resolved, started }, options)
-    : await checkTape(f, read, { name, options: resolved, started }, await deviceOf(options.device));
+  const asked = { name, options: resolved, started };
+  if (plain) return checkPlain(f, read, asked, options);
+  const device = await deviceOf(options.device);
+  // The function may compute values whenever it is called, and what it recorded before is still looked at.
+  return await keepingTape(() => checkTape(f, read, asked, device));
 }
 
 /** The device to compare with the oracle; `null` if it is the oracle itself. */

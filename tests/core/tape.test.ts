@@ -28,6 +28,7 @@ import {
   oneHot,
   ones,
   pad,
+  random,
   rank,
   realize,
   reshape,
@@ -125,6 +126,30 @@ test("values are copied when a tensor is created and when it is read", async () 
   const y = add(t, 1);
   (await y.data())[0] = 9;
   assert.deepEqual([...await y.data()], [2, 3]);
+});
+
+test("a tensor's shape cannot be changed, and the caller's array of a shape stays the caller's", async () => {
+  const makers: Record<string, (shape: number[]) => Tensor> = {
+    tensor: (shape) => tensor([1, 2, 3, 4, 5, 6], shape),
+    zeros,
+    full: (shape) => full(shape, 1),
+    reshape: (shape) => reshape([1, 2, 3, 4, 5, 6], shape),
+    broadcastTo: (shape) => broadcastTo([[1], [2]], shape),
+    normal: (shape) => random.normal(1, shape),
+  };
+  for (const [name, make] of Object.entries(makers)) {
+    const shape = [2, 3];
+    const t = make(shape);
+    const both = add(t, t);
+    shape.reverse();
+    assert.deepEqual(shape, [3, 2], name);
+    for (const held of [t.shape, both.shape]) {
+      assert.deepEqual(held, [2, 3], name);
+      assert.throws(() => (held as number[]).reverse(), TypeError, name);
+      assert.throws(() => (held as number[]).push(1), TypeError, name);
+    }
+    assert.equal((await both.toArray() as number[][]).length, 2, name);
+  }
 });
 
 test("arrays are copied, in and out, unless a call says otherwise", async () => {

@@ -5,12 +5,12 @@ import {
   DefaultBoxes,
   HardMiningCrossEntropyLoss,
   iouMatrix,
-  realize,
   SSDLoss,
   type Targets,
   tensor,
   zeros,
 } from "../../mod.ts";
+import { devicesUnderTest } from "../support/devices.ts";
 
 const boxes = DefaultBoxes.from([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.5, 0.5, 1, 1]]);
 const criterion = new SSDLoss(boxes);
@@ -84,12 +84,15 @@ test("targets of the wrong shape are refused", () => {
   assert.throws(() => forward([good.map(String)] as unknown as Targets), /got "0" in row 0, column 0/);
 });
 
-test("targets that are not computed yet are refused, and accepted once they are", async () => {
-  const targets = add(tensor([good]), 0);
-  assert.throws(() => forward(targets), /not computed yet: `await realize\(\[targets\]\)` first/);
-  await realize([targets]);
-  assert.deepEqual(forward(targets).components.shape, [3]);
-});
+for (const { device, on } of await devicesUnderTest()) {
+  test(...on("targets that the host does not know are refused, and accepted once they were read"), async () => {
+    const targets = add(tensor([good]), 0);
+    const refused = /expected targets to have a value that the host knows, .*: `await targets\.data\(\)` first/;
+    assert.throws(() => forward(targets), refused);
+    await targets.data({ device });
+    assert.deepEqual(forward(targets).components.shape, [3]);
+  });
+}
 
 const predictions: [what: string, locations: number[], logits: number[], message: RegExp][] = [
   ["too few boxes", [2, 4, 2], [2, 3, 3], /expected axis 2 of locations to be 3, the number of default boxes, got 2/],

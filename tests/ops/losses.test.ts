@@ -4,16 +4,28 @@ import { test } from "node:test";
 import {
   binaryCrossEntropyWithLogits,
   crossEntropy,
+  dice,
+  gaussianFocalLoss,
   grad,
   huber,
+  iouLoss,
+  lovaszHinge,
   mul,
+  qualityFocalLoss,
+  sigmoidFocalLoss,
   smoothL1,
+  stack,
   type Tensor,
   tensor,
+  tversky,
+  varifocalLoss,
+  zeros,
 } from "../../mod.ts";
+import { broadcastableShapes } from "../../verify/mod.ts";
 import { bring } from "../support/bring.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { isSampled, sampleOf } from "../support/cells.ts";
+import { checkProperty } from "../support/property.ts";
 import { assertClose, largestOf } from "./compare.ts";
 import golden from "./golden/losses.json" with { type: "json" };
 import type { Plain } from "./reference.ts";
@@ -72,4 +84,34 @@ test("weights of losses are tensors, and have gradients [float64]", async () => 
   const y = crossEntropy(tensor([[0, 0], [0, 0], [0, 0]]), [0, 1, 1], { weight: w, reduction: "sum" });
   const slope = grad(mul(y, 1 / Math.LN2), w);
   assertClose(await slope.data({ device }), [1, 2], () => 1e-15, "the gradient by the weights");
+});
+
+/** Losses of predictions and targets that broadcast, by what they are called with. */
+const paired: Record<string, (a: Tensor, b: Tensor) => Tensor> = {
+  smoothL1: (a, b) => smoothL1(a, b, { reduction: "none" }),
+  huber: (a, b) => huber(a, b, { reduction: "none" }),
+  binaryCrossEntropyWithLogits: (a, b) => binaryCrossEntropyWithLogits(a, b, { reduction: "none" }),
+  sigmoidFocalLoss: (a, b) => sigmoidFocalLoss(a, b, { reduction: "none" }),
+  gaussianFocalLoss: (a, b) => gaussianFocalLoss(a, b, { reduction: "none" }),
+  qualityFocalLoss: (a, b) => qualityFocalLoss(a, b, { reduction: "none" }),
+  varifocalLoss: (a, b) => varifocalLoss(a, b, { reduction: "none" }),
+  dice,
+  tversky,
+  lovaszHinge,
+  iouLoss: (a, b) => iouLoss(stack([a, a, a, a], -1), stack([b, b, b, b], -1), { reduction: "none" }),
+};
+
+test("predictions and targets of other ranks never pair each with each unnoticed [float64]", async () => {
+  const shapes = broadcastableShapes(2, { minAxis: 1, maxAxis: 3, maxRank: 3, minRank: 1 });
+  await checkProperty(shapes, ([a, b]) => {
+    const rank = Math.max(a.length, b.length);
+    const axes = Array.from({ length: rank }, (_, i) => [a, b].map((s) => s[s.length - rank + i] ?? 1));
+    const lower = a.length < b.length ? 0 : 1;
+    const each = a.length !== b.length && axes.some((sizes) => sizes[lower] > sizes[1 - lower]);
+    for (const [name, loss] of Object.entries(paired)) {
+      const call = () => loss(zeros([...a]), zeros([...b]));
+      if (each) assert.throws(call, /of as many axes, or of one shape that the other broadcasts to/, name);
+      else call();
+    }
+  });
 });

@@ -1,6 +1,7 @@
 /** Calls of the function under test, recorded. */
 import { opOf } from "../../core/op.ts";
 import { describe } from "../../core/options.ts";
+import { Program } from "../../core/program.ts";
 import { sameShape } from "../../core/shape.ts";
 import { Tensor } from "../../core/tensor.ts";
 import { sameData, sameValues } from "../arrays.ts";
@@ -72,22 +73,20 @@ export async function recordCall(
     });
   }
   const outputs = tensorsOf(result).filter((t) => t.dtype === "float");
+  await readGiven(outputs);
   const mutated = inputs.flatMap(({ name, values }, i) => sameValues(leaves[i].value!, values) ? [] : [name]);
   inputs.forEach(({ values }, i) => leaves[i].value!.set(values));
   return { leaves, outputs, mutated };
 }
 
+/** Copies to the host the values that outputs are computed from: results of `compile`, for example, may be on a device alone. */
+async function readGiven(outputs: readonly Tensor[]): Promise<void> {
+  await Promise.all(new Program(outputs).leaves.map((leaf) => leaf.held?.read()));
+}
+
 /** The recording of a call. */
 export function recordingOf({ leaves, outputs }: Call, inputs: readonly Input[]): Recording {
   return { leaves, names: inputs.map(({ name }) => name), outputs, history: historyOf(outputs) };
-}
-
-/** Returns the entry of which another one is a copy that the tape made when its value became the past. */
-function original(entry: Tensor): Tensor {
-  for (let t = entry;; t = t.inputs[0]) {
-    const { kernel, vjp } = opOf(t);
-    if (kernel.kind !== "movement" || !kernel.identity || vjp === null || t.inputs.length === 0) return t;
-  }
 }
 
 /** Whether entries have values that the function reads as they are: neither made of others, nor held on purpose. */
@@ -124,7 +123,7 @@ export function difference(a: Taped, b: Taped): string | null {
   let own: ReadonlySet<Tensor> | null = null;
   const firsts = flatten(a.outputs), seconds = flatten(b.outputs);
   while (firsts.length > 0) {
-    const first = original(firsts.pop()!), second = original(seconds.pop()!);
+    const first = firsts.pop()!, second = seconds.pop()!;
     const known = twins.get(first);
     if (known === undefined ? !sameCall(first, second) : known !== second) {
       return "it records a different tape when called again";

@@ -269,7 +269,18 @@ const special: Row[] = [
       () => g.binaryCrossEntropyWithLogits(1, 1, { weight: x }),
       /expected weight to broadcast to \[\], the shape of the losses, got \[2, 3\]/,
     ],
-    ["bce(x, [1, 2])", () => g.binaryCrossEntropyWithLogits(x, [1, 2]), /expected shapes that broadcast together/],
+    [
+      "bce(x, [1, 2])",
+      () => g.binaryCrossEntropyWithLogits(x, [1, 2]),
+      /expected logits and targets to broadcast together/,
+    ],
+  ),
+  ...(["smoothL1", "huber", "binaryCrossEntropyWithLogits"] as const).flatMap((name) =>
+    rows(name, [
+      "a column and a row",
+      () => g[name](g.zeros([3, 1]), [0, 1, 0]),
+      /expected .* of as many axes, .*, got \[3, 1\] and \[3\], whose losses would be \[3, 3\]; squeeze\(x, axis\)/,
+    ])
   ),
   ...rows(
     "zeros",
