@@ -6,7 +6,7 @@ import { Ladder } from "../../verify/differences/ladder.ts";
 import { centralSlope, divergence, type Reader, sideSlope } from "../../verify/differences/plateau.ts";
 import { precisionOf } from "../../verify/differences/precision.ts";
 import { Sums } from "../../verify/differences/sums.ts";
-import { curveAt, hashOf, ladderOf, problemOf } from "./problem.ts";
+import { curveAt, hashOf, ladderOf } from "./problem.ts";
 
 const stepsOf = ({ step, length }: Ladder) => [...step.subarray(0, length)];
 const EPSILON = 2 ** -52;
