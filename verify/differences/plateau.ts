@@ -19,6 +19,9 @@ const VISIBLE = 0.25;
 /** A shorter step refutes a plateau by more than this many times its rounding, a shorter plateau by that many estimates. */
 const REFUTES = 2;
 
+/** Differences that fall by the factor of smooth functions but for this one do so as higher powers vanish. */
+const SLOW = 2;
+
 /** What the steps of a ladder say of a slope. */
 export interface Slope {
   /** The best plateau that no shorter step contradicts. */
@@ -44,10 +47,22 @@ function plateauAt(
   const factor = ladder.precision.ratio ** order;
   const coarse = (factor * b - a) / (factor - 1);
   const value = (factor * c - b) / (factor - 1);
-  // What extrapolation changed, a part of what it removed, and the rounding that it magnified.
+  // What extrapolation changed, a part of what it removed, what is left if slopes approach their value more slowly than
+  // those of a smooth function, and the rounding that was magnified.
   const estimate = (order === 1 ? 2 : 1) * Math.abs(value - coarse) + Math.abs(c - b) / (order === 1 ? 20 : 50) +
+    leftAfter([a, b, c], factor, ladder.noise[j]) +
     (order === 1 ? 3 : 2) * ladder.noise[j] + ANALYTIC_ROUNDINGS * epsilon * Math.abs(value);
   return { value, estimate, step: ladder.step[j] };
+}
+
+/**
+ * How far slopes are from their limit if their differences go on to fall as they do (Aitken), as those of a power of the
+ * step; 0 if they fall by the factor of smooth functions, or may be rounding.
+ */
+function leftAfter([a, b, c]: readonly [number, number, number], factor: number, noise: number): number {
+  const [before, last] = [Math.abs(b - a), Math.abs(c - b)];
+  if (last <= SLOW * before / factor || last >= before || last <= noise) return 0;
+  return last * last / (before - last);
 }
 
 /** Whether a step shorter than those of the plateau at `j` excludes its value: between `low` and `high`, but for rounding. */

@@ -200,7 +200,7 @@ function contribution({ up, down, step, precision, length }: Ladder): number {
   return 0;
 }
 
-/** Slopes that exclude a derivative must not approach it with shorter steps. */
+/** Slopes that exclude a derivative must not approach it with shorter steps, neither fast nor, as a logarithm, with each. */
 const STAYS = 0.95;
 const STAYS_FOR = 4;
 
@@ -209,7 +209,7 @@ const STAYS_FOR = 4;
  * that tell, sees slopes that are all far from it and stay so. 0 if they do not.
  */
 function exclusion(ladder: Ladder, analytic: number, longest: number): number {
-  let distance = Infinity, row = 0;
+  let distance = Infinity, row = 0, doesApproach = true;
   for (let k = 0; k < ladder.length; k++) {
     if (ladder.step[k] > longest) continue;
     const [up, down] = [ladder.up[k], ladder.down[k]];
@@ -221,9 +221,10 @@ function exclusion(ladder: Ladder, analytic: number, longest: number): number {
       continue;
     }
     row = here >= STAYS * distance ? row + 1 : 1;
+    doesApproach &&= here < distance;
     distance = here;
   }
-  return row >= STAYS_FOR ? distance : 0;
+  return row >= STAYS_FOR && !doesApproach ? distance : 0;
 }
 
 /** Whether an estimate is small enough to confirm a derivative. */
