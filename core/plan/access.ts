@@ -7,12 +7,19 @@ import type { Node } from "./node.ts";
 /** Rows shorter than this are put together with the axis before them, so that short axes do not starve the lanes. */
 export const MIN_ROW = 64;
 
+/** Rows as short as this fill a vector. */
+const MIN_SHORT_ROW = 4;
+
+/** Whether rows of threads have to be long, or whether short ones will do, since threads of several rows run together. */
+export type Rows = "long" | "short";
+
 /** How the axes of a shape are spread over x, y and z: `[[axes of x], [axes of y], [axes of z]]`. */
-export function spread(shape: Shape, extents: readonly number[]): number[][] {
+export function spread(shape: Shape, extents: readonly number[], rows: Rows = "long"): number[][] {
   const all = shape.map((_, i) => i);
   let first = shape.length;
   let row = 1;
-  while (first > 0 && row < MIN_ROW) row *= shape[--first];
+  const least = rows === "long" ? MIN_ROW : MIN_SHORT_ROW;
+  while (first > 0 && row < least) row *= shape[--first];
   const groups = [all.slice(first)];
   if (first > 0) groups.push([first - 1]);
   if (first > 1) groups.push(all.slice(0, first - 1));
@@ -27,11 +34,11 @@ export function spread(shape: Shape, extents: readonly number[]): number[][] {
  */
 export function threadIndex(
   shape: Shape,
-  extents: readonly number[],
+  { extents, rows = "long" }: { readonly extents: readonly number[]; readonly rows?: Rows },
   coordinate: (k: number, length: number) => Index,
 ): Index[] {
   const index = new Array<Index>(shape.length);
-  spread(shape, extents).forEach((axes, k) => {
+  spread(shape, extents, rows).forEach((axes, k) => {
     const sizes = axes.map((a) => shape[a]);
     unflatten(coordinate(k, sizeOf(sizes)), sizes).forEach((part, i) => (index[axes[i]] = part));
   });

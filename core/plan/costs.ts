@@ -1,5 +1,5 @@
 /** Costs and limits of a backend's kernels, and the cost of computing a value. Costs are in additions. */
-import { spread, stepsOf } from "./access.ts";
+import { type Rows, spread, stepsOf } from "./access.ts";
 import type { Node } from "./node.ts";
 
 /** Costs that decide which values get arrays and how kernels loop and branch. */
@@ -152,7 +152,7 @@ export class Work {
   isTiled(element: Node, axes: readonly number[]): boolean {
     if (!this.costs.tiled) return false;
     const kept = element.shape.flatMap((_, axis) => axes.includes(axis) ? [] : [axis]);
-    const [, ...outer] = spread(kept.map((axis) => element.shape[axis]), ANY_EXTENT);
+    const [, ...outer] = spread(kept.map((axis) => element.shape[axis]), ANY_EXTENT, "short");
     const shared = outer.flat().map((k) => kept[k]).filter((axis) => element.shape[axis] > 1);
     const seen = new Set([element]);
     for (const node of seen) {
@@ -168,6 +168,22 @@ export class Work {
       }
     }
     return false;
+  }
+
+  /** Whether the rows of a kernel's threads may be short. */
+  rowsFor(root: Node): Rows {
+    if (!this.costs.tiled) return "long";
+    const seen = new Set([root]);
+    for (const node of seen) {
+      if (seen.size > MOST_FOLLOWED) break;
+      if (node !== root && this.stored.has(node)) continue;
+      const { kernel, inputs } = node;
+      if (kernel.kind === "reduce" && !kernel.position && this.isTiled(inputs[0], kernel.axes(node.attributes))) {
+        return "short";
+      }
+      for (const input of inputs) seen.add(input);
+    }
+    return "long";
   }
 
   /** Returns the rough cost of evaluating one element, in additions. Arrays are read and all other values are computed. */

@@ -11,6 +11,7 @@ import {
   movedShare,
   type Parts,
   partsOf,
+  type Rows,
   spread,
   stepsOf,
   threadIndex,
@@ -30,8 +31,8 @@ function lengthOf(axes: readonly number[], shape: Shape): number {
 }
 
 /** The extent of an array of this shape: x, y, z, as far as needed. */
-export function extentOf(shape: Shape, { extents }: Pick<Layout, "extents">): number[] {
-  return spread(shape, extents).map((axes) => lengthOf(axes, shape));
+export function extentOf(shape: Shape, { extents }: Pick<Layout, "extents">, rows: Rows = "long"): number[] {
+  return spread(shape, extents, rows).map((axes) => lengthOf(axes, shape));
 }
 
 /** Thrown if an index is too large to be exact on a backend. */
@@ -165,6 +166,7 @@ class Lowering {
   readonly evaluations = new Map<Node, number>();
   readonly threads: Local[] = [];
   readonly top: Scope;
+  readonly rows: Rows;
   iterations = 0;
   readonly #root: Node;
   readonly #work: Work;
@@ -186,6 +188,7 @@ class Lowering {
     this.#work = work;
     this.#layout = layout;
     this.top = new Scope(null, 0, root.size);
+    this.rows = work.rowsFor(root);
   }
 
   /** The value of the root in a thread. */
@@ -194,7 +197,8 @@ class Lowering {
   }
 
   #threadIndex(): Index[] {
-    return threadIndex(this.#root.shape, this.#layout.extents, (_, length) => {
+    const { extents } = this.#layout;
+    return threadIndex(this.#root.shape, { extents, rows: this.rows }, (_, length) => {
       const thread = this.#local("thread");
       this.threads.push(thread);
       return this.#variable(thread, length, 0);
@@ -639,7 +643,7 @@ export function lowerToLoops(root: Node, work: Work, layout: Layout): LoopKernel
   return {
     name: root.name,
     shape: root.shape,
-    extent: extentOf(root.shape, layout),
+    extent: extentOf(root.shape, layout, lowering.rows),
     threads: lowering.threads,
     args: lowering.args,
     body: lowering.top.statements,

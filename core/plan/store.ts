@@ -217,7 +217,7 @@ class Round {
     const kernel = new Draft(node);
     this.kernels.push(kernel);
     const place = kernel.place(
-      threadIndex(node.shape, this.#limits.extents, (k, length) => variable("xyz"[k], 0, length - 1, 0)),
+      threadIndex(node.shape, this.#limits, (k, length) => variable("xyz"[k], 0, length - 1, 0)),
     );
     this.#propagate(node, {
       kernel,

@@ -48,7 +48,7 @@ test("the threads of an array compute each of its elements once, in row-major or
   const small = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 4 });
   await checkProperty(fc.tuple(small, extents), ([shape, most]) => {
     const lengths: number[] = [];
-    const index = threadIndex(shape, most, (k, length) => {
+    const index = threadIndex(shape, { extents: most }, (k, length) => {
       lengths[k] = length;
       return variable("xyz"[k], 0, length - 1, 0);
     });

@@ -1,6 +1,7 @@
 /** The loop form: run as it is, it computes the graph, whatever has arrays; rendered, it computes the same. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { backendNamed } from "../../core/backends/list.ts";
 import { render, renderFunction, renderLoop } from "../../core/backends/render.ts";
 import { describe, type Layout, type LoopKernel } from "../../core/plan/form.ts";
@@ -87,7 +88,10 @@ for (const [what, layout] of Object.entries(layouts)) {
       const { leaves } = new Program(outputs);
       const graph = buildGraph(outputs, leaves, oracle);
       const stored = new Set([...graph.leaves, ...graph.nodes.filter(() => random() < 0.3)]);
-      const computation = new Computation(new Work(stored, random() < 0.5 ? eager : freeCopies), layout);
+      const costs = random() < 0.5 ? eager : freeCopies;
+      // Short rows need a flat index.
+      const tiled = layout.flat && random() < 0.5;
+      const computation = new Computation(new Work(stored, { ...costs, tiled }), layout);
       graph.leaves.forEach((node, i) => computation.set(node, leaves[i].value!));
       interpret(program).forEach(({ data }, i) => {
         assertSame(computation.valueOf(graph.outputs[i]), data, describeProgram(program));
@@ -163,6 +167,38 @@ test("a loop gets several accumulators where it runs often enough to be worth th
   // More text has to run more often.
   assert.equal(accumulators(sum(exp(ones(7_000, 10)), 1)), 1);
   assert.equal(accumulators(sum(exp(ones(700_000, 10)), 1)), 5);
+});
+
+test("where threads share operands, a sum has one accumulator and is the sum of parts, which leave nothing out", async () => {
+  const tiled: Target = {
+    ...oracle,
+    costs: { ...oracle.costs, tiled: true, fewResults: 0 },
+    limits: { ...oracle.limits, iterations: Infinity },
+  };
+  const layout = layoutOf(tiled);
+  const length = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 60, max: 700 }));
+  const short = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1) <= 3000;
+  await checkProperty(fc.array(length, { minLength: 1, maxLength: 3 }).filter(short), (sizes) => {
+    const size = sizes.reduce((a, b) => a * b, 1);
+    const [left, right] = [[2, 1, ...sizes], [1, 4, ...sizes]].map((shape, i) => {
+      const count = size * 2 * (i + 1);
+      return tensor(Float64Array.from({ length: count }, (_, k) => (k * 7 + i) % 5 - 2), shape, { dtype: "float" });
+    });
+    const kernel = loopsOf(sum(mul(left, right), sizes.map((_, i) => i + 2)), tiled);
+    const text = describe(kernel);
+    const parts = text.split(":= 0\n").length - 2;
+    assert.ok(parts === 0 ? size <= 256 : parts <= 2, text);
+    const [a, b] = kernel.args.map((arg) => arg.shape[0] === 2 ? left.value! : right.value!);
+    const { values } = runLoops(kernel, [a, b].map((v) => Float64Array.from(v)), layout);
+    const [x, y] = [left.value!, right.value!];
+    const expected = Float64Array.from({ length: 8 }, (_, cell) => {
+      let total = 0;
+      for (let k = 0; k < size; k++) total += x[Math.floor(cell / 4) * size + k] * y[cell % 4 * size + k];
+      return total;
+    });
+    assertSame(values, expected, text);
+    assertSame(rendered(kernel, [a, b].map((v) => Float64Array.from(v))), expected, text);
+  }, { runs: 40 });
 });
 
 test("an index is divided exactly where halves are not exact", () => {
