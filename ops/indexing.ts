@@ -240,8 +240,8 @@ export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number
   );
 
 /**
- * Adds updates to a copy of a base at given indices along an axis, like PyTorch's `scatter_add`; updates at the same index add up. If there are
- * many, the indices are sorted first.
+ * Adds updates to a copy of a base at given indices along an axis, like PyTorch's `scatter_add`; updates at the same index add up. The time grows
+ * with indices plus results. Equal calls on a device have equal bits, however many threads it has.
  *
  * @param base float or int.
  * @param indices `int`, of the rank of the base, with its sizes outside of the axis, or 1 where the same indices serve all.
