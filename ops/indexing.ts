@@ -26,7 +26,7 @@ function shownLeaf(indices: Tensor): Tensor | null {
 }
 
 /** The lowest and the highest of values that never change, by the value that does not count. */
-const extremes = new WeakMap<Values, Map<number | undefined, readonly [low: number, high: number]>>();
+const extremes = /* @__PURE__ */ new WeakMap<Values, Map<number | undefined, readonly [low: number, high: number]>>();
 
 /** Whether values lie from 0 to below a size: losses are called with the same targets again and again. */
 function isBelow(values: Values, size: number, ignored: number | undefined): boolean {
