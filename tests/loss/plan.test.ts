@@ -80,7 +80,10 @@ for (const { device, on, gpu, extent } of await devicesUnderTest()) {
       // GPUs have threads for long counts in two stages.
       assert.ok(steps.length <= (gpu ? 34 : 30), `${steps.length} kernels\n${shown}`);
       for (const step of steps) {
-        assert.ok(step.args.length <= backendNamed(device).limits.arguments, `${step.name} has ${step.args.length} arguments\n${step.source}`);
+        assert.ok(
+          step.args.length <= backendNamed(device).limits.arguments,
+          `${step.name} has ${step.args.length} arguments\n${step.source}`,
+        );
         assert.ok(step.iterations <= 65535, `${step.name} loops ${step.iterations} times\n${step.source}`);
       }
     }
