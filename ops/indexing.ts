@@ -26,7 +26,7 @@ function shownLeaf(indices: Tensor): Tensor | null {
 }
 
 /** The lowest and the highest of values that never change, by the value that does not count. */
-const extremes = new WeakMap<Values, Map<number | undefined, readonly [low: number, high: number]>>();
+const extremes = /* @__PURE__ */ new WeakMap<Values, Map<number | undefined, readonly [low: number, high: number]>>();
 
 /** Whether values lie from 0 to below a size: losses are called with the same targets again and again. */
 function isBelow(values: Values, size: number, ignored: number | undefined): boolean {
@@ -240,8 +240,8 @@ export const take: OpFunction<(x: TensorLike, indices: TensorLike, axis?: number
   );
 
 /**
- * Adds updates to a copy of a base at given indices along an axis, like PyTorch's `scatter_add`; updates at the same index add up. If there are
- * many, the indices are sorted first.
+ * Adds updates to a copy of a base at given indices along an axis, like PyTorch's `scatter_add`; updates at the same index add up. The time grows
+ * with indices plus results. Equal calls on a device have equal bits, however many threads it has.
  *
  * @param base float or int.
  * @param indices `int`, of the rank of the base, with its sizes outside of the axis, or 1 where the same indices serve all.

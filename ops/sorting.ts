@@ -32,7 +32,7 @@ const placesOp: Op<FirstAttributes> = {
   kernel: {
     kind: "lowered",
     lower: ([x], { keep, descending }) => mergeSorted(x, descending, keep).places,
-    routine: routineFor("places"),
+    routine: /* @__PURE__ */ routineFor("places"),
   },
   vjp: null,
 };
@@ -43,7 +43,7 @@ const ranksOp: Op<FirstAttributes> = {
   kernel: {
     kind: "lowered",
     lower: ([x], { keep, descending }) => placeAmong(mergeSorted(x, descending, keep), x, descending),
-    routine: routineFor("ranks"),
+    routine: /* @__PURE__ */ routineFor("ranks"),
   },
   vjp: null,
 };

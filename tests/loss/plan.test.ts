@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefaultBoxes, grad, inspect, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { backendNamed } from "../../core/backends/list.ts";
 import { bring } from "../support/bring.ts";
 import { runtime } from "../../core/runtime.ts";
 import { isSampled } from "../support/cells.ts";
@@ -72,14 +73,17 @@ for (const { device, on, gpu, extent } of await devicesUnderTest()) {
     });
   }
 
-  test(...on("the loss and both gradients form one plan that runs on any GPU"), async () => {
+  test(...on("the loss and both gradients form one plan of few kernels, within the limits of the device"), async () => {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
       const { steps } = await inspect(record(boxes, { batch, numClasses: classes, each }), { device });
       const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
       // GPUs have threads for long counts in two stages.
       assert.ok(steps.length <= (gpu ? 34 : 30), `${steps.length} kernels\n${shown}`);
       for (const step of steps) {
-        assert.ok(step.args.length <= 7, `${step.name} has ${step.args.length} arguments\n${step.source}`);
+        assert.ok(
+          step.args.length <= backendNamed(device).limits.arguments,
+          `${step.name} has ${step.args.length} arguments\n${step.source}`,
+        );
         assert.ok(step.iterations <= 65535, `${step.name} loops ${step.iterations} times\n${step.source}`);
       }
     }

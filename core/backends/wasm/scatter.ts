@@ -2,6 +2,7 @@
 import type { ScatterRoutine } from "../../routine.ts";
 import { Code, extract, f32, f32x4, f64, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
 import type { WrittenKernel } from "./kernel.ts";
+import { hasWideRows, writeSegments } from "./segments.ts";
 import { fill, grouped, step } from "./walks.ts";
 
 /** Columns that are added together: a line of the cache. */
@@ -22,6 +23,7 @@ interface Part {
 
 /** Writes a kernel that adds up updates. */
 export function writeScatter(name: string, routine: ScatterRoutine): WrittenKernel {
+  if (hasWideRows(routine)) return writeSegments(name, routine);
   const code = new Code(name, ["i32", "i32", "i32"]);
   const { outer, places, inner, updates, isSharedOuter, isSharedInner, isCounting } = routine;
   const array = (k: number) => code.bind(load("i32.load", code.parameters[2], 4 * k));

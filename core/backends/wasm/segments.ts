@@ -1,0 +1,161 @@
+/**
+ * Sums of rows of updates at indices, as kernels in WebAssembly: the updates of each place are listed first, in their order, and then added in
+ * doubles, many columns at a time, so that each row of the result is written once.
+ */
+import type { ScatterRoutine } from "../../routine.ts";
+import { Code, f32, f32x4, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
+import type { WrittenKernel } from "./kernel.ts";
+import { fill, grouped, step } from "./walks.ts";
+
+/** Columns that are added together: a line of the cache. */
+const WIDE = 16;
+const NARROW = 4;
+/** All units go through all indices. They may where a row of updates has so many times the columns. */
+const COLUMNS_PER_RANGE = 16;
+const MOST_RANGES = 8;
+
+/** Whether rows are wide enough. */
+export function hasWideRows({ inner, isSharedInner, isCounting }: ScatterRoutine): boolean {
+  return isSharedInner && !isCounting && inner >= NARROW;
+}
+
+/** Some places of one of the outer ones, while their kernel is written. */
+interface Range {
+  /** The first place, and how many there are. */
+  readonly first: Value;
+  readonly many: Value;
+  /** Addresses of the first index, of the first update, and of the first result. */
+  readonly indices: Value;
+  readonly updates: Value;
+  readonly out: Value;
+  /** Addresses of where the lists of the places end, after the place before the first, and of the lists. */
+  readonly ends: Value;
+  readonly lists: Value;
+}
+
+/** Writes a kernel that adds up rows of updates. */
+export function writeSegments(name: string, routine: ScatterRoutine): WrittenKernel {
+  const code = new Code(name, ["i32", "i32", "i32"]);
+  const { outer, places, inner, updates, isSharedOuter } = routine;
+  const array = (k: number) => code.bind(load("i32.load", code.parameters[2], 4 * k));
+  const [out, indices, values, room] = [0, 1, 2, 3].map(array);
+  const wanted = Math.max(1, Math.min(MOST_RANGES, Math.floor(inner / COLUMNS_PER_RANGE), places));
+  const most = Math.ceil(places / wanted);
+  const ranges = Math.ceil(places / most);
+  const scratch = most + 1 + updates;
+  const { units, perUnit } = grouped(code, { count: outer * ranges, scratch, address: room }, (unit, ends) => {
+    const place = code.bind(ranges === 1 ? unit : op("i32.div_u", unit, i32(ranges)));
+    const first = ranges === 1 ? i32(0) : code.bind(op("i32.mul", op("i32.rem_u", unit, i32(ranges)), i32(most)));
+    const left = op("i32.sub", i32(places), first);
+    const rows = code.bind(step(out, place, 4 * places * inner));
+    const range: Range = {
+      first,
+      many: places % most === 0 ? i32(most) : code.bind(select(op("i32.lt_s", left, i32(most)), left, i32(most))),
+      indices: isSharedOuter ? indices : code.bind(step(indices, place, 4 * updates)),
+      updates: code.bind(step(values, place, 4 * updates * inner)),
+      out: code.bind(step(rows, first, 4 * inner)),
+      ends,
+      lists: code.bind(step(ends, i32(most + 1), 4)),
+    };
+    listUpdates(code, range, routine, most);
+    addRows(code, range, inner);
+  });
+  return {
+    code,
+    units,
+    weight: perUnit * (updates * (8 + 2 * inner / ranges) + most * inner),
+    scratch: units * scratch,
+  };
+}
+
+/** Lists the updates of each place, as distances in bytes from the first one. */
+function listUpdates(
+  code: Code,
+  { first, many, indices, ends, lists }: Range,
+  { updates, inner }: ScatterRoutine,
+  most: number,
+): void {
+  fill(code, { from: ends, words: most + 1, value: f32(0) });
+  const start = code.bind(op("f32.convert_i32_u", first));
+  const end = code.bind(op("f32.convert_i32_u", op("i32.add", first, many)));
+  /** Runs the body with the address of where the list of an index ends, if it is one of the places. */
+  const each = (body: (at: Value, i: Variable) => void): void =>
+    code.count(i32(0), i32(updates), 1, (i) => {
+      const index = code.bind(load("f32.load", step(indices, i, 4)));
+      // NaN is no place.
+      code.if(op("i32.and", op("f32.ge", index, start), op("f32.lt", index, end)), () => {
+        const place = op("i32.sub", op("i32.trunc_sat_f32_u", index), first);
+        body(code.bind(step(ends, place, 4)), i);
+      });
+    });
+  each((at) => code.store("i32.store", at, op("i32.add", load("i32.load", at, 4), i32(1)), 4));
+  const sum = code.variable("i32", i32(0));
+  code.count(i32(0), many, 1, (place) => {
+    const at = code.bind(step(ends, place, 4));
+    code.set(sum, op("i32.add", sum, load("i32.load", at)));
+    code.store("i32.store", at, sum);
+  });
+  // Where lists begin moves to where they end.
+  each((at, i) => {
+    const next = code.bind(load("i32.load", at));
+    code.store("i32.store", step(lists, next, 4), op("i32.mul", i, i32(4 * inner)));
+    code.store("i32.store", at, op("i32.add", next, i32(1)));
+  });
+}
+
+function addRows(code: Code, { many, updates, out, ends, lists }: Range, inner: number): void {
+  const begin = code.variable("i32", lists);
+  code.count(i32(0), many, 1, (place) => {
+    const end = code.bind(step(lists, load("i32.load", step(ends, place, 4)), 4));
+    const row = code.bind(step(out, place, 4 * inner));
+    const single = code.bind(op("i32.eq", op("i32.sub", end, begin), i32(4)));
+    const columns = (write: (to: Value, column: Value, width: number) => void): void => {
+      const wide = inner - inner % WIDE;
+      const part = (column: Value, width: number) => write(code.bind(step(row, column, 4)), column, width);
+      code.count(i32(0), i32(wide), WIDE, (column) => part(column, WIDE));
+      // The last four may have been written before, in the same way.
+      for (let column = wide; column < inner; column += NARROW) part(i32(Math.min(column, inner - NARROW)), NARROW);
+    };
+    code.if(
+      single,
+      () => {
+        const from = code.bind(op("i32.add", updates, load("i32.load", begin)));
+        columns((to, column, width) => copy(code, to, code.bind(step(from, column, 4)), width));
+      },
+      () => columns((to, column, width) => addUp(code, to, { updates, begin, end, column }, width)),
+    );
+    code.set(begin, end);
+  });
+}
+
+/** Adding 0 makes -0 what the sum of -0 and the 0 of a place is. */
+function copy(code: Code, to: Value, from: Value, width: number): void {
+  for (let i = 0; i < width; i += 4) {
+    code.store("v128.store", to, op("f32x4.add", load("v128.load", from, 4 * i), f32x4(0)), 4 * i);
+  }
+}
+
+/** The updates of a place, and the first column of theirs that is added. */
+interface Listed {
+  readonly updates: Value;
+  readonly begin: Variable;
+  readonly end: Value;
+  readonly column: Value;
+}
+
+function addUp(code: Code, to: Value, { updates, begin, end, column }: Listed, width: number): void {
+  const zero = op("f64x2.splat", { kind: "number", type: "f64", value: 0 });
+  const sums = Array.from({ length: width / 2 }, () => code.variable("v128", zero));
+  const first = code.bind(step(updates, column, 4));
+  code.count(begin, end, 4, (at) => {
+    const from = code.bind(op("i32.add", first, load("i32.load", at)));
+    sums.forEach((sum, i) => {
+      const two = op("f64x2.promote_low_f32x4", load("v128.load64_zero", from, 8 * i));
+      code.set(sum, op("f64x2.add", sum, two));
+    });
+  });
+  for (let i = 0; i < sums.length; i += 2) {
+    const [low, high] = [sums[i], sums[i + 1]].map((sum) => op("f32x4.demote_f64x2_zero", sum));
+    code.store("v128.store", to, shuffle(low, high, [0, 1, 4, 5]), 8 * i);
+  }
+}
