@@ -1,8 +1,7 @@
 /** What is behind the figures: the code that computed them, and the kernels and times of each device. */
 import { readFileSync } from "node:fs";
-import { availableDevices, grad, inspect, tensor } from "../mod.ts";
-import { LOGIT_ROWS } from "./network.ts";
-import { type Batch, evaluate, type Objective } from "./objective.ts";
+import { availableDevices, inspect } from "../mod.ts";
+import { type Batch, evaluate, type Objective, record } from "./objective.ts";
 import { withProgress } from "./progress.ts";
 
 /** A kernel of the plan. */
@@ -46,18 +45,8 @@ export async function insidesOfDevices(objective: Objective, batch: Batch, timed
   });
 }
 
-async function kernelsOn(
-  { boxes, criterion }: Objective,
-  { images, locations, logits, targets }: Batch,
-  device: string,
-  time: boolean,
-): Promise<DeviceKernel[]> {
-  const inputs = [
-    tensor(locations, [images, 4, boxes.count]),
-    tensor(logits, [images, LOGIT_ROWS, boxes.count]),
-  ] as const;
-  const { loss, components } = criterion.forward(inputs, targets);
-  const { steps } = await inspect([loss, components, ...grad(loss, [...inputs])], { device, time });
+async function kernelsOn(objective: Objective, batch: Batch, device: string, time: boolean): Promise<DeviceKernel[]> {
+  const { steps } = await inspect(record(objective, batch), { device, time });
   return steps.map(({ name, shape, source, time }, i) => ({
     title: `${i} ${name} [${shape.join(", ")}]`,
     milliseconds: time?.milliseconds ?? null,
@@ -68,7 +57,7 @@ async function kernelsOn(
 /** The functions of this program that make the loss and compute it, as they are. */
 export function code(): string {
   const source = readFileSync(new URL("objective.ts", import.meta.url), "utf8");
-  return ["objectiveFor", "evaluate"].map((name) => functionIn(source, name)).join("\n\n");
+  return ["objectiveFor", "record", "evaluate"].map((name) => functionIn(source, name)).join("\n\n");
 }
 
 /** A function of a source file, with its comment. */

@@ -14,7 +14,7 @@ export function insidesSection(
   const missing = devices.filter(({ reason }) => reason !== null);
   return `<section class="insides">
 <h2>The code</h2>
-<p>All figures above are of these two functions, from <code>demo/objective.ts</code>: an objective is made once, and evaluated for each batch of predictions.</p>
+<p>All figures above come from these functions of <code>demo/objective.ts</code>: an objective is made once, then recorded and evaluated for each batch of predictions.</p>
 <pre>${escape(code)}</pre>
 <h2>The devices and their kernels</h2>
 <p>The same program on each device of the machine that made this page, for the batch of all photographs. A time is the median of five calls, with predictions in and gradients out; <code>npm run demo -- --device NAME</code> makes the page with another one.</p>

@@ -1,5 +1,5 @@
 /** The loss of a batch of predictions, its gradients and its decisions. */
-import { DefaultBoxes, type DeviceChoice, grad, realize, SSDLoss, tensor } from "../mod.ts";
+import { DefaultBoxes, type DeviceChoice, grad, realize, SSDLoss, type Tensor, tensor } from "../mod.ts";
 import { ENCODING, LOGIT_ROWS, type Network, type RawOutput } from "./network.ts";
 import { type Photograph, targetsOf } from "./photographs.ts";
 
@@ -64,17 +64,23 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-/** Computes loss, components and both gradients in one plan, forward and backward together. */
-export async function evaluate(
+/** Records loss, components and both gradients; nothing is computed yet. */
+export function record(
   { boxes, criterion }: Objective,
   { images, locations, logits, targets }: Batch,
-  device?: DeviceChoice,
-): Promise<Evaluation> {
+): [loss: Tensor, components: Tensor, dLocations: Tensor, dLogits: Tensor] {
   const x = tensor(locations, [images, 4, boxes.count]);
   const c = tensor(logits, [images, LOGIT_ROWS, boxes.count]);
   const { loss, components } = criterion.forward([x, c], targets);
   const [dx, dc] = grad(loss, [x, c]);
-  await realize([loss, components, dx, dc], { device });
+  return [loss, components, dx, dc];
+}
+
+/** Computes all of it in one plan, forward and backward together. */
+export async function evaluate(objective: Objective, batch: Batch, device?: DeviceChoice): Promise<Evaluation> {
+  const recorded = record(objective, batch);
+  await realize(recorded, { device });
+  const [loss, components, dx, dc] = recorded;
   return {
     loss: await loss.item({ device }),
     components: Array.from(await components.data({ device })),

@@ -89,7 +89,7 @@ export function ratiosPart(report: Report): string {
     ...[torch, script].map(([, among]) => ratiosCell(series, ratiosTo(report, series.rows, among))),
   ]);
   return [
-    `Ratios of medians within one run of ${whereOf(report)}; below 1, gpugrad (${own.label}) is faster.`,
+    `Ratios of medians, side by side, of ${whereOf(report)}; below 1, gpugrad (${own.label}) is faster.`,
     markdownTable(["measurement", "/ PyTorch", "/ best JavaScript library"], rows),
   ].join("\n\n");
 }

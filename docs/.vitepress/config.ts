@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type DefaultTheme, defineConfig } from "vitepress";
+import { ORDER } from "../../scripts/docs/order.ts";
 import { linkOutside } from "./outside.ts";
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -12,11 +13,15 @@ function reference(): DefaultTheme.SidebarItem[] {
   const list = path("../reference/typedoc-sidebar.json");
   if (!existsSync(list)) return [];
   const modules = JSON.parse(readFileSync(list, "utf8")) as DefaultTheme.SidebarItem[];
-  const subjects = new Map<string, DefaultTheme.SidebarItem[]>();
-  for (const { text = "", items = [] } of modules.flatMap(({ items = [] }) => items)) {
-    subjects.set(text, [...subjects.get(text) ?? [], ...items]);
-  }
-  return [...subjects].map(([text, items]) => ({ text, collapsed: true, items }));
+  // Modules lie in each other as the parts of their names do.
+  const within = ({ items = [] }: DefaultTheme.SidebarItem): DefaultTheme.SidebarItem[] =>
+    items.flatMap((item) => [item, ...within(item)]);
+  const all = within({ items: modules });
+  return ORDER.map((text) => {
+    const items = all.filter((item) => item.text === text).flatMap(({ items = [] }) => items);
+    if (items.length === 0) throw new Error(`the reference has nothing of the subject ${text}`);
+    return { text, collapsed: true, items };
+  });
 }
 
 /** Anchors as GitHub makes them, so that links work in both places. */

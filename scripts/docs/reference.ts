@@ -2,7 +2,8 @@
 import { Application } from "typedoc";
 import { join } from "node:path";
 import { root } from "../processes.ts";
-import { addSubjects, ORDER } from "./subjects.ts";
+import { ORDER } from "./order.ts";
+import { addSubjects } from "./subjects.ts";
 
 /** Where it is, relative to the project. */
 export const REFERENCE = "docs/reference";

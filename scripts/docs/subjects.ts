@@ -26,13 +26,14 @@ export function subjectOf(file: string): string {
   return found[0];
 }
 
-/** The order of the subjects in the reference. */
-export const ORDER = ["Tape", "Ops", "Losses", "Verification", "Devices", "Optimisers"];
+/** What modules are imported as. */
+const NAMES: Readonly<Record<string, string>> = { "mod": "gpugrad", "verify/mod": "gpugrad/verify" };
 
-/** Gives each public name its subject, as a `@category`. */
+/** Gives modules the names that they are imported by, and each public name its subject, as a `@category`. */
 export function addSubjects(app: Application): void {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }: Context) => {
     for (const module of project.children ?? []) {
+      module.name = NAMES[module.name] ?? module.name;
       for (const reflection of module.children ?? []) addTo(reflection);
     }
   });

@@ -1,12 +1,22 @@
 /** The package as JSR has it: its published files alone, in Deno. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { buildForJsr } from "../../scripts/build/jsr.ts";
 import { skip } from "../support/skip.ts";
 import { readJson, readText, root } from "../support/source.ts";
 
@@ -24,41 +34,45 @@ function run(cwd: string, ...args: string[]): Promise<{ code: number; stdout: st
   });
 }
 
-/** Lists the files that would be published. The types are checked by `deno check`. */
+/** What `npm run build:jsr` writes. */
+const built = join(folder, "built");
+
+/** Lists the files that would be published. */
 async function published(): Promise<string[]> {
-  const { code, stderr } = await run(root, "publish", "--dry-run", "--allow-dirty", "--no-check");
+  await buildForJsr(built);
+  // What importers get from npm, at the versions that are installed here, so that nothing is downloaded.
+  const imports = JSON.parse(readFileSync(join(built, "deno.json"), "utf8")).imports as Record<string, string>;
+  const packages = Object.keys(imports).filter((name) => imports[name].startsWith("npm:"));
+  assert.deepEqual(packages, ["acorn", "fast-check"]);
+  mkdirSync(join(folder, "node_modules"));
+  for (const name of packages) symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+  const { code, stderr } = await run(built, "publish", "--dry-run", "--allow-dirty", "--no-check");
   assert.equal(code, 0, stderr);
   assert.doesNotMatch(stderr, /^warning\b|^error\b/m);
-  return [...stderr.matchAll(/^ +(file:\S+) \(/gm)].map(([, url]) => relative(root, fileURLToPath(url)));
+  return [...stderr.matchAll(/^ +(file:\S+) \(/gm)].map(([, url]) => relative(built, fileURLToPath(url)));
 }
 
 test(...skip("deno publish finds nothing to warn of, and what it would publish runs alone", onlyNode), async () => {
   const files = await published();
-  for (const path of ["mod.ts", "verify/mod.ts", "loss/mod.ts", "optim/mod.ts", "bin/gpugrad.ts"]) {
+  for (const path of ["mod.ts", "verify/mod.ts", "loss/mod.ts", "optim/mod.ts", "bin/gpugrad.ts", "bundled/gpu.js"]) {
     assert.ok(files.includes(path), path);
   }
-  assert.deepEqual(
-    files.filter((path) => /^(tests|scripts|bench|demo|docs|examples|playground|dist)\//.test(path)),
-    [],
-  );
+  const folders = new Set(files.filter((path) => path.includes("/")).map((path) => path.split("/")[0]));
+  assert.deepEqual([...folders].sort(), ["bin", "bundled", "core", "loss", "ops", "optim", "verify"]);
   for (const path of files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
-    copyFileSync(join(root, path), join(folder, path));
-  }
-  // What JSR's importers get from npm, at the versions that are installed here, so that nothing is downloaded.
-  const imports = readJson("deno.json").imports as Record<string, string>;
-  for (const name of Object.keys(imports).filter((name) => imports[name].startsWith("npm:"))) {
-    mkdirSync(dirname(join(folder, "node_modules", name)), { recursive: true });
-    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+    copyFileSync(join(built, path), join(folder, path));
   }
   const [example, , checks] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
-  writeFileSync(join(folder, "program.ts"), example);
+  // gpu.js is one of the packages that are brought along.
+  const onGpuJs = 'import { useDevice } from "./mod.ts";\nawait useDevice("cpu");\nconsole.log(await loss.item());\n';
+  writeFileSync(join(folder, "program.ts"), example + onGpuJs);
   writeFileSync(join(folder, "losses.ts"), checks);
   assert.ok(!existsSync(join(folder, "tests")));
 
   const { code, stdout, stderr } = await run(folder, "run", "--no-prompt", "program.ts");
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /^[\d.]+ \[[^\]]*\] \[[^\]]*\]\s*$/);
+  assert.match(stdout, /^([\d.]{6})[\d.]* \[[^\]]*\] \[[^\]]*\]\n\1[\d.]*\n$/);
   const checked = await run(
     folder,
     "run",

@@ -61,7 +61,7 @@ test("the table of ratios compares with PyTorch on as many threads and the faste
   const [where, , ...table] = ratiosPart(report).split("\n").map(withoutPadding);
   assert.equal(
     where,
-    "Ratios of medians within one run of 2026-01-02, commit abc, on 2 cores of A processor (linux); below 1, gpugrad (wasm, 2 threads) " +
+    "Ratios of medians, side by side, of 2026-01-02, commit abc, on 2 cores of A processor (linux); below 1, gpugrad (wasm, 2 threads) " +
       "is faster.",
   );
   assert.deepEqual(table, [

@@ -1,0 +1,2 @@
+/** The subjects of the reference, in its order. */
+export const ORDER = ["Tape", "Ops", "Losses", "Verification", "Devices", "Optimisers"];
