@@ -14,7 +14,9 @@ export function record<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = NO_ATTRIBUTES): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
   let tracked = false;
-  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && hasRule(op, k); }
+  // A function with a rule of the user's own may depend on a tensor that its rule does not know of: then there is no gradient to return.
+  const passes = (k: number) => hasRule(op, k) || op.custom !== undefined;
+  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && passes(k); }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
   for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) noteOutlives(input);
   return entry;
