@@ -42,7 +42,10 @@ export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): Shape {
 export function axisOrThrow(call: Signature, shape: Shape, axis: unknown, parameter = "axis"): number {
   if (!Number.isInteger(axis)) throw call.wrong(parameter, "a whole number", axis);
   const found = normalizeAxis(axis as number, shape.length);
-  if (found === null) throw call.error(`expected an axis of shape ${formatShape(shape)}, got ${axis}`);
+  if (found === null) {
+    const advice = shape.length === 0 ? ": a scalar has none; unsqueeze(x, 0) gives it one" : "";
+    throw call.error(`expected an axis of shape ${formatShape(shape)}, got ${axis}${advice}`);
+  }
   return found;
 }
 
@@ -55,7 +58,7 @@ export function axesOrThrow(call: Signature, shape: Shape, axis: unknown): numbe
   }
   // Array.from, since map() passes over holes.
   const axes = Array.from(axis, (a, i) => axisOrThrow(call, shape, a, `axis[${i}]`));
-  if (new Set(axes).size !== axes.length) throw call.error(`expected each axis once, got [${axes.join(", ")}]`);
+  if (new Set(axes).size !== axes.length) throw call.error(`expected each axis once, got [${axis.join(", ")}]`);
   return axes.sort((a, b) => a - b);
 }
 
