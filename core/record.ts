@@ -14,7 +14,9 @@ export function record<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = NO_ATTRIBUTES): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
   let tracked = false;
-  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && hasRule(op, k); }
+  // A function with a rule of the user's own may depend on a tensor that its rule does not know of: then there is no gradient to return.
+  const passes = (k: number) => hasRule(op, k) || op.custom !== undefined;
+  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && passes(k); }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
   for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) noteOutlives(input);
   return entry;
@@ -40,7 +42,10 @@ export function broadcastOrThrow(op: string, inputs: readonly Tensor[]): Shape {
 export function axisOrThrow(call: Signature, shape: Shape, axis: unknown, parameter = "axis"): number {
   if (!Number.isInteger(axis)) throw call.wrong(parameter, "a whole number", axis);
   const found = normalizeAxis(axis as number, shape.length);
-  if (found === null) throw call.error(`expected an axis of shape ${formatShape(shape)}, got ${axis}`);
+  if (found === null) {
+    const advice = shape.length === 0 ? ": a scalar has none; unsqueeze(x, 0) gives it one" : "";
+    throw call.error(`expected an axis of shape ${formatShape(shape)}, got ${axis}${advice}`);
+  }
   return found;
 }
 
@@ -53,7 +58,7 @@ export function axesOrThrow(call: Signature, shape: Shape, axis: unknown): numbe
   }
   // Array.from, since map() passes over holes.
   const axes = Array.from(axis, (a, i) => axisOrThrow(call, shape, a, `axis[${i}]`));
-  if (new Set(axes).size !== axes.length) throw call.error(`expected each axis once, got [${axes.join(", ")}]`);
+  if (new Set(axes).size !== axes.length) throw call.error(`expected each axis once, got [${axis.join(", ")}]`);
   return axes.sort((a, b) => a - b);
 }
 

@@ -164,7 +164,8 @@ function meant({ inputs: [y, ...inputs] }: Tensor, rule: Rule): Tensor {
  *
  * A gradient check compares the rule with `forward`; `{ surrogate: true }` says that they are meant to differ.
  *
- * @param forward takes tensors and returns one, `float`. Tensors that it uses besides have no gradient through it.
+ * @param forward takes tensors and returns one, `float`. Other tensors that it uses count as constant: {@link grad} throws if asked for a
+ *   gradient by one, unless it is detached.
  * @param vjp returns the gradients by the inputs, each of its input's shape, from the cotangent of the output, in which it is linear.
  * @param options `name`: on the tape and in reports; `surrogate`: whether the derivative is meant to differ from that of `forward`.
  * @returns a function that takes what `forward` takes, tensors or their data.

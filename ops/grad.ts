@@ -156,15 +156,21 @@ function history(ys: readonly Tensor[], leads: (entry: Tensor, input: number) =>
   return [...seen].sort((a, b) => b.id - a.id);
 }
 
+function oldestOf(entries: Iterable<Tensor>): number {
+  let oldest = Infinity;
+  for (const { id } of entries) oldest = Math.min(oldest, id);
+  return oldest;
+}
+
 /** Returns the history back to the oldest of some entries; older entries do not depend on any of them. */
 function historySince(ys: readonly Tensor[], entries: readonly Tensor[]): Tensor[] {
-  const oldest = entries.reduce((least, { id }) => Math.min(least, id), Infinity);
+  const oldest = oldestOf(entries);
   return history(ys, (entry, k) => entry.inputs[k].id >= oldest);
 }
 
-/** The part of the history through which gradients flow to tensors made with `requiresGrad`. */
+/** The part of the history through which gradients flow to tensors made with `requiresGrad`, and what rules of the user's do not know of. */
 function trackedHistory(y: Tensor): Tensor[] {
-  return history([y], (entry, k) => entry.inputs[k].tracked && flows(entry, k));
+  return history([y], (entry, k) => entry.inputs[k].tracked && (flows(entry, k) || opOf(entry).custom !== undefined));
 }
 
 /** Adds a part to the cotangent of an entry. */
@@ -179,6 +185,34 @@ function accumulate(cotangents: Map<Tensor, Cotangent>, entry: Tensor, part: Cot
 /** Where a walk starts: an entry and its cotangent. */
 type Start<C = Tensor> = readonly [y: Tensor, cotangent: C];
 
+/**
+ * Returns a target that the value of an entry depends on other than through the inputs of its rule; `null` if there is none, as for every op
+ * but a function with a rule of the user's own, whose first input is its value as a function of the others.
+ */
+function unruled(entry: Tensor, targets: ReadonlySet<Tensor>, oldest: number): Tensor | null {
+  if (!opOf(entry).custom) return null;
+  const [y, ...inputs] = entry.inputs;
+  const ruled = new Set(inputs);
+  const seen = new Set(ruled.has(y) ? [] : [y]);
+  for (const inner of seen) {
+    if (targets.has(inner)) return inner;
+    const isRuled = opOf(inner).custom !== undefined;
+    inner.inputs.forEach((input, k) => {
+      if (input.id >= oldest && !ruled.has(input) && (flows(inner, k) || isRuled)) seen.add(input);
+    });
+  }
+  return null;
+}
+
+function missing({ op }: Tensor, { shape }: Tensor): Error {
+  return new Error(
+    `grad: "${op.name}" has a rule for its inputs, but also depends on the tensor of shape ${
+      formatShape(shape)
+    } that is differentiated ` +
+      "by: pass it as an input, or detach it within the function if it counts as constant there",
+  );
+}
+
 /** Returns the cotangents of those `targets` that gradients reach. */
 function walk(
   starts: readonly Start<Cotangent>[],
@@ -187,9 +221,14 @@ function walk(
 ): Map<Tensor, Cotangent> {
   // Only entries between a start and a target need a cotangent.
   const wanted = new Set<Tensor>(targets);
+  /** The functions with a rule that does not know of a target. */
+  const missed = new Map<Tensor, Tensor>();
+  const oldest = oldestOf(targets);
   for (let i = entries.length - 1; i >= 0; i--) {
     const entry = entries[i];
-    if (entry.inputs.some((input, k) => wanted.has(input) && flows(entry, k))) wanted.add(entry);
+    const target = unruled(entry, targets, oldest);
+    if (target) missed.set(entry, target);
+    if (target || entry.inputs.some((input, k) => wanted.has(input) && flows(entry, k))) wanted.add(entry);
   }
   const cotangents = new Map<Tensor, Cotangent>();
   /** Those of the results of loops, by the loop. */
@@ -208,6 +247,8 @@ function walk(
     }
     const own = cotangents.get(entry);
     if (!own || entry.inputs.length === 0) continue;
+    const target = missed.get(entry);
+    if (target) throw missing(entry, target);
     if (!targets.has(entry)) cotangents.delete(entry);
     const number = resultNumber(entry);
     if (number !== null) {

@@ -62,7 +62,12 @@ export function checkIndices(
   size: number,
   { parameter = "indices", ignored, advice = () => "" }: IndexCheck = {},
 ): void {
-  if (indices.dtype !== "int") throw new Error(`${op}: expected ${parameter} of dtype int, got ${indices.dtype}`);
+  if (indices.dtype !== "int") {
+    throw new Error(
+      `${op}: expected ${parameter} of dtype int, got ${indices.dtype}; make them by tensor(data, shape, { dtype: "int" }), or convert ` +
+        'them by cast(x, "int")',
+    );
+  }
   if (indices.size === 0) return;
   if (size === 0) {
     throw new Error(

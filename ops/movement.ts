@@ -63,6 +63,9 @@ export const reshape: OpFunction<(x: TensorLike, shape: Shape) => Tensor> = /* @
       call.check(arguments);
       const input = asTensor(call, "x", x);
       const open = Array.isArray(shape) ? shape.indexOf(-1) : -1;
+      if (open >= 0 && open !== shape.lastIndexOf(-1)) {
+        throw call.error(`expected at most one -1, the axis that is left over, got [${shape.join(", ")}]`);
+      }
       const given = shapeOrThrow(call, open < 0 ? shape : shape.map((n, i) => (i === open ? 0 : n)));
       const target = open < 0 ? given : given.with(open, input.size / sizeOf(given.filter((_, i) => i !== open)));
       if (sizeOf(target) !== input.size || (open >= 0 && !Number.isInteger(target[open]))) {

@@ -6,7 +6,7 @@ import { mul } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { equal, greater, greaterEqual, less, lessEqual, logicalAnd, logicalNot, logicalOr } from "./comparison.ts";
 import { asTensor, type TensorLike } from "./creation.ts";
-import { arithmetic, promoted } from "./define/dtype.ts";
+import { arithmetic, COMPARE, promoted } from "./define/dtype.ts";
 import { type OpFunction, structured } from "./define/op.ts";
 import { type Binary, binary, scalarOp, type Unary, unary } from "./define/scalar.ts";
 
@@ -35,7 +35,9 @@ export const where: OpFunction<(condition: TensorLike, a: TensorLike, b: TensorL
     /* @__PURE__ */ scalarOp("where", {
       parameters: ["condition", "a", "b"],
       dtype: ([condition, ...branches], name) => {
-        if (condition !== "bool") throw new Error(`${name}: expected dtype bool for the condition, got ${condition}`);
+        if (condition !== "bool") {
+          throw new Error(`${name}: expected dtype bool for the condition, got ${condition}${COMPARE}`);
+        }
         return promoted(branches, name);
       },
       call: "select",

@@ -17,10 +17,13 @@ export const float: DTypeRule = () => "float";
 /** Always `bool`. */
 export const truth: DTypeRule = () => "bool";
 
+/** What errors about truth values add. */
+export const COMPARE = "; compare it, as greater(x, 0) does";
+
 /** Logic takes truth values only: whether 0.5 counts as true is for the program to say, with a comparison. */
 export const logical: DTypeRule = (dtypes, op) => {
   dtypes.forEach((dtype, i) => {
-    if (dtype !== "bool") throw new Error(`${op}: expected dtype bool for argument ${i}, got ${dtype}`);
+    if (dtype !== "bool") throw new Error(`${op}: expected dtype bool for argument ${i}, got ${dtype}${COMPARE}`);
   });
   return "bool";
 };

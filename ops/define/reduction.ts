@@ -18,7 +18,7 @@ import { dropAxes, formatShape, type Shape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { asTensor, type TensorLike } from "../creation.ts";
 import { reshape } from "../movement.ts";
-import { type DTypeRule, truth } from "./dtype.ts";
+import { COMPARE, type DTypeRule, truth } from "./dtype.ts";
 import { type Call, composite, type CompositeFunction, structured } from "./op.ts";
 
 /** One axis or several; negative numbers count from the end. */
@@ -151,7 +151,7 @@ export function logicalReduction(
       function (x: TensorLike, axis?: Axes, options?: ReduceOptions): Tensor {
         call.check(arguments);
         const input = asTensor(call, "x", x);
-        if (input.dtype !== "bool") throw call.error(`expected dtype bool, got ${input.dtype}`);
+        if (input.dtype !== "bool") throw call.error(`expected dtype bool, got ${input.dtype}${COMPARE}`);
         return reduce(op, input, axesOrThrow(call, input.shape, axis), options);
       },
   );

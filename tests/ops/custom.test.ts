@@ -4,8 +4,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   add,
+  backward,
   cos,
   customVjp,
+  type CustomVjpContext,
   detach,
   exp,
   flip,
@@ -16,6 +18,7 @@ import {
   mul,
   neg,
   round,
+  scan,
   sigmoid,
   sin,
   softplus,
@@ -27,6 +30,7 @@ import {
   tensor,
   useDevice,
   where,
+  zeros,
 } from "../../mod.ts";
 import { gradcheck } from "../../verify/mod.ts";
 import { devicesUnderTest } from "../support/devices.ts";
@@ -74,14 +78,34 @@ test("the rule is used where the ops of the value have another derivative, or no
   assert.deepEqual(await items(reversed(square(y)), grad(reversed(square(y)), y)), [1.7 ** 2, -3.4]);
 });
 
-test("an input without gradient, and a tensor that the value uses besides, are cut off by name", () => {
-  const w = tensor(2);
-  const f = customVjp((a, b) => mul(mul(a, b), w), ({ inputs: [, b], times }) => [times(() => mul(b, w)), null], {
-    name: "partial",
+/** Ways in which a function uses a tensor that is no input of its rule. */
+const uses: Record<string, (x: Tensor, w: Tensor) => Tensor> = {
+  "as it is": (x, w) => mul(x, w),
+  "behind other ops": (x, w) => mul(x, sum(exp(mul(w, 2)))),
+  "only there": (_x, w) => exp(w),
+  "in a loop": (x, w) => scan((c: Tensor, row: Tensor) => [mul(add(c, row), w), null], x, zeros([3, 2]))[0],
+  "within another such function": (x, w) => customVjp((a) => mul(a, w), ({ cotangent }) => cotangent)(x),
+};
+
+for (const [name, use] of Object.entries(uses)) {
+  test(`a tensor that a rule does not know of has no gradient, not a part of one: ${name}`, async () => {
+    const [x, w] = [1, 2].map((by) => tensor([by, by + 0.5], [2], { requiresGrad: true }));
+    const rule = ({ cotangent }: CustomVjpContext) => cotangent;
+    const f = customVjp((x) => use(x, w), rule, { name: "partial" });
+    const message = /"partial" has a rule for its inputs, but also depends on the tensor of shape \[2\]/;
+    for (const y of [sum(f(x)), add(sum(f(x)), sum(square(w)))]) {
+      assert.throws(() => grad(y, w), message);
+      assert.throws(() => grad(y, [x, w]), message);
+      assert.throws(() => backward(y), message);
+      assert.deepEqual(await grad(y, x).toArray({ device }), [1, 1]);
+    }
+    const held = customVjp((x) => use(x, detach(w)), rule);
+    const y = add(sum(held(x)), sum(square(w)));
+    assert.deepEqual(await grad(y, w).toArray({ device }), [4, 5]);
+    assert.deepEqual(await grad(sum(held(x)), w, undefined, { allowUnused: true }).toArray({ device }), [0, 0]);
+    assert.deepEqual(await grad(sum(where(greater(x, 9), f(x), square(w))), x).toArray({ device }), [0, 0]);
   });
-  const [a, b] = [tensor(3), tensor(5)];
-  assert.throws(() => grad(f(a, b), w), /every path from y to it is cut by an op without derivative: "partial"/);
-});
+}
 
 test("what was not selected is absent behind an elementwise rule, and counts behind any other", async () => {
   const guarded = (f: (x: Tensor) => Tensor) => (x: Tensor) => sum(where(greater(x, 0), f(sqrt(x)), 0));

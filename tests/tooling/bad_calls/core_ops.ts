@@ -325,9 +325,9 @@ const special: Row[] = [
   ),
   ...rows(
     "reshape",
+    ["reshape(x, [-1, -1])", () => g.reshape(x, [-1, -1]), /expected at most one -1, .*, got \[-1, -1\]/],
     ["reshape(x, 3, 2)", () => any(g.reshape)(x, 3, 2), /; write reshape\(x, \[3, 2\]\)/],
     ["reshape(x, [4])", () => g.reshape(x, [4]), /expected a shape of 6 elements .* got \[4\]/],
-    ["reshape(x, [-1, -1])", () => g.reshape(x, [-1, -1]), /expected shape to be an array of whole numbers/],
     ["reshape(x, [4, -1])", () => g.reshape(x, [4, -1]), /expected a shape of 6 elements .* got \[4, -1\]/],
   ),
   ...rows(
@@ -351,7 +351,11 @@ const special: Row[] = [
     "concat",
     ["concat(x, x)", () => any(g.concat)(x, x), /; write concat\(\[x, y\]\)/],
     ["concat([])", () => g.concat([]), /expected at least one tensor, got none/],
-    ["concat of scalars", () => g.concat([1, 2]), /expected an axis of shape \[\], got 0/],
+    [
+      "concat of scalars",
+      () => g.concat([1, 2]),
+      /expected an axis of shape \[\], got 0: a scalar has none; unsqueeze/,
+    ],
     ["concat of 2^24 and one", () => g.concat([wide, wide]), /expected an axis 0 of at most 2\^24 elements/],
   ),
   ...rows(
@@ -405,7 +409,11 @@ const special: Row[] = [
     ["take(x, 2)", () => g.take(x, 2), /expected indices from 0 to 1, got 2/],
     ["take(x, [-1])", () => g.take(x, [-1]), /expected indices from 0 to 1, got -1 at position 0/],
     ["take(x, [true])", () => g.take(x, [true]), /expected indices of dtype int, got bool/],
-    ["take(x, floats)", () => g.take(x, tensor([0])), /expected indices of dtype int, got float/],
+    [
+      "take(x, floats)",
+      () => g.take(x, tensor([0])),
+      /expected indices of dtype int, got float; make them by tensor\(.*\), or convert them by cast/,
+    ],
     ["take(1, 0)", () => g.take(1, 0), /expected x to have at least one axis, got a scalar/],
   ),
   ...rows("gather", [
@@ -455,6 +463,8 @@ const special: Row[] = [
     /expected k to broadcast to \[2, 1\]/,
   ]),
   ...rows("pow", ['pow("a", 2)', () => g.pow(any("a"), 2), /expected a to be a tensor.*, got "a"/]),
+  ...rows("where", ["where(x, x, 0)", () => g.where(x, x, 0), /dtype bool for the condition, got float; compare it/]),
+  ...rows("logicalNot", ["logicalNot(x)", () => g.logicalNot(x), /dtype bool for argument 0, got float; compare it/]),
   ...rows("any", ["any([1, 0])", () => g.any([1, 0]), /expected dtype bool, got float/]),
   ...rows("oneHot", ["oneHot([3], 3)", () => g.oneHot([3], 3), /expected indices from 0 to 2, got 3/]),
   ...(["rank", "argsort", "sort"] as const).flatMap((name) =>

@@ -196,7 +196,7 @@ const special: Row[] = [
       ["no axis", () =>
         g[name](zeros([2, 3]), 0, { axis: 2 }), /expected an axis of shape \[2, 3\], got 2/],
       ["an axis twice", () =>
-        g[name](zeros([2, 3]), 0, { axis: [1, -1] }), /expected each axis once, got \[1, 1\]/],
+        g[name](zeros([2, 3]), 0, { axis: [1, -1] }), /expected each axis once, got \[1, -1\]/],
     )
   ),
   ...(["encode", "decode"] as const).flatMap((name) =>
