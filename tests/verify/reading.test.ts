@@ -12,7 +12,7 @@ import {
 import type { Line } from "../../verify/differences/line.ts";
 import type { Judged } from "../../verify/differences/problem.ts";
 import { distanceFrom, judgedOf, readFully, roundingAlong, verdictOf } from "../../verify/differences/reading.ts";
-import { alongFirst, type Curve, curveAt, hashOf, ladderOf } from "./problem.ts";
+import { alongFirst, type Curve, curveAt, hashOf, ladderOf, problemOf } from "./problem.ts";
 
 /** How a claim is judged, and from what. */
 interface How {
@@ -140,7 +140,7 @@ test("slopes that grow without bound have an infinite derivative, or none [float
   verdicts(at((x) => -root(x)), 1, { kink: [-Infinity, 5], wrong: [Infinity] });
   assert.equal(judge(at((x) => -root(x)), 1, 0).numeric, -Infinity);
   const cusp = at((x) => Math.sqrt(Math.abs(x)));
-  verdicts(cusp, 1, { kink: [-Infinity, 0, Infinity] });
+  verdicts(cusp, 1, { kink: [-Infinity, 0, Infinity], wrong: [NaN] });
   assert.equal(judge(cusp, 1, 0).bend, Infinity);
   // At the end of a domain there is no derivative at all.
   for (const f of [Math.sqrt, (x: number) => Math.sqrt(-x)]) {
@@ -206,11 +206,55 @@ test("an oscillation has the slope that steps shorter than it see [float64]", ()
   verdicts(chaos, 1, { noise: [1, -5, 100] }, { decides: (estimate) => estimate < 0.1 });
 });
 
-test("slopes that agree on nothing still exclude what all of them are far from [float64]", () => {
-  const wavering: Curve = { f: (x) => (x === 0 ? 0 : x * (3 + Math.sin(Math.log(Math.abs(x)) / 4))) };
-  verdicts(wavering, 0, { wrong: [0, -1, 6], noise: [3, 2.5, 3.5] }, { decides: (estimate) => estimate < 0.1 });
-  const { off } = judge(wavering, 0, 0);
-  assert.ok(off > 0.3 && off < 4.1, `${off}`);
+test("rounding that is known leaves steps that are the function's own, however small [float64]", () => {
+  for (const size of [2 ** -22, 2 ** -30, 1 / 8]) {
+    const known: Curve = { f: (x) => Math.round(x / size) * size, rounding: 2 ** -52 };
+    verdicts(known, 0.3 * Math.SQRT2, { ok: [0], wrong: [1, -1] });
+  }
+});
+
+test("a step is small or large beside the values that its element contributes [float64]", () => {
+  const stairs = (size: number): Curve => ({ f: (x) => 4096 * Math.round(x / size) * size });
+  const x = 0.3 * Math.SQRT2;
+  verdicts(stairs(1 / 300), x, { ok: [0], wrong: [4096] });
+  // Steps of 4, as small a part of the values as 1e-3 of 1, and of 1e-3, which can only be rounding.
+  verdicts(stairs(2 ** -10), x, { noise: [0, 4096], wrong: [-4096] });
+  verdicts(stairs(2 ** -22), x, { noise: [0], ok: [4096], wrong: [8192] });
+});
+
+test("steps beside a kink are sought, too, if longer ones see other slopes [float64]", () => {
+  const stairs = (x: number) => Math.round(x * 2 ** 17) / 2 ** 17;
+  const curve: Curve = { f: (x) => Math.abs(x - 1) + stairs(x) };
+  verdicts(curve, 1, { noise: [-1], kink: [0, 1], wrong: [3, -2] });
+});
+
+test("steps much longer than an element say nothing of what is near, where that is lost in rounding [float64]", () => {
+  // Near 0 the slope is 1, and from afar it is 3; numbers of 1e16 leave nothing to be seen near.
+  const bent = (x: number) => x + 2 * Math.sign(x) * Math.max(0, Math.abs(x) - 2 ** 10);
+  const verdictAt = (at: number, claim: number) => {
+    const { line, sums, ladder } = ladderOf(
+      problemOf({ f: ([[x]]) => 1e16 + bent(x - at), at: [[at, 2 ** 24]] }),
+    );
+    const full = readFully(line, sums, ladder, { analytic: claim, far: true });
+    return verdictOf(claim, full, { ladder, decides: () => false, line }).verdict;
+  };
+  for (const at of [0, 0.5]) {
+    assert.deepEqual([1, 3, 100].map((claim) => verdictAt(at, claim)), ["noise", "noise", "noise"]);
+  }
+  assert.equal(verdictAt(2 ** 24, 100), "wrong");
+});
+
+test("an oscillation that a short step resolves, though rounding might be larger, excuses its derivative [float64]", () => {
+  const triangle = (t: number) => Math.abs(t - Math.floor(t) - 0.5);
+  for (const [power, slope] of [[10, -8], [12, -5], [14, -4], [16, -2]]) {
+    const k = 1.37 * 2 ** power, size = 2 ** slope / k;
+    const x = Math.fround(0.3);
+    const curve: Curve = { f: (t) => Math.fround(t - size * triangle(k * t)), single: true };
+    const isRising = k * x - Math.floor(k * x) < 0.5;
+    const right = 1 + (isRising ? 1 : -1) * 2 ** slope;
+    assert.equal(judge(curve, x, right).verdict, "noise", `${power}`);
+    verdicts(curve, x, { ok: [1], wrong: [1 + 4 * (right - 1), 1 - 2 * (right - 1), 0] });
+  }
 });
 
 test("a derivative that slopes come ever closer to is not excluded, however slowly they do [float64]", () => {

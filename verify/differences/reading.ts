@@ -200,33 +200,6 @@ function contribution({ up, down, step, precision, length }: Ladder): number {
   return 0;
 }
 
-/** Slopes that exclude a derivative must not approach it with shorter steps, neither fast nor, as a logarithm, with each. */
-const STAYS = 0.95;
-const STAYS_FOR = 4;
-
-/**
- * By how much the slopes exclude a derivative even where they agree on no other: a row of steps, up to the shortest ones
- * that tell, sees slopes that are all far from it and stay so. 0 if they do not.
- */
-function exclusion(ladder: Ladder, analytic: number, longest: number): number {
-  let distance = Infinity, row = 0, doesApproach = true;
-  for (let k = 0; k < ladder.length; k++) {
-    if (ladder.step[k] > longest) continue;
-    const [up, down] = [ladder.up[k], ladder.down[k]];
-    const here = distanceFrom(analytic, Math.min(up, down), Math.max(up, down));
-    if (APART * ladder.noise[k] > Math.abs(analytic) + Math.abs(up) + Math.abs(down)) continue;
-    if (!(here > APART * ladder.noise[k])) {
-      row = 0;
-      distance = Infinity;
-      continue;
-    }
-    row = here >= STAYS * distance ? row + 1 : 1;
-    doesApproach &&= here < distance;
-    distance = here;
-  }
-  return row >= STAYS_FOR && !doesApproach ? distance : 0;
-}
-
 /** Whether an estimate is small enough to confirm a derivative. */
 export type Decides = (estimate: number) => boolean;
 
@@ -240,7 +213,6 @@ function atInfinity(analytic: number, reading: Reading): Verdict {
   const { low, high, edge } = reading;
   if (low === high) return analytic === -low ? "wrong" : edge ? "noise" : "kink";
   // A cusp takes any value.
-  if (low === -Infinity && high === Infinity) return "kink";
   return isFar(analytic, reading) ? "wrong" : "kink";
 }
 
@@ -275,7 +247,7 @@ export function verdictOf(
   { reading, near, others, rounded }: FullReading,
   { ladder, decides, line }: { ladder: Ladder; decides: Decides; line: Line },
 ): Found {
-  const { low, high, estimate, bend, edge, infinite } = reading;
+  const { low, high, estimate, bend, infinite } = reading;
   const found = (verdict: Verdict, off = Infinity): Found => ({
     verdict: verdict === "wrong" && (ladder.isDrowned(analytic) || isSupported(analytic, near, ladder))
       ? "noise"
@@ -290,8 +262,7 @@ export function verdictOf(
   if (Number.isFinite(near.low + near.high + near.estimate) && all.every((r) => isFar(analytic, r))) {
     return found("wrong", distanceFrom(analytic, low, high) - APART * estimate);
   }
-  const off = edge || others.length > 0 ? 0 : exclusion(ladder, analytic, nearBy(line));
-  return off > 0 ? found("wrong", off) : found("noise");
+  return found("noise");
 }
 
 /** A derivative as judged from what a ladder says. */
@@ -303,7 +274,7 @@ export function judgedOf(analytic: number, { reading, others }: FullReading, ver
   return {
     analytic,
     // At the end of a domain there is no derivative, not even an infinite one.
-    numeric: infinite && edge ? NaN : low === high ? low : isBounded ? low + half : Number.isFinite(low) ? high : low,
+    numeric: infinite && edge ? NaN : isBounded ? low + half : Number.isFinite(low) ? high : low,
     estimate: isBounded ? half + estimate : estimate,
     verdict,
     ...(mark ? { mark } : {}),
