@@ -241,7 +241,7 @@ class Jamming {
     const written: Statement[] = [];
     let own: Statement[] = [];
     const flush = () => {
-      for (const row of this.#rows) { for (const statement of own) written.push(row.statement(statement)); }
+      for (const row of this.#rows) for (const statement of own) written.push(row.statement(statement));
       own = [];
     };
     body.forEach((statement, i) => {
@@ -319,7 +319,9 @@ function sharedWork(form: LoopForm, jam: Jam): { all: number; shared: number } {
         const same = isShared && !statement.conditions.some((test) => variations.differs(test));
         for (const test of statement.conditions) count(test, same);
         visit(statement.body, times, same);
-      } else if (statement.kind !== "constant") count(statement.value, isShared && !variations.differs(statement.value));
+      } else if (statement.kind !== "constant") {
+        count(statement.value, isShared && !variations.differs(statement.value));
+      }
     }
   };
   visit(form.body, 0, true);

@@ -497,9 +497,7 @@ function tiles(code: Code, { along, rows, group, groups }: Layout, number: Value
   const start = code.bind(group === 1 ? number : op("i32.mul", number, i32(group)));
   if (group === rows && along % rows === 0) return write(start);
   const next = op("i32.add", start, i32(group));
-  const end = groups === 1
-    ? i32(along)
-    : code.bind(select(op("i32.eq", number, i32(groups - 1)), i32(along), next));
+  const end = groups === 1 ? i32(along) : code.bind(select(op("i32.eq", number, i32(groups - 1)), i32(along), next));
   code.count(start, end, rows, (at) => write(code.bind(minimum(code, at, along - rows))));
 }
 

@@ -31,9 +31,11 @@ export function panelsOf(body: readonly Statement[], x: Local, fixed: readonly L
   const visit = (statements: readonly Statement[], around: readonly Around[]): void => {
     const counters = around.map(({ counter }) => counter);
     const isKnown = (local: Local) => local === x || fixed.includes(local) || counters.includes(local);
-    const reads = around.length === 0 ? [] : readsOf(statements).filter(({ at: [{ terms }] }) =>
-      terms.some(({ local }) => local === x) && terms.every(({ local }) => isKnown(local))
-    );
+    const reads = around.length === 0
+      ? []
+      : readsOf(statements).filter(({ at: [{ terms }] }) =>
+        terms.some(({ local }) => local === x) && terms.every(({ local }) => isKnown(local))
+      );
     if (reads.length > 0) slots += place(reads, around, slots, of);
     for (const statement of statements) {
       if (statement.kind !== "loop" || statement.end <= 0) continue;

@@ -73,12 +73,15 @@ class Written {
     if (!kernel) {
       const made = write(`k${this.all.length}`);
       this.all.push(made);
-      this.#known.set(key, kernel = {
-        name: made.code.name,
-        units: made.units,
-        weight: made.weight,
-        scratch: made.scratch,
-      });
+      this.#known.set(
+        key,
+        kernel = {
+          name: made.code.name,
+          units: made.units,
+          weight: made.weight,
+          scratch: made.scratch,
+        },
+      );
     }
     return kernel;
   }

@@ -2,7 +2,15 @@
 import { availableCores, runtime, startThread, type Thread, threadsWork } from "../../runtime.ts";
 import { HOST } from "./assembler.ts";
 import type { Memory } from "./memory.ts";
-import { type Message, MOST_OTHERS, MOST_SHARED, SCRIPT, type Scratch, type SharedKernel, WORDS } from "./team_script.ts";
+import {
+  type Message,
+  MOST_OTHERS,
+  MOST_SHARED,
+  type Scratch,
+  SCRIPT,
+  type SharedKernel,
+  WORDS,
+} from "./team_script.ts";
 
 /** A module that every thread has. */
 export interface CompiledModule {

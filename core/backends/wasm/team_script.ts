@@ -44,7 +44,13 @@ export type Message =
   | { readonly kind: "memory"; readonly memory: WebAssembly.Memory; readonly thread: number }
   | { readonly kind: "load"; readonly id: number; readonly module: WebAssembly.Module }
   | { readonly kind: "unload"; readonly id: number }
-  | { readonly kind: "run"; readonly job: number; readonly id: number; readonly kernels: readonly SharedKernel[]; readonly scratch: Scratch };
+  | {
+    readonly kind: "run";
+    readonly job: number;
+    readonly id: number;
+    readonly kernels: readonly SharedKernel[];
+    readonly scratch: Scratch;
+  };
 
 /** The script; `port` and `hear` are those of `startThread`. Threads spin for a moment before they sleep, since kernels are short. */
 export const SCRIPT = `
