@@ -7,7 +7,7 @@ import { chooseJam, jammed } from "./jam.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { type Panels, panelsOf } from "./panels.ts";
 import { Scalars } from "./scalars.ts";
-import { isHarmless, type Locals, localsOf, readsOf, weightOfBody, weightOfReads } from "./varying.ts";
+import { isHarmless, isStreaming, type Locals, localsOf, readsOf, weightOfBody } from "./varying.ts";
 
 /** A kernel as WebAssembly. */
 export interface WrittenKernel {
@@ -28,11 +28,6 @@ export interface WrittenKernel {
 const WIDEST = 4;
 /** Blocks of several rows are narrower: all have accumulators. */
 const NARROWER = 2;
-/**
- * Loops that compute no more than this for each element that they read wait for memory: a block of one vector reads fewer parts of it at a
- * time, which caches foresee.
- */
-const STREAMING = 8;
 /** A block's code is at most about so many instructions long. */
 const LONGEST = 400;
 /** A unit takes at least so many instructions, if a row has them. */
@@ -322,7 +317,7 @@ function layoutOf({ extent }: LoopForm, { body, results, axis, panels }: Tile, i
   const rows = results.length;
   const size = Math.max(1, weightOfBody(body));
   const weight = size + size * iterations / 4;
-  let width = rows > 1 ? NARROWER : weightOfReads(body) <= STREAMING ? 1 : WIDEST;
+  let width = rows > 1 ? NARROWER : isStreaming(body) ? 1 : WIDEST;
   while (width > 1 && (width * size > LONGEST || width * LANES > nx)) width /= 2;
   const [along, across] = axis === 2 ? [nz, ny] : [ny, nz];
   const block = LANES * width;
