@@ -34,6 +34,7 @@ const core = [
   ["plan/access"],
   ["plan/costs", "plan/form", "backends/budgets"],
   ["backends/wasm/varying", "backends/wasm/indices"],
+  ["backends/wasm/jam", "backends/wasm/panels"],
   ["backends/wasm/kernel"],
   ["plan/reductions"],
   ["plan/graph", "plan/loops", "backends/render", "backends/moving"],
