@@ -197,17 +197,35 @@ class Body {
 
   #branch({ conditions, body }: Statement & { kind: "branch" }): void {
     const to = this.#to;
-    const tests = conditions.map((condition) => this.#condition(condition));
-    const whole = to.all(tests.filter(({ varies }) => !varies));
-    const divided = to.all(tests.filter(({ varies }) => varies));
-    const inside = divided ? () => this.#divided(divided, body) : () => this.#block(body);
+    const varying = conditions.filter((condition) => this.#locals.differs(condition));
+    const whole = to.all(
+      conditions.filter((condition) => !this.#locals.differs(condition)).map((condition) => this.#condition(condition)),
+    );
+    const inside = () => {
+      if (varying.length === 0) return this.#block(body);
+      const all = this.#masks.length === 0 && isStraight(body) ? this.#holdForAll(varying) : null;
+      if (!all) return this.#divided(varying, body);
+      to.code.if(all, () => this.#block(body), () => this.#divided(varying, body));
+    };
     if (whole) to.code.if(whole.parts[0], inside);
     else inside();
   }
 
+  /** A scalar that is not 0 only if conditions hold for all threads of the block: as where it is not at the border of an image. */
+  #holdForAll(conditions: readonly Expression[]): Value | null {
+    let all: Value | null = null;
+    for (const condition of conditions) {
+      const holds = condition.kind === "within" ? this.#indices.allWithin(condition) : null;
+      if (!holds) return null;
+      all = all ? op("i32.and", all, holds) : holds;
+    }
+    return all;
+  }
+
   /** Statements that some threads of the block run. */
-  #divided(condition: Operand, body: readonly Statement[]): void {
+  #divided(conditions: readonly Expression[], body: readonly Statement[]): void {
     const to = this.#to;
+    const condition = to.all(conditions.map((condition) => this.#condition(condition)))!;
     const around = this.#masks.at(-1);
     const mask = to.bind(around ? to.both(around, condition) : condition);
     const inside = () => {
@@ -252,6 +270,11 @@ class Body {
         return expression satisfies never;
     }
   }
+}
+
+/** Whether statements run one after the other. */
+function isStraight(body: readonly Statement[]): boolean {
+  return body.every(({ kind }) => kind !== "loop" && kind !== "branch");
 }
 
 /** Whether statements in loops read what was copied. */
