@@ -14,6 +14,8 @@ export interface Variable {
   readonly min: number;
   readonly max: number;
   readonly depth: number;
+  /** What it stands for: an expression that is known to lie within narrower bounds than its terms tell. */
+  readonly of?: Index;
 }
 
 /** `floor(of / by)`, or the remainder. */
@@ -101,6 +103,24 @@ export function constant(value: number): Index {
 export function variable(name: string, min: number, max: number, depth: number): Index {
   if (min === max) return constant(min);
   return new Index(0, [{ atom: { kind: "variable", key: name, min, max, depth }, coefficient: 1 }]);
+}
+
+/** An expression that is known to lie in `[0, size)`, as where that was tested: a variable that stands for it. */
+export function within(of: Index, size: number): Index {
+  if (size === 1) return ZERO;
+  const atom: Variable = { kind: "variable", key: `[${of.key}<${size}]`, min: 0, max: size - 1, depth: of.depth, of };
+  return new Index(0, [{ atom, coefficient: 1 }]);
+}
+
+/** An expression with what {@link within} stands for in place of it. */
+export function resolved(index: Index): Index {
+  const isNarrowed = ({ atom }: Term) => atom.kind === "variable" && atom.of !== undefined;
+  if (!index.terms.some(isNarrowed)) return index;
+  let sum = new Index(index.base, index.terms.filter((term) => !isNarrowed(term)));
+  for (const { atom, coefficient } of index.terms.filter(isNarrowed)) {
+    sum = add(sum, scale(resolved((atom as Variable).of!), coefficient));
+  }
+  return sum;
 }
 
 /** The sum of two expressions. */

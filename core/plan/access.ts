@@ -1,5 +1,5 @@
 /** Which elements of its inputs an element needs: rules shared by the choice of arrays and by lowering. */
-import { constant, type Index, unflatten } from "../affine.ts";
+import { constant, type Index, resolved, unflatten, within } from "../affine.ts";
 import type { KernelOf } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Node } from "./node.ts";
@@ -87,23 +87,36 @@ function isZero({ base, terms }: Index): boolean {
 /** A bound of the input that an index may be beyond, and so has to be compared with. */
 export interface Bound {
   readonly axis: number;
+  readonly of: Index;
   readonly low: boolean;
   readonly high: boolean;
 }
 
-/** Returns the index at which the input of a movement is read and the bounds to check; `null` if it is never read. */
+/**
+ * Returns the index at which the input of a movement is read, where the bounds that are to be checked hold, and these bounds with what they
+ * bound; `null` if the input is never read.
+ */
 export function movedIndex(
   node: Node,
   kernel: KernelOf<"movement">,
   index: readonly Index[],
 ): { readonly source: readonly Index[]; readonly bounds: readonly Bound[] } | null {
   const { shape } = node.inputs[0];
-  const source = kernel.source(index, node.attributes, shape, node.shape);
+  const source = [...kernel.source(index, node.attributes, shape, node.shape)];
   const bounds: Bound[] = [];
   for (let axis = 0; axis < source.length; axis++) {
-    const { min, max } = source[axis];
-    if (max < 0 || min >= shape[axis]) return null;
-    if (min < 0 || max >= shape[axis]) bounds.push({ axis, low: min < 0, high: max >= shape[axis] });
+    const size = shape[axis];
+    const of = source[axis];
+    if (of.min >= 0 && of.max < size) continue;
+    // What was narrowed before may have cancelled out.
+    const plain = resolved(of);
+    const [min, max] = [Math.max(of.min, plain.min), Math.min(of.max, plain.max)];
+    if (max < 0 || min >= size) return null;
+    if (min >= 0 && max < size) source[axis] = plain.min >= 0 && plain.max < size ? plain : within(of, size);
+    else {
+      bounds.push({ axis, of, low: min < 0, high: max >= size });
+      source[axis] = within(of, size);
+    }
   }
   return { source, bounds };
 }

@@ -1,5 +1,5 @@
 /** From a value of the graph to loops: index expressions are evaluated, values computed in the outermost loops that know their indices. */
-import { add, constant, type Division, flatten, type Index, scale, variable } from "../affine.ts";
+import { add, constant, type Division, flatten, type Index, resolved, scale, variable } from "../affine.ts";
 import { build, type Expression, type Linear, type Local, PREFIX, type Role } from "../expression.ts";
 import {
   type Block,
@@ -281,12 +281,13 @@ class Lowering {
   #linear(index: Index, from: Scope): Linear {
     const largest = Math.max(Math.abs(index.min), Math.abs(index.max));
     if (largest > this.#layout.exactIndex) throw new IndexTooLarge(this.#root, this.#layout, largest);
+    const plain = resolved(index);
     const terms: { local: Local; coefficient: number }[] = [];
-    for (const { atom, coefficient } of index.terms) {
+    for (const { atom, coefficient } of plain.terms) {
       const local = atom.kind === "variable" ? this.#locals.get(atom.key)! : this.#division(atom, from);
       terms.push({ local, coefficient });
     }
-    return { base: index.base, terms };
+    return { base: plain.base, terms };
   }
 
   #division(atom: Division, from: Scope): Local {
@@ -477,8 +478,8 @@ class Lowering {
     if (!moved) return this.#plain(build.literal(kernel.fill?.(node.attributes) ?? 0), place.depth);
     const { source, bounds } = moved;
     if (bounds.length === 0) return this.#value(input, this.#place(source), scope);
-    const conditions = bounds.map(({ axis, low, high }): Expression => {
-      return { kind: "within", of: this.#linear(source[axis], scope), low, end: high ? input.shape[axis] : null };
+    const conditions = bounds.map(({ axis, of, low, high }): Expression => {
+      return { kind: "within", of: this.#linear(of, scope), low, end: high ? input.shape[axis] : null };
     });
     const inner = scope.guarded(true, movedShare(node));
     const value = this.#number(input, this.#place(source), inner);

@@ -91,7 +91,19 @@ test("a movement checks those bounds of its input that its indices may be beyond
     const read = Array.from({ length: size }, (_, i) => i + shift);
     const [low, high] = [read.some((i) => i < 0), read.some((i) => i >= length)];
     if (read.every((i) => i < 0) || read.every((i) => i >= length)) assert.equal(moved, null);
-    else assert.deepEqual(moved!.bounds, low || high ? [{ axis: 0, low, high }] : []);
+    else {
+      const { source: [source], bounds } = moved!;
+      assert.deepEqual(
+        bounds.map(({ axis, low, high }) => ({ axis, low, high })),
+        low || high ? [{ axis: 0, low, high }] : [],
+      );
+      // Where they hold, the index is within the input, so that a movement back checks nothing.
+      assert.ok(source.min >= 0 && source.max < length);
+      const back = { kind: "movement", source: () => [plus(source, constant(-shift))] } as const;
+      const wide = new Node("leaf", { kind: "leaf" }, [], { shape: [size] });
+      const again = movedIndex(new Node("back", back, [wide], { shape: [length] }), back, [source])!;
+      assert.deepEqual(again.bounds, []);
+    }
   });
 });
 

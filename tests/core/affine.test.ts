@@ -9,9 +9,11 @@ import {
   floorDiv,
   type Index,
   modulo,
+  resolved,
   scale,
   unflatten,
   variable,
+  within,
 } from "../../core/affine.ts";
 import { checkProperty } from "../support/property.ts";
 
@@ -38,6 +40,7 @@ function valueOf(index: Index, values: readonly number[]): number {
 }
 
 function valueOfAtom(atom: Atom, values: readonly number[]): number {
+  if (atom.kind === "variable" && atom.of) return valueOf(atom.of, values);
   if (atom.kind === "variable") return values[Number(atom.key.slice(1))];
   const of = valueOf(atom.of, values);
   const quotient = floor(of, atom.by);
@@ -184,6 +187,32 @@ test("quotients and remainders are right for every value of a variable, and so a
     expect(floorDiv(between, then.by), (x) => floor(inner(x), then.by), true);
     expect(modulo(between, then.by), (x) => inner(x) - then.by * floor(inner(x), then.by), false);
   }, { runs: 100 });
+});
+
+test("what is known to lie within bounds is divided as such, and stands for what it was", async () => {
+  await checkProperty(fc.tuple(divisions, fc.integer({ min: 1, max: 20 })), ([drawn, size]) => {
+    const { min, length, factor, base, by } = drawn;
+    const line = add(scale(variable("v0", min, min + length, 0), factor), constant(base));
+    const inside = within(line, size);
+    assert.ok(inside.min === 0 && inside.max === size - 1);
+    const row = variable("v1", -3, 3, 1);
+    const flat = add(scale(row, size), inside);
+    assert.equal(floorDiv(flat, size).key, row.key);
+    assert.equal(modulo(flat, size).key, inside.key);
+    if (size > 1) assert.equal(resolved(inside).key, line.key);
+    assert.equal(resolved(row), row);
+    const moved = add(inside, constant(by));
+    for (let x = min; x <= min + length; x++) {
+      const value = factor * x + base;
+      if (value < 0 || value >= size) continue;
+      const [quotient, rest] = [floorDiv(moved, by), modulo(moved, by)];
+      assert.equal(valueOf(quotient, [x]), floor(value, by) + 1);
+      assert.equal(valueOf(rest, [x]), value - by * floor(value, by));
+      for (const index of [flat, moved, quotient]) {
+        assert.equal(valueOf(resolved(index), [x, 2]), valueOf(index, [x, 2]));
+      }
+    }
+  });
 });
 
 test("quotients of sums are right for all values of their variables, and different ones have different keys", async () => {

@@ -105,9 +105,19 @@ test("tiles along the third axis, with and without remainders, are those of plai
     const [image, kernel, mixed] = [x, w, v].map((t) => t.value!);
     const at = (b: number, c: number, h: number, k: number) =>
       h < 0 || k < 0 || h >= side || k >= side ? 0 : image[((b * from + c) * side + h) * side + k];
-    const cells = (element: (b: number, o: number, h: number, k: number, c: number) => number) =>
-      sums([batch * to, side, side, from], ({ b, i, j, k }) => element(Math.floor(b / to), b % to, i, j, k));
-    const window = cells((b, o, h, k, c) => {
+    interface Cell {
+      readonly b: number;
+      readonly o: number;
+      readonly h: number;
+      readonly k: number;
+      readonly c: number;
+    }
+    const cells = (element: (cell: Cell) => number) =>
+      sums(
+        [batch * to, side, side, from],
+        ({ b, i, j, k }) => element({ b: Math.floor(b / to), o: b % to, h: i, k: j, c: k }),
+      );
+    const window = cells(({ b, o, h, k, c }) => {
       let total = 0;
       for (let u = 0; u < 9; u++) {
         total += kernel[(o * from + c) * 9 + u] * at(b, c, h + Math.floor(u / 3) - 1, k + u % 3 - 1);
@@ -115,7 +125,7 @@ test("tiles along the third axis, with and without remainders, are those of plai
       return total;
     });
     assert.deepEqual([...results[0].value!].map((v) => v + 0), window.map((v) => v + 0));
-    const mixture = cells((b, o, h, k, c) => mixed[o * from + c] * at(b, c, h, k));
+    const mixture = cells(({ b, o, h, k, c }) => mixed[o * from + c] * at(b, c, h, k));
     assert.deepEqual([...results[1].value!].map((v) => v + 0), mixture.map((v) => v + 0));
   }, { runs: 20 });
 });

@@ -251,6 +251,20 @@ export class Indices {
   }
 
   /**
+   * A scalar that is not 0 only if {@link within} holds for all threads of the block; `null` if their whole numbers are not at constant
+   * distances, or reach over more than what they have to be within.
+   */
+  allWithin({ of, low, end }: Expression & { readonly kind: "within" }): Value | null {
+    const { base, x, varying, uniform } = this.#split(of);
+    if (x === 0 || varying.length > 0) return null;
+    const span = Math.abs(x) * (LANES * this.#to.width - 1);
+    const lowest = this.#sum(null, Math.min(base, base + x * (LANES * this.#to.width - 1)), uniform);
+    if (end === null) return op("i32.ge_s", lowest, i32(0));
+    if (end <= span) return null;
+    return op(low ? "i32.lt_u" : "i32.lt_s", lowest, i32(end - span));
+  }
+
+  /**
    * An element of an argument.
    *
    * @param masked whether some threads of the block do not need it, whose indices may lie outside.

@@ -7,7 +7,7 @@ import { chooseJam, jammed } from "./jam.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { type Panels, panelsOf } from "./panels.ts";
 import { Scalars } from "./scalars.ts";
-import { isHarmless, type Locals, localsOf, readsOf, weightOfBody, weightOfReads } from "./varying.ts";
+import { isHarmless, isStreaming, type Locals, localsOf, readsOf, weightOfBody } from "./varying.ts";
 
 /** A kernel as WebAssembly. */
 export interface WrittenKernel {
@@ -30,11 +30,6 @@ export interface WrittenKernel {
 const WIDEST = 4;
 /** Blocks of several rows are narrower: all have accumulators. */
 const NARROWER = 2;
-/**
- * Loops that compute no more than this for each element that they read wait for memory: a block of one vector reads fewer parts of it at a
- * time, which caches foresee.
- */
-const STREAMING = 8;
 /** A block's code is at most about so many instructions long. */
 const LONGEST = 400;
 /** A unit takes at least so many instructions, if a row has them. */
@@ -204,17 +199,35 @@ class Body {
 
   #branch({ conditions, body }: Statement & { kind: "branch" }): void {
     const to = this.#to;
-    const tests = conditions.map((condition) => this.#condition(condition));
-    const whole = to.all(tests.filter(({ varies }) => !varies));
-    const divided = to.all(tests.filter(({ varies }) => varies));
-    const inside = divided ? () => this.#divided(divided, body) : () => this.#block(body);
+    const varying = conditions.filter((condition) => this.#locals.differs(condition));
+    const whole = to.all(
+      conditions.filter((condition) => !this.#locals.differs(condition)).map((condition) => this.#condition(condition)),
+    );
+    const inside = () => {
+      if (varying.length === 0) return this.#block(body);
+      const all = this.#masks.length === 0 && isStraight(body) ? this.#holdForAll(varying) : null;
+      if (!all) return this.#divided(varying, body);
+      to.code.if(all, () => this.#block(body), () => this.#divided(varying, body));
+    };
     if (whole) to.code.if(whole.parts[0], inside);
     else inside();
   }
 
+  /** A scalar that is not 0 only if conditions hold for all threads of the block: as where it is not at the border of an image. */
+  #holdForAll(conditions: readonly Expression[]): Value | null {
+    let all: Value | null = null;
+    for (const condition of conditions) {
+      const holds = condition.kind === "within" ? this.#indices.allWithin(condition) : null;
+      if (!holds) return null;
+      all = all ? op("i32.and", all, holds) : holds;
+    }
+    return all;
+  }
+
   /** Statements that some threads of the block run. */
-  #divided(condition: Operand, body: readonly Statement[]): void {
+  #divided(conditions: readonly Expression[], body: readonly Statement[]): void {
     const to = this.#to;
+    const condition = to.all(conditions.map((condition) => this.#condition(condition)))!;
     const around = this.#masks.at(-1);
     const mask = to.bind(around ? to.both(around, condition) : condition);
     const inside = () => {
@@ -259,6 +272,11 @@ class Body {
         return expression satisfies never;
     }
   }
+}
+
+/** Whether statements run one after the other. */
+function isStraight(body: readonly Statement[]): boolean {
+  return body.every(({ kind }) => kind !== "loop" && kind !== "branch");
 }
 
 /** Whether statements in loops read what was copied. */
@@ -324,7 +342,7 @@ function layoutOf({ extent }: LoopForm, { body, results, axis, panels }: Tile, i
   const rows = results.length;
   const size = Math.max(1, weightOfBody(body));
   const weight = size + size * iterations / 4;
-  let width = rows > 1 ? NARROWER : weightOfReads(body) <= STREAMING ? 1 : WIDEST;
+  let width = rows > 1 ? NARROWER : isStreaming(body) ? 1 : WIDEST;
   while (width > 1 && (width * size > LONGEST || width * LANES > nx)) width /= 2;
   const [along, across] = axis === 2 ? [nz, ny] : [ny, nz];
   const block = LANES * width;

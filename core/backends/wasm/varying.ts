@@ -1,7 +1,7 @@
 /** What is known of the locals of a kernel before it is written: what they mean, and which differ between neighbouring threads. */
 import type { Expression, Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
-import type { Read } from "./indices.ts";
+import { BYTES, type Read } from "./indices.ts";
 import type { Kind } from "./operands.ts";
 import { isCondition, weightOf } from "./scalars.ts";
 
@@ -191,16 +191,36 @@ function readsOfExpression(expression: Expression): Read[] {
   return expression.kind === "call" ? expression.args.flatMap(readsOfExpression) : [];
 }
 
-/** The work in loops for each of the elements that they read. */
-export function weightOfReads(body: readonly Statement[]): number {
-  let [weight, reads] = [0, 0];
-  const visit = (statements: readonly Statement[]): void => {
-    reads += readsOf(statements).length;
+/** Loops that compute no more than this for each element that they read wait for memory. */
+const STREAMING = 8;
+/** The first cache has sets of lines at distances of a page, and of each set so many. */
+const [LINE, SPAN, WAYS] = [64, 4096, 8];
+
+/**
+ * Whether loops wait for memory, and what they read of a line stays in the cache until the next block of threads reads the rest of it. Narrow
+ * blocks then read fewer parts of memory at a time, which caches foresee.
+ */
+export function isStreaming(body: readonly Statement[]): boolean {
+  let [weight, reads, fits] = [0, 0, true];
+  const visit = (statements: readonly Statement[], loop: (Statement & { readonly kind: "loop" }) | null): void => {
+    for (const { at: [{ terms }] } of readsOf(statements)) {
+      reads++;
+      const distance = BYTES * (terms.find(({ local }) => local === loop?.counter)?.coefficient ?? 0);
+      if (loop && Math.abs(distance) >= LINE) {
+        const apart = Math.min(SPAN / LINE, SPAN / gcd(distance, SPAN));
+        fits &&= loop.end <= WAYS * apart;
+      }
+    }
     for (const statement of statements) {
-      if (statement.kind === "loop" || statement.kind === "branch") visit(statement.body);
+      if (statement.kind === "loop") visit(statement.body, statement);
+      else if (statement.kind === "branch") visit(statement.body, loop);
       else weight += weightOfStatement(statement);
     }
   };
-  for (const statement of body) if (statement.kind === "loop") visit(statement.body);
-  return weight / reads;
+  for (const statement of body) if (statement.kind === "loop") visit(statement.body, statement);
+  return fits && reads > 0 && weight <= STREAMING * reads;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? Math.abs(a) : gcd(b, a % b);
 }
