@@ -109,8 +109,9 @@ function scatterRoutine(indices: Shape, { shape, axis }: Places, isCounting: boo
   const [outer, inner] = [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis + 1))];
   const [places, updates] = [shape[axis], indices[axis]];
   const pairs = outer * places * inner * updates;
-  // In additions of a fused loop: the routine goes through one update at a time, and launches a kernel.
-  if (pairs <= 16 * outer * inner * (places + updates) + 20_000) return null;
+  // In additions of a fused loop, where single columns are read as vectors. The routine takes rows as vectors, and has to be launched.
+  const each = inner >= 4 ? 1 : 8;
+  if (pairs <= each * outer * inner * (places + updates) + 20_000) return null;
   const isShared = (axes: Shape) => sizeOf(axes) === 1;
   const [isSharedOuter, isSharedInner] = [isShared(indices.slice(0, axis)), isShared(indices.slice(axis + 1))];
   return { name: "scatter", outer, places, inner, updates, isSharedOuter, isSharedInner, isCounting };
