@@ -7,14 +7,14 @@ import { compileDual } from "../../core/backends/dual.ts";
 import { float64 } from "../../core/backends/float64.ts";
 import { backendNamed } from "../../core/backends/list.ts";
 import { Program } from "../../core/program.ts";
-import { cast, inspect, scatterAdd, tensor, zeros } from "../../mod.ts";
+import { add, cast, grad, inspect, mul, scan, scatterAdd, sort, sum, take, tensor, topK, zeros } from "../../mod.ts";
 import { occursAt } from "../../ops/scattering.ts";
 import { largestMask, ranks, sorted } from "../../ops/sorting.ts";
 import { bring } from "../support/bring.ts";
 import { extentOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { checkProperty } from "../support/property.ts";
-import { assertSame } from "./compare.ts";
+import { assertClose, assertSame } from "./compare.ts";
 
 const special = [NaN, Infinity, -Infinity, 0, -0, 1, -1, 3.4028234663852886e38, 1e-45, -1e-45];
 
@@ -205,4 +205,26 @@ test("tangents of sums are sums of tangents, and adjoints go back to where updat
     adjoint.run([weights]);
     assertSame(adjoint.adjoints[own.indexOf(true)]!, x.map((_, i) => weights[placeOf(i)]), "adjoints");
   }, { runs: 8 });
+});
+
+test("routines compute within loops what they compute for the oracle [wasm]", async () => {
+  const numbers = (length: number) => Array.from({ length }, (_, i) => Math.sin(i * i));
+  const places = (by: number) => tensor(Array.from({ length: 400 }, (_, i) => (i * by) % 60), [400], { dtype: "int" });
+  const computed: ArrayLike<number>[] = [];
+  for (const device of ["float64", "wasm"]) {
+    const x = tensor(numbers(5 * 60), [5, 60]);
+    const [last, all] = scan(
+      (carry, row) => {
+        const next = mul(0.1, scatterAdd(zeros([60]), places(31), take(sort(add(carry, row)), places(37)), 0));
+        return [next, topK(next, 3).values];
+      },
+      zeros([60]),
+      x,
+    );
+    const loss = add(sum(last), sum(mul(all, all)));
+    const results = [loss, all, grad(loss, x)];
+    await bring(results, { device });
+    computed.push(results.flatMap(({ value }) => [...value!]));
+  }
+  assertClose(computed[1], computed[0], (x) => 1e-5 * (1 + Math.abs(x)), "loss, rows and gradient");
 });

@@ -71,17 +71,19 @@ function addAll(code: Code, routine: ScatterRoutine, part: Part): void {
   rows(part.out, (to, from, count) => round(code, to, from, count));
 }
 
-/** Begins so many sums with numbers, two at a time. */
+/** Begins so many sums with numbers, four at a time. */
 function widen(code: Code, to: Value, from: Value, count: Value): void {
   const [sums, numbers] = [code.bind(to), code.bind(from)];
-  const whole = code.bind(op("i32.and", count, i32(-2)));
-  code.count(i32(0), whole, 2, (i) => {
-    const two = load("v128.load64_zero", step(numbers, i, 4));
-    code.store("v128.store", step(sums, i, DOUBLE), op("f64x2.promote_low_f32x4", two));
+  const whole = code.bind(op("i32.and", count, i32(-4)));
+  code.count(i32(0), whole, 4, (i) => {
+    const four = code.bind(load("v128.load", step(numbers, i, 4)));
+    const at = code.bind(step(sums, i, DOUBLE));
+    code.store("v128.store", at, op("f64x2.promote_low_f32x4", four));
+    code.store("v128.store", at, op("f64x2.promote_low_f32x4", shuffle(four, four, [2, 3, 0, 1])), 2 * DOUBLE);
   });
-  code.if(op("i32.ne", whole, count), () => {
-    const last = op("f64.promote_f32", load("f32.load", step(numbers, whole, 4)));
-    code.store("f64.store", step(sums, whole, DOUBLE), last);
+  code.count(whole, count, 1, (i) => {
+    const one = op("f64.promote_f32", load("f32.load", step(numbers, i, 4)));
+    code.store("f64.store", step(sums, i, DOUBLE), one);
   });
 }
 
