@@ -22,7 +22,8 @@ export interface OrderRoutine {
  * that is no place are left out. Those of one place are added in their order.
  */
 export interface ScatterRoutine {
-  readonly name: "scatter";
+  /** `scatterOnto` adds them to a base, which comes before the other arrays and has the shape of the result. */
+  readonly name: "scatter" | "scatterOnto";
   readonly outer: number;
   readonly places: number;
   readonly inner: number;
@@ -37,7 +38,7 @@ export type Routine = OrderRoutine | ScatterRoutine;
 
 /** How many different whole numbers from 0 its result may be; `null` if it may be anything. */
 export function boundOfRoutine(routine: Routine): number | null {
-  if (routine.name === "scatter") return null;
+  if (routine.name !== "order") return null;
   return routine.result === "places" ? routine.length : routine.result === "ranks" ? routine.keep + 1 : 2;
 }
 

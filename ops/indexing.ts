@@ -3,15 +3,15 @@ import type { Values } from "../core/entry.ts";
 import { type Entry, leafOp, type Op, opOf, type VjpContext } from "../core/op.ts";
 import { axisOrThrow, record } from "../core/record.ts";
 import { whole } from "../core/options.ts";
-import { broadcastShapes, formatShape, sameShape } from "../core/shape.ts";
+import { broadcastShapes, formatShape, sameShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { equal } from "./comparison.ts";
-import { arange, asIndices, asTensor, checkCountable, type TensorLike, zeros } from "./creation.ts";
+import { arange, asIndices, asTensor, checkCountable, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
 import { broadcastTo, reshape, unsqueeze } from "./movement.ts";
-import { occursAt, sumAt } from "./scattering.ts";
+import { occursAt, type Places, scatterOnto, sharedOrWhole, sumAtKernel } from "./scattering.ts";
 import { gatherKernel } from "./searching.ts";
 
 /** The leaf of which a tensor of indices shows all elements: through reshapes and broadcasts, not through slices. */
@@ -97,11 +97,37 @@ const occursOp: Op<AxisAttribute & { readonly length: number }> = {
   vjp: null,
 };
 
+/** Reads where updates were added. */
+function readBack(cotangent: Tensor, indices: Tensor, axis: number): Tensor {
+  if (indices.size === indices.shape[axis]) return take(cotangent, reshape(indices, [indices.size]), axis);
+  return gather(cotangent, broadcastTo(indices, cotangent.shape.with(axis, indices.shape[axis])), axis);
+}
+
+/** The sums of updates at indices: both in the shape of the result but for the axis, or indices shared along those before or after it. */
+const sumAtOp: Op<{ readonly shape: Shape; readonly axis: number }> = {
+  name: "sumAt",
+  infer: ([, updates], { shape }) => ({ shape, dtype: updates.dtype === "float" ? "float" : "int" }),
+  kernel: sumAtKernel,
+  vjp: [null, ({ cotangent, inputs: [indices], attributes: { axis } }) => readBack(cotangent, indices, axis)],
+  accuracy: "sum",
+};
+
+/**
+ * The sums of the updates at each place.
+ *
+ * @param indices with axes of length 1 where all places have the same.
+ * @param updates broadcast to the shape of the places but for the axis, along which they have the length of the indices.
+ */
+function sumAt(indices: Tensor, updates: Tensor, { shape, axis }: Places): Tensor {
+  const amounts = broadcastTo(updates, shape.with(axis, indices.shape[axis]));
+  return record(sumAtOp, [sharedOrWhole(indices, shape, axis), amounts], { shape, axis });
+}
+
 type Gathered = Pick<VjpContext<AxisAttribute>, "inputs" | "attributes">;
 
 /** Adds updates where a gather read its elements. If `x` was broadcast, each copy gets a separate sum, and the walk adds them up. */
 function ungather(updates: Tensor, { inputs: [x, indices], attributes: { axis } }: Gathered): Tensor {
-  return scatterAdd(zeros(indices.shape.with(axis, x.shape[axis])), indices, updates, axis);
+  return sumAt(indices, updates, { shape: indices.shape.with(axis, x.shape[axis]), axis });
 }
 
 /** Whether each element of `x` was read. */
@@ -177,7 +203,7 @@ function alongAxis(indices: Tensor, rank: number, axis: number): Tensor {
 /** Adds updates where a take read its elements. */
 function untake(updates: Tensor, { inputs: [x, indices], attributes: { axis } }: Gathered): Tensor {
   const amounts = reshape(updates, x.shape.with(axis, indices.size));
-  return scatterAdd(zeros(x.shape), alongAxis(indices, x.shape.length, axis), amounts, axis);
+  return sumAt(alongAxis(indices, x.shape.length, axis), amounts, { shape: x.shape, axis });
 }
 
 /**
@@ -291,18 +317,13 @@ export const scatterAdd: OpFunction<
     },
     kernel: {
       kind: "lowered",
-      lower: ([base, indices, updates], { axis }) => {
-        const { shape } = base;
-        return add(base, sumAt(indices, broadcastTo(updates, shape.with(axis, indices.shape[axis])), { shape, axis }));
-      },
+      lower: ([base, indices, updates], { axis }) => add(base, sumAt(indices, updates, { shape: base.shape, axis })),
+      routine: scatterOnto,
     },
     vjp: [
       ({ cotangent }) => cotangent,
       null,
-      ({ cotangent, inputs: [, indices], attributes: { axis } }) => {
-        if (indices.size === indices.shape[axis]) return take(cotangent, reshape(indices, [indices.size]), axis);
-        return gather(cotangent, broadcastTo(indices, cotangent.shape.with(axis, indices.shape[axis])), axis);
-      },
+      ({ cotangent, inputs: [, indices], attributes: { axis } }) => readBack(cotangent, indices, axis),
     ],
     domain: (draw) => {
       const shape = draw.shape({ minRank: 1, minAxis: 1 });

@@ -3,10 +3,10 @@
  * updates. If there are many of both, the indices are sorted: then the updates of a place follow each other, binary search finds where, and a tree of pairwise sums adds up any part in as
  * many steps as its length has digits. So the cost grows with updates and places, and not with their product, however updates are spread.
  */
-import type { Op } from "../core/op.ts";
+import type { LoweredKernel, Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
 import type { ScatterRoutine } from "../core/routine.ts";
-import { type Shape, sizeOf } from "../core/shape.ts";
+import { sameShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, mul, sub } from "./arithmetic.ts";
 import { equal, greater, greaterEqual, less, logicalAnd } from "./comparison.ts";
@@ -93,18 +93,8 @@ function broadcastShape(read: Shape, places: Shape, axis: number): number[] {
   return read.map((n, a) => (a === axis ? places[a] : n));
 }
 
-/**
- * The sums of the updates at each place.
- *
- * @param indices with axes of length 1 where all places have the same.
- * @param updates in the shape of the places but for the axis, along which they have the length of the indices.
- */
-export function sumAt(indices: Tensor, updates: Tensor, { shape, axis }: Places): Tensor {
-  return record(sumAtOp, [sharedOrWhole(indices, shape, axis), updates], { shape, axis });
-}
-
 /** Indices that are shared along all axes before the axis, or along none, and the same for those after it. */
-function sharedOrWhole(indices: Tensor, shape: Shape, axis: number): Tensor {
+export function sharedOrWhole(indices: Tensor, shape: Shape, axis: number): Tensor {
   const isShared = (axes: Shape) => axes.every((n) => n === 1);
   const [before, after] = [indices.shape.slice(0, axis), indices.shape.slice(axis + 1)];
   return broadcastTo(indices, [
@@ -119,25 +109,34 @@ function scatterRoutine(indices: Shape, { shape, axis }: Places, isCounting: boo
   const [outer, inner] = [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis + 1))];
   const [places, updates] = [shape[axis], indices[axis]];
   const pairs = outer * places * inner * updates;
-  // In additions of a fused loop: the routine goes through one update at a time, and launches a kernel.
-  if (pairs <= 16 * outer * inner * (places + updates) + 20_000) return null;
+  // In additions of a fused loop, where single columns are read as vectors. The routine takes rows as vectors, and has to be launched.
+  const each = inner >= 4 ? 1 : 8;
+  if (pairs <= each * outer * inner * (places + updates) + 20_000) return null;
   const isShared = (axes: Shape) => sizeOf(axes) === 1;
   const [isSharedOuter, isSharedInner] = [isShared(indices.slice(0, axis)), isShared(indices.slice(axis + 1))];
   return { name: "scatter", outer, places, inner, updates, isSharedOuter, isSharedInner, isCounting };
 }
 
-const sumAtOp: Op<{ readonly shape: Shape; readonly axis: number }> = {
-  name: "sumAt",
-  infer: ([, updates], { shape }) => ({ shape, dtype: updates.dtype === "float" ? "float" : "int" }),
-  kernel: {
-    kind: "lowered",
-    lower: ([indices, updates], at) => {
-      if (!isFew(indices, at)) return sumSorted(indices, updates, at);
-      return sum(where(isMeant(indices, at), unsqueeze(updates, at.axis), 0), at.axis + 1);
-    },
-    routine: ([indices], at) => scatterRoutine(indices, at, false),
+/** The routine that adds updates to a base; `null` if none pays, or if indices or updates have to be brought to another shape first. */
+export function scatterOnto(
+  [base, indices, updates]: readonly Shape[],
+  { axis }: { readonly axis: number },
+): ScatterRoutine | null {
+  const isShared = (shape: Shape, all: Shape) => sizeOf(shape) === 1 || sameShape(shape, all);
+  const fits = sameShape(updates, base.with(axis, indices[axis])) &&
+    isShared(indices.slice(0, axis), base.slice(0, axis)) && isShared(indices.slice(axis + 1), base.slice(axis + 1));
+  const routine = fits ? scatterRoutine(indices, { shape: base, axis }, false) : null;
+  return routine && { ...routine, name: "scatterOnto" };
+}
+
+/** Adds up the second input, updates, at the places that the first one, indices, names. */
+export const sumAtKernel: LoweredKernel<{ readonly shape: Shape; readonly axis: number }> = {
+  kind: "lowered",
+  lower: ([indices, updates], at) => {
+    if (!isFew(indices, at)) return sumSorted(indices, updates, at);
+    return sum(where(isMeant(indices, at), unsqueeze(updates, at.axis), 0), at.axis + 1);
   },
-  vjp: null,
+  routine: ([indices], at) => scatterRoutine(indices, at, false),
 };
 
 /** How many indices there are of each place. */
@@ -156,7 +155,7 @@ const countAtOp: Op<{ readonly shape: Shape; readonly axis: number }> = {
   vjp: null,
 };
 
-/** The same, with the indices sorted, however few they are. */
+/** The sums of the updates at each place, with the indices sorted, however few they are. */
 export function sumSorted(indices: Tensor, updates: Tensor, at: Places): Tensor {
   const { axis } = at;
   const { start, end, order } = segments(indices, at);

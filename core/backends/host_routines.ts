@@ -15,7 +15,7 @@ export function runRoutine(routine: Routine, [out, ...arrays]: Arrays, sum: Addi
 
 /** The number of the array with which the result moves; `null` if it is a whole number, which does not. */
 export function movingArgument(routine: Routine): number | null {
-  return routine.name === "scatter" && !routine.isCounting ? 1 : null;
+  return routine.name !== "order" && !routine.isCounting ? 1 : null;
 }
 
 /** Computes the tangents of the result, each of so many numbers, from those of the array with which it moves. */

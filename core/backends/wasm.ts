@@ -25,7 +25,7 @@ export const wasm: Backend = {
   dialect,
   forms: true,
   loops: true,
-  routines: ["order", "scatter"],
+  routines: ["order", "scatter", "scatterOnto"],
   text: stepText,
   costs: { ...hostCosts, tiled: true },
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },

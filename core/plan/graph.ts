@@ -311,7 +311,15 @@ class GraphBuilder {
       const read = numbersOf(entry).flatMap((key) => slots.has(key) ? [this.#number(slots.get(key)!, [])] : []);
       return new Node(name, kernel, [...inputs, ...read], { shape, attributes: Object.fromEntries(rest) });
     }
-    if (kernel.kind === "routine") return new Node(name, kernel, inputs.map(unmoved), { shape, attributes });
+    if (kernel.kind === "routine") {
+      const { routine } = kernel;
+      const given = inputs.map(unmoved);
+      if (routine.name !== "scatterOnto" || !isZero(given[0])) {
+        return new Node(name, kernel, given, { shape, attributes });
+      }
+      const alone = { kind: "routine", routine: { ...routine, name: "scatter" } } as const;
+      return new Node(name, alone, given.slice(1), { shape, attributes });
+    }
     const [input] = inputs;
     if (kernel.kind === "search") {
       if (input.size === 0) return filled(shape, 0);
@@ -336,6 +344,11 @@ function unmoved(node: Node): Node {
   let at = node;
   while (at.kernel.kind === "movement" && at.kernel.identity) at = at.inputs[0];
   return at;
+}
+
+/** Whether a value is 0 everywhere, and not only in this call. */
+function isZero({ kernel, attributes }: Node): boolean {
+  return kernel.kind === "position" && kernel.constant !== undefined && Object.is(attributes[kernel.constant], 0);
 }
 
 /** A position is a value; a device that cannot store it would round it. */

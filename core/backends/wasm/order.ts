@@ -1,6 +1,6 @@
 /**
  * Rows in order, as kernels in WebAssembly: a radix sort of keys with their places, from the lowest digit to the highest. Where only the first
- * elements count, those whose highest digit cannot be among them are left out before.
+ * elements count, those whose highest digit cannot be among them are left out before; a few are kept in order while the others pass by.
  */
 import type { OrderRoutine } from "../../routine.ts";
 import { Code, f32, i32, load, op, select, type Value, type Variable } from "./code.ts";
@@ -8,7 +8,9 @@ import type { WrittenKernel } from "./kernel.ts";
 import { fill, grouped, i64, step } from "./walks.ts";
 
 /** Rows up to this long are sorted by insertion. */
-const SHORT = 40;
+const SHORT = 64;
+/** Up to so many first elements are kept in order while the others pass by. */
+const FEW = 8;
 /** Bits of a digit, and the digits of a key. */
 const BITS = 8;
 const DIGITS = 4;
@@ -36,7 +38,7 @@ interface Row {
 export function writeOrder(name: string, routine: OrderRoutine): WrittenKernel {
   const code = new Code(name, ["i32", "i32", "i32"]);
   const { rows, length, keep, result } = routine;
-  const isShort = length <= SHORT;
+  const isShort = length <= SHORT || isFew(routine);
   const counts = isShort ? 0 : COUNTS;
   const scratch = counts + FRONT + (isShort ? 2 : 4) * length;
   const array = (k: number) => code.bind(load("i32.load", code.parameters[2], 4 * k));
@@ -59,14 +61,24 @@ export function writeOrder(name: string, routine: OrderRoutine): WrittenKernel {
   return { code, units, weight: perUnit * length * weight, workspace: units * scratch };
 }
 
+/** Whether few elements of a row are asked for. */
+function isFew({ result, keep, length }: OrderRoutine): boolean {
+  return result !== "mask" && keep < length && keep <= FEW;
+}
+
 /** A number of elements of a row: from 0 to all, none for NaN. */
 function countOf(wanted: Value, length: number): Value {
   const most = op("f32.min", op("f32.ceil", wanted), f32(length));
   return op("i32.trunc_sat_f32_u", most);
 }
 
-function writeRow(code: Code, row: Row, { length, keep, result, descending }: OrderRoutine, isShort: boolean): void {
+function writeRow(code: Code, row: Row, routine: OrderRoutine, isShort: boolean): void {
+  const { length, keep, result, descending } = routine;
   const keys = { code, row, length, descending };
+  if (isFew(routine)) {
+    keepFirst(keys, keep);
+    return writeResult(code, row, { result, length, keep, sorted: row.pairs });
+  }
   if (isShort) {
     each(keys, (key, i) => code.store("i64.store", step(row.pairs, i, PAIR), pairOf(key, i)));
     insertionSort(code, row, length);
@@ -183,21 +195,41 @@ function writeResult(code: Code, row: Row, { result, length, keep, sorted }: Wri
   });
 }
 
-function insertionSort(code: Code, { pairs }: Row, length: number): void {
-  // Nothing is less, so that no search goes on beyond the first.
+/** Stores what nothing is less than before the pairs, so that no search goes on beyond the first. */
+function guard(code: Code, { pairs }: Row): void {
   code.store("i64.store", op("i32.sub", pairs, i32(PAIR)), i64(0));
+}
+
+/** Puts a pair where it belongs among those before an address, which move up. What is at the address is overwritten. */
+function insert(code: Code, last: Value, pair: Value): void {
+  const at = code.variable("i32", last);
+  const before = () => load("i64.load", op("i32.sub", at, i32(PAIR)));
+  code.if(op("i64.gt_u", before(), pair), () =>
+    code.loop(() => {
+      code.store("i64.store", at, before());
+      code.set(at, op("i32.sub", at, i32(PAIR)));
+      return op("i64.gt_u", before(), pair);
+    }));
+  code.store("i64.store", at, pair);
+}
+
+function insertionSort(code: Code, row: Row, length: number): void {
+  guard(code, row);
   code.count(i32(1), i32(length), 1, (i) => {
-    const at = code.variable("i32", step(pairs, i, PAIR));
-    const own = code.bind(load("i64.load", at));
-    const before = () => load("i64.load", op("i32.sub", at, i32(PAIR)));
-    code.if(op("i64.gt_u", before(), own), () => {
-      code.loop(() => {
-        code.store("i64.store", at, before());
-        code.set(at, op("i32.sub", at, i32(PAIR)));
-        return op("i64.gt_u", before(), own);
-      });
-      code.store("i64.store", at, own);
-    });
+    const at = code.bind(step(row.pairs, i, PAIR));
+    insert(code, at, code.bind(load("i64.load", at)));
+  });
+}
+
+/** Keeps the first elements in order: most of the others come after the last of them, and are passed by. */
+function keepFirst(keys: Keys, keep: number): void {
+  const { code, row } = keys;
+  guard(code, row);
+  for (let i = 0; i < keep; i++) code.store("i64.store", row.pairs, i64(-1), i * PAIR);
+  const last = code.bind(step(row.pairs, i32(keep - 1), PAIR));
+  each(keys, (key, i) => {
+    const pair = code.bind(pairOf(key, i));
+    code.if(op("i64.lt_u", pair, load("i64.load", last)), () => insert(code, last, pair));
   });
 }
 

@@ -3,7 +3,7 @@ import type { ScatterRoutine } from "../../routine.ts";
 import { Code, extract, f32, f32x4, f64, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
 import type { WrittenKernel } from "./kernel.ts";
 import { hasWideRows, writeSegments } from "./segments.ts";
-import { fill, grouped, step } from "./walks.ts";
+import { fill, grouped, scatterArrays, step } from "./walks.ts";
 
 /** Columns that are added together: a line of the cache. */
 const COLUMNS = 16;
@@ -11,10 +11,11 @@ const DOUBLE = 8;
 
 /** A part of the result while its kernel is written: some columns of one of the outer places. */
 interface Part {
-  /** Addresses of the first index, of the first update (`null` if each is 1), of the first result and of the sums. */
+  /** Addresses of the first index, of the first update (`null` if each is 1), of the first result, of what is added to and of the sums. */
   readonly indices: Value;
   readonly updates: Value | null;
   readonly out: Value;
+  readonly base: Value | null;
   readonly sums: Value;
   /** How many columns it has, and at most. */
   readonly columns: Value;
@@ -25,23 +26,24 @@ interface Part {
 export function writeScatter(name: string, routine: ScatterRoutine): WrittenKernel {
   if (hasWideRows(routine)) return writeSegments(name, routine);
   const code = new Code(name, ["i32", "i32", "i32"]);
-  const { outer, places, inner, updates, isSharedOuter, isSharedInner, isCounting } = routine;
-  const array = (k: number) => code.bind(load("i32.load", code.parameters[2], 4 * k));
-  const [out, indices, values] = [array(0), array(1), isCounting ? null : array(2)];
+  const { outer, places, inner, updates, isSharedOuter, isSharedInner } = routine;
+  const { out, base, indices, updates: values, room } = scatterArrays(code, routine);
   const most = Math.min(inner, COLUMNS);
   const parts = Math.ceil(inner / most);
   const scratch = 2 * places * most;
   const count = outer * parts;
-  const { units, perUnit } = grouped(code, { count, scratch, address: array(isCounting ? 2 : 3) }, (part, sums) => {
+  const { units, perUnit } = grouped(code, { count, scratch, address: room }, (part, sums) => {
     const place = code.bind(parts === 1 ? part : op("i32.div_u", part, i32(parts)));
     const column = parts === 1 ? i32(0) : code.bind(op("i32.mul", op("i32.rem_u", part, i32(parts)), i32(most)));
     const left = op("i32.sub", i32(inner), column);
     const columnsOfIndices = isSharedInner ? 1 : inner;
     const own = isSharedOuter ? indices : step(indices, place, 4 * updates * columnsOfIndices);
+    const ofPart = (array: Value) => code.bind(step(step(array, place, 4 * places * inner), column, 4));
     addAll(code, routine, {
       indices: code.bind(isSharedInner ? own : step(own, column, 4)),
       updates: values && code.bind(step(step(values, place, 4 * updates * inner), column, 4)),
-      out: code.bind(step(step(out, place, 4 * places * inner), column, 4)),
+      out: ofPart(out),
+      base: base && ofPart(base),
       sums,
       columns: inner % most === 0 ? i32(most) : code.bind(select(op("i32.lt_s", left, i32(most)), left, i32(most))),
       most,
@@ -54,12 +56,34 @@ export function writeScatter(name: string, routine: ScatterRoutine): WrittenKern
 function addAll(code: Code, routine: ScatterRoutine, part: Part): void {
   const { places, inner, updates } = routine;
   const { sums, columns, most } = part;
-  fill(code, { from: sums, words: 2 * places * most, value: f32(0) });
+  const isWhole = most === inner;
+  /** Goes through the sums, as far as those of neighbouring places follow each other in the result. */
+  const rows = (array: Value, body: (array: Value, sums: Value, count: Value) => void): void => {
+    if (isWhole) return body(array, sums, i32(places * most));
+    code.count(i32(0), i32(places), 1, (place) => {
+      body(step(array, place, 4 * inner), step(sums, place, DOUBLE * most), columns);
+    });
+  };
+  if (part.base) rows(part.base, (from, to, count) => widen(code, to, from, count));
+  else fill(code, { from: sums, words: 2 * places * most, value: f32(0) });
   if (inner === 1) addSingle(code, { places, updates }, part);
   else addColumns(code, routine, part);
-  if (most === inner) return round(code, part.out, sums, i32(places * most));
-  code.count(i32(0), i32(places), 1, (place) => {
-    round(code, step(part.out, place, 4 * inner), step(sums, place, DOUBLE * most), columns);
+  rows(part.out, (to, from, count) => round(code, to, from, count));
+}
+
+/** Begins so many sums with numbers, four at a time. */
+function widen(code: Code, to: Value, from: Value, count: Value): void {
+  const [sums, numbers] = [code.bind(to), code.bind(from)];
+  const whole = code.bind(op("i32.and", count, i32(-4)));
+  code.count(i32(0), whole, 4, (i) => {
+    const four = code.bind(load("v128.load", step(numbers, i, 4)));
+    const at = code.bind(step(sums, i, DOUBLE));
+    code.store("v128.store", at, op("f64x2.promote_low_f32x4", four));
+    code.store("v128.store", at, op("f64x2.promote_low_f32x4", shuffle(four, four, [2, 3, 0, 1])), 2 * DOUBLE);
+  });
+  code.count(whole, count, 1, (i) => {
+    const one = op("f64.promote_f32", load("f32.load", step(numbers, i, 4)));
+    code.store("f64.store", step(sums, i, DOUBLE), one);
   });
 }
 

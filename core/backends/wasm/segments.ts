@@ -3,9 +3,9 @@
  * doubles, many columns at a time, so that each row of the result is written once.
  */
 import type { ScatterRoutine } from "../../routine.ts";
-import { Code, f32, f32x4, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
+import { Code, f32, f32x4, f64, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
 import type { WrittenKernel } from "./kernel.ts";
-import { fill, grouped, step } from "./walks.ts";
+import { fill, grouped, scatterArrays, step } from "./walks.ts";
 
 /** Columns that are added together: a line of the cache. */
 const WIDE = 16;
@@ -28,6 +28,8 @@ interface Range {
   readonly indices: Value;
   readonly updates: Value;
   readonly out: Value;
+  /** What is added to; `null` for 0. */
+  readonly base: Value | null;
   /** Addresses of where the lists of the places end, after the place before the first, and of the lists. */
   readonly ends: Value;
   readonly lists: Value;
@@ -37,8 +39,7 @@ interface Range {
 export function writeSegments(name: string, routine: ScatterRoutine): WrittenKernel {
   const code = new Code(name, ["i32", "i32", "i32"]);
   const { outer, places, inner, updates, isSharedOuter } = routine;
-  const array = (k: number) => code.bind(load("i32.load", code.parameters[2], 4 * k));
-  const [out, indices, values, room] = [0, 1, 2, 3].map(array);
+  const { out, base, indices, updates: values, room } = scatterArrays(code, routine);
   const wanted = Math.max(1, Math.min(MOST_RANGES, Math.floor(inner / COLUMNS_PER_RANGE), places));
   const most = Math.ceil(places / wanted);
   const ranges = Math.ceil(places / most);
@@ -47,13 +48,14 @@ export function writeSegments(name: string, routine: ScatterRoutine): WrittenKer
     const place = code.bind(ranges === 1 ? unit : op("i32.div_u", unit, i32(ranges)));
     const first = ranges === 1 ? i32(0) : code.bind(op("i32.mul", op("i32.rem_u", unit, i32(ranges)), i32(most)));
     const left = op("i32.sub", i32(places), first);
-    const rows = code.bind(step(out, place, 4 * places * inner));
+    const ofRange = (array: Value) => code.bind(step(step(array, place, 4 * places * inner), first, 4 * inner));
     const range: Range = {
       first,
       many: places % most === 0 ? i32(most) : code.bind(select(op("i32.lt_s", left, i32(most)), left, i32(most))),
       indices: isSharedOuter ? indices : code.bind(step(indices, place, 4 * updates)),
-      updates: code.bind(step(values, place, 4 * updates * inner)),
-      out: code.bind(step(rows, first, 4 * inner)),
+      updates: code.bind(step(values!, place, 4 * updates * inner)),
+      out: ofRange(out),
+      base: base && ofRange(base),
       ends,
       lists: code.bind(step(ends, i32(most + 1), 4)),
     };
@@ -103,15 +105,17 @@ function listUpdates(
   });
 }
 
-function addRows(code: Code, { many, updates, out, ends, lists }: Range, inner: number): void {
+function addRows(code: Code, { many, updates, out, base, ends, lists }: Range, inner: number): void {
   const begin = code.variable("i32", lists);
   code.count(i32(0), many, 1, (place) => {
     const end = code.bind(step(lists, load("i32.load", step(ends, place, 4)), 4));
     const row = code.bind(step(out, place, 4 * inner));
+    const own = base && code.bind(step(base, place, 4 * inner));
     const single = code.bind(op("i32.eq", op("i32.sub", end, begin), i32(4)));
-    const columns = (write: (to: Value, column: Value, width: number) => void): void => {
+    const columns = (write: (place: Columns, column: Value) => void): void => {
       const wide = inner - inner % WIDE;
-      const part = (column: Value, width: number) => write(code.bind(step(row, column, 4)), column, width);
+      const part = (column: Value, width: number) =>
+        write({ to: code.bind(step(row, column, 4)), onto: own && code.bind(step(own, column, 4)), width }, column);
       code.count(i32(0), i32(wide), WIDE, (column) => part(column, WIDE));
       // The last four may have been written before, in the same way.
       for (let column = wide; column < inner; column += NARROW) part(i32(Math.min(column, inner - NARROW)), NARROW);
@@ -120,18 +124,26 @@ function addRows(code: Code, { many, updates, out, ends, lists }: Range, inner: 
       single,
       () => {
         const from = code.bind(op("i32.add", updates, load("i32.load", begin)));
-        columns((to, column, width) => copy(code, to, code.bind(step(from, column, 4)), width));
+        columns((place, column) => addOne(code, place, code.bind(step(from, column, 4))));
       },
-      () => columns((to, column, width) => addUp(code, to, { updates, begin, end, column }, width)),
+      () => columns((place, column) => addUp(code, place, { updates, begin, end, column })),
     );
     code.set(begin, end);
   });
 }
 
-/** Adding 0 makes -0 what the sum of -0 and the 0 of a place is. */
-function copy(code: Code, to: Value, from: Value, width: number): void {
+/** Neighbouring elements of the result: their address, that of what is added to, and how many they are. */
+interface Columns {
+  readonly to: Value;
+  readonly onto: Value | null;
+  readonly width: number;
+}
+
+/** Adds a single update. The sum of two numbers is rounded the same as if they were doubles first. */
+function addOne(code: Code, { to, onto, width }: Columns, from: Value): void {
   for (let i = 0; i < width; i += 4) {
-    code.store("v128.store", to, op("f32x4.add", load("v128.load", from, 4 * i), f32x4(0)), 4 * i);
+    const own = onto ? load("v128.load", onto, 4 * i) : f32x4(0);
+    code.store("v128.store", to, op("f32x4.add", own, load("v128.load", from, 4 * i)), 4 * i);
   }
 }
 
@@ -143,16 +155,16 @@ interface Listed {
   readonly column: Value;
 }
 
-function addUp(code: Code, to: Value, { updates, begin, end, column }: Listed, width: number): void {
-  const zero = op("f64x2.splat", { kind: "number", type: "f64", value: 0 });
-  const sums = Array.from({ length: width / 2 }, () => code.variable("v128", zero));
+function addUp(code: Code, { to, onto, width }: Columns, { updates, begin, end, column }: Listed): void {
+  const two = (from: Value, i: number) => op("f64x2.promote_low_f32x4", load("v128.load64_zero", from, 8 * i));
+  const sums = Array.from(
+    { length: width / 2 },
+    (_, i) => code.variable("v128", onto ? two(onto, i) : op("f64x2.splat", f64(0))),
+  );
   const first = code.bind(step(updates, column, 4));
   code.count(begin, end, 4, (at) => {
     const from = code.bind(op("i32.add", first, load("i32.load", at)));
-    sums.forEach((sum, i) => {
-      const two = op("f64x2.promote_low_f32x4", load("v128.load64_zero", from, 8 * i));
-      code.set(sum, op("f64x2.add", sum, two));
-    });
+    sums.forEach((sum, i) => code.set(sum, op("f64x2.add", sum, two(from, i))));
   });
   for (let i = 0; i < sums.length; i += 2) {
     const [low, high] = [sums[i], sums[i + 1]].map((sum) => op("f32x4.demote_f64x2_zero", sum));

@@ -1,5 +1,6 @@
 /** What kernels share that go through whole arrays. */
-import { type Code, i32, op, select, type Value, type Variable } from "./code.ts";
+import type { ScatterRoutine } from "../../routine.ts";
+import { type Code, i32, load, op, select, type Value, type Variable } from "./code.ts";
 
 /** A whole number of 64 bits, small enough to be exact. */
 export function i64(value: number): Value {
@@ -26,6 +27,30 @@ export function fill(
   const vector = code.bind(op("f32x4.splat", value));
   code.count(begin, step(begin, i32(vectors), 4), 16, (at) => code.store("v128.store", at, vector));
   for (let i = vectors; i < words; i++) code.store("f32.store", begin, value, 4 * i);
+}
+
+/** Arrays of a kernel that adds up updates. */
+export interface ScatterArrays {
+  readonly out: Value;
+  /** What is added to; `null` for 0. */
+  readonly base: Value | null;
+  readonly indices: Value;
+  /** `null` if each is 1. */
+  readonly updates: Value | null;
+  readonly room: Value;
+}
+
+/** The addresses of these arrays, in the order in which a kernel gets them. */
+export function scatterArrays(code: Code, { name, isCounting }: ScatterRoutine): ScatterArrays {
+  let k = 0;
+  const next = () => code.bind(load("i32.load", code.parameters[2], 4 * k++));
+  return {
+    out: next(),
+    base: name === "scatterOnto" ? next() : null,
+    indices: next(),
+    updates: isCounting ? null : next(),
+    room: next(),
+  };
 }
 
 /** At most so many units, since each has memory of its own. */
