@@ -46,6 +46,13 @@ export const leafOp: TapeOp = {
 let nextId = 1;
 let computations = 0;
 
+let walks = 0;
+
+/** Begins a walk over the tape and returns its number, for {@link Entry.walk}. It ends before anything else can begin one. */
+export function beginWalk(): number {
+  return ++walks;
+}
+
 /** Tells the tape that a computation begins: entries recorded from now on are recorded after it. */
 export function beginComputation(): void {
   computations++;
@@ -114,6 +121,12 @@ export class Entry {
   isState = false;
   /** @internal Once it was computed on the way to a result: how often it was passed over as state since. */
   passedOver: number | null = null;
+  /** @internal Whether a computation started from it of late, so that it will be the past. */
+  isStart = false;
+  /** @internal The last walk that came here: a mark is found faster than an element of a set, and tapes are walked at each call. */
+  walk = 0;
+  /** @internal What that walk noted. */
+  place = 0;
   /** @internal The device that computed the value; `null` for a leaf, whose value holds on every device. */
   computedOn: string | null = null;
   #value: Value | null;
@@ -140,7 +153,9 @@ export class Entry {
     this.#value = value === null || value instanceof Value ? value : new Value(value);
     this.#value?.own();
     this.requiresGrad = requiresGrad;
-    this.hasLoop = op.kernel.kind === "repeat" || inputs.some((input) => input.hasLoop);
+    let hasLoop = op.kernel.kind === "repeat";
+    for (let k = 0; k < inputs.length; k++) hasLoop ||= inputs[k].hasLoop;
+    this.hasLoop = hasLoop;
     this.tracked = tracked;
   }
 

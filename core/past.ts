@@ -4,9 +4,17 @@
  * program can reach both the value and one of its ancestors.
  */
 import { computationsBegun, type Entry, hasRule, type TapeOp } from "./entry.ts";
+import { nextTurn } from "./runtime.ts";
 
 /** A value that a computation started from becomes the past after this many further computations. */
 const RECENT = 8;
+
+/**
+ * A program that computes and awaits may go on without ever ending a task, and until it does, nothing that a weak reference was made to is
+ * collected. So a task is ended after so many computations.
+ */
+const TURN_AFTER = 16;
+let sinceTurn = 0;
 
 /**
  * A value that will be the past. It is not held, and neither is what was computed from it: nobody can ask for the gradient of what the program
@@ -51,14 +59,17 @@ export async function keepingTape<T>(run: () => Promise<T>): Promise<T> {
 /** Notes that `entries` are computed from the values of `leaves`. */
 export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]): void {
   for (const entry of [...leaves, ...entries.filter((t) => movedFrom(t) !== t)]) {
-    if (entry.inputs.length === 0 || entry.isPast || startOf.has(entry)) continue;
+    if (entry.inputs.length === 0 || entry.isPast || entry.isStart) continue;
+    entry.isStart = true;
     const start: Start = { entry: new WeakRef(entry), computation: computationsBegun(), consumers: [] };
     startOf.set(entry, start);
     recent.add(start);
   }
   for (const entry of entries) {
     let known: WeakRef<Entry> | null = null;
-    for (const input of new Set(entry.inputs)) startOf.get(input)?.consumers.push(known ??= new WeakRef(entry));
+    for (const input of entry.inputs) {
+      if (input.isStart) startOf.get(input)!.consumers.push(known ??= new WeakRef(entry));
+    }
   }
 }
 
@@ -69,6 +80,10 @@ export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]):
  */
 export async function releasePast(): Promise<void> {
   if (keepers > 0) return;
+  if (++sinceTurn >= TURN_AFTER) {
+    sinceTurn = 0;
+    await nextTurn();
+  }
   const age = ({ computation }: Start) => computationsBegun() - computation;
   const copies: Promise<unknown>[] = [];
   for (const start of recent) {
@@ -91,6 +106,7 @@ function release(start: Start): void {
   const entry = start.entry.deref();
   if (entry === undefined) return;
   startOf.delete(entry);
+  entry.isStart = false;
   const value = entry.held ?? movedFrom(entry).held;
   if (value === null) return;
   if (value !== entry.held) entry.setValue(value, entry.computedOn);

@@ -1,11 +1,11 @@
 /** The step between tensors and a plan: the entries a computation starts from, those it computes and its key. */
-import { Entry, leafOp } from "./entry.ts";
+import { beginWalk, Entry, leafOp } from "./entry.ts";
 import { movedFrom } from "./past.ts";
 import { makePlan, type Plan, type PlanOptions, type Target } from "./plan/plan.ts";
 import { dependenciesOf, resultNumber, type Structure } from "./loop.ts";
 import { formatShape } from "./shape.ts";
-import { attributeText, structureOf } from "./structure.ts";
-import type { Variants } from "./variants.ts";
+import { structureOf } from "./structure.ts";
+import { keyOf, type Variants } from "./variants.ts";
 
 /** How a {@link Program} is made. */
 export interface ProgramOptions<T extends Entry> {
@@ -99,12 +99,13 @@ export class Program<T extends Entry = Entry> {
   #name() {
     if (this.#named) return this.#named;
     const structure = structureOf(this.entries, this.leaves, this.outputs);
-    const { text, numbers } = structure;
-    const changing = this.#variants?.changing(structure) ?? [];
-    const fixed = numbers.map((x, i) => (changing.includes(i) ? "#" : attributeText(x)));
-    return this.#named = { structure, changing, key: `${text}|${fixed.join()}` };
+    const { changing, key } = this.#variants?.of(structure) ?? { changing: [], key: keyOf(structure, []) };
+    return this.#named = { structure, changing, key };
   }
 }
+
+/** What a walk to the starts of a computation notes of an entry. */
+const COMPUTED = 0, UNUSED = 1, USED = 2;
 
 /** Goes from outputs back to entries that have a value. */
 function reach<T extends Entry>(
@@ -113,27 +114,38 @@ function reach<T extends Entry>(
 ): { entries: T[]; leaves: T[] } {
   const entries: T[] = [];
   const leaves: T[] = [];
-  const seen = new Set<T>();
+  const walk = beginWalk();
   const stack: T[] = [...outputs];
   while (stack.length > 0) {
     const entry = stack.pop()!;
-    if (seen.has(entry)) continue;
-    seen.add(entry);
-    if (given?.has(entry) || hasValue(entry, on) || repeats(entry, on)) leaves.push(entry);
-    else {
-      throwIfGone(entry);
-      entries.push(entry);
-      for (const input of dependenciesOf(entry)) stack.push(input);
-      const loop = resultNumber(entry) === null ? undefined : entry.inputs[0];
-      if (loop && !seen.has(loop)) {
-        seen.add(loop);
-        entries.push(loop);
-      }
+    if (entry.walk === walk) continue;
+    entry.walk = walk;
+    if (given?.has(entry) || hasValue(entry, on) || repeats(entry, on)) {
+      entry.place = UNUSED;
+      leaves.push(entry);
+      continue;
+    }
+    throwIfGone(entry);
+    entry.place = COMPUTED;
+    entries.push(entry);
+    for (const input of dependenciesOf(entry)) if (input.walk !== walk) stack.push(input);
+    const loop = resultNumber(entry) === null ? undefined : entry.inputs[0];
+    if (loop && loop.walk !== walk) {
+      loop.walk = walk;
+      loop.place = COMPUTED;
+      entries.push(loop);
     }
   }
-  entries.sort((a, b) => a.id - b.id);
-  const starts = new Set(leaves);
-  const used = new Set<T>();
-  for (const entry of entries) for (const input of entry.inputs) if (starts.has(input)) used.add(input);
-  return { entries, leaves: [...used, ...leaves.filter((leaf) => !used.has(leaf)).sort((a, b) => a.id - b.id)] };
+  // Found nearly from the last to the first.
+  entries.reverse().sort((a, b) => a.id - b.id);
+  const used: T[] = [];
+  for (const entry of entries) {
+    for (const input of entry.inputs) {
+      if (input.walk !== walk || input.place !== UNUSED) continue;
+      input.place = USED;
+      used.push(input);
+    }
+  }
+  if (used.length === leaves.length) return { entries, leaves: used };
+  return { entries, leaves: [...used, ...leaves.filter(({ place }) => place === UNUSED).sort((a, b) => a.id - b.id)] };
 }

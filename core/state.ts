@@ -19,8 +19,8 @@ const ACROSS = 32;
  * @param entries the entries that are needed and have no value, inputs first.
  */
 export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): Entry[] {
-  const needed = new Set(entries);
-  const crossed = crossedIn(entries, needed);
+  const needed = new Set(areOfOneTime(entries) ? [] : entries);
+  const crossed = crossedIn(needed);
   if (crossed.size === 0) {
     for (const entry of entries) entry.passedOver ??= 0;
     return [];
@@ -47,10 +47,18 @@ export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): E
   return state;
 }
 
+/** Whether no computation began while the entries were recorded, nor before others were made of them: most computations. */
+function areOfOneTime(entries: readonly Entry[]): boolean {
+  for (const { outlives, recordedAfter } of entries) {
+    if (outlives || recordedAfter !== entries[0].recordedAfter) return false;
+  }
+  return true;
+}
+
 /** Returns the entries that were recorded before a computation and are needed after it. */
-function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<Entry> {
+function crossedIn(needed: ReadonlySet<Entry>): Set<Entry> {
   const crossed = new Set<Entry>();
-  const epochs = [...new Set(entries.map((t) => t.recordedAfter))];
+  const epochs = [...new Set(Array.from(needed, (t) => t.recordedAfter))];
   const oldest = epochs.length > ACROSS ? epochs.sort((a, b) => b - a)[ACROSS] : -Infinity;
   const cross = (entry: Entry): void => {
     const source = sourceOf(entry);
@@ -58,7 +66,7 @@ function crossedIn(entries: readonly Entry[], needed: ReadonlySet<Entry>): Set<E
     // A loop has no value of its own.
     if (needed.has(source) && kind !== "position" && kind !== "repeat") crossed.add(source);
   };
-  for (const entry of entries) {
+  for (const entry of needed) {
     if (entry.recordedAfter <= oldest) continue;
     // Only a later computation may need the entries made of it.
     if (entry.outlives) cross(entry);

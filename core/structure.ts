@@ -1,5 +1,5 @@
 /** The structure that computations share if they differ only in values: ops, attributes, shapes, dtypes and topology, as text. */
-import type { Entry, TapeOp } from "./entry.ts";
+import { beginWalk, type Entry, type TapeOp } from "./entry.ts";
 import type { Attributes } from "./kernel.ts";
 import { Loop, loopOf, type LoopParts, type Structure } from "./loop.ts";
 
@@ -40,19 +40,23 @@ export function structureOf(
   leaves: readonly Entry[],
   outputs: readonly Entry[],
 ): Structure {
-  const orders = new Map<Entry, number>();
+  const walk = beginWalk();
+  let order = 0;
   const numbers: number[] = [];
   const places: { entry: Entry; name: string }[] = [];
   let text = "";
   for (const leaf of leaves) {
-    orders.set(leaf, orders.size);
+    leaf.walk = walk;
+    leaf.place = order++;
     text += `${leaf.shape.join("x")}${leaf.dtype[0]};`;
   }
   for (const entry of entries) {
-    orders.set(entry, orders.size);
-    const { kernel } = entry.op;
+    const { op, attributes, inputs } = entry;
+    entry.walk = walk;
+    entry.place = order++;
+    const { kernel } = op;
     const names = numbersOf(entry);
-    text += opId(entry.op);
+    text += opId(op);
     const loop = loopOf(entry);
     if (loop) {
       // The inputs that nothing needs are not among the entries; the results that are needed are.
@@ -60,26 +64,26 @@ export function structureOf(
       text += `{${structure.text}}${count}${reverse ? "r" : ""}`;
       numbers.push(...structure.numbers);
       places.push(...structure.places);
-    } else if (names.length === 0) text += attributeText(entry.attributes);
+    } else if (names.length === 0) text += attributeText(attributes);
     else {
-      for (const name in entry.attributes) {
+      for (const name in attributes) {
         if (names.includes(name)) {
-          numbers.push(entry.attributes[name] as number);
+          numbers.push(attributes[name] as number);
           places.push({ entry, name });
         } else if (name !== "dtype" || kernel.kind !== "position") {
           // Whether a constant is an int or a float shows in how it is used: 1 and 0.5 are one structure.
-          text += `${name}:${attributeText(entry.attributes[name])},`;
+          text += `${name}:${attributeText(attributes[name])},`;
         }
       }
     }
-    for (const input of entry.inputs) {
-      text += `,${orders.get(input)}`;
+    for (const input of inputs) {
+      text += input.walk === walk ? `,${input.place}` : ",-";
       // The ops that a composite stands for may depend on dtypes.
       if (kernel.kind === "lowered") text += input.dtype[0];
     }
     text += ";";
   }
-  for (const output of outputs) text += `>${orders.get(output)}`;
+  for (const output of outputs) text += `>${output.place}`;
   return { text, numbers, places };
 }
 

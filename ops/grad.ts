@@ -1,5 +1,5 @@
 /** Gradients: the reverse walk over the tape. */
-import { hasRule } from "../core/entry.ts";
+import { beginWalk, hasRule } from "../core/entry.ts";
 import { dependenciesOf, type Loop, loopOf, resultNumber } from "../core/loop.ts";
 import { type Cotangent, opOf } from "../core/op.ts";
 import { record, tensorOrThrow, tensorsOrThrow } from "../core/record.ts";
@@ -143,17 +143,18 @@ export function flows(entry: Tensor, input: number): boolean {
  * @param leads whether to go on to an input of an entry.
  */
 function history(ys: readonly Tensor[], leads: (entry: Tensor, input: number) => boolean): Tensor[] {
-  const seen = new Set<Tensor>(ys);
+  const walk = beginWalk();
+  const found: Tensor[] = [];
   const stack = [...ys];
   while (stack.length > 0) {
     const entry = stack.pop()!;
-    entry.inputs.forEach((input, k) => {
-      if (seen.has(input) || !leads(entry, k)) return;
-      seen.add(input);
-      stack.push(input);
-    });
+    if (entry.walk === walk) continue;
+    entry.walk = walk;
+    found.push(entry);
+    const { inputs } = entry;
+    for (let k = 0; k < inputs.length; k++) if (inputs[k].walk !== walk && leads(entry, k)) stack.push(inputs[k]);
   }
-  return [...seen].sort((a, b) => b.id - a.id);
+  return found.sort((a, b) => b.id - a.id);
 }
 
 function oldestOf(entries: Iterable<Tensor>): number {
@@ -225,10 +226,12 @@ function walk(
   const missed = new Map<Tensor, Tensor>();
   const oldest = oldestOf(targets);
   for (let i = entries.length - 1; i >= 0; i--) {
-    const entry = entries[i];
+    const entry = entries[i], { inputs } = entry;
     const target = unruled(entry, targets, oldest);
     if (target) missed.set(entry, target);
-    if (target || entry.inputs.some((input, k) => wanted.has(input) && flows(entry, k))) wanted.add(entry);
+    let reached = target !== null;
+    for (let k = 0; k < inputs.length && !reached; k++) reached = wanted.has(inputs[k]) && flows(entry, k);
+    if (reached) wanted.add(entry);
   }
   const cotangents = new Map<Tensor, Cotangent>();
   /** Those of the results of loops, by the loop. */
@@ -256,9 +259,10 @@ function walk(
       results.set(loop, (results.get(loop) ?? new Map()).set(number, own));
       continue;
     }
-    entry.inputs.forEach((input, k) => {
-      if (leads(entry, k)) accumulate(cotangents, input, passedOn(entry, own, k));
-    });
+    const { inputs } = entry;
+    for (let k = 0; k < inputs.length; k++) {
+      if (leads(entry, k)) accumulate(cotangents, inputs[k], passedOn(entry, own, k));
+    }
   }
   return new Map([...targets].flatMap((t) => {
     const found = cotangents.get(t);

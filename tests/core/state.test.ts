@@ -32,7 +32,9 @@ import { bring } from "../support/bring.ts";
 import { assertClose } from "../ops/compare.ts";
 import { sampleOf } from "../support/cells.ts";
 import { devicesUnderTest } from "../support/devices.ts";
-import { garbageCollector } from "../support/garbage.ts";
+import process from "node:process";
+import { runtime } from "../../core/runtime.ts";
+import { findCollector, garbageCollector } from "../support/garbage.ts";
 import { checkProperty } from "../support/property.ts";
 import { skip } from "../support/skip.ts";
 
@@ -321,6 +323,10 @@ test("backward visits only entries on a path to a leaf that requires a gradient 
 const collect = garbageCollector();
 const collected = (text: string) => skip(text, collect ? undefined : "the garbage collector cannot be called here");
 
+const collectAtOnce = runtime() === "node" ? findCollector() : null;
+const collectedAtOnce = (text: string) =>
+  skip(text, collectAtOnce ? undefined : "under Node: it counts the bytes of arrays");
+
 // All loops in one test, since a collection takes longer than the steps of a loop.
 test(...collected("parameters that a loop releases are garbage-collected, in every loop [float64]"), async () => {
   await useDevice("float64");
@@ -356,6 +362,23 @@ test(...collected("what a program drops is not kept for computations to come [fl
   const alive = held.filter((ref) => ref.deref() !== undefined).length;
   assert.ok(alive <= 8, `${alive} of ${held.length} are alive`);
 });
+
+test(
+  ...collectedAtOnce("what a program drops is collected while it computes without ending a task [wasm]"),
+  async () => {
+    const size = 1 << 16, steps = 64, bytes: number[] = [];
+    await useDevice("wasm");
+    for (let i = 0; i < steps; i++) {
+      const moved = reshape(tensor(new Float32Array(size), [size], { copy: false }), [1, size]);
+      await realize([sum(moved)]);
+      if (i % 8 !== 7) continue;
+      collectAtOnce!();
+      bytes.push(process.memoryUsage().arrayBuffers);
+    }
+    const batches = (Math.max(...bytes) - bytes[0]) / (4 * size);
+    assert.ok(batches < 32, `${batches} of ${steps} batches at once`);
+  },
+);
 
 test(...collected("gradients by tensors that the program holds work after any number of steps [float64]"), async () => {
   await useDevice("float64");

@@ -3,7 +3,7 @@ import { runtime } from "../../core/runtime.ts";
 
 /** Collects all garbage; `null` if the runtime has no way to do so. */
 export function garbageCollector(): (() => Promise<void>) | null {
-  const gc = find();
+  const gc = findCollector();
   if (!gc) return null;
   return async () => {
     // Dereferencing a WeakRef keeps its target alive until the task ends.
@@ -14,7 +14,8 @@ export function garbageCollector(): (() => Promise<void>) | null {
   };
 }
 
-function find(): (() => void) | null {
+/** Collects at once, but nothing that the current task has made a weak reference to; `null` if the runtime has no way to do so. */
+export function findCollector(): (() => void) | null {
   const { Bun, gc, process } = globalThis as unknown as {
     Bun?: { gc(synchronously: boolean): void };
     gc?: () => void;

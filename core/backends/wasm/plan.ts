@@ -58,31 +58,42 @@ function plainForm(what: Plain, size: number): LoopForm {
 
 const READS: Record<Plain, number> = { zero: 0, copy: 1, add: 2 };
 
+/** A kernel that is written, and what it was written from. */
+interface Known {
+  readonly source: readonly unknown[];
+  /** The source as text, once another has to be compared with it. */
+  text: string | null;
+  readonly kernel: Kernel;
+}
+
 /** The kernels of a plan and of the bodies of its loops, equal ones once. */
 class Written {
   readonly all: WrittenKernel[] = [];
-  readonly #known = new Map<string, Kernel>();
+  /** By their sizes. Few have the same, and the text of a form takes a tenth of the time that it takes to write a kernel. */
+  readonly #known = new Map<string, Known[]>();
 
   step(plan: Plan, step: Step): Kernel {
-    return this.#once(
-      attributeText([step.routine ?? step.form, sizesOf(plan, step)]),
-      (name) => write(plan, step, name),
-    );
+    const sizes = sizesOf(plan, step);
+    const { form, kernel: { iterations } } = step;
+    const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations}`;
+    return this.#once(rough, [step.routine ?? form, sizes], (name) => write(plan, step, name));
   }
 
   plain(what: Plain, size: number): Kernel {
     const sizes = Array.from({ length: READS[what] }, () => size);
-    return this.#once(`${what} ${size}`, (name) => writeKernel(name, plainForm(what, size), { sizes, iterations: 0 }));
+    const write = (name: string) => writeKernel(name, plainForm(what, size), { sizes, iterations: 0 });
+    return this.#once(`${what} ${size}`, [what, size], write);
   }
 
-  #once(key: string, write: (name: string) => WrittenKernel): Kernel {
-    let kernel = this.#known.get(key);
-    if (!kernel) {
-      const made = write(`k${this.all.length}`);
-      this.all.push(made);
-      const { code, units, weight, scratch = 0, workspace = 0 } = made;
-      this.#known.set(key, kernel = { name: code.name, units, weight, scratch, workspace });
-    }
+  #once(rough: string, source: readonly unknown[], write: (name: string) => WrittenKernel): Kernel {
+    const alike = this.#known.get(rough) ?? [];
+    const text = alike.length === 0 ? null : attributeText(source);
+    for (const known of alike) if ((known.text ??= attributeText(known.source)) === text) return known.kernel;
+    const written = write(`k${this.all.length}`);
+    const { code, units, weight, scratch = 0, workspace = 0 } = written;
+    const kernel = { name: code.name, units, weight, scratch, workspace };
+    this.all.push(written);
+    this.#known.set(rough, [...alike, { source, text, kernel }]);
     return kernel;
   }
 }
