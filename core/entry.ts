@@ -93,6 +93,18 @@ export interface Output {
 /**
  * An entry of the tape: an op, its inputs and attributes, a shape and a dtype, and, once computed, a value. The compiler knows
  * only entries; programs hold `Tensor`s, which are entries that can be read. All inputs of an entry are of the same class as it.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { exp, tensor } from "gpugrad";
+ *
+ * const x = tensor([0, 1]);
+ * const y = exp(x);
+ * assert.equal(y.op.name, "exp");
+ * assert.deepEqual(y.inputs, [x]);
+ * assert.equal(y.value, null); // not computed yet
+ * ```
  */
 export class Entry {
   /** Position on the tape: inputs have lower numbers than the entries made of them. */
