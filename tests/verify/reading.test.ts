@@ -6,6 +6,7 @@ import {
   add,
   compile,
   cos,
+  customVjp,
   detach,
   hold,
   mul,
@@ -61,6 +62,14 @@ for (const { device, on } of await devicesUnderTest()) {
     const factor = await double(tensor([1, 2]));
     const right = await gradcheck((x: Tensor) => sum(mul(square(x), factor)), [[3, 4]], { device });
     assert.equal(right.verdict, "ok");
+    const first = await double(tensor([1, 1]));
+    const ruled = customVjp((x: Tensor) => mul(x, 2), ({ cotangent }) => mul(cotangent, first));
+    if (first.value === null) {
+      const message = /a rule uses a tensor of shape \[2\] whose value the host does not have: await its data\(\)/;
+      await assert.rejects(gradcheck((x: Tensor) => sum(ruled(x)), [[3, 4]], { device }), message);
+      await first.data();
+    }
+    assert.equal((await gradcheck((x: Tensor) => sum(ruled(x)), [[3, 4]], { device })).verdict, "ok");
     const cut = await gradcheck(async (x: Tensor) => sum(mul(x, await double(x))), [[3, 4]], { device });
     // In float32 it moves in steps, so the check may not tell how its difference from the tape falls.
     assert.notEqual(cut.verdict, "ok");
