@@ -24,13 +24,15 @@ import { checkProperty } from "../support/property.ts";
 
 await useDevice("float64");
 
-/** The functions that a chain is made of: a held factor counts as a constant, as one that is held should. */
+/**
+ * The functions that a chain is made of, with slopes near 1, so that a cut shows behind many. A held factor counts as a constant, as one that
+ * is held should.
+ */
 const LINKS: readonly ((x: Tensor) => Tensor)[] = [
-  sin,
-  cos,
-  tanh,
-  (x) => add(mul(x, 0.5), 1),
-  (x) => mul(hold(x), x),
+  (x) => add(mul(x, 0.9), mul(sin(x), 0.1)),
+  (x) => add(mul(x, 0.9), mul(tanh(x), 0.1)),
+  (x) => add(mul(x, 0.9), 0.1),
+  (x) => mul(hold(cos(mul(x, 0.1))), x),
 ];
 
 /** A chain of functions, whether the value of each is read once it is recorded, and the link that a wrong chain cuts. */
