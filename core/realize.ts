@@ -68,7 +68,8 @@ const compileCall = new Signature("compile(fn, options)", realizeOptions);
  * Records a function of tensors once for each signature of shapes and dtypes; later calls bind the inputs and run the plan,
  * without recording. The results are leaves: gradients belong inside the function.
  *
- * @param fn takes tensors and returns one or several; it must not depend on values.
+ * @param fn takes tensors and returns one or several; it must not depend on values. What it takes from around it, numbers and tensors, stays
+ *   what it was at the first call: pass what changes as an input.
  *
  * @example
  * ```ts

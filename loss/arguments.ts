@@ -4,7 +4,7 @@ import { broadcastShapes, formatShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { cast } from "../ops/cast.ts";
 import { asTensor, type TensorLike } from "../ops/creation.ts";
-import { pairedShape } from "../ops/losses.ts";
+import { pairedShape, refuseClasses } from "../ops/losses.ts";
 
 /**
  * Logits and the targets of as many binary decisions, both as `float`. Class indices in place of targets are noticed where their values are
@@ -14,12 +14,7 @@ export function logitsAndTargets(call: Signature, logits: TensorLike, targets: T
   const x = numbers(call, "logits", logits);
   const t = asTensor(call, "targets", targets);
   pairedShape(call, { logits: x, targets: t });
-  const wrong = t.dtype === "int" ? t.value?.find((value) => value !== 0 && value !== 1) : undefined;
-  if (wrong !== undefined) {
-    throw call.error(
-      `expected targets from 0 to 1, one for each logit, got the whole number ${wrong}; oneHot(indices, classes) makes targets of class indices`,
-    );
-  }
+  refuseClasses(call, t);
   return [x, cast(t, "float")];
 }
 

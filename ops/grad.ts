@@ -299,7 +299,9 @@ export function pullback(starts: readonly Start[], xs: readonly Tensor[]): Pullb
 function whyUnused(entries: readonly Tensor[], x: Tensor): string {
   const cuts = new Set<string>();
   addCuts(entries, new Set([x]), cuts);
-  if (cuts.size === 0) return "y does not depend on it";
+  if (cuts.size === 0) {
+    return "y does not depend on it: a number that was read and a result of compile() depend on nothing";
+  }
   const names = [...cuts].map((name) => `"${name}"`).join(", ");
   return `every path from y to it is cut by an op without derivative: ${names}`;
 }

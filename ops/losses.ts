@@ -51,6 +51,15 @@ export function pairedShape(call: Signature, pair: Readonly<Record<string, Tenso
   );
 }
 
+/** Throws if targets of binary decisions are class indices, where their values are known. */
+export function refuseClasses(call: Signature, targets: Tensor): void {
+  const wrong = targets.dtype === "int" ? targets.value?.find((value) => value !== 0 && value !== 1) : undefined;
+  if (wrong === undefined) return;
+  throw call.error(
+    `expected targets from 0 to 1, one for each logit, got the whole number ${wrong}; oneHot(indices, classes) makes targets of class indices`,
+  );
+}
+
 /** Shapes of predictions and targets. */
 function drawPair(draw: Draw): readonly (readonly number[])[] {
   const [a, b] = draw.broadcastable(2);
@@ -403,7 +412,7 @@ type BinaryCrossEntropyAttributes = {
  *
  * @param logits float.
  * @param targets float, of the logits' shape, or one of the two broadcasts to the other.
- * @throws if neither shape broadcasts to the other, or a weight does not broadcast to theirs.
+ * @throws if neither shape broadcasts to the other, a weight does not broadcast to theirs, or targets are class indices.
  *
  * @example
  * ```ts
@@ -449,6 +458,7 @@ export const binaryCrossEntropyWithLogits: CompositeFunction<
       const x = asTensor(call, "logits", logits);
       const t = asTensor(call, "targets", targets);
       const shape = pairedShape(call, { logits: x, targets: t });
+      refuseClasses(call, t);
       const { weight, posWeight, reduction = "mean" } = options ?? {};
       const factor = (name: string, given: TensorLike) => {
         const w = asTensor(call, name, given);

@@ -135,6 +135,9 @@ function bernoulli(key: Key, shape: Shape, options?: BernoulliOptions): Tensor {
   if (!common || !sameShape(common, target)) {
     throw bernoulliCall.error(`expected p to broadcast to ${formatShape(target)}, got ${formatShape(p.shape)}`);
   }
+  const given = typeof options?.p === "number" ? [options.p] : p.value;
+  const wrong = given?.find((value) => !(value >= 0 && value <= 1));
+  if (wrong !== undefined) throw bernoulliCall.error(`expected p to be probabilities from 0 to 1, got ${wrong}`);
   return less(draw(target, from, unit), p);
 }
 

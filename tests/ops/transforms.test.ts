@@ -229,7 +229,7 @@ test("what has no influence has derivatives of zero, or is an error", async () =
   assert.deepEqual(await vjp(floor, x)[1]([1, 1])[0].toArray({ device }), [0, 0]);
   assert.throws(
     () => valueAndGrad(({ a }: { a: Tensor; b: Tensor }) => sum(a))({ a: x, b: x }),
-    /^Error: valueAndGrad: no gradient for arguments\[0\]\.b of shape \[2\]: y does not depend on it; \{ allowUnused/,
+    /^Error: valueAndGrad: no gradient for arguments\[0\]\.b of shape \[2\]: y does not depend on it: .*; \{ allowUnused/,
   );
   const [, { b }] = valueAndGrad(({ a }: { a: Tensor; b: Tensor }) => sum(a), { allowUnused: true })({ a: x, b: x });
   assert.deepEqual(await b.toArray({ device }), [0, 0]);

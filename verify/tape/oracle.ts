@@ -4,7 +4,9 @@ import { compileDual, type DualOptions, type DualPlan } from "../../core/backend
 import { asFloat64, type BoundPlan, compileForHost, float64, type HostPlan } from "../../core/backends/float64.ts";
 import type { Plan } from "../../core/plan/plan.ts";
 import { Program } from "../../core/program.ts";
+import { formatShape } from "../../core/shape.ts";
 import type { Tensor } from "../../core/tensor.ts";
+import { UsageError } from "../usage.ts";
 import { flatten } from "./flatten.ts";
 
 /**
@@ -86,13 +88,23 @@ export function programFor(outputs: readonly Tensor[], given: { has(entry: Tenso
   return { plan: planOf(program), leaves: program.leaves };
 }
 
+/** The value of an entry that a computation starts from. Throws if the host does not have it: a check runs plans without waiting. */
+export function valueOf(leaf: Tensor): Float64Array {
+  if (leaf.value) return asFloat64(leaf.value);
+  throw new UsageError(
+    `gradcheck: a rule uses a tensor of shape ${
+      formatShape(leaf.shape)
+    } whose value the host does not have: await its data() first`,
+  );
+}
+
 /**
  * Prepares the computation of `outputs` from the arrays of leaves and of `given` entries; their contents are read at
  * each run.
  */
 export function prepare(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Array>): BoundPlan {
   const { plan, leaves } = programFor(outputs, given);
-  return plan.numbers.bind(leaves.map((leaf) => given.get(leaf) ?? asFloat64(leaf.value!)));
+  return plan.numbers.bind(leaves.map((leaf) => given.get(leaf) ?? valueOf(leaf)));
 }
 
 /** Computes entries once, into new arrays. */

@@ -3,7 +3,7 @@
  * repeatedly, over numbers and over dual numbers.
  */
 import { type BoundDual, type DualOptions, NoDual, type Ties } from "../../core/backends/dual.ts";
-import { asFloat64, type BoundPlan } from "../../core/backends/float64.ts";
+import type { BoundPlan } from "../../core/backends/float64.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { tensor } from "../../ops/creation.ts";
 import { sameValues } from "../arrays.ts";
@@ -11,7 +11,7 @@ import type { Problem } from "../differences/numeric.ts";
 import { type Analysis, analysisOf, type PlacedPlan, type TapeFunction } from "./analysis.ts";
 import { GradientNoise, jitter } from "./jitter.ts";
 import { type Comparison, marginOf } from "./margins.ts";
-import { prepare } from "./oracle.ts";
+import { prepare, valueOf } from "./oracle.ts";
 import { NUDGE, nudge } from "./roles.ts";
 import { Rounding } from "./rounding.ts";
 
@@ -88,7 +88,7 @@ export class TapeProblem implements Problem {
   }
 
   #arrays({ leaves }: PlacedPlan, also?: ReadonlyMap<number, Float64Array>): Float64Array[] {
-    return leaves.map((place) => this.#given.get(place) ?? also?.get(place) ?? asFloat64(this.#places[place].value!));
+    return leaves.map((place) => this.#given.get(place) ?? also?.get(place) ?? valueOf(this.#places[place]));
   }
 
   #bind(placed: PlacedPlan, also?: ReadonlyMap<number, Float64Array>): BoundPlan {
