@@ -42,17 +42,8 @@ const targets: Record<string, Target> = {
   numeric: {
     mutate: ["verify/differences/**/*.ts"],
     tests: [
-      "ladder",
-      "reading",
-      "chebyshev",
-      "line",
-      "smooth",
-      "expected",
-      "search",
-      "findings",
-      "numeric",
-      "plain_calls",
-      "plain_cases",
+      ...["ladder", "reading", "gradient_errors", "kinks", "first_look", "chebyshev", "line", "smooth", "expected"],
+      ...["search", "findings", "fit", "judge", "numeric", "plain_calls", "plain_cases"],
     ].map((name) => `tests/verify/${name}.test.ts`),
     skip:
       "Hilbert|[0-9],000 |large logits|layer normalisation|float32 of a value|saturation|many of the first|same array",

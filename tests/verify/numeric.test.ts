@@ -11,6 +11,7 @@ import {
   sizeOf,
 } from "../../verify/differences/numeric.ts";
 import { checkProperty } from "../support/property.ts";
+import { curveAt, hashOf, type Known, problemOf as knownAt } from "./problem.ts";
 
 /** A function of one number, with its claimed derivative. */
 interface Curve {
@@ -379,3 +380,117 @@ test(
     assert.deepEqual([differences.analytic, differences.outputs], [[Float64Array.of(12)], [Float64Array.of(8)]]);
   },
 );
+
+/** The verdict on the first element. */
+const verdictAt = (known: Known): string => new Differences(knownAt(known)).elements(0).verdicts[0];
+/** The verdict on a claimed derivative of a function of one number that is the same around. */
+const claimed = (f: (x: number) => number, at: number, claim: number, rest: Partial<Known> = {}): string =>
+  verdictAt({ f: ([[x]]) => f(x), gradient: () => [[claim]], at: [[at]], ...rest });
+
+test("a derivative that rounding leaves no trace of is noise, one that would show is wrong [float64]", () => {
+  // Of numbers around 1, of large values and of small ones, and of an element that may move far.
+  assert.deepEqual([1e-17, 1e-10].map((g) => claimed(() => 1, 0.7, g)), ["noise", "wrong"]);
+  assert.deepEqual([1e-11, 1e-4].map((g) => claimed(() => 1e6, 0.7, g)), ["noise", "wrong"]);
+  assert.deepEqual([1e-17, 1e-10].map((g) => claimed(() => 1e-9, 0.7, g)), ["noise", "wrong"]);
+  assert.deepEqual([1e-22, 1e-14].map((g) => claimed(() => 1, 1e5, g)), ["noise", "wrong"]);
+  assert.deepEqual([1e-22, 1e-12].map((g) => claimed(() => 1, 0, g, { at: [[0, 1e5]], gradient: () => [[g, 0]] })), [
+    "noise",
+    "wrong",
+  ]);
+  // Where rounding is known, it left a trace, or there is none.
+  assert.equal(claimed(() => 1, 0.7, 1e-10, { rounding: 1e-30 }), "wrong");
+});
+
+test("what large numbers swallow shows in jumps far away, which a function of its own steps has, too [float64]", () => {
+  const stairs = (size: number) => (x: number) => Math.round(x / size) * size;
+  // Steps up to a few times the element are the function's, wider ones those of what swallowed them.
+  assert.deepEqual([0, 1].map((g) => claimed(stairs(2), 0.7, g)), ["ok", "wrong"]);
+  for (const size of [64, 1e4, 1e9]) {
+    assert.deepEqual([0, 1].map((g) => claimed(stairs(size), 0.7, g)), ["ok", "noise"], `${size}`);
+    assert.deepEqual([0, 1].map((g) => claimed((x) => stairs(size)(-x), 0.7, g)), ["ok", "noise"], `${size}`);
+  }
+  // One that changes without a jump, wherever it does, swallows nothing.
+  assert.equal(claimed((x) => Math.max(0, x - 100), 0.7, 1), "wrong");
+});
+
+test("what a derivative is off by may be its own error, if that is known to be as large [float64]", () => {
+  const off = (by: number, gradientRounding: number, rest: Partial<Known> = {}) =>
+    claimed(Math.sin, 0.7, Math.cos(0.7) * (1 + by), { gradientRounding, isRecorded: true, ...rest });
+  assert.deepEqual([1e-5, -1e-5].map((by) => off(by, 2e-5)), ["ok", "ok"]);
+  assert.deepEqual([1e-5, -1e-5].map((by) => off(by, 5e-6)), ["wrong", "wrong"]);
+  // An error that leaves too few digits decides nothing.
+  assert.equal(off(1e-2, 2e-2), "noise");
+  const kink = (slope: number, gradientRounding: number) =>
+    claimed((x) => Math.abs(x - 1), 1, slope, { gradientRounding, isRecorded: true });
+  assert.deepEqual([1.01, -1.01].map((slope) => kink(slope, 0.02)), ["kink", "kink"]);
+  assert.deepEqual([1.03, -1.03].map((slope) => kink(slope, 0.02)), ["wrong", "wrong"]);
+  // No error excuses what is not a number.
+  assert.equal(claimed(Math.sin, 0.7, NaN, { gradientRounding: Infinity }), "wrong");
+});
+
+test("a gradient that is off and not steady around the point may be right beside what values show [float64]", () => {
+  const around = (slope: (x: number) => number, isRecorded = false) =>
+    new Differences(curveAt({ f: Math.sin, slope, isRecorded }, 0.7)).elements(0).verdicts[0];
+  assert.equal(around((x) => 1.01 * Math.cos(x)), "wrong");
+  const rough = (x: number) => Math.cos(x) + 0.01 * hashOf(x);
+  assert.equal(around(rough), "noise");
+  assert.equal(around(rough, true), "wrong");
+  // At the point alone it is an exception.
+  assert.equal(around((x) => (x === 0.7 ? 0.5 : Math.cos(x))), "wrong");
+});
+
+test("fits decide what steps cannot: right ones, and wrong ones that are steady [float64]", () => {
+  const single = (factor: number, shift = 2): Known => ({
+    f: ([[x]]) => Math.fround(Math.fround(0.01 * Math.sin(x)) + shift),
+    gradient: ([[x]]) => [[factor * 0.01 * Math.cos(x)]],
+    at: [[0.75]],
+    single: true,
+  });
+  assert.equal(verdictAt(single(1)), "ok");
+  for (const factor of [1.01, 0.97, -1]) assert.equal(verdictAt(single(factor)), "wrong", `${factor}`);
+  // Where terms are known, there is no more to see.
+  assert.notEqual(verdictAt({ ...single(1.001), terms: 2 }), "wrong");
+});
+
+test("a glance is right or open, a closer look is taken even where a glance would do [float64]", () => {
+  const at = (factor: number) => {
+    const problem = curveAt({ f: Math.sin, slope: (x) => factor * Math.cos(x) }, 0.7);
+    const differences = new Differences(problem);
+    return { differences, line: differences.element(0, 0, 0.5) };
+  };
+  const right = at(1), wrong = at(1.1);
+  const glance = right.differences.glance(right.line);
+  assert.equal(glance.verdict, "ok");
+  assert.equal(glance.analytic, Math.cos(0.7));
+  assert.ok(Math.abs(glance.numeric - Math.cos(0.7)) <= glance.estimate, `${glance.numeric}`);
+  const calls = right.differences.calls;
+  assert.equal(calls <= 6, true);
+  assert.equal(right.differences.judge(right.line).verdict, "ok");
+  assert.equal(right.differences.calls, 2 * calls);
+  assert.equal(right.differences.judgeClosely(right.line).verdict, "ok");
+  assert.equal(right.differences.calls > 8 * calls, true);
+  assert.equal(wrong.differences.glance(wrong.line).verdict, "untested");
+  assert.equal(wrong.differences.judge(wrong.line).verdict, "wrong");
+});
+
+test("a small derivative counts beside large ones as far as it can be seen [float64]", () => {
+  // 1e6 x hides digits of what y does: its error is small beside the other's slope, not beside its own.
+  const two = (slope: number, terms?: number): string[] =>
+    new Differences(knownAt({
+      f: ([[x, y]]) => 1e6 * x + 1e-3 * y,
+      gradient: () => [[1e6, slope]],
+      at: [[1, 3]],
+      ...(terms === undefined ? {} : { terms }),
+    })).elements(0).verdicts;
+  assert.deepEqual(two(1e-3), ["ok", "ok"]);
+  assert.deepEqual(two(1.1e-3), ["ok", "wrong"]);
+  const hidden = (terms?: number): string[] =>
+    new Differences(knownAt({
+      f: ([[x, y]]) => 1e9 * x + 1e-9 * y,
+      gradient: () => [[1e9, 1e-9]],
+      at: [[1, 3]],
+      ...(terms === undefined ? {} : { terms, rounding: 1e-6 }),
+    })).elements(0).verdicts;
+  assert.deepEqual([hidden(), hidden(1e9)].map((list) => list[1] === "wrong"), [false, false]);
+  assert.equal(hidden(1e9)[1], "ok");
+});

@@ -1,14 +1,7 @@
 /** From slopes to a verdict: kinks, edges, infinite slopes, staircases, and functions that no step resolves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  firstChange,
-  jumpBeside,
-  jumpFarAway,
-  jumpWithin,
-  largestRounding,
-  natureOf,
-} from "../../verify/differences/jump.ts";
+import { firstChange, jumpBeside, jumpFarAway, jumpWithin, natureOf } from "../../verify/differences/jump.ts";
 import type { Line } from "../../verify/differences/line.ts";
 import type { Judged } from "../../verify/differences/problem.ts";
 import { distanceFrom, judgedOf, readFully, roundingAlong, verdictOf } from "../../verify/differences/reading.ts";
@@ -18,13 +11,12 @@ import { alongFirst, type Curve, curveAt, hashOf, ladderOf, problemOf } from "./
 interface How {
   readonly moving?: Line["moving"];
   readonly decides?: (estimate: number) => boolean;
-  readonly far?: boolean;
 }
 
 /** What a ladder says of a claimed derivative. */
 function judge(curve: Curve, x: number, analytic: number, how: How = {}): Judged & { off: number } {
   const { line, sums, ladder } = ladderOf(curveAt(curve, x));
-  const full = readFully(line, sums, ladder, { analytic, far: how.far ?? true });
+  const full = readFully(line, sums, ladder, analytic);
   const { verdict, off } = verdictOf(analytic, full, {
     ladder,
     decides: how.decides ?? (() => true),
@@ -235,7 +227,7 @@ test("steps much longer than an element say nothing of what is near, where that 
     const { line, sums, ladder } = ladderOf(
       problemOf({ f: ([[x]]) => 1e16 + bent(x - at), at: [[at, 2 ** 24]] }),
     );
-    const full = readFully(line, sums, ladder, { analytic: claim, far: true });
+    const full = readFully(line, sums, ladder, claim);
     return verdictOf(claim, full, { ladder, decides: () => false, line }).verdict;
   };
   for (const at of [0, 0.5]) {
@@ -360,9 +352,6 @@ test("a jump's size tells what it can be, beside the values around it [float64]"
   assert.equal(nature(2e-6, { values: 1000 }), "rounding");
   assert.equal(nature(0.1, { epsilon: 2 ** -23 }), "unclear");
   assert.equal(nature(0.3, { epsilon: 2 ** -23 }), "own");
-  assert.equal(largestRounding({ values: 0, size: 9, total: 4, epsilon: 1 }), 2 ** -18);
-  assert.equal(largestRounding({ values: 8, size: 9, total: 4, epsilon: 1 }), 2 ** -17);
-  assert.equal(largestRounding({ values: 0.1, size: 9, total: 0.1, epsilon: 1 }), 2 ** -20);
 });
 
 test("the rounding along a line is the largest jump that can be nothing else [float64]", () => {

@@ -125,6 +125,6 @@ const OWN_SINGLE = 0.25;
 const SWALLOWED = 4;
 
 /** The largest jump that can only be rounding: no function has so fine steps. */
-export function largestRounding({ values, total }: Surroundings): number {
+function largestRounding({ values, total }: Surroundings): number {
   return 2 ** -20 * Math.max(1, values, total);
 }

@@ -24,8 +24,6 @@ import { Sums } from "./sums.ts";
 export type { Fitted, Judged, Line, Position, Problem, VariableResult };
 export { scaleOf, sizeOf };
 
-/** Where so many derivatives are wrong, rounding that only shows far away explains no further ones. */
-const CERTAIN = 32;
 /** The growth factor of the steps that search for any change. */
 const FAR = 256;
 
@@ -40,8 +38,6 @@ export class Differences {
   readonly #first: FirstLook;
   readonly #steadiness: Steadiness;
   readonly #fits: Fits;
-  /** How many derivatives were found to be wrong. */
-  #wrong = 0;
 
   constructor(problem: Problem) {
     this.problem = problem;
@@ -111,15 +107,9 @@ export class Differences {
 
   /** Judges the derivative along a line from a ladder of steps. `usual` is the size of the neighbouring derivatives. */
   #ponder(line: Line, analytic: number, usual: number): Judged {
-    const judged = this.#pondered(line, analytic, usual);
-    if (judged.verdict === "wrong") this.#wrong++;
-    return judged;
-  }
-
-  #pondered(line: Line, analytic: number, usual: number): Judged {
     const ladder = this.#ladder;
     ladder.climb(line, this.#sums);
-    const full = readFully(line, this.#sums, ladder, { analytic, far: this.#wrong < CERTAIN });
+    const full = readFully(line, this.#sums, ladder, analytic);
     const surroundings = { line, usual, far: ladder.longest() };
     const decides = (estimate: number) => this.#decided(estimate, Math.abs(analytic), surroundings);
     const found = verdictOf(analytic, full, { ladder, decides, line });
@@ -157,7 +147,7 @@ export class Differences {
     const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
     const ladder = this.#ladder;
     ladder.climb(line, this.#sums);
-    if (readFully(line, this.#sums, ladder, { analytic, far: true }).others.length > 0) {
+    if (readFully(line, this.#sums, ladder, analytic).others.length > 0) {
       return { ...judged, verdict: "noise" };
     }
     const doubted = this.#doubt(judged, off - APART_FROM_FIT * estimate, line, () => true);

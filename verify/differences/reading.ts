@@ -1,6 +1,6 @@
 /** Reading a ladder: from the slopes to a verdict. */
 import type { Verdict } from "../report/report.ts";
-import { jumpBeside, jumpFarAway, largestRounding, natureOf } from "./jump.ts";
+import { jumpBeside, jumpFarAway, natureOf } from "./jump.ts";
 import type { Ladder } from "./ladder.ts";
 import type { Line } from "./line.ts";
 import { centralSlope, divergence, type Plateau, type Reader, sideSlope } from "./plateau.ts";
@@ -116,15 +116,8 @@ function nearBy({ grain, size }: Line): number {
   return grain === 0 ? 1 : Math.max(size, 1);
 }
 
-/** The derivative that a ladder is compared with. */
-export interface Expected {
-  readonly analytic: number;
-  /** Whether jumps are also looked for far away, which takes longer than all steps. */
-  readonly far: boolean;
-}
-
 /** Reads a ladder. Where short and long steps contradict each other, looks for the jumps of a staircase. */
-export function readFully(line: Line, sums: Sums, ladder: Ladder, { analytic, far }: Expected): FullReading {
+export function readFully(line: Line, sums: Sums, ladder: Ladder, analytic: number): FullReading {
   const { epsilon } = sums.problem;
   const others: Reading[] = [];
   let rounded = true;
@@ -138,14 +131,8 @@ export function readFully(line: Line, sums: Sums, ladder: Ladder, { analytic, fa
       total: sums.total,
       epsilon,
     };
-    let jump = largestJump(jumpBeside, line, sums, { ladder, reading });
-    let nature = natureOf(jump, surroundings);
-    if (far && jump === 0 && isOff && isWithin(largestRounding(surroundings), analytic, reading)) {
-      // Numbers beside which a change is lost leave smooth slopes to short steps, and are only seen far away.
-      jump = largestJump(jumpFarAway, line, sums, { ladder, reading });
-      nature = natureOf(jump, surroundings);
-      if (nature !== "rounding") break;
-    }
+    const jump = largestJump(jumpBeside, line, sums, { ladder, reading });
+    const nature = natureOf(jump, surroundings);
     if (jump === 0 || nature === "own") break;
     rounded &&= nature === "rounding";
     others.push(reading);
@@ -155,12 +142,6 @@ export function readFully(line: Line, sums: Sums, ladder: Ladder, { analytic, fa
   const longest = nearBy(line);
   const near = ladder.length > 0 && ladder.step[0] > longest ? read({ ladder, epsilon, longest }) : reading;
   return { reading, near, others, rounded };
-}
-
-/** Whether jumps of this size could explain a derivative. */
-function isWithin(jump: number, analytic: number, { low, high, up, down }: Reading): boolean {
-  const step = Math.max(up.step, down.step);
-  return !(distanceFrom(analytic, low, high) * step > 4 * APART * jump);
 }
 
 /** The largest jump along a line that can only be rounding, as far as bisection from a few steps tells; 0 if there is none. */
