@@ -64,11 +64,14 @@ export class Index {
   readonly max: number;
   /** How many loops deep the expression's innermost variable lives; 0 if it depends only on the thread. */
   readonly depth: number;
+  /** Whether {@link within} narrowed a term. */
+  readonly isNarrowed: boolean;
   #key: string | null = null;
 
   constructor(base: number, terms: readonly Term[]) {
-    let min = base, max = base, depth = 0;
+    let min = base, max = base, depth = 0, isNarrowed = false;
     for (const { atom, coefficient: c } of terms) {
+      if (atom.kind === "variable" && atom.of) isNarrowed = true;
       min += c > 0 ? c * atom.min : c * atom.max;
       max += c > 0 ? c * atom.max : c * atom.min;
       if (atom.depth > depth) depth = atom.depth;
@@ -78,6 +81,7 @@ export class Index {
     this.min = min;
     this.max = max;
     this.depth = depth;
+    this.isNarrowed = isNarrowed;
   }
 
   /** The same for equal expressions. Computed on demand, since most expressions are parts of others and never compared. */
@@ -114,8 +118,8 @@ export function within(of: Index, size: number): Index {
 
 /** An expression with what {@link within} stands for in place of it. */
 export function resolved(index: Index): Index {
+  if (!index.isNarrowed) return index;
   const isNarrowed = ({ atom }: Term) => atom.kind === "variable" && atom.of !== undefined;
-  if (!index.terms.some(isNarrowed)) return index;
   let sum = new Index(index.base, index.terms.filter((term) => !isNarrowed(term)));
   for (const { atom, coefficient } of index.terms.filter(isNarrowed)) {
     sum = add(sum, scale(resolved((atom as Variable).of!), coefficient));

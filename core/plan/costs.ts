@@ -105,6 +105,7 @@ export class Work {
   readonly #reached = new Map<Node, number>();
   readonly #bounds = new Map<Node, number>();
   readonly #lazy = new Map<Node, boolean>();
+  readonly #tiled = new Map<Node, Map<string, boolean>>();
   readonly #readArrays: ReadCost = (node) => (this.stored.has(node) ? 1 : null);
 
   constructor(stored: Stored, costs: Costs) {
@@ -151,6 +152,15 @@ export class Work {
    */
   isTiled(element: Node, axes: readonly number[]): boolean {
     if (!this.costs.tiled) return false;
+    let known = this.#tiled.get(element);
+    if (!known) this.#tiled.set(element, known = new Map());
+    const key = axes.join();
+    let tiled = known.get(key);
+    if (tiled === undefined) known.set(key, tiled = this.#sharesOperands(element, axes));
+    return tiled;
+  }
+
+  #sharesOperands(element: Node, axes: readonly number[]): boolean {
     const kept = element.shape.flatMap((_, axis) => axes.includes(axis) ? [] : [axis]);
     const [, ...outer] = spread(kept.map((axis) => element.shape[axis]), ANY_EXTENT, "short");
     const shared = outer.flat().map((k) => kept[k]).filter((axis) => element.shape[axis] > 1);

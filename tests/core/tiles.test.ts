@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { wasm } from "../../core/backends/wasm.ts";
+import { assemble } from "../../core/backends/wasm/assembler.ts";
 import { chooseJam, jammed } from "../../core/backends/wasm/jam.ts";
+import { writeKernel } from "../../core/backends/wasm/kernel.ts";
 import { panelsOf } from "../../core/backends/wasm/panels.ts";
 import { readsOf } from "../../core/backends/wasm/varying.ts";
 import type { LoopForm, Statement } from "../../core/plan/form.ts";
@@ -159,6 +161,54 @@ test("a long sum has the error of its parts, not of its length [wasm]", async ()
     // One after the other is off by some 1e-5.
     assert.ok(Math.abs(v / expected[i] - 1) < 2e-6, `${v} is ${v / expected[i] - 1} off`);
   });
+});
+
+test("units write different elements, all of the result and nothing else", async () => {
+  const drawn = fc.record({ batch: fc.constantFrom(1, 2, 3), rows: extent, columns: extent, length: inner });
+  await checkProperty(drawn, ({ batch, rows, columns, length }) => {
+    const output = matmul(whole([batch, rows, length], 1), whole([length, columns], 2));
+    const { leaves } = new Program([output]);
+    const { steps: [step], leaves: arrays } = makePlan([output], leaves, wasm);
+    const sizes = step.args.map(({ from, ...source }) =>
+      from === "leaf" && "index" in source ? arrays[source.index].size : 0
+    );
+    const { code, units, scratch } = writeKernel("k", step.form!, { sizes, iterations: step.kernel.iterations });
+    // The addresses, then all arrays and what a thread has for itself, each with margins.
+    const [size, margin] = [batch * rows * columns, 64];
+    const starts: number[] = [];
+    let end = margin;
+    for (const elements of [size, ...sizes, scratch]) {
+      starts.push(end);
+      end += elements + margin;
+    }
+    const pages = Math.ceil(4 * end / 65_536);
+    const limits = { initial: pages, maximum: pages, shared: false };
+    const memory = new WebAssembly.Memory(limits);
+    const bytes = assemble({ memory: limits, imports: [], functions: [code] });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { host: { memory } });
+    const numbers = new Float32Array(memory.buffer).fill(1);
+    new Uint32Array(memory.buffer).set(starts.slice(0, -1).map((start) => 4 * start));
+    const [first, own] = [starts[0], starts.at(-1)!];
+    const written = new Set<number>();
+    for (let unit = units - 1; unit >= 0; unit--) {
+      // No element of the result is as large.
+      numbers.fill(1e9, margin / 2, first + size + margin / 2).fill(1e9, own - margin, own).fill(
+        1e9,
+        own + scratch,
+        end,
+      );
+      (exports.k as (...numbers: number[]) => void)(unit, unit + 1, 0, 4 * own);
+      numbers.forEach((value, i) => {
+        const isResult = i >= first && i < first + size;
+        const isMargin = !isResult && (i >= margin / 2 && i < first + size + margin / 2);
+        if (isMargin || (i >= own - margin && i < own) || (i >= own + scratch && i < end)) assert.equal(value, 1e9);
+        if (!isResult || value === 1e9) return;
+        assert.ok(!written.has(i), `unit ${unit} writes element ${i - first} once more`);
+        written.add(i);
+      });
+    }
+    assert.equal(written.size, size);
+  }, { runs: 15 });
 });
 
 function formOf(output: Tensor): LoopForm {

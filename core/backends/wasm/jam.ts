@@ -336,15 +336,24 @@ function hasQuotient(body: readonly Statement[]): boolean {
   );
 }
 
+/** How many rows of an axis run together; `undefined` if none can. */
+function rowsOf(length: number, isDivided: boolean): number | undefined {
+  const [most] = ROWS;
+  const even = ROWS.find((rows) => length % rows === 0);
+  // Tiles that overlap do not begin at multiples.
+  if (isDivided) return even;
+  // What the last tile computes again is little then.
+  return length >= 3 * most ? most : even ?? ROWS.find((rows) => rows <= length);
+}
+
 /** The axis along which threads share most of the work in loops; `null` if it is not worth it. */
 export function chooseJam(form: LoopForm): Jam | null {
   let best: Jam | null = null;
   let most = WORTH;
+  const isDivided = hasQuotient(form.body);
   for (let axis = 1; axis < form.threads.length; axis++) {
-    const rows = ROWS.find((rows) => form.extent[axis] % rows === 0) ?? ROWS.find((rows) => rows <= form.extent[axis]);
+    const rows = rowsOf(form.extent[axis], isDivided);
     if (rows === undefined) continue;
-    // Tiles that overlap do not begin at multiples.
-    if (form.extent[axis] % rows !== 0 && hasQuotient(form.body)) continue;
     const { all, shared } = sharedWork(form, { axis, rows });
     const share = all === 0 ? 0 : shared / all;
     if (share > most) [best, most] = [{ axis, rows }, share];
