@@ -132,8 +132,9 @@ for (const { device, on } of await devicesUnderTest()) {
         );
         const indices = cast(tensor(at, own), "int");
         // Quarters, as the updates are: sums are exact in any order.
-        const base = Array.from({ length: size(shape) }, () => next() % 9 / 4);
-        const sums = scatterAdd(tensor(base, shape), indices, tensor(amounts, all), axis);
+        const base = Array.from({ length: size(shape) }, () => seed % 2 === 0 ? 0 : next() % 9 / 4);
+        const onto = seed % 2 === 0 ? zeros(shape) : tensor(base, shape);
+        const sums = scatterAdd(onto, indices, tensor(amounts, all), axis);
         const occurs = occursAt(indices, { shape: own.with(axis, places), axis });
         await bring([sums, occurs], { device });
         const right = [...base];

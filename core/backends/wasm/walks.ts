@@ -53,8 +53,10 @@ export function scatterArrays(code: Code, { name, isCounting }: ScatterRoutine):
   };
 }
 
-/** At most so many units, since each has memory of its own. */
+/** At most so many units, since each has memory of its own: fewer if that is more than so many words, but enough for a few threads. */
 const MOST_UNITS = 32;
+const FEW_UNITS = 4;
+const MOST_SCRATCH = 2 ** 24;
 
 /** What is to be done several times, with memory to work in. */
 interface Grouping {
@@ -71,7 +73,8 @@ export function grouped(
   body: (place: Variable, room: Value) => void,
 ): { units: number; perUnit: number } {
   const [from, to] = code.parameters;
-  const perUnit = Math.ceil(count / MOST_UNITS);
+  const most = Math.min(MOST_UNITS, Math.max(FEW_UNITS, Math.floor(MOST_SCRATCH / scratch)));
+  const perUnit = Math.ceil(count / most);
   const units = Math.ceil(count / perUnit);
   code.count(from, to, 1, (unit) => {
     const room = code.bind(step(address, unit, 4 * scratch));
