@@ -50,7 +50,7 @@ const times = (factor: number) => numbers.map((x) => x * factor);
 const pick = fc.nat({ max: 1000 });
 const two = (kind: "add" | "realize" | "read" | "compile" | "dispose") =>
   fc.record({ kind: fc.constant(kind), a: pick, b: pick });
-const one = (kind: "fold" | "into" | "budget" | "lose") => fc.record({ kind: fc.constant(kind), a: pick });
+const one = (kind: "fold" | "into" | "large" | "budget" | "lose") => fc.record({ kind: fc.constant(kind), a: pick });
 
 /** What happens to values, one after the other. */
 const orders = fc.array(
@@ -62,6 +62,7 @@ const orders = fc.array(
     { weight: 2, arbitrary: one("into") },
     { weight: 3, arbitrary: two("dispose") },
     { weight: 2, arbitrary: two("compile") },
+    { weight: 2, arbitrary: one("large") },
     { weight: 1, arbitrary: one("budget") },
     { weight: 1, arbitrary: one("lose") },
   ),
@@ -107,7 +108,11 @@ async function inOrder(
       pool.push({ t: reshape(reshape(a.t, [8, 8]), [64]), right: a.right, lasts: true });
     } else if (step.kind === "realize") await surely(() => realize([a.t, b.t], { device }));
     else if (step.kind === "read") await surely(() => Promise.all([check(a), check(b)]));
-    else if (step.kind === "into") {
+    else if (step.kind === "large") {
+      // Others make room for it.
+      const factor = step.a % 5, x = mul(tensor(new Float32Array(4096).fill(3)), factor);
+      assert.ok((await surely(() => x.data({ device, copy: false }))).every((v) => v === 3 * factor));
+    } else if (step.kind === "into") {
       await surely(() => a.t.data({ device, into }));
       assert.deepEqual([...into], a.right);
     } else if (step.kind === "dispose") {

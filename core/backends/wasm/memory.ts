@@ -8,6 +8,8 @@ import { Weights } from "../weights.ts";
 const PAGE = 65_536;
 /** A 32-bit memory has at most so many pages: 4 GiB. Less is taken where the host grants less. */
 const MOST_PAGES = [65_536, 32_768, 16_384, 8192, 4096];
+/** A system provides memory in parts of at least so many bytes. */
+const TOUCHED = 4096;
 /** Arrays begin at multiples of a cache line. */
 const LINE = 64;
 /** Bytes before and behind an array that vectors may read, where lanes beyond it are not needed. */
@@ -131,15 +133,24 @@ export class Memory {
    * from then on.
    */
   #makeRoom(bytes: number): Gap | null {
-    const candidates = [...this.#spare].filter((array) => array.isIdle(this.#runs));
-    if (candidates.reduce((sum, array) => sum + array.bytes, 0) < bytes) return null;
-    for (const array of candidates) {
-      if (this.#top + bytes <= this.#highest) return null;
+    if (this.#top + bytes <= this.#highest || !this.#couldFree(bytes)) return null;
+    for (const array of this.#spare) {
+      if (!array.isIdle(this.#runs)) continue;
       array.free();
       const gap = this.#gapOf(bytes);
-      if (gap) return gap;
+      if (gap || this.#top + bytes <= this.#highest) return gap;
     }
     return null;
+  }
+
+  /** Whether idle arrays take as much together. */
+  #couldFree(bytes: number): boolean {
+    let sum = 0;
+    for (const array of this.#spare) {
+      if (array.isIdle(this.#runs)) sum += array.bytes;
+      if (sum >= bytes) return true;
+    }
+    return false;
   }
 
   /** Notes that a run begins, and returns its number. */
@@ -194,7 +205,7 @@ export class Memory {
       }
     }
     this.#top = start + bytes;
-    this.#highest = Math.max(this.#highest, this.#top);
+    this.#highest = Math.max(this.#highest, Math.ceil(this.#top / TOUCHED) * TOUCHED);
     return start;
   }
 }
