@@ -129,6 +129,16 @@ test("what a fit says stands if narrower windows say the same [float64]", () => 
   for (const claim of [right, 1.001 * right, (1 + 1e-9) * right, 0, -1]) {
     for (const isSteady of [false, true]) assert.equal(stands({ f: Math.sin }, claim, isSteady), true, `${claim}`);
   }
+  // Of a fit that is off, they tell whether it speaks for a derivative or against it.
+  const { line: plain, sums: values } = alongFirst(curveAt({ f: Math.sin }, 0.6));
+  const off: Fit = { value: 0.9 * right, estimate: 1e-9, window: 0.5, expected: null };
+  for (const claim of [0.9 * right, right, 0.5]) {
+    for (const isSteady of [false, true]) {
+      const stands = standsOnAllScales({ derivative: claim, fit: off, points: 64, isSteady }, plain, values);
+      // Far from both, a tenth more or less makes no difference.
+      assert.equal(stands, claim === 0.5 && Math.abs(claim - off.value) / 8 > 0.1 * right, `${claim}`);
+    }
+  }
   // A feature beside the point, that the points of a wide window miss and narrower ones see.
   const narrow = (x: number) => 1e-4 * Math.exp(-(((x - 0.6) / 2e-3) ** 2)) * Math.sin((x - 0.6) / 1e-3);
   const { line, sums } = alongFirst(curveAt({ f: (x) => Math.sin(x) + narrow(x) }, 0.6));
