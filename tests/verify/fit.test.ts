@@ -19,10 +19,12 @@ const curves: Curve[] = [
   { f: (x) => f32(Math.sin(x)), slope: Math.cos, single: true },
 ];
 
-function fitted(curve: Curve, x: number, window: number, points: number, isCompared = false): Fit | null {
+const WINDOW = 0.25;
+
+function fitted(curve: Curve, x: number, points: number, isCompared = false): Fit | null {
   const { line, sums } = alongFirst(curveAt(curve, x));
-  const expected = isCompared ? expectedAlong(line, sums, window) : null;
-  return fitWithin(line, sums, { window, points, expected });
+  const expected = isCompared ? expectedAlong(line, sums, WINDOW) : null;
+  return fitWithin(line, sums, { window: WINDOW, points, expected });
 }
 
 test("a fit sees a derivative to within its estimate, and more digits of it with more values [float64]", () => {
@@ -32,12 +34,12 @@ test("a fit sees a derivative to within its estimate, and more digits of it with
       const right = curve.slope!(x);
       const rounding = curve.single ? 2 ** -24 : 2 ** -53;
       const [few, many] = [64, 1024].map((points) => {
-        const fit = fitted(curve, x, 0.25, points);
+        const fit = fitted(curve, x, points);
         if (!fit) return NaN;
         // As far as a derivative is called wrong by.
         assert.ok(Math.abs(fit.value - right) <= 2 * fit.estimate, `${fit.value} +- ${fit.estimate}, not ${right}`);
         assert.ok(fit.estimate <= 400 * rounding * Math.max(1, Math.abs(right)), `${fit.estimate}`);
-        assert.deepEqual([fit.window, fit.expected], [0.25, null]);
+        assert.deepEqual([fit.window, fit.expected], [WINDOW, null]);
         return fit.estimate;
       });
       if (few + many > 0) seen++;
@@ -53,7 +55,7 @@ test("compared with a gradient, a fit sees the derivative whether that is right 
     const x = curve.single ? f32(0.6) : 0.6;
     for (const factor of [1, 1.001, 0.5, -1]) {
       const claimed: Curve = { ...curve, slope: (x) => factor * curve.slope!(x) };
-      const fit = fitted(claimed, x, 0.25, 512, true) ?? fitted(claimed, x, 0.25, 1024, true);
+      const fit = fitted(claimed, x, 512, true) ?? fitted(claimed, x, 1024, true);
       assert.ok(fit, "a fit");
       const right = curve.slope!(x);
       assert.ok(Math.abs(fit.value - right) <= fit.estimate, `${fit.value} +- ${fit.estimate}, ${right} is right`);
@@ -77,13 +79,13 @@ test("what is not finite, not smooth, noisy or flat in a window has no fit there
     ["a bump below", { f: (x) => x + (x < 0.6 && x > 0.5999 ? 1e-6 : 0) }],
     ["a bump above", { f: (x) => x + (x > 0.6 && x < 0.6001 ? 1e-6 : 0) }],
   ];
-  for (const [name, curve] of none) assert.equal(fitted(curve, 0.6, 0.25, 512), null, name);
+  for (const [name, curve] of none) assert.equal(fitted(curve, 0.6, 512), null, name);
   // A value at the point that is an exception moves all differences, and so none.
-  const fit = fitted({ f: (x) => (x === 0.6 ? 5 : x) }, 0.6, 0.25, 512);
+  const fit = fitted({ f: (x) => (x === 0.6 ? 5 : x) }, 0.6, 512);
   assert.ok(fit === null || Math.abs(fit.value - 1) <= fit.estimate, "an exception");
   // Values of few levels are steps.
-  assert.equal(fitted({ f: (x) => 1e15 + x }, 0.6, 0.25, 512)?.estimate ?? Infinity, Infinity);
-  assert.equal(fitted({ f: () => 1 }, 0.6, 0.25, 512)?.estimate ?? Infinity, Infinity);
+  assert.equal(fitted({ f: (x) => 1e15 + x }, 0.6, 512)?.estimate ?? Infinity, Infinity);
+  assert.equal(fitted({ f: () => 1 }, 0.6, 512)?.estimate ?? Infinity, Infinity);
 });
 
 test("the widest window is that in which a function is smooth, down to where a line loses its elements [float64]", () => {
