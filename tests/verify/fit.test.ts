@@ -19,10 +19,12 @@ const curves: Curve[] = [
   { f: (x) => f32(Math.sin(x)), slope: Math.cos, single: true },
 ];
 
-function fitted(curve: Curve, x: number, window: number, points: number, isCompared = false): Fit | null {
+const WINDOW = 0.25;
+
+function fitted(curve: Curve, x: number, points: number, isCompared = false): Fit | null {
   const { line, sums } = alongFirst(curveAt(curve, x));
-  const expected = isCompared ? expectedAlong(line, sums, window) : null;
-  return fitWithin(line, sums, { window, points, expected });
+  const expected = isCompared ? expectedAlong(line, sums, WINDOW) : null;
+  return fitWithin(line, sums, { window: WINDOW, points, expected });
 }
 
 test("a fit sees a derivative to within its estimate, and more digits of it with more values [float64]", () => {
@@ -32,12 +34,12 @@ test("a fit sees a derivative to within its estimate, and more digits of it with
       const right = curve.slope!(x);
       const rounding = curve.single ? 2 ** -24 : 2 ** -53;
       const [few, many] = [64, 1024].map((points) => {
-        const fit = fitted(curve, x, 0.25, points);
+        const fit = fitted(curve, x, points);
         if (!fit) return NaN;
         // As far as a derivative is called wrong by.
         assert.ok(Math.abs(fit.value - right) <= 2 * fit.estimate, `${fit.value} +- ${fit.estimate}, not ${right}`);
         assert.ok(fit.estimate <= 400 * rounding * Math.max(1, Math.abs(right)), `${fit.estimate}`);
-        assert.deepEqual([fit.window, fit.expected], [0.25, null]);
+        assert.deepEqual([fit.window, fit.expected], [WINDOW, null]);
         return fit.estimate;
       });
       if (few + many > 0) seen++;
@@ -53,7 +55,7 @@ test("compared with a gradient, a fit sees the derivative whether that is right 
     const x = curve.single ? f32(0.6) : 0.6;
     for (const factor of [1, 1.001, 0.5, -1]) {
       const claimed: Curve = { ...curve, slope: (x) => factor * curve.slope!(x) };
-      const fit = fitted(claimed, x, 0.25, 512, true) ?? fitted(claimed, x, 0.25, 1024, true);
+      const fit = fitted(claimed, x, 512, true) ?? fitted(claimed, x, 1024, true);
       assert.ok(fit, "a fit");
       const right = curve.slope!(x);
       assert.ok(Math.abs(fit.value - right) <= fit.estimate, `${fit.value} +- ${fit.estimate}, ${right} is right`);
@@ -77,13 +79,13 @@ test("what is not finite, not smooth, noisy or flat in a window has no fit there
     ["a bump below", { f: (x) => x + (x < 0.6 && x > 0.5999 ? 1e-6 : 0) }],
     ["a bump above", { f: (x) => x + (x > 0.6 && x < 0.6001 ? 1e-6 : 0) }],
   ];
-  for (const [name, curve] of none) assert.equal(fitted(curve, 0.6, 0.25, 512), null, name);
+  for (const [name, curve] of none) assert.equal(fitted(curve, 0.6, 512), null, name);
   // A value at the point that is an exception moves all differences, and so none.
-  const fit = fitted({ f: (x) => (x === 0.6 ? 5 : x) }, 0.6, 0.25, 512);
+  const fit = fitted({ f: (x) => (x === 0.6 ? 5 : x) }, 0.6, 512);
   assert.ok(fit === null || Math.abs(fit.value - 1) <= fit.estimate, "an exception");
   // Values of few levels are steps.
-  assert.equal(fitted({ f: (x) => 1e15 + x }, 0.6, 0.25, 512)?.estimate ?? Infinity, Infinity);
-  assert.equal(fitted({ f: () => 1 }, 0.6, 0.25, 512)?.estimate ?? Infinity, Infinity);
+  assert.equal(fitted({ f: (x) => 1e15 + x }, 0.6, 512)?.estimate ?? Infinity, Infinity);
+  assert.equal(fitted({ f: () => 1 }, 0.6, 512)?.estimate ?? Infinity, Infinity);
 });
 
 test("the widest window is that in which a function is smooth, down to where a line loses its elements [float64]", () => {
@@ -128,6 +130,16 @@ test("what a fit says stands if narrower windows say the same [float64]", () => 
   const right = Math.cos(0.6);
   for (const claim of [right, 1.001 * right, (1 + 1e-9) * right, 0, -1]) {
     for (const isSteady of [false, true]) assert.equal(stands({ f: Math.sin }, claim, isSteady), true, `${claim}`);
+  }
+  // Of a fit that is off, they tell whether it speaks for a derivative or against it.
+  const { line: plain, sums: values } = alongFirst(curveAt({ f: Math.sin }, 0.6));
+  const off: Fit = { value: 0.9 * right, estimate: 1e-9, window: 0.5, expected: null };
+  for (const claim of [0.9 * right, right, 0.5]) {
+    for (const isSteady of [false, true]) {
+      const stands = standsOnAllScales({ derivative: claim, fit: off, points: 64, isSteady }, plain, values);
+      // Far from both, a tenth more or less makes no difference.
+      assert.equal(stands, claim === 0.5 && Math.abs(claim - off.value) / 8 > 0.1 * right, `${claim}`);
+    }
   }
   // A feature beside the point, that the points of a wide window miss and narrower ones see.
   const narrow = (x: number) => 1e-4 * Math.exp(-(((x - 0.6) / 2e-3) ** 2)) * Math.sin((x - 0.6) / 1e-3);

@@ -59,6 +59,9 @@ test("in full mode each element has its own verdict, and in fast mode few direct
   assert.deepEqual(fast.directions.map(({ verdict }) => verdict), ["ok", "ok", "ok", "ok"]);
   assert.equal(isWrong(fast), false);
   assert.deepEqual([checks(full), checks(fast)], [["taylor info"], ["taylor info"]]);
+  // A line has no remainder that could fall.
+  const line = judge({ f: ([x]) => x[0] + 2 * x[1], gradient: () => [[1, 2]], at: [[1, 2]] }, "full");
+  assert.deepEqual([line.wrong, line.findings], [[], []]);
   const none = judge(sines([0, 0]), "full");
   assert.deepEqual([none.elements, none.directions, none.findings], [[null, null], [], []]);
 });

@@ -6,7 +6,7 @@ import { groupsOf, isBetweenNeighbours, judgeBeside, judgeTie, kinksOf } from ".
 import { Differences, type Judged } from "../../verify/differences/numeric.ts";
 import type { Differentiated } from "../../verify/differences/problem.ts";
 import { randomFrom } from "../../verify/random.ts";
-import { type Known, problemOf } from "./problem.ts";
+import { hashOf, type Known, problemOf } from "./problem.ts";
 
 const differencesOf = (known: Known) => new Differences(problemOf(known));
 const resultsOf = (differences: Differences) => differences.problem.variables.map((_, k) => differences.elements(k));
@@ -42,6 +42,9 @@ test("kinks of which one leaves its place as another one moves are tied, others 
     [["0 0", "0 1", "0 2"]],
   );
   assert.deepEqual(groups(([x]) => Math.max(x[0], x[1]), [[0, 0, 5]]), [["0 0", "0 1"]]);
+  // Slopes that both sides have are no bend.
+  assert.deepEqual(groups(([x]) => Math.max(x[0], x[1]) + 10 * (x[0] + x[1]), [[3, 3]]), [["0 0", "0 1"]]);
+  assert.deepEqual(groups(([x]) => Math.min(x[0], x[1]) - 10 * (x[0] + x[1]), [[3, 3]]), [["0 0", "0 1"]]);
   // A bend that hardly changes is its own.
   assert.deepEqual(groups(([x]) => Math.abs(x[0]) * (1 + x[1] ** 2) + Math.abs(x[1]), [[0, 0]]), []);
 });
@@ -133,6 +136,16 @@ test("beside kinks a gradient is right or wrong as anywhere, and the point is as
     assert.ok(sign * value >= 0.05 && sign * value <= 0.15, `${value}`);
     assert.equal(judged.analytic, 0.5);
   }
+});
+
+test("what is noise beside a kink, however far, is neither right nor wrong [float64]", () => {
+  const differences = differencesOf({
+    f: ([[x]]) => Math.max(0, x) + (x === 0 ? 0 : hashOf(x)),
+    at: [[0]],
+    gradient: ([[x]]) => [[x > 0 ? 1 : 0]],
+  });
+  const kink = { at: [0, 0] as const, bend: 1 };
+  assert.deepEqual(judgeBeside(differences, [kink], randomFrom(3), 2), { right: [], wrong: [] });
 });
 
 test("elements on kinks are those that are said to be, with their bends", () => {

@@ -10,6 +10,7 @@ import {
   scaleOf,
   sizeOf,
 } from "../../verify/differences/numeric.ts";
+import { lineThrough } from "../../verify/differences/line.ts";
 import { checkProperty } from "../support/property.ts";
 import { curveAt, hashOf, type Known, problemOf as knownAt } from "./problem.ts";
 
@@ -409,6 +410,10 @@ test("what large numbers swallow shows in jumps far away, which a function of it
     assert.deepEqual([0, 1].map((g) => claimed(stairs(size), 0.7, g)), ["ok", "noise"], `${size}`);
     assert.deepEqual([0, 1].map((g) => claimed((x) => stairs(size)(-x), 0.7, g)), ["ok", "noise"], `${size}`);
   }
+  const marked = new Differences(curveAt({ f: stairs(64), slope: () => 1 }, 0.7)).elements(0);
+  assert.deepEqual([[...marked.marks], [...marked.bends]], [[[0, "staircase"]], []]);
+  // Beyond the first jump it may change by anything.
+  assert.equal(claimed((x) => (x < 100 ? 0 : 10 + 300 * (x - 100)), 0.7, 0.01), "noise");
   // One that changes without a jump, wherever it does, swallows nothing.
   assert.equal(claimed((x) => Math.max(0, x - 100), 0.7, 1), "wrong");
 });
@@ -424,6 +429,14 @@ test("what a derivative is off by may be its own error, if that is known to be a
     claimed((x) => Math.abs(x - 1), 1, slope, { gradientRounding, isRecorded: true });
   assert.deepEqual([1.01, -1.01].map((slope) => kink(slope, 0.02)), ["kink", "kink"]);
   assert.deepEqual([1.03, -1.03].map((slope) => kink(slope, 0.02)), ["wrong", "wrong"]);
+  // A problem knows which of its errors a kink leaves.
+  const jumping = (f: (x: number) => number, slope: number) => {
+    const problem = curveAt({ f, slope: () => slope, isRecorded: true }, 1);
+    const differences = new Differences({ ...problem, gradientRounding: (_, isKink) => (isKink ? 0 : 0.02) });
+    return differences.elements(0).verdicts[0];
+  };
+  assert.deepEqual([jumping((x) => 100 * x, 100.01), jumping((x) => 100 * x, 100.03)], ["noise", "wrong"]);
+  assert.equal(jumping((x) => Math.abs(x - 1), 1.01), "wrong");
   // No error excuses what is not a number.
   assert.equal(claimed(Math.sin, 0.7, NaN, { gradientRounding: Infinity }), "wrong");
 });
@@ -493,4 +506,25 @@ test("a small derivative counts beside large ones as far as it can be seen [floa
     })).elements(0).verdicts;
   assert.deepEqual([hidden(), hidden(1e9)].map((list) => list[1] === "wrong"), [false, false]);
   assert.equal(hidden(1e9)[1], "ok");
+});
+
+test("along several elements a derivative is known if it is beside what they usually add up to [float64]", () => {
+  // The slopes cancel, and large values hide what is left of them, up to a part of each.
+  const along = (shift: number, claims: readonly number[], moves: readonly number[] = [1, -1]) => {
+    const problem = knownAt({
+      f: ([[x, y]]) => shift + Math.sin(x) + Math.sin(y),
+      gradient: () => [claims],
+      at: [[0.7, 0.7]],
+      isRecorded: true,
+    });
+    const differences = new Differences(problem);
+    return differences.judgeClosely(lineThrough(problem, [Float64Array.from(moves)])).verdict;
+  };
+  const slope = Math.cos(0.7);
+  assert.deepEqual([1, 1e4].map((shift) => along(shift, [slope, slope])), ["ok", "ok"]);
+  assert.equal(along(1e12, [slope, slope]), "noise");
+  assert.deepEqual([1, 1e4].map((shift) => along(shift, [slope, 1.01 * slope])), ["wrong", "wrong"]);
+  // Slopes of 0 are known beside what far steps see.
+  assert.equal(along(1, [0, 0]), "ok");
+  assert.equal(along(1, [0, 0], [1, 1]), "wrong");
 });
