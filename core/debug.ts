@@ -82,7 +82,7 @@ export async function watched(
   printDebug([
     `gpugrad: ${device.name} took ${millisecondsText(whole)} ms for ${kernelsText(plan)}, ${origin}; ` +
     `${bytes(toSend)} in, ${bytes(results)} out; plan ${hashOf(key)}`,
-    ...(isNews ? detailsOf(plan, level, device.target) : []),
+    ...(isNews ? await detailsOf(plan, level, device.target) : []),
   ].join("\n"));
   return results;
 }
@@ -105,23 +105,29 @@ function kernelsText({ steps, loops = [] }: Plan): string {
   })${repeated}`;
 }
 
-function detailsOf(plan: Plan, level: number, target: Target): string[] {
+async function detailsOf(plan: Plan, level: number, target: Target): Promise<string[]> {
   if (level < 2) return [];
   const parts = [planText(plan)];
-  if (level >= 3) parts.push(...kernelTexts(plan, { level, target }));
+  if (level >= 3) parts.push(...await kernelTexts(plan, { level, target }));
   return parts.map((part) => part.replace(/^/gm, "  "));
 }
 
 /** @param within the loop that the kernels belong to. */
-function kernelTexts(plan: Plan, how: { readonly level: number; readonly target: Target }, within = ""): string[] {
-  const { steps, loops = [] } = plan;
-  return [
-    ...steps.flatMap((step, i) => [
-      `${within}step ${i}, ${step.name}: loops\n${step.loops}`,
-      ...(how.level >= 4 ? [`${within}step ${i}, ${step.name}: text\n${kernelText(plan, step, how.target)}`] : []),
-    ]),
-    ...loops.flatMap(({ body }, i) => kernelTexts(body, how, `${within}loop ${i}, `)),
-  ];
+async function kernelTexts(
+  plan: Plan,
+  how: { readonly level: number; readonly target: Target },
+  within = "",
+): Promise<string[]> {
+  const texts: string[] = [];
+  for (const [i, step] of plan.steps.entries()) {
+    const title = `${within}step ${i}, ${step.name}`;
+    texts.push(`${title}: loops\n${step.loops}`);
+    if (how.level >= 4) texts.push(`${title}: text\n${await kernelText(plan, step, how.target)}`);
+  }
+  for (const [i, { body }] of (plan.loops ?? []).entries()) {
+    texts.push(...await kernelTexts(body, how, `${within}loop ${i}, `));
+  }
+  return texts;
 }
 
 /** Returns eight characters that name a key (FNV-1a). */

@@ -146,7 +146,7 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   const program = new Program(wanted);
   const plan = program.plan(device.target, { describe: true });
   const profiled = options?.time ? await profile(device, plan, await leavesOf(program, device)) : null;
-  const { steps, loops } = inspected(plan, { profiled, target: device.target });
+  const { steps, loops } = await inspected(plan, { profiled, target: device.target });
   const time = profiled && planTime(plan, profiled);
   const tape = tapeText(program);
   const text = time ? timeTable({ steps, loops }, time) : planText(plan);
@@ -177,24 +177,29 @@ interface Inspecting {
   readonly target: Target;
 }
 
-function inspected(plan: Plan, how: Inspecting): Inspected {
+async function inspected(plan: Plan, how: Inspecting): Promise<Inspected> {
   const { profiled, target } = how;
   const { steps, loops = [] } = plan;
   return {
-    steps: steps.map((step, i) => ({
+    steps: await Promise.all(steps.map(async (step, i) => ({
       name: step.name,
       shape: step.shape,
       args: step.args.map(sourceText),
       iterations: step.kernel.iterations,
       loops: step.loops!,
-      source: kernelText(plan, step, target),
+      source: await kernelText(plan, step, target),
       time: profiled && stepTime(plan, [step.args, [step.shape]], i, profiled),
-    })),
-    loops: loops.map((loop, i) => inspectedLoop(plan, loop, steps.length + i, how)),
+    }))),
+    loops: await Promise.all(loops.map((loop, i) => inspectedLoop(plan, loop, steps.length + i, how))),
   };
 }
 
-function inspectedLoop(plan: Plan, loop: LoopStep, index: number, { profiled, target }: Inspecting): InspectedLoop {
+async function inspectedLoop(
+  plan: Plan,
+  loop: LoopStep,
+  index: number,
+  { profiled, target }: Inspecting,
+): Promise<InspectedLoop> {
   const { name, count, reverse, args, shapes, body } = loop;
   const sources = args.map(({ source }) => source);
   return {
@@ -203,7 +208,7 @@ function inspectedLoop(plan: Plan, loop: LoopStep, index: number, { profiled, ta
     reverse,
     args: args.map(argumentText),
     shapes,
-    ...inspected(body, { profiled: null, target }),
+    ...await inspected(body, { profiled: null, target }),
     time: profiled && stepTime(plan, [sources, shapes], index, profiled),
   };
 }

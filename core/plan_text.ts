@@ -54,8 +54,8 @@ function loopText(loop: LoopStep, index: number): string {
 }
 
 /** Returns the text that the backend compiles. */
-export function kernelText(plan: Plan, step: Step, { text }: Target): string {
-  return text ? text(plan, step) : renderFunction(step.kernel);
+export async function kernelText(plan: Plan, step: Step, { text }: Target): Promise<string> {
+  return text ? await text(plan, step) : renderFunction(step.kernel);
 }
 
 /** A column of a {@link table}. */

@@ -1,14 +1,10 @@
 /** WebAssembly of our own, rendered from the loop form: SIMD, one memory for all plans, threads where they can share it. */
 import { needsOfPolicy, RUNTIMES } from "../runtime.ts";
-import type { Backend, Driver } from "./backend.ts";
+import type { Backend } from "./backend.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
 import { common, type Dialect } from "./dialect.ts";
 import type { ScalarFunctions } from "./functions.ts";
-import { Turns } from "./turns.ts";
-import { LANE_ULPS } from "./wasm/lanes.ts";
-import { Memory } from "./wasm/memory.ts";
-import { type Shared, stepText, WasmPlan } from "./wasm/plan.ts";
-import { Team, threadsWanted, whyAlone } from "./wasm/team.ts";
+import { LANE_ULPS } from "./wasm/lane_ulps.ts";
 
 /** The functions by their accuracy in lanes. */
 const functions: ScalarFunctions = Object.fromEntries(
@@ -26,39 +22,11 @@ export const wasm: Backend = {
   forms: true,
   loops: true,
   routines: ["order", "scatter", "scatterOnto"],
-  text: stepText,
+  text: async (plan, step) => (await import("./wasm/plan.ts")).stepText(plan, step),
   costs: { ...hostCosts, tiled: true },
   limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
   accuracy: "polynomials",
   arrays: Float32Array,
-  driver: () => Promise.resolve(openWasm(threadsWanted())),
+  // Loaded when it is opened: what writes and runs WebAssembly is nearly half of the library.
+  driver: async () => (await import("./wasm/driver.ts")).openWasm(),
 };
-
-/**
- * Opens it.
- *
- * @param threads how many compute, the calling one included.
- * @param startThread how others are started.
- */
-export function openWasm(threads: number, startThread?: typeof import("../runtime.ts").startThread): Driver {
-  const turns = new Turns();
-  const start = (memory: Memory): Shared => {
-    return { memory, team: new Team(memory, threads, startThread), inTurn: (run) => turns.take(run) };
-  };
-  let shared = start(new Memory(threads > 1));
-  /** Plans that are running finish with the threads that they began with, and values stay where they are. */
-  const startAgain = async (): Promise<void> => {
-    const { team, memory } = shared;
-    shared = start(memory.allocated === 0 ? new Memory(threads > 1) : memory);
-    await turns.take(() => Promise.resolve(team.end()));
-  };
-  return {
-    backend: () => "wasm",
-    executor: () => shared.team.threads === 1 ? "1 thread" : `${shared.team.threads} threads`,
-    fallbackReason: () => shared.team.problem ?? whyAlone(),
-    description: () => "WebAssembly",
-    compile: (plan) => new WasmPlan(plan, shared),
-    reopen: startAgain,
-    dispose: startAgain,
-  };
-}

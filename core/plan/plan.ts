@@ -140,7 +140,7 @@ export interface Target {
   /** Whether steps keep their loop form, so that they can be rendered again in other ways. Default false: it takes more memory than text. */
   readonly forms?: boolean;
   /** What it compiles for a step, for people to read; by default the text of the kernel. */
-  readonly text?: (plan: Plan, step: Step) => string;
+  readonly text?: (plan: Plan, step: Step) => Promise<string>;
   /** Whether its plans may have loops. Default false: loops are unrolled. */
   readonly loops?: boolean;
   /** The routines that it has. Default none: ops that have one are computed as the ops that they stand for. */

@@ -1,6 +1,7 @@
 /** The functions in lanes beside their definitions. */
 import { ulpOf } from "../../bench/accuracy/measure.ts";
-import { LANE_FUNCTIONS, LANE_ULPS, type LaneFunction } from "../../core/backends/wasm/lanes.ts";
+import { LANE_FUNCTIONS, type LaneFunction } from "../../core/backends/wasm/lanes.ts";
+import { LANE_ULPS } from "../../core/backends/wasm/lane_ulps.ts";
 import { expOfNegative } from "../../core/backends/wasm/lanes/exponentials.ts";
 import { erf, lgamma } from "../../mod.ts";
 

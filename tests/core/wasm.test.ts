@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { base } from "../../core/backends/functions.ts";
-import { openWasm, wasm } from "../../core/backends/wasm.ts";
+import { wasm } from "../../core/backends/wasm.ts";
+import { openWasm } from "../../core/backends/wasm/driver.ts";
 import { assemble } from "../../core/backends/wasm/assembler.ts";
 import {
   Code,

@@ -30,41 +30,28 @@ import { lgamma } from "./lanes/gamma.ts";
 import { log, log1p, log2 } from "./lanes/logarithms.ts";
 import { erf } from "./lanes/normal.ts";
 import { pow } from "./lanes/powers.ts";
+import type { LaneName } from "./lane_ulps.ts";
 
 export type { LaneFunction };
 
-/** A function in lanes. */
-interface Written {
-  readonly write: LaneFunction;
-  /** How exact it is, in units in the last place, over all of float32; a float32 that is rounded once is off by half of one. */
-  readonly ulps: number;
-}
-
-const FUNCTIONS: Readonly<Record<string, Written>> = {
-  exp: { write: exp, ulps: 1.1 },
-  expm1: { write: expm1, ulps: 0.6 },
-  sigmoid: { write: sigmoid, ulps: 2 },
-  tanh: { write: tanh, ulps: 0.6 },
-  log: { write: log, ulps: 1 },
-  log2: { write: log2, ulps: 1.3 },
-  log1p: { write: log1p, ulps: 1 },
-  sin: { write: sin, ulps: 0.6 },
-  cos: { write: cos, ulps: 0.6 },
-  atan: { write: atan, ulps: 1.6 },
-  pow: { write: pow, ulps: 0.6 },
-  erf: { write: erf, ulps: 1.5 },
-  lgamma: { write: lgamma, ulps: 0.6 },
+const functions: Readonly<Record<LaneName, LaneFunction>> = {
+  exp,
+  expm1,
+  sigmoid,
+  tanh,
+  log,
+  log2,
+  log1p,
+  sin,
+  cos,
+  atan,
+  pow,
+  erf,
+  lgamma,
 };
 
-function each<T>(of: (function_: Written) => T): Readonly<Record<string, T>> {
-  return Object.fromEntries(Object.entries(FUNCTIONS).map(([name, function_]) => [name, of(function_)]));
-}
-
-/** The functions in lanes, by name. */
-export const LANE_FUNCTIONS: Readonly<Record<string, LaneFunction>> = each(({ write }) => write);
-
-/** How exact they are, in units in the last place. */
-export const LANE_ULPS: Readonly<Record<string, number>> = each(({ ulps }) => ulps);
+/** The functions in lanes, by name. How exact they are stands in `lane_ulps.ts`. */
+export const LANE_FUNCTIONS: Readonly<Record<string, LaneFunction>> = functions;
 
 const weights = new Map<string, number>();
 
