@@ -172,7 +172,7 @@ test("units write different elements, all of the result and nothing else", async
     const sizes = step.args.map(({ from, ...source }) =>
       from === "leaf" && "index" in source ? arrays[source.index].size : 0
     );
-    const { code, units, scratch } = writeKernel("k", step.form!, { sizes, iterations: step.kernel.iterations });
+    const { code, units, scratch = 0 } = writeKernel("k", step.form!, { sizes, iterations: step.kernel.iterations });
     // The addresses, then all arrays and what a thread has for itself, each with margins.
     const [size, margin] = [batch * rows * columns, 64];
     const starts: number[] = [];
