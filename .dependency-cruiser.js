@@ -73,7 +73,7 @@ const core = [
   ["compute"],
   ["tensor"],
   ["op"],
-  ["record"],
+  ["record", "recorded_again"],
   ["realize"],
   ["inspect"],
 ];
