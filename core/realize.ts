@@ -67,15 +67,15 @@ interface Recording {
 }
 
 /** At most so many calls run between two that record the function again, to see whether it is still the same. */
-const CHECKED_EVERY = 64;
+const CHECKED_EVERY = 256;
 
 const compileCall = new Signature("compile(fn, options)", realizeOptions);
 
 /**
  * Records a function of tensors once for each signature of shapes and dtypes; later calls bind the inputs and run the plan,
  * without recording. The results are leaves: gradients belong inside the function. What the function takes from around it, numbers and
- * tensors, stays what it was at the first call: pass what changes as an input. The function is recorded again at the 2nd, 4th, 8th, 16th and
- * 32nd call with a signature and at every 64th, and the call fails if it does not record the same, as do those after it.
+ * tensors, stays what it was at the first call: pass what changes as an input. The function is recorded again at the 2nd, 4th, 8th and so on up
+ * to the 256th call with a signature, then at every 256th, and the call fails if it does not record the same, as do those after it.
  *
  * @param fn takes tensors and returns one or several; it must not depend on values. It may run at any call, so it should have no side effects.
  * @throws from a call, before anything is computed, if what `fn` takes from around it is found to have changed.
@@ -154,8 +154,8 @@ function recordOf(fn: Recordable, like: readonly Entry[]): Recorded & { readonly
 }
 
 /**
- * Records the function again at the 2nd, 4th, 8th, 16th and 32nd call and at every 64th. A function that has changed is recorded at each
- * call from then on: none runs what is out of date.
+ * Records the function again at the 2nd, 4th, 8th and so on up to the 256th call, then at every 256th. A function that has changed is recorded
+ * at each call from then on: none runs what is out of date.
  *
  * @throws if it does not record the same.
  */

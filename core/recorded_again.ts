@@ -22,7 +22,7 @@ export interface Recorded {
  * if names, attributes and formulas are; tensors if they have the same elements, or are recorded in the same way and have none yet.
  */
 export async function differenceOf(kept: Recorded, again: Recorded): Promise<string | null> {
-  const [was, is] = [kept, again].map(({ single, outputs }) => single ? "one tensor" : `${outputs.length} tensors`);
+  const [was, is] = [kept, again].map(({ single, outputs }) => single ? "a tensor" : `an array of ${outputs.length}`);
   if (was !== is) return `it returns ${is} where it returned ${was}`;
   const comparison = new Comparison(kept, again);
   const difference = comparison.compare(kept.outputs, again.outputs);

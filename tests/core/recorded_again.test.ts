@@ -12,6 +12,7 @@ import {
   random,
   realize,
   relu,
+  reshape,
   scan,
   sub,
   sum,
@@ -29,6 +30,9 @@ interface Captured {
   tensor: Tensor;
   flag: boolean;
 }
+
+/** A constant of a formula, given by name. */
+declare const eps: number;
 
 type Part = (y: Tensor, x: Tensor, captured: Captured) => Tensor;
 
@@ -142,3 +146,57 @@ for (const name of ["float64", "wasm"]) {
     }, { runs: 10, extent });
   });
 }
+
+test("compile: how often a function is recorded", async () => {
+  let calls = 0;
+  const recorded: number[] = [];
+  const f = compile((x: Tensor) => {
+    recorded.push(calls);
+    return add(x, 1);
+  }, { device: "float64" });
+  for (calls = 1; calls <= 600; calls++) await f(tensor([1]));
+  assert.deepEqual(recorded, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+});
+
+test("compile: what else a function may not change is named", async () => {
+  const x = tensor([1, 2]);
+  const kept: Tensor[] = [];
+  let calls = 0;
+  const rows: [(x: Tensor) => Tensor | Tensor[], RegExp][] = [
+    [(x) => kept[0] ??= mul(x, 2), /fn .* but it uses an input of its first call, of shape \[2\], which it has kept;/],
+    [(x) => calls > 1 ? [x, x] : [x], /but it returns an array of 2 where it returned an array of 1;/],
+    [(x) => calls > 1 ? [x] : x, /but it returns an array of 1 where it returned a tensor;/],
+    [
+      (x) => sum(reshape(x, [2, 1]), calls > 1 ? 1 : 0),
+      /tensor of dtype float and shape \[2\], made by "sum" where it used/,
+    ],
+    [
+      (x) => elementwise((a) => a * Math.exp(eps), { constants: { eps: calls } })(x),
+      /but it uses .* where it used .*;/,
+    ],
+    [(x) => elementwise(calls > 1 ? (a) => a * a + a : (a) => a * a - a)(x), /but it uses .* where it used .*;/],
+    [(x) => add(x, tensor(calls > 1 ? [1, 3] : [1, 2])), /shape \[2\] with 3 as element 1 where that was 2;/],
+    [
+      (x) => calls > 1 ? sum(x, 5) : x,
+      /fn threw when it was recorded again to see .*: sum: expected an axis of shape \[2\]/,
+    ],
+  ];
+  for (const [fn, message] of rows) {
+    calls = 1;
+    // Without a name, as a function that is written where it is passed.
+    const f = compile((...xs: Tensor[]) => fn(xs[0]) as Tensor, { device: "float64" });
+    await f(x);
+    calls = 2;
+    await assert.rejects(f(x), message);
+    await assert.rejects(f(x), message);
+  }
+  const named = compile(function step(x: Tensor) {
+    return mul(x, calls);
+  }, { device: "float64" });
+  await named(x);
+  calls = 3;
+  await assert.rejects(
+    named(x),
+    /expected step to record .* but it uses 3 where it used 2, as value of "full" of shape \[\];/,
+  );
+});
