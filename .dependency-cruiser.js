@@ -74,7 +74,7 @@ const core = [
   ["compute"],
   ["tensor"],
   ["op"],
-  ["record"],
+  ["record", "recorded_again"],
   ["realize"],
   ["inspect"],
 ];

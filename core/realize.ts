@@ -2,10 +2,11 @@
 import { execute, settle, valueFor } from "./compute.ts";
 import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
-import { leafOp } from "./entry.ts";
+import { Entry, leafOp } from "./entry.ts";
 import { describeResult, isPlain, Signature } from "./options.ts";
 import { Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
+import { differenceOf, type Recorded } from "./recorded_again.ts";
 import { Tensor } from "./tensor.ts";
 
 const realizeCall = new Signature("realize(tensors, options)", realizeOptions);
@@ -56,29 +57,43 @@ export type Compiled<R extends Tensor | readonly Tensor[]> = (...inputs: Tensor[
 
 /** A recording of a compiled function for one signature. */
 interface Recording {
-  readonly single: boolean;
+  readonly recorded: Recorded;
   readonly program: Program<Tensor>;
   /** For each leaf the input that it stands for, -1 for a tensor that the function captured. */
   readonly inputOf: readonly number[];
+  calls: number;
+  /** Whether the function recorded something else when it was last recorded again. */
+  isStale: boolean;
 }
+
+/** At most so many calls run between two that record the function again, to see whether it is still the same. */
+const CHECKED_EVERY = 256;
 
 const compileCall = new Signature("compile(fn, options)", realizeOptions);
 
 /**
  * Records a function of tensors once for each signature of shapes and dtypes; later calls bind the inputs and run the plan,
- * without recording. The results are leaves: gradients belong inside the function.
+ * without recording. The results are leaves: gradients belong inside the function. What the function takes from around it, numbers and
+ * tensors, stays what it was at the first call: pass what changes as an input. The function is recorded again at the 2nd, 4th, 8th and so on up
+ * to the 256th call with a signature, then at every 256th, and the call fails if it does not record the same, as do those after it.
  *
- * @param fn takes tensors and returns one or several; it must not depend on values. What it takes from around it, numbers and tensors, stays
- *   what it was at the first call: pass what changes as an input.
+ * @param fn takes tensors and returns one or several; it must not depend on values. It may run at any call, so it should have no side effects.
+ * @throws from a call, before anything is computed, if what `fn` takes from around it is found to have changed.
  *
  * @example
  * ```ts
  * import { strict as assert } from "node:assert";
- * import { compile, grad, square, sum, tensor } from "gpugrad";
+ * import { compile, grad, mul, square, sum, tensor } from "gpugrad";
  *
  * const slope = compile((x) => grad(sum(square(x)), x));
  * assert.deepEqual(await (await slope(tensor([1, 2]))).toArray(), [2, 4]);
  * assert.deepEqual(await (await slope(tensor([3, 4]))).toArray(), [6, 8]);
+ *
+ * let rate = 0.5;
+ * const scaled = compile((x) => mul(x, rate)); // captures rate: compile((x, rate) => mul(x, rate)) would take it
+ * await scaled(tensor([1]));
+ * rate = 0.25;
+ * await assert.rejects(scaled(tensor([1])), /uses 0.25 where it used 0.5/);
  * ```
  */
 export function compile<R extends Tensor | readonly Tensor[]>(
@@ -91,11 +106,13 @@ export function compile<R extends Tensor | readonly Tensor[]>(
   return async (...inputs) => {
     tensorsOrThrow(compileCall, "arguments", inputs);
     const device = await chosenDevice(options.device);
-    await settle(inputs, { device });
     const signature = `${device.name};${inputs.map((t) => `${t.dtype}${t.shape.join("x")}`).join(";")}`;
     let recording = recordings.get(signature);
+    if (recording) await throwIfStale(fn, recording);
+    await settle(inputs, { device });
+    recording ??= recordings.get(signature);
     if (!recording) recordings.set(signature, recording = recordCall(fn, inputs, device.name));
-    const { program, inputOf, single } = recording;
+    const { program, inputOf, recorded: { single } } = recording;
     // What the function captured may have been disposed of, or lost with its device, since it was recorded.
     await settle(program.leaves.filter((_, i) => inputOf[i] < 0), { device });
     const values = await execute(
@@ -119,14 +136,48 @@ function resultsOrThrow(result: unknown): readonly Tensor[] {
   throw compileCall.error(`expected fn to return a tensor or an array of tensors, got ${describeResult(result)}`);
 }
 
-function recordCall(
-  fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],
-  inputs: readonly Tensor[],
-  device: string,
-): Recording {
-  const placeholders = inputs.map(({ shape, dtype }) => new Tensor(leafOp, [], {}, { shape, dtype }));
-  const result = fn(...placeholders);
+type Recordable = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
+
+function recordCall(fn: Recordable, inputs: readonly Tensor[], device: string): Recording {
+  const recorded = recordOf(fn, inputs);
+  const program = new Program<Tensor>(recorded.outputs, { on: device });
+  const inputOf = program.leaves.map((leaf) => recorded.inputs.indexOf(leaf));
+  return { recorded, program, inputOf, calls: 1, isStale: false };
+}
+
+function recordOf(fn: Recordable, like: readonly Entry[]): Recorded & { readonly outputs: readonly Tensor[] } {
+  const from = new Entry(leafOp, [], {}, { shape: [], dtype: "float" }).id;
+  const inputs = like.map(({ shape, dtype }) => new Tensor(leafOp, [], {}, { shape, dtype }));
+  const result = fn(...inputs);
   const single = result instanceof Tensor;
-  const program = new Program<Tensor>(single ? [result] : resultsOrThrow(result), { on: device });
-  return { single, program, inputOf: program.leaves.map((leaf) => placeholders.indexOf(leaf)) };
+  return { inputs, outputs: single ? [result] : resultsOrThrow(result), single, from };
+}
+
+/**
+ * Records the function again at the 2nd, 4th, 8th and so on up to the 256th call, then at every 256th. A function that has changed is recorded
+ * at each call from then on: none runs what is out of date.
+ *
+ * @throws if it does not record the same.
+ */
+async function throwIfStale(fn: Recordable, recording: Recording): Promise<void> {
+  const calls = ++recording.calls;
+  const isDue = calls < CHECKED_EVERY ? Number.isInteger(Math.log2(calls)) : calls % CHECKED_EVERY === 0;
+  if (!isDue && !recording.isStale) return;
+  const name = fn.name || "fn";
+  recording.isStale = true;
+  let again: Recorded;
+  try {
+    again = recordOf(fn, recording.recorded.inputs);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const message = `${name} threw when it was recorded again to see whether what it captures has changed: ${text}`;
+    throw Object.assign(compileCall.error(message), { cause: error });
+  }
+  const difference = await differenceOf(recording.recorded, again);
+  recording.isStale = difference !== null;
+  if (difference === null) return;
+  throw compileCall.error(
+    `expected ${name} to record what it recorded at its first call with these shapes, but ${difference}; pass what changes as an argument, ` +
+      "a number as a tensor, or compile the function once it is final",
+  );
 }

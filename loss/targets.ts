@@ -101,7 +101,7 @@ const padCall = new Signature<PadTargetsOptions>("padTargets(targets, options)",
  * });
  * const locations = zeros([1, 4, boxes.count]);
  * const logits = zeros([1, 3, boxes.count]);
- * for (const target of [[0, 1, 0.5, 0.5, 0.4, 0.3], [0, 0, 0.4, 0.6, 0.5, 0.5]]) { // the loss is recorded once
+ * for (const target of [[0, 1, 0.5, 0.5, 0.4, 0.3], [0, 0, 0.4, 0.6, 0.5, 0.5]]) { // one recording for both
  *   const targets = padTargets([target], { batch: 1, classes: 2 });
  *   assert.deepEqual(targets.shape, [1, 6, 1]);
  *   const [loss] = await step(locations, logits, targets);

@@ -516,6 +516,16 @@ const special: Row[] = [
       () => g.compile(any(() => [1]))(x),
       /expected fn\(\.\.\.\)\[0\] to be a tensor, got 1/,
     ],
+    [
+      "a captured number that changes",
+      async () => {
+        let rate = 1;
+        const f = g.compile((t) => g.mul(t, rate++), { device: "float64" });
+        await f(x);
+        await f(x);
+      },
+      /expected fn to record .*, but it uses 2 where it used 1, as value of .*; pass what changes as an argument/,
+    ],
     ["a number as input", () => g.compile((t) => t)(any(1)), /expected arguments\[0\] to be a tensor, got 1/],
     ["an array as input", () => g.compile((t) => t)(any([1])), /expected arguments\[0\] to be a tensor, got \[1\]/],
   ),
