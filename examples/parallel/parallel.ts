@@ -26,9 +26,7 @@ export const start: Weights<Tensor> = {
 /** Starts a pool of workers. */
 export function openPool(workers: number): Piscina<Task, Share> {
   return new Piscina<Task, Share>({
-    filename: fileURLToPath(new URL("./shard.ts", import.meta.url)),
-    // The workers load TypeScript as the program itself does.
-    execArgv: ["--import", "tsx"],
+    filename: fileURLToPath(new URL("./worker.mjs", import.meta.url)),
     minThreads: workers,
     maxThreads: workers,
   });

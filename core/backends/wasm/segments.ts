@@ -66,7 +66,7 @@ export function writeSegments(name: string, routine: ScatterRoutine): WrittenKer
     code,
     units,
     weight: perUnit * (updates * (8 + 2 * inner / ranges) + most * inner),
-    scratch: units * scratch,
+    workspace: units * scratch,
   };
 }
 
