@@ -74,7 +74,7 @@ export async function watched(
   known.set(key, { plan, level: Math.max(level, before?.level ?? 0) });
   if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
   const { BYTES_PER_ELEMENT } = device.record.arrays;
-  // What stays on the device is neither sent nor read.
+  // Values that stay on the device are neither sent nor read.
   const bytes = (arrays: readonly Value[]) =>
     bytesText(BYTES_PER_ELEMENT * arrays.reduce((n, { host }) => n + (host?.length ?? 0), 0));
   const origin = planned ? `planned in ${millisecondsText(planning)} ms and compiled` : "compiled before";

@@ -73,7 +73,7 @@ export class Loop<T extends Entry = Entry> {
     return [...carries, ...rows, ...captured];
   }
 
-  /** What the body returns, in the order of the results. */
+  /** The entries that the body returns, in the order of the results. */
   get returned(): readonly T[] {
     const { next, stacked, summed } = this.#parts;
     return [...next, ...stacked, ...summed];

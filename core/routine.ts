@@ -42,7 +42,7 @@ export function boundOfRoutine(routine: Routine): number | null {
   return routine.result === "places" ? routine.length : routine.result === "ranks" ? routine.keep + 1 : 2;
 }
 
-/** What it does, for people. */
+/** A description for people to read. */
 export function routineText({ name, ...rest }: Routine): string {
   return `${name} ${Object.entries(rest).map(([key, value]) => `${key}=${value}`).join(" ")}`;
 }

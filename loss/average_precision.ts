@@ -6,7 +6,7 @@ import { byFallingScore, type Numbers, readBoxes, readNumbers } from "./host.ts"
 import { cocoClass, type Curve, type Group, meanOf, vocClass } from "./precision_recall.ts";
 import { readRows, type Rows } from "./rows.ts";
 
-/** What was detected in one image. */
+/** The detections in one image. */
 export interface Detections {
   /** A box for each detection. */
   readonly boxes: Rows;
@@ -16,7 +16,7 @@ export interface Detections {
   readonly labels: Numbers;
 }
 
-/** What there is in one image. */
+/** The objects in one image. */
 export interface Truths {
   /** A box for each object. */
   readonly boxes: Rows;

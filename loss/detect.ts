@@ -23,7 +23,7 @@ export interface DetectOptions extends RealizeOptions {
   readonly clip?: boolean;
 }
 
-/** What was detected in one image, by falling score. */
+/** The detections in one image, by falling score. */
 export interface Detected {
   /** Corners `[x1, y1, x2, y2]` relative to the image, four numbers for each detection. */
   readonly boxes: Float64Array;

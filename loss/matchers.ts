@@ -9,7 +9,7 @@ import { argmax, max } from "../ops/reduce.ts";
 import { maximum, where } from "../ops/selection.ts";
 import type { DefaultBoxes } from "./default_boxes.ts";
 
-/** What a {@link Matching} is computed from; `g` counts the targets of an image, padded, `a` default boxes. */
+/** The inputs of a {@link Matching}; `g` counts the targets of an image, padded, `a` default boxes. */
 export interface MatchingContext {
   /** The intersection over union of each target with each default box, -1 for padding; float, `[batch, g, a]`. */
   readonly iou: Tensor;

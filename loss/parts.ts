@@ -3,7 +3,7 @@ import { describe, type Signature } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { type DType, Tensor } from "../core/tensor.ts";
 
-/** What a part should return. */
+/** The result that a part should return. */
 interface Expected {
   readonly shapes: readonly (readonly number[])[];
   /** Default `float`. */

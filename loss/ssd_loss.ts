@@ -64,7 +64,7 @@ export interface SSDLossOptions {
   /** How the losses of images become one number; default `"imagePositives"`. */
   readonly normaliser?: Normaliser;
   /**
-   * What an image without positives adds: `"nothing"`, the default, or the loss of the `"negatives"` that were mined, of which there are
+   * The contribution of an image without positives: `"nothing"`, the default, or the loss of the `"negatives"` that were mined, of which there are
    * some if `mining` selects them regardless of positives.
    */
   readonly withoutPositives?: "nothing" | "negatives";
@@ -242,7 +242,7 @@ export class SSDLoss {
     return { loss, components: detach(stack([mean(localisation), mean(classification), loss], 0)) };
   }
 
-  /** What the two losses are computed from. */
+  /** The inputs of the two losses. */
   #contextOf(
     [locations, logits]: readonly [Tensor, Tensor],
     grouped: GroupedTargets,

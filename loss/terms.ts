@@ -24,7 +24,7 @@ import { alphaOrThrow, iouLoss, type IouLossKind, iouLossKind } from "./iou_loss
 export { bestOverlap, type BestOverlapOptions, bipartite, type BipartiteOptions } from "./matchers.ts";
 export type { Matching, MatchingContext, MatchingResult } from "./matchers.ts";
 
-/** What a {@link Localisation} is computed from; `a` counts default boxes. */
+/** The inputs of a {@link Localisation}; `a` counts default boxes. */
 export interface LocalisationContext {
   /** The predictions, float, `[batch, 4, a]`, encoded. */
   readonly locations: Tensor;
@@ -61,7 +61,7 @@ export interface LabelledLogits {
 }
 
 /**
- * What a {@link Classification} is computed from: for losses whose target depends on how well a box is located, such as the quality focal
+ * The inputs of a {@link Classification}: for losses whose target depends on how well a box is located, such as the quality focal
  * loss, that of locations, too.
  */
 export interface ClassificationContext extends LabelledLogits, LocalisationContext {}
@@ -69,7 +69,7 @@ export interface ClassificationContext extends LabelledLogits, LocalisationConte
 /** The loss of classification of each default box: float, `[batch, a]`. */
 export type Classification = (context: ClassificationContext) => Tensor;
 
-/** What a {@link Mining} is computed from. */
+/** The inputs of a {@link Mining}. */
 export interface MiningContext extends LabelledLogits {
   /** The losses of classification, without gradient; float, `[batch, a]`. */
   readonly losses: Tensor;
@@ -340,7 +340,7 @@ export function allNegatives(): Mining {
   );
 }
 
-/** What a {@link Normaliser} is computed from. */
+/** The inputs of a {@link Normaliser}. */
 export interface NormaliserContext {
   /** The weighted loss of each image; float, `[batch]`. */
   readonly losses: Tensor;

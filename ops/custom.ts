@@ -9,7 +9,7 @@ import { asTensor, full, type TensorLike, zeros } from "./creation.ts";
 import { hold, pullback } from "./grad.ts";
 import { sum } from "./reduce.ts";
 
-/** What the rule of {@link customVjp} is called with. */
+/** The arguments of the rule of {@link customVjp}. */
 export interface CustomVjpContext {
   /** The cotangent of the output, of its shape. The rule must be linear in it. */
   readonly cotangent: Tensor;

@@ -9,7 +9,7 @@ import { Formula } from "./elementwise/formula.ts";
 import { Arguments, Either, Given, nameOf, Torn, type Value } from "./elementwise/values.ts";
 import { broadcastTo } from "./movement.ts";
 
-/** What a formula may use beside its arguments: numbers, functions of numbers, and arrays and objects of them. */
+/** The values that a formula may use beside its arguments: numbers, functions of numbers, and arrays and objects of them. */
 export type FormulaConstant =
   | number
   | boolean

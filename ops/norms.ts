@@ -166,7 +166,7 @@ export const normalize: CompositeFunction<
 export interface PairwiseDistanceOptions {
   /** The exponent of the norm, above 0: default 2. */
   readonly p?: number;
-  /** What is added to each difference, default 1e-6 as in PyTorch: it keeps the distance of equal vectors away from 0. */
+  /** The number added to each difference, default 1e-6 as in PyTorch: it keeps the distance of equal vectors away from 0. */
   readonly eps?: number;
   /** Whether the last axis stays, with length 1; default false. */
   readonly keepDims?: boolean;

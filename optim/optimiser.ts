@@ -1,4 +1,4 @@
-/** What optimisers share: trees of parameters in, trees of parameters out, recorded as ops. */
+/** The parts that optimisers share: trees of parameters in, trees of parameters out, recorded as ops. */
 import { describe, numberIn, Signature } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -8,7 +8,7 @@ import { slice } from "../ops/movement.ts";
 import { fillTree, type Flat, flattenLike, flattenTree, type TensorsOf } from "../ops/tree.ts";
 import type { Schedule } from "./schedules.ts";
 
-/** What an optimiser remembers between steps: plain data, so that it can be stored and passed to `step` again. */
+/** The state of an optimiser between steps: plain data, so that it can be stored and passed to `step` again. */
 export interface OptimiserState<P = unknown> {
   /** The number of steps taken. */
   readonly step: number;
@@ -27,7 +27,7 @@ export interface Optimiser {
   init<P>(params: P): OptimiserState<P>;
   /**
    * Records one step. `await realize([loss, params, state])` computes it in one plan with the loss and the gradients, and that plan serves
-   * every step, whatever the learning rate. What is returned is detached: no gradient passes through a step. Not for functions under
+   * every step, whatever the learning rate. The result is detached: no gradient passes through a step. Not for functions under
    * `compile`, which would fix the number of the step.
    *
    * @param params the parameters, as for `init`.

@@ -42,7 +42,7 @@ export function constant(rate: number): Schedule {
 export interface SteppedOptions {
   /** How many steps pass between two changes, from 1. */
   readonly every: number;
-  /** What the rate is multiplied by, from 0; default 0.1. */
+  /** The factor that the rate is multiplied by, from 0; default 0.1. */
   readonly factor?: number;
 }
 
@@ -76,7 +76,7 @@ export function stepped(rate: number, options: SteppedOptions): Schedule {
 
 /** Options of {@link exponential}. */
 export interface ExponentialOptions {
-  /** What the rate is multiplied by at each step, from 0. */
+  /** The factor that the rate is multiplied by at each step, from 0. */
   readonly factor: number;
 }
 

@@ -21,7 +21,7 @@ export async function newsOfLoss({ lost }: Pick<MemoryContext["device"], "lost">
   clearTimeout(timer);
 }
 
-/** What the arrays of a device share. */
+/** State shared by the arrays of a device. */
 interface Shared {
   readonly context: MemoryContext;
   readonly reading: Reading;

@@ -117,7 +117,7 @@ class Expansions {
     return kernel.kind === "result" && !this.#options.loops;
   }
 
-  /** What computes an entry instead of the ops that it stands for; `null` if nothing does. */
+  /** The routine that computes an entry instead of the ops that it stands for; `null` if there is none. */
   routine({ op: { kernel }, inputs, attributes }: Entry): RoutineKernel | null {
     const { routines = [] } = this.#options;
     if (routines.length === 0 || kernel.kind !== "lowered") return null;
@@ -150,7 +150,7 @@ class Expansions {
     let unrolled = this.#unrolled.get(loop);
     if (unrolled) return unrolled;
     const { inputs } = loop;
-    // What is recorded here is no part of the program.
+    // Entries recorded here are not part of the program.
     const outlive = inputs.map(({ outlives }) => outlives);
     unrolled = (loop.op.kernel as RepeatKernel<Attributes, Loop, Entry>).unroll(loop, {
       input: (k) => inputs[k],
@@ -205,7 +205,7 @@ export function buildGraph(
   }
   const results = outputs.map((entry) => builder.nodeOf(expanded.of(entry)));
   const nodes = topological(results);
-  // What reduces nothing is constant: it needs no input.
+  // A reduction over nothing is constant: it needs no input.
   const needed = builder.loops.flatMap((loop): LoopNode[] => {
     const own = new Map([...loop.results].filter(([, node]) => node.order >= 0));
     return own.size === 0 ? [] : [{ ...loop, results: own }];

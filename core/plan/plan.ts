@@ -28,7 +28,7 @@ export interface Step {
   /** The text of the kernel; its parameters are bound to `args`. */
   readonly kernel: KernelText;
   readonly args: readonly Source[];
-  /** What computes it instead of a kernel in loop form; the text of the kernel is then empty. */
+  /** The routine that computes it instead of a kernel in loop form; the text of the kernel is then empty. */
   readonly routine?: Routine;
   /** The loop form, if the target keeps it. */
   readonly form?: LoopForm;
