@@ -5,7 +5,7 @@
 import type { OrderRoutine } from "../../routine.ts";
 import { Code, f32, i32, load, op, select, type Value, type Variable } from "./code.ts";
 import type { WrittenKernel } from "./kernel.ts";
-import { fill, grouped, i64, step } from "./walks.ts";
+import { fill, grouped, i64, increment, step } from "./walks.ts";
 
 /** Rows up to this long are sorted by insertion. */
 const SHORT = 64;
@@ -40,25 +40,29 @@ export function writeOrder(name: string, routine: OrderRoutine): WrittenKernel {
   const { rows, length, keep, result } = routine;
   const isShort = length <= SHORT || isFew(routine);
   const counts = isShort ? 0 : COUNTS;
-  const scratch = counts + FRONT + (isShort ? 2 : 4) * length;
+  const words = counts + FRONT + (isShort ? 2 : 4) * length;
   const array = (k: number) => code.bind(load("i32.load", code.parameters[2], 4 * k));
   const hasCount = result === "mask";
   const [out, x, k] = [array(0), array(1), hasCount ? array(2) : i32(0)];
   const wide = result === "places" ? keep : length;
-  const { units, perUnit } = grouped(code, { count: rows, scratch, address: array(hasCount ? 3 : 2) }, (row, room) => {
-    const pairs = step(room, i32(counts + FRONT), 4);
-    const own: Row = {
-      elements: code.bind(step(x, row, 4 * length)),
-      out: code.bind(step(out, row, 4 * wide)),
-      counts: room,
-      pairs: code.bind(pairs),
-      others: code.bind(step(pairs, i32(length), PAIR)),
-      keep: hasCount ? code.bind(countOf(load("f32.load", step(k, row, 4)), length)) : i32(keep),
-    };
-    writeRow(code, own, routine, isShort);
-  });
+  const { units, perUnit, workspace } = grouped(
+    code,
+    { count: rows, words, address: array(hasCount ? 3 : 2) },
+    (row, room) => {
+      const pairs = step(room, i32(counts + FRONT), 4);
+      const own: Row = {
+        elements: code.bind(step(x, row, 4 * length)),
+        out: code.bind(step(out, row, 4 * wide)),
+        counts: room,
+        pairs: code.bind(pairs),
+        others: code.bind(step(pairs, i32(length), PAIR)),
+        keep: hasCount ? code.bind(countOf(load("f32.load", step(k, row, 4)), length)) : i32(keep),
+      };
+      writeRow(code, own, routine, isShort);
+    },
+  );
   const weight = isShort ? 3 * length : hasCount || keep < length ? 20 : 70;
-  return { code, units, weight: perUnit * length * weight, workspace: units * scratch };
+  return { code, units, weight: perUnit * length * weight, workspace };
 }
 
 /** Whether few elements of a row are asked for. */
@@ -136,7 +140,7 @@ function lastDigit(keys: Keys): { digit: Value; before: Value } {
   fill(code, { from: counts, words: 2 ** HIGH_BITS, value: f32(0) });
   each(keys, (key) => {
     const at = code.bind(step(counts, highDigit(key), 4));
-    code.store("i32.store", at, op("i32.add", load("i32.load", at), i32(1)));
+    increment(code, at);
   });
   const digit = code.variable("i32", i32(0));
   const sum = code.variable("i32", load("i32.load", counts));
@@ -245,7 +249,7 @@ function radixSort(code: Code, { counts, pairs, others }: Row, count: Value): Va
     const pair = code.bind(load("i64.load", step(pairs, i, PAIR)));
     tables.forEach((own, digit) => {
       const at = code.bind(step(own, digitOf(pair, digit), 4));
-      code.store("i32.store", at, op("i32.add", load("i32.load", at), i32(1)));
+      increment(code, at);
     });
   });
   const [from, to] = [code.variable("i32", pairs), code.variable("i32", others)];

@@ -1,9 +1,9 @@
 /** Sums of updates at indices, as kernels in WebAssembly: added one after the other in doubles, so that many do not lose their digits. */
 import type { ScatterRoutine } from "../../routine.ts";
-import { Code, extract, f32, f32x4, f64, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
+import { Code, extract, f32, f32x4, f64, i32, load, op, shuffle, type Value, type Variable } from "./code.ts";
 import type { WrittenKernel } from "./kernel.ts";
 import { hasWideRows, writeSegments } from "./segments.ts";
-import { fill, grouped, scatterArrays, step } from "./walks.ts";
+import { fill, grouped, partOf, scatterArrays, step } from "./walks.ts";
 
 /** Columns that are added together: a line of the cache. */
 const COLUMNS = 16;
@@ -29,13 +29,9 @@ export function writeScatter(name: string, routine: ScatterRoutine): WrittenKern
   const { outer, places, inner, updates, isSharedOuter, isSharedInner } = routine;
   const { out, base, indices, updates: values, room } = scatterArrays(code, routine);
   const most = Math.min(inner, COLUMNS);
-  const parts = Math.ceil(inner / most);
-  const scratch = 2 * places * most;
-  const count = outer * parts;
-  const { units, perUnit } = grouped(code, { count, scratch, address: room }, (part, sums) => {
-    const place = code.bind(parts === 1 ? part : op("i32.div_u", part, i32(parts)));
-    const column = parts === 1 ? i32(0) : code.bind(op("i32.mul", op("i32.rem_u", part, i32(parts)), i32(most)));
-    const left = op("i32.sub", i32(inner), column);
+  const [count, words] = [outer * Math.ceil(inner / most), 2 * places * most];
+  const { units, perUnit, workspace } = grouped(code, { count, words, address: room }, (part, sums) => {
+    const { whole: place, first: column, many } = partOf(code, part, { length: inner, most });
     const columnsOfIndices = isSharedInner ? 1 : inner;
     const own = isSharedOuter ? indices : step(indices, place, 4 * updates * columnsOfIndices);
     const ofPart = (array: Value) => code.bind(step(step(array, place, 4 * places * inner), column, 4));
@@ -45,12 +41,12 @@ export function writeScatter(name: string, routine: ScatterRoutine): WrittenKern
       out: ofPart(out),
       base: base && ofPart(base),
       sums,
-      columns: inner % most === 0 ? i32(most) : code.bind(select(op("i32.lt_s", left, i32(most)), left, i32(most))),
+      columns: many,
       most,
     });
   });
   const weight = (updates * 12 + places * 4) * (isSharedInner ? Math.max(1, most / 4) : most);
-  return { code, units, weight: perUnit * weight, workspace: units * scratch };
+  return { code, units, weight: perUnit * weight, workspace };
 }
 
 function addAll(code: Code, routine: ScatterRoutine, part: Part): void {

@@ -3,9 +3,9 @@
  * doubles, many columns at a time, so that each row of the result is written once.
  */
 import type { ScatterRoutine } from "../../routine.ts";
-import { Code, f32, f32x4, f64, i32, load, op, select, shuffle, type Value, type Variable } from "./code.ts";
+import { Code, f32, f32x4, f64, i32, load, op, shuffle, type Value, type Variable } from "./code.ts";
 import type { WrittenKernel } from "./kernel.ts";
-import { fill, grouped, scatterArrays, step } from "./walks.ts";
+import { fill, grouped, increment, partOf, scatterArrays, step } from "./walks.ts";
 
 /** Columns that are added together: a line of the cache. */
 const WIDE = 16;
@@ -43,15 +43,13 @@ export function writeSegments(name: string, routine: ScatterRoutine): WrittenKer
   const wanted = Math.max(1, Math.min(MOST_RANGES, Math.floor(inner / COLUMNS_PER_RANGE), places));
   const most = Math.ceil(places / wanted);
   const ranges = Math.ceil(places / most);
-  const scratch = most + 1 + updates;
-  const { units, perUnit } = grouped(code, { count: outer * ranges, scratch, address: room }, (unit, ends) => {
-    const place = code.bind(ranges === 1 ? unit : op("i32.div_u", unit, i32(ranges)));
-    const first = ranges === 1 ? i32(0) : code.bind(op("i32.mul", op("i32.rem_u", unit, i32(ranges)), i32(most)));
-    const left = op("i32.sub", i32(places), first);
+  const [count, words] = [outer * ranges, most + 1 + updates];
+  const { units, perUnit, workspace } = grouped(code, { count, words, address: room }, (part, ends) => {
+    const { whole: place, first, many } = partOf(code, part, { length: places, most });
     const ofRange = (array: Value) => code.bind(step(step(array, place, 4 * places * inner), first, 4 * inner));
     const range: Range = {
       first,
-      many: places % most === 0 ? i32(most) : code.bind(select(op("i32.lt_s", left, i32(most)), left, i32(most))),
+      many,
       indices: isSharedOuter ? indices : code.bind(step(indices, place, 4 * updates)),
       updates: code.bind(step(values!, place, 4 * updates * inner)),
       out: ofRange(out),
@@ -66,7 +64,7 @@ export function writeSegments(name: string, routine: ScatterRoutine): WrittenKer
     code,
     units,
     weight: perUnit * (updates * (8 + 2 * inner / ranges) + most * inner),
-    workspace: units * scratch,
+    workspace,
   };
 }
 
@@ -90,7 +88,7 @@ function listUpdates(
         body(code.bind(step(ends, place, 4)), i);
       });
     });
-  each((at) => code.store("i32.store", at, op("i32.add", load("i32.load", at, 4), i32(1)), 4));
+  each((at) => increment(code, at, 4));
   const sum = code.variable("i32", i32(0));
   code.count(i32(0), many, 1, (place) => {
     const at = code.bind(step(ends, place, 4));

@@ -29,6 +29,34 @@ export function fill(
   for (let i = vectors; i < words; i++) code.store("f32.store", begin, value, 4 * i);
 }
 
+/** Adds one to a counter in memory. */
+export function increment(code: Code, at: Value, offset = 0): void {
+  code.store("i32.store", at, op("i32.add", load("i32.load", at, offset), i32(1)), offset);
+}
+
+/** One of the parts that something is divided into, all of `most` but for the last one. */
+export interface Part {
+  /** Which of the things that are divided it is a part of. */
+  readonly whole: Value;
+  readonly first: Value;
+  readonly many: Value;
+}
+
+/** The part of a number, where each whole of this length has as many parts as it takes. */
+export function partOf(
+  code: Code,
+  number: Value,
+  { length, most }: { readonly length: number; readonly most: number },
+): Part {
+  const parts = i32(Math.ceil(length / most));
+  const isWhole = most >= length;
+  const whole = code.bind(isWhole ? number : op("i32.div_u", number, parts));
+  const first = isWhole ? i32(0) : code.bind(op("i32.mul", op("i32.rem_u", number, parts), i32(most)));
+  if (length % most === 0) return { whole, first, many: i32(most) };
+  const left = op("i32.sub", i32(length), first);
+  return { whole, first, many: code.bind(select(op("i32.lt_s", left, i32(most)), left, i32(most))) };
+}
+
 /** Arrays of a kernel that adds up updates. */
 export interface ScatterArrays {
   readonly out: Value;
@@ -56,28 +84,28 @@ export function scatterArrays(code: Code, { name, isCounting }: ScatterRoutine):
 /** At most so many units, since each has memory of its own: fewer if that is more than so many words, but enough for a few threads. */
 const MOST_UNITS = 32;
 const FEW_UNITS = 4;
-const MOST_SCRATCH = 2 ** 24;
+const MOST_WORDS = 2 ** 24;
 
 /** What is to be done several times, with memory to work in. */
 interface Grouping {
   readonly count: number;
   /** Words that one time takes, and the address of those of all units. */
-  readonly scratch: number;
+  readonly words: number;
   readonly address: Value;
 }
 
 /** Shares out what is to be done several times among units, which do it one after the other in the same memory. */
 export function grouped(
   code: Code,
-  { count, scratch, address }: Grouping,
+  { count, words, address }: Grouping,
   body: (place: Variable, room: Value) => void,
-): { units: number; perUnit: number } {
+): { units: number; perUnit: number; workspace: number } {
   const [from, to] = code.parameters;
-  const most = Math.min(MOST_UNITS, Math.max(FEW_UNITS, Math.floor(MOST_SCRATCH / scratch)));
+  const most = Math.min(MOST_UNITS, Math.max(FEW_UNITS, Math.floor(MOST_WORDS / words)));
   const perUnit = Math.ceil(count / most);
   const units = Math.ceil(count / perUnit);
   code.count(from, to, 1, (unit) => {
-    const room = code.bind(step(address, unit, 4 * scratch));
+    const room = code.bind(step(address, unit, 4 * words));
     const first = code.bind(op("i32.mul", unit, i32(perUnit)));
     const end = code.bind(op("i32.add", first, i32(perUnit)));
     code.count(
@@ -87,5 +115,5 @@ export function grouped(
       (place) => body(place, room),
     );
   });
-  return { units, perUnit };
+  return { units, perUnit, workspace: units * words };
 }
