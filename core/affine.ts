@@ -14,7 +14,7 @@ export interface Variable {
   readonly min: number;
   readonly max: number;
   readonly depth: number;
-  /** What it stands for: an expression that is known to lie within narrower bounds than its terms tell. */
+  /** The expression it stands for, one that is known to lie within narrower bounds than its terms tell. */
   readonly of?: Index;
 }
 

@@ -11,7 +11,7 @@ export interface Structure {
 }
 
 /**
- * What a loop does. The arguments of its body are leaves without values. The inputs of the entry stand for them, in this order: the first
+ * The parts of a loop. The arguments of its body are leaves without values. The inputs of the entry stand for them, in this order: the first
  * carries, arrays with the rows, and what is the same each time.
  */
 export interface LoopParts<T extends Entry = Entry> {

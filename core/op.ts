@@ -1,4 +1,4 @@
-/** What an op is. */
+/** The records of ops. */
 import type { TapeOp } from "./entry.ts";
 import type { Attributes, Kernel as KernelOf, LoweredKernel as LoweredKernelOf } from "./kernel.ts";
 import type { Shape } from "./shape.ts";

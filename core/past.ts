@@ -45,7 +45,7 @@ let keepers = 0;
 
 /**
  * Runs a function during which nothing becomes the past: a tape that it recorded stays as it was recorded, however often values are
- * computed meanwhile. What is old enough is released by the first computation afterwards.
+ * computed meanwhile. Values that are old enough are released by the first computation afterwards.
  */
 export async function keepingTape<T>(run: () => Promise<T>): Promise<T> {
   keepers++;
@@ -74,7 +74,7 @@ export function noteStarts(leaves: readonly Entry[], entries: readonly Entry[]):
 }
 
 /**
- * Turns values that are old enough into the past. What becomes of a value that the program can reach depends only on the order of the program,
+ * Turns values that are old enough into the past. The fate of a value that the program can reach depends only on the order of the program,
  * never on the garbage collector. A value that only a device has is first copied to the host, since it could no longer be computed again if
  * the device were lost.
  */

@@ -104,7 +104,7 @@ export class Program<T extends Entry = Entry> {
   }
 }
 
-/** What a walk to the starts of a computation notes of an entry. */
+/** The marks that a walk to the starts of a computation leaves on entries. */
 const COMPUTED = 0, UNUSED = 1, USED = 2;
 
 /** Goes from outputs back to entries that have a value. */

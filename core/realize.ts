@@ -73,12 +73,13 @@ const compileCall = new Signature("compile(fn, options)", realizeOptions);
 
 /**
  * Records a function of tensors once for each signature of shapes and dtypes; later calls bind the inputs and run the plan,
- * without recording. The results are leaves: gradients belong inside the function. What the function takes from around it, numbers and
- * tensors, stays what it was at the first call: pass what changes as an input. The function is recorded again at the 2nd, 4th, 8th and so on up
- * to the 256th call with a signature, then at every 256th, and the call fails if it does not record the same, as do those after it.
+ * without recording. The results are leaves: gradients belong inside the function. Numbers and tensors that
+ * the function captures stay what they were at the first call: pass what changes as an input. The function is recorded again at the 2nd, 4th,
+ * 8th and so on up to the 256th call with a signature, then at every 256th, and the call fails if it does not record the same, as do those
+ * after it.
  *
  * @param fn takes tensors and returns one or several; it must not depend on values. It may run at any call, so it should have no side effects.
- * @throws from a call, before anything is computed, if what `fn` takes from around it is found to have changed.
+ * @throws from a call, before anything is computed, if a number or tensor that `fn` captures is found to have changed.
  *
  * @example
  * ```ts
@@ -113,7 +114,7 @@ export function compile<R extends Tensor | readonly Tensor[]>(
     recording ??= recordings.get(signature);
     if (!recording) recordings.set(signature, recording = recordCall(fn, inputs, device.name));
     const { program, inputOf, recorded: { single } } = recording;
-    // What the function captured may have been disposed of, or lost with its device, since it was recorded.
+    // Captured values may have been disposed of, or lost with their device, since the function was recorded.
     await settle(program.leaves.filter((_, i) => inputOf[i] < 0), { device });
     const values = await execute(
       device,

@@ -6,7 +6,7 @@ import { loopOf } from "./loop.ts";
 import { formatShape, sameShape } from "./shape.ts";
 import { attributeText } from "./structure.ts";
 
-/** What a call of a function recorded. */
+/** The recording of one call of a function. */
 export interface Recorded {
   /** The stand-ins for its inputs. */
   readonly inputs: readonly Entry[];
@@ -169,7 +169,7 @@ function sameFormula(was: ElementwiseKernel, is: ElementwiseKernel, a: Entry, b:
   return sameExpression(was.expression(args, a.attributes, build), is.expression(args, b.attributes, build), new Map());
 }
 
-/** Whether expressions are the same. What they share is compared once. */
+/** Whether expressions are the same. Parts that they share are compared once. */
 function sameExpression(a: Expression, b: Expression, seen: Map<Expression, Expression>): boolean {
   if (a === b || seen.get(a) === b) return true;
   seen.set(a, b);

@@ -43,7 +43,7 @@ export function nextTurn(): Promise<void> {
   });
 }
 
-/** What a backend needs of a page's policy, which no other runtime has: `null` there. */
+/** The requirement of a backend on a page's policy; `null` in other runtimes, which have none. */
 export function needsOfPolicy(runtime: Runtime, allowed: string): string | null {
   return runtime === "browser" ? `it needs a page whose Content-Security-Policy, if any, allows ${allowed}` : null;
 }
@@ -112,7 +112,7 @@ export interface Thread {
   end(): void;
 }
 
-/** What is heard of a thread. */
+/** Receives the messages of a thread. */
 export interface ThreadListener {
   message(message: unknown): void;
   /** It ended, or never started. */

@@ -78,7 +78,7 @@ function crossedIn(needed: ReadonlySet<Entry>): Set<Entry> {
 }
 
 /**
- * Notes that an entry made of this one was recorded after a later computation. What ops only move has the value of its source, which
+ * Notes that an entry made of this one was recorded after a later computation. Entries that only move values have those of their source, which
  * may be computed when the entry itself is not, as what an optimiser detaches.
  */
 export function noteOutlives(entry: Entry): void {

@@ -88,7 +88,7 @@ export class Tensor extends Entry {
   /**
    * Frees the memory of the tensor's value at once, which the garbage collector would do later: a loop that drops large values then takes
    * the same memory for each. The tensor remains on the tape, gradients can still pass through it, and what was computed from it keeps its
-   * value. If its own value is needed again it is computed again. What cannot be computed again is gone: a leaf, and a result of
+   * value. If its own value is needed again it is computed again. A value that cannot be computed again is gone: a leaf, and a result of
    * {@link compile}. Memory that other tensors share, as after `reshape`, is freed with the last of them.
    *
    * @example

@@ -218,7 +218,7 @@ function sumsOf(body: readonly Statement[]): Set<Local> {
   return sums;
 }
 
-/** What a statement needs to run backwards. */
+/** The values that a statement needs to run backwards. */
 interface Saved {
   /** The locals that it changed and that are set back. */
   readonly locals: readonly Local[];

@@ -109,7 +109,7 @@ const constants = [
   ...["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual", "above", "below"],
   ...["and", "or", "not", "anyOf", "allOf", "truth", "holds", "isPosition", "position", "asNumber"],
   ...["middle", "next", "upTo", "from0"],
-  // What counts as a constant is one here, too.
+  // A held value counts as a constant here, too.
   "held",
 ];
 

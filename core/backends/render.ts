@@ -227,7 +227,7 @@ function unknownPart(part: never): never {
   throw new Error(`render: there is no such part of a kernel: ${JSON.stringify(part)}`);
 }
 
-/** What is rendered: a kernel, or its form alone with as many arguments as it reads. */
+/** The input of a rendering: a kernel, or its form alone with as many arguments as it reads. */
 type Rendered = LoopForm & Pick<LoopKernel, "iterations"> & { readonly args: readonly unknown[] };
 
 /** Writes a kernel in a backend's dialect. */

@@ -39,7 +39,7 @@ const REUSED: readonly number[] = [STORAGE | COPY_SRC, STORAGE | COPY_SRC | COPY
 
 /**
  * Makes a device give out buffers that were destroyed, in place of new ones of the same size and usage: kernels write a new array at each
- * launch, and on a fast GPU making its buffer takes most of the time. What a buffer holds does not matter, since kernels and copies write
+ * launch, and on a fast GPU making its buffer takes most of the time. The contents of a buffer do not matter, since kernels and copies write
  * every element, and commands run in the order in which they are submitted, so those that still read it come first.
  */
 export function reuseBuffers(device: MemoryContext["device"]): void {

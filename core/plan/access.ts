@@ -108,7 +108,7 @@ export function movedIndex(
     const size = shape[axis];
     const of = source[axis];
     if (of.min >= 0 && of.max < size) continue;
-    // What was narrowed before may have cancelled out.
+    // Terms whose bounds were narrowed before may have cancelled out.
     const plain = resolved(of);
     const [min, max] = [Math.max(of.min, plain.min), Math.min(of.max, plain.max)];
     if (max < 0 || min >= size) return null;

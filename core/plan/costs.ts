@@ -101,7 +101,7 @@ export class Work {
   readonly #plain = new Map<Node, number>();
   readonly #guarded = new Map<Node, number>();
   readonly #guardedAlone = new Map<Node, number>();
-  /** What costs are at least and at most. */
+  /** Lower and upper bounds on costs. */
   readonly #reached = new Map<Node, number>();
   readonly #bounds = new Map<Node, number>();
   readonly #lazy = new Map<Node, boolean>();

@@ -177,7 +177,7 @@ function hiddenLeaf({ shape }: Entry, composite: Entry | undefined): Error {
   );
 }
 
-/** What a graph is built for. */
+/** The target and options of a graph. */
 interface Building extends Pick<Expansion, "loops" | "routines"> {
   readonly costs: Costs;
   readonly limits: Limits;

@@ -15,7 +15,10 @@ export function leavesRead(plan: Plan): number[] {
   return indicesFrom("leaf", inOrder(plan).flatMap(readsOf));
 }
 
-/** For each step and each loop the arrays that nothing reads after it, and that are no results. What nothing reads goes where it is made. */
+/**
+ * For each step and each loop the arrays that nothing reads after it, and that are no results. An array that nothing reads at all is listed
+ * where it is made.
+ */
 export interface Unread {
   readonly steps: readonly (readonly Source[])[];
   readonly loops: readonly (readonly Source[])[];

@@ -66,7 +66,7 @@ export type LoopArgument =
   /** At first an array, then a result of the body, as it was the time before. */
   | { readonly as: "carry"; readonly source: Source; readonly next: number };
 
-/** What becomes of a result of the body. */
+/** How a result of the loop derives from one of the body. */
 export interface LoopResult {
   readonly of: number;
   /** Whether the array is that of the last time, has the result of each time as a row, or is the sum of all. */
@@ -139,7 +139,7 @@ export interface Target {
   readonly limits: Limits;
   /** Whether steps keep their loop form, so that they can be rendered again in other ways. Default false: it takes more memory than text. */
   readonly forms?: boolean;
-  /** What it compiles for a step, for people to read; by default the text of the kernel. */
+  /** Returns the code it compiles for a step, for people to read; by default the text of the kernel. */
   readonly text?: (plan: Plan, step: Step) => Promise<string>;
   /** Whether its plans may have loops. Default false: loops are unrolled. */
   readonly loops?: boolean;
@@ -341,7 +341,7 @@ function described({ kernel }: Node, { loops }: Written): string {
   return kernel.kind === "routine" ? routineText(kernel.routine) : describe(loops!);
 }
 
-/** What a loop is put into. */
+/** The plan around a loop. */
 interface Surroundings {
   readonly source: (node: Node) => Source;
   /** The places of the kernels in topological order. */

@@ -53,7 +53,7 @@ class Bytes {
     this.all(bytes);
   }
 
-  /** What `write` writes, after its length. */
+  /** Appends the bytes that `write` writes, after their length. */
   sized(write: (inner: Bytes) => void): void {
     const inner = new Bytes();
     write(inner);

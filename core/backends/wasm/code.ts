@@ -198,7 +198,7 @@ function isPlain(value: Value): boolean {
   return value.kind === "number" || (value.kind === "variable" && value.fixed);
 }
 
-/** A block of a function while it is built. What is bound in it is known in all blocks inside. */
+/** A block of a function while it is built. Values bound in it are known in all blocks inside. */
 export interface Block {
   readonly instructions: Instruction[];
   /** The number of blocks around it. */

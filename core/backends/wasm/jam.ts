@@ -123,7 +123,7 @@ class Variations {
   }
 }
 
-/** What stands for a local in one row: another one, plus a number. */
+/** The replacement for a local in one row: another local, plus a number. */
 interface Substitute {
   readonly local: Local;
   readonly plus: number;
@@ -250,7 +250,7 @@ class Jamming {
         if (statement.kind === "assign" && body[i + 1]?.kind !== "assign") flush();
         return;
       }
-      // What may change before the rows read it waits for them.
+      // A statement that may change a value the rows have yet to read waits for them.
       if (statement.kind !== "const" && statement.kind !== "constant") flush();
       written.push(this.#shared(statement));
     });
@@ -342,7 +342,7 @@ function rowsOf(length: number, isDivided: boolean): number | undefined {
   const even = ROWS.find((rows) => length % rows === 0);
   // Tiles that overlap do not begin at multiples.
   if (isDivided) return even;
-  // What the last tile computes again is little then.
+  // Then the last tile repeats little work.
   return length >= 3 * most ? most : even ?? ROWS.find((rows) => rows <= length);
 }
 

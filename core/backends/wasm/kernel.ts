@@ -68,7 +68,7 @@ class Body {
   readonly #changing = new Map<number, Changing>();
   /** The threads that run the current statements; `null` if all of them do. */
   readonly #masks: Operand[] = [];
-  /** What was copied; `null` if nothing was. */
+  /** The panel of copied elements; `null` if nothing was copied. */
   readonly #panel: Panel | null;
 
   constructor(to: Scalars, { form, locals, arrays }: Kernel, panel: Panel | null) {
@@ -293,11 +293,11 @@ interface Tile {
   readonly results: readonly Expression[];
   /** The axis along which rows are neighbours. */
   readonly axis: number;
-  /** What rows read alike. */
+  /** The reads that all rows have in common. */
   readonly panels: Panels;
 }
 
-/** What is known of a kernel that is being written. */
+/** The context in which a kernel is written. */
 interface Kernel {
   readonly form: Tile;
   readonly locals: Locals;

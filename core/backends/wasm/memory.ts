@@ -48,7 +48,7 @@ export class Memory {
   #runs = 0;
   #floats: Float32Array;
   #allocated = 0;
-  /** What was allocated when the garbage collector last had a chance. */
+  /** The bytes that were allocated when the garbage collector last had a chance. */
   #collected = 0;
   /** Of the values that the host does not have. */
   readonly weights: Weights = new Weights();
@@ -184,7 +184,7 @@ export class Memory {
       gaps[i].end = gaps[i + 1].end;
       gaps.splice(i + 1, 1);
     }
-    // What is free at the end is there for arrays of any size.
+    // Free memory at the end is available to arrays of any size.
     if (gaps.at(-1)?.end === this.#top) this.#top = gaps.pop()!.start;
   }
 

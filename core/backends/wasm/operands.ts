@@ -2,7 +2,7 @@
 import { type Block, type Code, f32x4, i32, i32x4, load, op, type Value } from "./code.ts";
 
 /**
- * What a value means: a number is a float32, a whole number an int32 (an index, a counter), a condition 0 or not 0, in lanes a mask.
+ * The meaning of a value: a number is a float32, a whole number an int32 (an index, a counter), a condition 0 or not 0, in lanes a mask.
  */
 export type Kind = "number" | "whole" | "condition";
 

@@ -183,7 +183,7 @@ function mark(code: Code, { out }: Row, pair: Value): void {
   code.store("f32.store", step(out, placeOf(pair), 4), f32(1));
 }
 
-/** What is written of the sorted pairs. */
+/** The part of the sorted pairs that is written. */
 interface Written extends Pick<OrderRoutine, "result" | "length" | "keep"> {
   readonly sorted: Value;
 }
@@ -204,7 +204,7 @@ function guard(code: Code, { pairs }: Row): void {
   code.store("i64.store", op("i32.sub", pairs, i32(PAIR)), i64(0));
 }
 
-/** Puts a pair where it belongs among those before an address, which move up. What is at the address is overwritten. */
+/** Puts a pair where it belongs among those before an address, which move up. The pair at the address is overwritten. */
 function insert(code: Code, last: Value, pair: Value): void {
   const at = code.variable("i32", last);
   const before = () => load("i64.load", op("i32.sub", at, i32(PAIR)));

@@ -19,7 +19,7 @@ import { type Kernel, type Plain, prepare, type Prepared, Schedule, sizesOf, typ
 import type { CompiledModule, Team } from "./team.ts";
 import { codeText } from "./text.ts";
 
-/** What the plans of a device share. */
+/** The state that the plans of a device share. */
 export interface Shared {
   readonly memory: Memory;
   readonly team: Team;

@@ -257,7 +257,7 @@ export class Schedule {
         made[k] = this.#keep(kept, made[k], { returned: returned[loop.results[k].of], place, isLast: t === count - 1 });
       });
       leaves = args.map((arg, i) => arg.as === "carry" ? returned[arg.next] : sources[i]);
-      // What a carry is, or is a part of, lives on.
+      // Arrays that hold a carry, whole or as a part, live on.
       const next = args.flatMap((arg, i) => arg.as === "carry" ? [share(leaves[i])] : []);
       for (const slot of [...before, ...owned]) this.#release(slot);
       before = next;

@@ -28,7 +28,7 @@ interface Range {
   readonly indices: Value;
   readonly updates: Value;
   readonly out: Value;
-  /** What is added to; `null` for 0. */
+  /** The array that updates are added to; `null` for 0. */
   readonly base: Value | null;
   /** Addresses of where the lists of the places end, after the place before the first, and of the lists. */
   readonly ends: Value;

@@ -78,7 +78,7 @@ export class Team {
   readonly #instances = new Map<number, WebAssembly.Instance>();
   #modules = 0;
   #jobs = 0;
-  /** What failed in another thread during a job. */
+  /** The error of another thread during a job. */
   #error: string | null = null;
   #last = 1;
 

@@ -1,4 +1,4 @@
-/** What is known of the locals of a kernel before it is written: what they mean, and which differ between neighbouring threads. */
+/** The analysis of a kernel's locals before it is written: what they mean, and which differ between neighbouring threads. */
 import type { Expression, Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import { BYTES, type Read } from "./indices.ts";
@@ -26,7 +26,7 @@ class Analysis implements Locals {
   constructor({ threads, body }: Threads, isSingle: boolean) {
     for (const thread of threads) this.#kinds.set(thread.id, "whole");
     if (!isSingle && threads.length > 0) this.#varying.add(threads[0].id);
-    // What is assigned in a loop may reach statements before it.
+    // An assignment in a loop may reach statements before it.
     while (this.#changed) {
       this.#changed = false;
       this.#block(body, false);

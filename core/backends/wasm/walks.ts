@@ -1,4 +1,4 @@
-/** What kernels share that go through whole arrays. */
+/** Code shared by the kernels that go through whole arrays. */
 import type { ScatterRoutine } from "../../routine.ts";
 import { type Code, i32, load, op, select, type Value, type Variable } from "./code.ts";
 
@@ -60,7 +60,7 @@ export function partOf(
 /** Arrays of a kernel that adds up updates. */
 export interface ScatterArrays {
   readonly out: Value;
-  /** What is added to; `null` for 0. */
+  /** The array that updates are added to; `null` for 0. */
   readonly base: Value | null;
   readonly indices: Value;
   /** `null` if each is 1. */
@@ -86,7 +86,7 @@ const MOST_UNITS = 32;
 const FEW_UNITS = 4;
 const MOST_WORDS = 2 ** 24;
 
-/** What is to be done several times, with memory to work in. */
+/** A task that is repeated, with memory to work in. */
 interface Grouping {
   readonly count: number;
   /** Words that one time takes, and the address of those of all units. */

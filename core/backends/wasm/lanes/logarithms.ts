@@ -41,7 +41,7 @@ function infinityOrNaN(code: Code, x: Value): Value {
   return new Bits(code).select(f.equal(x, Infinity), x, f.number(NaN));
 }
 
-/** A logarithm from a split number. What is not normal is rare, but takes several instructions. */
+/** A logarithm from a split number. Numbers that are not normal are rare, but take several instructions. */
 function logarithm(code: Code, x: Value, normal: (exponent: Value, rest: Value) => Value): Value {
   const f = new Lanes(code);
   const bits = new Bits(code);
