@@ -429,7 +429,7 @@ export function asTensor(call: Signature, parameter: string, x: unknown): Tensor
   throw call.wrong(parameter, "a tensor, a number, a boolean or nested arrays", x);
 }
 
-/** What an option accepts that is a tensor. */
+/** The kind of an option that accepts a tensor. */
 export const tensorKind: Kind<TensorLike> = /* @__PURE__ */ kind(
   "a tensor, a number, a boolean or nested arrays",
   "[1, 2]",

@@ -20,11 +20,11 @@ export type FormulaConstant =
 
 /** Options of {@link elementwise}. */
 export interface ElementwiseOptions {
-  /** What the function uses without declaring it, by name. */
+  /** Values that the function uses without declaring them, by name. */
   readonly constants?: { readonly [name: string]: FormulaConstant };
 }
 
-/** What stands for a parameter of a formula: a tensor for a number, arrays and objects of tensors for those of numbers. */
+/** The argument for a parameter of a formula: a tensor for a number, arrays and objects of tensors for those of numbers. */
 export type ElementwiseArgument<T> = T extends number | boolean ? TensorLike
   : T extends object ? { readonly [K in keyof T]: ElementwiseArgument<T[K]> }
   : T;

@@ -45,13 +45,13 @@ function isBelow(values: Values, size: number, ignored: number | undefined): boo
   return found[0] >= 0 && found[1] < size;
 }
 
-/** What indices are called, and which are in order though they lie outside. */
+/** The name of the indices in errors, and the one that is valid though out of range. */
 export interface IndexCheck {
   /** Default `indices`. */
   readonly parameter?: string;
   /** An index that stands for none. */
   readonly ignored?: number;
-  /** What an error about an index adds. */
+  /** Returns the hint that an error about an index ends with. */
   readonly advice?: (index: number) => string;
 }
 

@@ -76,7 +76,7 @@ export function oldestOf(entries: Iterable<Tensor>): number {
   return oldest;
 }
 
-/** Records outputs again, with others in place of some entries. What does not depend on these stays as it is. */
+/** Records outputs again, with others in place of some entries. Entries that do not depend on these stay as they are. */
 export function substitute(outputs: readonly Tensor[], replaced: ReadonlyMap<Tensor, Tensor>): Tensor[] {
   const known = new Map(replaced);
   for (const entry of historyOf(outputs, oldestOf(replaced.keys()))) {
@@ -87,7 +87,7 @@ export function substitute(outputs: readonly Tensor[], replaced: ReadonlyMap<Ten
   return outputs.map((t) => known.get(t) ?? t);
 }
 
-/** What a loop is made of: a body that was recorded once, and what its arguments stand for. */
+/** The parts of a loop: a body that was recorded once, and what its arguments stand for. */
 export interface Traced extends Pick<LoopParts<Tensor>, "next" | "stacked" | "summed" | "count" | "reverse"> {
   readonly carries: readonly { readonly argument: Tensor; readonly first: Tensor }[];
   readonly rows: readonly { readonly argument: Tensor; readonly of: Tensor }[];
@@ -96,7 +96,7 @@ export interface Traced extends Pick<LoopParts<Tensor>, "next" | "stacked" | "su
 }
 
 /**
- * Records a loop and returns its results, those that are stacked and summed after the carries. What the body is made of besides its
+ * Records a loop and returns its results, those that are stacked and summed after the carries. Everything that the body uses besides its
  * arguments is computed once, before it.
  */
 export function recordLoop(traced: Traced): Tensor[] {
@@ -108,7 +108,7 @@ export function recordLoop(traced: Traced): Tensor[] {
     carries: own,
     rows: rows.map(({ argument }) => argument),
     next: inside(next),
-    // What each carry was before each time: the gradient computes the body again from there.
+    // The carries before each iteration: the gradient computes the body again from there.
     stacked: [...inside(traced.stacked), ...own],
     summed: inside(summed),
     count,
@@ -130,11 +130,11 @@ function historyOfCarry(entry: Tensor, carry: number): Tensor {
 
 /** Separates a body from what it is made of besides its arguments. */
 class Closure {
-  /** What is the same each time, and the argument that stands for it in the body. */
+  /** The values that are the same in every iteration, and the arguments that stand for them in the body. */
   readonly captured = new Map<Tensor, Tensor>();
   readonly #standsFor: ReadonlyMap<Tensor, Tensor>;
   readonly #inside = new Map<Tensor, Tensor>();
-  /** What is the same each time, but is computed in the body all the same. */
+  /** Values that are the same in every iteration, but are computed in the body all the same. */
   readonly #shown = new Map<Tensor, Tensor>();
   readonly #since: number;
   readonly #outside = new Map<Tensor, Tensor>();
@@ -366,7 +366,7 @@ class Backward {
       });
       const conditions = new Map<number, Tensor>();
       if (!changed(forms, after)) {
-        // What is added meanwhile is visited, too.
+        // Iteration also visits elements added meanwhile.
         for (const k of body.asked) {
           const condition = conditionOf(body.found[k]);
           if (condition.size !== 1) after = after.with(k, "each");

@@ -248,7 +248,7 @@ function classWeights(call: Signature, given: TensorLike, classes: number): Tens
   throw call.error(`expected a weight for each of ${classes} classes, got shape ${formatShape(weight.shape)}`);
 }
 
-/** What losses of labels are made of. */
+/** The parts of the losses of labels. */
 interface LabelLosses {
   readonly scores: Tensor;
   readonly axis: number;

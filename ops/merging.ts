@@ -139,7 +139,7 @@ function padTo(x: Tensor, length: number, fill: number): Tensor {
   return where(less(place, n), readAt(x, broadcastTo(minimum(place, n - 1), [rows, length])), fill);
 }
 
-/** What comes after all numbers: equal to the last ones at most. */
+/** A key that sorts after all numbers, or equals the last ones. */
 function lastKey({ descending, hasNaN }: Order): number {
   return descending ? -Infinity : hasNaN ? NaN : Infinity;
 }

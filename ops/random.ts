@@ -50,7 +50,7 @@ export function threefry([k0, k1]: Words, [c0, c1]: Words): Words {
   return [a >>> 0, b >>> 0];
 }
 
-/** What a key is used for: each use has a stream of its own, so that the same key for two uses gives numbers unlike each other. */
+/** The uses of a key: each has a stream of its own, so that the same key for two uses gives numbers unlike each other. */
 const STREAMS = { numbers: 0, order: 1, split: 2, fold: 3 } as const;
 
 /** A tensor of numbers that follow from the words at their positions. */

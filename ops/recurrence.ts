@@ -78,7 +78,7 @@ function checkStep<C extends Tensors, Y>(returned: unknown, carry: C): asserts r
  * only add or multiply, {@link cumsum}, {@link cumprod} and {@link logCumSumExp} take a logarithmic number of kernels instead.
  *
  * @param step gets the carry and the elements of `xs` at one place; returns the next carry, of the same shapes and dtypes, and a result: a
- * tensor, several, or null for none. What it uses besides counts as always the same, its own numbers included; tensors that it records are
+ * tensor, several, or null for none. Whatever else it uses counts as the same at every step, its own numbers included; tensors that it records are
  * of no use outside of it.
  * @param initial the first carry: a tensor or several.
  * @param xs a tensor or several, whose first axis counts the steps, or only a number of steps.
@@ -145,7 +145,7 @@ interface Recurrence<C extends Tensors, Y extends Tensors | null> {
   readonly reverse: boolean;
 }
 
-/** What a step returned, as a list. */
+/** The tensors that a step returned, as a list. */
 function flat([carry, y]: readonly [Tensors, Tensors | null]): Tensor[] {
   return [...listOf(carry), ...(y === null ? [] : listOf(y))];
 }

@@ -79,7 +79,7 @@ function sumBetween([level, ...above]: readonly Tensor[], start: Tensor, end: Te
   const half = (x: Tensor) => floor(mul(x, 0.5));
   const isOdd = (x: Tensor) => equal(sub(x, mul(half(x), 2)), 1);
   const isAny = less(start, end);
-  // What has no neighbour in the range stands for itself; the rest are whole pairs.
+  // Elements whose neighbour is outside the range are added by themselves; the rest are whole pairs.
   const first = where(logicalAnd(isAny, isOdd(start)), read(start), 0);
   const last = where(logicalAnd(isAny, isOdd(end)), read(sub(end, 1)), 0);
   const own = add(first, last);

@@ -20,7 +20,7 @@ function isData(value: unknown): boolean {
 
 /** A structure taken apart. */
 export interface Flat {
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly name: string;
   readonly leaves: readonly Tensor[];
   /** The place of each within the structure: `.weights[0]`. */

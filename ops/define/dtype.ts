@@ -17,7 +17,7 @@ export const float: DTypeRule = () => "float";
 /** Always `bool`. */
 export const truth: DTypeRule = () => "bool";
 
-/** What errors about truth values add. */
+/** The hint that errors about truth values end with. */
 export const COMPARE = "; compare it, as greater(x, 0) does";
 
 /** Logic takes truth values only: whether 0.5 counts as true is for the program to say, with a comparison. */

@@ -6,13 +6,13 @@ import type { Attributes, Tensor } from "../../core/tensor.ts";
 // deno-lint-ignore no-explicit-any
 type TensorFunction = (...args: any[]) => Tensor | readonly Tensor[] | { readonly values: Tensor };
 
-/** What a function that records an op has beside its call. */
+/** The property of a function that records an op. */
 export interface WithOp {
   /** @internal */
   readonly op: Op;
 }
 
-/** What a function that is made of ops has beside its call. */
+/** The property of a function that is made of ops. */
 export interface WithComposite {
   /** @internal */
   readonly composite: Entry;

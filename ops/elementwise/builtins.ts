@@ -84,7 +84,7 @@ const REASONS: Readonly<Record<string, string>> = {
   fround: "the numbers of most devices are float32 already",
 };
 
-/** What `Math` has as functions of numbers, some of which are computed of known numbers alone. */
+/** The members of `Math`; some functions can be computed for known numbers only. */
 const known = Math as unknown as Readonly<Record<string, unknown>>;
 
 const has = (name: string) => Object.hasOwn(Math, name);
@@ -158,13 +158,13 @@ export const GLOBALS: readonly string[] = [
   "undefined",
 ];
 
-/** What a global is. */
+/** Returns the value of a global. */
 export function globalValue(name: string): Value {
   switch (name) {
     case "Math":
       return new Namespace("Math", math);
     case "__pow":
-      // What esbuild makes of ** for targets that lack it.
+      // esbuild writes ** so for targets that lack it.
       return mathFunction("pow");
     case "NaN":
       return NaN;

@@ -18,11 +18,11 @@ import { hoisted, isNode, lexical, namesIn } from "./declarations.ts";
 import { isNamed } from "./expressions.ts";
 import type { FunctionNode, Range, Source } from "./source.ts";
 
-/** What a formula is made of, for errors. */
+/** The parts of a formula, for errors. */
 const MADE_OF =
   "a formula has numbers, arithmetic, conditions, loops of constant length, and calls of Math and of functions";
 
-/** Constructs that are read. What they consist of is checked in turn. */
+/** Constructs that are read. Their parts are checked in turn. */
 const READ: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "ArrayExpression",
   "BinaryExpression",
@@ -256,7 +256,7 @@ class Checker {
     if (node.type === "AssignmentExpression") this.#visit(node.right, names);
   }
 
-  /** What is assigned to. */
+  /** Checks the target of an assignment. */
   #target(pattern: Pattern, names: Names): void {
     this.#pattern(pattern, names, (target) => {
       if (target.type !== "Identifier") {

@@ -12,10 +12,10 @@ import { Callable, numberOf, type Value } from "./values.ts";
 // deno-lint-ignore no-explicit-any
 type AnyFunction = (...args: any[]) => unknown;
 
-/** What a constant is, before a call: a function that was read takes its scope from the call. */
+/** A constant before a call: a function that was read takes its scope from the call. */
 type Prepared = (run: Run) => Value;
 
-/** What a call of a formula has. */
+/** The context of a call of a formula. */
 interface Run {
   readonly executor: Executor;
   readonly shared: Shared;

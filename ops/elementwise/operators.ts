@@ -1,4 +1,4 @@
-/** The operators of JavaScript, over numbers that are known and numbers that are not. What is known is computed as JavaScript does. */
+/** The operators of JavaScript, over numbers that are known and numbers that are not. Known numbers are computed as in JavaScript. */
 import { abs, add, div, mul, neg, sub } from "../arithmetic.ts";
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from "../comparison.ts";
 import { pow, trunc } from "../functions.ts";
@@ -10,7 +10,7 @@ import { Either, isUndefined, nameOf, not, numberOf, type Operand, scalarOf, tru
 type Known = (a: number, b: number) => number;
 type Recorded = (a: Operand, b: Operand) => Tensor;
 
-/** What is left of a division, with the sign of the dividend. A rounded quotient may be one too large. */
+/** The remainder of a division, with the sign of the dividend. A rounded quotient may be one too large. */
 function remainder(a: Operand, b: Operand): Tensor {
   const [isNegative, size] = [less(a, 0), abs(b)];
   // Not abs, which has no slope at 0.

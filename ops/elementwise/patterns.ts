@@ -32,7 +32,7 @@ export function partOf(value: Value, key: string | number, site: Site): Value {
   return site.fail(`expected an array or an object to read ${JSON.stringify(key)} of, got ${nameOf(value)}`);
 }
 
-/** What taking apart needs of who evaluates. */
+/** The functions that destructuring needs of the evaluator. */
 export interface Binder {
   evaluate(node: Expression): Value;
   /** Gives a name its value. */

@@ -3,10 +3,10 @@ import type { Range, Site, Source } from "./source.ts";
 import type { State, Variable } from "./state.ts";
 import { Torn, type Value } from "./values.ts";
 
-/** What a variable holds before its declaration; also if it was declared for some elements only, as by one case of a switch. */
+/** The value of a variable before its declaration; also if it was declared for some elements only, as by one case of a switch. */
 const UNDECLARED: Value = new Torn("a variable before its declaration");
 
-/** What all scopes of a call share. */
+/** The state that all scopes of a call share. */
 export interface Shared {
   readonly state: State;
   /** The value of a name that no scope declares: a constant, or a global. */

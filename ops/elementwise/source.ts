@@ -26,7 +26,7 @@ const WIDEST = 100;
 
 /** The text of a function. */
 export class Source {
-  /** What the errors begin with. */
+  /** The beginning of error messages. */
   readonly #call: string;
   /** Which function it is: "the function" that was passed, or a helper. */
   readonly #which: string;

@@ -11,7 +11,7 @@ export interface Variable {
 /** Values of variables. */
 export type Values = ReadonlyMap<Variable, Value>;
 
-/** What a branch came to. */
+/** The outcome of a branch. */
 export interface Branch<T> {
   readonly result: T;
   /** The variables that it changed, with their values at its end. */

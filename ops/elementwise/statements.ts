@@ -29,7 +29,7 @@ interface Exit {
   /** Which statement it leaves, `undefined` for the innermost loop, or switch if it is a break. */
   readonly label?: string;
   readonly when: true | Condition;
-  /** What is returned. */
+  /** The returned value. */
   readonly value?: Value;
   /** The variables that had changed. */
   readonly state: Values;

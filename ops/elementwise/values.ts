@@ -1,4 +1,4 @@
-/** What expressions of a formula evaluate to: numbers and truth values that are known or tensors, and what groups and makes them. */
+/** The values of a formula's expressions: numbers and truth values, known or tensors, and the values that group and make them. */
 import type { Signature } from "../../core/options.ts";
 import { Tensor } from "../../core/tensor.ts";
 import { abs } from "../arithmetic.ts";
@@ -39,7 +39,7 @@ export class Either {
 
 /** Two values of which a condition would have to choose, and cannot. It must not be used. */
 export class Torn {
-  /** What it is, in words. */
+  /** Its description in words. */
   readonly got: string;
 
   constructor(got: string) {
@@ -68,7 +68,7 @@ export class Namespace {
   readonly name: string;
   /** Its members; throws for one that it lacks. */
   readonly member: (name: string, site: Site) => Value;
-  /** What it is as a function. */
+  /** Its value if it is called; `null` if it is no function. */
   readonly callable: Callable | null;
 
   constructor(name: string, member: (name: string, site: Site) => Value, callable: Callable | null = null) {
@@ -78,7 +78,7 @@ export class Namespace {
   }
 }
 
-/** What reads the arguments of a call, and knows which tensors were among them. */
+/** Reads the arguments of a call, and collects the tensors among them. */
 export class Arguments {
   /** All tensors so far. */
   readonly tensors: Tensor[] = [];
