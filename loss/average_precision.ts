@@ -178,7 +178,7 @@ function overlap({ boxes, truths, crowd }: Image, d: number, g: number): number 
   return w * h / (crowd[g] ? area : area + areaOf(truths, g) - w * h);
 }
 
-/** What lies at each place of some lists, by the number there. */
+/** Groups indices by their label. */
 function placesBy(labels: Float64Array, order: Iterable<number>): Map<number, number[]> {
   const places = new Map<number, number[]>();
   for (const i of order) {

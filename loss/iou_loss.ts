@@ -13,7 +13,7 @@ import { clamp, maximum, minimum, where } from "../ops/selection.ts";
 import { boxesAlong, type BoxFormat, boxFormat, type Corners, cornersFrom, partsOfLast, slant } from "./boxes.ts";
 
 /**
- * A loss of two boxes by their overlap, `IoU` being intersection over union. What shares a name in the literature is told apart by its paper.
+ * A loss of two boxes by their overlap, `IoU` being intersection over union. Losses that share a name in the literature are told apart by their papers.
  *
  * - `iou`: 1 - IoU.
  * - `giou`: adds the share of the smallest enclosing box that neither covers (Rezatofighi et al., 2019, arXiv:1902.09630).

@@ -168,7 +168,7 @@ export function lovaszHinge(logits: TensorLike, targets: TensorLike, options?: L
   return reduced(sum(mul(relu(errors), jaccardSteps(errors, inside)), -1), reduction);
 }
 
-/** What each error adds to the Jaccard loss, errors taken by falling size along the last axis. */
+/** Returns how much each error adds to the Jaccard loss if errors are taken in order of decreasing size along the last axis. */
 function jaccardSteps(errors: Tensor, inside: Tensor): Tensor {
   const before = rank(errors, -1, { descending: true });
   const size = sum(where(inside, 1, 0), -1, { keepDims: true });

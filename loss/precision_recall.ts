@@ -12,7 +12,7 @@ export interface Group {
   readonly difficult: readonly boolean[];
 }
 
-/** What the objects of some sizes give. */
+/** The figures for objects of some sizes. */
 interface Part {
   /** The number of objects to find. */
   readonly truths: number;
@@ -21,7 +21,7 @@ interface Part {
   readonly recall: readonly number[];
 }
 
-/** What one class gives. */
+/** The figures for one class. */
 export interface Curve extends Part {
   /** The recall for each threshold, with at most 1, 10 and 100 detections an image; empty for VOC. */
   readonly recalls: readonly (readonly number[])[];
@@ -170,7 +170,7 @@ export function vocClass(groups: readonly Group[], thresholds: readonly number[]
       found[image][best] = true;
       return 1;
     });
-    // What does not count is no point of the curve.
+    // A detection that does not count is no point of the curve.
     const curve = curveOf(outcomes.filter((outcome) => outcome >= 0), truths);
     ap.push(eleven ? sampled(curve, ELEVEN) : area(curve));
     recall.push(curve.recall[curve.recall.length - 1] ?? 0);
