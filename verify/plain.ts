@@ -59,7 +59,7 @@ class PlainProblem implements Problem {
   readonly variables: readonly Float64Array[];
   /** Which inputs the variables are. */
   readonly floats: readonly number[];
-  /** What `value` or `gradient` threw at a point that values were moved to, if one did. */
+  /** The message of the first error that `value` or `gradient` threw at a point that values were moved to; `null` if none. */
   failure: string | null = null;
   readonly weights = [Float64Array.of(1)];
   readonly epsilon: number;

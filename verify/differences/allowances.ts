@@ -1,4 +1,4 @@
-/** What speaks for a gradient that steps speak against: verdicts that are taken back. */
+/** Evidence for a gradient against that of steps: verdicts that are taken back. */
 import { isBetweenNeighbours, kinksOf } from "./kinks.ts";
 import { lineThrough, type Moves, type Position } from "./line.ts";
 import type { Differences, Judged } from "./numeric.ts";

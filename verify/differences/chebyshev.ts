@@ -83,7 +83,7 @@ export function meanSquare(coefficients: Float64Array, from: number, to: number)
   return sum / (to - from);
 }
 
-/** What an expansion leaves of the values: its standard deviation. */
+/** Returns the standard deviation of the values from their expansion. */
 export function leftBy(values: Float64Array, coefficients: Float64Array): number {
   const nodes = nodesOf(values.length);
   let squares = 0;

@@ -1,5 +1,5 @@
 /**
- * What values change by along a line if the gradient is right: the integral of its slopes. Where values differ from that
+ * The expected change of values along a line if the gradient is right: the integral of its slopes. Where values differ from that
  * by a curve, the gradient is wrong; and that curve, a small one, has few coefficients above rounding, so that a fit of
  * it sees more digits of the derivative than a fit of the values.
  */
@@ -13,7 +13,7 @@ const GRADIENTS = 64;
 /** Steps of at most so many roundings may be rounding. */
 const STEPS = 8;
 
-/** What values are expected to change by along a line. */
+/** The expected change of values along a line. */
 export class Expected {
   readonly #window: number;
   /** An expansion of the change, and its degree. */
@@ -42,7 +42,7 @@ export class Expected {
   }
 }
 
-/** What values are expected to change by within a window; `null` if the gradient is not smooth there. */
+/** Returns the expected change of values within a window; `null` if the gradient is not smooth there. */
 export function expectedAlong(line: Line, sums: Sums, window: number): Expected | null {
   if (!sums.problem.gradient) return null;
   let steepest = 0;

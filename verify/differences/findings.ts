@@ -1,4 +1,4 @@
-/** What there is to say of a gradient besides the verdicts on its elements. */
+/** Findings about a gradient besides the verdicts on its elements. */
 import type { Finding } from "../report/report.ts";
 import { groupsOf, judgeBeside, judgeTie, kinksOf } from "./kinks.ts";
 import type { Position } from "./line.ts";
@@ -40,7 +40,7 @@ export function tieFindings(
   });
 }
 
-/** What the gradient is on kinks and beside them. */
+/** Returns findings about the gradient on kinks and beside them. */
 export function kinkFindings(
   differences: Differences,
   elements: readonly (Differentiated | null)[],

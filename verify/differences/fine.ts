@@ -35,7 +35,7 @@ const QUANTILE = 0.1;
 /** All effects together must be this many times what rounding does to the function. */
 const CLEAR = 2 ** 14;
 
-/** What fits find. */
+/** The results of fits. */
 export interface Fine {
   readonly elements: readonly { readonly at: Position; readonly judged: Judged }[];
   /** Directions that are wrong although no element is seen to be. */
@@ -85,7 +85,7 @@ export function judgeFinely(
   for (const make of [...bySize, ...byScale]) {
     if (differences.calls + points > end) break;
     const all = make();
-    // What steps cannot decide, fits may; but along chaos there are none.
+    // Fits may decide where steps cannot; but there are none along chaos.
     let moves = movesOf(all, hasNoise ? [...RIGHT, "noise"] : RIGHT);
     let fitted = fitAll(differences, moves, points);
     const isTogether = hasNoise && fitted !== null;
@@ -102,7 +102,7 @@ export function judgeFinely(
   return { elements: [...found.values()], directions };
 }
 
-/** What a fit says of a direction; `null` if nothing moves, or the function is not smooth along it. */
+/** Judges a direction by a fit; `null` if nothing moves, or the function is not smooth along it. */
 function fitAll(differences: Differences, moves: Moves, points: number): Fitted | null {
   const { problem, analytic } = differences;
   const line = lineThrough(problem, moves);

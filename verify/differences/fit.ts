@@ -15,13 +15,13 @@ export interface Fit {
   readonly estimate: number;
   /** How far the values that it was fitted to lie apart from the point, at most. */
   readonly window: number;
-  /** What was expected of these values, if they were compared with it. */
+  /** The expected change, if the values were compared with one. */
   readonly expected: Expected | null;
 }
 
 /** The number of values from which a window is sought. */
 export const FEWEST = 64;
-/** What is taken for rounding is at most so many times the rounding of the largest value, and more for many elements. */
+/** Deviations taken for rounding are at most so many times the rounding of the largest value, and more for many elements. */
 const TRUSTED = 3;
 const TRUSTED_EACH = 0.5;
 /** Steps of at most so many roundings may be the rounding of a sum, where a gradient is smooth. */
@@ -47,7 +47,7 @@ const TIMES = 4;
 export interface Sampling {
   readonly window: number;
   readonly points: number;
-  /** What the values change by if the gradient is right: then only what differs from that is fitted. */
+  /** The expected change of the values if the gradient is right: then only the difference from it is fitted. */
   readonly expected?: Expected | null;
 }
 
@@ -167,7 +167,7 @@ export function fitWithin(line: Line, sums: Sums, sampling: Sampling): Fit | nul
   return series && isCloseBy(series, line, sums) ? derivativeOf(series) : null;
 }
 
-/** What a fit says of a derivative, and whether that of a smooth gradient. */
+/** A derivative judged by a fit, and whether it is that of a smooth gradient. */
 export interface Claim {
   readonly derivative: number;
   readonly fit: Fit;

@@ -1,4 +1,4 @@
-/** What fits say of a derivative. */
+/** Judging a derivative by fits. */
 import { expectedAlong } from "./expected.ts";
 import { FEWEST, type Fit, fitWithin, standsOnAllScales, windowOf } from "./fit.ts";
 import type { Line } from "./line.ts";
@@ -9,7 +9,7 @@ import type { Sums } from "./sums.ts";
 /** A derivative is wrong if it is off by this many estimates of a fit; up to one, it agrees. */
 export const APART_FROM_FIT = 2;
 
-/** What a fit excludes is excluded by windows that are narrower by this factor, too. */
+/** A derivative that a fit excludes is excluded by windows narrower by this factor, too. */
 const NARROWEST = 4;
 
 /** How closely a line is fitted. */
@@ -24,7 +24,7 @@ export interface Fitting {
   readonly sure?: boolean;
 }
 
-/** What a fit says of a derivative, but for its own errors. */
+/** A derivative judged by a fit, but for the errors of its own. */
 export interface Fitted extends Judged {
   /** The window of the fit. */
   readonly window: number;
@@ -36,7 +36,7 @@ export interface Fitted extends Judged {
   readonly isSteady: boolean;
 }
 
-/** What a fit says of the derivative along a line; `null` if the function is not smooth around the point. */
+/** Judges the derivative along a line by a fit; `null` if the function is not smooth around the point. */
 export function fitAlong(analytic: number, line: Line, sums: Sums, how: Fitting): Fitted | null {
   const { points, goal, widest = Math.max(line.size, line.reach), sure = false } = how;
   const window = windowOf(line, sums, widest);

@@ -121,7 +121,7 @@ function directionsOf(
   ]).flat();
 }
 
-/** What fast mode knows before it looks for the elements that make a direction fail. */
+/** The state of fast mode before it looks for the elements that make a direction fail. */
 interface Failed {
   readonly along: readonly Moves[];
   readonly directions: readonly Judged[];

@@ -36,7 +36,7 @@ export function jumpWithin(line: Line, sums: Sums, step: number, slope: number):
   let [from, to] = [0, step];
   let [low, high] = [0, excess(to)];
   let rounding = ROUNDINGS * epsilon * sums.mass;
-  /** What the last few intervals held, the shortest last. */
+  /** The changes within the intervals so far, the shortest last. */
   const held = [Math.abs(high)];
   while (Math.abs(to - from) > limit) {
     const middle = (from + to) / 2;
@@ -96,7 +96,7 @@ export function jumpFarAway(line: Line, sums: Sums, ladder: Ladder, { side, slop
   return step === 0 ? 0 : jumpWithin(line, sums, step, slope);
 }
 
-/** What surrounds a jump. */
+/** The surroundings of a jump. */
 export interface Surroundings {
   /** The size of the values that the element contributes. */
   readonly values: number;
@@ -108,7 +108,7 @@ export interface Surroundings {
 }
 
 /**
- * What a jump of this size can be: a step of the function itself (`own`), which is flat between its steps, or the
+ * The possible causes of a jump of this size: a step of the function itself (`own`), which is flat between its steps, or the
  * rounding of numbers that are larger than what is left of them (`rounding`); or either (`unclear`).
  */
 export function natureOf(jump: number, surroundings: Surroundings): "own" | "rounding" | "unclear" {

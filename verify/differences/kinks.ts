@@ -163,7 +163,7 @@ export function isBetweenNeighbours(
   return analytic >= low - slack && analytic <= high + slack;
 }
 
-/** What was found beside kinks. */
+/** The findings beside kinks. */
 export interface Beside {
   /** The elements whose gradient is right at nearby points, above or below. */
   readonly right: Position[];

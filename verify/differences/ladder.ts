@@ -13,7 +13,7 @@ const SHORTEST = 3;
 const DROWNED = 0.05;
 const BEYOND_ROUNDING = 1024;
 const STEEPER = 8;
-/** What rounding may do is this many times what it is seen to do in those steps. */
+/** The bound on rounding is this many times the rounding seen in those steps. */
 const UNSEEN = 3;
 
 /** The slopes along a line, longest steps first. Its arrays are written again by each climb. */
@@ -32,7 +32,7 @@ export class Ladder {
   length = 0;
   /** Whether any step changed an output. */
   moved = false;
-  /** What rounding is seen to do in the shortest steps. */
+  /** The rounding seen in the shortest steps. */
   seen = 0;
   /** Whether rounding is bounded, rather than estimated from the outputs. */
   known = false;

@@ -44,7 +44,7 @@ export function elementLine(problem: Problem, [variable, index]: Position, scale
       values[index] = problem.round(here + t);
       return values[index] - here;
     },
-    // What it moves by is known.
+    // The distance it moves is known.
     lost: () => 0,
     along: (gradient) => gradient[variable][index],
     weights: () =>

@@ -141,7 +141,7 @@ export class Differences {
     return doubted.verdict === "wrong" && !this.#steadiness.holds(line, fitted) ? null : doubted;
   }
 
-  /** What is left of a derivative that a fit finds wrong, in view of its own errors, and of jumps further away. */
+  /** Reconsiders a derivative that a fit finds wrong, in view of its own errors and of jumps further away. */
   judgedByFit(line: Line, fitted: Fitted): Judged {
     const { analytic, numeric, estimate, off } = fitted;
     const judged: Judged = { analytic, numeric, estimate, verdict: "wrong" };
@@ -167,7 +167,7 @@ export class Differences {
   }
 
   /**
-   * What a fit says of the derivative along a line, but for the errors of the analytic one itself; `null` if the
+   * Judges the derivative along a line by a fit, but for the errors of the analytic one itself; `null` if the
    * function is not smooth around the point, or more than its outputs is known.
    */
   fit(line: Line, how: Fitting): Fitted | null {
@@ -199,7 +199,7 @@ export class Differences {
       sums.changed = false;
       sums.changeAt(line, step);
       if (!sums.changed) continue;
-      // What swallows changes leaves a jump that is no smaller than what the derivative adds up to until there.
+      // Where changes are swallowed, the jump is no smaller than what the derivative adds up to until there.
       const first = firstChange(line, sums, step);
       const isLarge = first.change < Infinity && first.change >= Math.abs(analytic) * first.distance / 2;
       const jump = isLarge ? first.change : jumpWithin(line, sums, step, 0);
@@ -292,7 +292,7 @@ export class Differences {
   }
 }
 
-/** What surrounds a derivative. */
+/** The surroundings of a derivative. */
 interface Surroundings {
   readonly line: Line;
   /** The size of the neighbouring derivatives. */

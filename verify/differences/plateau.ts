@@ -22,7 +22,7 @@ const REFUTES = 2;
 /** Differences that fall by the factor of smooth functions but for this one do so as higher powers vanish. */
 const SLOW = 2;
 
-/** What the steps of a ladder say of a slope. */
+/** A slope as the steps of a ladder show it. */
 export interface Slope {
   /** The best plateau that no shorter step contradicts. */
   readonly best: Plateau;
@@ -47,7 +47,7 @@ function plateauAt(
   const factor = ladder.precision.ratio ** order;
   const coarse = (factor * b - a) / (factor - 1);
   const value = (factor * c - b) / (factor - 1);
-  // What extrapolation changed, a part of what it removed, what is left if slopes approach their value more slowly than
+  // The change by extrapolation, a part of what it removed, the remainder if slopes approach their value more slowly than
   // those of a smooth function, and the rounding that was magnified.
   const estimate = (order === 1 ? 2 : 1) * Math.abs(value - coarse) + Math.abs(c - b) / (order === 1 ? 20 : 50) +
     leftAfter([a, b, c], factor, ladder.noise[j]) +

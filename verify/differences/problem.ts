@@ -1,4 +1,4 @@
-/** What finite differences are taken of, and what they find. */
+/** The problems that finite differences are taken of, and their results. */
 import type { Verdict } from "../report/report.ts";
 
 /** A function at a point, as needed by finite differences. */
@@ -42,7 +42,7 @@ export interface Problem {
 }
 
 /**
- * What else is known of a derivative.
+ * A property of a derivative besides its verdict.
  *
  * - `infinite`: the slopes grow beyond all bounds with shorter steps.
  * - `edge`: the function is not finite on one side of the point or on both, however short the step.
@@ -73,7 +73,7 @@ export interface VariableResult {
 
 /** The results by differences, with all that they tell. */
 export interface Differentiated extends VariableResult {
-  /** What else is known, by element. */
+  /** Properties besides the verdicts, by element. */
   readonly marks: Map<number, Mark>;
   /** At kinks, by how much the slope increases, by element. */
   readonly bends: Map<number, number>;

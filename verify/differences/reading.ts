@@ -13,7 +13,7 @@ export const APART = 4;
 /** A gap between the one-sided slopes must exceed their estimates by this factor to be a kink. */
 const GAP = 8;
 
-/** What a ladder says of the derivative: it lies between `low` and `high`, up to `estimate`. */
+/** The derivative as a ladder shows it: it lies between `low` and `high`, up to `estimate`. */
 export interface Reading {
   readonly low: number;
   readonly high: number;
@@ -50,7 +50,7 @@ function unbounded(ladder: Ladder, up: Plateau, down: Plateau): Reading | null {
   return { low, high, estimate, bend: ends[0] - ends[1] || 0, up, down, contradicted: false, edge, infinite: true };
 }
 
-/** What the ladder says of the derivative. */
+/** Reads the derivative off the ladder. */
 export function read(reader: Reader): Reading {
   const { ladder } = reader;
   const above = sideSlope(reader, "up");

@@ -8,7 +8,7 @@ const RANGES = 16;
 /** Ranges of this many elements are looked at one by one. */
 const FEW = 4;
 
-/** What was seen along a range of elements. */
+/** The observation along a range of elements. */
 export interface Suspicion {
   readonly verdict: Verdict;
   /** By how much the derivative is off. */

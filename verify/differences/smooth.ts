@@ -25,7 +25,7 @@ const LOW = 3;
 
 /** Of values that have small steps, coefficients from here on show how large these are, and the function ends below. */
 const STEPS = 8;
-/** What steps leave of a coefficient is no more than this many times what they are seen to leave. */
+/** Steps add no more to a coefficient than this many times what they are seen to add. */
 const STEEP = 2;
 
 /** The expansion of the values of a smooth function. */
@@ -34,7 +34,7 @@ export interface Smooth {
   /** The standard deviation of a value, and that of a coefficient. */
   readonly deviation: number;
   readonly uncertainty: number;
-  /** What steps may add to each coefficient, times its degree. */
+  /** The most that steps may add to each coefficient, times its degree. */
   readonly steps: number;
   /** The degree of the last coefficient that is not rounding. */
   readonly degree: number;

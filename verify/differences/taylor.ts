@@ -36,7 +36,7 @@ export function isTooSlow(rate: number | null): boolean {
   return rate !== null && rate < FAST_ENOUGH;
 }
 
-/** What the test found. */
+/** Returns the finding of the test. */
 export function taylorFinding(rate: number, wrong: boolean): Finding {
   const failed = isTooSlow(rate);
   const found = `the remainder of the first-order Taylor expansion falls with the power ${rate.toFixed(2)} of the step`;

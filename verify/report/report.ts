@@ -118,7 +118,7 @@ export interface GradcheckReport {
   readonly counts: Readonly<Record<Verdict, number>>;
   /** The worst elements, worst first. */
   readonly worst: readonly ElementReport[];
-  /** What other tests found. */
+  /** The findings of other tests. */
   readonly findings: readonly Finding[];
   /** The relative distance of the nearest frozen decision from flipping; `null` if there are none. */
   readonly margin: number | null;

@@ -5,7 +5,7 @@ import { type Attributes, opOf } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
 import type { Tensor } from "../../core/tensor.ts";
 
-/** What stands for each entry, the same whenever it is asked for. */
+/** The replacement of each entry, the same at every request. */
 const flat = new WeakMap<Tensor, Tensor>();
 const unrolled = new WeakMap<Tensor, Unrolled<Tensor>>();
 

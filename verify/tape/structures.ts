@@ -87,7 +87,7 @@ interface Known<V> {
   readonly value: V;
 }
 
-/** What is known about tapes by their structure. Comparing a tape with one of the same structure takes less time than writing a key for it. */
+/** Knowledge about tapes, by their structure. Comparing a tape with one of the same structure takes less time than writing a key for it. */
 export class Structures<V> {
   /** By the names that structures have in common; the oldest first. */
   readonly #named = new Map<string, Known<V>[]>();
