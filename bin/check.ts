@@ -75,7 +75,7 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** What the command was asked for. */
+/** The options of the command, parsed. */
 interface Asked extends Request {
   readonly only: readonly string[] | null;
   readonly shard: Shard | null;

@@ -1,4 +1,4 @@
-/** What the worker does: loads the file under check, and runs its checks. */
+/** The worker: loads the file under check, and runs its checks. */
 import process from "node:process";
 import { deviceName } from "../core/device_names.ts";
 import { chosenDevice } from "../core/devices.ts";

@@ -88,7 +88,7 @@ function sourceLine(file: string, line: number, text: string, mark: string): str
   return `\n  ${relative(process.cwd(), file)}:${line}\n  ${text}\n  ${mark}`;
 }
 
-/** What Node prints of an error that nobody catches, because it keeps the line of a syntax error to itself. */
+/** Returns what Node prints for an uncaught error: only there does it show the line of a syntax error. */
 function uncaught(path: string): string {
   const hooks = new URL(`./hooks${extname(import.meta.url)}`, import.meta.url).href;
   const program = `import { hookInto } from ${JSON.stringify(hooks)};

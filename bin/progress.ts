@@ -23,7 +23,7 @@ export async function showProgress(total: number): Promise<Progress> {
   return process.stderr.isTTY ? await bar(total) : lines();
 }
 
-/** What a check is busy with, in words. */
+/** Describes the phase of a check in words. */
 function busy({ phase, runs, shrinks }: Step, total: number): string {
   switch (phase) {
     case "checking":

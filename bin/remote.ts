@@ -18,7 +18,7 @@ export interface Remote {
   stop(): void;
 }
 
-/** What a worker reports: messages, and that it ended by itself, with the reason in words. */
+/** Receives a worker's messages, and the reason in words if it ends by itself. */
 export interface Listener {
   message(message: Message): void;
   ended(reason: string): void;

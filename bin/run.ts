@@ -5,7 +5,7 @@ import type { Given, Step } from "./messages.ts";
 import { type Progress, showProgress } from "./progress.ts";
 import type { Session, Unanswered } from "./session.ts";
 
-/** What all checks are run with. */
+/** The settings shared by all checks. */
 export interface Request {
   readonly file: string;
   readonly given: Given;
@@ -119,7 +119,7 @@ function unfinished(part: Part, { step, report }: Far, why: string): CheckReport
   };
 }
 
-/** What replays an unfinished check: its failure, or the input that it did not get past. */
+/** Returns where to replay an unfinished check: its failure, or the input that it did not get past. */
 function replayOf({ verdict, replay }: CheckReport, { step }: Far, seed: number): CheckReport["replay"] {
   return verdict === "wrong" ? replay : step ? { seed, path: step.path } : null;
 }

@@ -1,4 +1,4 @@
-/** What is behind the figures: the code that computed them, and the kernels and times of each device. */
+/** The workings behind the figures: the code that computed them, and the kernels and times of each device. */
 import { readFileSync } from "node:fs";
 import { availableDevices, inspect } from "../mod.ts";
 import { type Batch, evaluate, type Objective, record } from "./objective.ts";

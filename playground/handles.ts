@@ -8,14 +8,14 @@ export interface Handle {
   readonly index: number;
   readonly box: Box;
   readonly colour: string;
-  /** What is written at it. */
+  /** The text beside it. */
   readonly label: string;
   /** Its name for those who do not see it. */
   readonly title: string;
   readonly selected: boolean;
 }
 
-/** What is done to handles. */
+/** The events of handles. */
 export interface HandleEvents {
   moved(handle: Handle, box: Box): void;
   selected(handle: Handle): void;

@@ -15,7 +15,7 @@ const VIEWS = [
 export class InsidesView {
   #shown: Insides | null = null;
   #chosen = 0;
-  /** What the text shows, and for what problem it was asked. */
+  /** The subject of the text, and the problem for which it was requested. */
   #asked: unknown = null;
 
   constructor(readonly model: Model) {

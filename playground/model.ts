@@ -1,4 +1,4 @@
-/** What the page knows: its state, the predictions, and what was computed of them. */
+/** The page's model: its state, the predictions, and what was computed of them. */
 import { type Box, DEFAULT_BOXES, encode, placed } from "./boxes.ts";
 import { Engine, OrderError, Stopped } from "./engine/client.ts";
 import type { Evaluation, Failure, Parameter, Problem, Sweep, Verdict } from "./engine/protocol.ts";
@@ -185,7 +185,7 @@ export class Model {
     const { problem, predictions, state: { device, rate } } = this;
     try {
       const answer = await this.live.ask({ kind: "descend", device, problem, steps, rate });
-      // What was changed meanwhile is not where the steps began.
+      // If the predictions changed meanwhile, the steps did not begin there.
       if (!answer || this.predictions !== predictions) return;
       const { losses, ...descended } = answer;
       this.predictions = descended;

@@ -2,7 +2,7 @@
 import type { Predictions } from "./predictions.ts";
 
 /**
- * What changed from one array of numbers to another of the same length, in base64 for addresses: a bit for each element, then the elements
+ * The changes from one array of numbers to another of the same length, in base64 for addresses: a bit for each element, then the elements
  * that changed, as float32. A step of descent changes few, those of matched and mined boxes.
  */
 function packed(before: Float32Array, after: Float32Array): string {
@@ -37,7 +37,7 @@ function unpacked(before: Float32Array, text: string): Float32Array | null {
   return before.map((value, i) => (isChanged(i) ? view.getFloat32(4 * k++, true) : value));
 }
 
-/** What changed between predictions, as text. */
+/** The changes between predictions, as text. */
 export function packedPredictions(before: Predictions, after: Predictions): string {
   return `${packed(before.locations, after.locations)}.${packed(before.logits, after.logits)}`;
 }

@@ -1,4 +1,4 @@
-/** What is written beside the picture: errors, components, the verdict, and the charts along the parameter. */
+/** The panels beside the picture: errors, components, the verdict, and the charts along the parameter. */
 import { drawAlong, drawDescent } from "./charts.ts";
 import { byId, fill, make, say } from "./dom.ts";
 import type { Model } from "./model.ts";
@@ -22,7 +22,7 @@ export function showFailure({ failure, state }: Model): void {
   const place = byId("text-error");
   place.hidden = !failure || device;
   if (!failure || device) return place.replaceChildren();
-  // What follows the first line is an excerpt of the text, with a mark under it.
+  // The lines after the first are an excerpt of the text, with a mark under it.
   const [first, ...excerpt] = failure.message.split("\n");
   if (place.dataset.message === failure.message && place.hasChildNodes()) return;
   place.dataset.message = failure.message;

@@ -3,7 +3,7 @@ import type { Box } from "./boxes.ts";
 import { SCALE_XY } from "./boxes.ts";
 import type { Evaluation } from "./engine/protocol.ts";
 
-/** What may be shown; colours and dashes of boxes differ in lightness, too. */
+/** The layers of the picture; colours and dashes of boxes differ in lightness, too. */
 export const LAYERS = [
   { name: "heat", text: "size of the gradient", colour: "#f0804e", dashes: "", shown: true },
   { name: "arrows", text: "a step down", colour: "#ffffff", dashes: "", shown: true },

@@ -1,4 +1,4 @@
-/** What the page shows, and its place in the address. */
+/** The state of the page, and how the address holds it. */
 import type { Box, Truth } from "./boxes.ts";
 import { DEVICES } from "./devices.ts";
 import type { Parameter } from "./engine/protocol.ts";

@@ -13,7 +13,7 @@ const support = join(root, "tests", "support");
 export const PAGE = "tests/support/browser/page.ts";
 const WORKER = "tests/support/runner/worker.ts";
 
-/** What `node:test` is. */
+/** The replacement for `node:test`. */
 const RUNNER = join(support, "runner", "node_test.ts");
 
 /** Replacements for the Node modules that test files import. */
@@ -43,7 +43,7 @@ const browserModules: Plugin = {
   },
 };
 
-/** What both kinds of bundles have in common. */
+/** The options that both kinds of bundles share. */
 const common: BuildOptions = {
   absWorkingDir: root,
   outbase: ".",
@@ -101,7 +101,7 @@ function messageOf(error: unknown): string {
   return lines.join("\n") || message;
 }
 
-/** What `import.meta.url` becomes. */
+/** The variable that replaces `import.meta.url`. */
 const ADDRESS = "ownAddress";
 
 /** Makes `import.meta.url` of a module the address of a file of its own, though it may share one with others. */

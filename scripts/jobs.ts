@@ -13,7 +13,7 @@ import { openRunner, type Runner, versionOf } from "./runners.ts";
 const CHECKS: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
   // The compiler of TypeScript 7, native and several times as fast; what reads sources uses the API of TypeScript 6, which 7 lacks.
   ["tsc", "node", ["node_modules/typescript-7/bin/tsc"]],
-  // What Deno's users get; tsc checks all the rest.
+  // The modules that Deno's users get; tsc checks all the rest.
   ["deno check", "deno", ["check", "--quiet", "mod.ts", "core", "ops", "loss", "optim", "verify", "bin"]],
   ["dependency-cruiser", "depcruise", ["."]],
   ["oxlint", "oxlint", []],
@@ -21,7 +21,7 @@ const CHECKS: readonly (readonly [name: string, command: string, args: readonly 
   ["deno fmt", "deno", ["fmt", "--check"]],
 ];
 
-/** What takes long. It has to start early in a fresh clone, too, where nothing is known of how long jobs take. */
+/** Jobs that take long. They have to start early in a fresh clone, too, where no times are known. */
 const LONG = [
   "dependency-cruiser",
   "tests/core/limits.test.ts",
@@ -64,7 +64,7 @@ export class Jobs {
   readonly #requirements: readonly Requirement[];
   readonly #times: Times;
   readonly #pool: Pool;
-  /** What is left to do once all jobs have ended, first to last. */
+  /** Functions to call once all jobs have ended, first to last. */
   readonly #atEnd: (() => void | Promise<void>)[] = [];
 
   constructor(options: TestOptions, requirements: readonly Requirement[]) {

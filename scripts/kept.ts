@@ -1,4 +1,4 @@
-/** What is slow to start and can be used again: processes and browsers in which test files run. */
+/** The processes and browsers in which test files run: slow to start, so they are used again. */
 
 /** Test files that get a process or a page of their own, and why: they would break what others use, or others what they measure. */
 const ALONE: Readonly<Record<string, string>> = {

@@ -87,7 +87,7 @@ process.chdir(root);
 const { mutate, tests, skip = null, device, runs } = targets[name];
 // The same inputs each time: a change is judged by what it changes.
 process.env.GPUGRAD_SEED ??= "1";
-// Most changes show in the first inputs. What survives is judged by as many as npm test tries.
+// Most changes show in the first inputs. Try survivors again with GPUGRAD_RUNS=1, as many inputs as npm test draws.
 process.env.GPUGRAD_RUNS ??= String(runs);
 if (device !== undefined) process.env.GPUGRAD_DEVICE ??= device;
 const results = join(".cache", "mutation");
@@ -104,7 +104,7 @@ function isEndless({ statusReason }: { readonly statusReason?: string }): boolea
 
 /**
  * Bundles hide from Stryker which tests have changed. Where any has, what survived may not survive now; what was found before is taken
- * to be found still. What took too long may have had to wait for other work, and is tried again in any case.
+ * to be found still. Mutants that took too long may have had to wait for other work, and are tried again in any case.
  */
 function forgetSurvivors(): void {
   const state = createHash("sha256").update(`${process.env.GPUGRAD_RUNS} ${process.env.GPUGRAD_SEED}`);

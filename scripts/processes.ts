@@ -65,7 +65,7 @@ export interface Ending {
   /** `null` if it succeeded. */
   readonly problem: string | null;
   readonly seconds: number;
-  /** What it printed; empty if that was printed as it came. */
+  /** Its output; empty if that was printed as it came. */
   readonly text: string;
 }
 

@@ -6,7 +6,7 @@ import type { Said } from "../tests/support/runner/worker.ts";
 import type { Kept } from "./kept.ts";
 import { end, start } from "./processes.ts";
 
-/** What a line begins with that is a message; see tests/support/runner/worker.ts. */
+/** The beginning of a line that is a message; see tests/support/runner/worker.ts. */
 const MARK = "\u0001gpugrad ";
 
 /** How a file ended in a process. */
@@ -17,7 +17,7 @@ export interface WorkerEnding {
   readonly gone: boolean;
   /** The test at which it ended; empty outside of tests. */
   readonly at: string;
-  /** What was printed other than messages. */
+  /** The output other than messages. */
   readonly text: string;
   /** The processor's time, in seconds. */
   readonly cpu: number;

@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, wr
 import { dirname } from "node:path";
 import type { Settings, Snapshot } from "./train.ts";
 
-/** What the numbers of a training depend on. */
+/** The origin of a training's numbers. */
 export interface Origin {
   readonly variant: string;
   readonly settings: Settings;

@@ -57,7 +57,7 @@ export function rates(result: TestResult, scenes: readonly Scene[]): { recall: n
   };
 }
 
-/** What each variant gets wrong in each scene; the scenes with the largest differences first. */
+/** The mistakes of each variant in each scene; the scenes with the largest differences first. */
 export function differences(results: readonly TestResult[], scenes: readonly Scene[]): Difference[] {
   return scenes
     .map((scene, i) => ({

@@ -9,7 +9,7 @@ import type { Progress, Settings, TestResult } from "./train.ts";
 /** A variant that has been trained. */
 export interface Trained {
   readonly name: string;
-  /** What it changes. */
+  /** Its change to the loss. */
   readonly title: string;
   readonly componentNames: readonly string[];
   readonly progress: Progress;

@@ -19,7 +19,7 @@ import { Network, PARTS } from "./network.ts";
 import { CLASSES, type Scene, Scenes, targetsOf } from "./scenes.ts";
 import { lossOf } from "./variants.ts";
 
-/** What a training depends on, besides the variant of the loss: the same settings give the same numbers. */
+/** The settings of a training, besides the variant of the loss: the same settings give the same numbers. */
 export interface Settings {
   /** Of the scenes and the first weights. */
   readonly seed: number;
@@ -83,7 +83,7 @@ export interface Progress {
 export interface Snapshot {
   readonly progress: Progress;
   readonly weights: readonly DataArray[];
-  /** What the optimiser remembers of each array of the weights, by name. */
+  /** The optimiser's moments of each array of the weights, by name. */
   readonly moments: Readonly<Record<string, readonly DataArray[]>>;
 }
 

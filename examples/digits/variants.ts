@@ -3,7 +3,7 @@ import { type DefaultBoxes, SSDLoss, type SSDLossOptions, terms } from "../../mo
 
 /** A variant of the loss. */
 export interface Variant {
-  /** What it changes, in a few words. */
+  /** Its change to the loss, in a few words. */
   readonly title: string;
   readonly options: () => SSDLossOptions;
 }

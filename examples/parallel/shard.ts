@@ -52,7 +52,7 @@ export async function shareOf({ points, arms, weights }: Task): Promise<Share> {
   return { loss: await loss.item(), gradients: { w1: d1, b1: e1, w2: d2, b2: e2 }, count: arms.length };
 }
 
-/** What piscina calls in each worker, on a device that needs no driver. */
+/** The function that piscina calls in each worker, on a device that needs no driver. */
 export default async function work(task: Task): Promise<Share> {
   await useDevice("wasm");
   return await shareOf(task);

@@ -28,7 +28,7 @@ export function criterionOf(text: string, boxes: readonly Box[], seen: Seen): SS
   return new SSDLoss(defaultBoxes, { ...rest, mining: (context) => (seen.mined = mining(context)) });
 }
 
-/** What a loss decided when it was recorded. */
+/** The decisions of a loss when it was recorded. */
 export interface Seen {
   mined?: gpugrad.Tensor;
 }
@@ -83,7 +83,7 @@ export function located<T>(run: () => T): T {
   }
 }
 
-/** What to say of an error that was thrown by a text, or because of it. */
+/** Returns the message for an error that was thrown by a text, or because of it. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof TextError) return error.failure;
   if (!(error instanceof Error)) return { message: String(error) };

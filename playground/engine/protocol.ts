@@ -1,4 +1,4 @@
-/** What the page asks its worker, and what the worker answers: plain data. */
+/** The requests of the page to its worker, and the answers: plain data. */
 import type { Box, Truth } from "../boxes.ts";
 import type { Predictions } from "../predictions.ts";
 
@@ -88,7 +88,7 @@ export interface Insides {
   readonly milliseconds: number | null;
 }
 
-/** What may be asked, with its answers. */
+/** The answers, by request. */
 export interface Answers {
   evaluate: Evaluation;
   /** `null` if something else was asked meanwhile. */

@@ -18,8 +18,8 @@ export const BUNDLED: Readonly<Record<string, string>> = {
 };
 
 /**
- * What the packages themselves require where they find it, as the text of a module. The bundles are ES modules that also run in browsers, so
- * they ask at run time: for modules of Node, and for the addon `gl`, which the user installs. linkedom draws nothing here.
+ * Modules that the packages themselves require from where they are installed, as the text of a module. The bundles are ES modules that also run in browsers,
+ * so they ask at run time: for modules of Node, and for the addon `gl`, which the user installs. linkedom draws nothing here.
  */
 const AT_RUN_TIME: Readonly<Record<string, string>> = {
   ...Object.fromEntries(builtinModules.map((name) => [name, `module.exports = process.getBuiltinModule("${name}");`])),

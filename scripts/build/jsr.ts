@@ -12,7 +12,7 @@ interface Settings {
   readonly [name: string]: unknown;
 }
 
-/** Writes the package into a folder. What was there is removed. */
+/** Writes the package into a folder. Files already there are removed. */
 export async function buildForJsr(folder: string): Promise<void> {
   const { name, version, license, exports, nodeModulesDir, imports, publish } = JSON.parse(
     readFileSync(join(root, "deno.json"), "utf8"),

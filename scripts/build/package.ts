@@ -6,7 +6,7 @@ import process from "node:process";
 import { root } from "../processes.ts";
 import { BUNDLED, bundlePackages, FOLDER } from "./bundled.ts";
 
-/** Writes `dist/` in the folder of the project, or in one that has its sources and is below it. What was there is removed. */
+/** Writes `dist/` in the folder of the project, or in one that has its sources and is below it. Files already there are removed. */
 export async function build(project: string = root): Promise<void> {
   const folder = join(project, "dist");
   rmSync(folder, { recursive: true, force: true });

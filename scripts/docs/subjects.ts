@@ -26,7 +26,7 @@ export function subjectOf(file: string): string {
   return found[0];
 }
 
-/** What modules are imported as. */
+/** The names that modules are imported by. */
 const NAMES: Readonly<Record<string, string>> = { "mod": "gpugrad", "verify/mod": "gpugrad/verify" };
 
 /** Gives modules the names that they are imported by, and each public name its subject, as a `@category`. */

@@ -10,13 +10,13 @@ export interface Curve {
   readonly gradients: readonly number[];
 }
 
-/** What a picture shows. */
+/** The contents of a picture. */
 export interface Figure {
-  /** What the file is named after. */
+  /** The name of its file, without extension. */
   readonly name: string;
   /** The argument, with its unit. */
   readonly argument: string;
-  /** What the gradient is by, with its unit. */
+  /** The variable of the gradient, with its unit. */
   readonly gradient: string;
   /** The unit of the loss, "" if it has none. */
   readonly unit: string;

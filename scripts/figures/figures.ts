@@ -7,7 +7,7 @@ import { bipartite, ignoreBand, mining } from "./selection.ts";
 /** Where they are, relative to the project. */
 export const FOLDER = "docs/figures";
 
-/** What makes each picture's data, to be called while the device is `float64`; in the order of the page. */
+/** Functions that compute each picture's data, to be called while the device is `float64`; in the order of the page. */
 export const figures: readonly (() => Promise<Figure>)[] = [
   focal,
   labelSmoothing,

@@ -31,7 +31,7 @@ const ofDifference = {
   x: differences,
 };
 
-/** What a term is given for boxes, cx, cy, w, h. */
+/** Returns the context that a term is given for boxes as cx, cy, w, h. */
 function contextOf(boxes: Tensor, target: readonly number[]): Parameters<Localisation>[0] {
   const [, , count] = boxes.shape;
   const defaultBoxes = DefaultBoxes.from(Array.from({ length: count }, () => [0.5, 0.5, 0.2, 0.2]));

@@ -67,7 +67,7 @@ function createSample(options: StrykerOptions): Sample {
 }
 createSample.inject = ["options"] as ["options"];
 
-/** What Stryker loads. */
+/** The plugins that Stryker loads. */
 export const strykerPlugins = [
   declareFactoryPlugin(PluginKind.Checker, "sample", createSample),
   declareFactoryPlugin(PluginKind.TestRunner, "bundle", createRunner),

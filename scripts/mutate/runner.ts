@@ -29,7 +29,7 @@ export interface BundleOptions {
   };
 }
 
-/** What changed code and the runner tell each other. */
+/** The variables that mutated code and the runner share. */
 interface Shared {
   activeMutant?: string;
   currentTestId?: string;
@@ -41,7 +41,7 @@ interface Shared {
 const globals = globalThis as unknown as Record<string, Shared> & Record<symbol, Declared[]>;
 const shared = (): Shared => globals[INSTRUMENTER_CONSTANTS.NAMESPACE] ??= {};
 
-/** What a run does beyond the tests. */
+/** The options of a run. */
 interface Run {
   readonly only?: readonly string[];
   /** Whether to stop at the first failure. */
