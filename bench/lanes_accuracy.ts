@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
 const LENGTH = 4096;
 const WORDS = 2 ** 32;
 
-/** What a sweep found. */
+/** The results of a sweep. */
 interface Found {
   /** The largest error where the result is finite and not 0, in units in the last place. */
   largest: number;

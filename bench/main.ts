@@ -51,7 +51,7 @@ function reportRow(row: Row, found: Measured): ReportRow {
 }
 
 async function measureGrowth(contestants: readonly Contestant[], quick: boolean, how: Measuring): Promise<Growth[]> {
-  // What others do shows whether a size is one at which anything grows.
+  // PyTorch, beside it, shows whether times grow at a size in any implementation.
   const some = contestants.filter(({ kind, label }) => kind === "gpugrad" || label.startsWith("PyTorch"));
   const all: Growth[] = [];
   for (const subject of growing(quick)) {

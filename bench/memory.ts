@@ -1,5 +1,5 @@
 /**
- * What calls of the whole loss allocate once nothing is new, and how much memory the device `wasm` takes at most.
+ * How much calls of the whole loss allocate once nothing is new, and how much memory the device `wasm` takes at most.
  *
  *   npm run bench -- memory [--batch 1,8,32]
  */
@@ -10,7 +10,7 @@ import type { Input } from "./cases/case.ts";
 import { type Allocations, countAllocations } from "./harness/allocations.ts";
 import { table } from "./harness/table.ts";
 
-/** What was found for one batch. */
+/** The memory use measured for one batch size. */
 export interface MemoryUse {
   readonly batch: number;
   /** Bytes of large arrays that a call allocates, other than the results that are read. */

@@ -34,7 +34,7 @@ const report = JSON.parse(readFileSync(RECORD, "utf8")) as Report;
 writePart("README.md", COMMAND, ratiosPart(report));
 writePart("docs/performance.md", COMMAND, mediansPart(report));
 
-/** What the documents show, as one report; the contestants are the same in each run. */
+/** Measures everything that the documents show, as one report; the contestants are the same in each run. */
 async function measured(): Promise<Report> {
   const folder = mkdtempSync(join(tmpdir(), "gpugrad-record-"));
   try {

@@ -82,7 +82,7 @@ export function text(x: number): string {
   return Object.is(x, -0) ? "-0" : String(x);
 }
 
-/** What became of a result that is subnormal. */
+/** Whether a subnormal result was kept or flushed to 0, or is wrong. */
 function fateOf(actual: number, expected: number): "kept" | "flushed" | "wrong" {
   if (actual === 0) return "flushed";
   return Math.abs(actual - expected) <= Math.abs(expected) * KEPT + KEPT_STEPS * 2 ** -149 ? "kept" : "wrong";

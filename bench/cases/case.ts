@@ -1,4 +1,4 @@
-/** What a case of the bench is: one problem, and beside one another how each peer's users would write it. */
+/** A case of the bench: one problem, and side by side how users of each peer would write it. */
 import type * as tf from "@tensorflow/tfjs";
 import type { Tensor } from "../../mod.ts";
 
@@ -50,7 +50,7 @@ export interface Code {
   readonly javascript?: Written<Plain>;
 }
 
-/** What the bench uses of js-pytorch, which declares little of it. */
+/** The parts of js-pytorch that the bench uses; it declares few of their types. */
 // deno-lint-ignore no-explicit-any
 export type JsPytorchTensor = any;
 // deno-lint-ignore no-explicit-any
@@ -59,7 +59,7 @@ export type JsPytorch = any;
 export interface Case {
   readonly group: "loss" | "losses" | "ops";
   readonly name: string;
-  /** What it computes, over which shapes. */
+  /** Names the computation and its shapes. */
   readonly title: (sizes: Sizes) => string;
   /** Whether it is one of those that `--quick` takes. */
   readonly quick?: boolean;

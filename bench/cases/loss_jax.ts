@@ -33,7 +33,7 @@ function match(jax: Jax, targets: JaxArray, defaults: JaxArray): { positive: Jax
   return { positive, rows };
 }
 
-/** What locations should be: `[batch, 4, boxes]`. */
+/** Returns the target locations: `[batch, 4, boxes]`. */
 function encode({ numpy: np }: Jax, rows: JaxArray, defaults: JaxArray): JaxArray {
   const part = (from: number) => rows.ref.slice([], [], [from, from + 2]).transpose([0, 2, 1]);
   const of = (from: number) => defaults.ref.slice([], [from, from + 2]).transpose();

@@ -35,7 +35,7 @@ function match(tf: Tf, targets: Tensor, defaults: Tensor): { positive: Tensor2D;
   };
 }
 
-/** What locations should be: `[batch, boxes, 4]`. */
+/** Returns the target locations: `[batch, boxes, 4]`. */
 function encode(tf: Tf, rows: Tensor3D, defaults: Tensor): Tensor {
   const center = tf.slice(rows, [0, 0, 2], [-1, -1, 2]), size = tf.slice(rows, [0, 0, 4], [-1, -1, 2]);
   const at = tf.slice(defaults, [0, 0], [-1, 2]), extent = tf.slice(defaults, [0, 2], [-1, 2]);

@@ -1,6 +1,6 @@
 /** Counts large arrays and memories of WebAssembly that are made. */
 
-/** What was made while a program ran. */
+/** The memory allocated while a program ran. */
 export interface Allocations {
   /** Bytes of arrays of a megabyte or more, by kind. */
   readonly arrays: Map<string, number>;

@@ -1,4 +1,4 @@
-/** What changed between two runs. */
+/** The changes between two runs. */
 import type { Report } from "./report.ts";
 import { short, table } from "./table.ts";
 

@@ -25,7 +25,7 @@ export interface Contestant extends Entrant {
 export interface Channel {
   /** Rejects if the program has ended or does not answer in time. */
   ask(request: Request, milliseconds: number): Promise<unknown>;
-  /** What the program said when it started. */
+  /** The program's first message. */
   readonly greeting: Promise<unknown>;
   close(): Promise<void>;
 }

@@ -18,7 +18,7 @@ export interface Growing {
 const LOSS: Sizes = { batch: 4, boxes: 4366, classes: 40 };
 const SCATTER: Sizes = { rows: 8192, features: 4, picked: 8192 };
 
-/** What is measured; with little effort, every other size. */
+/** Returns the problems whose growth is measured; if `quick`, at every other size. */
 export function growing(quick: boolean): Growing[] {
   const all: readonly (readonly [name: string, by: string, from: Sizes, values: readonly number[]])[] = [
     ["loss", "batch", LOSS, [2, 4, 8, 16, 32]],

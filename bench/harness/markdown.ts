@@ -1,4 +1,4 @@
-/** What a run found, as the tables of the README and of docs/performance.md. */
+/** The results of a run, as the tables of the README and of docs/performance.md. */
 import { markdownTable } from "../../scripts/generated.ts";
 import type { Entrant } from "./contestant.ts";
 import type { Report, ReportEntrant, ReportRow } from "./report.ts";
@@ -6,7 +6,7 @@ import { geometricMean } from "./statistics.ts";
 import { fastest, rivals } from "./summary.ts";
 import { short } from "./table.ts";
 
-/** What the groups measure, in the order of the documents. */
+/** The title of each group, in the order of the documents. */
 const GROUPS: Readonly<Record<string, string>> = {
   loss: "The SSD loss with both gradients",
   losses: "Other losses with their gradients",

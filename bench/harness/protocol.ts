@@ -1,4 +1,4 @@
-/** What the bench and the programs of its peers tell one another. */
+/** The messages between the bench and the programs of its peers. */
 import type { DataType, Mode, Sizes } from "../cases/case.ts";
 
 /** Where the numbers of an input are. */
@@ -47,7 +47,7 @@ export interface Times {
   readonly cpu: number | null;
 }
 
-/** What a program says when it starts. */
+/** A program's first message. */
 export interface About {
   readonly version: string;
   /** How it is configured, and the layout of its tensors. */

@@ -1,4 +1,4 @@
-/** What a run found, as JSON. */
+/** The results of a run, as JSON. */
 import { spawnSync } from "node:child_process";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import process from "node:process";
@@ -49,7 +49,7 @@ export interface Report {
   readonly memory: readonly object[];
 }
 
-/** What is worth knowing of this machine; nothing that names it. */
+/** Returns the properties of this machine that affect timings; none that identifies it. */
 export function machine(): Record<string, string | number> {
   return {
     cpu: cpus()[0]?.model ?? "unknown",

@@ -1,6 +1,6 @@
 /** Medians and spread. */
 
-/** What a contestant's times look like, in milliseconds. */
+/** A summary of a contestant's times, in milliseconds. */
 export interface Summary {
   readonly median: number;
   readonly lower: number;

@@ -1,4 +1,4 @@
-/** What rows say together: how often gpugrad's time fits into PyTorch's, the best JavaScript peer's and the limit. */
+/** A summary of all rows: how often gpugrad's time fits into PyTorch's, the best JavaScript peer's and the limit. */
 import type { Entrant } from "./contestant.ts";
 import type { ReportRow } from "./report.ts";
 import { geometricMean } from "./statistics.ts";

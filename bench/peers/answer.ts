@@ -11,7 +11,7 @@ export interface Files {
   write(file: string, data: Float32Array): Promise<void>;
 }
 
-/** What a program tells of itself. */
+/** A program's description of itself. */
 export interface Host {
   readonly files: Files;
   /** The processor's time so far in milliseconds, if it is known. */

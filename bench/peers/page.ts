@@ -6,14 +6,14 @@ import { openLibrary } from "./open.ts";
 const files = {
   read: async (file: string) => await (await fetch(`/shared/${file}`, { cache: "no-store" })).arrayBuffer(),
   async write(file: string, data: Float32Array) {
-    // What drives the browser is told of bodies, as text, but not of blobs: 90 MB would be more than a string holds.
+    // The driver of the browser is sent request bodies as text, but not blobs: 90 MB would be more than a string holds.
     await fetch(`/shared/${file}`, { method: "PUT", body: new Blob([data as Float32Array<ArrayBuffer>]) });
   },
 };
 
 let answers: Answers | null = null;
 
-/** What the bench calls. */
+/** The functions that the bench calls. */
 const benchPeer = {
   async open(name: string, threads: number): Promise<About | Refusal> {
     Object.defineProperty(navigator, "hardwareConcurrency", { value: threads, configurable: true });
