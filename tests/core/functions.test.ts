@@ -139,7 +139,7 @@ function written(name: string, { f, args, conditions = [] }: Case, dialect: Dial
   return (values) => run.call({ constants: dialect.tables }, ...values.map((x) => [x]), ...opaque);
 }
 
-/** What a float32 cannot hold as a normal number may be 0 to a shader. */
+/** Numbers that are subnormal in float32 may be 0 in a shader. */
 const SUBNORMAL = 2 ** -126;
 
 function assertRight(actual: number, expected: number, { ulps = 0, double = false, shader = false }): void {

@@ -8,7 +8,7 @@ const VECTOR = 16;
 
 /** A function in lanes over arrays. */
 export interface InLanes {
-  /** What it reads: as many arrays as the function has operands. */
+  /** The arrays it reads, as many as the function has operands. */
   readonly operands: readonly Float32Array[];
   readonly results: Float32Array;
   /** Fills the first results, four times as many as vectors are given. */
@@ -34,7 +34,7 @@ export interface InLanesOptions {
   readonly arity: number;
   /** The length of arrays, a multiple of four. */
   readonly length: number;
-  /** What it calls; default nothing. */
+  /** The functions it calls; default none. */
   readonly imports?: readonly { readonly callee: Callee; readonly f: (...args: number[]) => number }[];
 }
 

@@ -444,7 +444,7 @@ test("auto takes a working device, and reports why it passed over the others", a
     if (name === best.name) continue;
     const why = passed.get(name)!;
     if (available) assert.match(why, /works/, name);
-    // What comes after one that works is not tried.
+    // Backends after one that works are not tried.
     else if (!/^was not tried: ".*" works and comes first$/.test(why)) assert.equal(why, reason);
   }
   assert.equal((await useDevice("float64")).passedOver.length, 0);

@@ -24,7 +24,7 @@ import {
 import { extentOf } from "../support/cells.ts";
 import { checkProperty } from "../support/property.ts";
 
-/** What a function captures. */
+/** The values that a function captures. */
 interface Captured {
   number: number;
   tensor: Tensor;
@@ -101,7 +101,7 @@ const read = async (tensors: readonly Tensor[]) => await Promise.all(tensors.map
 const says =
   /^Error: compile: expected fn to record what it recorded .* but it uses .*; pass what changes as an argument/;
 
-// What is compared is the tape: a device makes a difference only where values are on it, as on wasm.
+// The tape is compared, so a device makes a difference only where values are on it, as on wasm.
 for (const name of ["float64", "wasm"]) {
   const extent = extentOf(name);
 

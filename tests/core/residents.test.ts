@@ -53,7 +53,7 @@ const two = (kind: "add" | "realize" | "read" | "compile" | "dispose") =>
   fc.record({ kind: fc.constant(kind), a: pick, b: pick });
 const one = (kind: "fold" | "into" | "large" | "budget" | "lose") => fc.record({ kind: fc.constant(kind), a: pick });
 
-/** What happens to values, one after the other. */
+/** A sequence of operations on values. */
 const orders = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: two("add") },

@@ -163,7 +163,7 @@ test("arrays are copied, in and out, unless a call says otherwise", async () => 
   const results = mul(copied, 2);
   assert.equal(await results.data({ copy: false }), await results.data({ copy: false }));
   assert.notEqual(await results.data(), await results.data());
-  // What is stored otherwise than it was given is copied all the same.
+  // Data stored in another type than it was given in is copied all the same.
   const whole = new Int32Array([1, 2]);
   const ints = tensor(whole, [2], { copy: false });
   whole[0] = 7;

@@ -46,7 +46,7 @@ async function ofReference(batch: number): Promise<ArrayLike<number>[]> {
   return results.map((t) => t.value!.slice());
 }
 
-/** What is expected, by the size of the batch. */
+/** The expected values, by the size of the batch. */
 const references = new Map<number, Promise<ArrayLike<number>[]>>();
 
 for (const { device, on, gpu, extent } of await devicesUnderTest()) {

@@ -1,7 +1,7 @@
 /** Random formulas of two numbers, as source: expressions and statements that JavaScript and `elementwise` both evaluate. */
 import fc from "fast-check";
 
-/** What the parts of a formula may be. */
+/** The choices for the parts of a formula. */
 interface Grammar {
   /** Functions of one number. */
   readonly functions: readonly string[];

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { build } from "../../scripts/build/package.ts";
 import { readJson, root } from "./source.ts";
 
-/** What a build reads, apart from the sources that are published themselves. */
+/** The files that a build reads, apart from the sources that are published themselves. */
 const OTHERS = [
   "package.json",
   "package-lock.json",

@@ -144,7 +144,7 @@ test("bundles of parts keep to their sizes, and gpu.js is apart", async () => {
       return Object.keys(metafile.outputs[path]?.inputs ?? {}).some((input) => input.includes("node_modules/gpu.js/"));
     });
     assert.equal(gpuJs.length, 1, `${program} ${apart}`);
-    // What it takes before anything is called: its own file, and those that it imports.
+    // The files that load before anything is called: its own, and those that it imports.
     const names = [
       first[0],
       ...first[1].imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path),

@@ -1,5 +1,5 @@
 /**
- * What users do with the package once npm has installed it: bundlers, pages, workers, test runners, executables, and pages whose
+ * Uses of the package once npm has installed it: bundlers, pages, workers, test runners, executables, and pages whose
  * Content-Security-Policy forbids things. Everything is offline; one folder has the package as npm packs it and what it depends on.
  */
 import assert from "node:assert/strict";
@@ -23,7 +23,7 @@ const chromium = findChromium();
 const noBrowser = onlyNode ?? ("missing" in chromium ? chromium.missing : undefined);
 
 const [example] = [...readText("README.md").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code);
-/** What the README's example prints: the loss, three slopes, three curvatures. */
+/** The output of the README's example: the loss, three slopes, three curvatures. */
 const computed = /^[\d.]+ \[[^\]]*\] \[[^\]]*\]\s*$/;
 
 const parent = onlyNode ? "" : mkdtempSync(join(tmpdir(), "gpugrad-consumers-"));

@@ -34,13 +34,13 @@ function run(cwd: string, ...args: string[]): Promise<{ code: number; stdout: st
   });
 }
 
-/** What `npm run build:jsr` writes. */
+/** The output of `npm run build:jsr`. */
 const built = join(folder, "built");
 
 /** Lists the files that would be published. */
 async function published(): Promise<string[]> {
   await buildForJsr(built);
-  // What importers get from npm, at the versions that are installed here, so that nothing is downloaded.
+  // The packages that importers get from npm, at the versions that are installed here, so that nothing is downloaded.
   const imports = JSON.parse(readFileSync(join(built, "deno.json"), "utf8")).imports as Record<string, string>;
   const packages = Object.keys(imports).filter((name) => imports[name].startsWith("npm:"));
   assert.deepEqual(packages, ["acorn", "fast-check"]);

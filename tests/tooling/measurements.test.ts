@@ -1,4 +1,4 @@
-/** What the documents show of the bench: the tables made of a run, and that they are those of the run that is kept. */
+/** The bench's tables in the documents: how they are made from a run, and that they are those of the run that is kept. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

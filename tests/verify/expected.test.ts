@@ -1,4 +1,4 @@
-/** What values change by if a gradient is right, and what a fit of the difference sees. */
+/** The expected changes of values if a gradient is right, and fits of the difference. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-/** What is said of a gradient besides the verdicts, and how results are noted. */
+/** Findings about a gradient besides the verdicts, and how results are noted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

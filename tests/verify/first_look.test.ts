@@ -1,11 +1,11 @@
-/** What a few steps say of a derivative, and where they see too little. */
+/** Derivatives from a few steps, and where these see too little. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FirstLook } from "../../verify/differences/first_look.ts";
 import { precisionOf } from "../../verify/differences/precision.ts";
 import { alongFirst, type Curve, curveAt } from "./problem.ts";
 
-/** What the first steps say of a claim. */
+/** Judges a claim by the first steps. */
 function look(curve: Curve, x: number, claim: number) {
   const problem = curveAt(curve, x);
   const { line, sums } = alongFirst(problem);

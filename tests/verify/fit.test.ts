@@ -151,7 +151,7 @@ test("what a fit says stands if narrower windows say the same [float64]", () => 
   }
 });
 
-/** What fits say of a claim. */
+/** Judges a claim by fits. */
 function along(curve: Curve, x: number, factor: number, rest: Partial<Parameters<typeof fitAlong>[3]> = {}) {
   const { line, sums } = alongFirst(curveAt({ ...curve, slope: (x) => factor * curve.slope!(x) }, x));
   const claim = factor * curve.slope!(x);

@@ -88,7 +88,7 @@ test("how a gradient jumps where its inputs hardly move is its error, but for ki
   // Where another one does, it jumps for that one's reasons, whatever they are.
   const other = errorsOf([[1, 2, 3]], ([x]) => [[3.1, x[0] > 1 ? 5.3 : 4.3, 3.1]]).of(1);
   near(other, 4 + 4.3 * 2 ** -24);
-  // What is not a number is no jump.
+  // A value that is not finite is no jump.
   near(
     errorsOf([[1, 2]], ([x]) => [[x[1] > 2 ? Infinity : 3.1, 5.3]], { here: constant(3.1, 5.3) }).of(0),
     3.1 * 2 ** -24,
@@ -130,7 +130,7 @@ test("a gradient of which large terms cancelled is a multiple of what is left of
     // Such digits are no kink's.
     near(of(0, true), 700 * 2 ** -24, 1e-3);
   }
-  // What is nothing but coarse, or the same all around, has all its digits.
+  // A gradient that is merely coarse, or the same all around, has all its digits.
   assert.ok(errorsOf([[0.07, 1]], left(8)).of(0) < 1e-5, "a coarse one");
   near(
     errorsOf([[0.7, 1]], ([x]) => [[x[0] > 0.7 ? 0.5 : 1, 5.3]], { here: constant(0.5, 5.3) }).of(0),

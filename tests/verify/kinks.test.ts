@@ -94,7 +94,7 @@ test("a gradient outside the slopes of its own may be that of a point nearby, an
     assert.equal(between(1, [1, 0.5]), true);
     for (const slope of [0.9, 1.1]) assert.equal(between(slope, [1, 0.5]), false);
   }
-  // What rounding hides says nothing.
+  // A kink that rounding hides shows nothing.
   const hidden = differencesOf({ f: ([[x]]) => 1e12 + relu(x), at: [[0]], gradient: () => [[0.5]] });
   assert.equal(isBetweenNeighbours(hidden, { at: [0, 0], bend: 1e-9 }, randomFrom(3)), false);
 });
@@ -161,7 +161,7 @@ test("elements on kinks are those that are said to be, with their bends", () => 
 });
 
 test("a derivative whose effect is lost in what others round away is noise, a larger one wrong [float64]", () => {
-  // What x adds is lost where it is added to the large number, which y shows.
+  // The contribution of x is lost where it is added to the large number, as y shows.
   const of = (slope: number, wrong = 1): [Differentiated, Judged[]] => {
     const differences = differencesOf({
       f: ([[x, y]]) => (2 ** 30 + y + slope * x) - 2 ** 30,

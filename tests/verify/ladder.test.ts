@@ -156,7 +156,7 @@ test("the shortest step against a derivative is the last one whose slopes exclud
     assert.equal(Math.abs(derivative - 1) > 2 * line.noise[k], true);
     assert.equal(Math.abs(derivative - 1) > 2 * line.noise[k + 1], false);
   }
-  // What lies between the slopes of a kink is not excluded.
+  // A derivative between the slopes of a kink is not excluded.
   const kink = ladderOf(curveAt({ f: (x) => Math.abs(x - 1) }, 1)).ladder;
   assert.equal(kink.shortestAgainst(0.5), 0);
   assert.equal(kink.shortestAgainst(1.5) > 0 && kink.shortestAgainst(-1.5) > 0, true);

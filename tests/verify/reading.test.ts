@@ -13,7 +13,7 @@ interface How {
   readonly decides?: (estimate: number) => boolean;
 }
 
-/** What a ladder says of a claimed derivative. */
+/** Judges a claimed derivative by a ladder. */
 function judge(curve: Curve, x: number, analytic: number, how: How = {}): Judged & { off: number } {
   const { line, sums, ladder } = ladderOf(curveAt(curve, x));
   const full = readFully(line, sums, ladder, analytic);

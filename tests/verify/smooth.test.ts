@@ -1,4 +1,4 @@
-/** What of an expansion is a smooth function, and what is rounding or the steps that rounding leaves. */
+/** The part of an expansion that is a smooth function, and the part that is rounding or the steps that rounding leaves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -2,14 +2,14 @@
 import { declarations, describeError, type TestReport } from "./node_test.ts";
 import { isLeft, type Turn } from "./turn.ts";
 
-/** What to run. */
+/** The file to run, and how. */
 export interface Orders {
   /** The address of the bundled test file. */
   readonly module: string;
   /** Filters by test name: a part of the name, and its ending. */
   readonly name: string;
   readonly ending: string;
-  /** What this runtime runs of tests that others share; all if `null`. */
+  /** This runtime's turn among the tests that runtimes share; `null` for all of them. */
   readonly turn: Turn | null;
 }
 

@@ -1,6 +1,6 @@
 /** Runtimes that share the tests of devices on the host, and those without a device. */
 
-/** What one of them runs. */
+/** One runtime's share of the tests. */
 export interface Turn {
   readonly own: number;
   /** How many runtimes share. */

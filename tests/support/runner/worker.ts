@@ -5,10 +5,10 @@ import { createInterface } from "node:readline";
 import { describeError } from "./node_test.ts";
 import { type Message, type Orders, runFile } from "./run.ts";
 
-/** What a process says: of a test, of an error outside of tests, or that a file has ended, and why it did not load. */
+/** The messages of a process: about a test, about an error outside of tests, or that a file has ended, and why it did not load. */
 export type Said = Message | { problem: string } | { done: string | null; megabytes: number; cpu: number };
 
-/** What a line begins with that is said to `npm test`; all other output is of tests. */
+/** The beginning of a line that is a message to `npm test`; all other output is of tests. */
 export const MARK = "\u0001gpugrad ";
 
 function say(said: Said): void {
@@ -41,7 +41,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const before = told ? cpu() : 0;
   told = true;
   const error = await runFile(JSON.parse(line) as Orders, say, cpu);
-  // What an error outside of tests left is reported before the file has ended.
+  // Errors outside of tests are reported before the file has ended.
   await new Promise((done) => setTimeout(done, 0));
   for (const name of Object.keys(process.env)) {
     if (!(name in environment)) delete process.env[name];

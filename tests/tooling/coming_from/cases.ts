@@ -1,4 +1,4 @@
-/** What docs/coming-from.md says is the same in gpugrad, PyTorch and TensorFlow.js, as programs over the same inputs. */
+/** The equivalents that docs/coming-from.md lists in gpugrad, PyTorch and TensorFlow.js, as programs over the same inputs. */
 import type * as tfjs from "@tensorflow/tfjs";
 import * as g from "../../../mod.ts";
 import type { Tensor } from "../../../mod.ts";
