@@ -3,35 +3,41 @@ import { type Code, extract, f64, i32, op, replace, select, shuffle, type Value,
 import { anyTrue, Bits, both, doubles, type LaneFunction, Lanes, SIGN, singles } from "./arithmetic.ts";
 
 const WHOLE_DOUBLE = 1.5 * 2 ** 52;
-/** pi / 2 in two parts: products of the first, of 33 bits, with whole numbers up to 2^20 are exact. */
-const HALF_PI = [1.5707963267341256, 6.077100506506192e-11];
+/** pi in two parts: products of the first, of 33 bits, with whole numbers and halves up to 2^20 are exact. */
+const PI = [3.1415926534682512, 1.2154201013012385e-10];
 /** From here on, arguments are reduced by {@link reduceFar}. */
 const FAR = 2 ** 20;
 const FAR_BITS = 0x49800000;
 const INFINITY_BITS = 0x7f800000;
 
-/** (sin(r) / r - 1) / r^2 and (cos(r) - 1) / r^2 in powers of r^2 for r up to pi / 4; off by 2^-37 and 2^-34. */
-const SIN = [-0.1666666664077604, 0.008333329302391904, -0.00019839311477781493, 2.718114051792379e-06];
-const COS = [-0.49999999694224284, 0.04166662032892856, -0.0013886680758503534, 2.4383483547487743e-05];
+/** (sin(r) / r - 1) / r^2 in powers of r^2 for r up to pi / 2; off by less than a tenth of its last place in float32. */
+const SIN = [-0.16666659399962605, 0.008333060118746238, -0.00019809109990637686, 2.60468063547941e-06];
 
-/** An angle as whole quarter turns, in the lowest two bits, and a rest of at most an eighth, in doubles. */
+/**
+ * An angle as half turns and a rest of at most a quarter of a turn, in doubles. The half turns are whole, or halves ahead of whole ones, which
+ * are counted in the lowest bit.
+ */
 interface Angle {
-  readonly quarters: Variable;
+  readonly turns: Variable;
   readonly rests: readonly [Variable, Variable];
 }
 
 /** By Cody and Waite, in doubles. */
-function reduce(code: Code, x: Value): Angle {
+function reduce(code: Code, x: Value, ahead: 0 | 1): Angle {
   const d = new Lanes(code, "f64x2");
+  // One more where they are half a turn ahead, for the sign of the cosine.
+  const whole = WHOLE_DOUBLE + ahead;
   const parts = both(doubles(code, x), (half) => {
-    const n = d.bind(d.add(d.mul(half, 2 / Math.PI), WHOLE_DOUBLE));
-    const whole = d.bind(d.sub(n, WHOLE_DOUBLE));
-    const rest = d.sub(d.sub(half, d.mul(whole, HALF_PI[0])), d.mul(whole, HALF_PI[1]));
+    const all = d.mul(half, 1 / Math.PI);
+    const n = d.bind(d.add(ahead ? d.sub(all, 0.5) : all, whole));
+    const nearest = d.sub(n, whole);
+    const turns = d.bind(ahead ? d.add(nearest, 0.5) : nearest);
+    const rest = d.sub(d.sub(half, d.mul(turns, PI[0])), d.mul(turns, PI[1]));
     return { n, rest: code.variable("v128", rest) };
   });
-  const quarters = code.variable("v128", shuffle(parts[0].n, parts[1].n, [0, 2, 4, 6]));
-  const angle: Angle = { quarters, rests: [parts[0].rest, parts[1].rest] };
-  code.if(anyTrue(new Lanes(code).atLeast(new Lanes(code).abs(x), FAR)), () => reduceFar(code, x, angle));
+  const turns = code.variable("v128", shuffle(parts[0].n, parts[1].n, [0, 2, 4, 6]));
+  const angle: Angle = { turns, rests: [parts[0].rest, parts[1].rest] };
+  code.if(anyTrue(new Lanes(code).atLeast(new Lanes(code).abs(x), FAR)), () => reduceFar(code, x, ahead, angle));
   return angle;
 }
 
@@ -49,11 +55,11 @@ function bitsOfTwoOverPi(which: number): Value {
 const wide = (x: Value): Value => op("i64.extend_i32_u", x);
 
 /**
- * The quarter turns of a number from {@link FAR}, given its bits: whole ones, and the rest in units of 2^-64. By Payne and Hanek: the
- * product of the mantissa with those bits of 2 / pi that stand for less than four quarter turns, and are not so many places behind that
- * they do not matter.
+ * The quarter turns of a number from {@link FAR}, given its bits, in units of 2^-62, without whole turns. By Payne and Hanek: the product of
+ * the mantissa with those bits of 2 / pi that stand for less than four quarter turns, and are not so many places behind that they do not
+ * matter.
  */
-function turnsOf(code: Code, word: Value): { whole: Value; rest: Value } {
+function quartersOf(code: Code, word: Value): Value {
   const bits = (a: Value, by: number) => op("i32.shr_u", a, i32(by));
   const mantissa = code.bind(
     wide(op("i32.or", op("i32.and", word, i32(0x7fffff)), i32(0x800000))),
@@ -70,55 +76,53 @@ function turnsOf(code: Code, word: Value): { whole: Value; rest: Value } {
     )
   );
   const carried = op("i64.shr_u", op("i64.mul", mantissa, op("i64.shr_u", low, wide(i32(32)))), wide(i32(32)));
-  const product = code.bind(op("i64.add", op("i64.mul", mantissa, high), carried));
-  const halves = op("i32.wrap_i64", op("i64.shr_u", product, wide(i32(61))));
-  return {
-    whole: bits(op("i32.add", halves, i32(1)), 1),
-    rest: op("i64.shl", product, wide(i32(2))),
-  };
+  return op("i64.add", op("i64.mul", mantissa, high), carried);
+}
+
+/** Half turns as {@link Angle} has them: the lowest bit of their number, and the rest in units of 2^-64. */
+function turnsOf(code: Code, quarters: Value, ahead: 0 | 1): { count: Value; rest: Value } {
+  const quarter = (n: number) => op("i64.shl", wide(i32(n)), wide(i32(62)));
+  const turns = code.bind(ahead ? op("i64.sub", quarters, quarter(1)) : quarters);
+  // The nearest number of half turns; one more if they are half a turn ahead.
+  const count = op("i64.shr_u", op("i64.add", turns, quarter(1 + 2 * ahead)), wide(i32(63)));
+  return { count: op("i32.wrap_i64", count), rest: op("i64.shl", turns, wide(i32(1))) };
 }
 
 /** Corrects the lanes whose numbers are finite and large, one after the other: each takes its turn as the first lane. */
-function reduceFar(code: Code, x: Value, { quarters, rests: [low, high] }: Angle): void {
+function reduceFar(code: Code, x: Value, ahead: 0 | 1, { turns, rests: [low, high] }: Angle): void {
   const numbers = code.variable("v128", x);
   code.count(i32(0), i32(4), 1, () => {
     const word = code.bind(extract("i32x4", numbers, 0));
     const size = code.bind(op("i32.and", word, i32(0x7fffffff)));
     const isFar = op("i32.lt_u", op("i32.sub", size, i32(FAR_BITS)), i32(INFINITY_BITS - FAR_BITS));
     code.if(isFar, () => {
-      const turns = turnsOf(code, word);
-      const whole = code.bind(turns.whole);
-      const isNegative = code.bind(op("i32.lt_s", word, i32(0)));
-      code.set(quarters, replace("i32x4", quarters, 0, select(isNegative, op("i32.sub", i32(0), whole), whole)));
-      const angle = code.bind(op("f64.mul", op("f64.convert_i64_s", turns.rest), f64(Math.PI / 2 ** 65)));
-      code.set(low, replace("f64x2", low, 0, select(isNegative, op("f64.neg", angle), angle)));
+      const { count, rest } = turnsOf(code, code.bind(quartersOf(code, word)), ahead);
+      code.set(turns, replace("i32x4", turns, 0, count));
+      const angle = code.bind(op("f64.mul", op("f64.convert_i64_s", rest), f64(Math.PI / 2 ** 64)));
+      // The cosine is that of the size.
+      const signed = ahead ? angle : select(op("i32.lt_s", word, i32(0)), op("f64.neg", angle), angle);
+      code.set(low, replace("f64x2", low, 0, signed));
     });
     code.set(numbers, shuffle(numbers, numbers, [1, 2, 3, 0]));
-    code.set(quarters, shuffle(quarters, quarters, [1, 2, 3, 0]));
+    code.set(turns, shuffle(turns, turns, [1, 2, 3, 0]));
     const first = code.bind(shuffle(low, high, [2, 3, 4, 5]));
     code.set(high, shuffle(high, low, [2, 3, 4, 5]));
     code.set(low, first);
   });
 }
 
-/** sin or cos, which is a quarter turn ahead, with each rounded once before one is chosen. */
+/** sin, or cos, which is a quarter turn ahead: the sine of the rest, rounded once, with its sign turned by each half turn. */
 function circular(ahead: 0 | 1): LaneFunction {
   return (code, [x]) => {
     const d = new Lanes(code, "f64x2");
     const bits = new Bits(code);
-    const { quarters, rests } = reduce(code, code.bind(x));
-    const parts = both(rests, (rest) => {
+    const { turns, rests } = reduce(code, code.bind(x), ahead);
+    const sines = both(rests, (rest) => {
       const r = d.bind(rest);
       const square = d.bind(d.mul(r, r));
-      const sine = d.mul(d.add(d.mul(d.polynomial(square, SIN), square), 1), r);
-      return { sine, cosine: d.add(d.mul(d.polynomial(square, COS), square), 1) };
+      return d.mul(d.add(d.mul(d.horner(square, SIN), square), 1), r);
     });
-    const sine = singles(parts[0].sine, parts[1].sine);
-    const cosine = singles(parts[0].cosine, parts[1].cosine);
-    const quarter = code.bind(ahead ? bits.add(quarters, 1) : quarters);
-    const isOdd = code.bind(bits.right(bits.left(quarter, 31), 31));
-    const sign = bits.and(bits.left(quarter, 30), SIGN);
-    return bits.xor(bits.select(isOdd, cosine, sine), sign);
+    return bits.xor(singles(...sines), bits.left(turns, 31));
   };
 }
 
