@@ -247,7 +247,7 @@ export class Entry {
   standIn(op: TapeOp, consumers: Iterable<Entry>): void {
     const lineage = (this.#past as Past<this>).lineage.deref()!;
     const { shape, dtype, held: value, tracked } = this;
-    // Of the same class: if the entry is a tensor, programs may reach the copy as the input of another tensor.
+    // A copy of the same class: if the entry is a tensor, programs may reach the copy as the input of another tensor.
     const copy = new (this.constructor as typeof Entry)(op, [this], {}, { shape, dtype, value, tracked }) as this;
     // On the tape it comes right after the entry.
     Object.assign(copy, { id: this.id + 0.5, recordedAfter: this.recordedAfter, computedOn: this.computedOn });

@@ -121,7 +121,7 @@ function mixes(gradient: Tensor, cotangent: Tensor): boolean {
   return false;
 }
 
-/** The op of a function with so many inputs: its value is that of its first input, which `forward` made of the others. */
+/** The op of a function with this many inputs: its value is that of its first input, which `forward` made of the others. */
 function customOp(name: string, count: number, rule: Rule, surrogate: boolean): Op {
   const gradient = (k: number) => (context: VjpContext): Tensor => {
     const inputs = context.inputs.slice(1);

@@ -131,7 +131,7 @@ export const log: Unary = /* @__PURE__ */ unary("log", {
 });
 
 /**
- * The logarithm to the base 2, always `float`: -Infinity at 0, NaN below. That of a power of 2 is a whole number.
+ * The logarithm to the base 2, always `float`: -Infinity at 0, NaN below. The logarithm of a power of 2 is a whole number.
  *
  * @example
  * ```ts
@@ -150,7 +150,7 @@ export const log2: Unary = /* @__PURE__ */ unary("log2", {
 });
 
 /**
- * The logarithm to the base 10, always `float`: -Infinity at 0, NaN below. That of a power of 10 may be off by a rounding.
+ * The logarithm to the base 10, always `float`: -Infinity at 0, NaN below. The logarithm of a power of 10 may be off by a rounding.
  *
  * @example
  * ```ts

@@ -183,7 +183,7 @@ function accumulate(cotangents: Map<Tensor, Cotangent>, entry: Tensor, part: Cot
   );
 }
 
-/** Where a walk starts: an entry and its cotangent. */
+/** The start of a walk: an entry and its cotangent. */
 type Start<C = Tensor> = readonly [y: Tensor, cotangent: C];
 
 /**
@@ -234,7 +234,7 @@ function walk(
     if (reached) wanted.add(entry);
   }
   const cotangents = new Map<Tensor, Cotangent>();
-  /** Those of the results of loops, by the loop. */
+  /** The cotangents of the results of loops, by the loop. */
   const results = new Map<Tensor, Map<number, Cotangent>>();
   const leads = (entry: Tensor, k: number) => wanted.has(entry.inputs[k]) && flows(entry, k);
   for (const [y, cotangent] of starts) if (wanted.has(y)) accumulate(cotangents, y, cotangent);

@@ -7,7 +7,7 @@ import { EXACT_IN_SINGLE } from "./dialect.ts";
  * `cpu` and the oracle serve to compute the same plans.
  */
 export const hostCosts: Costs = {
-  // Of kernels that copy, add and compute polynomials.
+  // Measured on kernels that copy, add and compute polynomials.
   write: 2,
   read: 4,
   beside: 1,

@@ -202,7 +202,7 @@ class DualCompiler {
     });
   }
 
-  /** How many directions a kernel takes at once, if it has so many characters for all of them. */
+  /** How many directions a kernel takes at once, if it has this many characters for all of them. */
   #atOnce(length: number): number {
     const all = this.#lanes;
     // Where the first direction decides, the others cannot go without it.

@@ -8,7 +8,7 @@ import { inLanes } from "./lanes.ts";
 
 const LENGTH = 256;
 const exceptional = [NaN, Infinity, 0, 2 ** -149, 2 ** -126 - 2 ** -149, 2 ** -126, LARGEST];
-/** Where functions change their ways or their results end, and numbers of which half the bits are 0. */
+/** Numbers at which functions switch methods or reach the end of their range, and numbers half of whose bits are 0. */
 const ordinary = [1, 2, 3, 0.5, 1.5, 1 + 2 ** -23, 1 - 2 ** -24, 8, 10, 88.72283, 88.72284, 87.33655, 103.97208, 104];
 const large = [2 ** 20 - 0.0625, 2 ** 20, 2 ** 23, 2 ** 24, 2 ** 24 + 2, 2 ** 31, 2 ** 32, 16367173 * 2 ** 72];
 const special = [...exceptional, ...ordinary, ...large].flatMap((x) => [x, -x]).map(Math.fround);

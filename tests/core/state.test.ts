@@ -227,7 +227,7 @@ for (const { device: name, on, single, extent } of devices) {
       const train = async (
         read: (values: unknown[]) => Promise<unknown>,
       ): Promise<{ plans: number[]; w: number[] }> => {
-        // Of its own, so that no other test has its plans.
+        // With settings of its own, so that no other test has its plans.
         const optimiser = adamW({ learningRate: 0.1, beta1: 0.8 });
         let params = { w: tensor([[0.5], [0], [-0.5]]), b: tensor([0]) };
         let state = optimiser.init(params);

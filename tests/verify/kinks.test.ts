@@ -73,7 +73,7 @@ test("at a tie a gradient is that of a way to take it, or a mean of these, in al
   const skewed = tie(weighted, [1, 0.2], [1.5, 3])!;
   assert.equal(skewed.judged.verdict, "wrong");
   assert.notDeepEqual(skewed.moves, [1, 1]);
-  // Of kinks of opposite sense, gradients that are right by convention may add up to anything.
+  // At kinks of opposite sense, gradients that are right by convention may add up to anything.
   assert.equal(tie(([x]) => Math.max(x[0], x[1]) - Math.abs(x[2] - 2), [1, 1, 5], [2, 2, 2]), null);
   assert.equal(tie(([x]) => Math.max(x[0], x[1]) - 2 * relu(x[0] + x[1] - 4), [3, 3], [2, 2]), null);
 });

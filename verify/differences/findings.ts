@@ -19,7 +19,7 @@ function listed(elements: readonly Position[], words: Words): string {
   return shown.join(", ") + (elements.length > shown.length ? ` and ${elements.length - shown.length} more` : "");
 }
 
-/** Where the gradient is wrong at ties. */
+/** Returns findings about gradients that are wrong at ties. */
 export function tieFindings(
   differences: Differences,
   elements: readonly (Differentiated | null)[],

@@ -28,7 +28,7 @@ function lanesFor(count: number): number {
   return count < 4 ? 1 : count < 256 ? 4 : 8;
 }
 
-/** From so many elements on, the noise of all is measured together. */
+/** From this many elements on, the noise of all is measured together. */
 const MANY = 64;
 
 /** The only element that moves among many; `null` if several do, or if there are few. */

@@ -106,7 +106,7 @@ interface Differentiated {
   readonly order: 1 | 2;
 }
 
-/** Where shapes and dtypes of gradients are not those of the variables. */
+/** Returns findings about gradients whose shapes or dtypes are not those of the variables. */
 function formFindings(gradients: readonly Tensor[], { variables, names }: Differentiated): Finding[] {
   return gradients.flatMap((g, k): Finding[] => {
     const { shape, size } = variables[k];

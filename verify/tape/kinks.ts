@@ -23,7 +23,7 @@ const DIRECTIONS = 8;
 /** The most elements that move together in one of them. */
 const TOGETHER = 4;
 
-/** Where a gradient along a direction lies. */
+/** The position of a gradient along a direction. */
 export interface Placed {
   /**
    * Between the slopes on both sides, or between those of branches that meet in the point; unknown if it is between none that were found,

@@ -26,7 +26,7 @@ export type Read = Expression & { readonly kind: "read" };
 
 /** An array that a kernel reads. */
 export interface ArrayArgument {
-  /** Where it begins. */
+  /** The address of its first element. */
   readonly address: Value;
   /** The number of its elements. */
   readonly size: number;
@@ -291,7 +291,7 @@ export class Indices {
     return to.lanes("number", (u) => fourAt(lowest, (lane) => offset - step * (last - LANES * u - lane)));
   }
 
-  /** Where vectors are that the block has in a panel: one behind the other, and so are the places. */
+  /** The addresses of the vectors that the block has in a panel: one behind the other, as the places are. */
   place(panel: Value, { base, terms }: Linear): { readonly address: Value; readonly offset: number } {
     const to = this.#to;
     const bytes = BYTES * LANES * to.width;

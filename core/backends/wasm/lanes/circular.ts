@@ -50,7 +50,7 @@ const wide = (x: Value): Value => op("i64.extend_i32_u", x);
 
 /**
  * The quarter turns of a number from {@link FAR}, given its bits: whole ones, and the rest in units of 2^-64. By Payne and Hanek: the
- * product of the mantissa with those bits of 2 / pi that stand for less than four quarter turns, and are not so many places behind that
+ * product of the mantissa with those bits of 2 / pi that stand for less than four quarter turns, and are not this many places behind that
  * they do not matter.
  */
 function turnsOf(code: Code, word: Value): { whole: Value; rest: Value } {
