@@ -183,7 +183,7 @@ export class Entry {
 
   /**
    * The entries it is made of. State that is the past has no inputs once none of its ancestors can be reached, since no program can then
-   * ask for a gradient by one.
+   * ask for a gradient with respect to one.
    */
   get inputs(): readonly this[] {
     if (this.#past === null) return this.#inputs;

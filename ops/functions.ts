@@ -24,7 +24,7 @@ import { where } from "./selection.ts";
  * `a` to the power of `b`, always `float`. A negative base with an exponent that is not whole results in NaN. If the exponent is the number 2,
  * the result is a {@link square}.
  *
- * The derivative by the base is 0 where the exponent is 0. The derivative by the exponent is 0 where the base is 0 and the
+ * The derivative with respect to the base is 0 where the exponent is 0. The derivative with respect to the exponent is 0 where the base is 0 and the
  * exponent is not negative, and NaN where the base is negative.
  *
  * @example

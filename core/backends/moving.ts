@@ -8,7 +8,7 @@ export class NoDual extends Error {
   override readonly name = "NoDual";
 }
 
-/** The values of a kernel that have a derivative by some of its arguments. */
+/** The values of a kernel that have a derivative with respect to some of its arguments. */
 export class Moving {
   readonly #arguments: readonly boolean[];
   /** The locals that move, by their numbers. */

@@ -3,7 +3,7 @@
  */
 import type { Code, Name, Writer } from "./functions.ts";
 
-/** The derivative by an argument: the factor of its tangent. */
+/** The derivative with respect to an argument: the factor of its tangent. */
 export type Coefficient = 1 | -1 | { readonly times: Code } | { readonly over: Code };
 
 /** A call of a scalar function. */

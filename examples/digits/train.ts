@@ -186,7 +186,7 @@ export class Training {
     };
   }
 
-  /** The loss at predictions `[scenes, PARTS, boxes]`, and its gradient by them, in one plan. */
+  /** The loss at predictions `[scenes, PARTS, boxes]`, and its gradient with respect to them, in one plan. */
   async #evaluate(values: Float32Array, scenes: readonly Scene[]) {
     const { device } = this.#settings;
     const predictions = tensor(values, [scenes.length, PARTS, this.#loss.defaultBoxes.count]);

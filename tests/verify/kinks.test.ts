@@ -80,7 +80,7 @@ test("at a tie a gradient is that of a way to take it, or a mean of these, in al
 
 test("a gradient outside the slopes of its own may be that of a point nearby, and no other [float64]", () => {
   for (const single of [false, true]) {
-    // The slopes by x are 0, 1 at the point, and -1, 0, 1 and 2 around it.
+    // The slopes with respect to x are 0, 1 at the point, and -1, 0, 1 and 2 around it.
     const f: Known["f"] = ([[x, y]]) => 2 * relu(x + y) - relu(x - y);
     const between = (slope: number, at: readonly number[] = [0, 0]) => {
       const differences = differencesOf({ f, at: [at], single, gradient: () => [[slope, 0]] });

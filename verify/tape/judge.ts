@@ -31,7 +31,7 @@ const REFINED = 128;
 /** How many wrong elements of a variable differences are asked about. */
 const CONFIRMED = 8;
 
-/** Another witness's derivative by an element. */
+/** Another witness's derivative with respect to an element. */
 export interface Second {
   readonly witness: Witness;
   readonly numeric: number;

@@ -108,7 +108,7 @@ export class Kinks {
     return this.#point.onEdge.length > 0 || this.tie;
   }
 
-  /** Whether the derivative by an element depends on ties. */
+  /** Whether the derivative with respect to an element depends on ties. */
   has(unit: Direction): boolean {
     return this.#depends(unit, true);
   }
