@@ -422,8 +422,14 @@ class AdjointRendering extends Rendering {
       }
       case "call":
         return this.#called(rules[expression.name], expression, adjoint, result);
-      default:
+      case "literal":
+      case "index":
+      case "quotient":
+      case "remainder":
+      case "within":
         throw new Error(`compileAdjoint: an expression of kind "${expression.kind}" has no adjoint`);
+      default:
+        return expression satisfies never;
     }
   }
 

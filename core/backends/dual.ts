@@ -314,8 +314,12 @@ class DualRendering extends Rendering {
       case "assign":
         if (this.#moving.has(statement.local)) return this.#moved(statement);
         return super.statement(statement);
-      default:
+      case "constant":
+      case "loop":
+      case "branch":
         return super.statement(statement);
+      default:
+        return statement satisfies never;
     }
   }
 
@@ -353,8 +357,14 @@ class DualRendering extends Rendering {
       }
       case "call":
         return this.#called(rules[expression.name], expression.name, expression.args.map((arg) => this.#operand(arg)));
-      default:
+      case "literal":
+      case "index":
+      case "quotient":
+      case "remainder":
+      case "within":
         throw new Error(`compileDual: an expression of kind "${expression.kind}" has no tangent`);
+      default:
+        return expression satisfies never;
     }
   }
 

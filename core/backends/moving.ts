@@ -49,8 +49,14 @@ export class Moving {
         if (!Object.hasOwn(rules, name)) throw new NoDual(`dual numbers: the derivative of "${name}" is not known`);
         return rules[name].kind !== "constant";
       }
-      default:
+      case "literal":
+      case "index":
+      case "quotient":
+      case "remainder":
+      case "within":
         return false;
+      default:
+        return expression satisfies never;
     }
   }
 }

@@ -49,16 +49,14 @@ function assertRight({ name, f, ulps }: Case, tuples: readonly (readonly number[
 }
 
 for (const one of cases) {
-  const { name, write, arity } = one;
+  const { name, write, arity, isNegative } = one;
   const lanes = inLanes(write, { arity, length: LENGTH * 4 });
   const compute = (tuples: readonly (readonly number[])[]): Float32Array => {
     tuples.forEach((tuple, i) => tuple.forEach((x, operand) => (lanes.operands[operand][i] = x)));
     lanes.run(Math.ceil(tuples.length / 4));
     return lanes.results.slice(0, tuples.length);
   };
-  // Its argument is not above 0.
-  const drawn = (tuples: readonly (readonly number[])[]) =>
-    name === "expOfNegative" ? tuples.map(([x]) => [-Math.abs(x)]) : tuples;
+  const drawn = (tuples: readonly (readonly number[])[]) => isNegative ? tuples.map(([x]) => [-Math.abs(x)]) : tuples;
 
   test(`${name} in lanes has the value of its definition`, async () => {
     const pairs = drawn(special.flatMap((x) => arity === 1 ? [[x]] : special.map((y) => [x, y])));
