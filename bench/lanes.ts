@@ -7,8 +7,8 @@
  */
 import { performance } from "node:perf_hooks";
 import { call, type Callee, extract, f32x4, replace, type Value } from "../core/backends/wasm/code.ts";
-import { LANE_FUNCTIONS, type LaneFunction } from "../core/backends/wasm/lanes.ts";
-import { expOfNegative } from "../core/backends/wasm/lanes/exponentials.ts";
+import type { LaneFunction } from "../core/backends/wasm/lanes.ts";
+import { cases } from "../tests/core/lane_cases.ts";
 import { inLanes } from "../tests/core/lanes.ts";
 
 /** Arrays that the nearest cache holds. */
@@ -19,7 +19,6 @@ const TURN = 20 * LENGTH;
 const WARM_UP = 2000;
 
 type Plain = (x: number, y: number) => number;
-const math = Math as unknown as Record<string, Plain | undefined>;
 
 /** Numbers from 0 to 8 in an order that branches cannot learn, and exponents. */
 const operands = [
@@ -85,10 +84,9 @@ function timesOf(fills: readonly Fill[]): number[] {
 const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
 console.log(line(["function", "lanes, ns", "called, ns", "JavaScript, ns", "called / lanes"]));
 console.log(line(["---", "---", "---", "---", "---"]));
-const written: Readonly<Record<string, LaneFunction>> = { ...LANE_FUNCTIONS, "exp of negative numbers": expOfNegative };
-for (const [name, write] of Object.entries(written)) {
-  const arity = name === "pow" ? 2 : 1;
-  const host = write === expOfNegative ? Math.exp : math[name];
+const hosts: ReadonlySet<unknown> = new Set(Object.getOwnPropertyNames(Math).map((name) => Reflect.get(Math, name)));
+for (const { name, write, f, arity } of cases) {
+  const host = hosts.has(f) ? f : undefined;
   const fills = [lanes(write, arity), ...(host ? [lanes(write, arity, host), plain(host)] : [])];
   const [own, called, script] = timesOf(fills);
   const rest = host ? [called, script, called / own].map((x) => x.toFixed(1)) : ["", "", ""];

@@ -1,5 +1,5 @@
 /**
- * How much calls of the whole loss allocate once nothing is new, and how much memory the device `wasm` takes at most.
+ * How much calls of the whole loss allocate once nothing is new, and the most memory that the device `wasm` takes.
  *
  *   npm run bench -- memory [--batch 1,8,32]
  */

@@ -41,7 +41,7 @@ async function measured(): Promise<Report> {
     const reports: Report[] = [];
     for (const selection of SELECTIONS) {
       const file = join(folder, `${reports.length}.json`);
-      // On as many threads as machines have at least: the tables compare one device.
+      // On two threads, which every machine has: the tables compare one device.
       const args = ["--import", "tsx", "bench/main.ts", ...selection, "--quick", "--threads", "2", "--json", file];
       const { problem } = await run(process.execPath, args, { minutes: 30, live: true });
       if (problem !== null) throw new Error(`the bench of ${selection[0]}: ${problem}`);

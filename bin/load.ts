@@ -62,7 +62,7 @@ or compile the file to JavaScript first.`;
   return `check: ${file} cannot be loaded: ${message ?? String(error)}${place}${hint}`;
 }
 
-/** Where an error arose, on lines of their own: the line of a syntax error, or the first call in the file itself. */
+/** Describes where an error arose, on lines of its own: the line of a syntax error, or the first call in the file itself. */
 function placeOf(error: unknown, path: string): string {
   const { message = "", stack = "", position } = error as {
     message?: string;

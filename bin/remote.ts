@@ -59,7 +59,7 @@ function startProcess(script: URL, { message, ended }: Listener): Omit<Remote, "
     send: (request) => child.send(request),
     stop: () => {
       child.removeAllListeners();
-      // Where the process is just ending, the channel fails.
+      // If the process is just ending, the channel fails.
       child.on("error", () => {});
       child.kill("SIGKILL");
     },

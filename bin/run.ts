@@ -69,7 +69,7 @@ async function runOne(session: Session, part: Part, request: Request, progress: 
     outcome = ended;
   }
   const report = unfinished(part, far, reasonOf(outcome, limit));
-  // Where the check was interrupted is of no interest.
+  // The input at which the check was interrupted is of no interest.
   const replay = report.verdict === "wrong" || outcome.kind !== "interrupted" ? replayOf(report, far, seed) : null;
   return { ...report, replay, milliseconds: performance.now() - started };
 }

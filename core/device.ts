@@ -40,7 +40,7 @@ export interface PassedOver {
 const DEFAULT_CACHE_BYTES = 1 << 30;
 /** Bytes that values may take on a device before the least recently used move to the host. */
 const DEFAULT_VALUE_BYTES = 1 << 30;
-/** Compiled plans that a device keeps at most: each holds code besides its bytes. */
+/** The most compiled plans that a device keeps: each holds code besides its bytes. */
 const DEFAULT_CACHE_PLANS = 256;
 
 /**

@@ -98,6 +98,17 @@ async function probe(device: Device): Promise<number> {
   return ms;
 }
 
+/** A device that does not work here. */
+class NotOpened extends Error {
+  /** The message without the name of the device. */
+  readonly reason: string;
+
+  constructor(name: string, cause: Error) {
+    super(`useDevice: "${name}" ${cause.message}`, { cause });
+    this.reason = cause.message;
+  }
+}
+
 function deviceNamed(name: string): Promise<Device> {
   if (!deviceName.accepts(name)) {
     return Promise.reject(new Error(`useDevice: expected ${deviceName.expected}, got ${describe(name)}`));
@@ -105,7 +116,7 @@ function deviceNamed(name: string): Promise<Device> {
   let device = devices.get(name);
   if (!device) {
     device = openDevice(backendNamed(name)).catch((error: unknown) => {
-      throw new Error(`useDevice: "${name}" ${(error as Error).message}`, { cause: error });
+      throw new NotOpened(name, error as Error);
     });
     devices.set(name, device);
     // A failed start is retried at the next request.
@@ -116,8 +127,7 @@ function deviceNamed(name: string): Promise<Device> {
 
 /** Why a device does not work, without its name. */
 function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && message.startsWith("useDevice:") ? cause.message : message;
+  return error instanceof NotOpened ? error.reason : (error as Error).message;
 }
 
 let fastest: Promise<Device> | null = null;

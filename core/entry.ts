@@ -183,7 +183,7 @@ export class Entry {
 
   /**
    * The entries it is made of. State that is the past has no inputs once none of its ancestors can be reached, since no program can then
-   * ask for a gradient by one.
+   * ask for a gradient with respect to one.
    */
   get inputs(): readonly this[] {
     if (this.#past === null) return this.#inputs;
@@ -247,7 +247,7 @@ export class Entry {
   standIn(op: TapeOp, consumers: Iterable<Entry>): void {
     const lineage = (this.#past as Past<this>).lineage.deref()!;
     const { shape, dtype, held: value, tracked } = this;
-    // Of the same class: if the entry is a tensor, programs may reach the copy as the input of another tensor.
+    // A copy of the same class: if the entry is a tensor, programs may reach the copy as the input of another tensor.
     const copy = new (this.constructor as typeof Entry)(op, [this], {}, { shape, dtype, value, tracked }) as this;
     // On the tape it comes right after the entry.
     Object.assign(copy, { id: this.id + 0.5, recordedAfter: this.recordedAfter, computedOn: this.computedOn });

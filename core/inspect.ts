@@ -225,7 +225,7 @@ function tapeText({ leaves, entries }: Program<Tensor>): string {
   const all = [...leaves, ...entries];
   const numbers = new Map(all.map((t, i) => [t, i]));
   return all.map((t) => {
-    // Those of a loop that no result needs are not computed.
+    // Results of a loop that nothing needs are not computed.
     const inputs = t.inputs.map((x) => numbers.has(x) ? `%${numbers.get(x)}` : "_");
     const attributes = Object.entries(t.attributes).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
     return `%${numbers.get(t)} = ${t.op.name}(${[...inputs, ...attributes].join(", ")}): ${t.dtype} ${

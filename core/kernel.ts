@@ -111,7 +111,7 @@ export interface RepeatKernel<A extends Attributes = Attributes, L = unknown, T 
   readonly kind: "repeat";
   /** The loop, a part of the tape. */
   loop(attributes: A): L;
-  /** Records the loop as so many copies of its body, for backends without loops and for gradient checks. */
+  /** Unrolls the loop, recording its body once for each iteration, for backends without loops and for gradient checks. */
   unroll(entry: T, options: UnrollOptions<T>): Unrolled<T>;
 }
 

@@ -48,7 +48,7 @@ export type LocalContext<A extends Attributes = Attributes> = Omit<VjpContext<A>
  */
 export type Vjp<A extends Attributes = Attributes> = (context: VjpContext<A>) => Tensor;
 
-/** Where an input influences the output. */
+/** The condition under which an input influences the output. */
 export type Selects<A extends Attributes = Attributes> = (context: LocalContext<A>) => Tensor;
 
 /**

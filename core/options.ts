@@ -10,7 +10,7 @@
  *
  * The declaration has to name every option of the interface, so a new option without one does not compile.
  */
-import { formatShape } from "./shape.ts";
+import { formatShape, type Shape } from "./shape.ts";
 
 /** A kind of value that a parameter or an option accepts. */
 export interface Kind<T> {
@@ -135,10 +135,16 @@ export function describeResult(result: unknown): string {
   return `${describe(result)}${advice}`;
 }
 
+/** Whether a value has a shape and a dtype, as tensors have, those of another copy of gpugrad or of another library too. */
+export function resemblesTensor(value: unknown): value is { readonly shape: Shape; readonly dtype: string } {
+  if (typeof value !== "object" || value === null) return false;
+  const { shape, dtype } = value as { shape?: unknown; dtype?: unknown };
+  return isShape(shape) && typeof dtype === "string";
+}
+
 function describeObject(value: object): string {
   if (Array.isArray(value)) return shortened(describeArray(value, 0));
-  const { shape, dtype } = value as { shape?: unknown; dtype?: unknown };
-  if (isShape(shape) && typeof dtype === "string") return `a tensor of shape ${formatShape(shape)} and dtype ${dtype}`;
+  if (resemblesTensor(value)) return `a tensor of shape ${formatShape(value.shape)} and dtype ${value.dtype}`;
   if (ArrayBuffer.isView(value) && "length" in value) return `${named(value)} of ${value.length} elements`;
   if (typeof (value as { then?: unknown }).then === "function") return "a promise, which has to be awaited";
   if (!isPlain(value)) return named(value);
@@ -239,7 +245,7 @@ export class Signature<O extends object = Record<never, never>> {
   /** Returns the error for a parameter or an option that is not as expected, for the caller to throw. */
   wrong(parameter: string, expected: string, value: unknown): Error {
     const call = this.#early(parameter, value);
-    const copy = /^a tensor\b/.test(expected) && describe(value).startsWith("a tensor ")
+    const copy = /^a tensor\b/.test(expected) && resemblesTensor(value)
       ? " of another copy of gpugrad; all that a program imports has to come from one copy"
       : "";
     return this.error(

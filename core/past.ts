@@ -11,7 +11,7 @@ const RECENT = 8;
 
 /**
  * A program that computes and awaits may go on without ever ending a task, and until it does, nothing that a weak reference was made to is
- * collected. So a task is ended after so many computations.
+ * collected. So a task is ended after this many computations.
  */
 const TURN_AFTER = 16;
 let sinceTurn = 0;

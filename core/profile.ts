@@ -59,7 +59,7 @@ async function timed(run: () => Promise<Values[]>): Promise<{ results: Values[];
 }
 
 /**
- * Times each step as a separate plan, on the arrays that it reads in the whole plan. Of the time of such a call the time of another one
+ * Times each step as a separate plan, on the arrays that it reads in the whole plan. From the time of such a call that of another
  * is subtracted, whose arrays are the same and whose kernel does nothing: copies and the launch are in both.
  */
 async function oneByOne(device: Device, plan: Plan, leaves: readonly Values[]): Promise<KernelTime[]> {

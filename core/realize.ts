@@ -66,7 +66,7 @@ interface Recording {
   isStale: boolean;
 }
 
-/** At most so many calls run between two that record the function again, to see whether it is still the same. */
+/** At most this many calls run between two that record the function again, to see whether it is still the same. */
 const CHECKED_EVERY = 256;
 
 const compileCall = new Signature("compile(fn, options)", realizeOptions);

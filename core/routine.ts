@@ -19,7 +19,7 @@ export interface OrderRoutine {
 /**
  * Adds up updates, the second array, `[outer, updates, inner]`, at the places that the first array, of indices, names:
  * `[outer, places, inner]`. The indices have the shape of the updates, but for axes of length 1 where they are shared. Updates of an index
- * that is no place are left out. Those of one place are added in their order.
+ * that is no place are left out. Updates of one place are added in order.
  */
 export interface ScatterRoutine {
   /** `scatterOnto` adds them to a base, which comes before the other arrays and has the shape of the result. */

@@ -53,7 +53,7 @@ export function assertFunctionsOfText(): void {
   try {
     new Function("");
   } catch (error) {
-    throw new Error("the page's Content-Security-Policy forbids to make functions of text", { cause: error });
+    throw new Error("the page's Content-Security-Policy forbids making functions from text", { cause: error });
   }
 }
 

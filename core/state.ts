@@ -5,7 +5,7 @@ import type { Entry } from "./entry.ts";
 const SMALL = 4096;
 /** A larger one that was computed already on the way to a result is computed again this often before it is kept. */
 const PASSES = 2;
-/** State is kept across this many computations at most: a sum that was added up for long and is read at last is one plan with one result. */
+/** State is kept across at most this many computations: a sum that was added up for long and is read at last is one plan with one result. */
 const ACROSS = 32;
 
 /**

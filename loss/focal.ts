@@ -88,7 +88,7 @@ const gaussianFocalLossCall = new Signature<GaussianFocalLossOptions>("gaussianF
   reduction,
 });
 
-/** The binary cross-entropy, to full precision where the prediction is right: each sum has one small term at most. */
+/** The binary cross-entropy, to full precision where the prediction is right: each sum has at most one small term. */
 function crossEntropyOf(x: Tensor, t: Tensor): Tensor {
   return add(mul(t, softplus(neg(x))), mul(sub(1, t), softplus(x)));
 }

@@ -52,6 +52,6 @@ export async function readNumbers(
 
 /** Indices by falling score, the lower index first among equals. */
 export function byFallingScore(scores: Float64Array): Int32Array {
-  // Of two infinite scores the difference is NaN, which is as good as 0.
+  // The difference of two infinite scores is NaN, which counts as 0.
   return Int32Array.from(scores.keys()).sort((i, j) => scores[j] - scores[i] || i - j);
 }

@@ -173,7 +173,7 @@ function jaccardSteps(errors: Tensor, inside: Tensor): Tensor {
   const before = rank(errors, -1, { descending: true });
   const size = sum(where(inside, 1, 0), -1, { keepDims: true });
   const last = errors.shape.length - 1;
-  // Of the pixels of the mask, those taken so far.
+  // The pixels of the mask that are taken so far.
   const inOrder = gather(where(inside, 1, 0), argsort(errors, -1, { descending: true }), last);
   const missed = gather(cumsum(inOrder, last), before, last);
   // The union of the mask and what was wrongly taken for it, of which the pixel itself is a part.

@@ -357,7 +357,7 @@ interface Parts {
   readonly normaliser: Normaliser;
   /** Whether images without positives may have losses, which do not count. */
   readonly dropsEmpty: boolean;
-  /** Of localisation and classification. */
+  /** The weights of localisation and classification. */
   readonly weights: readonly [number, number];
 }
 

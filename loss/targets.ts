@@ -67,7 +67,7 @@ export interface PadTargetsOptions {
   readonly batch?: number;
   /** The number of classes, background not included; labels must be below it. Default: they may have any value. */
   readonly classes?: number;
-  /** How many targets of an image there is room for at least, default 1. */
+  /** The smallest number of targets of an image that there is room for, default 1. */
   readonly slots?: number;
 }
 

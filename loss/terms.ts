@@ -93,7 +93,7 @@ function named<F extends (context: never) => Tensor>(name: string, part: F): F {
 
 /** Options of {@link smoothL1}. */
 export interface SmoothL1TermOptions {
-  /** Where the loss turns from quadratic to linear, in units of the encoding; default 1. */
+  /** The difference at which the loss turns from quadratic to linear, in units of the encoding; default 1. */
   readonly beta?: number;
 }
 
@@ -251,7 +251,7 @@ export function focal(options?: FocalTermOptions): (context: LabelledLogits) => 
 export interface HardestOptions {
   /** The number of negatives per positive, default 3; need not be whole. */
   readonly ratio?: number;
-  /** The number of negatives at least, of each image (of the batch with `scope: "batch"`); default 0. */
+  /** The smallest number of negatives of each image (of the batch with `scope: "batch"`); default 0. */
   readonly minimum?: number;
   /**
    * By what default boxes are ranked: `"loss"`, that of classification, the default; or `"background"`, `-log p(background)`, whatever

@@ -60,7 +60,7 @@ export const asin: Unary = /* @__PURE__ */ lowered("asin", {
  * ```
  */
 export const acos: Unary = /* @__PURE__ */ lowered("acos", {
-  // Of half the angle, whose tangent is exact next to 1.
+  // By half the angle, whose tangent is exact next to 1.
   lower: (x) => mul(2, atan(sqrt(div(sub(1, x), add(1, x))))),
   vjp: ({ inputs: [x] }) => div(-1, cosineOf(x)),
   requires: "its input must be from -1 to 1",

@@ -57,7 +57,7 @@ class Rule {
     this.#vjp = vjp;
   }
 
-  /** The gradients by the inputs; `null` for those without. */
+  /** The gradients with respect to the inputs; `null` for those without. */
   gradients(context: CustomVjpContext): readonly (Tensor | null)[] {
     const { output, cotangent } = context;
     const byCotangent = this.#known.get(output) ?? new WeakMap();
@@ -78,8 +78,8 @@ class Rule {
   #checked(result: CustomVjpResult, inputs: readonly Tensor[]): readonly (Tensor | null)[] {
     const gradients = result instanceof Tensor ? [result] : result;
     const expected = inputs.length === 1
-      ? "a tensor, the gradient by its input"
-      : `an array of ${inputs.length} tensors, the gradients by its inputs, or null for none`;
+      ? "a tensor, the gradient with respect to its input"
+      : `an array of ${inputs.length} tensors, the gradients with respect to its inputs, or null for none`;
     if (!Array.isArray(gradients) || gradients.length !== inputs.length) {
       const advice = (result as unknown) instanceof Promise ? "; it is recorded, not run: it cannot be async" : "";
       throw this.#error(`expected vjp to return ${expected}, got ${describe(result)}${advice}`);
@@ -92,12 +92,14 @@ class Rule {
       }
       if (!sameShape(g.shape, inputs[k].shape)) {
         throw this.#error(
-          `expected the gradient by input ${k} of its shape ${formatShape(inputs[k].shape)}, got ${
+          `expected the gradient with respect to input ${k} of its shape ${formatShape(inputs[k].shape)}, got ${
             formatShape(g.shape)
           }`,
         );
       }
-      if (g.dtype !== "float") throw this.#error(`expected the gradient by input ${k} of dtype float, got ${g.dtype}`);
+      if (g.dtype !== "float") {
+        throw this.#error(`expected the gradient with respect to input ${k} of dtype float, got ${g.dtype}`);
+      }
     });
     return gradients;
   }
@@ -121,7 +123,7 @@ function mixes(gradient: Tensor, cotangent: Tensor): boolean {
   return false;
 }
 
-/** The op of a function with so many inputs: its value is that of its first input, which `forward` made of the others. */
+/** The op of a function with this many inputs: its value is that of its first input, which `forward` made of the others. */
 function customOp(name: string, count: number, rule: Rule, surrogate: boolean): Op {
   const gradient = (k: number) => (context: VjpContext): Tensor => {
     const inputs = context.inputs.slice(1);
@@ -165,11 +167,11 @@ function meant({ inputs: [y, ...inputs] }: Tensor, rule: Rule): Tensor {
  * A gradient check compares the rule with `forward`; `{ surrogate: true }` says that they are meant to differ.
  *
  * @param forward takes tensors and returns one, `float`. Other tensors that it uses count as constant: {@link grad} throws if asked for a
- *   gradient by one, unless it is detached.
- * @param vjp returns the gradients by the inputs, each of its input's shape, from the cotangent of the output, in which it is linear.
+ *   gradient with respect to one, unless it is detached.
+ * @param vjp returns the gradients with respect to the inputs, each of its input's shape, from the cotangent of the output, in which it is linear.
  * @param options `name`: on the tape and in reports; `surrogate`: whether the derivative is meant to differ from that of `forward`.
  * @returns a function that takes what `forward` takes, tensors or their data.
- * @throws when called, if `forward` returns anything else; when differentiated, if `vjp` does not return the gradients by all inputs.
+ * @throws when called, if `forward` returns anything else; when differentiated, if `vjp` does not return the gradients with respect to all inputs.
  *
  * @example
  * ```ts

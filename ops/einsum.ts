@@ -35,7 +35,7 @@ function termOf(call: Signature, equation: string, term: string): string[] {
 function read(call: Signature, equation: string, tensors: readonly Tensor[]): Equation {
   const sides = equation.replace(/\s/g, "").split("->");
   const terms = sides[0].split(",").map((term) => termOf(call, equation, term));
-  if (sides.length > 2) throw call.error(`expected one "->" in the equation at most, got "${equation}"`);
+  if (sides.length > 2) throw call.error(`expected at most one "->" in the equation, got "${equation}"`);
   if (terms.length !== tensors.length) {
     throw call.error(`expected ${terms.length} operands for the equation "${equation}", got ${tensors.length}`);
   }

@@ -24,7 +24,7 @@ import { where } from "./selection.ts";
  * `a` to the power of `b`, always `float`. A negative base with an exponent that is not whole results in NaN. If the exponent is the number 2,
  * the result is a {@link square}.
  *
- * The derivative by the base is 0 where the exponent is 0. The derivative by the exponent is 0 where the base is 0 and the
+ * The derivative with respect to the base is 0 where the exponent is 0. The derivative with respect to the exponent is 0 where the base is 0 and the
  * exponent is not negative, and NaN where the base is negative.
  *
  * @example
@@ -131,7 +131,7 @@ export const log: Unary = /* @__PURE__ */ unary("log", {
 });
 
 /**
- * The logarithm to the base 2, always `float`: -Infinity at 0, NaN below. That of a power of 2 is a whole number.
+ * The logarithm to the base 2, always `float`: -Infinity at 0, NaN below. The logarithm of a power of 2 is a whole number.
  *
  * @example
  * ```ts
@@ -150,7 +150,7 @@ export const log2: Unary = /* @__PURE__ */ unary("log2", {
 });
 
 /**
- * The logarithm to the base 10, always `float`: -Infinity at 0, NaN below. That of a power of 10 may be off by a rounding.
+ * The logarithm to the base 10, always `float`: -Infinity at 0, NaN below. The logarithm of a power of 10 may be off by a rounding.
  *
  * @example
  * ```ts

@@ -16,7 +16,7 @@ import { sum } from "./reduce.ts";
 
 /** Options of {@link grad}. */
 export interface GradOptions {
-  /** Whether the gradient by an input without influence on `y` is zeros rather than an error; default false. */
+  /** Whether the gradient with respect to an input without influence on `y` is zeros rather than an error; default false. */
   readonly allowUnused?: boolean;
 }
 
@@ -183,7 +183,7 @@ function accumulate(cotangents: Map<Tensor, Cotangent>, entry: Tensor, part: Cot
   );
 }
 
-/** Where a walk starts: an entry and its cotangent. */
+/** The start of a walk: an entry and its cotangent. */
 type Start<C = Tensor> = readonly [y: Tensor, cotangent: C];
 
 /**
@@ -234,7 +234,7 @@ function walk(
     if (reached) wanted.add(entry);
   }
   const cotangents = new Map<Tensor, Cotangent>();
-  /** Those of the results of loops, by the loop. */
+  /** The cotangents of the results of loops, by the loop. */
   const results = new Map<Tensor, Map<number, Cotangent>>();
   const leads = (entry: Tensor, k: number) => wanted.has(entry.inputs[k]) && flows(entry, k);
   for (const [y, cotangent] of starts) if (wanted.has(y)) accumulate(cotangents, y, cotangent);
@@ -366,9 +366,9 @@ const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangen
  * differentiated again.
  *
  * @param y `float`, any shape; without a cotangent it must have one element.
- * @param x the tensor or tensors to differentiate by, `float`.
+ * @param x the tensor or tensors to differentiate with respect to, `float`.
  * @param cotangent `float`, of the shape of `y`; default ones.
- * @param options `allowUnused`: whether the gradient by an `x` without influence is zeros rather than an error.
+ * @param options `allowUnused`: whether the gradient with respect to an `x` without influence is zeros rather than an error.
  * @throws if `y` does not depend on `x`, or only through ops without derivative, which are named.
  *
  * @example
@@ -395,7 +395,7 @@ export function grad(
 ): Tensor | Tensor[] {
   gradCall.check(arguments);
   if (!(x instanceof Tensor) && !Array.isArray(x)) {
-    throw gradCall.wrong("x", "the tensor or tensors to differentiate by, as in grad(y, x)", x);
+    throw gradCall.wrong("x", "the tensor or tensors to differentiate with respect to, as in grad(y, x)", x);
   }
   const xs = x instanceof Tensor ? [x] : tensorsOrThrow(gradCall, "x", x);
   xs.forEach((t, i) => {

@@ -24,7 +24,7 @@ const farAway = (x: Tensor): Tensor => add(log(x), Math.LN2);
  * ```
  */
 export const sinh: Unary = /* @__PURE__ */ lowered("sinh", {
-  // Of halves, whose exponentials do not overflow before the result does. Those of the smallest numbers would be 0 in shaders.
+  // Halves, because their exponentials do not overflow before the result does. Halves of the smallest numbers would be 0 in shaders.
   lower: (x) => {
     const [up, down] = [mul(x, 0.5), mul(x, -0.5)];
     const away = mul(mul(sub(expm1(up), expm1(down)), 0.5), add(exp(up), exp(down)));

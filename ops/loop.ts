@@ -227,7 +227,7 @@ function sameCall(a: Tensor, b: Tensor): boolean {
       (a.value !== null && b.value !== null && a.value.every((x, i) => Object.is(x, b.value![i]))));
 }
 
-/** Records a loop as so many copies of its body. */
+/** Unrolls a loop: records its body once for each iteration. */
 function unroll(entry: Tensor, { input, rows: rowsOf, copied }: UnrollOptions<Tensor>): Unrolled<Tensor> {
   const loop = loopOf(entry)!;
   const { carries, rows, captured, next, stacked, count, reverse } = loop.parts;

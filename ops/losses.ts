@@ -29,8 +29,8 @@ export function reduced(losses: Tensor, how: Reduction = "mean"): Tensor {
 }
 
 /**
- * The shape of the losses of predictions and their targets, which broadcast. Of two ranks, the higher one has the shape of the losses:
- * predictions `[n, 1]` and targets `[n]` would pair each with each, which is hardly ever meant and gives a loss that looks right.
+ * The shape of the losses of predictions and their targets, which broadcast. If their ranks differ, the one of the higher rank must have
+ * the shape of the losses: predictions `[n, 1]` and targets `[n]` would pair each with each, which is hardly ever meant and gives a loss that looks right.
  *
  * @param pair the two tensors by the names of their parameters.
  */
@@ -241,7 +241,7 @@ export const crossEntropy: CompositeFunction<
     },
 );
 
-/** The weights of classes, of which there are so many. */
+/** The weights of this many classes. */
 function classWeights(call: Signature, given: TensorLike, classes: number): Tensor {
   const weight = asTensor(call, "weight", given);
   if (sameShape(weight.shape, [classes])) return weight;

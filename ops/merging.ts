@@ -46,7 +46,7 @@ function counting(length: number, axis: number, rank: number, step = 1): Tensor 
 function orderOfShort(x: Tensor, order: Order): Tensor {
   const n = x.shape[x.shape.length - 1];
   const [here, other] = [unsqueeze(x, -1), unsqueeze(x, -2)];
-  // Of two elements one comes before the other; among equals the one with the lower index.
+  // One of any two elements comes before the other: of equal ones, that with the lower index.
   const isLower = less(arange(n), unsqueeze(arange(n), 1));
   const isBefore = where(isLower, comesFirst(other, here, order), logicalNot(comesFirst(here, other, order)));
   const ranks = sum(where(isBefore, 1, 0), -1);
@@ -71,7 +71,7 @@ function takenFromFirst({ keys, length, ...order }: Pairs, counts: Tensor, range
   return firstUnmet(comesFirst(keys, readAt(keys, last), order), range);
 }
 
-/** One count in so many is searched among all, and those between two of them among few: 2^3 - 1 at most. */
+/** One count in this many is searched among all, and those between two of them among at most 2^3 - 1. */
 const STRIDE = 15;
 
 /** 0, `step`, 2 * `step` and so on along the last axis, but at most a number. */
@@ -165,7 +165,7 @@ function sortRows(x: Tensor, descending: boolean, keep: number): Sorted {
 const SMALL_BLOCK = 4;
 
 /**
- * The first elements of each row. They lie in as many blocks at most: those whose own first elements come first. So few elements are
+ * The first elements of each row. They lie in at most as many blocks: those whose own first elements come first. So few elements are
  * sorted, if few are kept.
  */
 function firstOfRows(x: Tensor, descending: boolean, keep: number): Sorted {

@@ -178,7 +178,7 @@ type DistanceAttributes = { readonly p: number; readonly eps: number };
 const distanceKinds: Declared<PairwiseDistanceOptions> = { p: exponent, eps: leastKind, keepDims: boolean };
 
 /**
- * The distances between the vectors along the last axis, pair by pair: the {@link norm} of `a - b + eps`. Those of all pairs are
+ * The distances between the vectors along the last axis, pair by pair: the {@link norm} of `a - b + eps`. The distances of all pairs are
  * `pairwiseDistance(unsqueeze(a, -2), unsqueeze(b, -3))`.
  *
  * @param a float, at least one axis.

@@ -45,7 +45,7 @@ const unpickOp: Op<AxisAttribute> = {
   accuracy: "exact",
 };
 
-/** Where elements went that were taken along an axis, each at most once. */
+/** The destinations of elements that were taken along an axis, each at most once. */
 export interface Taken {
   /** For each that was taken, where it was; `int`. */
   readonly from: Tensor;

@@ -18,7 +18,7 @@ import { sum } from "./reduce.ts";
 import { firstUnmet, placesOn, readAt } from "./searching.ts";
 import { minimum, where } from "./selection.ts";
 
-/** Where sums are: a shape, and the axis that indices count along. */
+/** The places of sums: a shape, and the axis that indices count along. */
 export interface Places {
   readonly shape: Shape;
   readonly axis: number;
@@ -46,7 +46,7 @@ function isMeant(indices: Tensor, { shape, axis }: Places): Tensor {
 interface Segments {
   readonly start: Tensor;
   readonly end: Tensor;
-  /** Where the updates were before they were sorted. */
+  /** The positions of the updates before they were sorted. */
   readonly order: Tensor;
 }
 

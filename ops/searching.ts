@@ -23,11 +23,11 @@ const searchOp: Op<{ readonly axis: number; readonly most: number }> = {
 
 /** The part of an axis that is searched. */
 export interface SearchRange {
-  /** Where it begins, of a shape that broadcasts to the result; default 0. */
+  /** Its start, of a shape that broadcasts to the result; default 0. */
   readonly from?: Tensor;
-  /** Where it ends: the place after it. Default the length of the axis. */
+  /** Its end, exclusive; default the length of the axis. */
   readonly to?: Tensor;
-  /** How many elements it has at most, default the length of the axis. */
+  /** The most elements it can have, default the length of the axis. */
   readonly most?: number;
 }
 

@@ -16,9 +16,9 @@ import { pullback } from "./grad.ts";
 import { reshape, stack } from "./movement.ts";
 import { fillTree, type Flat, flattenLike, flattenTree, mapTree, type TensorsOf } from "./tree.ts";
 
-/** Which arguments are differentiated by. */
+/** The arguments to differentiate with respect to. */
 export interface TransformOptions<N extends Argnums = Argnums> {
-  /** The number of the argument to differentiate by, or an array of several; default 0. */
+  /** The number of the argument to differentiate with respect to, or an array of several; default 0. */
   readonly argnums?: N;
 }
 
@@ -27,14 +27,14 @@ export interface ValueAndGradOptions<N extends Argnums = Argnums, H extends bool
   extends TransformOptions<N> {
   /** Whether the function returns `[value, aux]`, with anything as `aux`, which is passed on; default false. */
   readonly hasAux?: H;
-  /** Whether the gradient by a part without influence on the value is zeros rather than an error; default false. */
+  /** Whether the gradient with respect to a part without influence on the value is zeros rather than an error; default false. */
   readonly allowUnused?: boolean;
 }
 
 /** The number of an argument, or several. */
 export type Argnums = number | readonly number[];
 
-/** The gradients by the arguments of these numbers: one, or an array if an array of numbers was given. */
+/** The gradients with respect to the arguments of these numbers: one, or an array if an array of numbers was given. */
 export type ByArguments<A extends readonly unknown[], N extends Argnums> = N extends number ? TensorsOf<A[N]>
   : { -readonly [K in keyof N]: N[K] extends number ? TensorsOf<A[N[K]]> : never };
 
@@ -48,7 +48,7 @@ const argument: Op = {
   vjp: [({ cotangent }) => cotangent],
 };
 
-/** Arguments with their tensors replaced by entries of their own, to differentiate by. */
+/** Arguments with their tensors replaced by entries of their own, to differentiate with respect to. */
 interface Arguments {
   readonly tensors: readonly Tensor[];
   readonly paths: readonly string[];
@@ -56,7 +56,7 @@ interface Arguments {
   readonly args: readonly unknown[];
 }
 
-/** Replaces the tensors of those arguments that are differentiated by. */
+/** Replaces the tensors of the arguments to differentiate with respect to. */
 function openArguments(
   call: Signature<any>,
   args: readonly unknown[],
@@ -68,7 +68,7 @@ function openArguments(
   const paths: string[] = [];
   for (const n of numbers) {
     if (n >= args.length) {
-      throw call.error(`expected an argument ${n} to differentiate by, got ${args.length} arguments`);
+      throw call.error(`expected an argument ${n} to differentiate with respect to, got ${args.length} arguments`);
     }
     const path = `${name}[${n}]`;
     const flat = flattenTree(call, path, args[n]);
@@ -126,7 +126,7 @@ function functionOrThrow(call: Signature<any>, fn: unknown): void {
   if (typeof fn !== "function") throw call.wrong("fn", "a function of tensors", fn);
 }
 
-/** Checks which arguments to differentiate by. */
+/** Checks which arguments to differentiate with respect to. */
 function numbersOf(call: Signature<any>, given: Argnums = 0): readonly number[] {
   const numbers = typeof given === "number" ? [given] : given;
   if (numbers.length === 0) throw call.error("expected argnums to name at least one argument, got []");
@@ -158,9 +158,9 @@ const valueAndGradCall = /* @__PURE__ */ new Signature<ValueAndGradOptions>("val
 /**
  * A function that returns the value of `fn` and its gradient, for training loops. As `jax.value_and_grad`.
  *
- * @param fn returns a `float` tensor of one element, or `[value, aux]` with `hasAux`. The arguments that are differentiated by are
+ * @param fn returns a `float` tensor of one element, or `[value, aux]` with `hasAux`. The arguments to differentiate with respect to are
  * tensors, their data, or arrays and plain objects of them; the others can be anything.
- * @param options `argnums`: by which arguments, default 0; an array returns an array of gradients. `hasAux`: whether `fn` returns
+ * @param options `argnums`: the numbers of those arguments, default 0; an array returns an array of gradients. `hasAux`: whether `fn` returns
  * `[value, aux]`; `allowUnused`: whether a part without influence has a gradient of zeros rather than being an error.
  * @returns `[value, gradient]`, or `[[value, aux], gradient]` with `hasAux`. The gradient has the structure of the argument.
  * @throws when called, if an argument is not `float`, if `fn` returns anything else, or if a part has no influence on the value.
@@ -404,9 +404,9 @@ const jacobianCall = /* @__PURE__ */ new Signature<TransformOptions>("jacobian(f
  * A function that returns the Jacobian of `fn`: all derivatives of all elements. As `jax.jacobian`. It is recorded as one product for
  * each element of the result or of the arguments, whichever are fewer, and is meant for some hundred of them.
  *
- * @param fn returns a `float` tensor. The arguments that are differentiated by are tensors, their data, or arrays and plain objects of
+ * @param fn returns a `float` tensor. The arguments to differentiate with respect to are tensors, their data, or arrays and plain objects of
  * them; the others can be anything.
- * @param options `argnums`: by which arguments, default 0; an array returns an array of Jacobians.
+ * @param options `argnums`: the numbers of those arguments, default 0; an array returns an array of Jacobians.
  * @returns a function with the arguments of `fn`. For each tensor `x` of the arguments it returns a tensor of shape
  * `[...y.shape, ...x.shape]`, in the structure of the argument; zeros where there is no influence.
  * @throws when called, if an argument is not `float`, or `fn` returns anything but a tensor.
@@ -437,7 +437,7 @@ export function jacobian<A extends readonly any[], const N extends Argnums = 0>(
 const hessianCall = /* @__PURE__ */ new Signature("hessian(fn)");
 
 /**
- * A function that returns the Hessian of `fn`: all second derivatives by its first argument. As `jax.hessian`. It is recorded as one
+ * A function that returns the Hessian of `fn`: all second derivatives with respect to its first argument. As `jax.hessian`. It is recorded as one
  * product for each element; {@link hvp} is cheaper where products are all that is needed.
  *
  * @param fn returns a `float` tensor of one element; its first argument is a tensor or the data of one, the others can be anything.

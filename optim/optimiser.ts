@@ -33,7 +33,7 @@ export interface Optimiser {
    * @param params the parameters, as for `init`.
    * @param gradients one for each parameter, in the same structure and of the same shapes.
    * @param state that of the step before.
-   * @returns `[params, state]` after the step. Where a parameter has `requiresGrad`, so has the new one.
+   * @returns `[params, state]` after the step. If a parameter has `requiresGrad`, so does the new one.
    * @throws if a structure, a shape or a dtype is another, or the schedule returns anything but a number from 0.
    */
   step<P>(

@@ -20,7 +20,7 @@ export interface HandleEvents {
   moved(handle: Handle, box: Box): void;
   selected(handle: Handle): void;
   removed(handle: Handle): void;
-  /** Another default box, by so many. */
+  /** Moves on to another default box, by this many. */
   next(by: number): void;
 }
 

@@ -12,7 +12,7 @@ export interface Scene {
   readonly aspect: number;
   /** The image, ready to be drawn. */
   image(): Promise<CanvasImageSource>;
-  /** Who made it. */
+  /** The credit line: its author and licence. */
   readonly credit: string;
 }
 
@@ -34,7 +34,7 @@ export const SCENES = {
   photograph: {
     name: "photograph",
     classes: ["face"],
-    // Those of demo/faces.json.
+    // The boxes of demo/faces.json.
     truths: [
       { label: 0, box: [0.2672, 0.3684, 0.1052, 0.1977] },
       { label: 0, box: [0.4852, 0.4176, 0.1078, 0.1867] },

@@ -130,7 +130,7 @@ export function gradientPerBox({ dLocations, dLogits }: Evaluation, count: numbe
 /** The longest arrow, as a part of the width. */
 const LONGEST = 0.11;
 
-/** Where a step of gradient descent moves the centre of each predicted box. */
+/** Draws how a step of gradient descent moves the centre of each predicted box. */
 function drawArrows({ context, width, height, unit }: Pen, boxes: readonly Box[], evaluation: Evaluation): void {
   const { dLocations, decoded } = evaluation;
   const count = boxes.length;

@@ -239,7 +239,7 @@ export async function openChromium(
 }
 
 /**
- * After so many files, or memories of WebAssembly, a page is replaced by a new one. Each plan of webasm takes a memory, which its threads
+ * After this many files, or memories of WebAssembly, a page is replaced by a new one. Each plan of webasm takes a memory, which its threads
  * let go late, and Chromium allows a page some hundred.
  */
 const FILES_PER_PAGE = 40, MEMORIES_PER_PAGE = 24;

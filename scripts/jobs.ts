@@ -53,7 +53,7 @@ const START = " starts";
 /** The tests of a runtime, as far as they have ended. */
 class Gathered {
   readonly results: Result[] = [];
-  /** Of all its jobs together, and the processor's time of their processes. */
+  /** The time of all its jobs together, and the processor's time of their processes. */
   seconds = 0;
   cpu = 0;
 }

@@ -18,7 +18,7 @@ export interface Kept {
   close(): void | Promise<void>;
 }
 
-/** Those that are not in use wait for the next who needs one. */
+/** A pool: those not in use wait for the next caller that needs one. */
 export class Pooled<T extends Kept> {
   readonly #start: () => T | Promise<T>;
   readonly #idle: T[] = [];

@@ -97,7 +97,7 @@ const known = sample === undefined ? name : `${name}-${sample}-${seed}`;
 const incrementalFile = join(results, `${known}.json`);
 forgetSurvivors();
 
-/** A change of which the program runs on for ever. Stryker says so if it counts, and not if a change only took its time. */
+/** Whether a change makes the program run for ever. Stryker says so if iterations exceeded their limit, and not if a change was merely slow. */
 function isEndless({ statusReason }: { readonly statusReason?: string }): boolean {
   return statusReason?.startsWith("Hit limit reached") ?? false;
 }

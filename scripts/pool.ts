@@ -40,7 +40,7 @@ export class Times {
   }
 }
 
-/** Jobs, so many of which run at once. */
+/** Runs jobs, up to a number of them at once. */
 export class Pool {
   readonly #lanes: number;
   readonly #times: Times;

@@ -104,7 +104,7 @@ export class Report {
     if (counts.size === 0) this.#testRows.push([ends[0], "", "0", "0", "0", "", "", ends[1], ends[2]]);
   }
 
-  /** Prints the summary, with so many of the tests that took longest by the processor's time. */
+  /** Prints the summary, with this many of the tests that took longest by the processor's time. */
   print(slowest: number): void {
     console.log("\nSummary");
     if (this.#checkRows.length > 0) console.log(`\n${table([["check", "", ""], ...this.#checkRows])}`);

@@ -68,7 +68,7 @@ export function vulkan(runtime: Runner, folder: string): Record<string, string> 
   };
 }
 
-/** After so many files, or above so much memory, a process is replaced by a new one. In Bun, workers start more slowly each time. */
+/** After this many files, or above so much memory, a process is replaced by a new one. In Bun, workers start more slowly each time. */
 const FILES_PER_PROCESS: Readonly<Record<Runner, number>> = { node: 40, deno: 40, bun: 8 };
 const MEGABYTES = 1500;
 

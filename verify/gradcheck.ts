@@ -77,7 +77,7 @@ export async function checkAt(
   const read = await readInputs(caller, f, inputs, options.names);
   const resolved = resolve(options, read);
   if (!read.some(({ dtype }) => dtype === "float")) {
-    throw new UsageError("gradcheck: there is nothing to differentiate by: no input is of dtype float");
+    throw new UsageError("gradcheck: there is nothing to differentiate with respect to: no input is of dtype float");
   }
   const name = options.name ?? ((plain ? f.value.name : f.name) || "function");
   const asked = { name, options: resolved, started };

@@ -37,7 +37,7 @@ export type PlainArrays = readonly (Float32Array | Float64Array)[];
 export interface PlainFunction {
   /** Returns the value at arrays. */
   value(arrays: PlainArrays, context?: unknown): number;
-  /** Returns the gradient by each array, as long as the array. */
+  /** Returns the gradient with respect to each array, as long as the array. */
   gradient(arrays: PlainArrays, context?: unknown): readonly ArrayLike<number>[];
 }
 

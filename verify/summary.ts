@@ -24,11 +24,11 @@ function countsOf(verdicts: Iterable<Verdict>): Record<Verdict, number> {
 interface Results {
   readonly elements: readonly (VariableResult & Partial<Evidence> | null)[];
   readonly directions: readonly Judged[];
-  /** Where the numeric derivatives along directions come from, of a function on the tape. */
+  /** The source of the numeric derivatives along directions, for a function on the tape. */
   readonly witness?: Witness;
 }
 
-/** Where the numeric derivatives of a variable come from. */
+/** The sources of the numeric derivatives of a variable. */
 interface Evidence {
   readonly witnesses: readonly Witness[];
   readonly second: ReadonlyMap<number, Second>;

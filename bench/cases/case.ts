@@ -14,7 +14,7 @@ export interface Input {
 /** The sizes of a case, such as its batch. */
 export type Sizes = Readonly<Record<string, number>>;
 
-/** Where inputs are before a call and results after it. */
+/** The location of inputs before a call and of results after it. */
 export type Mode = "resident" | "read" | "recording";
 /** The modes that can be asked for. `recording` is what a call costs gpugrad before anything is computed. */
 export const MODES: readonly Mode[] = ["resident", "read", "recording"];
@@ -29,7 +29,7 @@ type Tf = typeof tf;
  */
 type Of<T> = (inputs: readonly T[], host: readonly Input[]) => T | readonly T[];
 
-/** The order of the axes that a library likes best, for all arrays of so many: inputs are given to it like that, and results come so. */
+/** The order of the axes that a library likes best, for all arrays of this many: inputs are given to it like that, and results come so. */
 export type Layout = readonly number[];
 
 /** How a peer's users would write a case, with the layout that it likes best, or why they cannot. */

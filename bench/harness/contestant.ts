@@ -1,4 +1,4 @@
-/** Who takes part: a library with its configuration, in a program of its own that waits while others run. */
+/** A contestant: a library with its configuration, in a program of its own that waits while others run. */
 import type { Order, Ready, Refusal, Request, Times } from "./protocol.ts";
 
 /** How a contestant is listed. */

@@ -1,4 +1,4 @@
-/** Who takes part in a run: devices of gpugrad and peers, each with a number of threads. */
+/** The contestants of a run: devices of gpugrad and peers, each with a number of threads. */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type Contestant, type Entrant, Remote } from "./contestant.ts";
@@ -12,7 +12,7 @@ export interface EntrantOptions {
   readonly peers: readonly string[];
   readonly python: string;
   readonly torchDevice: string;
-  /** Where contestants find inputs and leave results. */
+  /** The folder in which contestants find inputs and leave results. */
   readonly folder: string;
   readonly pages: Pages;
   /** Variables that a device needs in a runtime, such as a display. */

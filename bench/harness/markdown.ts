@@ -44,7 +44,7 @@ function ownOf({ entrants }: Report): ReportEntrant {
   return own[0];
 }
 
-/** Where and when a run took place, as a sentence. */
+/** Describes the machine and the date of a run in a sentence. */
 function whereOf({ machine: { cpu, cores, system }, date, commit, quick }: Report): string {
   const at = commit === null ? "" : `, commit ${commit}`;
   return `${date.slice(0, 10)}${at}, on ${cores} cores of ${cpu} (${system})${quick ? ", with few samples" : ""}`;

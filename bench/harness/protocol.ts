@@ -1,7 +1,7 @@
 /** The messages between the bench and the programs of its peers. */
 import type { DataType, Mode, Sizes } from "../cases/case.ts";
 
-/** Where the numbers of an input are. */
+/** The location of an input's numbers. */
 export interface Stored {
   readonly shape: readonly number[];
   readonly type: DataType;
@@ -20,7 +20,7 @@ export interface Order {
   readonly gradients: readonly number[] | null;
   /** Python text, for PyTorch. */
   readonly source: string;
-  /** The order of axes that PyTorch likes best, for arrays of so many. */
+  /** The order of axes that PyTorch likes best, for arrays of this many. */
   readonly layout: readonly number[] | null;
   /** Results are written below the folder as float32, with this before their numbers. */
   readonly prefix: string;

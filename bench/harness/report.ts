@@ -7,7 +7,7 @@ import type { Sizes } from "../cases/case.ts";
 import type { Entrant } from "./contestant.ts";
 import type { Outcome } from "./turns.ts";
 
-/** Where the run is kept that the documents show. */
+/** The file with the run that the documents show. */
 export const RECORD = "docs/performance.json";
 
 /** One row as it was measured. */

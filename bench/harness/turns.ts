@@ -9,7 +9,7 @@ import { median, summarise, type Summary } from "./statistics.ts";
 export interface Effort {
   /** Turns that each contestant gets. */
   readonly rounds: number;
-  /** Milliseconds of a turn, into which one call fits at least. */
+  /** Milliseconds of a turn; at least one call fits. */
   readonly turn: number;
   /** Milliseconds after which a contestant has no more turns in a row. */
   readonly most: number;

@@ -3,14 +3,14 @@ import * as tf from "@tensorflow/tfjs";
 import { getThreadsCount, setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { type Library, type Prepared, type Problem, written } from "./library.ts";
 
-/** Where the server of pages has the backend's files. */
+/** The path under which the server of pages has the backend's files. */
 const ON_PAGES = "/tfjs/";
 
 export async function open(_: string, threads: number): Promise<Library> {
   const onPage = typeof document !== "undefined";
   setWasmPaths(onPage ? ON_PAGES : await installed());
   setThreadsCount(threads);
-  // It takes half of the cores at most.
+  // It takes at most half of the cores.
   if (onPage) Object.defineProperty(navigator, "hardwareConcurrency", { value: 2 * threads });
   if (!await tf.setBackend("wasm")) throw new Error("the backend wasm does not start");
   tf.enableProdMode();

@@ -1,7 +1,7 @@
 /** How many threads libraries find. */
 import { createRequire, syncBuiltinESMExports } from "node:module";
 
-/** Makes libraries believe that the machine has so many cores. */
+/** Makes libraries believe that the machine has this many cores. */
 export function limitThreads(threads: number): void {
   const { navigator } = globalThis as { navigator?: object };
   if (navigator) Object.defineProperty(navigator, "hardwareConcurrency", { value: threads });

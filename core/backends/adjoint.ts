@@ -1,7 +1,7 @@
 /**
  * The dual numbers of `dual.ts` transposed: from adjoints of the results to those of the leaves (Griewank and Walther, "Evaluating
  * Derivatives", chapter 3). A plan's kernels run forwards over values, then backwards over adjoints, each by the partial derivatives of
- * `partials.ts`. One run gives the derivatives by all elements of all leaves.
+ * `partials.ts`. One run gives the derivatives with respect to all elements of all leaves.
  */
 import type { Expression, Local } from "../expression.ts";
 import type { LoopForm, Statement } from "../plan/form.ts";
@@ -422,8 +422,14 @@ class AdjointRendering extends Rendering {
       }
       case "call":
         return this.#called(rules[expression.name], expression, adjoint, result);
-      default:
+      case "literal":
+      case "index":
+      case "quotient":
+      case "remainder":
+      case "within":
         throw new Error(`compileAdjoint: an expression of kind "${expression.kind}" has no adjoint`);
+      default:
+        return expression satisfies never;
     }
   }
 

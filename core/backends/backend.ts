@@ -1,4 +1,4 @@
-/** A backend as one record. Those of a family share a file; `list.ts` has them all. */
+/** A backend as one record. Backends of a family share a file; `list.ts` has them all. */
 import type { Plan, Target } from "../plan/plan.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Values } from "../entry.ts";

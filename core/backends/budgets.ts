@@ -7,7 +7,7 @@ import { EXACT_IN_SINGLE } from "./dialect.ts";
  * `cpu` and the oracle serve to compute the same plans.
  */
 export const hostCosts: Costs = {
-  // Of kernels that copy, add and compute polynomials.
+  // Measured on kernels that copy, add and compute polynomials.
   write: 2,
   read: 4,
   beside: 1,
@@ -35,7 +35,7 @@ export const hostCosts: Costs = {
 };
 
 /**
- * Costs of shaders. No GPU has been measured: where these differ from the host's, the structure of GPUs demands it, and the rest is the
+ * Costs of shaders. They were not fitted to any GPU: where they differ from the host's, the structure of GPUs demands it, and the rest is the
  * host's. Arithmetic is cheaper there next to memory, launches and compilation, so these plans rather have too many arrays than too few.
  */
 export const shaderCosts: Costs = {

@@ -202,7 +202,7 @@ class DualCompiler {
     });
   }
 
-  /** How many directions a kernel takes at once, if it has so many characters for all of them. */
+  /** How many directions a kernel takes at once, if it has this many characters for all of them. */
   #atOnce(length: number): number {
     const all = this.#lanes;
     // Where the first direction decides, the others cannot go without it.
@@ -314,8 +314,12 @@ class DualRendering extends Rendering {
       case "assign":
         if (this.#moving.has(statement.local)) return this.#moved(statement);
         return super.statement(statement);
-      default:
+      case "constant":
+      case "loop":
+      case "branch":
         return super.statement(statement);
+      default:
+        return statement satisfies never;
     }
   }
 
@@ -353,8 +357,14 @@ class DualRendering extends Rendering {
       }
       case "call":
         return this.#called(rules[expression.name], expression.name, expression.args.map((arg) => this.#operand(arg)));
-      default:
+      case "literal":
+      case "index":
+      case "quotient":
+      case "remainder":
+      case "within":
         throw new Error(`compileDual: an expression of kind "${expression.kind}" has no tangent`);
+      default:
+        return expression satisfies never;
     }
   }
 

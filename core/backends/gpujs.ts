@@ -25,6 +25,7 @@ export interface Kernel {
 export interface Pipeline {
   (...args: unknown[]): Promise<unknown>;
   readonly executorKind: string;
+  /** Why the kernels run one by one; `null` if they were compiled into one module, and before the first call. */
   readonly fallbackReason: string | null;
   readonly backend: string | null;
   /** `null` before the first call. */

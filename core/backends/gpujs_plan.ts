@@ -109,6 +109,6 @@ export class GpuJsPlan implements CompiledPlan {
  * through each time. gpu.js rebuilds them if it compiles again.
  */
 function dropSyntaxTrees(pipeline: Pipeline): void {
-  if (!pipeline.executorKind.startsWith("fused")) return;
+  if (pipeline.fallbackReason !== null) return;
   for (const { clone } of pipeline.plan!.kernels) clone.kernel.functionBuilder = null;
 }

@@ -18,7 +18,7 @@ export function movingArgument(routine: Routine): number | null {
   return routine.name !== "order" && !routine.isCounting ? 1 : null;
 }
 
-/** Computes the tangents of the result, each of so many numbers, from those of the array with which it moves. */
+/** Computes the tangents of the result, each of this many numbers, from those of the array with which it moves. */
 export function tangentsOfRoutine(
   routine: Routine,
   { arrays, from, to, width }: {

@@ -8,7 +8,7 @@ export class NoDual extends Error {
   override readonly name = "NoDual";
 }
 
-/** The values of a kernel that have a derivative by some of its arguments. */
+/** The values of a kernel that have a derivative with respect to some of its arguments. */
 export class Moving {
   readonly #arguments: readonly boolean[];
   /** The locals that move, by their numbers. */
@@ -49,8 +49,14 @@ export class Moving {
         if (!Object.hasOwn(rules, name)) throw new NoDual(`dual numbers: the derivative of "${name}" is not known`);
         return rules[name].kind !== "constant";
       }
-      default:
+      case "literal":
+      case "index":
+      case "quotient":
+      case "remainder":
+      case "within":
         return false;
+      default:
+        return expression satisfies never;
     }
   }
 }

@@ -3,7 +3,7 @@
  */
 import type { Code, Name, Writer } from "./functions.ts";
 
-/** The derivative by an argument: the factor of its tangent. */
+/** The derivative with respect to an argument: the factor of its tangent. */
 export type Coefficient = 1 | -1 | { readonly times: Code } | { readonly over: Code };
 
 /** A call of a scalar function. */
@@ -19,11 +19,11 @@ export type Rule =
   | { readonly kind: "constant" }
   /** The sum of coefficients times tangents; a coefficient for each argument. */
   | { readonly kind: "smooth"; readonly coefficients: readonly ((call: Called) => Coefficient)[] }
-  /** That of the second argument if the first, a condition, holds, and of the third if not. */
+  /** The derivative of the second argument if the first, a condition, holds, and of the third if not. */
   | { readonly kind: "choice" }
-  /** That of the operand that is the result. */
+  /** The derivative of the operand that is the result. */
   | { readonly kind: "extreme"; readonly of: "max" | "min" }
-  /** That of the argument, with its sign. */
+  /** The derivative of the argument, with its sign. */
   | { readonly kind: "size" };
 
 type Derivative = (call: Called) => Coefficient;
@@ -92,7 +92,7 @@ const smoothRules: Record<string, Rule> = {
   cos: smooth(({ args: [x] }) => ({ times: `(-Math.sin(${x}))` })),
   tanh: bell(4, 2),
   sigmoid: bell(1, 1),
-  // Of the function, not of its approximation, which is constant from 6 on.
+  // The derivative of the function, not of its approximation, which is constant from 6 on.
   erf: smooth(({ args: [x] }) => ({ times: `(${2 / Math.sqrt(Math.PI)} * Math.exp(-(${x} * ${x})))` })),
   lgamma: smooth(digamma),
   atan: smooth(({ args: [x] }) => ({ over: `(1.0 + ${x} * ${x})` })),

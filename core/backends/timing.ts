@@ -1,6 +1,6 @@
 /** How long a call takes that waits for nothing. */
 
-/** Clocks are coarse: a call is repeated until so many milliseconds have passed. */
+/** Clocks are coarse: a call is repeated until this many milliseconds have passed. */
 const LONG_ENOUGH = 1;
 /** The number of repetitions. The shortest counts: the others were interrupted or not yet optimised. */
 const TIMES = 3;

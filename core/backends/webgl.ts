@@ -129,7 +129,7 @@ function isLost(context: Context | null): boolean {
 /** The first error that a context has noted; clears them all. */
 function firstError(context: Context | null): number {
   const first = context?.getError() ?? 0;
-  // One of each kind at most, and a lost context notes another one each time.
+  // At most one of each kind; a lost context reports another one each time.
   for (let i = 0; i < 8 && first !== 0 && context!.getError() !== 0; i++);
   return first;
 }

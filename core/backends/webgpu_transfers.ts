@@ -65,7 +65,7 @@ export class Reading {
   }
 }
 
-/** Up to so many bytes the queue's own copy is fastest. Beyond, it makes a buffer for them at each call. */
+/** Up to this many bytes the queue's own copy is fastest. Beyond, it makes a buffer for them at each call. */
 const DIRECT = 1 << 18;
 
 /** A buffer that the host writes to, and when it can. */
@@ -95,7 +95,7 @@ export class Sending {
     this.#idle.keep({ buffer, ready: buffer.mapAsync(WRITE).then(() => true, () => false) });
   }
 
-  /** A buffer with room for so many bytes that the host can write to. */
+  /** A buffer with room for this many bytes that the host can write to. */
   async #mapped(bytes: number): Promise<Buffer> {
     const idle = this.#idle.take(bytes);
     if (idle && await idle.ready) return idle.buffer;

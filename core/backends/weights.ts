@@ -1,6 +1,6 @@
 /** How the garbage collector hears of values that it does not see. */
 
-/** Values are made known in parts of so many bytes: more than allocators keep for later. */
+/** Values are made known in parts of this many bytes: more than allocators keep for later. */
 const PART = (1 << 25) + (1 << 16);
 
 /**
@@ -12,7 +12,7 @@ export class Weights {
   readonly #parts: ArrayBuffer[] = [];
   #bytes = 0;
 
-  /** Notes that values take so many more bytes, or fewer. It weighs with the next {@link Weights.settle}. */
+  /** Notes that values take this many more bytes, or fewer. It weighs with the next {@link Weights.settle}. */
   add(bytes: number): void {
     this.#bytes += bytes;
   }

@@ -148,7 +148,7 @@ export interface Parts {
   readonly length: number;
 }
 
-/** Parts have about so many elements: rounding errors grow with the length of a part and with the number of parts. */
+/** Parts have about this many elements: rounding errors grow with the length of a part and with the number of parts. */
 const PART = 128;
 
 /**

@@ -31,8 +31,11 @@ export function sourceName(source: Source): string {
       return "empty";
     case "loop":
       return `loop ${source.index} ${source.result}`;
-    default:
+    case "leaf":
+    case "step":
       return `${source.from} ${source.index}`;
+    default:
+      return source satisfies never;
   }
 }
 

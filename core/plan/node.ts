@@ -6,7 +6,7 @@ import { type Shape, sizeOf } from "../shape.ts";
 /** The facts of a value besides its kernel and inputs. */
 export interface NodeOptions {
   readonly shape: Shape;
-  /** Those of the op, default none. */
+  /** The attributes of the op, default none. */
   readonly attributes?: Attributes;
   /** One of the stages that a long reduction is split into, which serves only where it has threads, and an array, of its own. */
   readonly isStage?: boolean;

@@ -49,7 +49,7 @@ export interface LoopStep {
   readonly count: number;
   readonly reverse: boolean;
   readonly body: Plan;
-  /** Where the leaves of the body come from, in their order. */
+  /** The sources of the body's leaves, in their order. */
   readonly args: readonly LoopArgument[];
   /** The shapes of the arrays that it makes. */
   readonly shapes: readonly (readonly number[])[];
@@ -57,7 +57,7 @@ export interface LoopStep {
   readonly results: readonly LoopResult[];
 }
 
-/** Where a leaf of the body comes from. */
+/** The source of a leaf of the body. */
 export type LoopArgument =
   /** The same array each time. */
   | { readonly as: "whole"; readonly source: Source }

@@ -172,7 +172,7 @@ class Round {
   readonly #required: ReadonlySet<Node>;
   readonly #costs: Costs;
   readonly #limits: Limits;
-  /** Of the values that are not decided on yet, those have arrays that must. */
+  /** Work where, among the values not decided on yet, only those that must have an array have one. */
   readonly #work: Work;
   /** How many values have to be written down for each value alone. */
   readonly #own: Int32Array;

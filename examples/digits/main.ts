@@ -13,7 +13,7 @@ import { displayProgress } from "./progress.ts";
 import { DEFAULTS, type Settings, testScenes, Training } from "./train.ts";
 import { VARIANTS } from "./variants.ts";
 
-/** A checkpoint is written after so many steps. */
+/** A checkpoint is written after this many steps. */
 const STEPS_PER_CHECKPOINT = 20;
 /** The exit code of a process that Ctrl-C ended. */
 const INTERRUPTED = 130;

@@ -77,7 +77,7 @@ export class Network {
   }
 
   /**
-   * The gradients by the weights, from the gradient by the predictions. The loss is computed in between, asynchronously, and TensorFlow.js
+   * The gradients with respect to the weights, from the gradient with respect to the predictions. The loss is computed in between, asynchronously, and TensorFlow.js
    * differentiates a synchronous function only; so the predictions are computed once more.
    */
   gradients(weights: Weights, scenes: readonly Scene[], byPredictions: Float32Array): Float32Array[] {
@@ -141,7 +141,7 @@ function pixelsOf(scenes: readonly Scene[]): TF.Tensor4D {
 }
 
 /**
- * A convolution with filters of 3 by 3 whose gradients are convolutions, too. TensorFlow.js has no gradient by the filters in WebAssembly,
+ * A convolution with filters of 3 by 3 whose gradients are convolutions, too. TensorFlow.js has no gradient with respect to the filters in WebAssembly,
  * and is five times as slow by the input.
  */
 export function convolve(x: TF.Tensor4D, filters: TF.Tensor4D): TF.Tensor4D {

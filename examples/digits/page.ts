@@ -55,7 +55,7 @@ ${STYLE}
 ${sceneImages(drawn)}
 <header>
 <h1>Training with variants of the SSD loss</h1>
-<p>A small SSD network in TensorFlow.js learns to find handwritten digits. At each step its predictions go through <code>SSDLoss</code>; the gradient by
+<p>A small SSD network in TensorFlow.js learns to find handwritten digits. At each step its predictions go through <code>SSDLoss</code>; the gradient with respect to
 the predictions comes back and goes into the network. All variants begin with the same weights and see the same scenes.</p>
 <ul class="facts">
 <li>${steps} steps of ${batch} scenes, seed ${seed}; layers of ${

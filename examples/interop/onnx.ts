@@ -3,7 +3,7 @@
  *
  *     npx tsx examples/interop/onnx.ts
  *
- * onnxruntime-web has no automatic differentiation: the way back is a graph of its own, which takes the gradient by the predictions and gives
+ * onnxruntime-web has no automatic differentiation: the way back is a graph of its own, which takes the gradient with respect to the predictions and gives
  * those by the weights. Here it is written by hand; tools that export training graphs write the same.
  */
 import { argv } from "node:process";
@@ -77,7 +77,7 @@ export const start: Weights = {
   b2: zeros([ARMS]),
 };
 
-/** Opens the network for the points; returns the function that gives the loss and its gradients by the weights. */
+/** Opens the network for the points; returns the function that gives the loss and its gradients with respect to the weights. */
 export async function openNetwork(): Promise<(weights: Weights) => Promise<[loss: Tensor, gradients: Weights]>> {
   const [forward, backward] = await Promise.all([FORWARD, BACKWARD].map((model) => ort.InferenceSession.create(model)));
   const { points, arms } = spiral();

@@ -26,7 +26,7 @@ export async function toTfjs(x: Tensor): Promise<tf.Tensor> {
   return tf.tensor(await x.data({ copy: false }) as Float32Array, [...x.shape], "float32");
 }
 
-/** The value of a loss of the predictions of a model, and its gradients by the model's weights, by their names. */
+/** The value of a loss of the predictions of a model, and its gradients with respect to the model's weights, by their names. */
 export async function lossAndGradients(
   predict: () => tf.Tensor,
   lossOf: (predictions: Tensor) => Tensor,

@@ -64,7 +64,7 @@ export function merge(shares: readonly Share[]): Share {
   };
 }
 
-/** Computes the loss and its gradient by the weights with a pool, each part in one of its workers. */
+/** Computes the loss and its gradient with respect to the weights with a pool, each part in one of its workers. */
 export async function gradientsOver(
   pool: Piscina<Task, Share>,
   parts: readonly Omit<Task, "weights">[],

@@ -22,7 +22,7 @@ export interface Task {
   readonly weights: Weights<Sent>;
 }
 
-/** The mean loss over the points of a task, its gradient by the weights, and the number of points. */
+/** The mean loss over the points of a task, its gradient with respect to the weights, and the number of points. */
 export interface Share {
   readonly loss: number;
   readonly gradients: Weights<Sent>;

@@ -5,7 +5,7 @@ import { type Tensor, tensor } from "gpugrad";
 export const ARMS = 3;
 const EACH = 40;
 
-/** Where the points are, `[120, 2]`, and on which arm each is, `[120]`. */
+/** The points, `[120, 2]`, and the arm of each, `[120]`. */
 export interface Points {
   readonly points: Float32Array;
   readonly arms: Int32Array;

@@ -160,7 +160,7 @@ export type UnarySpec =
   & Computed
   & Rules<Local, Vjp>
   & {
-    /** Where the input influences the output; default everywhere. */
+    /** The condition under which the input influences the output; default always. */
     readonly selects?: Selects;
     /** The values it is tested on, default from -3 to 3. */
     readonly domain?: ValueSpec;

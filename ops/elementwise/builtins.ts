@@ -78,7 +78,7 @@ const recorded: Readonly<Record<string, readonly [count: number, record: Recorde
   trunc: [1, trunc],
 };
 
-/** Those that cannot be recorded for a reason of their own. */
+/** Members that cannot be recorded, each for a reason of its own. */
 const REASONS: Readonly<Record<string, string>> = {
   random: "it would be drawn once, when the op is recorded, and not for each element",
   fround: "the numbers of most devices are float32 already",

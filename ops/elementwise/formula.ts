@@ -38,7 +38,9 @@ export class Formula {
   ) {
     const names = Object.keys(constants);
     const taken = names.find((name) => GLOBALS.includes(name));
-    if (taken !== undefined) throw call.error(`expected constants of other names than ${taken}, which JavaScript has`);
+    if (taken !== undefined) {
+      throw call.error(`expected constants with names other than ${taken}, which JavaScript has`);
+    }
     this.#read = readFunction(call.name, fn.name ? `the function ${fn.name}` : "the function", fn);
     checkFunction(this.#read.node, this.#read.source, names);
     const preparer = new Preparer(call, names, isRecorder);

@@ -15,7 +15,7 @@ export interface Range {
   readonly end: number;
 }
 
-/** Where something is evaluated, for the errors about it. */
+/** The place of an evaluation in the source, for errors about it. */
 export interface Site {
   /** Throws an error that shows this place. */
   fail(message: string): never;
@@ -53,7 +53,7 @@ export class Source {
     const lineEnd = (this.#text.indexOf("\n", start) + 1 || this.#text.length + 1) - 1;
     const [number, column] = [this.#text.slice(0, lineStart).split("\n").length, start - lineStart];
     const line = this.#text.slice(lineStart, lineEnd).trimEnd();
-    // Of a long line, a part with the range in it.
+    // Only the part of a long line around the range.
     const from = line.length > WIDEST ? Math.max(0, Math.min(column - WIDEST / 2, line.length - WIDEST)) : 0;
     const shown = line.slice(from, from + WIDEST).replaceAll("\t", " ");
     const carets = "^".repeat(Math.max(1, Math.min(end - start, from + shown.length - column)));

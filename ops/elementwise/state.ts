@@ -89,7 +89,7 @@ export class State {
    * Gives the variables the values that they had at an earlier moment where a condition held then, `true` for everywhere.
    *
    * @param journal the newest, which was open at that moment. Variables that are younger are left alone.
-   * @param then what had changed since it was opened, at least.
+   * @param then at least what had changed since it was opened.
    */
   settle(journal: number, condition: true | Condition, then: Values): void {
     const noted = this.#journals[journal];

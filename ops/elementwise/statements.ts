@@ -17,10 +17,10 @@ import type { FunctionNode, Range } from "./source.ts";
 import type { Values } from "./state.ts";
 import { both, Callable, choose, type Condition, eitherOf, not, truthOf, type Value } from "./values.ts";
 
-/** How often a loop runs at most. */
+/** The most iterations of a loop. */
 const LONGEST_LOOP = 1000;
 
-/** How many calls are open at most. */
+/** The most calls that are open at once. */
 const DEEPEST = 200;
 
 /** A way out of a function or a loop, for the elements where its condition holds. */
@@ -235,7 +235,7 @@ export class Executor {
     return true;
   }
 
-  /** Where each case is the first that matches, the default where none does. A test is evaluated where those before it failed. */
+  /** The condition under which each case is the first to match, the default if none does. A test is evaluated where those before it failed. */
   #matches(value: Value, cases: SwitchStatement["cases"], scope: Scope): (boolean | Condition)[] {
     let isFound: boolean | Condition = false;
     const matches = cases.map(({ test }) => {
@@ -257,7 +257,7 @@ export class Executor {
       if (!leaves(exit)) exits.push(gone ? { ...exit, when: both(not(gone), exit.when) } : exit);
       else {
         taken.push(exit);
-        // Where this exit was taken nothing happened that came later; after one without a condition nothing came.
+        // Elements that took this exit skip everything later; an exit without a condition ends the block.
         if (exit.when !== true) gone = gone ? eitherOf(gone, exit.when) : exit.when;
       }
     }

@@ -65,7 +65,7 @@ export async function evaluate(problem: Problem, device: Device): Promise<Evalua
 
 /** The number of points of a sweep, on a device that is fast enough. */
 const POINTS = 41;
-/** A sweep refines its points for so many milliseconds. */
+/** A sweep refines its points for this many milliseconds. */
 const BUDGET = 600;
 
 /** From coarse to fine: every eighth point, then those between. */
@@ -89,7 +89,7 @@ export async function sweep(
 ): Promise<Sweep | null> {
   const started = performance.now();
   const points: { readonly at: number; readonly loss: number; readonly slope: number }[] = [];
-  // Where the parameter is comes first: between two points of the grid the loss may jump.
+  // The current value of the parameter comes first: between two points of the grid the loss may jump.
   for (const i of [null, ...ORDER]) {
     // Lets the message through that says so.
     await new Promise((done) => setTimeout(done));

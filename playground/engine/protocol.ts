@@ -47,7 +47,7 @@ export interface Parameter {
 export interface Sweep {
   readonly at: readonly number[];
   readonly losses: readonly number[];
-  /** The derivative by the parameter; of a truth, the norm of the gradient by the predictions. */
+  /** The derivative with respect to the parameter; of a truth, the norm of the gradient with respect to the predictions. */
   readonly slopes: readonly number[];
 }
 

@@ -10,7 +10,7 @@ export type Entries = Readonly<Record<string, string>>;
 
 /** The entries of this package. */
 export const ENTRIES: Entries = { "gpugrad": "mod.ts", "gpugrad/verify": "verify/mod.ts" };
-/** Where their report is kept. */
+/** The file with their report. */
 export const REPORT = "docs/api.txt";
 
 /** A name in a source file. */
@@ -24,9 +24,9 @@ interface Declarations {
   readonly file: ts.SourceFile;
   /** The statements that declare each name. */
   readonly statements: ReadonlyMap<string, readonly ts.Statement[]>;
-  /** Where imported names come from. */
+  /** The origins of imported names. */
   readonly imports: ReadonlyMap<string, Name>;
-  /** Where names come from that are exported further on. */
+  /** The origins of names that are exported again. */
   readonly exports: ReadonlyMap<string, Name>;
   /** The files whose exports are exported together under a name, by that name. */
   readonly namespaces: ReadonlyMap<string, string>;
@@ -119,7 +119,7 @@ class Project {
     return new Map([...all.flatMap((from) => [...this.namespacesOf(from)]), ...namespaces]);
   }
 
-  /** Where a name is declared that may be exported further on. */
+  /** Returns the declaration of a name, which modules in between may have exported again. */
   origin(name: Name): Name {
     const { statements, exports, all } = this.declarations(name.path);
     if (statements.has(name.name)) return name;

@@ -5,7 +5,7 @@ import { root } from "../processes.ts";
 import { ORDER } from "./order.ts";
 import { addSubjects } from "./subjects.ts";
 
-/** Where it is, relative to the project. */
+/** Its folder, relative to the project. */
 export const REFERENCE = "docs/reference";
 
 /** Writes the reference. Throws if TypeDoc finds an error. */

@@ -132,7 +132,7 @@ export function draw(figure: Figure): string {
     legend(figure.curves) +
     `<g transform="translate(10,${PANEL.top})">${panel(figure, "losses", `loss${unit}`)}</g>` +
     `<g transform="translate(${right},${PANEL.top})">${
-      panel(figure, "gradients", `gradient by ${figure.gradient}`)
+      panel(figure, "gradients", `gradient with respect to ${figure.gradient}`)
     }</g></g></svg>\n`;
   return rounded(shortened(svg)).replaceAll("><", ">\n<");
 }

@@ -4,7 +4,7 @@ import type { Figure } from "./draw.ts";
 import { balancedL1, boxIou, smoothL1Beta, straightThrough, wasserstein } from "./localisation.ts";
 import { bipartite, ignoreBand, mining } from "./selection.ts";
 
-/** Where they are, relative to the project. */
+/** Their folder, relative to the project. */
 export const FOLDER = "docs/figures";
 
 /** Functions that compute each picture's data, to be called while the device is `float64`; in the order of the page. */

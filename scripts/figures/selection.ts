@@ -3,7 +3,7 @@ import { DefaultBoxes, grad, slice, SSDLoss, type SSDLossOptions, tensor, terms,
 import { curveByPoint, type Point, spaced } from "./curves.ts";
 import type { Curve, Figure } from "./draw.ts";
 
-/** The loss of logits of one class, `[images][boxes]`, that of the background being 0, and its derivative by one of them. */
+/** The loss of logits of one class, `[images][boxes]`, that of the background being 0, and its derivative with respect to one of them. */
 function byLogit(
   criterion: SSDLoss,
   scores: readonly (readonly number[])[],

@@ -8,7 +8,7 @@ export interface Declared {
   readonly body: Body;
 }
 
-/** Where a bundle leaves its tests for the runner. */
+/** The key under which a bundle leaves its tests for the runner. */
 export const DECLARED = Symbol.for("gpugrad.mutate.declared");
 
 /** Declares a test. */

@@ -128,7 +128,7 @@ function recordProgram({ tensor }: Api, ops: Tree["ops"], program: Program) {
   return { leaves, outputs: record(program, leaves, ops) };
 }
 
-/** The gradients by all leaves; none for a program that ends only in comparisons. */
+/** The gradients with respect to all leaves; none for a program that ends only in comparisons. */
 function programGradients(api: Api, ops: Tree["ops"], program: Program): readonly Tensor[] {
   const { outputs, leaves } = recordProgram(api, ops, program);
   const floats = outputs.filter((t) => t.dtype === "float");

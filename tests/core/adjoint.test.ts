@@ -1,4 +1,4 @@
-/** Dual numbers transposed: the derivatives by all elements together are those along each of them. */
+/** Dual numbers transposed: the derivatives with respect to all elements together are those along each of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BoundAdjoint, compileAdjoint } from "../../core/backends/adjoint.ts";

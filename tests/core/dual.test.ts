@@ -369,7 +369,7 @@ test(
       const [low, high] = dualOf([output], ends, { ties: "hull" }).tangents[0] ?? [0, 0];
       assert.deepEqual([low + 0, high + 0], [taken, taken]);
     }, { runs: 25 });
-    // Of a few points, the share says nothing.
+    // The share of a few points says nothing.
     if (drawn >= 20) assert.ok(5 * free >= drawn && free < drawn, `${free} of ${drawn} points without ties`);
   },
 );

@@ -23,12 +23,14 @@ export interface Case {
   readonly ulps: number;
   readonly f: Definition;
   readonly arity: number;
+  /** Whether it is only defined up to 0. */
+  readonly isNegative?: boolean;
 }
 
 function caseOf(name: string): Case {
   const math = Math as unknown as Record<string, Definition>;
   const f = byDefinition[name] ?? math[name];
-  return { name, write: LANE_FUNCTIONS[name], ulps: LANE_ULPS[name], f, arity: name === "pow" ? 2 : 1 };
+  return { name, write: LANE_FUNCTIONS[name], ulps: LANE_ULPS[name], f, arity: f.length };
 }
 
 /** The functions in lanes. */
@@ -40,6 +42,7 @@ export const cases: readonly Case[] = [
     ulps: LANE_ULPS.exp,
     f: Math.exp,
     arity: 1,
+    isNegative: true,
   },
 ];
 

@@ -8,7 +8,7 @@ import { inLanes } from "./lanes.ts";
 
 const LENGTH = 256;
 const exceptional = [NaN, Infinity, 0, 2 ** -149, 2 ** -126 - 2 ** -149, 2 ** -126, LARGEST];
-/** Where functions change their ways or their results end, and numbers of which half the bits are 0. */
+/** Numbers at which functions switch methods or reach the end of their range, and numbers half of whose bits are 0. */
 const ordinary = [1, 2, 3, 0.5, 1.5, 1 + 2 ** -23, 1 - 2 ** -24, 8, 10, 88.72283, 88.72284, 87.33655, 103.97208, 104];
 const large = [2 ** 20 - 0.0625, 2 ** 20, 2 ** 23, 2 ** 24, 2 ** 24 + 2, 2 ** 31, 2 ** 32, 16367173 * 2 ** 72];
 const special = [...exceptional, ...ordinary, ...large].flatMap((x) => [x, -x]).map(Math.fround);
@@ -49,16 +49,14 @@ function assertRight({ name, f, ulps }: Case, tuples: readonly (readonly number[
 }
 
 for (const one of cases) {
-  const { name, write, arity } = one;
+  const { name, write, arity, isNegative } = one;
   const lanes = inLanes(write, { arity, length: LENGTH * 4 });
   const compute = (tuples: readonly (readonly number[])[]): Float32Array => {
     tuples.forEach((tuple, i) => tuple.forEach((x, operand) => (lanes.operands[operand][i] = x)));
     lanes.run(Math.ceil(tuples.length / 4));
     return lanes.results.slice(0, tuples.length);
   };
-  // Its argument is not above 0.
-  const drawn = (tuples: readonly (readonly number[])[]) =>
-    name === "expOfNegative" ? tuples.map(([x]) => [-Math.abs(x)]) : tuples;
+  const drawn = (tuples: readonly (readonly number[])[]) => isNegative ? tuples.map(([x]) => [-Math.abs(x)]) : tuples;
 
   test(`${name} in lanes has the value of its definition`, async () => {
     const pairs = drawn(special.flatMap((x) => arity === 1 ? [[x]] : special.map((y) => [x, y])));

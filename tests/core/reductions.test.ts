@@ -79,7 +79,7 @@ for (const [name, [reduce, definition]] of Object.entries(reductions)) {
       const [actual] = compileForHost(plan).bind([Float64Array.from(values)]).run();
       assert.deepEqual([...actual].map((v) => v + 0), groups(shape, reduced, values).map((v) => definition(v) + 0));
       for (const { kernel } of plan.steps) {
-        // Of several axes the longest is split, so that the others may still be too long together.
+        // If there are several axes only the longest is split, so the others may still be too long together.
         if (reduced.length === 1) assert.ok(kernel.iterations <= iterations, `${kernel.iterations}`);
       }
       const length = reduced.reduce((n, axis) => n * shape[axis], 1);

@@ -227,7 +227,7 @@ for (const { device: name, on, single, extent } of devices) {
       const train = async (
         read: (values: unknown[]) => Promise<unknown>,
       ): Promise<{ plans: number[]; w: number[] }> => {
-        // Of its own, so that no other test has its plans.
+        // With settings of its own, so that no other test has its plans.
         const optimiser = adamW({ learningRate: 0.1, beta1: 0.8 });
         let params = { w: tensor([[0.5], [0], [-0.5]]), b: tensor([0]) };
         let state = optimiser.init(params);
@@ -380,33 +380,36 @@ test(
   },
 );
 
-test(...collected("gradients by tensors that the program holds work after any number of steps [float64]"), async () => {
-  await useDevice("float64");
-  const rate = tensor(RATE);
-  const start = tensor(START);
-  let w: Tensor = start;
-  let middle: Tensor | null = null;
-  let gradient: Tensor | null = null;
-  let loss: Tensor = sum(w);
-  for (let i = 0; i < 40; i++) {
-    loss = sum(square(w));
-    const slope = grad(loss, w);
-    w = sub(w, mul(slope, rate));
-    if (i === 15) [middle, gradient] = [w, slope];
-    await loss.item();
-    if (i % 20 === 19) await collect!();
-  }
-  const [byRate, byStart, byMiddle, bySlope] = grad(loss, [rate, start, middle!, gradient!]);
-  // The last loss is that of the start, shrunk by 1 - 2 rate in each of 39 steps; `middle` is the result of 16 steps.
-  const squares = START.reduce((total, x) => total + x * x, 0);
-  const shrink = 1 - 2 * RATE;
-  const close = (actual: ArrayLike<number>, expected: number[]) =>
-    assertClose(actual, expected, (e) => 1e-9 * Math.abs(e), "gradient");
-  close(await byRate.data(), [-4 * 39 * squares * shrink ** 77]);
-  close(await byStart.data(), START.map((x) => 2 * x * shrink ** 78));
-  close(await byMiddle.data(), START.map((x) => 2 * x * shrink ** 16 * shrink ** 46));
-  close(await bySlope.data(), START.map((x) => -RATE * 2 * x * shrink ** 16 * shrink ** 46));
-});
+test(
+  ...collected("gradients with respect to tensors that the program holds work after any number of steps [float64]"),
+  async () => {
+    await useDevice("float64");
+    const rate = tensor(RATE);
+    const start = tensor(START);
+    let w: Tensor = start;
+    let middle: Tensor | null = null;
+    let gradient: Tensor | null = null;
+    let loss: Tensor = sum(w);
+    for (let i = 0; i < 40; i++) {
+      loss = sum(square(w));
+      const slope = grad(loss, w);
+      w = sub(w, mul(slope, rate));
+      if (i === 15) [middle, gradient] = [w, slope];
+      await loss.item();
+      if (i % 20 === 19) await collect!();
+    }
+    const [byRate, byStart, byMiddle, bySlope] = grad(loss, [rate, start, middle!, gradient!]);
+    // The last loss is that of the start, shrunk by 1 - 2 rate in each of 39 steps; `middle` is the result of 16 steps.
+    const squares = START.reduce((total, x) => total + x * x, 0);
+    const shrink = 1 - 2 * RATE;
+    const close = (actual: ArrayLike<number>, expected: number[]) =>
+      assertClose(actual, expected, (e) => 1e-9 * Math.abs(e), "gradient");
+    close(await byRate.data(), [-4 * 39 * squares * shrink ** 77]);
+    close(await byStart.data(), START.map((x) => 2 * x * shrink ** 78));
+    close(await byMiddle.data(), START.map((x) => 2 * x * shrink ** 16 * shrink ** 46));
+    close(await bySlope.data(), START.map((x) => -RATE * 2 * x * shrink ** 16 * shrink ** 46));
+  },
+);
 
 test(
   ...collected("parameters held without the tensors they were computed from can still be read [float64]"),

@@ -214,7 +214,7 @@ function recurrence(n: number, step: (h: Tensor, w: Tensor, x: Tensor) => Tensor
   return grad(sum(last), [w, xs[0]]);
 }
 
-/** The work of planning a loop of so many steps: the passes over the graph, the demands in one of them, and the lines of text. */
+/** The work of planning a loop of this many steps: the passes over the graph, the demands in one of them, and the lines of text. */
 function effortOf(build: (n: number) => Tensor[], n: number): { rounds: number; demands: number; lines: number } {
   const graph = graphOf(recorded(build(n)));
   const effort = { rounds: 0, demands: 0 };
@@ -233,7 +233,7 @@ for (const [name, build] of Object.entries(unrolled)) {
   });
 }
 
-/** V8 optimizes no function of more than 60 KB of bytecode, which is about so many characters. */
+/** V8 optimizes no function of more than 60 KB of bytecode, which is about this many characters. */
 const OPTIMIZED = 140_000;
 
 test("kernels of many costly values are short enough for V8 to optimize [float64]", () => {

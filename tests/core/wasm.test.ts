@@ -227,7 +227,7 @@ async function valuesOn(device: Device): Promise<readonly ArrayLike<number>[]> {
   return await Promise.all(tensors.map((t) => t.data({ device })));
 }
 
-/** Opens a device of its own with so many threads. */
+/** Opens a device of its own with this many threads. */
 async function opened(
   threads: number,
   used: (device: Device) => Promise<void>,

@@ -170,7 +170,7 @@ test("where leaves the branch it takes unchanged, at orders 1 and 2 [float64]", 
   }, { runs: 50 });
 });
 
-/** Programs in which a derivative meets a zero: the gradient by the first input, on the oracle and in float32. */
+/** Programs in which a derivative meets a zero: the gradient with respect to the first input, on the oracle and in float32. */
 const met: Record<string, { f: (...x: Tensor[]) => Tensor; at: number[][]; expected: number[] }> = {
   // Computed zeros: NaN, as in PyTorch.
   "1 / (1 / x) at 0": { f: (x) => div(1, div(1, x)), at: [[0, 2]], expected: [nan, 1] },

@@ -178,7 +178,7 @@ test("positions are exact up to the last one that a device can store [float64]",
   await assert.rejects(argmax(last).item({ device: "cpu" }), /argmax: expected at most 16777217 elements/);
 });
 
-test("mixed arguments of numbers and tensors have gradients by the tensors [float64]", async () => {
+test("mixed arguments of numbers and tensors have gradients with respect to the tensors [float64]", async () => {
   const x = tensor([1, 2], [2], { requiresGrad: true });
   backward(sum(mul(where([true, false], x, [5, 6]), [3, 4])));
   await same(x.grad!, [3, 0]);

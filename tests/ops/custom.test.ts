@@ -169,11 +169,11 @@ test("rules that return something else are refused, by name", () => {
   assert.throws(() => grad(sum(bad(() => [undefined])(x)), x), /got undefined as number 0/);
   assert.throws(
     () => grad(sum(bad(({ cotangent }) => sum(cotangent))(x)), x),
-    /expected the gradient by input 0 of its shape \[2\], got \[\]/,
+    /expected the gradient with respect to input 0 of its shape \[2\], got \[\]/,
   );
   assert.throws(
     () => grad(sum(bad(({ cotangent }) => greater(cotangent, 0))(x)), x),
-    /expected the gradient by input 0 of dtype float, got bool/,
+    /expected the gradient with respect to input 0 of dtype float, got bool/,
   );
   assert.throws(() => grad(sum(bad(async () => await x)(x)), x), /recorded, not run: it cannot be async/);
   const two = customVjp((a, b) => add(a, b), ({ cotangent }) => cotangent, { name: "two" });

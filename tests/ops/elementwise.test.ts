@@ -388,7 +388,7 @@ test("an error shows the place in the function", () => {
       "    |             ^^^^^^",
     ].join("\n"),
   );
-  // Of a line as minifiers write it, a part is shown.
+  // Only part of a line as minifiers write it is shown.
   const [, line, carets] = read(`(x)=>${"x+".repeat(300)}foo(x)${"+x".repeat(300)}`)!.split("\n");
   assert.equal(line.length, "  1 | ".length + 100);
   assert.equal(line.slice(carets.indexOf("^"), carets.length), "foo");

@@ -71,7 +71,7 @@ test("a mixed second derivative [float64]", async () => {
   near(await grad(sum(dx), y).data(), [2, 4, 6]);
 });
 
-test("the gradient by an entry in the middle of the tape [float64]", async () => {
+test("the gradient with respect to an entry in the middle of the tape [float64]", async () => {
   const x = tensor([1, 2]);
   const middle = exp(x);
   const [dMiddle, dx] = grad(sum(square(middle)), [middle, x]);

@@ -323,7 +323,7 @@ test(
   },
 );
 
-test("a tensor that a step uses can be differentiated by, though it is a constant [float64]", async () => {
+test("a tensor that a step uses can be differentiated with respect to, though it is a constant [float64]", async () => {
   const bias = full([2], 0.5);
   const step: Step = ([c], [x]) => [[add(mul(c, bias), x)], [broadcastTo(bias, [3, 2])]];
   const results = (by: Scan) => {

@@ -83,7 +83,7 @@ test("weights of losses are tensors, and have gradients [float64]", async () => 
   const w = tensor([2, 4]);
   const y = crossEntropy(tensor([[0, 0], [0, 0], [0, 0]]), [0, 1, 1], { weight: w, reduction: "sum" });
   const slope = grad(mul(y, 1 / Math.LN2), w);
-  assertClose(await slope.data({ device }), [1, 2], () => 1e-15, "the gradient by the weights");
+  assertClose(await slope.data({ device }), [1, 2], () => 1e-15, "the gradient with respect to the weights");
 });
 
 /** Losses of predictions and targets that broadcast, by what they are called with. */

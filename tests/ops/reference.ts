@@ -1,7 +1,7 @@
 /**
- * Every op as plain loops over arrays of numbers, so that a mistake in an index or a formula cannot agree with itself. Of scalar ops
- * the loop is here and the function is the reference of their records, written apart from how they are computed. Of all others the
- * table at the end has the whole, by the name in the registry; nothing of gpugrad is used there.
+ * Every op as plain loops over arrays of numbers, so that a mistake in an index or a formula cannot agree with itself. For
+ * scalar ops the loop is here, and the function is the reference in their records, written apart from how they are computed. All others
+ * are written out in the table at the end, by the name in the registry; nothing of gpugrad is used there.
  */
 import { registry } from "./registry.ts";
 

@@ -180,7 +180,7 @@ test("valueAndGrad keeps the structure of the argument, and passes the others on
   assert.equal(await gradient.scale.item({ device }), 4.5);
 });
 
-test("valueAndGrad differentiates by the arguments of argnums, and passes aux on", async () => {
+test("valueAndGrad differentiates with respect to the arguments of argnums, and passes aux on", async () => {
   const f = (x: Tensor, y: Tensor) => mul(square(x), y);
   const [, [dy, dx]] = valueAndGrad(f, { argnums: [1, 0] })(tensor(3), tensor(5));
   assert.deepEqual([await dy.item({ device }), await dx.item({ device })], [9, 30]);

@@ -15,7 +15,7 @@ import { numberOf } from "./runner/turn.ts";
  */
 export type Extent = "full" | "some" | "few" | "least";
 
-/** The fraction of a property's inputs, and how many there are at least. */
+/** The fraction of a property's inputs, and the fewest. */
 const INPUTS: Readonly<Record<Extent, readonly [share: number, least: number]>> = {
   full: [1, 1],
   some: [1 / 10, 3],

@@ -206,7 +206,7 @@ test(...skip("a page without eval: which devices work, and why others do not", n
     policy("script-src 'self'"),
   );
   for (const reason of [float64, cpu]) {
-    assert.match(reason, /Content-Security-Policy forbids to make functions of text; .* allows 'unsafe-eval'$/);
+    assert.match(reason, /Content-Security-Policy forbids making functions from text; .* allows 'unsafe-eval'$/);
   }
   for (const reason of [wasm, webasm]) {
     assert.match(reason, /Content Security policy directive.*; it needs .* allows 'wasm-unsafe-eval'/s);

@@ -22,7 +22,7 @@ mkdirSync(join(root, folder), { recursive: true });
 after(() => rmSync(join(root, folder), { recursive: true, force: true }));
 
 const before = { node: [], deno: ["run", "--allow-all", "--no-check"], bun: [] }[runtime];
-/** Where a module of the project is, relative to the project. */
+/** The path of a module, relative to the project. */
 const built = (module: string) => runtime === "node" ? `${folder}/dist/${module}.js` : `${module}.ts`;
 if (runtime === "node") await buildPackage(join(root, folder));
 const load = (module: string) => import(pathToFileURL(join(root, built(module))).href);
@@ -320,7 +320,7 @@ describe("gpugrad check", () => {
       // Once: a second one would end the command before it has written its report.
       if (/^b: 0 of 100 runs, \d/m.test(stderr) && !child.killed) child.kill("SIGINT");
     });
-    // Of a process that it sent a signal, Deno reports the signal in place of the code.
+    // Deno reports the signal in place of the exit code if it sent one to the process.
     const code = await new Promise((done) =>
       child.on("close", (code, signal) => done(signal === "SIGINT" ? 130 : code))
     );

@@ -78,7 +78,8 @@ test("infinite derivatives, ends of domains and staircases are named", () => {
     {
       check: "infinite",
       severity: "warning",
-      message: "the derivative by y[0], y[4] is infinite: the slopes grow without bound as steps get shorter",
+      message:
+        "the derivative with respect to y[0], y[4] is infinite: the slopes grow without bound as steps get shorter",
     },
     {
       check: "domain",
@@ -108,7 +109,7 @@ test("an input without a gradient is named if the function depends on it", () =>
   assert.deepEqual(missing([0, 0], wrong), [{
     check: "missing gradient",
     severity: "error",
-    message: "your gradient by y is 0 everywhere, although the function depends on it",
+    message: "your gradient with respect to y is 0 everywhere, although the function depends on it",
   }]);
   assert.deepEqual(missing([0, 0], judged("noise")), []);
   assert.deepEqual(missing([1, 0], wrong), []);

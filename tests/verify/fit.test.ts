@@ -131,7 +131,7 @@ test("what a fit says stands if narrower windows say the same [float64]", () => 
   for (const claim of [right, 1.001 * right, (1 + 1e-9) * right, 0, -1]) {
     for (const isSteady of [false, true]) assert.equal(stands({ f: Math.sin }, claim, isSteady), true, `${claim}`);
   }
-  // Of a fit that is off, they tell whether it speaks for a derivative or against it.
+  // If a fit is off, they tell whether it speaks for a derivative or against it.
   const { line: plain, sums: values } = alongFirst(curveAt({ f: Math.sin }, 0.6));
   const off: Fit = { value: 0.9 * right, estimate: 1e-9, window: 0.5, expected: null };
   for (const claim of [0.9 * right, right, 0.5]) {
@@ -283,7 +283,7 @@ test("a gradient that was steady four times, or is known to be, is not computed 
   const known = steadiness(1);
   assert.equal(known.holds(true), true);
   assert.equal(known.computed(), 0);
-  // Of a large one once is enough, and two in between.
+  // For a large one once is enough, and twice in between.
   const large = steadiness(20_000);
   large.holds(true);
   assert.equal(large.steady.isKnown, true);

@@ -448,7 +448,10 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
     /x cannot be read as a tensor.*got "a" as data\[0\]/,
   ],
   "ragged nesting": [() => gradcheck((x) => exp(x), [[[1], [1, 2]]]), /x cannot be read as a tensor/],
-  "nothing to differentiate by": [() => gradcheck((x) => x, [new Int32Array([1])]), /no input is of dtype float/],
+  "nothing to differentiate with respect to": [
+    () => gradcheck((x) => x, [new Int32Array([1])]),
+    /no input is of dtype float/,
+  ],
   "a function that returns a number": [() => gradcheck(() => 1 as never, [[1]]), /must return a tensor.*got 1/],
   "a list that contains something else": [
     () => gradcheck((x) => [x, 1] as never, [[1]]),

@@ -73,14 +73,14 @@ test("at a tie a gradient is that of a way to take it, or a mean of these, in al
   const skewed = tie(weighted, [1, 0.2], [1.5, 3])!;
   assert.equal(skewed.judged.verdict, "wrong");
   assert.notDeepEqual(skewed.moves, [1, 1]);
-  // Of kinks of opposite sense, gradients that are right by convention may add up to anything.
+  // At kinks of opposite sense, gradients that are right by convention may add up to anything.
   assert.equal(tie(([x]) => Math.max(x[0], x[1]) - Math.abs(x[2] - 2), [1, 1, 5], [2, 2, 2]), null);
   assert.equal(tie(([x]) => Math.max(x[0], x[1]) - 2 * relu(x[0] + x[1] - 4), [3, 3], [2, 2]), null);
 });
 
 test("a gradient outside the slopes of its own may be that of a point nearby, and no other [float64]", () => {
   for (const single of [false, true]) {
-    // The slopes by x are 0, 1 at the point, and -1, 0, 1 and 2 around it.
+    // The slopes with respect to x are 0, 1 at the point, and -1, 0, 1 and 2 around it.
     const f: Known["f"] = ([[x, y]]) => 2 * relu(x + y) - relu(x - y);
     const between = (slope: number, at: readonly number[] = [0, 0]) => {
       const differences = differencesOf({ f, at: [at], single, gradient: () => [[slope, 0]] });

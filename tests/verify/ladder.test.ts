@@ -103,7 +103,7 @@ test("rounding is seen in the shortest steps, of either side, and a kink is none
   }
   const kink = ladderOf(curveAt({ f: (x) => Math.abs(x - 1) }, 1)).ladder;
   assert.equal(kink.seen <= 8 * EPSILON, true);
-  // Of a curve, the slopes of short steps hardly differ.
+  // The slopes of short steps along a curve hardly differ.
   assert.equal(ladderOf(curveAt({ f: Math.exp }, 1)).ladder.seen <= 64 * EPSILON, true);
   // Only three pairs count: what further steps see is the function.
   const { ladder } = ladderOf(curveAt({ f: (x) => (Math.abs(x - 1) > 2 ** -37 ? 1 : 0) }, 1));
@@ -245,7 +245,7 @@ test("what shorter steps contradict is no derivative, and is told if it could be
   // Within rounding, shorter steps contradict nothing.
   const muddy = made({ up: (h) => (h > 1e-5 ? 1 : 1 + 1e-9 / h), noise: 1e-9 });
   about(centralSlope(muddy).best.value, 1, centralSlope(muddy).best.estimate, 1e-3);
-  // Of central slopes, a shorter step excludes only what is not between its sides.
+  // A shorter step excludes only central slopes that do not lie between its sides.
   const kink = made({ up: (h) => (h > 1e-5 ? 1 : 3), down: (h) => (h > 1e-5 ? 1 : -3), noise: 1e-14 });
   about(centralSlope(kink).best.value, 1, centralSlope(kink).best.estimate, 1e-6);
   assert.equal(Math.round(sideSlope(kink, "up").best.value), 3);

@@ -109,7 +109,7 @@ function linear(factors: Float64Array, backwards: Float64Array): Duals {
 }
 
 test("derivatives computed together count only if they agree with those along random directions", () => {
-  // Of many sizes, so that none may hide.
+  // Many sizes, so that none can hide.
   const factors = numbers(1000).map((x, i) => x * 10 ** (i % 12 - 6));
   assert.deepEqual(linear(factors, factors).all(), [factors]);
   for (const at of [0, 11, 500, 999]) {

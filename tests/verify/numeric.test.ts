@@ -389,7 +389,7 @@ const claimed = (f: (x: number) => number, at: number, claim: number, rest: Part
   verdictAt({ f: ([[x]]) => f(x), gradient: () => [[claim]], at: [[at]], ...rest });
 
 test("a derivative that rounding leaves no trace of is noise, one that would show is wrong [float64]", () => {
-  // Of numbers around 1, of large values and of small ones, and of an element that may move far.
+  // Numbers around 1, large values and small ones, and an element that may move far.
   assert.deepEqual([1e-17, 1e-10].map((g) => claimed(() => 1, 0.7, g)), ["noise", "wrong"]);
   assert.deepEqual([1e-11, 1e-4].map((g) => claimed(() => 1e6, 0.7, g)), ["noise", "wrong"]);
   assert.deepEqual([1e-17, 1e-10].map((g) => claimed(() => 1e-9, 0.7, g)), ["noise", "wrong"]);

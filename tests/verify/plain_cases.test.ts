@@ -7,7 +7,7 @@ import { randomFrom } from "../../verify/random.ts";
 import { extentOf, sampleOf } from "../support/cells.ts";
 import { type PlainCase, rightPlain, wrongPlain } from "./plain_cases.ts";
 
-/** Random inputs, and directions, are drawn this many times; of less than one, so many of the cases are tried. */
+/** Random inputs, and directions, are drawn this many times; a number below 1 is the share of the cases that are tried. */
 const SEEDS = Number(process.env.GPUGRAD_RUNS ?? 1);
 const SHARE = Math.min(1, SEEDS);
 

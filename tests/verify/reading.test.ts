@@ -160,7 +160,7 @@ test("steps of a staircase are its own if they are large, and rounding if they a
   const stairs = (size: number): Curve => ({ f: (x) => Math.round(x / size) * size });
   // A quantiser has the derivative 0 between its steps.
   for (const size of [1, 1 / 8, 1 / 300]) verdicts(stairs(size), 0.3 * Math.SQRT2, { ok: [0], wrong: [1, -1, 0.5] });
-  // Of finer ones, nobody knows.
+  // Finer ones cannot be told from rounding.
   for (const size of [1e-4, 2 ** -17]) {
     verdicts(stairs(size), 0.3 * Math.SQRT2, { noise: [0, 1], wrong: [2, -1, 0.5] });
     assert.equal(judge(stairs(size), 0.3 * Math.SQRT2, 1).mark, "staircase");

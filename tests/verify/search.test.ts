@@ -75,7 +75,7 @@ test("every element that is off is among those found, and each of them is near o
   });
 });
 
-test("a search stops at so many elements or lines, and what is wrong is found first", async () => {
+test("a search stops at its limit of elements or lines, and finds the wrong ones first", async () => {
   await checkProperty(drawn, (input) => {
     const { lengths, wrong, open } = input;
     const all = searchFor(input, 1e6).run(1e6);

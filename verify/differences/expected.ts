@@ -10,7 +10,7 @@ import type { Sums } from "./sums.ts";
 
 /** The number of points at which the gradient is computed. */
 const GRADIENTS = 64;
-/** Steps of at most so many roundings may be rounding. */
+/** Steps of at most this many roundings may be rounding. */
 const STEPS = 8;
 
 /** The expected change of values along a line. */

@@ -19,7 +19,7 @@ function listed(elements: readonly Position[], words: Words): string {
   return shown.join(", ") + (elements.length > shown.length ? ` and ${elements.length - shown.length} more` : "");
 }
 
-/** Where the gradient is wrong at ties. */
+/** Returns findings about gradients that are wrong at ties. */
 export function tieFindings(
   differences: Differences,
   elements: readonly (Differentiated | null)[],
@@ -85,7 +85,8 @@ export function markFindings(elements: readonly (Differentiated | null)[], words
   say(
     "infinite",
     marked("infinite"),
-    (shown) => `the derivative by ${shown} is infinite: the slopes grow without bound as steps get shorter`,
+    (shown) =>
+      `the derivative with respect to ${shown} is infinite: the slopes grow without bound as steps get shorter`,
   );
   say(
     "domain",
@@ -109,7 +110,9 @@ export function markFindings(elements: readonly (Differentiated | null)[], words
 export function missingFindings(elements: readonly (Differentiated | null)[], words: Words): Finding[] {
   return elements.flatMap((result, k): Finding[] => {
     if (!result || !result.verdicts.includes("wrong") || result.analytic.some((x) => x !== 0)) return [];
-    const message = `your gradient by ${words.name(k)} is 0 everywhere, although the function depends on it`;
+    const message = `your gradient with respect to ${
+      words.name(k)
+    } is 0 everywhere, although the function depends on it`;
     return [{ check: "missing gradient", severity: "error", message }];
   });
 }

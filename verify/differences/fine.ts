@@ -24,7 +24,7 @@ const FEWEST_POINTS = 256;
 const MOST_POINTS = { full: 4096, fast: 1024 };
 /** The function is called up to this part of the times that it has been called so far... */
 const SHARE = 0.2;
-/** ...but at least so many times, each element counted. */
+/** ...but at least this many times, each element counted. */
 const LEAST_WORK = 2e6;
 /** The same for a search. */
 const SEARCH = 1e8;

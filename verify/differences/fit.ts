@@ -13,7 +13,7 @@ import type { Sums } from "./sums.ts";
 export interface Fit {
   readonly value: number;
   readonly estimate: number;
-  /** How far the values that it was fitted to lie apart from the point, at most. */
+  /** The largest distance from the point of the values that it was fitted to. */
   readonly window: number;
   /** The expected change, if the values were compared with one. */
   readonly expected: Expected | null;
@@ -21,10 +21,10 @@ export interface Fit {
 
 /** The number of values from which a window is sought. */
 export const FEWEST = 64;
-/** Deviations taken for rounding are at most so many times the rounding of the largest value, and more for many elements. */
+/** Deviations taken for rounding are at most this many times the rounding of the largest value, and more for many elements. */
 const TRUSTED = 3;
 const TRUSTED_EACH = 0.5;
-/** Steps of at most so many roundings may be the rounding of a sum, where a gradient is smooth. */
+/** Steps of at most this many roundings may be the rounding of a sum, where a gradient is smooth. */
 const STEPS = 8;
 /** Values may all be off by this many roundings of the largest one, as those of approximations are. */
 const SHARED = 1 / 16;
@@ -33,7 +33,7 @@ const LEVELS = 16;
 /** The largest number of windows, and the ratio between them. */
 const WINDOWS = 9;
 const NARROWER = 4;
-/** A derivative stands if narrower windows, up to this many, agree with it as far as they can see: these at least. */
+/** A derivative stands if narrower windows, up to this many, agree with it as far as they can see: at least the numbers below. */
 const SCALES = 8;
 const FEWEST_SCALES = 2;
 const FEWEST_IF_STEADY = 1;
@@ -43,7 +43,7 @@ const CLOSE = 8;
 const CLOSER = 1 / 32;
 const TIMES = 4;
 
-/** Where and how values along a line are fitted. */
+/** The window and the number of values of a fit along a line. */
 export interface Sampling {
   readonly window: number;
   readonly points: number;
@@ -187,7 +187,7 @@ export function standsOnAllScales({ derivative, fit, points, isSteady }: Claim, 
   const visible = (isExcluded ? off : Math.abs(fit.value)) / 2;
   const { expected } = fit;
   let { window } = fit;
-  // Of small numbers, a window that is wider than they are says less, but for a gradient that is smooth within it.
+  // A window wider than the element says less, unless the gradient is smooth within it.
   const fewest = isSteady ? FEWEST_IF_STEADY : FEWEST_SCALES + Math.max(0, Math.log2(window / line.size) / 2);
   for (let k = 0; k < SCALES; k++) {
     window /= 2;

@@ -89,7 +89,7 @@ const POINTS = 512;
 const FITS = 10;
 /** Fits of single lines may take this part of all other calls... */
 const SHARE = 0.2;
-/** ...but at least so many, or so many when each element counts. */
+/** ...but at least this many, or this many when each element counts. */
 const LEAST_CALLS = 2e4;
 const LEAST_WORK = 1e7;
 

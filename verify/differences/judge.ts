@@ -25,7 +25,7 @@ export interface JudgeOptions {
 
 /** In fast mode, where a direction fails, all elements are looked at if they are no more than this. */
 const ALL = 1024;
-/** Otherwise the function is called so many times, each element counted, in search of those that make it fail. */
+/** Otherwise the function is called this many times, each element counted, in search of those that make it fail. */
 const WORK = 1e8;
 /** How often it is called for the first steps along a line, and for all steps. */
 const FIRST_STEPS = 6;

@@ -40,7 +40,7 @@ function sizeOfAll({ problem }: Differences): number {
   return problem.variables.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** By how much the slope by an element increases from below its value to above it. */
+/** By how much the slope with respect to an element increases from below its value to above it. */
 function bendOf(differences: Differences, [variable, index]: Position): number {
   const { variables } = differences.problem;
   const line = differences.element(variable, index, scaleOf(variables[variable]));

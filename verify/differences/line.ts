@@ -60,7 +60,7 @@ export function elementLine(problem: Problem, [variable, index]: Position, scale
 /** How far each element moves for a step of 1. */
 export type Moves = readonly Float64Array[];
 
-/** Where elements may move: all of them, or those from one place to another, counted through all variables. */
+/** The elements that may move: all of them, or those from one place to another, counted through all variables. */
 export interface Range {
   readonly from: number;
   readonly to: number;

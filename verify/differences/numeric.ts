@@ -259,7 +259,7 @@ export class Differences {
     return isFlat || this.#decided(estimate, Math.max(Math.abs(analytic), Math.abs(numeric)), { line, usual, far: 0 });
   }
 
-  /** Judges the derivative by each element of a variable. */
+  /** Judges the derivative with respect to each element of a variable. */
   elements(variable: number): Differentiated {
     const values = this.problem.variables[variable];
     const scale = scaleOf(values);

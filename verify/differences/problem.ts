@@ -16,7 +16,7 @@ export interface Problem {
   /** The nearest number that a variable can hold. */
   round(x: number): number;
   /**
-   * Takes all decisions at the current values and returns the analytic derivative by each variable; valid until the
+   * Takes all decisions at the current values and returns the analytic derivative with respect to each variable; valid until the
    * next call.
    */
   settle(): readonly Float64Array[];

@@ -36,7 +36,7 @@ function reaches(slopes: Float64Array, { length }: Ladder): boolean {
   return length > 0;
 }
 
-/** A derivative of which the slope to one side, or to both, grows without bound; `null` if none does. */
+/** The derivative if the slope to one side, or to both, grows without bound; `null` otherwise. */
 function unbounded(ladder: Ladder, up: Plateau, down: Plateau): Reading | null {
   const [above, below] = [divergence(ladder, "up"), divergence(ladder, "down")];
   if (above === 0 && below === 0) return null;

@@ -14,16 +14,16 @@ const ABOVE = 4;
  */
 const FIRST = 4;
 const WHITE = { first: 4, lower: 3, upper: 2.5 };
-/** Where the first ones are larger than that, so many of them may belong to the function. */
+/** Where the first ones are larger than that, this many of them may belong to the function. */
 const MORE = 4;
 /**
  * Where a function is smooth, coefficients fall faster than any power of their degree: from half the last degree to the
- * last one at least by this factor. Kinks, of the function or of its slope, leave powers of two and of three.
+ * last one by at least this factor. Kinks, of the function or of its slope, leave powers of two and of three.
  */
 const FALL = 12;
 const LOW = 3;
 
-/** Of values that have small steps, coefficients from here on show how large these are, and the function ends below. */
+/** If values have small steps, coefficients from here on show how large these are, and the function ends below. */
 const STEPS = 8;
 /** Steps add no more to a coefficient than this many times what they are seen to add. */
 const STEEP = 2;

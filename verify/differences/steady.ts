@@ -11,12 +11,12 @@ const GRADIENTS = 64;
 /** The gradient may leave a smooth curve by this part of the difference in question, and by this one at the point. */
 const ROUGH = 0.1;
 export const APART = 0.25;
-/** An exception at the point alone is seen from so many roundings away. */
+/** An exception at the point alone is seen from this many roundings away. */
 const BESIDE = 4;
 
-/** A derivative that is wrong and steady so many times need not be computed at further points. */
+/** A derivative that is wrong and steady this many times need not be computed at further points. */
 const ENOUGH = 4;
-/** The same for large gradients: so many elements are computed for that, if more than once. */
+/** The same for large gradients: this many elements are computed for that, if more than once. */
 const WORK = 5e5;
 
 /** By how much a derivative is off, as seen from so far away. */

@@ -9,7 +9,7 @@ interface Context {
   readonly each: readonly unknown[];
 }
 
-/** The blocks of a list of so many elements that are set to 0 at once: all, the second half, the second quarter, ... */
+/** The blocks of a list of this many elements that are set to 0 at once: all, the second half, the second quarter, ... */
 function blocksOf(length: number): [from: number, to: number][] {
   const blocks: [number, number][] = [[0, length]];
   for (let to = length; to > 1; to = Math.ceil(to / 2)) blocks.push([Math.ceil(to / 2), to]);

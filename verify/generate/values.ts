@@ -15,7 +15,7 @@ const DRAWN = 32;
 const CELLS_EACH = 8;
 /** Distinct numbers keep this fraction of a cell from an end of the domain that lies between two cells. */
 const APART = 0.6;
-/** Of values that are not drawn one by one, one in so many is an end of the domain. */
+/** One in this many of the values that are not drawn one by one is an end of the domain. */
 const ENDS = 32;
 
 /** The domain and dtype of generated tensors. */

@@ -121,7 +121,7 @@ ${
 </article>`;
 }
 
-/** Where a report stands on the page. */
+/** The place of a report on the page. */
 interface Place {
   /** The start of its anchors. */
   readonly id: string;

@@ -32,7 +32,7 @@ export interface ElementReport {
   readonly estimate: number;
   /** The verdict of the element. */
   readonly verdict: Verdict;
-  /** Where `numeric` comes from, default `differences`: dual numbers are exact to rounding, finite differences are not. */
+  /** The source of `numeric`, default `differences`: dual numbers are exact to rounding, finite differences are not. */
   readonly witness?: Witness;
   /** The result of the other witness, where it was asked. */
   readonly second?: { readonly witness: Witness; readonly numeric: number; readonly estimate: number };

@@ -12,7 +12,7 @@ export interface TapeFunction {
   readonly history: readonly Tensor[];
   /** Outputs of dtype float. */
   readonly outputs: readonly Tensor[];
-  /** The leaves that it is differentiated by. */
+  /** The leaves that it is differentiated with respect to. */
   readonly variables: readonly Tensor[];
   /** Further leaves of the gradients whose values change between calls. */
   readonly cotangents: readonly Tensor[];

@@ -72,7 +72,7 @@ export class Branches {
     return [this.slope(opposite, direction), this.slope(direction, direction)];
   }
 
-  /** Collects the slopes of branches along a direction until they are enough, or so many were tried. */
+  /** Collects the slopes of branches along a direction until they are enough, or this many were tried. */
   spread(direction: Direction, tries: number, enough: (spread: Spread) => boolean): Spread {
     return collect(tries, enough, (n) => this.slope(this.#towards(direction, n), direction).value);
   }

@@ -150,7 +150,7 @@ function findingAt(severity: Finding["severity"], message: string, { idOf }: Com
   return { check: "device", severity, message, ...(entry === undefined ? {} : { entry }) };
 }
 
-/** Where results are infinite or 0 because of the range of float32 alone; `null` if they are not. */
+/** Describes results that are infinite or 0 only because of the range of float32; `null` if there are none. */
 function rangeText(
   actual: readonly Values[],
   expected: readonly Float64Array[],

@@ -28,7 +28,7 @@ function lanesFor(count: number): number {
   return count < 4 ? 1 : count < 256 ? 4 : 8;
 }
 
-/** From so many elements on, the noise of all is measured together. */
+/** From this many elements on, the noise of all is measured together. */
 const MANY = 64;
 
 /** The only element that moves among many; `null` if several do, or if there are few. */
@@ -57,7 +57,7 @@ interface Derivative {
   readonly tied: boolean;
 }
 
-/** How many directions must agree with the derivatives by all elements, and by how many roundings of the terms they may differ. */
+/** How many directions must agree with the derivatives with respect to all elements, and by how many roundings of the terms they may differ. */
 const AGREEING = 2;
 const ROUNDINGS = 64;
 
@@ -67,7 +67,7 @@ export class Duals {
   readonly #one: Tangents;
   /** The last derivative along a direction: several judges ask for the same one. */
   #last: Derivative | null = null;
-  /** The derivatives by all elements, and their noise, at a point. */
+  /** The derivatives with respect to all elements, and their noise, at a point. */
   #all: { readonly point: number; readonly gradient: readonly Float64Array[] | null } | null = null;
   #noises: { readonly point: number; readonly elements: readonly Float64Array[] } | null = null;
 
@@ -185,7 +185,7 @@ export class Duals {
     return { low, high, size };
   }
 
-  /** The derivatives by some elements of a variable, each handed to `visit`. */
+  /** The derivatives with respect to some elements of a variable, each handed to `visit`. */
   each(variable: number, elements: ArrayLike<number>, visit: (element: number, slope: Slope) => void): void {
     if (elements.length === 0) return;
     const lanes = lanesFor(elements.length);
@@ -201,7 +201,7 @@ export class Duals {
   }
 
   /**
-   * The derivatives by all elements from one run backwards, if they agree with dual numbers along random directions (Freivalds, 1977);
+   * The derivatives with respect to all elements from one run backwards, if they agree with dual numbers along random directions (Freivalds, 1977);
    * `null` if they do not.
    */
   all(): readonly Float64Array[] | null {
@@ -238,7 +238,7 @@ export class Duals {
     return Math.abs(value - sum) <= ROUNDINGS * 2 ** -52 * (terms + size);
   }
 
-  /** How much rounding moves each of the derivatives by all elements. */
+  /** How much rounding moves each of the derivatives with respect to all elements. */
   noises(): readonly Float64Array[] {
     const { point } = this.#problem;
     if (this.#noises?.point !== point) {

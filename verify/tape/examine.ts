@@ -72,7 +72,7 @@ export function examine(recording: Recording, options: ExamineOptions, held = NO
   return examineGradients(call, random, options);
 }
 
-/** Examines the second order: gradients of the gradients by cotangents and leaves. */
+/** Examines the second order: gradients of the gradients with respect to cotangents and leaves. */
 export function examineSecond(first: Examined, options: ExamineOptions, held = NONE): Examined {
   const random = randomFrom(options.seed + 1);
   const { cotangents, variables, names, gradients } = first;
@@ -106,7 +106,7 @@ interface Differentiated {
   readonly order: 1 | 2;
 }
 
-/** Where shapes and dtypes of gradients are not those of the variables. */
+/** Returns findings about gradients whose shapes or dtypes are not those of the variables. */
 function formFindings(gradients: readonly Tensor[], { variables, names }: Differentiated): Finding[] {
   return gradients.flatMap((g, k): Finding[] => {
     const { shape, size } = variables[k];

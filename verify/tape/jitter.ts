@@ -6,7 +6,7 @@ import type { BoundPlan } from "../../core/backends/float64.ts";
 
 /** The size of a random error, relative to what is rounded: twice the largest that rounding makes. */
 const SIZE = 2 ** -52;
-/** How often the kernels run: the largest of so many deviations is rarely below half the usual one. */
+/** How often the kernels run: the largest of this many deviations is rarely below half the usual one. */
 const RUNS = 6;
 
 const number = new Float64Array(1);
@@ -44,7 +44,7 @@ export function deviations(plan: Pick<BoundPlan, "run">, exact: readonly ArrayLi
 
 /** The rounding noise of a gradient at a point. */
 export class GradientNoise {
-  /** Of each element of each variable. */
+  /** The noise of each element of each variable. */
   readonly elements: readonly Float64Array[];
 
   constructor(jittered: BoundPlan, exact: readonly Float64Array[]) {

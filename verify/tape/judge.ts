@@ -19,11 +19,11 @@ const NOISES = 8;
 const RESOLUTION = 1e-4;
 const FRACTION = 1e-8;
 const ZERO = 1e-10;
-/** Derivatives up to so many times the rounding of the function over a unit of its input cannot be seen in its values. */
+/** Derivatives up to this many times the rounding of the function over a unit of its input cannot be seen in its values. */
 const LOST = 16;
 /** For how many elements of a variable the noise of their own dual numbers is measured; that of the gradient stands for the others. */
 const MEASURED = 64;
-/** From so many elements on, derivatives are computed for all together, and so is their noise if more than some are off. */
+/** From this many elements on, derivatives are computed for all together, and so is their noise if more than some are off. */
 const MANY = 64;
 const SOME = 8;
 /** The most elements that are looked at along each of them because their derivatives, computed together, differ from the tape's. */
@@ -31,7 +31,7 @@ const REFINED = 128;
 /** How many wrong elements of a variable differences are asked about. */
 const CONFIRMED = 8;
 
-/** Another witness's derivative by an element. */
+/** Another witness's derivative with respect to an element. */
 export interface Second {
   readonly witness: Witness;
   readonly numeric: number;

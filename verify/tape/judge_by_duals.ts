@@ -118,7 +118,7 @@ function sayMore(judgement: Judgement, described: Described): void {
     judgement.find(
       "infinite",
       "warning",
-      `the derivative by ${
+      `the derivative with respect to ${
         judgement.where(remarks.infinite)
       } is infinite at this point: there is no finite number to compare`,
     );

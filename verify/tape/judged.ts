@@ -17,7 +17,7 @@ export interface JudgedAll {
   readonly elements: readonly (TapeResult | null)[];
   /** The results along directions through all variables. */
   readonly directions: readonly Judged[];
-  /** Where the numeric derivatives along directions come from. */
+  /** The source of the numeric derivatives along directions. */
   readonly witness: Witness;
   readonly findings: readonly Finding[];
   /** Whether the derivative depends on how ties are taken, so that there is none at the point, or one that dual numbers cannot tell. */

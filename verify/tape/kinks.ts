@@ -23,7 +23,7 @@ const DIRECTIONS = 8;
 /** The most elements that move together in one of them. */
 const TOGETHER = 4;
 
-/** Where a gradient along a direction lies. */
+/** The position of a gradient along a direction. */
 export interface Placed {
   /**
    * Between the slopes on both sides, or between those of branches that meet in the point; unknown if it is between none that were found,
@@ -108,7 +108,7 @@ export class Kinks {
     return this.#point.onEdge.length > 0 || this.tie;
   }
 
-  /** Whether the derivative by an element depends on ties. */
+  /** Whether the derivative with respect to an element depends on ties. */
   has(unit: Direction): boolean {
     return this.#depends(unit, true);
   }

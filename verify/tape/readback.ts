@@ -50,7 +50,7 @@ export interface Again {
   readonly readsBack: boolean;
   /** Whether it uses what it computed from the inputs of an earlier call, and so does not depend on its own. */
   readonly stale: boolean;
-  /** Where it can be called again; `null` if it refuses all other points. */
+  /** A point at which it can be called again; `null` if it refuses all other points. */
   readonly accepted: Accepted | null;
   /** How it refuses other points. */
   readonly refusal: string | null;
@@ -214,7 +214,7 @@ function unsteady(): Finding {
   );
 }
 
-/** Where too little was seen: a finding unless what could hide is nothing beside the derivative. */
+/** Returns a finding if too little was seen, unless anything that could hide is negligible beside the derivative. */
 function unseen({ gradients }: Compared, course: Course, seen: readonly Seen[]): Finding | null {
   const first = seen.at(0);
   let terms = 0;

@@ -1,6 +1,6 @@
 /** Calls of the function under test, recorded. */
 import { opOf } from "../../core/op.ts";
-import { describe } from "../../core/options.ts";
+import { describe, resemblesTensor } from "../../core/options.ts";
 import { Program } from "../../core/program.ts";
 import { sameShape } from "../../core/shape.ts";
 import { Tensor } from "../../core/tensor.ts";
@@ -31,7 +31,7 @@ function tensorsOf(result: unknown): Tensor[] {
   list.forEach((t, i) => {
     if (t instanceof Tensor) return;
     const got = describe(t);
-    const copy = got.startsWith("a tensor ") ? " of another copy of gpugrad" : "";
+    const copy = resemblesTensor(t) ? " of another copy of gpugrad" : "";
     throw new UsageError(
       Array.isArray(result)
         ? `gradcheck: the function must return tensors, got ${got}${copy} as element ${i}`

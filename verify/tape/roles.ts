@@ -79,7 +79,7 @@ export function rolesOf(
   return { dependent, moving, free, tried: doubtful.length > 0 };
 }
 
-/** Those of entries that small moves leave unchanged. */
+/** The entries that small moves leave unchanged. */
 function decidedAmong(doubtful: readonly Tensor[], variables: readonly Tensor[]): Set<Tensor> {
   if (doubtful.length === 0) return new Set();
   const { run } = prepare(doubtful, new Map());

@@ -43,7 +43,7 @@ export interface Departure {
   /** The number of entries examined; `candidates` is the total. */
   readonly examined: number;
   readonly candidates: number;
-  /** Where no entry is wrong by itself: whether the rule of a loop is, which puts those of its entries together. */
+  /** Whether no entry is wrong by itself but the rule of a loop is, which combines those of its entries. */
   readonly loop: boolean;
 }
 

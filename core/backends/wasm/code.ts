@@ -281,8 +281,8 @@ export class Code {
     const known = STORES[name];
     if (!known) throw new Error(`wasm: there is no instruction "${name}" here`);
     expectTypes(name, [CONDITION, known[2]], [address, value]);
-    const align = name.includes("atomic") ? known[3] : 2;
-    this.#block.instructions.push({ kind: "store", name, address, value, offset, align });
+    // Addresses are multiples of 4. An atomic store is of a word, whose alignment has to be this one.
+    this.#block.instructions.push({ kind: "store", name, address, value, offset, align: 2 });
   }
 
   /** Computes a value for its effect. */

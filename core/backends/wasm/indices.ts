@@ -26,7 +26,7 @@ export type Read = Expression & { readonly kind: "read" };
 
 /** An array that a kernel reads. */
 export interface ArrayArgument {
-  /** Where it begins. */
+  /** The address of its first element. */
   readonly address: Value;
   /** The number of its elements. */
   readonly size: number;
@@ -136,11 +136,12 @@ export class Indices {
     let sum: Value | null = start;
     let key = start ? keyOf(start) : "";
     sorted.forEach(({ operand: { parts: [value], home }, coefficient }, i) => {
-      key += `+${coefficient}*${keyOf(value)}`;
+      const own = keyOf(value);
+      key = key === null || own === null ? null : `${key}+${coefficient}*${own}`;
       const next = sorted[i + 1]?.operand.home.depth ?? code.block.depth;
       const product = times(value, coefficient);
       const added: Value = sum ? op("i32.add", sum, product) : product;
-      if (next === home.depth || key.includes("?")) {
+      if (next === home.depth || key === null) {
         sum = added;
         return;
       }
@@ -275,7 +276,7 @@ export class Indices {
     const { base, x, varying, uniform, isComputed } = this.#split(at);
     if (varying.length > 0) return this.#gather(array, at, masked || isComputed);
     if (isComputed) return this.#computed(array, at, x);
-    const isFixed = uniform.every(({ operand }) => keyOf(operand.parts[0]) !== "?");
+    const isFixed = uniform.every(({ operand }) => keyOf(operand.parts[0]) !== null);
     const first = x > 1 && !masked && isFixed ? this.#rows.get(keyOfRead(argument, at, base)) : undefined;
     if (first !== undefined) return this.#transposed(argument, { ...at, base: first }, x)[base - first];
     const [offset, rest] = offsetOf(base, uniform);
@@ -291,7 +292,7 @@ export class Indices {
     return to.lanes("number", (u) => fourAt(lowest, (lane) => offset - step * (last - LANES * u - lane)));
   }
 
-  /** Where vectors are that the block has in a panel: one behind the other, and so are the places. */
+  /** The addresses of the vectors that the block has in a panel: one behind the other, as the places are. */
   place(panel: Value, { base, terms }: Linear): { readonly address: Value; readonly offset: number } {
     const to = this.#to;
     const bytes = BYTES * LANES * to.width;
@@ -413,8 +414,8 @@ function offsetOf(base: number, terms: readonly Term[]): [offset: number, rest: 
   return base > 0 && terms.every(({ counts }) => counts) ? [BYTES * base, 0] : [0, base];
 }
 
-/** A name for a value that never changes; `?` if it is none. */
-function keyOf(value: Value): string {
+/** A name for a value that never changes; `null` for one that may. */
+function keyOf(value: Value): string | null {
   if (value.kind === "number") return String(value.value);
-  return value.kind === "variable" && value.fixed ? `$${value.index}` : "?";
+  return value.kind === "variable" && value.fixed ? `$${value.index}` : null;
 }

@@ -30,19 +30,19 @@ export interface WrittenKernel {
 const WIDEST = 4;
 /** Blocks of several rows are narrower: all have accumulators. */
 const NARROWER = 2;
-/** A block's code is at most about so many instructions long. */
+/** A block's code is at most about this many instructions long. */
 const LONGEST = 400;
-/** A unit takes at least so many instructions, if a row has them. */
+/** A unit takes at least this many instructions, if a row has them. */
 const UNIT = 20_000;
 
-/** Panels have at most so many elements, for the second cache to hold them. */
+/** Panels have at most this many elements, for the second cache to hold them. */
 const PANELS = 2 ** 16;
 /** Threads along x that share panels: their rows stay in the first cache meanwhile. */
 const PANEL_WIDTH = 128;
-/** Rows that share panels, if there are as many, and at least. */
+/** The number of rows that share panels if there are as many, and the smallest number. */
 const PANEL_ROWS = 128;
 const FEWEST_PANEL_ROWS = 16;
-/** A kernel has at least so many units, if its panels allow. */
+/** A kernel has at least this many units, if its panels allow. */
 const FEWEST_UNITS = 8;
 
 /** A variable of a kernel that assignments change. */
@@ -52,7 +52,7 @@ interface Changing {
   readonly depth: number;
 }
 
-/** Where the elements of a block are among the panels. */
+/** The place of a block's elements among the panels. */
 interface Panel {
   readonly of: Panels["of"];
   readonly address: Value;
@@ -386,7 +386,7 @@ function panelLayout(
   return { group, chunk, isPacked: true };
 }
 
-/** Where a tile is: its first row's coordinates, known in a block. */
+/** The place of a tile: its first row's coordinates, known in a block. */
 interface Place {
   readonly y: Value;
   readonly z: Value;
@@ -443,7 +443,7 @@ class Writer {
     return [scalars.scalar("whole", x), ...[y, z].map((value) => scalars.scalar("whole", value, home))];
   }
 
-  /** Where a block's panel is; blocks are one behind the other. */
+  /** Returns a block's panel; panels of blocks are one behind the other. */
   #panel(start: Value, from: Value): Panel | null {
     if (!this.layout.isPacked) return null;
     const { code } = this;

@@ -55,7 +55,7 @@ export const LANE_FUNCTIONS: Readonly<Record<string, LaneFunction>> = functions;
 
 const weights = new Map<string, number>();
 
-/** How many instructions a function takes for one vector. Those of rare cases, which are skipped, do not count. */
+/** How many instructions a function takes for one vector. Instructions for rare cases, which are skipped, do not count. */
 export function weightInLanes(name: string): number {
   let weight = weights.get(name);
   if (weight === undefined) {

@@ -6,9 +6,9 @@ import { Weights } from "../weights.ts";
 
 /** The bytes of a page of WebAssembly. */
 const PAGE = 65_536;
-/** A 32-bit memory has at most so many pages: 4 GiB. Less is taken where the host grants less. */
+/** A 32-bit memory has at most this many pages: 4 GiB. Less is taken where the host grants less. */
 const MOST_PAGES = [65_536, 32_768, 16_384, 8192, 4096];
-/** A system provides memory in parts of at least so many bytes. */
+/** A system provides memory in parts of at least this many bytes. */
 const TOUCHED = 4096;
 /** Arrays begin at multiples of a cache line. */
 const LINE = 64;
@@ -26,7 +26,7 @@ interface Gap {
   end: number;
 }
 
-/** How long an array that the host has as well stays: so many runs after the last one that used it, by how often it was used. */
+/** How long an array that the host has as well stays: this many runs after the last one that used it, by how often it was used. */
 const IDLE = { once: 1, again: 8 };
 
 /** A memory in which arrays are allocated and freed. It only grows. */
@@ -50,7 +50,7 @@ export class Memory {
   #allocated = 0;
   /** The bytes that were allocated when the garbage collector last had a chance. */
   #collected = 0;
-  /** Of the values that the host does not have. */
+  /** The weights of values that the host does not have. */
   readonly weights: Weights = new Weights();
 
   /** @param shared whether several threads use it. */

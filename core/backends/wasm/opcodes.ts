@@ -121,30 +121,28 @@ export const LANES: Readonly<Record<string, readonly [code: number, type: Type, 
   "f64x2.replace_lane": [34, "f64", 2],
 };
 
-/** Loads: the prefix, the number, the type of the result, the logarithm of the natural alignment. */
-export const LOADS: Readonly<
-  Record<string, readonly [prefix: number | null, code: number, type: Type, align: number]>
-> = {
-  "i32.load": [null, 0x28, "i32", 2],
-  "i64.load": [null, 0x29, "i64", 3],
-  "f32.load": [null, 0x2a, "f32", 2],
-  "f64.load": [null, 0x2b, "f64", 3],
-  "v128.load": [SIMD, 0, "v128", 4],
-  "v128.load32_splat": [SIMD, 9, "v128", 2],
-  "v128.load32_lane": [SIMD, 86, "v128", 2],
-  "v128.load32_zero": [SIMD, 92, "v128", 2],
-  "v128.load64_zero": [SIMD, 93, "v128", 3],
-  "i32.atomic.load": [0xfe, 0x10, "i32", 2],
+/** Loads: the prefix, the number, the type of the result. */
+export const LOADS: Readonly<Record<string, readonly [prefix: number | null, code: number, type: Type]>> = {
+  "i32.load": [null, 0x28, "i32"],
+  "i64.load": [null, 0x29, "i64"],
+  "f32.load": [null, 0x2a, "f32"],
+  "f64.load": [null, 0x2b, "f64"],
+  "v128.load": [SIMD, 0, "v128"],
+  "v128.load32_splat": [SIMD, 9, "v128"],
+  "v128.load32_lane": [SIMD, 86, "v128"],
+  "v128.load32_zero": [SIMD, 92, "v128"],
+  "v128.load64_zero": [SIMD, 93, "v128"],
+  "i32.atomic.load": [0xfe, 0x10, "i32"],
 };
 
-/** Stores: the prefix, the number, the type of what is stored, the logarithm of the natural alignment. */
+/** Stores: the prefix, the number, the type of the stored value. */
 export const STORES: typeof LOADS = {
-  "i32.store": [null, 0x36, "i32", 2],
-  "i64.store": [null, 0x37, "i64", 3],
-  "f32.store": [null, 0x38, "f32", 2],
-  "f64.store": [null, 0x39, "f64", 3],
-  "v128.store": [SIMD, 11, "v128", 4],
-  "i32.atomic.store": [0xfe, 0x17, "i32", 2],
+  "i32.store": [null, 0x36, "i32"],
+  "i64.store": [null, 0x37, "i64"],
+  "f32.store": [null, 0x38, "f32"],
+  "f64.store": [null, 0x39, "f64"],
+  "v128.store": [SIMD, 11, "v128"],
+  "i32.atomic.store": [0xfe, 0x17, "i32"],
 };
 
 /** Atomic updates that return the value before: the number. */

@@ -115,7 +115,7 @@ export class Operands {
       ? op("f32x4.splat", value)
       : op("i32x4.splat", kind === "condition" ? op("i32.sub", i32(0), op("i32.ne", value, i32(0))) : value);
     if (!isFixed) return repeated;
-    // Where the scalar is known, so that blocks inside share it.
+    // In the block that knows the scalar, so that blocks inside share it.
     const splat = code.bind(repeated, home);
     this.#splats.set(value, splat);
     return splat;

@@ -9,7 +9,7 @@ import { fill, grouped, i64, increment, step } from "./walks.ts";
 
 /** Rows up to this long are sorted by insertion. */
 const SHORT = 64;
-/** Up to so many first elements are kept in order while the others pass by. */
+/** Up to this many first elements are kept in order while the others pass by. */
 const FEW = 8;
 /** Bits of a digit, and the digits of a key. */
 const BITS = 8;
@@ -237,7 +237,7 @@ function keepFirst(keys: Keys, keep: number): void {
   });
 }
 
-/** Sorts so many pairs. Returns the address of those in order. */
+/** Sorts this many pairs. Returns the address of those in order. */
 function radixSort(code: Code, { counts, pairs, others }: Row, count: Value): Value {
   const values = 2 ** BITS;
   const digitOf = (pair: Value, digit: number): Value =>

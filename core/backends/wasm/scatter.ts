@@ -67,7 +67,7 @@ function addAll(code: Code, routine: ScatterRoutine, part: Part): void {
   rows(part.out, (to, from, count) => round(code, to, from, count));
 }
 
-/** Begins so many sums with numbers, four at a time. */
+/** Begins this many sums with numbers, four at a time. */
 function widen(code: Code, to: Value, from: Value, count: Value): void {
   const [sums, numbers] = [code.bind(to), code.bind(from)];
   const whole = code.bind(op("i32.and", count, i32(-4)));
@@ -139,7 +139,7 @@ function addColumns(code: Code, { places, inner, updates, isSharedInner }: Scatt
   });
 }
 
-/** Rounds so many sums, four at a time. */
+/** Rounds this many sums, four at a time. */
 function round(code: Code, to: Value, from: Value, count: Value): void {
   const [sums, out] = [code.bind(from), code.bind(to)];
   const whole = code.bind(op("i32.and", count, i32(-4)));

@@ -32,7 +32,7 @@ export interface Prepared {
   readonly leaves: readonly number[];
   /** How many addresses its calls take. */
   readonly words: number;
-  /** How many elements of memory of its own a thread takes at most. */
+  /** The most elements of memory of its own that a thread takes. */
   readonly scratch: number;
 }
 
@@ -183,7 +183,7 @@ export class Schedule {
     new Uint32Array(this.#memory.memory.buffer, address, this.#words.length).set(this.#words);
   }
 
-  /** Where a result is. */
+  /** Returns the slot of a result. */
   find(source: Source): Slot {
     return find(source, this.#frame!);
   }

@@ -10,7 +10,7 @@ import { fill, grouped, increment, partOf, scatterArrays, step } from "./walks.t
 /** Columns that are added together: a line of the cache. */
 const WIDE = 16;
 const NARROW = 4;
-/** All units go through all indices. They may where a row of updates has so many times the columns. */
+/** All units go through all indices. They may where a row of updates has this many times the columns. */
 const COLUMNS_PER_RANGE = 16;
 const MOST_RANGES = 8;
 
@@ -95,7 +95,7 @@ function listUpdates(
     code.set(sum, op("i32.add", sum, load("i32.load", at)));
     code.store("i32.store", at, sum);
   });
-  // Where lists begin moves to where they end.
+  // The starts of lists move to their ends.
   each((at, i) => {
     const next = code.bind(load("i32.load", at));
     code.store("i32.store", step(lists, next, 4), op("i32.mul", i, i32(4 * inner)));

@@ -38,13 +38,13 @@ type KernelFunction = (from: number, to: number, addresses: number, scratch: num
 const MOST_THREADS = 32;
 /** A kernel that takes fewer instructions than this is computed by the calling thread alone: waking others would take as long. */
 const WORTH_SHARING = 200_000;
-/** A thread takes about so many instructions at a time. */
+/** A thread takes about this many instructions at a time. */
 const GRAIN = 60_000;
 /** How often a thread looks before it sleeps. */
 const SPINS = 3000;
 /** Milliseconds after which the calling thread lets others of its program run, so that it hears of threads that died. */
 const PATIENCE = 100;
-/** Compiled code takes about so many times the bytes of a module. */
+/** Compiled code takes about this many times the bytes of a module. */
 const CODE_PER_BYTE = 10;
 
 /** How many threads there are to be, the calling one included. */

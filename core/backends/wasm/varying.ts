@@ -193,7 +193,7 @@ function readsOfExpression(expression: Expression): Read[] {
 
 /** Loops that compute no more than this for each element that they read wait for memory. */
 const STREAMING = 8;
-/** The first cache has sets of lines at distances of a page, and of each set so many. */
+/** The first cache has sets of lines at distances of a page, and of each set this many. */
 const [LINE, SPAN, WAYS] = [64, 4096, 8];
 
 /**

@@ -17,7 +17,7 @@ export function step(address: Value, elements: Value, bytes: number): Value {
   return op("i32.add", address, shift === 0 ? elements : distance);
 }
 
-/** Writes a number into so many words, perhaps none. */
+/** Writes a number into this many words, perhaps none. */
 export function fill(
   code: Code,
   { from, words, value }: { readonly from: Value; readonly words: number; readonly value: Value },
@@ -81,7 +81,7 @@ export function scatterArrays(code: Code, { name, isCounting }: ScatterRoutine):
   };
 }
 
-/** At most so many units, since each has memory of its own: fewer if that is more than so many words, but enough for a few threads. */
+/** At most this many units, since each has memory of its own: fewer if that is more than this many words, but enough for a few threads. */
 const MOST_UNITS = 32;
 const FEW_UNITS = 4;
 const MOST_WORDS = 2 ** 24;

@@ -37,7 +37,7 @@ export interface TestReport {
   cpu: number;
 }
 
-/** Who hears of a run. */
+/** Receives the events of a run. */
 export interface Listener {
   /** The processor's time that this process has had, in seconds. */
   cpu(): number;

@@ -89,7 +89,7 @@ export const elementwiseRows: Row[] = [
     any({ constants: { w: x } }),
   ),
   source("(x) => x + w", /^expected constants.w\[1\] to be a number.*, got "a"/, any({ constants: { w: [1, "a"] } })),
-  source("(x) => Math.abs(x)", /^expected constants of other names than Math/, { constants: { Math: 1 } }),
+  source("(x) => Math.abs(x)", /^expected constants with names other than Math/, { constants: { Math: 1 } }),
   ...rows(
     "elementwise",
     [

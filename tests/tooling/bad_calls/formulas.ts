@@ -142,7 +142,7 @@ export const formulaRows: Row[] = [
       /expected each label of the result once, and in an operand, got "k"/,
     ],
     ['einsum("ij->ii", [x])', () => g.einsum("ij->ii", [x]), /expected each label of the result once.*got "i"/],
-    ['einsum("i j -> i -> j", [x])', () => g.einsum("ij->i->j", [x]), /expected one "->" in the equation at most/],
+    ['einsum("i j -> i -> j", [x])', () => g.einsum("ij->i->j", [x]), /expected at most one "->" in the equation/],
     ['einsum("i*j->i", [x])', () => g.einsum("i*j->i", [x]), /expected letters and at most one "\.\.\." .* got "i\*j"/],
     ['einsum("....i", [x])', () => g.einsum("....i", [x]), /expected letters and at most one "\.\.\."/],
     ['einsum("ij->i", x)', () => any(g.einsum)("ij->i", x), /; write einsum\(equation, \[x\]\)/],

@@ -64,7 +64,11 @@ export const transformRows: Row[] = [
   ...argument("valueAndGrad", (t) => g.valueAndGrad(total)(any(t))),
   ...rows(
     "valueAndGrad",
-    ["of no argument", () => any(g.valueAndGrad(total))(), /^expected an argument 0 to differentiate by, got 0/],
+    [
+      "of no argument",
+      () => any(g.valueAndGrad(total))(),
+      /^expected an argument 0 to differentiate with respect to, got 0/,
+    ],
     ["argnums [0, 0]", () => g.valueAndGrad(total, { argnums: any([0, 0]) }), /^expected each number once in argnums/],
     ["argnums []", () => g.valueAndGrad(total, { argnums: any([]) }), /^expected argnums to name at least one/],
     ["no aux", () => g.valueAndGrad(total, { hasAux: true })(x), /^expected fn to return \[value, aux\] with hasAux/],

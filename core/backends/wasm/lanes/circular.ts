@@ -56,7 +56,7 @@ const wide = (x: Value): Value => op("i64.extend_i32_u", x);
 
 /**
  * The quarter turns of a number from {@link FAR}, given its bits, in units of 2^-62, without whole turns. By Payne and Hanek: the product of
- * the mantissa with those bits of 2 / pi that stand for less than four quarter turns, and are not so many places behind that they do not
+ * the mantissa with those bits of 2 / pi that stand for less than four quarter turns, and are not this many places behind that they do not
  * matter.
  */
 function quartersOf(code: Code, word: Value): Value {

@@ -58,7 +58,7 @@ import {
   vector,
 } from "../case.ts";
 
-/** Rounds to so many bits, as a narrower float does. */
+/** Rounds to this many bits, as a narrower float does. */
 const bits = (x: Tensor, count: number) => {
   const unit = pow(2, sub(floor(div(log(add(abs(x), 1e-300)), Math.LN2)), count - 1));
   return mul(round(div(x, unit)), unit);

@@ -52,7 +52,7 @@ const readBack = listed("a value that is read back", ["wrong"], {
       return sum(square(sub(x, total / x.size)));
     },
     inputs: [vector],
-    because: "the derivative by the mean vanishes, and the gradient is right",
+    because: "the derivative with respect to the mean vanishes, and the gradient is right",
     accepts: ["wrong", "undecided", "ok"],
   },
   "a mean by a loop, of cubes": {
