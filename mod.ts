@@ -103,9 +103,18 @@ export {
 } from "./ops/norms.ts";
 export { gelu, type GeluOptions, logSigmoid, logSoftmax, softmax, softplus } from "./ops/activations.ts";
 export { cumprod, cumsum, type CumulativeOptions, logCumSumExp } from "./ops/scans.ts";
-export { avgPool2d, type AvgPool2dOptions, conv2d, type Conv2dOptions, type Pair } from "./ops/convolution.ts";
+export {
+  avgPool2d,
+  type AvgPool2dOptions,
+  conv2d,
+  type Conv2dOptions,
+  maxPool2d,
+  type MaxPool2dOptions,
+  type Pair,
+} from "./ops/convolution.ts";
 export { type BernoulliOptions, type Key, type Random, random, type UniformOptions } from "./ops/random.ts";
 export { scan, type ScanOptions, type Tensors } from "./ops/recurrence.ts";
+export { diag, trace } from "./ops/diagonals.ts";
 export { einsum } from "./ops/einsum.ts";
 export { matmul } from "./ops/linear_algebra.ts";
 export {

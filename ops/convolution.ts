@@ -1,4 +1,4 @@
-/** Convolution and pooling: sums over windows, which are index arithmetic alone. */
+/** Convolution and pooling: sums and maxima over windows, which are index arithmetic alone. */
 import { add as addIndex, scale } from "../core/affine.ts";
 import type { Entry, Op } from "../core/op.ts";
 import { record } from "../core/record.ts";
@@ -6,10 +6,11 @@ import { arrayOf, boolean, type Declared, either, type Kind, type Signature, who
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, div, mul } from "./arithmetic.ts";
+import { cast } from "./cast.ts";
 import { asTensor, ones, tensorKind, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction, type OpFunction, structured } from "./define/op.ts";
 import { pad, reshape, unslice } from "./movement.ts";
-import { sum } from "./reduce.ts";
+import { max, sum } from "./reduce.ts";
 
 /** Windows along an axis: the size of each, the distance between neighbours, and the distance between the elements of one. */
 type Windows = { readonly axis: number; readonly size: number; readonly stride: number; readonly dilation: number };
@@ -105,10 +106,12 @@ interface Windows2d {
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number];
   readonly dilation: readonly [number, number];
+  /** What surrounds the image. */
+  readonly border: number;
 }
 
 /** The windows of an image, `[..., h, w]`: `[..., rows, columns, size, size]`. Throws if none fits. */
-function windows2d(call: Signature, x: Tensor, { size, stride, padding, dilation }: Windows2d): Tensor {
+function windows2d(call: Signature, x: Tensor, { size, stride, padding, dilation, border }: Windows2d): Tensor {
   const rank = x.shape.length;
   const padded = pad(
     x,
@@ -116,6 +119,7 @@ function windows2d(call: Signature, x: Tensor, { size, stride, padding, dilation
       const by = a < rank - 2 ? 0 : padding[a - (rank - 2)];
       return [by, by] as const;
     }),
+    border,
   );
   for (const i of [0, 1]) {
     const [reach, length] = [dilation[i] * (size[i] - 1) + 1, padded.shape[rank - 2 + i]];
@@ -236,6 +240,7 @@ export const conv2d: CompositeFunction<
         stride: both(stride),
         padding: both(padding),
         dilation: both(dilation),
+        border: 0,
       });
       const [rows, columns] = parts.shape.slice(-4, -2);
       const own = reshape(filters, [groups, outputs / groups, each, 1, 1, ...size]);
@@ -259,15 +264,30 @@ export interface AvgPool2dOptions {
   readonly countIncludePad?: boolean;
 }
 
-/** The windows, and whether the padding counts. */
-type AvgPool2dAttributes = {
-  readonly size: Pair;
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly countIncludePad: boolean;
-};
+/** The windows of a maximum. */
+type MaxPool2dAttributes = { readonly size: Pair; readonly stride: Pair; readonly padding: Pair };
 
-const poolKinds: Declared<AvgPool2dOptions> = { stride: pairFrom1, padding: pairFrom0, countIncludePad: boolean };
+/** The windows of a mean, and whether the padding counts. */
+type AvgPool2dAttributes = MaxPool2dAttributes & { readonly countIncludePad: boolean };
+
+const avgPoolKinds: Declared<AvgPool2dOptions> = { stride: pairFrom1, padding: pairFrom0, countIncludePad: boolean };
+
+/** The windows of a pooling, `[..., rows, columns, size, size]`. Throws if none fits, or the padding is more than half a window. */
+function pooled(call: Signature, x: Tensor, { size, stride = size, padding = 0, border }: {
+  readonly size: Pair;
+  readonly stride?: Pair;
+  readonly padding?: Pair;
+  readonly border: number;
+}): Tensor {
+  if (!pairFrom1.accepts(size)) throw call.wrong("size", pairFrom1.expected, size);
+  if (x.shape.length < 2) throw call.error(`expected x [..., height, width], got ${formatShape(x.shape)}`);
+  const each = both(size);
+  both(padding).forEach((by, i) => {
+    if (2 * by <= each[i]) return;
+    throw call.error(`expected a padding of at most half a window, ${Math.floor(each[i] / 2)}, got ${by}`);
+  });
+  return windows2d(call, x, { size: each, stride: both(stride), padding: both(padding), dilation: [1, 1], border });
+}
 
 /**
  * The means of windows of images, as PyTorch has them.
@@ -306,21 +326,71 @@ export const avgPool2d: CompositeFunction<
     }),
     accuracy: "sum",
   } satisfies Entry<AvgPool2dAttributes>,
-  ["avgPool2d(x, size, options)", poolKinds],
+  ["avgPool2d(x, size, options)", avgPoolKinds],
   (call) =>
     function avgPool2d(x, size, options) {
       call.check(arguments);
+      const { countIncludePad = true, ...how } = options ?? {};
+      const total = (t: Tensor) => sum(pooled(call, t, { size, ...how, border: 0 }), [-2, -1]);
       const input = asTensor(call, "x", x);
-      if (!pairFrom1.accepts(size)) throw call.wrong("size", pairFrom1.expected, size);
-      const { stride = size, padding = 0, countIncludePad = true } = options ?? {};
-      if (input.shape.length < 2) throw call.error(`expected x [..., height, width], got ${formatShape(input.shape)}`);
-      const each = both(size);
-      both(padding).forEach((by, i) => {
-        if (2 * by <= each[i]) return;
-        throw call.error(`expected a padding of at most half a window, ${Math.floor(each[i] / 2)}, got ${by}`);
-      });
-      const how = { size: each, stride: both(stride), padding: both(padding), dilation: [1, 1] as const };
-      const total = (t: Tensor) => sum(windows2d(call, t, how), [-2, -1]);
-      return div(total(input), countIncludePad ? sizeOf(each) : total(ones(input.shape.slice(-2))));
+      const sums = total(input);
+      return div(sums, countIncludePad ? sizeOf(both(size)) : total(ones(input.shape.slice(-2))));
+    },
+);
+
+/** Options of {@link maxPool2d}. */
+export interface MaxPool2dOptions {
+  /** The distance between neighbouring windows, default their size. */
+  readonly stride?: Pair;
+  /** By how much windows reach beyond the image, at most half their size; default 0. */
+  readonly padding?: Pair;
+}
+
+const maxPoolKinds: Declared<MaxPool2dOptions> = { stride: pairFrom1, padding: pairFrom0 };
+
+/**
+ * The largest elements of windows of images; NaN where there is one. Equal elements share the gradient evenly, as in {@link max}, where
+ * PyTorch gives it to the first.
+ *
+ * @param x float, `[..., height, width]`.
+ * @param size the rows and columns of a window.
+ * @param options `stride`: default the size. `padding`: by how much windows reach beyond the image, where there is nothing larger than
+ * -infinity; default 0. A pair has one number for rows and one for columns.
+ * @returns float, `[..., rows, columns]`.
+ * @throws if no window fits, or the padding is more than half a window.
+ *
+ * @example
+ * ```ts
+ * import { strict as assert } from "node:assert";
+ * import { maxPool2d, tensor } from "gpugrad";
+ *
+ * const image = tensor([[1, 2, 3, 4], [5, 8, 7, 6]]);
+ * assert.deepEqual(await maxPool2d(image, 2).toArray(), [[8, 7]]);
+ * assert.deepEqual(await maxPool2d(image, [1, 3], { stride: 1, padding: [0, 1] }).toArray(), [[2, 3, 4, 4], [8, 8, 8, 7]]);
+ * ```
+ */
+export const maxPool2d: CompositeFunction<
+  (x: TensorLike, size: Pair, options?: MaxPool2dOptions) => Tensor
+> = /* @__PURE__ */ composite(
+  {
+    name: "maxPool2d",
+    apply: ([x], { size, ...options }) => maxPool2d(x, size, options),
+    differentiable: true,
+    domain: (draw) => ({
+      inputs: [{ shape: [...draw.shape({ maxRank: 1 }), draw.int(3, 4), draw.int(3, 5)], distinct: true }],
+      attributes: {
+        size: draw.pick([2, [3, 2]]),
+        stride: draw.pick([1, 2, [2, 1]]),
+        padding: draw.pick([0, 1, [0, 1]]),
+      },
+    }),
+    accuracy: "exact",
+  } satisfies Entry<MaxPool2dAttributes>,
+  ["maxPool2d(x, size, options)", maxPoolKinds],
+  (call) =>
+    function maxPool2d(x, size, options) {
+      call.check(arguments);
+      const input = cast(asTensor(call, "x", x), "float");
+      return max(pooled(call, input, { size, ...options, border: -Infinity }), [-2, -1]);
     },
 );

@@ -6,7 +6,8 @@ import { Tensor } from "../core/tensor.ts";
 import { mul } from "./arithmetic.ts";
 import { asTensor, type TensorLike } from "./creation.ts";
 import { composite, type CompositeFunction } from "./define/op.ts";
-import { reshape, slice, transpose } from "./movement.ts";
+import { diagonalOf } from "./diagonals.ts";
+import { reshape, transpose } from "./movement.ts";
 import { sum } from "./reduce.ts";
 
 /** A tensor whose axes have labels: letters, and `...0`, `...1` for those of an ellipsis, counted from the last. */
@@ -91,9 +92,7 @@ function diagonal(call: Signature, { x, labels }: Labelled): Labelled {
     throw call.error(`expected axes of one length for "${labels[first]}", got ${n} and ${x.shape[second]}`);
   }
   const rest = labels.map((_, a) => a).filter((a) => a !== first && a !== second);
-  const outer = rest.map((a) => x.shape[a]);
-  const square = reshape(transpose(x, [...rest, first, second]), [...outer, n * n]);
-  const line = slice(square, [...outer.map(() => null), [null, null, n + 1]]);
+  const line = diagonalOf(transpose(x, [...rest, first, second]));
   return diagonal(call, { x: line, labels: [...rest.map((a) => labels[a]), labels[first]] });
 }
 

@@ -482,6 +482,41 @@ export const references: Readonly<Record<string, Reference>> = {
       return sum / count;
     });
   },
+  maxPool2d: ([x], attributes) => {
+    const [size, stride, padding] = [attributes.size, attributes.stride, attributes.padding].map(pairOf);
+    const [height, width] = x.shape.slice(-2);
+    const length = (n: number, i: number) => Math.floor((n + 2 * padding[i] - size[i]) / stride[i]) + 1;
+    return build([...x.shape.slice(0, -2), length(height, 0), length(width, 1)], (at) => {
+      const [r, c] = at.slice(-2);
+      const [top, left] = [r * stride[0] - padding[0], c * stride[1] - padding[1]];
+      let most = -Infinity;
+      for (let y = Math.max(0, top); y < Math.min(height, top + size[0]); y++) {
+        for (let z = Math.max(0, left); z < Math.min(width, left + size[1]); z++) {
+          most = Math.max(most, get(x, [...at.slice(0, -2), y, z]));
+        }
+      }
+      return most;
+    });
+  },
+
+  // Diagonals
+  diag: ([x], attributes) => {
+    const offset = attributes.offset as number;
+    if (x.shape.length === 1) {
+      const n = x.shape[0] + Math.abs(offset);
+      return build([n, n], ([i, j]) => (j - i === offset ? x.data[Math.min(i, j)] : 0));
+    }
+    const data: number[] = [];
+    for (let i = 0; i < x.shape[0]; i++) {
+      if (i + offset >= 0 && i + offset < x.shape[1]) data.push(get(x, [i, i + offset]));
+    }
+    return { shape: [data.length], data };
+  },
+  trace: ([x]) => {
+    let sum = 0;
+    for (let i = 0; i < Math.min(...x.shape); i++) sum += get(x, [i, i]);
+    return { shape: [], data: [sum] };
+  },
 
   // Running results
   cumsum: along((line, { reverse }) => line.map((_, i) => total(upTo(line, i, reverse)))),

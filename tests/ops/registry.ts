@@ -10,6 +10,7 @@ import * as linear_algebra from "../../ops/linear_algebra.ts";
 import * as losses from "../../ops/losses.ts";
 import * as convolution from "../../ops/convolution.ts";
 import * as creation from "../../ops/creation.ts";
+import * as diagonals from "../../ops/diagonals.ts";
 import * as einsum from "../../ops/einsum.ts";
 import * as finite from "../../ops/finite.ts";
 import * as functions from "../../ops/functions.ts";
@@ -54,6 +55,7 @@ export const modules: Readonly<Record<string, object>> = {
   statistics,
   tiling,
   linear_algebra,
+  diagonals,
   creation,
   grad,
 };

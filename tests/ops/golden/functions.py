@@ -95,5 +95,11 @@ case("lgamma", torch.lgamma, [below], [])
 # PyTorch's trigamma has nine digits.
 case("digamma", torch.digamma, [gamma[1:]], [], 1e-9)
 case("digamma", torch.digamma, [below], [], 1e-9)
+for size, options in [(2, {}), (3, {"stride": 1, "padding": 1}), ([3, 2], {"stride": 2, "padding": 1})]:
+    case("maxPool2d", lambda t: F.max_pool2d(t, size, **options), [drawn(2, 5, 4)], [size, options])
+for offset in [0, 2, -1]:
+    for shape in [(3,), (3, 4), (4, 2)]:
+        case("diag", lambda t: torch.diag(t, offset), [drawn(*shape)], [offset])
+case("trace", torch.trace, [drawn(3, 4)], [])
 
 print(json.dumps({"torch": torch.__version__, "cases": cases}))

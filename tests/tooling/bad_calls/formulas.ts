@@ -95,15 +95,22 @@ export const formulas: Record<string, Declared> = {
       groups: [0, 1.5, null, [1]],
     }, { strides: "stride" }),
   ]],
-  avgPool2d: [g.avgPool2d, [
+  ...Object.fromEntries(
+    ([["avgPool2d", { countIncludePad: [1, "yes", null] }, { count_include_pad: "countIncludePad" }], [
+      "maxPool2d",
+      {},
+      { strides: "stride" },
+    ]] as const).map(([name, bad, close]): [string, Declared] => [name, [g[name], [
+      plainX,
+      other("size", 2, ["undefined", undefined], ["null", null], ["0", 0], ['"2"', "2"], ["[2]", [2]], ["{}", {}]),
+      options({ stride: 1 }, { stride: [0, 0.5, "1", null, [1]], padding: [-1, "same", null], ...bad }, close),
+    ]]]),
+  ),
+  diag: [g.diag, [
     plainX,
-    other("size", 2, ["undefined", undefined], ["null", null], ["0", 0], ['"2"', "2"], ["[2]", [2]], ["{}", {}]),
-    options({ stride: 1 }, {
-      stride: [0, 0.5, "1", null, [1]],
-      padding: [-1, "same", null],
-      countIncludePad: [1, "yes", null],
-    }, { count_include_pad: "countIncludePad" }),
+    other("offset", 1, ["null", null], ['"1"', "1"], ["0.5", 0.5], ["NaN", NaN], ["[0, 1]", [0, 1]], ["a tensor", x]),
   ]],
+  trace: [g.trace, [plainX]],
   polygamma: [g.polygamma, [count("order", 1), plainX]],
   scan: [g.scan, [
     other("step", (carry: unknown) => [carry, null], ["undefined", undefined], ["null", null], ["1", 1], [
@@ -175,16 +182,28 @@ export const formulaRows: Row[] = [
       /expected a bias for each of 1 outputs, got shape \[2\]/,
     ],
   ),
-  ...rows(
-    "avgPool2d",
-    ["of a vector", () => g.avgPool2d([1, 2], 1), /expected x \[\.\.\., height, width\], got \[2\]/],
-    ["avgPool2d(x, 3)", () => g.avgPool2d(x, 3), /expected windows of at most 2 rows \(x is \[2, 3\]\), got 3/],
-    [
-      "too much padding",
-      () => g.avgPool2d(x, 2, { padding: 2 }),
-      /expected a padding of at most half a window, 1, got 2/,
-    ],
+  ...(["avgPool2d", "maxPool2d"] as const).flatMap((name) =>
+    rows(
+      name,
+      ["of a vector", () => g[name]([1, 2], 1), /expected x \[\.\.\., height, width\], got \[2\]/],
+      [`${name}(x, 3)`, () => g[name](x, 3), /expected windows of at most 2 rows \(x is \[2, 3\]\), got 3/],
+      [
+        "too much padding",
+        () => g[name](x, 2, { padding: 2 }),
+        /expected a padding of at most half a window, 1, got 2/,
+      ],
+    )
   ),
+  ...rows("diag", ["of a scalar", () => g.diag(1), /expected x to be \[rows, columns\] or \[n\], got \[\]/], [
+    "of a stack of matrices",
+    () => g.diag(g.ones([2, 2, 2])),
+    /expected x to be \[rows, columns\] or \[n\], got \[2, 2, 2\]/,
+  ]),
+  ...rows("trace", ["of a vector", () => g.trace([1, 2]), /expected x to be \[rows, columns\], got \[2\]/], [
+    "of a stack of matrices",
+    () => g.trace(g.ones([2, 2, 2])),
+    /expected x to be \[rows, columns\], got \[2, 2, 2\]/,
+  ]),
   ...rows(
     "scan",
     [

@@ -83,6 +83,16 @@ export const CASES: Readonly<Record<string, Case>> = {
     tf: (tf, t) =>
       tf.transpose(tf.conv2d(t.image as tfjs.Tensor4D, t.kernel as tfjs.Tensor4D, 1, "valid"), [0, 3, 1, 2]),
   },
+  maxPool2d: {
+    ours: () => g.maxPool2d(image, 2, { stride: 1 }),
+    tf: (tf, t) => tf.transpose(tf.maxPool(t.image as tfjs.Tensor4D, 2, 1, "valid"), [0, 3, 1, 2]),
+  },
+  avgPool2d: {
+    ours: () => g.avgPool2d(image, 2, { stride: 1 }),
+    tf: (tf, t) => tf.transpose(tf.avgPool(t.image as tfjs.Tensor4D, 2, 1, "valid"), [0, 3, 1, 2]),
+  },
+  diag: { ours: () => [g.diag(x, 1), g.diag([2, 0])] },
+  trace: { ours: () => g.trace(x) },
   topK: {
     ours: () => {
       const { values, indices } = g.topK([3, -1, 5, NaN, 2], 2);
