@@ -8,6 +8,7 @@ import { leafOf } from "../inputs.ts";
 import { fillSigned, randomFrom } from "../random.ts";
 import { isWrong } from "../differences/results.ts";
 import type { Finding } from "../report/report.ts";
+import { besideFinding } from "./beside.ts";
 import { cotangentFindings, oneHotFindings, type Pullback } from "./cotangents.ts";
 import { Duals } from "./duals.ts";
 import { judgeByDuals } from "./judge_by_duals.ts";
@@ -89,7 +90,9 @@ export function examineSecond(first: Examined, options: ExamineOptions, held = N
     held,
     order: 2 as const,
   };
-  return examineGradients(call, random, options);
+  const beside = first.problem && besideFinding(first.problem, randomFrom(options.seed + 3));
+  const second = examineGradients(call, random, options);
+  return beside ? { ...second, findings: [...second.findings, beside] } : second;
 }
 
 /** Outputs to differentiate for cotangents. */

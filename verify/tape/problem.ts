@@ -11,8 +11,8 @@ import type { Problem } from "../differences/numeric.ts";
 import { type Analysis, analysisOf, type PlacedPlan, type TapeFunction } from "./analysis.ts";
 import { GradientNoise, jitter } from "./jitter.ts";
 import { type Comparison, marginOf } from "./margins.ts";
-import { prepare, valueOf } from "./oracle.ts";
-import { NUDGE, nudge } from "./roles.ts";
+import { prepare, programFor, valueOf } from "./oracle.ts";
+import { choicesOf, NUDGE, nudge } from "./roles.ts";
 import { Rounding } from "./rounding.ts";
 
 /** A plan over dual numbers with the arrays that it reads. */
@@ -38,6 +38,12 @@ interface Bound {
   settled: boolean;
 }
 
+/** The plan of a gradient in which roundings are off, and that of the decisions within its rules; `null` if there are none. */
+interface Noisy {
+  readonly choose: BoundPlan | null;
+  readonly differentiate: BoundPlan;
+}
+
 /** A function on the tape with its decisions held. */
 export class TapeProblem implements Problem {
   readonly variables: readonly Float64Array[];
@@ -61,6 +67,7 @@ export class TapeProblem implements Problem {
   /** Prepared on first use. */
   #rounding: Bound | null = null;
   #noise: GradientNoise | null = null;
+  #noisy: Noisy | null = null;
   #margin: number | null = null;
   #free: BoundPlan | null = null;
   /** The decisions at the point, kept where they are compared with others. */
@@ -278,11 +285,29 @@ export class TapeProblem implements Problem {
 
   /** How much rounding moves each element of the gradient, at the point of the last {@link settle}. */
   get noise(): GradientNoise {
-    const { differentiate } = this.#analysis;
-    return this.#noise ??= new GradientNoise(
-      differentiate.plan.jittered(jitter).bind(this.#arrays(differentiate)),
-      this.#differentiate.run(),
-    );
+    if (this.#noise) return this.#noise;
+    this.#noisy ??= this.#withChoicesHeld();
+    this.#noisy.choose?.run();
+    return this.#noise = new GradientNoise(this.#noisy.differentiate, this.#differentiate.run());
+  }
+
+  /**
+   * The gradient with its roundings off by random errors, which leave decisions within its rules as they are: a rule that is wrong where
+   * computed numbers are equal, say, would look like noise otherwise.
+   */
+  #withChoicesHeld(): Noisy {
+    const { gradients } = this.#fn;
+    const given = new Map([...this.#given].map(([place, values]) => [this.#places[place], values]));
+    const arrays = (leaves: readonly Tensor[]) => leaves.map((leaf) => given.get(leaf) ?? valueOf(leaf));
+    const choices = choicesOf(gradients, given);
+    let choose: BoundPlan | null = null;
+    if (choices.length > 0) {
+      const { plan, leaves } = programFor(choices, given);
+      choose = plan.numbers.bind(arrays(leaves));
+      choices.forEach((t, k) => given.set(t, choose!.results[k]));
+    }
+    const { plan, leaves } = programFor(gradients, given);
+    return { choose, differentiate: plan.jittered(jitter).bind(arrays(leaves)) };
   }
 
   gradientRounding(weights: readonly Float64Array[]): number {

@@ -43,6 +43,27 @@ export function isCut(entry: Tensor, moving: ReadonlySet<Tensor>): boolean {
   return entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k));
 }
 
+/** Whether an entry is a decision by its structure: no float, or a float that passes nothing on, as a sign or a whole number does. */
+function decides(entry: Tensor): boolean {
+  if (entry.inputs.length === 0) return false;
+  if (entry.dtype !== "float") return true;
+  const op = opOf(entry);
+  return op.kernel.kind !== "movement" && !op.holds && entry.inputs.every((_, k) => !flows(entry, k));
+}
+
+/** The decisions that outputs are computed from, as far as `given` entries do not stand for them: those that numbers are made of. */
+export function choicesOf(outputs: readonly Tensor[], given: { has(entry: Tensor): boolean }): Tensor[] {
+  const choices = new Set<Tensor>();
+  const seen = new Set(outputs);
+  // A set is visited in the order of insertion, what is added meanwhile included.
+  for (const entry of seen) {
+    if (given.has(entry)) continue;
+    if (decides(entry)) choices.add(entry);
+    else for (const input of entry.inputs) seen.add(input);
+  }
+  return [...choices];
+}
+
 /**
  * Finds the decisions. Entries of dtype int and bool are decisions. A float entry that passes no gradient on is a
  * decision if small moves leave it unchanged, as with `round` and `sign`; if it changes, its derivative is missing, and
