@@ -37,7 +37,7 @@ const core = [
   ["plan/access"],
   ["plan/costs", "plan/form", "backends/budgets"],
   ["backends/wasm/varying", "backends/wasm/indices"],
-  ["backends/wasm/jam", "backends/wasm/panels"],
+  ["backends/wasm/jam", "backends/wasm/panels", "backends/wasm/strips"],
   ["backends/wasm/kernel", "backends/wasm/walks"],
   ["backends/wasm/order", "backends/wasm/segments"],
   ["backends/wasm/scatter"],

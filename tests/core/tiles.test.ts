@@ -16,6 +16,7 @@ import {
   einsum,
   greater,
   matmul,
+  sigmoid,
   square,
   sub,
   sum,
@@ -164,9 +165,17 @@ test("a long sum has the error of its parts, not of its length [wasm]", async ()
 });
 
 test("units write different elements, all of the result and nothing else", async () => {
-  const drawn = fc.record({ batch: fc.constantFrom(1, 2, 3), rows: extent, columns: extent, length: inner });
-  await checkProperty(drawn, ({ batch, rows, columns, length }) => {
-    const output = matmul(whole([batch, rows, length], 1), whole([length, columns], 2));
+  const drawn = fc.record({
+    batch: fc.constantFrom(1, 2, 3),
+    rows: extent,
+    columns: extent,
+    length: inner,
+    isStrip: fc.boolean(),
+  });
+  await checkProperty(drawn, ({ batch, rows, columns, length, isStrip }) => {
+    const output = isStrip
+      ? sum(sigmoid(whole([batch, 32, 250 + rows * columns], 1)), 1)
+      : matmul(whole([batch, rows, length], 1), whole([length, columns], 2));
     const { leaves } = new Program([output]);
     const { steps: [step], leaves: arrays } = makePlan([output], leaves, wasm);
     const sizes = step.args.map(({ from, ...source }) =>
@@ -174,7 +183,7 @@ test("units write different elements, all of the result and nothing else", async
     );
     const { code, units, scratch = 0 } = writeKernel("k", step.form!, { sizes, iterations: step.kernel.iterations });
     // The addresses, then all arrays and what a thread has for itself, each with margins.
-    const [size, margin] = [batch * rows * columns, 64];
+    const [size, margin] = [output.size, 64];
     const starts: number[] = [];
     let end = margin;
     for (const elements of [size, ...sizes, scratch]) {

@@ -7,6 +7,7 @@ import { chooseJam, jammed } from "./jam.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { type Panels, panelsOf } from "./panels.ts";
 import { Scalars } from "./scalars.ts";
+import { type Phase, type Strips, stripsOf } from "./strips.ts";
 import { isHarmless, isStreaming, type Locals, localsOf, readsOf, weightOfBody } from "./varying.ts";
 
 /** A kernel as WebAssembly. */
@@ -58,6 +59,14 @@ interface Panel {
   readonly address: Value;
 }
 
+/** A phase of a block. */
+interface PhaseAt {
+  readonly phase: Phase;
+  readonly known: ReadonlyMap<number, Operand>;
+  /** Of what is kept of the block. */
+  readonly address: Value;
+}
+
 /** Writes the body of a kernel for blocks of `width` vectors. */
 class Body {
   readonly #to: Scalars;
@@ -87,13 +96,54 @@ class Body {
   write(coordinates: readonly Operand[], narrow: number | null): Operand[] {
     this.#begin(coordinates, narrow);
     this.#block(this.#form.body);
-    return this.#form.results.map((result) => this.#to.bind(this.#to.number(this.#expression(result))));
+    return this.#results();
   }
 
   /** Copies what the block reads to its panel. */
   pack(coordinates: readonly Operand[], panel: Panel): void {
     this.#begin(coordinates, null);
     this.#pack(this.#form.body, panel);
+  }
+
+  /** Runs statements that do not vary. Returns what they declare. */
+  share(coordinates: readonly Operand[], body: readonly Statement[]): ReadonlyMap<number, Operand> {
+    this.#begin(coordinates, null);
+    this.#block(body);
+    return this.#operands;
+  }
+
+  /**
+   * Runs a phase: takes what was kept of those before it and keeps what others take.
+   *
+   * @param known what does not vary, counters included.
+   * @returns the results, if the phase is the last one.
+   */
+  phase(coordinates: readonly Operand[], { phase, known, address }: PhaseAt, isLast: boolean): Operand[] {
+    const { code } = this.#to;
+    const { slots, changing, threads } = this.#form.strips!;
+    for (const [id, operand] of known) this.#operands.set(id, operand);
+    this.#begin(coordinates, null);
+    const place = (local: Local, u: number) => BYTES * (threads * slots.get(local)! + LANES * u);
+    for (const local of phase.takes) {
+      const operand = this.#to.lanes(this.#locals.kindOf(local), (u) => {
+        const vector = load("v128.load", address, place(local, u));
+        return changing.has(local) ? code.variable("v128", vector) : code.bind(vector);
+      });
+      this.#operands.set(local.id, operand);
+      if (changing.has(local)) this.#changing.set(local.id, { operand, depth: 0 });
+    }
+    this.#block(phase.body);
+    for (const local of phase.leaves) {
+      const operand = this.#operandOf(local);
+      for (let u = 0; u < this.#to.width; u++) {
+        code.store("v128.store", address, this.#to.vector(operand, u), place(local, u));
+      }
+    }
+    return isLast ? this.#results() : [];
+  }
+
+  #results(): Operand[] {
+    return this.#form.results.map((result) => this.#to.bind(this.#to.number(this.#expression(result))));
   }
 
   #begin(coordinates: readonly Operand[], narrow: number | null): void {
@@ -295,6 +345,8 @@ interface Tile {
   readonly axis: number;
   /** The reads that all rows have in common. */
   readonly panels: Panels;
+  /** The phases of strips; `null` if blocks run one after the other. */
+  readonly strips: Strips | null;
 }
 
 /** The context in which a kernel is written. */
@@ -308,11 +360,12 @@ function tileOf(form: LoopForm): Tile {
   const { threads, extent: [nx = 1] } = form;
   const jam = nx >= LANES ? chooseJam(form) : null;
   if (!jam) {
-    return { threads, body: form.body, results: [form.result], axis: 1, panels: { slots: 0, of: new Map() } };
+    const panels = { slots: 0, of: new Map() };
+    return { threads, body: form.body, results: [form.result], axis: 1, panels, strips: stripsOf(form) };
   }
   const { body, results } = jammed(form, jam);
   const across = threads.filter((_, axis) => axis > 0 && axis !== jam.axis);
-  return { threads, body, results, axis: jam.axis, panels: panelsOf(body, threads[0], across) };
+  return { threads, body, results, axis: jam.axis, panels: panelsOf(body, threads[0], across), strips: null };
 }
 
 /** How the threads of a kernel are spread over units, tiles and blocks. */
@@ -337,17 +390,17 @@ interface Layout {
   readonly weight: number;
 }
 
-function layoutOf({ extent }: LoopForm, { body, results, axis, panels }: Tile, iterations: number): Layout {
+function layoutOf({ extent }: LoopForm, { body, results, axis, panels, strips }: Tile, iterations: number): Layout {
   const [nx, ny = 1, nz = 1] = extent;
   const rows = results.length;
   const size = Math.max(1, weightOfBody(body));
   const weight = size + size * iterations / 4;
-  let width = rows > 1 ? NARROWER : isStreaming(body) ? 1 : WIDEST;
+  let width = rows > 1 ? NARROWER : !strips && isStreaming(body) ? 1 : WIDEST;
   while (width > 1 && (width * size > LONGEST || width * LANES > nx)) width /= 2;
   const [along, across] = axis === 2 ? [nz, ny] : [ny, nz];
   const block = LANES * width;
   const split = panelLayout({ nx, along, across, rows, block }, panels) ??
-    { group: rows, chunk: chunkOf(nx, block, weight), isPacked: false };
+    { group: rows, chunk: filled(nx, block, strips?.threads ?? chunkOf(nx, block, weight)), isPacked: false };
   const { group, chunk } = split;
   return {
     nx,
@@ -360,6 +413,13 @@ function layoutOf({ extent }: LoopForm, { body, results, axis, panels }: Tile, i
     width,
     weight: weight * (group / rows) * Math.min(chunk, nx) / LANES,
   };
+}
+
+/** So many threads of a row for a unit, or fewer, that the last one has a block as well: it would reach into the unit before. */
+function filled(nx: number, block: number, most: number): number {
+  let chunk = most;
+  while (nx > chunk && chunk > block && nx % chunk > 0 && nx % chunk < block) chunk -= block;
+  return chunk;
 }
 
 /** How many threads of a row a unit takes. */
@@ -417,7 +477,9 @@ class Writer {
 
   /** The elements of memory that a unit takes for its panels. */
   get scratch(): number {
-    return this.layout.isPacked ? this.#kernel.form.panels.slots * this.layout.chunk : 0;
+    const { panels, strips } = this.#kernel.form;
+    if (strips) return strips.slots.size * strips.threads;
+    return this.layout.isPacked ? panels.slots * this.layout.chunk : 0;
   }
 
   write(): void {
@@ -466,19 +528,53 @@ class Writer {
   #tile(start: Value, place: Place): void {
     const { code, layout } = this;
     if (layout.nx < LANES) return this.#block(1, { x: i32(0), panel: null }, place);
+    const { strips } = this.#kernel.form;
+    if (strips) return this.#strip(strips, start, place);
     blocks(code, { layout, start }, (vectors, x, from) => {
       this.#block(vectors, { x, panel: this.#panel(start, from) }, place);
+    });
+  }
+
+  /** A strip of threads that begins at `start`. */
+  #strip({ shared, phases }: Strips, start: Value, place: Place): void {
+    const { code, layout } = this;
+    const [, , , scratch] = code.parameters;
+    const alone = new Scalars(code, 1);
+    const known = new Map(new Body(alone, this.#kernel, null).share(this.#coordinates(alone, start, place), shared));
+    // Where a block begins differs from one to the next.
+    for (const { id } of this.#kernel.form.threads) known.delete(id);
+    phases.forEach((phase, i) => {
+      const isLast = i === phases.length - 1;
+      if (phase.body.length === 0 && !isLast) return;
+      nested(alone, phase.loops, known, (known) => {
+        blocks(code, { layout, start }, (vectors, x, from) => {
+          const scalars = new Scalars(code, vectors);
+          const body = new Body(scalars, this.#kernel, null);
+          const behind = op("i32.shl", op("i32.sub", from, start), i32(2));
+          const address = code.bind(op("i32.add", scratch, behind));
+          const results = body.phase(this.#coordinates(scalars, x, place), { phase, known, address }, isLast);
+          if (isLast) this.#store(scalars, results, { x, place });
+        });
+      });
     });
   }
 
   /** A block of threads that begins at `x`. */
   #block(vectors: number, { x, panel }: { readonly x: Value; readonly panel: Panel | null }, place: Place): void {
     const { code, layout: { nx } } = this;
-    const { y, z } = place;
     const scalars = new Scalars(code, vectors);
     const body = new Body(scalars, this.#kernel, panel);
     const narrow = nx > 1 && nx < LANES ? nx : null;
-    const results = body.write(this.#coordinates(scalars, x, place), narrow);
+    this.#store(scalars, body.write(this.#coordinates(scalars, x, place), narrow), { x, place });
+  }
+
+  #store(
+    scalars: Scalars,
+    results: readonly Operand[],
+    { x, place }: { readonly x: Value; readonly place: Place },
+  ): void {
+    const { code, layout: { nx } } = this;
+    const { y, z } = place;
     const row = op("i32.add", op("i32.mul", z, i32(this.#ny)), y);
     const element = op("i32.add", op("i32.mul", row, i32(nx)), x);
     const address = code.bind(op("i32.add", this.#out, op("i32.shl", element, i32(2))));
@@ -510,6 +606,21 @@ function divided(code: Code, value: Value, by: number): [quotient: Value, rest: 
   if (by === 1) return [value, i32(0)];
   const quotient = code.bind(op("i32.div_u", value, i32(by)));
   return [quotient, code.bind(op("i32.sub", value, op("i32.mul", quotient, i32(by))))];
+}
+
+/** Writes loops around something. `known` are the operands that are known outside. */
+function nested(
+  scalars: Scalars,
+  [loop, ...inner]: readonly (Statement & { kind: "loop" })[],
+  known: ReadonlyMap<number, Operand>,
+  write: (known: ReadonlyMap<number, Operand>) => void,
+): void {
+  if (!loop) return write(known);
+  const { code } = scalars;
+  code.count(i32(0), i32(loop.end), loop.step, (counter) => {
+    const turn = scalars.scalar("whole", code.bind(counter));
+    nested(scalars, inner, new Map([...known, [loop.counter.id, turn]]), write);
+  });
 }
 
 /** Loops over the tiles of a unit. The last one may overlap the one before. */

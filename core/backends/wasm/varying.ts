@@ -201,6 +201,18 @@ const [LINE, SPAN, WAYS] = [64, 4096, 8];
  * blocks then read fewer parts of memory at a time, which caches foresee.
  */
 export function isStreaming(body: readonly Statement[]): boolean {
+  const { weight, reads, fits } = workOfLoops(body);
+  return fits && reads > 0 && weight <= STREAMING * reads;
+}
+
+/** Whether loops compute little for each element that they read, or read none. */
+export function isLight(body: readonly Statement[]): boolean {
+  const { weight, reads } = workOfLoops(body);
+  return weight <= STREAMING * reads;
+}
+
+/** About how many instructions the loops of a kernel have, how many reads, and whether what these read stays in the first cache. */
+function workOfLoops(body: readonly Statement[]): { weight: number; reads: number; fits: boolean } {
   let [weight, reads, fits] = [0, 0, true];
   const visit = (statements: readonly Statement[], loop: (Statement & { readonly kind: "loop" }) | null): void => {
     for (const { at: [{ terms }] } of readsOf(statements)) {
@@ -218,7 +230,7 @@ export function isStreaming(body: readonly Statement[]): boolean {
     }
   };
   for (const statement of body) if (statement.kind === "loop") visit(statement.body, statement);
-  return fits && reads > 0 && weight <= STREAMING * reads;
+  return { weight, reads, fits };
 }
 
 function gcd(a: number, b: number): number {
