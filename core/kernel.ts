@@ -7,6 +7,12 @@ import type { Shape } from "./shape.ts";
 /** Attributes of an entry: the parameters of an op other than its inputs. Plain data, since they are part of the structural key. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
+/** Returns an attribute that a kernel names as one of its numbers. Throws if it is something else. */
+export function numberFrom(attribute: unknown): number {
+  if (typeof attribute === "number") return attribute;
+  throw new TypeError(`expected an attribute that is a number, got ${typeof attribute}`);
+}
+
 /** A function of the elements at one position. */
 export interface ElementwiseKernel<A extends Attributes = Attributes> {
   readonly kind: "elementwise";

@@ -1,6 +1,6 @@
 /** The structure that computations share if they differ only in values: ops, attributes, shapes, dtypes and topology, as text. */
 import { beginWalk, type Entry, type TapeOp } from "./entry.ts";
-import type { Attributes } from "./kernel.ts";
+import { type Attributes, numberFrom } from "./kernel.ts";
 import { Loop, loopOf, type LoopParts, type Structure } from "./loop.ts";
 
 const opIds = new WeakMap<TapeOp, number>();
@@ -68,7 +68,7 @@ export function structureOf(
     else {
       for (const name in attributes) {
         if (names.includes(name)) {
-          numbers.push(attributes[name] as number);
+          numbers.push(numberFrom(attributes[name]));
           places.push({ entry, name });
         } else if (name !== "dtype" || kernel.kind !== "position") {
           // Whether a constant is an int or a float shows in how it is used: 1 and 0.5 are one structure.

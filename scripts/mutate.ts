@@ -31,9 +31,12 @@ const targets: Record<string, Target> = {
   affine: { mutate: ["core/affine.ts"], tests: ["tests/core/affine.test.ts"], runs: 0.25 },
   compiler: {
     mutate: ["core/plan/**/*.ts", "core/backends/{render,dialect,functions}.ts"],
-    tests: ["functions", "access", "dominators", "reductions", "loops", "plan", "store"].map((name) =>
-      `tests/core/${name}.test.ts`
-    ),
+    tests: [
+      ...["functions", "access", "dominators", "reductions", "loops", "plan", "store", "tiles"].map((name) =>
+        `core/${name}`
+      ),
+      "ops/routines",
+    ].map((name) => `tests/${name}.test.ts`),
     skip:
       "twice the steps|for V8 to optimize|written down once|of [0-9]{4,} elements|40000|2500|a stack and its|parts of what",
     device: "float64",

@@ -18,7 +18,7 @@ import {
   tripsOf,
 } from "./access.ts";
 import type { Work } from "./costs.ts";
-import type { KernelOf } from "../kernel.ts";
+import { type KernelOf, numberFrom } from "../kernel.ts";
 import type { Layout, LoopKernel, Statement } from "./form.ts";
 import type { Node } from "./node.ts";
 import type { Shape } from "../shape.ts";
@@ -442,7 +442,7 @@ class Lowering {
       const changing = args.splice(args.length - kernel.numbers.filter((name) => !(name in node.attributes)).length);
       for (const name of kernel.numbers) {
         const known = node.attributes[name];
-        args.push(known === undefined ? changing.shift()! : build.literal(known as number));
+        args.push(known === undefined ? changing.shift()! : build.literal(numberFrom(known)));
       }
     }
     return kernel.expression(args, node.attributes, build);

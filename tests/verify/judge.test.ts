@@ -48,6 +48,18 @@ function sines(lengths: readonly number[], factors: Readonly<Record<string, numb
   };
 }
 
+/** A sum of sines in float32, with the gradient off by factors. */
+function single(factors: Readonly<Record<string, number>>, length = 12): Known {
+  const { f, gradient, at } = sines([length], factors);
+  return {
+    at: at.map((x) => Array.from(x, Math.fround)),
+    f: (x) => Math.fround(f(x)),
+    gradient: (x) => gradient!(x).map((g) => Float32Array.from(g)),
+    single: true,
+    gradientRounding: 1e-7,
+  };
+}
+
 const checks = ({ findings }: JudgedAll) => findings.map(({ check, severity }) => `${check} ${severity}`);
 
 test("in full mode each element has its own verdict, and in fast mode few directions speak for all [float64]", () => {
@@ -91,6 +103,9 @@ test("among many elements only those are looked at that may be wrong [float64]",
   assert.ok(looked.length < 100, `${looked.length}`);
   const strange = judge(sines([700, 900], { "1 431": NaN }), "fast");
   assert.deepEqual(strange.wrong, ["x1[431]"]);
+  // Of elements that are not numbers, the first few.
+  const nan = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`1 ${i}`, NaN]));
+  assert.deepEqual(judge(sines([700, 900], nan), "fast").wrong, Array.from({ length: 64 }, (_, i) => `x1[${i}]`));
   const right = judge(sines([700, 900]), "fast");
   assert.deepEqual([right.elements, right.wrong], [[null, null], []]);
 });
@@ -112,22 +127,14 @@ test("kinks make directions fail, which tell nothing then, and are found among m
     const verdicts = right.elements[0]!.verdicts;
     assert.deepEqual(zeros.map((i) => verdicts[i]), ["kink", "kink"]);
     assert.equal(checks(right).includes("kink info"), true);
+    // Kinks are left by short steps.
+    assert.equal(right.findings.some(({ message }) => message.includes("a short step aside")), true);
     assert.equal(right.directions.every(({ verdict }) => verdict === "ok"), true);
     assert.deepEqual(judge(relus(length, zeros, 2), "fast").wrong, zeros.map((i) => `x0[${i}]`));
   }
 });
 
 test("errors that steps lose in rounding are found by fits, of single elements and along directions [float64]", () => {
-  const single = (factors: Readonly<Record<string, number>>, length = 12): Known => {
-    const { f, gradient, at } = sines([length], factors);
-    return {
-      at: at.map((x) => Array.from(x, Math.fround)),
-      f: (x) => Math.fround(f(x)),
-      gradient: (x) => gradient!(x).map((g) => Float32Array.from(g)),
-      single: true,
-      gradientRounding: 1e-7,
-    };
-  };
   const fine = (known: Known) => {
     const differences = new Differences(problemOf(known));
     const elements = [differences.elements(0)];
@@ -163,4 +170,75 @@ test("what is marked, on a kink or not a number is no concern of fits [float64]"
   assert.deepEqual(found((result) => result.verdicts[2] = "wrong"), []);
   assert.deepEqual(found((result) => result.verdicts[2] = "untested"), [[0, 2]]);
   assert.deepEqual(found((result) => result.verdicts[2] = "noise"), [[0, 2]]);
+});
+
+test("an error of all elements alike is found along a direction, though no element shows it by itself [float64]", () => {
+  const all = (factor: number) =>
+    single(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`0 ${i}`, factor])), 30);
+  const fine = (factor: number, verdict?: "noise") => {
+    const differences = new Differences(problemOf(all(factor)));
+    const [result] = [differences.elements(0)];
+    if (verdict) result.verdicts[3] = verdict;
+    return judgeFinely(differences, [result], { random: randomFrom(2), mode: "full" });
+  };
+  const { elements, directions } = fine(1 + 3e-7);
+  assert.deepEqual(elements, []);
+  assert.deepEqual(directions.map(({ verdict }) => verdict), ["wrong"]);
+  const [{ analytic, numeric, estimate }] = directions;
+  assert.ok(Math.abs(numeric * (1 + 3e-7) - analytic) <= estimate && analytic - numeric > 2 * estimate);
+  assert.deepEqual(fine(1), { elements: [], directions: [] });
+  // Where noise moves as well, a direction speaks against nobody.
+  assert.deepEqual(fine(1 + 3e-7, "noise"), { elements: [], directions: [] });
+  assert.equal(isWrong(judge(all(1 + 1e-6), "full")), true);
+});
+
+test("fits cost what their mode and the number of elements allow, and nothing where that is too little [float64]", () => {
+  const callsOf = (length: number, mode: "full" | "fast") => {
+    const differences = new Differences(problemOf(single({}, length)));
+    assert.deepEqual(judgeFinely(differences, [null], { random: randomFrom(2), mode }), {
+      elements: [],
+      directions: [],
+    });
+    return differences.calls;
+  };
+  assert.ok(callsOf(300, "full") > 1.2 * callsOf(300, "fast"));
+  // All but one of many elements are flat: cheap to call.
+  const length = 4000;
+  const differences = new Differences(problemOf({
+    at: [new Float64Array(length).fill(0.7)],
+    f: ([x]) => Math.fround(Math.sin(x[0])),
+    gradient: ([x]) => [Float32Array.from({ length }, (_, i) => (i === 0 ? Math.cos(x[0]) : 0))],
+    single: true,
+    gradientRounding: 1e-7,
+  }));
+  const spend = () => {
+    const before = differences.calls;
+    judgeFinely(differences, [null], { random: randomFrom(2), mode: "full" });
+    return differences.calls - before;
+  };
+  assert.equal(spend(), 0);
+  while (differences.calls < 4000) differences.glance(differences.element(0, 0, 1));
+  const spent = spend();
+  assert.ok(spent > 0 && spent <= 0.2 * 4100, `${spent}`);
+});
+
+test("fast mode moves along as many directions as it is told, all of them different [float64]", () => {
+  const { f, gradient } = sines([2]);
+  const ratios = new Set<string>();
+  const judged = judgeGradient(
+    new Differences(problemOf({
+      at: [[1, 1]],
+      f: (x) => {
+        const [a, b] = x[0];
+        if (a !== 1 && b !== 1) ratios.add(((a - 1) / (b - 1)).toPrecision(3));
+        return f(x);
+      },
+      gradient,
+    })),
+    words,
+    randomFrom(1),
+    { mode: "fast", directions: 6, resamples: 3 },
+  );
+  assert.equal(judged.directions.length, 12);
+  assert.ok(ratios.size >= 8, [...ratios].join(", "));
 });
