@@ -4,12 +4,7 @@ import { OrderError } from "./engine/client.ts";
 import type { Insides, KernelText } from "./engine/protocol.ts";
 import type { Model } from "./model.ts";
 import { short } from "./panels.ts";
-
-const VIEWS = [
-  { value: "kernels", text: "kernels" },
-  { value: "tape", text: "tape" },
-  { value: "plan", text: "plan" },
-];
+import { type Inside, INSIDES } from "./state.ts";
 
 /** Shows the insides of the loss while the view is open. */
 export class InsidesView {
@@ -19,21 +14,24 @@ export class InsidesView {
   #asked: unknown = null;
 
   constructor(readonly model: Model) {
-    fill(byId<HTMLSelectElement>("view"), VIEWS);
-    byId("view").addEventListener("change", () => this.#show());
-    byId("insides").addEventListener("toggle", () => this.changed());
+    const [view, place] = [byId<HTMLSelectElement>("view"), byId<HTMLDetailsElement>("insides")];
+    fill(view, INSIDES.map((name) => ({ value: name, text: name })));
+    view.value = model.state.inside ?? INSIDES[0];
+    place.open = model.state.inside !== null;
+    const keep = () => model.keep({ inside: place.open ? view.value as Inside : null });
+    view.addEventListener("change", () => {
+      keep();
+      this.#show();
+    });
+    place.addEventListener("toggle", keep);
     byId("time").addEventListener("click", () => void this.#ask(true));
-  }
-
-  get #open(): boolean {
-    return byId<HTMLDetailsElement>("insides").open;
   }
 
   /** The loss may be another one. */
   changed(): void {
-    const { state: { text, device, scene, truths }, evaluation } = this.model;
+    const { state: { text, device, scene, truths, inside }, evaluation } = this.model;
     const about = JSON.stringify([text, device, scene, truths.length]);
-    if (!this.#open || !evaluation || this.#asked === about) return;
+    if (inside === null || !evaluation || this.#asked === about) return;
     this.#asked = about;
     void this.#ask(false);
   }
@@ -72,7 +70,9 @@ export class InsidesView {
   #table(kernels: readonly KernelText[]): HTMLTableElement {
     const timed = kernels.some(({ milliseconds, reason }) => milliseconds !== null || reason !== null);
     const most = Math.max(...kernels.map(({ milliseconds }) => milliseconds ?? 0));
-    const titles = ["kernel", "shape", "reads", ...(timed ? ["ms", ""] : [])];
+    // Of a small loss, most kernels take less than a thousandth of a millisecond.
+    const [unit, each] = most < 1 ? ["µs", 1000] : ["ms", 1];
+    const titles = ["kernel", ...(timed ? [unit, ""] : []), "shape", "reads"];
     const rows = kernels.map(({ name, shape, reads, milliseconds, reason }, i) => {
       const open = make("button", { type: "button" }, `${i} ${name}`);
       open.addEventListener("click", () => {
@@ -83,19 +83,19 @@ export class InsidesView {
       const time = make(
         "td",
         { class: "number", title: reason ?? "" },
-        milliseconds === null ? "–" : short(milliseconds),
+        milliseconds === null ? "–" : short(milliseconds * each),
       );
       const bar = make("meter", { min: "0", max: String(most || 1), value: String(milliseconds ?? 0) });
       return make(
         "tr",
         { "aria-selected": String(i === this.#chosen) },
         make("td", {}, open),
+        ...(timed ? [time, make("td", {}, bar)] : []),
         make("td", {}, shape),
         make("td", {}, reads),
-        ...(timed ? [time, make("td", {}, bar)] : []),
       );
     });
-    const head = make("tr", {}, ...titles.map((t) => make("th", t === "ms" ? { class: "number" } : {}, t)));
+    const head = make("tr", {}, ...titles.map((t) => make("th", t === unit ? { class: "number" } : {}, t)));
     return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
   }
 }

@@ -10,11 +10,10 @@ import { LOSSES } from "./losses.ts";
 import { Model } from "./model.ts";
 import { short, showAlong, showComponents, showDescent, showFailure, showVerdict } from "./panels.ts";
 import { type SceneName, SCENES } from "./scenes.ts";
-import { draw, type LayerName, LAYERS } from "./stage.ts";
+import { draw, LAYERS } from "./stage.ts";
 import { hashOf, stateOf } from "./state.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
-const shown = new Set<LayerName>(LAYERS.filter(({ shown }) => shown).map(({ name }) => name));
 let image: CanvasImageSource | null = null;
 let running = false;
 let saving: ReturnType<typeof setTimeout> | undefined;
@@ -98,7 +97,8 @@ function select(of: Parameter["of"], index: number): void {
 /** The picture, and the boxes that can be dragged. */
 function showPicture(): void {
   const canvas = byId<HTMLCanvasElement>("picture");
-  const { aspect } = SCENES[model.state.scene];
+  const { scene, shown } = model.state;
+  const { aspect } = SCENES[scene];
   const width = Math.round(byId("stage").clientWidth * Math.min(devicePixelRatio, 2));
   const height = Math.round(width / aspect);
   if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
@@ -231,16 +231,21 @@ function connectButtons(): void {
   });
   const rate = byId<HTMLInputElement>("rate");
   rate.value = String(model.state.rate);
-  on("rate", "change", () => model.setRate(Number(rate.value)));
+  on("rate", "change", () => {
+    if (Number(rate.value) > 0) model.keep({ rate: Number(rate.value) });
+  });
   on("shuffle", "click", () => model.set({ seed: model.state.seed + 1, edits: new Map() }));
   on("stop", "click", () => model.stop());
   on("share", "click", async () => {
     saveAddress();
-    await navigator.clipboard?.writeText(location.href);
-    byId("share").textContent = "Copied";
-    setTimeout(() => (byId("share").textContent = "Copy link"), 1500);
+    // Pages without https have no clipboard, and some browsers refuse it.
+    const copied = await Promise.resolve(navigator.clipboard?.writeText(location.href).then(() => true)).catch(() =>
+      false
+    );
+    byId("share").textContent = copied ? "Copied" : "The link is in the address bar";
+    setTimeout(() => (byId("share").textContent = "Copy link"), copied ? 1500 : 5000);
   });
-  byId("picture").addEventListener("pointerdown", (event) => {
+  byId("picture").addEventListener("click", (event) => {
     const { left, top, width, height } = byId("picture").getBoundingClientRect();
     selectAt((event.clientX - left) / width, (event.clientY - top) / height);
   });
@@ -249,11 +254,12 @@ function connectButtons(): void {
 function connectLayers(): void {
   for (const { name, text, colour, dashes } of LAYERS) {
     const box = make("input", { type: "checkbox", id: `show-${name}` });
-    box.checked = shown.has(name);
+    box.checked = model.state.shown.has(name);
     box.addEventListener("change", () => {
+      const shown = new Set(model.state.shown);
       if (box.checked) shown.add(name);
       else shown.delete(name);
-      show();
+      model.keep({ shown });
     });
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("viewBox", "0 0 22 14");

@@ -196,10 +196,9 @@ export class Model {
     }
   }
 
-  /** The rate of the steps to come; nothing else depends on it. */
-  setRate(rate: number): void {
-    if (!(rate > 0)) return;
-    this.state = { ...this.state, rate };
+  /** Changes what nothing that was computed depends on. */
+  keep(change: Partial<Pick<State, "rate" | "shown" | "inside">>): void {
+    this.state = { ...this.state, ...change };
     this.#changed();
   }
 

@@ -60,6 +60,7 @@ export function showComponents({ evaluation }: Model): void {
 /** Shows what gradcheck says. */
 export function showVerdict({ verdict, checked, failure }: Model): void {
   const place = byId("verdict");
+  byId("verdict-details").hidden = !verdict;
   place.toggleAttribute("data-old", !checked);
   if (!verdict) {
     place.textContent = failure ? "not checked" : "checking …";

@@ -129,6 +129,8 @@ export function gradientPerBox({ dLocations, dLogits }: Evaluation, count: numbe
 
 /** The longest arrow, as a part of the width. */
 const LONGEST = 0.11;
+/** Where no step is longer than this part of the width, as at the end of a descent, arrows are shorter, too. */
+const SHORTEST_STEP = 1e-5;
 
 /** Draws how a step of gradient descent moves the centre of each predicted box. */
 function drawArrows({ context, width, height, unit }: Pen, boxes: readonly Box[], evaluation: Evaluation): void {
@@ -138,8 +140,8 @@ function drawArrows({ context, width, height, unit }: Pen, boxes: readonly Box[]
     -dLocations[i] * SCALE_XY * w * width,
     -dLocations[count + i] * SCALE_XY * h * height,
   ]);
-  const longest = steps.reduce((most, [x, y]) => Math.max(most, Math.hypot(x, y)), 0);
-  if (!(longest > 0) || !Number.isFinite(longest)) return;
+  const longest = steps.reduce((most, [x, y]) => Math.max(most, Math.hypot(x, y)), SHORTEST_STEP * width);
+  if (!Number.isFinite(longest)) return;
   steps.forEach(([x, y], i) => {
     const length = Math.hypot(x, y) / longest;
     if (length < 0.02) return;

@@ -1,11 +1,12 @@
 /** The state of the page, and how the address holds it. */
-import type { Box, Truth } from "./boxes.ts";
+import { type Box, DEFAULT_BOXES, placed, type Truth } from "./boxes.ts";
 import { DEVICES } from "./devices.ts";
 import type { Parameter } from "./engine/protocol.ts";
 import { LOSSES } from "./losses.ts";
 import { packedPredictions, unpackedPredictions } from "./packed.ts";
 import { edited, type Predictions, randomPredictions } from "./predictions.ts";
 import { type SceneName, SCENES } from "./scenes.ts";
+import { type LayerName, LAYERS } from "./stage.ts";
 
 /** The state that the address holds. */
 export interface State {
@@ -28,7 +29,16 @@ export interface State {
   readonly parameter: Parameter;
   /** The loss. */
   readonly text: string;
+  /** What is drawn over the image. */
+  readonly shown: ReadonlySet<LayerName>;
+  /** Which of the insides is shown; `null` if they are closed. */
+  readonly inside: Inside | null;
 }
+
+/** Views of what is inside. */
+export const INSIDES = ["kernels", "tape", "plan"] as const;
+
+export type Inside = typeof INSIDES[number];
 
 /** The predictions before any descent: noise, and what was changed by hand. */
 export function predictionsOf({ seed, scene, edits }: Pick<State, "seed" | "scene" | "edits">): Predictions {
@@ -54,6 +64,8 @@ const start = (): State => ({
   descended: null,
   losses: [],
   text: LOSSES[0].text,
+  shown: new Set(LAYERS.filter(({ shown }) => shown).map(({ name }) => name)),
+  inside: null,
 });
 
 const round = (x: number): number => Math.round(x * 1e4) / 1e4;
@@ -69,6 +81,8 @@ export function hashOf(state: State): string {
   const put = (name: string, value: string, usual: string) => value !== usual && parts.set(name, value);
   const truthsOf = (truths: readonly Truth[]) => truths.map(({ label, box }) => listed([label, ...box])).join(";");
   const parameterOf = ({ of, index, row }: Parameter) => `${of},${index},${row}`;
+  const layersOf = (shown: State["shown"]) =>
+    LAYERS.filter(({ name }) => shown.has(name)).map(({ name }) => name).join();
   put("scene", state.scene, "shapes");
   put("device", state.device, first.device);
   put("seed", String(state.seed), String(first.seed));
@@ -79,6 +93,8 @@ export function hashOf(state: State): string {
   put("descended", state.descended ? packedPredictions(predictionsOf(state), state.descended) : "", "");
   put("losses", state.losses.slice(-MOST_LOSSES).map(brief).join(","), "");
   put("along", parameterOf(state.parameter), parameterOf(first.parameter));
+  put("layers", layersOf(state.shown), layersOf(first.shown));
+  put("inside", state.inside ?? "", "");
   put("loss", state.text, first.text);
   return parts.toString();
 }
@@ -91,8 +107,11 @@ export function stateOf(hash: string): State {
   const rows = (name: string) => (parts.get(name) ?? "").split(";").filter(Boolean).map((row) => row.split(","));
   const device = parts.get("device") ?? first.device;
   const { classes } = SCENES[first.scene];
-  const truths = rows("truths").map(numbersOf).filter(([label, ...box]) => isBox(box) && label in classes);
-  const moved = rows("boxes").map(numbersOf).filter(([index, ...box]) => Number.isInteger(index) && isBox(box));
+  const truthRows = rows("truths").map(numbersOf).filter(([label, ...box]) => isBox(box) && label in classes);
+  const truths = parts.has("truths")
+    ? truthRows.map(([label, ...box]): Truth => ({ label, box: boxOf(box) }))
+    : first.truths;
+  const moved = rows("boxes").map(numbersOf).filter(([index, ...box]) => index in DEFAULT_BOXES && isBox(box));
   const given = { ...first, seed: Number(parts.get("seed") ?? first.seed) | 0, edits: editsIn(rows("edits")) };
   const descended = unpackedPredictions(predictionsOf(given), parts.get("descended") ?? "");
   const rate = Number(parts.get("rate"));
@@ -102,10 +121,12 @@ export function stateOf(hash: string): State {
     descended,
     losses: descended ? (parts.get("losses") ?? "").split(",").filter(Boolean).map(Number).filter(Number.isFinite) : [],
     device: DEVICES.some(({ name }) => name === device) ? device : first.device,
-    truths: parts.has("truths") ? truths.map(([label, ...box]) => ({ label, box: boxOf(box) })) : first.truths,
+    truths,
     moved: new Map(moved.map(([index, ...box]) => [index, boxOf(box)])),
-    parameter: parameterIn(parts.get("along")) ?? first.parameter,
+    parameter: parameterIn(parts.get("along"), truths.length, classes.length) ?? first.parameter,
     text: parts.get("loss") ?? first.text,
+    shown: layersIn(parts.get("layers")) ?? first.shown,
+    inside: INSIDES.find((name) => name === parts.get("inside")) ?? null,
   };
 }
 
@@ -115,10 +136,22 @@ function editsIn(rows: readonly (readonly string[])[]): Map<string, number> {
 }
 
 const numbersOf = (row: readonly string[]): number[] => row.map(Number);
-const isBox = (box: readonly number[]): boolean => box.length === 4 && box.every(Number.isFinite);
-const boxOf = ([cx, cy, w, h]: readonly number[]): Box => [cx, cy, w, h];
+const isBox = (box: readonly number[]): boolean =>
+  box.length === 4 && box.every(Number.isFinite) && box[2] > 0 && box[3] > 0;
+const boxOf = ([cx, cy, w, h]: readonly number[]): Box => placed([cx, cy, w, h]);
 
-function parameterIn(text: string | null): Parameter | null {
+/** A number that there is, among so many truths and classes. */
+function parameterIn(text: string | null, truths: number, classes: number): Parameter | null {
   const [, of, index, row] = /^(truths|locations|logits),(\d+),(\d)$/.exec(text ?? "") ?? [];
-  return of ? { of: of as Parameter["of"], index: Number(index), row: Number(row) } : null;
+  if (of === undefined) return null;
+  const parameter = { of: of as Parameter["of"], index: Number(index), row: Number(row) };
+  const exists = parameter.index < (of === "truths" ? truths : DEFAULT_BOXES.length) &&
+    parameter.row < (of === "logits" ? classes + 1 : 4);
+  return exists ? parameter : null;
+}
+
+function layersIn(text: string | null): Set<LayerName> | null {
+  if (text === null) return null;
+  const names = text.split(",");
+  return new Set(LAYERS.map(({ name }) => name).filter((name) => names.includes(name)));
 }

@@ -68,11 +68,22 @@ export class Engine {
     this.#next();
   }
 
+  /** An order was given up for another one, after which it is due; unless that is a newer one of its kind. */
+  #again(given: Waiting): void {
+    const { kind } = given.order;
+    if (this.#waiting.has(kind)) given.done(undefined);
+    else this.#waiting.set(kind, given);
+  }
+
   #start(): Worker {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
       if (data.id !== this.#id) return;
-      this.#end(({ done, failed }) => ("failure" in data ? failed(new OrderError(data.failure)) : done(data.answer)));
+      this.#end((ended) => {
+        if ("failure" in data) ended.failed(new OrderError(data.failure));
+        else if (data.answer !== null) ended.done(data.answer);
+        else this.#again(ended);
+      });
     };
     worker.onerror = ({ message }) => {
       this.#worker = null;

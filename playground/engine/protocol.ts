@@ -91,8 +91,7 @@ export interface Insides {
 /** The answers, by request. */
 export interface Answers {
   evaluate: Evaluation;
-  /** `null` if something else was asked meanwhile. */
-  sweep: Sweep | null;
+  sweep: Sweep;
   descend: Descent;
   inspect: Insides;
   check: Verdict;
@@ -121,5 +120,7 @@ export interface Request {
   readonly order: Order;
 }
 
-/** From the worker. */
-export type Reply = { readonly id: number } & ({ readonly answer: unknown } | { readonly failure: Failure });
+/** From the worker; `null` if it gave up for something else that was asked meanwhile. */
+export type Reply =
+  & { readonly id: number }
+  & ({ readonly answer: Answers[keyof Answers] | null } | { readonly failure: Failure });

@@ -21,7 +21,7 @@ async function reply(id: number, order: Order): Promise<Reply> {
   }
 }
 
-async function answer(order: Order): Promise<Answers[keyof Answers]> {
+async function answer(order: Order): Promise<Answers[keyof Answers] | null> {
   const { problem } = order;
   if (order.kind === "check") return await check(problem);
   const device = await useDevice(order.device);

@@ -123,7 +123,7 @@ for (const device of ["wasm", "webasm", "webgl2", "webgpu"]) {
 }
 
 test(
-  ...skip("the address brings back what was dragged, and the steps of descent [wasm]", missing),
+  ...skip("the address brings back what was dragged, what is shown, and the steps of descent [wasm]", missing),
   () =>
     withKeptPage(async (page) => {
       const truth = page.locator(".handle.truth").first();
@@ -132,9 +132,33 @@ test(
       const before = await textOf(page, "#loss");
       await page.locator("#step").click();
       const loss = await changed(page, "#loss", before);
-      await page.waitForFunction(() => location.hash.includes("truths=") && location.hash.includes("losses="));
+      await page.locator("#show-arrows").uncheck();
+      await page.locator("#show-others").check();
+      await page.locator("#insides summary").click();
+      await page.locator("#view").selectOption("plan");
+      await page.waitForFunction(() =>
+        ["truths=", "losses=", "layers=", "inside=plan"].every((part) => location.hash.includes(part))
+      );
       const title = await truth.getAttribute("aria-label");
-      await withPage(new URL(page.url()).hash.slice(1), async (copy) => {
+      // What is no truth and no number of the problem is left out.
+      const nonsense = new URLSearchParams(new URL(page.url()).hash.slice(1));
+      nonsense.set("truths", `${nonsense.get("truths")};0,0.5,0.5,-1,0.2;9,0.5,0.5,0.1,0.1`);
+      nonsense.set("along", "logits,3,7");
+      await page.locator("#show-arrows").check();
+      await page.locator("#show-others").uncheck();
+      await page.locator("#view").selectOption("kernels");
+      await page.locator("#insides summary").click();
+      await withPage(String(nonsense), async (copy) => {
+        assert.equal(await copy.locator(".handle.truth").count(), 3);
+        assert.deepEqual(
+          await copy.locator("#layers input").evaluateAll((boxes) =>
+            (boxes as HTMLInputElement[]).filter(({ checked }) => checked).map(({ id }) => id)
+          ),
+          ["show-heat", "show-matched", "show-mined", "show-predicted", "show-others"],
+        );
+        await copy.locator("#insides-text").filter({ hasText: /^step 0: / }).waitFor();
+        // The chart comes, though the plan was asked for while it was computed.
+        await copy.locator("#along-slope svg").waitFor();
         assert.equal(await copy.locator(".handle.truth").first().getAttribute("aria-label"), title);
         assert.equal(await textOf(copy, "#loss"), loss);
         await copy.locator("#descent-chart svg").first().waitFor();
