@@ -72,9 +72,10 @@ export function besideFinding(problem: TapeProblem, random: () => number): Findi
   return {
     check: "beside the point",
     severity: "error",
-    message: `the gradient is right at this point and wrong around it: with inputs moved by some ${
-      numberText(distance, 2)
-    } of their size, its derivative along a direction is ${analytic}, expected ${numeric}; what is off grows with the ` +
+    message:
+      `the gradient is right at this point and wrong around it: with inputs moved by some ${
+        numberText(distance, 2)
+      } of their size, its derivative along a direction is ${analytic}, expected ${numeric}; what is off grows with the ` +
       "distance, so its own gradient is that of another function",
   };
 }
