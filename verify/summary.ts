@@ -133,10 +133,15 @@ interface Parts {
   readonly tape: readonly TapeEntryReport[];
 }
 
-/** Whether more elements cannot be decided than are right or hold. */
-function isMostlyNoise(elements: readonly ElementReport[]): boolean {
+/**
+ * Whether more elements cannot be decided than are right or hold.
+ *
+ * @param spoken the number of elements that were not looked at, if directions through all are right: in fast mode only those are looked at
+ * that are odd.
+ */
+function isMostlyNoise(elements: readonly ElementReport[], spoken: number): boolean {
   const counts = countsOf(elements.map(({ verdict }) => verdict));
-  return counts.noise > counts.ok + counts.kink;
+  return counts.noise > counts.ok + counts.kink + spoken;
 }
 
 /** How far from the witness an element may be that cannot be decided, relative to the largest derivative. */
@@ -167,9 +172,12 @@ export function reportOf(parts: Parts): GradcheckReport {
   counts.untested += untested;
   const wrong = counts.wrong > 0 ||
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
+  const directions = elements.filter(({ input }) => input < 0);
+  const spoken = directions.length > 0 && directions.every(({ verdict }) => verdict === "ok") ? untested : 0;
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
   const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
-    isMostlyNoise(elements.filter(({ input }) => input >= 0)) || isMostlyNoise(elements) || isDoubtful(elements) ||
+    isMostlyNoise(elements.filter(({ input }) => input >= 0), spoken) || isMostlyNoise(elements, spoken) ||
+    isDoubtful(elements) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
     findings.some(({ severity, check }) => severity === "error" || (severity === "warning" && UNSETTLING.has(check)));
   return {

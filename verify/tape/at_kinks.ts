@@ -1,7 +1,7 @@
 /** Judges elements at kinks: by the slopes on both sides, by branches that meet, and together with others. */
 import { scaleOf, sizeOf } from "../differences/numeric.ts";
-import { aside } from "./directions.ts";
-import { elementsOnEdge, outsideTogether } from "./edges.ts";
+import { aside, sign } from "./directions.ts";
+import { elementsOnEdge, limitsAlong, type Moves, outsideTogether } from "./edges.ts";
 import { type Judgement, MOST, NEARBY } from "./judgement.ts";
 import type { Position } from "./search.ts";
 
@@ -84,6 +84,43 @@ function judgeTogether(judgement: Judgement, positions: readonly Position[]): vo
   );
 }
 
+/** How far away points nearby are, relative to the moves, how many there are, and how exactly a slope is one of theirs. */
+const NEAR = 2 ** -16;
+const POINTS = 16;
+const SLACK = 1e-4;
+
+/** Whether a gradient along a direction is that of points nearby, or a mean of such: those of a relu at 0 go with neither side together. */
+function isAmongNearby(
+  { problem, judge: { differences, duals }, random }: Judgement,
+  moves: Moves,
+  value: number,
+): boolean {
+  const { variables } = problem;
+  const direction = variables.map(({ length }) => new Float64Array(length));
+  for (const [[k, i], by] of moves) direction[k][i] = by;
+  const here = moves.map(([[k, i]]) => variables[k][i]);
+  let low = Infinity, high = -Infinity;
+  for (let n = 0; n < POINTS; n++) {
+    moves.forEach(([[k, i], by], m) => {
+      // Below all of them and above first.
+      const side = n < 2 ? 2 * n - 1 : sign(random);
+      variables[k][i] = here[m] + side * NEAR * (0.5 + random()) * Math.abs(by);
+    });
+    differences.settle();
+    const { value: slope } = duals.along(direction);
+    // Duals say nothing where it is a tip of another kind.
+    const slopes = Number.isFinite(slope)
+      ? [slope]
+      : limitsAlong(problem, moves, 1).flatMap((l) => (l.kind === "finite" ? [l.value] : []));
+    low = Math.min(low, ...slopes);
+    high = Math.max(high, ...slopes);
+  }
+  moves.forEach(([[k, i]], m) => (variables[k][i] = here[m]));
+  differences.settle();
+  const slack = SLACK * Math.max(Math.abs(low), Math.abs(high));
+  return value >= low - slack && value <= high + slack;
+}
+
 /**
  * Moves elements together that only differences could judge, at a point without a derivative. Where the gradient is 0 it holds: it is
  * that of no slope.
@@ -99,7 +136,8 @@ export function judgeTips(judgement: Judgement): void {
     const elements = tips.map((i) =>
       [[k, i] as const, result.analytic[i], sizeOf(values[i], scaleOf(values))] as const
     );
-    const outside = outsideTogether(judgement.problem, elements, judgement.random);
+    const isNearby = (moves: Moves, value: number) => isAmongNearby(judgement, moves, value);
+    const outside = outsideTogether(judgement.problem, elements, judgement.random, isNearby);
     if (!outside) return;
     const [low, high] = [...outside.slopes].sort((a, b) => a - b);
     const where = judgement.where(elements.map(([at]) => at));

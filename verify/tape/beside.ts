@@ -49,10 +49,11 @@ export function besideFinding(problem: TapeProblem, random: () => number): Findi
   const judge = new TapeJudge(problem, differences, duals);
   const here = problem.variables.map((values) => values.slice());
   const sizes = sizesOf(problem.variables);
-  // By its own size a number that is almost 0 hardly moves.
-  const scales = here.map((values) => new Float64Array(values.length).fill(scaleOf(values)));
+  // By its own size a number that is almost 0 hardly moves, and many functions of small numbers change on the scale of 1.
+  const all = (sizeOf: (values: Float64Array) => number) =>
+    here.map((values) => new Float64Array(values.length).fill(sizeOf(values)));
   let found: Near | null = null;
-  for (const by of [sizes, scales]) {
+  for (const by of [sizes, all(scaleOf), all((values) => Math.max(1, scaleOf(values)))]) {
     const moves = by.map((own) => own.map((size) => sign(random) * (0.5 + random()) * size));
     let along: Direction | null = null;
     found ??= growing((distance) => {
@@ -72,9 +73,10 @@ export function besideFinding(problem: TapeProblem, random: () => number): Findi
   return {
     check: "beside the point",
     severity: "error",
-    message: `the gradient is right at this point and wrong around it: with inputs moved by some ${
-      numberText(distance, 2)
-    } of their size, its derivative along a direction is ${analytic}, expected ${numeric}; what is off grows with the ` +
+    message:
+      `the gradient is right at this point and wrong around it: with inputs moved by some ${
+        numberText(distance, 2)
+      } of their size, its derivative along a direction is ${analytic}, expected ${numeric}; what is off grows with the ` +
       "distance, so its own gradient is that of another function",
   };
 }

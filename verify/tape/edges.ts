@@ -80,7 +80,7 @@ function changeOf(problem: TapeProblem, here: readonly Float64Array[]): { by: nu
 /** The limits of the slopes on both sides of the point along a direction, with all decisions taken anew. */
 export function limitsAlong(
   problem: TapeProblem,
-  moves: readonly (readonly [at: Position, by: number])[],
+  moves: Moves,
   size: number,
 ): readonly [behind: Limit, ahead: Limit] {
   const { variables } = problem;
@@ -113,14 +113,20 @@ export interface Outside {
   readonly slopes: readonly [number, number];
 }
 
+/** Elements that move together, each by so much. */
+export type Moves = readonly (readonly [at: Position, by: number])[];
+
 /**
  * Looks for a direction along which a gradient that holds by each element alone lies outside the slopes on both sides: at the tip of a
  * cone, as the length of a vector has at 0, elements alone do not tell.
+ *
+ * @param isNearby whether a gradient along a direction is that of a point nearby, or a mean of such: then it holds, too.
  */
 export function outsideTogether(
   problem: TapeProblem,
   elements: readonly (readonly [at: Position, gradient: number, size: number])[],
   random: () => number,
+  isNearby: (moves: Moves, value: number) => boolean,
 ): Outside | null {
   for (let n = 0; n < DIRECTIONS; n++) {
     const moves = elements.map(([at, gradient, size]) => {
@@ -131,7 +137,7 @@ export function outsideTogether(
     const [a, b] = limitsAlong(problem, moves, 1);
     if (a.kind !== "finite" || b.kind !== "finite") continue;
     const value = moves.reduce((sum, [, by], i) => sum + by * elements[i][1], 0);
-    if (!isBetween(value, a, b)) return { value, slopes: [a.value, b.value] };
+    if (!isBetween(value, a, b) && !isNearby(moves, value)) return { value, slopes: [a.value, b.value] };
   }
   return null;
 }

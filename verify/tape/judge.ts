@@ -28,7 +28,7 @@ const MANY = 64;
 const SOME = 8;
 /** The most elements that are looked at along each of them because their derivatives, computed together, differ from the tape's. */
 const REFINED = 128;
-/** How many wrong elements of a variable differences are asked about. */
+/** How many wrong elements of a variable differences are asked about, those not counted that they find right. */
 const CONFIRMED = 8;
 
 /** Another witness's derivative with respect to an element. */
@@ -140,7 +140,10 @@ export class TapeJudge {
         return this.#notFinite(variable, i, { line, result });
       }
       verdicts[i] = this.#rounded(variable, i, { result, usual, line, noise: () => noiseOf(i, n) });
-      if (verdicts[i] === "wrong" && confirmed++ < CONFIRMED) this.#confirm(variable, i, { line, result });
+      if (verdicts[i] !== "wrong" || confirmed === CONFIRMED) return;
+      this.#confirm(variable, i, { line, result });
+      // Where differences find nothing wrong, duals may be off at all others, too.
+      if (verdicts[i] === "wrong") confirmed++;
     });
   }
 
@@ -175,14 +178,26 @@ export class TapeJudge {
   /** Asks differences about an element that the duals call wrong. Where they support the tape firmly, nobody can say. */
   #confirm(variable: number, i: number, { line, result }: { line: Line; result: TapeResult }): void {
     const { numeric, estimate, verdict } = this.differences.judge(line);
+    const { analytic } = result;
+    // At a tie of operands of which one has no derivative, as a length at 0, duals know no more than the other.
+    if (verdict === "kink" && this.#isBlind(variable, i)) {
+      result.witnesses[i] = "differences";
+      [result.numeric[i], result.estimate[i], result.verdicts[i]] = [numeric, estimate, verdict];
+      return;
+    }
     result.second.set(i, { witness: "differences", numeric, estimate });
     if (verdict !== "ok") return;
-    const { analytic } = result;
     const apart = Math.abs(result.numeric[i] - analytic[i]);
     // Differences see fewer digits: they contradict the duals only if they could have seen the error.
     if (!(estimate < apart / 4)) return;
     result.verdicts[i] = "noise";
     this.remarks.disputed.push([variable, i]);
+  }
+
+  /** Whether duals do not know the slopes on both sides of an element. */
+  #isBlind(variable: number, i: number): boolean {
+    const direction = unit(this.problem.variables, [variable, i]);
+    return this.duals.mayDepend(direction) && this.duals.oneSided(direction).some(({ value }) => Number.isNaN(value));
   }
 
   /**

@@ -92,7 +92,9 @@ export function judgeByDuals(
   judgeKinks(judgement, kinks.elements(most));
   // More than were looked for may lie on kinks, where duals take one side.
   if (kinks.tie && fast) leaveKinks(judgement, judgement.having("wrong"));
-  if (kinks.tie) judgeKinks(judgement, judgement.having("wrong"));
+  const wrong = judgement.having("wrong");
+  // A kink may be too slight to be seen where others move, too.
+  judgeKinks(judgement, kinks.tie ? wrong : wrong.slice(0, most).filter((at) => kinks.has(judgement.unit(at))));
   // Before edges, whose slopes are compared by differences, too, but which are apart from one another.
   judgeTips(judgement);
   judgeEdges(judgement);

@@ -7,10 +7,10 @@ import { along } from "./directions.ts";
 import type { Direction, Duals, Slope } from "./duals.ts";
 import { ROUNDING, tolerance } from "./judge.ts";
 import type { TapeProblem } from "./problem.ts";
-import { involved, type Position, restricted } from "./search.ts";
+import { type Group, involved, type Position, restricted } from "./search.ts";
 
 /** One-sided slopes must differ by this fraction of their terms to count, unless rounding is worse. */
-const APART = 1e-9;
+const APART = 1e-11;
 const NOISES = 16;
 /** Beyond this fraction of the terms rounding is no excuse: at a tie it takes the other side, which looks like noise. */
 const PLAIN = 1e-3;
@@ -100,7 +100,17 @@ export class Kinks {
 
   /** Whether ties make any difference to the derivative. */
   get tie(): boolean {
-    return this.#tie ??= this.#depends(this.#direction, true);
+    return this.#tie ??= this.#directions().some((direction) => this.#depends(direction, true));
+  }
+
+  /**
+   * The direction in which all elements move, and one in which those do whose gradient is 0, as it often is on kinks: beside others they
+   * may not be seen.
+   */
+  #directions(): Direction[] {
+    const { analytic } = this.#point;
+    const idle = this.#direction.map((moves, k) => moves.map((by, i) => (analytic[k][i] === 0 ? by : 0)));
+    return idle.some((moves) => moves.some((by) => by !== 0)) ? [this.#direction, idle] : [this.#direction];
   }
 
   /** Whether ties or decisions make a difference. */
@@ -118,13 +128,17 @@ export class Kinks {
     if (!this.tie) return [];
     const known = this.#found.get(limit);
     if (known) return known;
-    const search = (direction: Direction, test: (group: Direction, measured: boolean) => boolean, most: number) =>
-      involved(direction, (group) => test(restricted(direction, group), group.to - group.from === 1), most);
-    const found = search(this.#direction, (group, measured) => this.#bends(group, measured), limit);
-    const others = this.#direction.map((moves) => moves.slice());
-    for (const [k, i] of found) others[k][i] = 0;
-    if (found.length < limit && this.#depends(others, true)) {
-      found.push(...search(others, (group, measured) => this.#depends(group, measured), limit - found.length));
+    const found: Position[] = [];
+    const search = (direction: Direction, test: (group: Direction, measured: boolean) => boolean): void => {
+      if (found.length === limit) return;
+      const others = direction.map((moves) => moves.slice());
+      for (const [k, i] of found) others[k][i] = 0;
+      const touches = (group: Group) => test(restricted(others, group), group.to - group.from === 1);
+      found.push(...involved(others, touches, limit - found.length));
+    };
+    for (const direction of this.#directions()) {
+      search(direction, (group, measured) => this.#bends(group, measured));
+      search(direction, (group, measured) => this.#depends(group, measured));
     }
     this.#found.set(limit, found);
     return found;
