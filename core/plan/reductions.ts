@@ -44,9 +44,11 @@ function read(source: Node, positions: Node, axis: number): Node {
 interface Reduction {
   readonly name: string;
   readonly kernel: ReduceKernel;
+  /** Whether another one follows. */
+  readonly isStage?: boolean;
 }
 
-function reduceNode({ name, kernel }: Reduction, input: Node, axes: readonly number[], isStage: boolean): Node {
+function reduceNode({ name, kernel }: Reduction, input: Node, axes: readonly number[], isStage = false): Node {
   return new Node(name, { ...kernel, axes: () => axes }, [input], {
     shape: dropAxes(input.shape, axes),
     attributes: { axes },
@@ -66,24 +68,65 @@ function nearDivisor(n: number, wish: number, least: number): number {
 /** Parts of fewer elements than two would leave as many to reduce. */
 const SHORTEST = 4;
 
+/** A reduction that is split. */
+interface Split {
+  /** How many results it has, and how many elements each of them combines. */
+  readonly results: number;
+  readonly length: number;
+  readonly splitting: Splitting;
+}
+
+/**
+ * The axis of a reduction that is divided, and into how many parts: the last one, along which neighbours read neighbouring elements, if that
+ * makes enough threads, and otherwise the longest.
+ */
+function partsOf(input: Node, axes: readonly number[], split: Split): { axis: number; parts: number } {
+  const { results, length, splitting: { fewResults, iterations } } = split;
+  const longest = axes.reduce((a, b) => (input.shape[b] > input.shape[a] ? b : a));
+  const parts = partsAlong(input, axes, longest, split);
+  const last = input.shape.length - 1;
+  if (longest === last || !axes.includes(last) || input.shape[last] < MIN_ROW) return { axis: longest, parts };
+  const partsOfLast = partsAlong(input, axes, last, split);
+  const isEnough = results * partsOfLast >= fewResults && length <= partsOfLast * longestLoop(iterations);
+  return isEnough || partsOfLast >= parts ? { axis: last, parts: partsOfLast } : { axis: longest, parts };
+}
+
+function partsAlong(
+  { shape }: Node,
+  axes: readonly number[],
+  axis: number,
+  { results, length, splitting: { enoughThreads, iterations } }: Split,
+): number {
+  const n = shape[axis];
+  const threads = Math.max(2, Math.ceil(enoughThreads / results), Math.ceil(length / longestLoop(iterations)));
+  const most = Math.max(2, Math.min(n, Math.floor(length / 16)));
+  // Neighbours in a row read neighbouring elements, which those that share a row with other results do not.
+  const isRow = results > 1 && most >= MIN_ROW && shape.every((_, a) => a <= axis || axes.includes(a));
+  return nearDivisor(n, Math.min(Math.max(threads, isRow ? MIN_ROW : 2), most), isRow ? MIN_ROW : 2);
+}
+
+/** A loop takes at most half of the iterations of a thread, so that a kernel has room for another loop. */
+function longestLoop(iterations: number): number {
+  return Math.ceil(iterations / 2);
+}
+
 /** Builds a reduction, in stages if it is long and has few results. */
 export function reduction(op: Reduction, input: Node, axes: readonly number[], splitting: Splitting): Node {
-  const { fewResults, enoughThreads, longReduction, iterations } = splitting;
-  // A loop takes at most half of the iterations of a thread, so that a kernel has room for another loop.
-  const longestLoop = Math.ceil(iterations / 2);
+  const { fewResults, longReduction, iterations } = splitting;
   const { kernel } = op;
   const results = sizeOf(dropAxes(input.shape, axes));
   const length = sizeOf(axes.map((a) => input.shape[a]));
-  const split = length >= SHORTEST && ((length >= longReduction && results < fewResults) || length > longestLoop);
-  if (!split || (kernel.position && axes.length > 1)) return reduceNode(op, input, axes, false);
+  const split = length >= SHORTEST &&
+    ((length >= longReduction && results < fewResults) || length > longestLoop(iterations));
+  if (!split || (kernel.position && axes.length > 1)) return reduceNode(op, input, axes, op.isStage);
 
-  const axis = axes.reduce((a, b) => (input.shape[b] > input.shape[a] ? b : a));
+  const { axis, parts } = partsOf(input, axes, { results, length, splitting });
+  if (axes.length > 1 && length > parts * longestLoop(iterations)) {
+    // One axis does not make enough parts: it goes first.
+    const left = axes.filter((a) => a !== axis).map((a) => (a > axis ? a - 1 : a));
+    return reduction(op, reduction({ ...op, isStage: true }, input, [axis], splitting), left, splitting);
+  }
   const n = input.shape[axis];
-  const threads = Math.max(2, Math.ceil(enoughThreads / results), Math.ceil(length / longestLoop));
-  const most = Math.max(2, Math.floor(n / 16));
-  // Neighbours in a row read neighbouring elements, which those that share a row with other results do not.
-  const isRow = results > 1 && most >= MIN_ROW && input.shape.every((_, a) => a <= axis || axes.includes(a));
-  const parts = nearDivisor(n, Math.min(Math.max(threads, isRow ? MIN_ROW : 2), most), isRow ? MIN_ROW : 2);
   const each = Math.ceil(n / parts);
   const later = axes.filter((a) => a !== axis);
   const shift = (a: number) => (a > axis ? a + 1 : a);
