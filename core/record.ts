@@ -8,15 +8,21 @@ import { type Attributes, Tensor } from "./tensor.ts";
 
 const NO_ATTRIBUTES: Attributes = {};
 
+/**
+ * Whether a gradient may pass to an input. A function with a rule of the user's own may depend on a tensor that its rule does not know of:
+ * then there is no gradient to return.
+ */
+function passes(op: Op, input: number): boolean {
+  return hasRule(op, input) || op.custom !== undefined;
+}
+
 /** Appends a call of an op to the tape. Computes nothing. */
 export function record(op: Op, inputs: readonly Tensor[]): Tensor;
 export function record<A extends Attributes>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor;
 export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes = NO_ATTRIBUTES): Tensor {
   const { shape, dtype } = op.infer(inputs, attributes);
   let tracked = false;
-  // A function with a rule of the user's own may depend on a tensor that its rule does not know of: then there is no gradient to return.
-  const passes = (k: number) => hasRule(op, k) || op.custom !== undefined;
-  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && passes(k); }
+  if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && passes(op, k); }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
   for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) noteOutlives(input);
   return entry;

@@ -7,15 +7,21 @@ import { assemble } from "../../core/backends/wasm/assembler.ts";
 import { chooseJam, jammed } from "../../core/backends/wasm/jam.ts";
 import { writeKernel } from "../../core/backends/wasm/kernel.ts";
 import { panelsOf } from "../../core/backends/wasm/panels.ts";
+import { codeText } from "../../core/backends/wasm/text.ts";
 import { readsOf } from "../../core/backends/wasm/varying.ts";
 import type { LoopForm, Statement } from "../../core/plan/form.ts";
 import { makePlan } from "../../core/plan/plan.ts";
 import { Program } from "../../core/program.ts";
 import {
+  arange,
   conv2d,
   einsum,
+  equal,
+  exp,
+  flip,
   greater,
   matmul,
+  mul,
   sigmoid,
   square,
   sub,
@@ -131,6 +137,47 @@ test("tiles along the third axis, with and without remainders, are those of plai
     const mixture = cells(({ b, o, h, k, c }) => mixed[o * from + c] * at(b, c, h, k));
     assert.deepEqual([...results[1].value!].map((v) => v + 0), mixture.map((v) => v + 0));
   }, { runs: 20 });
+});
+
+test("what only some columns need is that of plain loops, however they lie among vectors and rows [wasm]", async () => {
+  const drawn = fc.record({
+    stacks: fc.constantFrom(1, 2, 3),
+    rows: extent,
+    columns: extent,
+    modulus: fc.constantFrom(1, 2, 5, 19, 1000),
+    isOfRows: fc.boolean(),
+    order: fc.constantFrom("as it is", "reversed", "transposed"),
+  });
+  await checkProperty(drawn, async ({ stacks, rows, columns, modulus, isOfRows, order }) => {
+    const shape = [stacks, rows, columns];
+    const chosen = tensor(
+      Float32Array.from({ length: stacks * (isOfRows ? rows : 1) * columns }, (_, i) => i * 7 % modulus === 0 ? 1 : 0),
+      [stacks, isOfRows ? rows : 1, columns],
+    );
+    const elements = whole(order === "transposed" ? [stacks, columns, rows] : shape, 1);
+    const [weights, classes] = [2, 3].map((seed) => whole([stacks, 1, columns], seed));
+    const ordered = order === "reversed"
+      ? flip(elements, 2)
+      : order === "transposed"
+      ? transpose(elements, [0, 2, 1])
+      : elements;
+    const own = where(equal(classes, unsqueeze(arange(rows), 1)), 1, 0);
+    // Another decision within the first.
+    const value = where(greater(weights, 2), exp(mul(2, ordered)), mul(weights, sub(exp(ordered), own)));
+    const result = where(greater(chosen, 0.5), value, ordered);
+    await bring([result], { device: "wasm" });
+    const [needs, x, w, k] = [chosen, elements, weights, classes].map((t) => t.value!);
+    result.value!.forEach((actual, at) => {
+      const [j, row] = [at % columns, Math.floor(at / columns)];
+      const [b, i] = [Math.floor(row / rows), row % rows];
+      const places = { "as it is": at, reversed: at + columns - 1 - 2 * j, transposed: (b * columns + j) * rows + i };
+      const [y, column] = [x[places[order]], b * columns + j];
+      const wanted = w[column] > 2 ? Math.exp(2 * y) : w[column] * (Math.exp(y) - (k[column] === i ? 1 : 0));
+      const expected = needs[isOfRows ? at : column] ? wanted : y;
+      const error = Math.abs(actual - expected);
+      assert.ok(error <= 1e-6 * (1 + Math.abs(expected)) * 20, `[${b}, ${i}, ${j}] is ${actual}, not ${expected}`);
+    });
+  }, { runs: 25 });
 });
 
 test("an element has the same bits wherever it is among rows, columns and stacks [wasm]", async () => {
@@ -252,6 +299,18 @@ test("rows share what does not depend on them, along the axis where they share m
   const window = formOf(conv2d(whole([2, 3, 16, 16], 1), whole([8, 3, 3, 3], 2)));
   assert.deepEqual(chooseJam(window)?.axis, 2);
   assert.deepEqual(readsIn(jammed(window, chooseJam(window)!).body), [1, 4]);
+});
+
+test("rows that leave out the same columns do so together, and vectors by themselves", () => {
+  const chosen = greater(whole([1, 70], 3), 0);
+  const form = formOf(where(chosen, exp(sub(whole([8, 70], 1), whole([1, 70], 2))), 0));
+  assert.deepEqual(chooseJam(form), { axis: 1, rows: 4 });
+  const written = codeText(writeKernel("k", form, { sizes: [70, 560, 70], iterations: 0 }).code);
+  const asked = written.match(/v128\.any_true \(local\.get/g) ?? [];
+  // Each of the two vectors of a block.
+  assert.equal(asked.length, 2, written);
+  // Each row has columns of its own.
+  assert.equal(chooseJam(formOf(where(greater(whole([8, 70], 3), 0), exp(whole([8, 70], 1)), 0))), null);
 });
 
 test("kernels whose threads share nothing in loops run row by row", () => {

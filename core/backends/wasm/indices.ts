@@ -36,8 +36,9 @@ export interface ArrayArgument {
 export interface ThreadBlock {
   /** The coordinate that varies within the block; `null` if none does. */
   readonly local: Local | null;
-  /** The first thread along x, as an operand that does not vary. */
+  /** A thread along x, as an operand that does not vary, and by how much the first one of the block is ahead of it. */
   readonly first: Operand | null;
+  readonly ahead: number;
   /** Whether the threads are not all different: fewer than a vector has lanes. */
   readonly narrow: number | null;
 }
@@ -58,7 +59,7 @@ export class Indices {
   readonly #to: Scalars;
   readonly #args: readonly ArrayArgument[];
   readonly #operandOf: (local: Local) => Operand;
-  #block: ThreadBlock = { local: null, first: null, narrow: null };
+  #block: ThreadBlock = { local: null, first: null, ahead: 0, narrow: null };
   /** Whole numbers of locals that are numbers. */
   readonly #wholes = new Map<Value, Operand>();
   /** Reads of neighbours by one thread in the statements that are being written, by the first one's index. */
@@ -66,12 +67,20 @@ export class Indices {
   /** The elements of rows that have been read, in the blocks in which they are known. */
   readonly #columns = new Map<Block, Map<string, readonly Operand[]>>();
   /** Sums that have been bound, in the blocks in which they are known. */
-  readonly #sums = new Map<Block, Map<string, Value>>();
+  #sums = new Map<Block, Map<string, Value>>();
 
   constructor(to: Scalars, args: readonly ArrayArgument[], operandOf: (local: Local) => Operand) {
     this.#to = to;
     this.#args = args;
     this.#operandOf = operandOf;
+  }
+
+  /** The same for one of the vectors of the block. */
+  ofVector(u: number, to: Scalars, operandOf: (local: Local) => Operand): Indices {
+    const one = new Indices(to, this.#args, operandOf);
+    one.#sums = this.#sums;
+    one.#block = { ...this.#block, ahead: this.#block.ahead + LANES * u };
+    return one;
   }
 
   /** The threads of the block that is being written. */
@@ -113,11 +122,12 @@ export class Indices {
   } {
     const varying: Term[] = [];
     const uniform: Term[] = [];
-    let x = 0;
+    let [first, x] = [base, 0];
     let isComputed = false;
     for (const { local, coefficient } of terms) {
       if (local === this.#block.local && this.#block.first && this.#block.narrow === null) {
         x = coefficient;
+        first += coefficient * this.#block.ahead;
         uniform.push({ operand: this.#block.first, coefficient, counts: coefficient > 0 });
         continue;
       }
@@ -126,7 +136,7 @@ export class Indices {
       const counts = coefficient > 0 && (local.role === "thread" || local.role === "counter");
       (operand.varies ? varying : uniform).push({ operand, coefficient, counts });
     }
-    return { base, x, varying, uniform, isComputed };
+    return { base: first, x, varying, uniform, isComputed };
   }
 
   /** A sum of terms that do not vary. Parts that are known in outer blocks are computed there, once for all sums that share them. */
@@ -277,8 +287,8 @@ export class Indices {
     if (varying.length > 0) return this.#gather(array, at, masked || isComputed);
     if (isComputed) return this.#computed(array, at, x);
     const isFixed = uniform.every(({ operand }) => keyOf(operand.parts[0]) !== null);
-    const first = x > 1 && !masked && isFixed ? this.#rows.get(keyOfRead(argument, at, base)) : undefined;
-    if (first !== undefined) return this.#transposed(argument, { ...at, base: first }, x)[base - first];
+    const first = x > 1 && !masked && isFixed ? this.#rows.get(keyOfRead(argument, at, at.base)) : undefined;
+    if (first !== undefined) return this.#transposed(argument, { ...at, base: first }, x)[at.base - first];
     const [offset, rest] = offsetOf(base, uniform);
     const address = to.code.bind(this.#sum(array.address, BYTES * rest, uniform.map(inBytes)));
     if (x === 0) return to.loaded(address, offset);

@@ -19,7 +19,7 @@ export interface Jam {
 
 /** Rows that run together: their accumulators and what they share have to fit into 16 registers. */
 const ROWS = [4, 3, 2];
-/** The share of the work in loops that must be shared. */
+/** The share of the work that must be shared. */
 const WORTH = 0.15;
 
 /** How a local differs between the rows of a tile: not at all, by the number of the row, or in any way. */
@@ -301,11 +301,19 @@ function largestId({ threads, body }: LoopForm): number {
   return largest;
 }
 
-/** The work in loops, and how much of it is the same in all rows: vectors, since scalars are computed once for many threads anyway. */
+/**
+ * The work in loops, and how much of it is the same in all rows: vectors, since scalars are computed once for many threads anyway. Where there
+ * are no loops, but branches that all rows take together, the work outside of branches: they are left out for most threads.
+ */
 function sharedWork(form: LoopForm, jam: Jam): { all: number; shared: number } {
   const variations = new Variations(form, jam);
   const locals = localsOf(form, false);
   const work = { all: 0, shared: 0 };
+  const isDecided = form.body.some((statement) =>
+    statement.kind === "branch" && statement.conditions.some((test) => locals.differs(test)) &&
+    !statement.conditions.some((test) => variations.differs(test))
+  );
+  const outside = isDecided && !hasLoop(form.body) ? 1 : 0;
   const visit = (body: readonly Statement[], times: number, isShared: boolean): void => {
     const count = (value: Expression, same: boolean) => {
       const weight = times * weightOfExpression(value);
@@ -318,14 +326,21 @@ function sharedWork(form: LoopForm, jam: Jam): { all: number; shared: number } {
       } else if (statement.kind === "branch") {
         const same = isShared && !statement.conditions.some((test) => variations.differs(test));
         for (const test of statement.conditions) count(test, same);
-        visit(statement.body, times, same);
+        visit(statement.body, outside ? 0 : times, same);
       } else if (statement.kind !== "constant") {
         count(statement.value, isShared && !variations.differs(statement.value));
       }
     }
   };
-  visit(form.body, 0, true);
+  visit(form.body, outside, true);
   return work;
+}
+
+/** Whether there is a loop among statements, or in them. */
+export function hasLoop(body: readonly Statement[]): boolean {
+  return body.some((statement) =>
+    statement.kind === "loop" || (statement.kind === "branch" && hasLoop(statement.body))
+  );
 }
 
 function hasQuotient(body: readonly Statement[]): boolean {

@@ -3,8 +3,8 @@ import type { Expression, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import { type Block, Code, extract, i32, load, op, select, type Value, type Variable } from "./code.ts";
 import { BYTES, Indices } from "./indices.ts";
-import { chooseJam, jammed } from "./jam.ts";
-import { LANES, type Operand } from "./operands.ts";
+import { chooseJam, hasLoop, jammed } from "./jam.ts";
+import { LANES, oneOf, type Operand } from "./operands.ts";
 import { type Panels, panelsOf } from "./panels.ts";
 import { Scalars } from "./scalars.ts";
 import { type Phase, type Strips, stripsOf } from "./strips.ts";
@@ -33,6 +33,8 @@ const WIDEST = 4;
 const NARROWER = 2;
 /** A block's code is at most about this many instructions long. */
 const LONGEST = 400;
+/** A branch of at least this many instructions is taken for each vector by itself. */
+const WORTH_ASKING = 20;
 /** A unit takes at least this many instructions, if a row has them. */
 const UNIT = 20_000;
 
@@ -67,11 +69,18 @@ interface PhaseAt {
   readonly address: Value;
 }
 
+/** One of the vectors of a block. */
+interface Vector {
+  readonly of: Body;
+  readonly u: number;
+}
+
 /** Writes the body of a kernel for blocks of `width` vectors. */
 class Body {
   readonly #to: Scalars;
-  readonly #form: Tile;
-  readonly #locals: Locals;
+  readonly #kernel: Kernel;
+  /** What is known before this is of this vector; `null` if this is for the whole block. */
+  readonly #vector: Vector | null;
   readonly #indices: Indices;
   readonly #operands = new Map<number, Operand>();
   readonly #changing = new Map<number, Changing>();
@@ -80,12 +89,24 @@ class Body {
   /** The panel of copied elements; `null` if nothing was copied. */
   readonly #panel: Panel | null;
 
-  constructor(to: Scalars, { form, locals, arrays }: Kernel, panel: Panel | null) {
+  constructor(to: Scalars, kernel: Kernel, panel: Panel | null, vector: Vector | null = null) {
     this.#to = to;
     this.#panel = panel;
-    this.#form = form;
-    this.#locals = locals;
-    this.#indices = new Indices(to, arrays, (local) => this.#operandOf(local));
+    this.#kernel = kernel;
+    this.#vector = vector;
+    const operandOf = (local: Local) => this.#operandOf(local);
+    this.#indices = vector
+      ? vector.of.#indices.ofVector(vector.u, to, operandOf)
+      : new Indices(to, kernel.arrays, operandOf);
+    if (vector) this.#masks.push(...vector.of.#masks.map((mask) => oneOf(mask, vector.u)));
+  }
+
+  get #form(): Tile {
+    return this.#kernel.form;
+  }
+
+  get #locals(): Locals {
+    return this.#kernel.locals;
   }
 
   /**
@@ -151,7 +172,7 @@ class Body {
     const [x] = threads;
     const varies = x !== undefined && this.#locals.varies(x);
     threads.forEach((thread, axis) => this.#operands.set(thread.id, coordinates[axis]));
-    this.#indices.threads = { local: varies ? x : null, first: varies ? coordinates[0] : null, narrow };
+    this.#indices.threads = { local: varies ? x : null, first: varies ? coordinates[0] : null, ahead: 0, narrow };
     if (varies && narrow !== null) this.#operands.set(x.id, this.#indices.narrow(narrow));
   }
 
@@ -172,10 +193,18 @@ class Body {
     }
   }
 
-  #operandOf({ id }: Local): Operand {
-    const operand = this.#operands.get(id);
-    if (!operand) throw new Error(`wasm: local ${id} is used before it is declared`);
-    return operand;
+  #operandOf(local: Local): Operand {
+    const operand = this.#operands.get(local.id);
+    if (operand) return operand;
+    if (!this.#vector) throw new Error(`wasm: local ${local.id} is used before it is declared`);
+    return oneOf(this.#vector.of.#operandOf(local), this.#vector.u);
+  }
+
+  #changingOf(local: Local): Changing {
+    const changing = this.#changing.get(local.id);
+    if (changing || !this.#vector) return changing!;
+    const { operand, depth } = this.#vector.of.#changingOf(local);
+    return { operand: oneOf(operand, this.#vector.u), depth };
   }
 
   #block(body: readonly Statement[]): void {
@@ -221,7 +250,7 @@ class Body {
 
   #assign(local: Local, value: Expression | Operand): void {
     const to = this.#to;
-    const { operand, depth } = this.#changing.get(local.id)!;
+    const { operand, depth } = this.#changingOf(local);
     const given = "parts" in value ? value : this.#expression(value);
     const assigned = operand.kind === "whole" ? to.whole(given) : operand.kind === "number" ? to.number(given) : given;
     const mask = this.#masks.length > depth ? this.#masks.at(-1)! : null;
@@ -282,12 +311,23 @@ class Body {
     const mask = to.bind(around ? to.both(around, condition) : condition);
     const inside = () => {
       this.#masks.push(mask);
-      this.#block(body);
+      if (to.width > 1 && !this.#panel && isWorthAsking(body)) this.#byVector(mask, body);
+      else this.#block(body);
       this.#masks.pop();
     };
     if (isHarmless(body)) return inside();
     const any = mask.parts.reduce((a, b) => op("v128.or", a, b));
     to.code.if(op("v128.any_true", any), inside);
+  }
+
+  /** Statements for those vectors of the block in which some thread runs them. */
+  #byVector(mask: Operand, body: readonly Statement[]): void {
+    const { code } = this.#to;
+    mask.parts.forEach((part, u) => {
+      code.if(op("v128.any_true", part), () => {
+        new Body(new Scalars(code, 1, this.#to), this.#kernel, null, { of: this, u }).#block(body);
+      });
+    });
   }
 
   #condition(expression: Expression): Operand {
@@ -327,6 +367,11 @@ class Body {
 /** Whether statements run one after the other. */
 function isStraight(body: readonly Statement[]): boolean {
   return body.every(({ kind }) => kind !== "loop" && kind !== "branch");
+}
+
+/** Whether statements take so long that it pays to ask which vectors need them, and are not written for longer than they are. */
+function isWorthAsking(body: readonly Statement[]): boolean {
+  return !hasLoop(body) && weightOfBody(body) >= WORTH_ASKING;
 }
 
 /** Whether statements in loops read what was copied. */

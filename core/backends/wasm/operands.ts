@@ -48,6 +48,11 @@ class Loaded implements Operand {
   }
 }
 
+/** One of the vectors of an operand. */
+export function oneOf(operand: Operand, u: number): Operand {
+  return operand.varies ? { ...operand, parts: [operand.parts[u]] } : operand;
+}
+
 /** The threads that one vector takes. */
 export const LANES = 4;
 
@@ -57,11 +62,13 @@ export class Operands {
   /** How many vectors a block of threads has. */
   readonly width: number;
   /** Scalars that were repeated in all lanes. */
-  readonly #splats = new Map<Value, Value>();
+  readonly #splats: Map<Value, Value>;
 
-  constructor(code: Code, width: number) {
+  /** @param around others, whose scalars are repeated once for both. */
+  constructor(code: Code, width: number, around?: Operands) {
     this.code = code;
     this.width = width;
+    this.#splats = around ? around.#splats : new Map();
   }
 
   /** A scalar, known in the current block. */
