@@ -1,6 +1,6 @@
 /** Loops on the tape: a part of it that runs several times, each time on what the time before left and on the next row of some arrays. */
 import type { Entry } from "./entry.ts";
-import type { Attributes, RepeatKernel, ResultKernel } from "./kernel.ts";
+import type { Attributes, RepeatKernel } from "./kernel.ts";
 
 /** A structure without its numbers, in text, and the numbers, in the order in which the text leaves them out. */
 export interface Structure {
@@ -125,16 +125,20 @@ export class Loop<T extends Entry = Entry> {
   }
 }
 
+/** The kernel of an entry that is a loop; `null` if it is none. The body of a loop has entries of the same type as the tape around it. */
+export function repeatOf<T extends Entry>({ op: { kernel } }: T): RepeatKernel<Attributes, Loop<T>, T> | null {
+  return kernel.kind === "repeat" ? kernel as RepeatKernel<Attributes, Loop<T>, T> : null;
+}
+
 /** The loop of an entry; `null` if it is none. */
-export function loopOf<T extends Entry>({ op, attributes }: T): Loop<T> | null {
-  const { kernel } = op;
-  return kernel.kind === "repeat" ? (kernel as RepeatKernel<Attributes, Loop<T>>).loop(attributes) : null;
+export function loopOf<T extends Entry>(entry: T): Loop<T> | null {
+  return repeatOf(entry)?.loop(entry.attributes) ?? null;
 }
 
 /** Which result an entry is, of the loop that is its input; `null` if it is none. */
 export function resultNumber({ op, attributes }: Entry): number | null {
   const { kernel } = op;
-  return kernel.kind === "result" ? (kernel as ResultKernel).number(attributes) : null;
+  return kernel.kind === "result" ? kernel.number(attributes) : null;
 }
 
 /** The entries that an entry is computed from: for a result of a loop those inputs of the loop that this result needs. */

@@ -82,7 +82,7 @@ export function boxesAlong(call: Signature, name: string, boxes: TensorLike): Te
 
 /**
  * The angle atan(w / h) of a box's diagonal. The quotient is taken in whichever direction is at most 1, so that the
- * angle of a box with zero height is differentiable by its height; a point has the angle 0.
+ * angle of a box with zero height has a derivative with respect to its height; a point has the angle 0.
  */
 export function slant(w: Tensor, h: Tensor): Tensor {
   const right = where(equal(less(w, 0), less(h, 0)), Math.PI / 2, -Math.PI / 2);

@@ -23,7 +23,7 @@ export interface DetectOptions extends RealizeOptions {
   readonly clip?: boolean;
 }
 
-/** The detections in one image, by falling score. */
+/** The detections in one image, by decreasing score. */
 export interface Detected {
   /** Corners `[x1, y1, x2, y2]` relative to the image, four numbers for each detection. */
   readonly boxes: Float64Array;
@@ -49,7 +49,7 @@ interface Predicted {
   readonly count: number;
 }
 
-/** The best boxes of each class whose score exceeds the threshold: class 1 first, each by falling score. */
+/** The best boxes of each class whose score exceeds the threshold: class 1 first, each by decreasing score. */
 function candidates({ scores, count }: Predicted, threshold: number, most: number): { box: number; label: number }[] {
   const chosen: { box: number; label: number }[] = [];
   for (let label = 0; (label + 2) * count <= scores.length; label++) {
@@ -92,7 +92,7 @@ function detected(predicted: Predicted, options: DetectOptions): Detected {
  * or a pair of anything and these two. The arguments of {@link SSDLoss}.
  * @param defaultBoxes the boxes that locations are relative to.
  * @param options thresholds and limits, and the device that decodes.
- * @returns for each image its detections, of all classes, by falling score: an argument of {@link meanAveragePrecision}.
+ * @returns for each image its detections, of all classes, by decreasing score: an argument of {@link meanAveragePrecision}.
  * @throws if predictions have the wrong shape or are NaN, or an option is out of range.
  *
  * @example

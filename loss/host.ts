@@ -50,7 +50,7 @@ export async function readNumbers(
   return numbers;
 }
 
-/** Indices by falling score, the lower index first among equals. */
+/** Indices by decreasing score, the lower index first among equals. */
 export function byFallingScore(scores: Float64Array): Int32Array {
   // The difference of two infinite scores is NaN, which counts as 0.
   return Int32Array.from(scores.keys()).sort((i, j) => scores[j] - scores[i] || i - j);

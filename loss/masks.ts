@@ -136,7 +136,7 @@ export function tversky(probabilities: TensorLike, targets: TensorLike, options?
 
 /**
  * The Lovász hinge of masks (Berman et al., 2018, arXiv:1705.08790): a convex surrogate of one less the IoU of the pixels with logits above
- * 0. Hinge errors are weighted by what each adds to the Jaccard loss when they are taken by falling size; the lower index comes first among
+ * 0. Hinge errors are weighted by what each adds to the Jaccard loss when they are taken by decreasing size; the lower index comes first among
  * equals.
  *
  * @param logits float; by default `[masks, ...]`.

@@ -42,7 +42,7 @@ class Kept {
   }
 }
 
-/** Suppression among boxes of the same class; `order` lists boxes by falling score. */
+/** Suppression among boxes of the same class; `order` lists boxes by decreasing score. */
 export function suppressed(
   boxes: Float64Array,
   order: Int32Array,
@@ -63,14 +63,14 @@ function checkThreshold(call: Signature, value: unknown): void {
 }
 
 /**
- * Non-maximum suppression: of boxes that overlap, the one with the highest score. Boxes are visited by falling score, the lower index first
+ * Non-maximum suppression: of boxes that overlap, the one with the highest score. Boxes are visited by decreasing score, the lower index first
  * among equals, and kept unless their IoU with one that was kept is above the threshold, as in torchvision's `nms`. Computed in float64 on
  * the host.
  *
  * @param boxes corners `[x1, y1, x2, y2]`: a tensor `[n, 4]`, `n` rows, or a typed array of `4 n` numbers.
  * @param scores `n` numbers.
  * @param iouThreshold the largest IoU, from 0 to 1, of two boxes that are both kept.
- * @returns the indices of the kept boxes, by falling score.
+ * @returns the indices of the kept boxes, by decreasing score.
  * @throws if there is not a score for each box, or a number is NaN.
  *
  * @example
@@ -98,7 +98,7 @@ export async function nms(boxes: Rows, scores: Numbers, iouThreshold: number): P
  * @param scores `n` numbers.
  * @param classes `n` whole numbers. Boxes of different classes, or images, do not suppress each other.
  * @param iouThreshold the largest IoU, from 0 to 1, of two boxes of a class that are both kept.
- * @returns the indices of the kept boxes of all classes, by falling score.
+ * @returns the indices of the kept boxes of all classes, by decreasing score.
  * @throws if there is not a score and a class for each box, or a number is NaN.
  *
  * @example

@@ -1,7 +1,7 @@
 /** Curves of precision over recall for one class, from overlaps, by the definitions of COCO and of VOC. */
 import { byFallingScore } from "./host.ts";
 
-/** The objects of one class in one image, and the detections by falling score. */
+/** The objects of one class in one image, and the detections by decreasing score. */
 export interface Group {
   readonly scores: Float64Array;
   /** The IoU of each detection with each object, row by row; with crowds, the share of the detection that lies within. */
@@ -45,7 +45,7 @@ export function meanOf(values: readonly number[]): number {
   return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
-/** All detections by falling score: the image that each is of, and its place there. */
+/** All detections by decreasing score: the image that each is of, and its place there. */
 function ordered(groups: readonly Group[], most: number): { image: number; place: number }[] {
   const places = groups.flatMap(({ scores }, image) =>
     Array.from(scores.subarray(0, most), (_, place) => ({ image, place }))
@@ -101,7 +101,7 @@ function sorted(group: Group, [least, most]: Range): Sorted {
 }
 
 /**
- * Matches detections of an image by falling score. Each takes the object that it overlaps most, the last among equals, of those that
+ * Matches detections of an image by decreasing score. Each takes the object that it overlaps most, the last among equals, of those that
  * nothing took before; one that does not count only if there is no other.
  */
 function matched({ group, ignored, order }: Sorted, [least, most]: Range, threshold: number): Outcome[] {

@@ -161,7 +161,7 @@ function meant({ inputs: [y, ...inputs] }: Tensor, rule: Rule): Tensor {
 
 /**
  * A function of tensors with a derivative of one's own: a straight-through estimator, a gradient that is reversed or scaled, a formula
- * that is more accurate than what the ops of `forward` lead to. As `jax.custom_vjp`. Both functions are made of ops, so the derivative
+ * that is more accurate than what the ops of `forward` lead to. Like `jax.custom_vjp`. Both functions are made of ops, so the derivative
  * can be differentiated again.
  *
  * A gradient check compares the rule with `forward`; `{ surrogate: true }` says that they are meant to differ.

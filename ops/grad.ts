@@ -276,7 +276,7 @@ export function pullConditionally(starts: readonly Start<Cotangent>[], xs: reado
   return xs.map((x) => cotangents.get(x) ?? null);
 }
 
-/** The gradients of a weighted sum of several results, and why there is none by a variable. */
+/** The gradients of a weighted sum of several results, and why a variable has none. */
 export interface Pullback {
   /** For each variable the gradient; `null` if none reaches it. */
   readonly gradients: readonly (Tensor | null)[];
@@ -385,7 +385,7 @@ const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangen
  * ```
  */
 export function grad(y: Tensor, x: Tensor, cotangent?: TensorLike, options?: GradOptions): Tensor;
-/** The same by several tensors: one gradient for each. */
+/** The gradients with respect to several tensors, one for each. */
 export function grad(y: Tensor, x: readonly Tensor[], cotangent?: TensorLike, options?: GradOptions): Tensor[];
 export function grad(
   y: Tensor,

@@ -239,7 +239,7 @@ function taken(x: Tensor, attributes: CountAttributes): Taken {
 
 /**
  * Marks the `k` largest elements along an axis, as hard mining does: exactly. The lower index is taken first among
- * equals, and NaN counts as the largest. It takes less than sorting.
+ * equals, and NaN counts as the largest. It is cheaper than sorting.
  *
  * @param x any dtype, at least one axis.
  * @param k how many: a number, or a tensor that broadcasts to `x` with the axis of length 1, so that each row has a separate one. At most 0

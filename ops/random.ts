@@ -6,7 +6,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { less } from "./comparison.ts";
 import { asTensor, checkCountable, tensor, tensorKind, type TensorLike } from "./creation.ts";
 
-/** The key of random numbers: a whole number from 0 as a seed, or two of 32 bits, as `random.split` and `random.foldIn` give. */
+/** The key of random numbers: a whole number from 0 as a seed, or two of 32 bits, as `random.split` and `random.foldIn` return. */
 export type Key = number | readonly [number, number];
 
 const WORD = 2 ** 32;

@@ -156,7 +156,7 @@ const valueAndGradCall = /* @__PURE__ */ new Signature<ValueAndGradOptions>("val
 });
 
 /**
- * A function that returns the value of `fn` and its gradient, for training loops. As `jax.value_and_grad`.
+ * A function that returns the value of `fn` and its gradient, for training loops. Like `jax.value_and_grad`.
  *
  * @param fn returns a `float` tensor of one element, or `[value, aux]` with `hasAux`. The arguments to differentiate with respect to are
  * tensors, their data, or arrays and plain objects of them; the others can be anything.
@@ -215,7 +215,7 @@ const vjpCall = /* @__PURE__ */ new Signature("vjp(fn, ...primals)");
 export type TensorsOfAll<A extends readonly unknown[]> = { -readonly [K in keyof A]: TensorsOf<A[K]> };
 
 /**
- * Vector-Jacobian products: the value of `fn`, and a function from cotangents of the value to those of the arguments. As `jax.vjp`.
+ * Vector-Jacobian products: the value of `fn`, and a function from cotangents of the value to those of the arguments. Like `jax.vjp`.
  *
  * @param fn takes tensors, or arrays and plain objects of them, and returns such.
  * @param primals the arguments of `fn`, `float`, each a tensor, its data, or a structure of them.
@@ -304,7 +304,7 @@ function openPair(call: Signature<any>, primals: unknown, tangents: unknown): Ar
 }
 
 /**
- * A Jacobian-vector product: the value of `fn`, and its derivative along a direction. As `jax.jvp`. It is recorded as the transpose of
+ * A Jacobian-vector product: the value of `fn`, and its derivative along a direction. Like `jax.jvp`. It is recorded as the transpose of
  * the reverse mode, so it costs about two evaluations, and every op with a gradient has one.
  *
  * @param fn takes tensors, or arrays and plain objects of them, and returns such.
@@ -401,7 +401,7 @@ function jacobianOf(y: Tensor, xs: readonly Tensor[]): Tensor[] {
 const jacobianCall = /* @__PURE__ */ new Signature<TransformOptions>("jacobian(fn, options)", { argnums });
 
 /**
- * A function that returns the Jacobian of `fn`: all derivatives of all elements. As `jax.jacobian`. It is recorded as one product for
+ * A function that returns the Jacobian of `fn`: all derivatives of all elements. Like `jax.jacobian`. It is recorded as one product for
  * each element of the result or of the arguments, whichever are fewer, and is meant for some hundred of them.
  *
  * @param fn returns a `float` tensor. The arguments to differentiate with respect to are tensors, their data, or arrays and plain objects of
@@ -437,7 +437,7 @@ export function jacobian<A extends readonly any[], const N extends Argnums = 0>(
 const hessianCall = /* @__PURE__ */ new Signature("hessian(fn)");
 
 /**
- * A function that returns the Hessian of `fn`: all second derivatives with respect to its first argument. As `jax.hessian`. It is recorded as one
+ * A function that returns the Hessian of `fn`: all second derivatives with respect to its first argument. Like `jax.hessian`. It is recorded as one
  * product for each element; {@link hvp} is cheaper where products are all that is needed.
  *
  * @param fn returns a `float` tensor of one element; its first argument is a tensor or the data of one, the others can be anything.

@@ -35,7 +35,7 @@ const adamWCall = /* @__PURE__ */ new Signature<AdamWOptions>("adamW(options)", 
 });
 
 /**
- * Adam with decoupled weight decay, as `torch.optim.AdamW` (Loshchilov and Hutter, 2019): steps along the mean of gradients, divided by the
+ * Adam with decoupled weight decay, like `torch.optim.AdamW` (Loshchilov and Hutter, 2019): steps along the mean of gradients, divided by the
  * root of the mean of their squares, both corrected for their start at 0. With `weightDecay` 0 it is Adam (Kingma and Ba, 2015).
  *
  * @param options `learningRate`: from 0, or a {@link Schedule}; default 0.001. `beta1`, `beta2`: how much of the two means remains from

@@ -32,7 +32,7 @@ const clipCall = /* @__PURE__ */ new Signature<ClipByNormOptions>("clipByNorm(gr
 const EPSILON = 1e-6;
 
 /**
- * Scales gradients together so that their norm, as of one vector, is at most `maxNorm`. As `torch.nn.utils.clip_grad_norm_`: the factor is
+ * Scales gradients together so that their norm, as of one vector, is at most `maxNorm`. Like `torch.nn.utils.clip_grad_norm_`: the factor is
  * maxNorm / (norm + 1e-6), at most 1 (Pascanu et al., 2013).
  *
  * @param gradients a tensor, or arrays and plain objects of tensors, of any shapes.

@@ -52,7 +52,7 @@ const steppedCall = /* @__PURE__ */ new Signature<SteppedOptions>("schedules.ste
 });
 
 /**
- * A rate that is multiplied by a factor every so many steps, as `torch.optim.lr_scheduler.StepLR`.
+ * A rate that is multiplied by a factor every so many steps, like `torch.optim.lr_scheduler.StepLR`.
  *
  * @param rate the first rate, from 0.
  * @param options `every`: the number of steps between changes. `factor`: from 0; default 0.1.
@@ -85,7 +85,7 @@ const exponentialCall = /* @__PURE__ */ new Signature<ExponentialOptions>("sched
 });
 
 /**
- * A rate that is multiplied by a factor at every step, as `torch.optim.lr_scheduler.ExponentialLR`.
+ * A rate that is multiplied by a factor at every step, like `torch.optim.lr_scheduler.ExponentialLR`.
  *
  * @param rate the first rate, from 0.
  * @param options `factor`: from 0.
@@ -120,7 +120,7 @@ const cosineCall = /* @__PURE__ */ new Signature<CosineOptions>("schedules.cosin
 });
 
 /**
- * A rate that falls along half a cosine, as `torch.optim.lr_scheduler.CosineAnnealingLR` until its end (Loshchilov and Hutter, 2017), and
+ * A rate that falls along half a cosine, like `torch.optim.lr_scheduler.CosineAnnealingLR` until its end (Loshchilov and Hutter, 2017), and
  * then stays at the minimum, where PyTorch's rises again.
  *
  * @param rate the first rate, from 0.

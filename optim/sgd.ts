@@ -33,7 +33,7 @@ const sgdCall = /* @__PURE__ */ new Signature<SgdOptions>("sgd(options)", {
 });
 
 /**
- * Stochastic gradient descent with momentum, as `torch.optim.SGD`: v = momentum v + (1 - dampening) g, or g at the first step, and
+ * Stochastic gradient descent with momentum, like `torch.optim.SGD`: v = momentum v + (1 - dampening) g, or g at the first step, and
  * p = p - learningRate v. With `nesterov` the step is along g + momentum v (Sutskever et al., 2013).
  *
  * @param options `learningRate`: from 0, or a {@link Schedule}; default 0.001. `momentum`: from 0; default 0. `dampening`: default 0.

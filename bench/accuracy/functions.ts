@@ -85,6 +85,8 @@ export interface Measured {
   readonly name: string;
   /** How exactly it is said to be computed; `null` for what is made of several ops. */
   readonly accuracy: Accuracy | null;
+  /** For what is made of several ops: how exact it may be said to be in a range, in units of 2^-23 relative to the inputs or 1; default 8. */
+  readonly units?: (range: string) => number;
   /** How many neighbouring inputs belong together. */
   readonly width: number;
   /** Whether results are sums that cancel: their errors are relative to the inputs, or 1, if those are larger. */
@@ -401,6 +403,8 @@ export const composites: readonly Measured[] = [
       },
       { ranges: scores, sums: false },
     ),
+    // A softmax is off by as many units as its exponents, which are differences of its inputs.
+    units: (range) => (range === "to 2" ? 8 : 80),
     byRange: true,
   },
   {

@@ -1,16 +1,8 @@
 /** The part of the tape that a plan computes, as values with primitive kernels; long reductions are split into stages. */
 import { constant } from "../affine.ts";
 import type { Entry } from "../entry.ts";
-import type {
-  Attributes,
-  LoweredKernel,
-  PrimitiveKernel,
-  RepeatKernel,
-  ResultKernel,
-  RoutineKernel,
-  Unrolled,
-} from "../kernel.ts";
-import { dependenciesOf, type Loop, loopOf, resultNumber } from "../loop.ts";
+import type { PrimitiveKernel, ResultKernel, RoutineKernel, Unrolled } from "../kernel.ts";
+import { dependenciesOf, type Loop, loopOf, repeatOf, resultNumber } from "../loop.ts";
 import type { Routine } from "../routine.ts";
 import { formatShape, type Shape, sizeOf } from "../shape.ts";
 import { attributeText, numbersOf, opId } from "../structure.ts";
@@ -121,7 +113,7 @@ class Expansions {
   routine({ op: { kernel }, inputs, attributes }: Entry): RoutineKernel | null {
     const { routines = [] } = this.#options;
     if (routines.length === 0 || kernel.kind !== "lowered") return null;
-    const routine = (kernel as LoweredKernel<Entry>).routine?.(inputs.map(({ shape }) => shape), attributes) ?? null;
+    const routine = kernel.routine?.(inputs.map(({ shape }) => shape), attributes) ?? null;
     return routine && routines.includes(routine.name) ? { kind: "routine", routine } : null;
   }
 
@@ -152,7 +144,7 @@ class Expansions {
     const { inputs } = loop;
     // Entries recorded here are not part of the program.
     const outlive = inputs.map(({ outlives }) => outlives);
-    unrolled = (loop.op.kernel as RepeatKernel<Attributes, Loop, Entry>).unroll(loop, {
+    unrolled = repeatOf(loop)!.unroll(loop, {
       input: (k) => inputs[k],
       rows: (k) => {
         const number = resultNumber(inputs[k]);

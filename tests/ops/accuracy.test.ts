@@ -21,10 +21,8 @@ import { devicesUnderTest } from "../support/devices.ts";
 /** The number of points per range. */
 const POINTS = 600;
 
-/** Composites have no tolerance of their own; in units in the last place of the largest input or of 1. */
+/** Composites without a tolerance of their own, in units in the last place of the largest input or of 1. */
 const COMPOSITE = 8;
-/** A softmax is off by as many units as its exponents, which are differences of its inputs. */
-const softmaxUlps = (range: string): number => (range === "to 2" ? 8 : 80);
 
 function describe({ range, worst, wrong, wrongAt }: Figures): string {
   const [found, right] = (wrong > 0 ? wrongAt : worst).slice(-2);
@@ -37,9 +35,9 @@ function assertWithin(figures: Figures, ulps: number): void {
   assert.ok(figures.relative <= ulps, `${figures.relative} units of 2^-23, allowed ${ulps}; ${describe(figures)}`);
 }
 
-function tolerated({ name, accuracy }: Measured, range: string, device: string): number {
+function tolerated({ accuracy, units }: Measured, range: string, device: string): number {
   if (accuracy !== null) return toleranceOf(accuracy, "float", device).ulps;
-  return name === "softmax" ? softmaxUlps(range) : COMPOSITE;
+  return units?.(range) ?? COMPOSITE;
 }
 
 function same(actual: readonly number[], expected: readonly number[]): boolean {

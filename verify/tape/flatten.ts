@@ -1,7 +1,7 @@
 /** Tapes without loops: checks look at entries, so a loop is replaced by as many copies of its body as it runs. */
-import type { RepeatKernel, Unrolled } from "../../core/kernel.ts";
-import { dependenciesOf, type Loop, resultNumber } from "../../core/loop.ts";
-import { type Attributes, opOf } from "../../core/op.ts";
+import type { Unrolled } from "../../core/kernel.ts";
+import { dependenciesOf, repeatOf, resultNumber } from "../../core/loop.ts";
+import { opOf } from "../../core/op.ts";
 import { record } from "../../core/record.ts";
 import type { Tensor } from "../../core/tensor.ts";
 
@@ -34,9 +34,8 @@ function flattened(entry: Tensor): Tensor {
 function unroll(entry: Tensor): Unrolled<Tensor> {
   let known = unrolled.get(entry);
   if (known) return known;
-  const { inputs, op } = entry;
-  const kernel = op.kernel as RepeatKernel<Attributes, Loop<Tensor>, Tensor>;
-  known = kernel.unroll(entry, {
+  const { inputs } = entry;
+  known = repeatOf(entry)!.unroll(entry, {
     // Inputs that no result needs were not replaced; nothing is computed from them.
     input: (k) => flat.get(inputs[k]) ?? inputs[k],
     rows: (k) => {
