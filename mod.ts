@@ -1,6 +1,6 @@
 /**
- * Loss functions that run on GPUs and differentiate to any order: a tape of tensors in which every computation is a
- * gpu.js kernel, the SSD detection loss, and a float64 oracle that runs the same kernels.
+ * Loss functions that run on GPUs and differentiate to any order: a tape of tensors that is computed by kernels on GPUs, in WebAssembly
+ * or in float64 for comparison, the SSD detection loss, and optimisers.
  *
  * @module
  */

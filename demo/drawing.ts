@@ -12,7 +12,7 @@ export const COLOURS = {
   matched: "#4CC9FF",
   mined: "#FF5CB8",
   detection: "#FFE14D",
-  loss: "#1f5fbf",
+  loss: "#4a86dc",
 };
 /**
  * The colours of gradient magnitudes, from small to large, on a dark background: without the scheme's darkest colours.

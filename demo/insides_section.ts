@@ -1,8 +1,11 @@
 /** The part of the page that shows the code, and the kernels of a device that is chosen there. */
 import type { DeviceInsides } from "./insides.ts";
 
-/** Milliseconds in three digits. */
 const digits = (x: number): string => (x >= 100 ? x.toFixed(0) : x.toPrecision(3));
+
+/** A time in three digits, with its unit. */
+const timeOf = (milliseconds: number): string =>
+  milliseconds < 1 ? `${digits(1000 * milliseconds)} µs` : `${digits(milliseconds)} ms`;
 
 /** The section; `escape` makes text safe. Devices are chosen by radio buttons, so that the page needs no script. */
 export function insidesSection(
@@ -22,8 +25,8 @@ export function insidesSection(
 ${
     works.map(({ name, milliseconds }, i) =>
       `<label><input type="radio" name="device" id="device-${name}"${i === 0 ? " checked" : ""}>${name} <small>${
-        digits(milliseconds)
-      } ms</small></label>`
+        timeOf(milliseconds)
+      }</small></label>`
     ).join("\n")
   }
 </div>
@@ -44,7 +47,7 @@ function kernels({ name, loss, kernels }: DeviceInsides, escape: (text: string) 
 ${
     kernels.map(({ title, milliseconds, source }) =>
       `<details><summary>${escape(title)}${
-        milliseconds === null ? "" : ` <small>${digits(milliseconds)} ms</small>`
+        milliseconds === null ? "" : ` <small>${timeOf(milliseconds)}</small>`
       }</summary><pre>${escape(source)}</pre></details>`
     ).join("\n")
   }
@@ -57,7 +60,7 @@ export function insidesStyle(devices: readonly DeviceInsides[]): string {
     .join("\n");
   return `.insides pre { overflow: auto; max-height: 480px; padding: 12px 16px; background: #23272d; color: #eceae4; border-radius: 4px;
   font: 12.5px/1.5 ui-monospace, monospace; }
-.insides small { color: #565d66; }
+.insides small { color: var(--soft); }
 .choice { display: flex; flex-wrap: wrap; gap: 6px 22px; }
 .kernels { display: none; }
 ${shown}`;

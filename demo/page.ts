@@ -117,7 +117,7 @@ function page(content: PageContent): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>The SSD loss on real photographs</title>
 <style>
 ${STYLE}
@@ -236,23 +236,27 @@ function photo({ name, extent }: Photograph, kind: string, layers: readonly Laye
 
 function htmlTable([heading, ...rows]: Table): string {
   const cells = (row: readonly string[], tag: string) => row.map((c) => `<${tag}>${escape(c)}</${tag}>`).join("");
-  return `<table><thead><tr>${cells(heading, "th")}</tr></thead><tbody>${
+  return `<div class="table"><table><thead><tr>${cells(heading, "th")}</tr></thead><tbody>${
     rows.map((row) => `<tr>${cells(row, "td")}</tr>`).join("")
-  }</tbody></table>`;
+  }</tbody></table></div>`;
 }
 
 function escape(text: string): string {
   return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-const STYLE = `:root { color-scheme: light; font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; background: #f6f6f4; }
+const STYLE = `:root { --ink: #1b1f24; --ground: #f6f6f4; --soft: #565d66; --line: #d9d9d4; --strong: #8b9199;
+  color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e2; --ground: #16191d; --soft: #a3abb5; --line: #363c44; --strong: #6d757f; }
+}
 body { max-width: 1500px; margin: 0 auto; padding: 28px 24px 60px; }
 h1 { font-size: 30px; margin: 0 0 6px; }
 h2 { font-size: 22px; margin: 44px 0 8px; }
 h3 { font-size: 16px; margin: 22px 0 6px; }
-h3 small { font-weight: normal; color: #565d66; margin-left: 8px; }
+h3 small { font-weight: normal; color: var(--soft); margin-left: 8px; }
 header p { max-width: 78em; margin: 0 0 8px; }
-.facts { margin: 0; padding-left: 18px; color: #565d66; }
+.facts { margin: 0; padding-left: 18px; color: var(--soft); }
 nav { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; gap: 6px 26px; align-items: center; margin: 18px -24px 0;
   padding: 10px 24px; background: #23272d; color: #f4f4f2; font-size: 14px; }
 nav label { display: flex; align-items: center; gap: 7px; }
@@ -264,11 +268,13 @@ nav input { accent-color: #f4f4f2; }
 .photo.dark { background: linear-gradient(#0007, #0007), var(--photograph) center / 100% 100%, #555;
   background-blend-mode: normal, luminosity, normal; }
 .photo > svg { width: 100%; height: auto; overflow: hidden; }
+.table { overflow-x: auto; max-width: 100%; }
+th { white-space: nowrap; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 8px 0; }
-th, td { padding: 4px 14px; text-align: right; border-bottom: 1px solid #d9d9d4; }
-th { font-weight: 600; border-bottom-color: #8b9199; }
+th, td { padding: 4px 14px; text-align: right; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; border-bottom-color: var(--strong); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-.note { color: #565d66; margin: 4px 0; }
+.note { color: var(--soft); margin: 4px 0; }
 .downhill { display: flex; flex-wrap: wrap; gap: 20px 50px; align-items: center; }
 .downhill svg { font-size: 13px; --plot-background: transparent; }
 ${
@@ -276,4 +282,10 @@ ${
     `body:has(#show-${name}:not(:checked)) .pair .${name} { display: none; }`
   ).join("\n")
 }
-@media (max-width: 900px) { .pair { grid-template-columns: 1fr; } .thumbnails { grid-template-columns: repeat(3, 1fr); } }`;
+@media (max-width: 900px) { .pair { grid-template-columns: 1fr; } .thumbnails { grid-template-columns: repeat(3, 1fr); } }
+@media (max-width: 600px) {
+  body { padding-inline: 16px; }
+  nav { position: static; margin-inline: -16px; padding-inline: 16px; }
+  h1 { font-size: 25px; }
+  h3 small { display: block; margin: 0; }
+}`;

@@ -77,8 +77,9 @@ for (const { device, on, gpu, extent } of await devicesUnderTest()) {
     for (const [boxes, batch, classes, each] of [[ssd300, 8, 80, 8], [ssd300, 2, 20, 40], [tiny, 1, 1, 1]] as const) {
       const { steps } = await inspect(record(boxes, { batch, numClasses: classes, each }), { device });
       const shown = steps.map((s) => `${s.name} [${s.shape}] of ${s.args.length}`).join("\n");
-      // GPUs have threads for long counts in two stages.
-      assert.ok(steps.length <= (gpu ? 34 : 30), `${steps.length} kernels\n${shown}`);
+      // GPUs have threads for long counts in two stages. The README has these numbers.
+      const most = device === "wasm" || device === "float64" ? 25 : gpu ? 34 : 30;
+      assert.ok(steps.length <= most, `${steps.length} kernels\n${shown}`);
       for (const step of steps) {
         assert.ok(
           step.args.length <= backendNamed(device).limits.arguments,
