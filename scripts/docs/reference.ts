@@ -1,7 +1,10 @@
 /** Writes the reference as Markdown, into the folder of the guides. */
-import { Application } from "typedoc";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Application } from "typedoc";
+import { MarkdownPageEvent } from "typedoc-plugin-markdown";
 import { root } from "../processes.ts";
+import { contents, tabulated } from "./pages.ts";
 import { ORDER } from "./order.ts";
 import { addSubjects } from "./subjects.ts";
 
@@ -23,6 +26,7 @@ export async function writeReference(): Promise<void> {
     skipErrorChecking: true,
     categoryOrder: ORDER,
     router: "category",
+    sort: ["alphabetical"],
     logLevel: "Warn",
     gitRevision: "main",
     sourceLinkTemplate: "https://github.com/gpugrad/gpugrad/blob/main/{path}#L{line}",
@@ -30,13 +34,18 @@ export async function writeReference(): Promise<void> {
       docsRoot: join(root, "docs"),
       hidePageHeader: true,
       hideBreadcrumbs: true,
+      pageTitleTemplates: { member: "{name}" },
       useCodeBlocks: true,
       parametersFormat: "table",
       interfacePropertiesFormat: "table",
     },
   });
   addSubjects(app);
+  app.renderer.on(MarkdownPageEvent.END, (page: { contents?: string }) => {
+    page.contents &&= tabulated(page.contents);
+  });
   const project = await app.convert();
   if (!project || app.logger.hasErrors()) throw new Error("the reference could not be made");
   await app.generateOutputs(project);
+  writeFileSync(join(root, REFERENCE, "index.md"), contents(join(root, REFERENCE)));
 }
