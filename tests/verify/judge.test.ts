@@ -10,19 +10,16 @@ import { type Known, problemOf } from "./problem.ts";
 
 const words = { name: (k: number) => `x${k}`, element: (k: number, i: number) => `x${k}[${i}]` };
 
-/** A gradient as judged, and the elements that are wrong. */
-function judge(known: Known, mode: "full" | "fast", seed = 1): JudgedAll & { wrong: string[] } {
+/** A gradient as judged, the elements that are wrong, and how often the function was called. */
+function judge(known: Known, mode: "full" | "fast", seed = 1): JudgedAll & { wrong: string[]; calls: number } {
   const problem = problemOf(known);
-  const judged = judgeGradient(new Differences(problem), words, randomFrom(seed), {
-    mode,
-    directions: 2,
-    resamples: 3,
-  });
+  const differences = new Differences(problem);
+  const judged = judgeGradient(differences, words, randomFrom(seed), { mode, directions: 2, resamples: 3 });
   assert.deepEqual(problem.variables.map((x) => [...x]), known.at.map((x) => Array.from(x)));
   const wrong = judged.elements.flatMap((result, k) =>
     (result?.verdicts ?? []).flatMap((verdict, i) => (verdict === "wrong" ? [words.element(k, i)] : []))
   );
-  return { ...judged, wrong };
+  return { ...judged, wrong, calls: differences.calls };
 }
 
 /** A sum of sines of all elements, with the gradient off by factors. */
@@ -131,6 +128,8 @@ test("kinks make directions fail, which tell nothing then, and are found among m
     // Kinks are left by short steps.
     assert.equal(right.findings.some(({ message }) => message.includes("a short step aside")), true);
     assert.equal(right.directions.every(({ verdict }) => verdict === "ok"), true);
+    // Kinks show in a few steps.
+    if (length === 1500) assert.ok(right.calls < 2500, `${right.calls}`);
     assert.deepEqual(judge(relus(length, zeros, 2), "fast").wrong, zeros.map((i) => `x0[${i}]`));
   }
   // Where no element is left to move, a direction stays what it is, and is left out if each element speaks for itself.
@@ -195,6 +194,24 @@ test("an error of all elements alike is found along a direction, though no eleme
   // Where noise moves as well, a direction speaks against nobody.
   assert.deepEqual(fine(1 + 3e-7, "noise"), { elements: [], directions: [] });
   assert.equal(isWrong(judge(all(1 + 1e-6), "full")), true);
+});
+
+test("an error of a tiny element is found where it moves by the scale of the others [float64]", () => {
+  const found = (factor: number) => {
+    const differences = new Differences(problemOf({
+      at: [Array.from({ length: 8 }, (_, i) => Math.fround(i === 3 ? 1e-7 : 0.5 + i / 10))],
+      f: ([x]) => Math.fround(Array.from(x, Math.sin).reduce((a, b) => a + b)),
+      gradient: ([x]) => [Float32Array.from(x, (v, i) => Math.cos(v) * (i === 3 ? factor : 1))],
+      single: true,
+      gradientRounding: 1e-7,
+    }));
+    const elements = [differences.elements(0)];
+    assert.deepEqual(elements[0].verdicts, new Array(8).fill("ok"));
+    return judgeFinely(differences, elements, { random: randomFrom(2), mode: "full" });
+  };
+  assert.deepEqual(found(1), { elements: [], directions: [] });
+  const { elements, directions } = found(1.0001);
+  assert.deepEqual([elements.map(({ at }) => at), directions], [[[0, 3]], []]);
 });
 
 test("fits cost what their mode and the number of elements allow, and nothing where that is too little [float64]", () => {
