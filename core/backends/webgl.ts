@@ -2,6 +2,7 @@
 import type { Plan } from "../plan/plan.ts";
 import type { Backend } from "./backend.ts";
 import { type Dialect, textures } from "./dialect.ts";
+import type { Gpu, GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, shaderCosts } from "./budgets.ts";
 import { arraysOf, type Opener, type Platform } from "./platform.ts";
@@ -34,11 +35,20 @@ export const headlessgl: Backend = overTextures({
     "libgl1-mesa-dev and pkg-config are installed, and an X display (`xvfb-run -a` starts one)",
 });
 
-const open: Opener = (gpujs, mode) => {
-  const gpu = new gpujs.GPU({ mode });
+const open: Opener = async (gpujs, mode) => {
+  const gpu = await opened(gpujs, mode);
   // There is no context before the first kernel.
-  return Promise.resolve({ gpu, platform: new Gl(mode, () => gpu.context as Context | null) });
+  return { gpu, platform: new Gl(mode, () => gpu.context as Context | null) };
 };
+
+/** gpu.js tries what a mode needs, and of a failure says nothing but the mode. */
+function opened(gpujs: GpuModule, mode: Parameters<Opener>[1]): Gpu {
+  try {
+    return new gpujs.GPU({ mode });
+  } catch (error) {
+    throw new Error("does not start here", { cause: error });
+  }
+}
 
 /** The parts of WebGL that are used here. */
 interface Context {

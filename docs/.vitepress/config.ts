@@ -6,6 +6,9 @@ import { type DefaultTheme, defineConfig } from "vitepress";
 import { ORDER } from "../../scripts/docs/order.ts";
 import { linkOutside } from "./outside.ts";
 
+/** Where the site is served from: "/" unless it is a part of another one. */
+const base = (process.env.DOCS_BASE ?? "/") as `/${string}/`;
+
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** The pages of the reference by subject, whatever module exports them, as TypeDoc has listed them. */
@@ -73,14 +76,13 @@ export default defineConfig({
   title: "gpugrad",
   description: "Write a loss in TypeScript; get GPU kernels, gradients of any order, and checks that they are right.",
   lang: "en",
-  // Where the site is served from: "/" unless it is a part of another one.
-  base: (process.env.DOCS_BASE ?? "/") as `/${string}/`,
+  base,
   outDir: path("../../site"),
   cacheDir: path("../../.cache/vitepress"),
   cleanUrls: false,
   ignoreDeadLinks: [/^\/?(\.\/)?playground\/(index)?$/],
   head: [["link", { rel: "icon", href: "data:," }]],
-  markdown: { config: (md) => linkOutside(md), anchor: { slugify } },
+  markdown: { config: (md) => linkOutside(md, base), anchor: { slugify } },
   vite: { build: { chunkSizeWarningLimit: 4000 } },
   themeConfig: {
     nav: [

@@ -1,4 +1,4 @@
-/** Links from a page to files of the repository that are not pages: they go to the repository, and must be there. */
+/** Links from a page to what is no page: to files of the repository, which must be there, and to the playground, a part of the site. */
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,9 @@ const docs = join(root, "docs");
 const REPOSITORY = "https://github.com/gpugrad/gpugrad";
 
 /** The address of a link; throws if it leads to a file that does not exist. */
-function addressOf(href: string, page: string): string {
+function addressOf(href: string, page: string, base: string): string {
+  // VitePress takes it for a page of another site, and leaves it as it is.
+  if (href === "/playground/") return `${base}playground/`;
   if (/^([a-z]+:|#|\/)/.test(href)) return href;
   const [path, hash = ""] = href.split("#");
   const target = join(dirname(page), path);
@@ -33,13 +35,13 @@ interface MarkdownIt {
   };
 }
 
-/** Adds the rule to a renderer of Markdown. */
-export function linkOutside(md: MarkdownIt): void {
+/** Adds the rule to a renderer of Markdown, for a site that is served from a base. */
+export function linkOutside(md: MarkdownIt, base: string): void {
   md.core.ruler.push("links to the repository", ({ tokens, env }) => {
     for (const { children } of tokens) {
       for (const token of children ?? []) {
         const href = token.type === "link_open" ? token.attrGet("href") : null;
-        if (href !== null) token.attrSet("href", addressOf(href, env.path));
+        if (href !== null) token.attrSet("href", addressOf(href, env.path, base));
       }
     }
   });

@@ -1,10 +1,11 @@
 /** docs/coming-from.md: its names exist, and what it says is the same computes the same as in PyTorch and TensorFlow.js. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import * as g from "../../mod.ts";
 import { realize, type Tensor, useDevice } from "../../mod.ts";
 import { skip } from "../support/skip.ts";
 import { readText } from "../support/source.ts";
-import { CASES, type Tf, tfInputs } from "./coming_from/cases.ts";
+import { CASES, type Tf, tfInputs, WRITTEN, X } from "./coming_from/cases.ts";
 import golden from "./coming_from/pytorch.json" with { type: "json" };
 
 const PAGE = "docs/coming-from.md";
@@ -23,7 +24,7 @@ function rows(): Record<string, string>[] {
 }
 
 /** The pieces of code in a cell. */
-const codeIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
+const codeIn = (cell = ""): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
 
 /** Functions that are called in a piece of code, or the piece itself if it is a name. */
 function calledIn(code: string): string[] {
@@ -104,6 +105,24 @@ describe("what is said to be the same is the same", () => {
     for (const [name, got] of await ours()) {
       const expected = listOf(results[name] as Numbers | Numbers[]);
       same(name, got, expected.map(({ shape, data }) => ({ shape, data: data.map(Number) })), 1e-12);
+    }
+  });
+
+  test("what is written with other ops, as in PyTorch", async () => {
+    const written = golden.written as Readonly<Record<string, Numbers>>;
+    const pairs = rows().filter((row) => !("JAX" in row)).flatMap(({ PyTorch, gpugrad }) => {
+      const theirs = codeIn(PyTorch);
+      return codeIn(gpugrad).map((code, i) => [theirs[i], code] as const);
+    });
+    // Random numbers are others: each element is dropped or doubled.
+    const dropout = "F.dropout(x, 0.5)";
+    assert.deepEqual(pairs.map(([name]) => name).filter((name) => name !== dropout), Object.keys(written));
+    const names = { ...g, ...WRITTEN, kept: { keepDims: true }, key: 1 };
+    for (const [name, code] of pairs) {
+      const result = new Function(...Object.keys(names), `return ${code}`)(...Object.values(names)) as Tensor;
+      const data = [...await result.data({ device: "float64" })];
+      if (name !== dropout) same(name, [{ shape: result.shape, data }], [written[name]], 1e-12);
+      else assert.deepEqual(data.map((value, i) => value === 0 || value === 2 * X.flat()[i]), X.flat().map(() => true));
     }
   });
 

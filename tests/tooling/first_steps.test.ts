@@ -123,7 +123,14 @@ const computed = /^[\d.]+ \[[^\]]*\] \[[^\]]*\]\s*$/;
 
 for (const { major, binary, reason } of nodes) {
   test(...skip(`Node ${major}: the README's program and its gradient check`, onlyNode ?? reason), async () => {
-    assert.match(await succeed("node program.mjs", binary), computed);
+    const printed = await succeed("node program.mjs", binary);
+    assert.match(printed, computed);
+    const digits = (text: string) => [...text.matchAll(/-?\d+\.\d+/g)].map(([x]) => Number(x).toFixed(4));
+    assert.deepEqual(
+      digits(printed),
+      digits(example.split("\n").at(-2)!),
+      "the README's program ends with what it prints",
+    );
     // Each command takes a second or more, so the Nodes share what can go wrong. The oldest may lack what a page needs.
     const line = "npx gpugrad check losses.ts";
     if (major === 20) {

@@ -12,7 +12,8 @@ interface Case {
   readonly tf?: (tf: Tf, t: ReturnType<typeof tfInputs>) => Results<tfjs.Tensor>;
 }
 
-const X = [[1, -2, 0.5], [4, 4, -1.5]], Y = [[0.25, 1, -3], [2, 4, 6]];
+export const X = [[1, -2, 0.5], [4, 4, -1.5]];
+const Y = [[0.25, 1, -3], [2, 4, 6]];
 const V = [3, -1, 3, NaN, 2];
 const CUBE = [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]]];
 const IMAGE = Array.from({ length: 16 }, (_, i) => i - 7);
@@ -134,4 +135,16 @@ export const CASES: Readonly<Record<string, Case>> = {
       return [value, w.sub(grad.mul(0.1))];
     },
   },
+};
+
+/** What the names stand for in what the page writes with other ops. */
+export const WRITTEN: Readonly<Record<string, Tensor>> = {
+  x,
+  y,
+  p: g.sigmoid(y),
+  w: y,
+  rows: g.tensor([1, 0, 1], [3], { dtype: "int" }),
+  a: g.slice(x, [0]),
+  b: g.slice(y, [0]),
+  v: g.tensor([3, -1, 5, 0.5, 2]),
 };

@@ -4,6 +4,8 @@ Run `python3 tests/tooling/coming_from/pytorch.py > tests/tooling/coming_from/py
 """
 import json
 import math
+import re
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +21,8 @@ kernel = torch.tensor([[[[1.0, -2.0], [0.5, 3.0]]]])
 picks = torch.tensor([[2, 0], [1, 1]])
 rows = torch.tensor([1, 0, 1])
 labels = torch.tensor([2, 0])
+rows_of_w = rows
+five = torch.tensor([3.0, -1.0, 5.0, 0.5, 2.0])
 functional = torch.autograd.functional
 f = lambda x: (x**3 * y).sum()
 g = lambda x: x**2 * y
@@ -87,4 +91,14 @@ results = {
     "huber": F.huber_loss(x, y, delta=0.5),
     "step": step(),
 }
-print(json.dumps({"torch": torch.__version__, "results": {name: plain(value) for name, value in results.items()}}))
+
+def written():
+    """What the page says to write with other ops, by PyTorch's way to write it."""
+    page = (Path(__file__).parents[3] / "docs" / "coming-from.md").read_text()
+    rows = page[page.index("## What is written with other ops") :].splitlines()
+    calls = [code for row in rows if row.startswith("| `") for code in re.findall(r"`([^`]*)`", row.split("|")[1])]
+    names = {"torch": torch, "F": F, "x": x, "y": y, "p": torch.sigmoid(y), "w": y, "rows": rows_of_w, "a": x[0], "b": y[0], "v": five}
+    return {code: plain(eval(code, names)) for code in calls if "(" in code and "dropout" not in code}
+
+
+print(json.dumps({"torch": torch.__version__, "results": {name: plain(value) for name, value in results.items()}, "written": written()}))
