@@ -124,7 +124,8 @@ export function resolved(index: Index): Index {
   for (const { atom, coefficient } of index.terms.filter(isNarrowed)) {
     sum = add(sum, scale(resolved((atom as Variable).of!), coefficient));
   }
-  return sum;
+  // Where a quotient and a remainder meet in the sum, what they divided takes their place, with what was narrowed in it.
+  return resolved(sum);
 }
 
 /** The sum of two expressions. */

@@ -2,7 +2,7 @@
 import type { Vjp } from "../core/op.ts";
 import { dropAxes, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { abs, add, div, sub } from "./arithmetic.ts";
+import { abs, add, div, mul, sub } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { equal, greater, less, logicalNot } from "./comparison.ts";
 import { arange, full, type TensorLike } from "./creation.ts";
@@ -21,7 +21,7 @@ import {
   restore,
 } from "./define/reduction.ts";
 import { exp, log } from "./functions.ts";
-import { broadcastTo, reshape, slice, transpose, unsqueeze } from "./movement.ts";
+import { broadcastTo, pad, reshape, slice, transpose, unsqueeze } from "./movement.ts";
 import { where } from "./selection.ts";
 
 /**
@@ -71,8 +71,7 @@ export const mean: CompositeFunction<
 );
 
 /**
- * The product over axes; 1 over nothing. The product of `int` or `bool` is `int`. The gradient is exact even if elements are 0; it costs the
- * square of the number of factors.
+ * The product over axes; 1 over nothing. The product of `int` or `bool` is `int`. The gradient is exact even if elements are 0.
  *
  * @example
  * ```ts
@@ -94,18 +93,36 @@ export const prod: AxesReduction = /* @__PURE__ */ reduction("prod", {
 });
 
 /**
- * For each element the product of all others, as a product again: a quotient would fail if elements are 0. Each is a product
- * over the axes with the element itself as 1, so the cost grows with the square of their length.
+ * For each element the product of all others, as products again: a quotient would fail if elements are 0.
  */
 function productOfOthers(x: Tensor, axes: readonly number[]): Tensor {
   const kept = x.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
   const order = [...kept, ...axes];
   const n = sizeOf(axes.map((a) => x.shape[a]));
   const moved = transpose(x, order);
-  const rows = reshape(moved, [...kept.map((a) => x.shape[a]), 1, n]);
-  const itself = equal(unsqueeze(arange(n), 1), arange(n));
-  const others = prod(where(itself, 1, rows), kept.length + 1);
+  const others = othersInRows(reshape(moved, [...kept.map((a) => x.shape[a]), n]));
   return transpose(reshape(others, moved.shape), order.map((_, a) => order.indexOf(a)));
+}
+
+/** Rows up to this length have a product for each element, with the element itself as 1: the square of their length. */
+const DIRECT = 64;
+
+/** The length of the blocks of longer ones. */
+const OTHERS = 16;
+
+/** The products of others along the last axis: of longer rows those within blocks, times the others of the products of blocks. */
+function othersInRows(x: Tensor): Tensor {
+  const outer = x.shape.slice(0, -1);
+  const n = x.shape[outer.length];
+  if (n <= DIRECT) {
+    const itself = equal(unsqueeze(arange(n), 1), arange(n));
+    return prod(where(itself, 1, unsqueeze(x, -2)), outer.length + 1);
+  }
+  const count = Math.ceil(n / OTHERS);
+  const filled = pad(x, [...outer.map((): [number, number] => [0, 0]), [0, count * OTHERS - n]], 1);
+  const blocks = reshape(filled, [...outer, count, OTHERS]);
+  const others = mul(othersInRows(blocks), unsqueeze(othersInRows(prod(blocks, outer.length + 1)), -1));
+  return slice(reshape(others, [...outer, count * OTHERS]), [...outer.map(() => null), [0, n]]);
 }
 
 /** Elements that are the extreme share the gradient evenly. */

@@ -27,26 +27,23 @@ type ScanAttributes = { readonly axis: number; readonly reverse: boolean };
 interface Combination {
   /** The result over nothing. */
   readonly identity: number;
-  /** The result over the last axis. */
-  reduce(x: Tensor): Tensor;
+  /** The running results along the last axis, of at most {@link BLOCK} elements. */
+  within(x: Tensor): Tensor;
   /** The result over two neighbouring parts. */
   combine(before: Tensor, after: Tensor): Tensor;
 }
 
 /**
- * The length of axes along which each element reduces all those before it, which runs in parallel. Longer axes are cut into blocks of this
- * length: each block by itself, then the blocks before it as one element each. So the work grows with the length and not with its square, and
- * rounding with the number of levels.
+ * The length of axes along which elements are combined with all those before them at once, in parallel. Longer axes are cut into blocks of
+ * this length: each block by itself, then the blocks before it as one element each. So the work grows with the length and not with its
+ * square, and rounding with the number of levels.
  */
 const BLOCK = 16;
 
 /** Running results along the last axis. */
 function running(x: Tensor, how: Combination): Tensor {
   const n = x.shape[x.shape.length - 1];
-  if (n <= BLOCK) {
-    const isBefore = lessEqual(arange(n), unsqueeze(arange(n), 1));
-    return how.reduce(where(isBefore, unsqueeze(x, -2), how.identity));
-  }
+  if (n <= BLOCK) return how.within(x);
   const outer = x.shape.slice(0, -1);
   const count = Math.ceil(n / BLOCK);
   const filled = pad(x, padding(outer, 0, count * BLOCK - n), how.identity);
@@ -55,6 +52,30 @@ function running(x: Tensor, how: Combination): Tensor {
   const before = pad(running(totals, how), padding(outer, 1, 0), how.identity);
   const all = reshape(how.combine(unsqueeze(before, -1), blocks), [...outer, count * BLOCK]);
   return slice(all, [...outer.map(() => null), [0, n]]);
+}
+
+/** Each element reduces all those before it. */
+function reducing(identity: number, reduce: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+  return (x) => {
+    const places = arange(x.shape[x.shape.length - 1]);
+    return reduce(where(lessEqual(places, unsqueeze(places, 1)), unsqueeze(x, -2), identity));
+  };
+}
+
+/**
+ * Running products by doubling: each element times the one 1 place before it, then 2, 4 and so on. The gradient of a product of n factors is n
+ * products of n - 1, so that of reducing would cost the square of what the products cost; here it is that of a few multiplications.
+ */
+function doubling(x: Tensor): Tensor {
+  const outer = x.shape.slice(0, -1);
+  const n = x.shape[outer.length];
+  // A product even of one factor, whose second derivative is 0 rather than an error that only this length has.
+  if (n === 1) return prod(unsqueeze(x, -1), -1);
+  for (let step = 1; step < n; step *= 2) {
+    const before = slice(x, [...outer.map(() => null), [0, n - step]]);
+    x = mul(x, pad(before, padding(outer, step, 0), 1));
+  }
+  return x;
 }
 
 /** No padding but along the last axis. */
@@ -70,11 +91,11 @@ function along(x: Tensor, { axis, reverse }: ScanAttributes, how: Combination): 
   return transpose(running(transpose(x, order), how), order.map((_, a) => order.indexOf(a)));
 }
 
-const sums: Combination = { identity: 0, reduce: (x) => sum(x, -1), combine: add };
-const products: Combination = { identity: 1, reduce: (x) => prod(x, -1), combine: mul };
+const sums: Combination = { identity: 0, within: reducing(0, (x) => sum(x, -1)), combine: add };
+const products: Combination = { identity: 1, within: doubling, combine: mul };
 const exponentials: Combination = {
   identity: -Infinity,
-  reduce: (x) => logSumExp(x, -1),
+  within: reducing(-Infinity, (x) => logSumExp(x, -1)),
   combine: (before, after) => logSumExp(stack([broadcastTo(before, after.shape), after]), 0),
 };
 

@@ -208,8 +208,11 @@ test("what is known to lie within bounds is divided as such, and stands for what
       const [quotient, rest] = [floorDiv(moved, by), modulo(moved, by)];
       assert.equal(valueOf(quotient, [x]), floor(value, by) + 1);
       assert.equal(valueOf(rest, [x]), value - by * floor(value, by));
-      for (const index of [flat, moved, quotient]) {
+      // A quotient and a remainder of what was narrowed, themselves narrowed: they meet only when both are resolved.
+      const met = add(scale(within(quotient, size + by), by), within(rest, by));
+      for (const index of [flat, moved, quotient, met]) {
         assert.equal(valueOf(resolved(index), [x, 2]), valueOf(index, [x, 2]));
+        assert.equal(resolved(index).isNarrowed, false);
       }
     }
   });
