@@ -36,7 +36,7 @@ const NARROWER = 4;
 /** A derivative stands if narrower windows, up to this many, agree with it as far as they can see: these at least. */
 const SCALES = 8;
 const FEWEST_SCALES = 2;
-const FEWEST_IF_STEADY = 1;
+const FEWEST_IF_STEADY = 2;
 /** Close to the point, values must be those of the fit, up to this many standard deviations. */
 const CLOSE = 8;
 /** The ratio of the distances at which that is tried, and how many times. */
