@@ -1466,6 +1466,20 @@ export const rightPlain: readonly PlainCase[] = [
     modes: ["fast"],
     expected: "not wrong",
   },
+  // A large term changes by a few roundings alone, which no number of values averages out.
+  ...[[2e-6, 4e-7, 7e-7], [-1.41e-6, -8.97e-7, 9.66e-7]].map((x): PlainCase => ({
+    name: `a term of 400 that hardly moves, at ${x[0]}`,
+    kind: "fast mode",
+    value: ([x]) =>
+      6 * x[2] + Math.exp(1.8 + x[0] + Math.hypot(x[1], x[2], 0.1)) - 0.34 * Math.hypot(403, Math.sin(0.6 + x[2])),
+    gradient: ([x]) => {
+      const r = Math.hypot(x[1], x[2], 0.1), u = Math.exp(1.8 + x[0] + r), s = Math.sin(0.6 + x[2]);
+      return [[u, u * x[1] / r, 6 + u * x[2] / r - 0.34 * s * Math.cos(0.6 + x[2]) / Math.hypot(403, s)]];
+    },
+    inputs: [x],
+    modes: ["fast"],
+    expected: "not wrong",
+  })),
   {
     name: "sin(30 x) of 3,000 elements",
     kind: "fast mode",

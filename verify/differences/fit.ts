@@ -6,6 +6,7 @@
 import { expand, nodesOf, slopeAt, UPPER, valueAt } from "./chebyshev.ts";
 import type { Expected } from "./expected.ts";
 import type { Line } from "./line.ts";
+import { precisionOf } from "./precision.ts";
 import { expansionOf, type Smooth, smoothButForSteps, smoothOf } from "./smooth.ts";
 import type { Sums } from "./sums.ts";
 
@@ -26,8 +27,6 @@ const TRUSTED = 3;
 const TRUSTED_EACH = 0.5;
 /** Steps of at most this many roundings may be the rounding of a sum, where a gradient is smooth. */
 const STEPS = 8;
-/** Values may all be off by this many roundings of the largest one, as those of approximations are. */
-const SHARED = 1 / 16;
 /** Values, and those of the elements, must take this many roundings, or they are steps rather than a curve. */
 const LEVELS = 16;
 /** The largest number of windows, and the ratio between them. */
@@ -112,7 +111,13 @@ function seriesOf(line: Line, sums: Sums, sampling: Sampling): Series | null {
   const elements = variables.reduce((sum, { length }) => sum + length, 0);
   if (deviation > (TRUSTED + TRUSTED_EACH * Math.sqrt(elements)) * rounding) return null;
   const isFlat = !(range > LEVELS * epsilon * mass);
-  return { ...smooth, window, expected, shared: SHARED * epsilon * mass, uncertainty: isFlat ? Infinity : uncertainty };
+  return {
+    ...smooth,
+    window,
+    expected,
+    shared: precisionOf(epsilon).shared * epsilon * mass,
+    uncertainty: isFlat ? Infinity : uncertainty,
+  };
 }
 
 /** The derivative at the point. */

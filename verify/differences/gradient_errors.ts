@@ -6,7 +6,7 @@ import { randomFrom } from "../random.ts";
 import { ANALYTIC_ROUNDINGS, lowestBit, scaleOf, sizeOf } from "./precision.ts";
 import type { Problem } from "./problem.ts";
 
-/** The number of random moves, each there and back. */
+/** The number of points on each ray. */
 const MOVES = 4;
 /** The error of an element, in units of the largest difference seen among that many values. */
 const JUMPS = 4;
@@ -70,9 +70,9 @@ export class GradientErrors {
 }
 
 /**
- * By how much each element differs among points that are a few units in the last place away, on the same side of the
- * element's own value: from one side to the other, it may jump at a kink. The point itself does not count, where a wrong
- * gradient may be an exception.
+ * By how much each element differs among points on a ray that are a few units in the last place away, on either of two opposite rays: on
+ * one, all elements stay on the same sides of kinks that meet at the point, whichever elements these belong to; from one to the other, the
+ * gradient may jump. The point itself does not count, where a wrong gradient may be an exception.
  */
 function jumpsOf(
   problem: Pick<Problem, "variables" | "round">,
@@ -83,35 +83,34 @@ function jumpsOf(
   const { variables } = problem;
   const here = variables.map((values) => values.slice());
   const empty = (fill: number) => variables.map(({ length }) => new Float64Array(length).fill(fill));
-  /** The least and the largest value of each element, of the moves downward and upward. */
-  const least = [empty(Infinity), empty(Infinity)], largest = [empty(-Infinity), empty(-Infinity)];
-  const by = empty(0);
-  for (let move = 0; move < 2 * MOVES; move++) {
-    const sign = move % 2 === 0 ? 1 : -1;
-    variables.forEach((values, k) => {
-      const scale = scaleOf(here[k]);
-      for (let i = 0; i < values.length; i++) {
-        if (sign > 0) by[k][i] = (random() < 0.5 ? -1 : 1) * (1 + Math.floor(3 * random())) * unit;
-        values[i] = problem.round(here[k][i] + sign * by[k][i] * sizeOf(here[k][i], scale));
-      }
-    });
-    compute().forEach((gradient, k) => {
-      for (let i = 0; i < gradient.length; i++) {
-        const side = sign * by[k][i] < 0 ? 0 : 1;
-        least[side][k][i] = Math.min(least[side][k][i], gradient[i]);
-        largest[side][k][i] = Math.max(largest[side][k][i], gradient[i]);
+  // Whole numbers of units, so that points are on the ray after they were rounded.
+  const by = here.map((values) => {
+    const scale = scaleOf(values);
+    return values.map((x) => (random() < 0.5 ? -1 : 1) * (1 + Math.floor(3 * random())) * unit * sizeOf(x, scale));
+  });
+  const jumps = empty(0);
+  for (const sign of [1, -1]) {
+    const least = empty(Infinity), largest = empty(-Infinity);
+    for (let move = 1; move <= MOVES; move++) {
+      variables.forEach((values, k) => {
+        for (let i = 0; i < values.length; i++) values[i] = problem.round(here[k][i] + sign * move * by[k][i]);
+      });
+      compute().forEach((gradient, k) => {
+        for (let i = 0; i < gradient.length; i++) {
+          least[k][i] = Math.min(least[k][i], gradient[i]);
+          largest[k][i] = Math.max(largest[k][i], gradient[i]);
+        }
+      });
+    }
+    jumps.forEach((own, k) => {
+      for (let i = 0; i < own.length; i++) {
+        const seen = largest[k][i] - least[k][i];
+        if (seen > own[i] && seen < Infinity) own[i] = seen;
       }
     });
   }
   variables.forEach((values, k) => values.set(here[k]));
-  return empty(0).map((jumps, k) => {
-    for (let i = 0; i < jumps.length; i++) {
-      const seen = Math.max(largest[0][k][i] - least[0][k][i], largest[1][k][i] - least[1][k][i]);
-      // Only one side may have been drawn.
-      jumps[i] = seen > 0 && seen < Infinity ? seen : 0;
-    }
-    return jumps;
-  });
+  return jumps;
 }
 
 /**

@@ -24,6 +24,11 @@ export interface Precision {
   readonly flat: number;
   /** The error of a derivative, relative to itself, that fits aim at. */
   readonly goal: number;
+  /**
+   * Values may all be off by this many roundings of the largest one, as those of approximations are, or of terms that change by a few
+   * roundings alone. No number of values averages that out; in float32 the digits that are left are too few to give these away.
+   */
+  readonly shared: number;
 }
 
 const DOUBLE: Precision = {
@@ -38,6 +43,7 @@ const DOUBLE: Precision = {
   zero: 1e-10,
   flat: 1e-3,
   goal: 1e-8,
+  shared: 1 / 2,
 };
 const SINGLE: Precision = {
   step: 2 ** -4,
@@ -51,6 +57,7 @@ const SINGLE: Precision = {
   zero: 0,
   flat: 5e-2,
   goal: 1e-5,
+  shared: 1 / 16,
 };
 
 /** The precision in which 1 and the next number are `epsilon` apart. */

@@ -27,6 +27,7 @@ import {
   minimum,
   mul,
   neg,
+  norm,
   oneHot,
   pow,
   relu,
@@ -50,7 +51,20 @@ import {
   unsqueeze,
   where,
 } from "../../../../mod.ts";
-import { type Body, both, type Case, every, full, listed, numbers, ruled, second, seeds, vector } from "../case.ts";
+import {
+  type Body,
+  both,
+  type Case,
+  every,
+  fast,
+  full,
+  listed,
+  numbers,
+  ruled,
+  second,
+  seeds,
+  vector,
+} from "../case.ts";
 
 const ok = ["ok"] as const;
 /** At a kink there is no derivative to confirm. */
@@ -433,4 +447,37 @@ const untaken = listed("a branch that was not taken", ok, {
   "an overflow in the other branch": { f: (x) => where(less(x, 700), sigmoid(x), exp(mul(0, x))), inputs: [[1, 800]] },
 });
 
-export const kinks: readonly Case[] = [beside, onKinks, conventions, overlaps, decisions, untaken].flat();
+const slight = listed("a kink that hides", ok, {
+  "beside what does far more": {
+    f: (x) => sum(mul(abs(x), tensor([1e-9, 1, 1, 1]))),
+    inputs: [[0, 1, 2, 3]],
+    checks: seeds(2, [...both, ...second]),
+  },
+  "beside what does more, on a slope of its own": {
+    f: (x) => sum(mul(add(x, mul(1e-10, abs(x))), numbers(40, (random) => random() - 0.5))),
+    inputs: [numbers(40, () => 0).map((_, i) => (i % 8 === 0 ? 0 : i))],
+    checks: both,
+  },
+  "a tie with what is as steep as a length at 0": {
+    f: (x) => minimum(0, div(x, add(0.1, norm(x)))),
+    inputs: [new Float64Array(12)],
+    checks: seeds(2, both),
+  },
+  "dead units of which the length is taken": {
+    f: (x) => add(x, div(relu(x), add(0.1, norm(relu(x))))),
+    inputs: [[0, 0]],
+    checks: seeds(4, both),
+  },
+});
+
+const fewJumps = listed("elements that jump, along directions", ok, {
+  "half of a few": { f: (x) => mul(x, sub(x, floor(x))), inputs: [[1, 2, 0.3, 0.4, -0.6]], checks: fast },
+  "ten among a hundred": {
+    f: (x) => exp(sub(x, floor(x))),
+    inputs: [numbers(100, (random) => random()).map((x, i) => (i % 10 === 0 ? i : x))],
+    checks: fast,
+  },
+});
+
+export const kinks: readonly Case[] = [slight, fewJumps, beside, onKinks, conventions, overlaps, decisions, untaken]
+  .flat();

@@ -53,6 +53,7 @@ import {
   numbers,
   positive,
   ruled,
+  second,
   seeds,
   square3,
   vector,
@@ -396,4 +397,63 @@ const more = listed("a value that is read back in another way", ["wrong"], {
   },
 });
 
-export const hidden: readonly Case[] = [narrow, state, small, crowded, beyond, corners, decided, more].flat();
+/** The exponential, off by a hundredth where a condition on its argument holds. */
+const offWhere = (condition: (x: Tensor) => Tensor) =>
+  ruled(
+    exp,
+    ({ cotangent, inputs: [x], output }) => mul(cotangent, where(condition(x), mul(1.01, output), output)),
+  );
+const computed = listed("an error where computed numbers are exact", ["wrong"], {
+  "equal to a whole number": {
+    f: (x) => offWhere((y) => equal(y, round(y)))(mul(3, exp(x))),
+    inputs: [[0, 0.5, -1]],
+    checks: both,
+  },
+  "between their floor and ceiling": {
+    f: (x) =>
+      ruled(exp, ({ cotangent, inputs: [y], output }) => mul(cotangent, mul(output, sub(ceil(y), floor(y)))))(
+        mul(2, exp(x)),
+      ),
+    inputs: [[0, 0.5, -1]],
+    checks: both,
+  },
+  "equal to each other": {
+    f: (x) => offWhere((y) => equal(y, max(y)))(sin(mul(2, x))),
+    inputs: [[0.5, 0.5, 1.5]],
+    checks: both,
+  },
+});
+
+const around = listed("a gradient that is right at the point alone, at order 2", ["wrong"], {
+  "a square's rule is off by a tenth, at 0": {
+    f: ruled(square, ({ cotangent, inputs: [x] }) => mul(cotangent, mul(2.2, x))),
+    inputs: [[0, 0, 0]],
+    checks: second,
+  },
+  "the same beside others": {
+    f: ruled(square, ({ cotangent, inputs: [x] }) => mul(cotangent, mul(x, where(less(x, 0.5), 2.2, 2)))),
+    inputs: [[0, 1, 2]],
+    checks: second,
+  },
+  "a squared error without its 2, where nothing is off": {
+    f: (x, y) => mean(ruled(square, ({ cotangent, inputs: [d] }) => mul(cotangent, d))(sub(x, y))),
+    inputs: [vector, vector],
+    checks: second,
+  },
+  "a cosine's rule is off by 1e-4, at its top": {
+    f: ruled(cos, ({ cotangent, inputs: [x] }) => mul(cotangent, mul(-1.0001, sin(x)))),
+    inputs: [[0, 1e-9]],
+    checks: second,
+  },
+  "an exponential's rule misses a product of x": {
+    f: ruled(
+      (x) => mul(exp(x), sub(1, x)),
+      ({ cotangent, inputs: [x], output }) => mul(cotangent, mul(output, mul(-0.9, x))),
+    ),
+    inputs: [[0, 0]],
+    checks: second,
+  },
+});
+
+export const hidden: readonly Case[] = [computed, around, narrow, state, small, crowded, beyond, corners, decided, more]
+  .flat();
