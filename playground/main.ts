@@ -35,7 +35,7 @@ const showPanels = atMost(80, () => {
   byId("status").textContent = evaluation
     ? `${evaluation.device}, ${short(evaluation.milliseconds)} ms${evaluation.compiled ? ", compiling included" : ""}`
     : busy
-    ? "starting the device …"
+    ? "starting …"
     : "";
   document.documentElement.toggleAttribute("data-busy", busy);
   document.documentElement.toggleAttribute("data-failed", model.failure !== null);

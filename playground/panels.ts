@@ -15,10 +15,10 @@ export function short(x: number): string {
 }
 
 /** Shows errors; those of the text are shown under it. */
-export function showFailure({ failure, state }: Model): void {
+export function showFailure({ failure }: Model): void {
   const device = failure?.message.startsWith("useDevice:") ?? false;
   const at = failure?.line ? ` (line ${failure.line})` : "";
-  say(byId("error"), failure && device ? `${failure.message}. Choose another device than ${state.device}.` : null);
+  say(byId("error"), failure && device ? `${failure.message}. Choose another device.` : null);
   const place = byId("text-error");
   place.hidden = !failure || device;
   if (!failure || device) return place.replaceChildren();
