@@ -252,7 +252,9 @@ export const argmax: AxesReduction = /* @__PURE__ */ position("argmax", "above",
  */
 export const argmin: AxesReduction = /* @__PURE__ */ position("argmin", "below", Infinity);
 
-/** A sum of exponentials, relative to the first element, up to which float32 rounds no more than about the last place of the elements. */
+/** So many elements: among a few, one that is not far below the largest of all is likely, and to read them costs little. */
+const FEW = 4;
+/** A sum of exponentials, relative to the largest of the first few elements, up to which float32 rounds no more than about the last place of the elements. */
 const FAR_ABOVE = 1e4;
 
 /**
@@ -273,9 +275,12 @@ export const logSumExp: AxesReduction = /* @__PURE__ */ reduction("logSumExp", {
     if (axes.some((axis) => x.shape[axis] === 0)) return full(shape, -Infinity);
     const kept = keptShape(x.shape, axes);
     const sumExp = (shift: Tensor) => sum(exp(sub(x, reshape(shift, kept))), axes);
-    // Relative to the first element there is no largest one to look for: the elements are read once. That is as exact as long as
-    // no element is far above the first; elsewhere, the usual way.
-    const first = reshape(slice(x, x.shape.map((_, a) => (axes.includes(a) ? [0, 1] as const : null))), shape);
+    // Relative to the largest of the first few elements there is no largest of all to look for: the elements are read once. That is as
+    // exact as long as no element is far above; elsewhere, the usual way.
+    const first = max(
+      slice(x, x.shape.map((_, a) => (axes.includes(a) ? [0, a === axes.at(-1) ? FEW : 1] as const : null))),
+      axes,
+    );
     const quick = sumExp(first);
     const largest = max(x, axes);
     // An infinite maximum would be subtracted from itself.
@@ -285,9 +290,10 @@ export const logSumExp: AxesReduction = /* @__PURE__ */ reduction("logSumExp", {
   },
   // The softmax.
   vjp: ({ times, inputs: [x], output, attributes }) => {
-    // Nothing but minus infinities has no influence, rather than a softmax of infinity less infinity.
-    const shift = () => where(equal(output, -Infinity), 0, output);
     const move = (t: Tensor) => restore(t, x, attributes);
-    return times(() => exp(sub(x, move(shift()))), move);
+    // Nothing but minus infinities has no influence, rather than a softmax of infinity less infinity. The exponential is that of the
+    // cross-entropy's rule, so that both together compute it once.
+    const softmax = () => where(equal(move(output), -Infinity), 0, exp(sub(x, move(output))));
+    return times(softmax, move);
   },
 });

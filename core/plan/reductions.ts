@@ -99,9 +99,10 @@ function partsAlong(
 ): number {
   const n = shape[axis];
   const threads = Math.max(2, Math.ceil(enoughThreads / results), Math.ceil(length / longestLoop(iterations)));
-  const most = Math.max(2, Math.min(n, Math.floor(length / 16)));
   // Neighbours in a row read neighbouring elements, which those that share a row with other results do not.
-  const isRow = results > 1 && most >= MIN_ROW && shape.every((_, a) => a <= axis || axes.includes(a));
+  const isInner = results > 1 && shape.every((_, a) => a <= axis || axes.includes(a));
+  const most = Math.max(2, Math.floor(n / 16), isInner ? Math.min(n, MIN_ROW, Math.floor(length / 16)) : 0);
+  const isRow = isInner && most >= MIN_ROW;
   return nearDivisor(n, Math.min(Math.max(threads, isRow ? MIN_ROW : 2), most), isRow ? MIN_ROW : 2);
 }
 

@@ -8,13 +8,16 @@ import {
   gaussianFocalLoss,
   grad,
   huber,
+  inspect,
   iouLoss,
+  logSumExp,
   lovaszHinge,
   mul,
   qualityFocalLoss,
   sigmoidFocalLoss,
   smoothL1,
   stack,
+  sum,
   type Tensor,
   tensor,
   tversky,
@@ -114,4 +117,20 @@ test("predictions and targets of other ranks never pair each with each unnoticed
       else call();
     }
   });
+});
+
+test("the gradient of a smoothed cross-entropy computes one exponential for each element", async () => {
+  const logits = zeros([8, 81, 8732]);
+  const loss = crossEntropy(logits, zeros([8, 8732], { dtype: "int" }), { axis: 1, labelSmoothing: 0.1 });
+  const { steps } = await inspect(grad(loss, [logits]), { device: "float64" });
+  const { loops } = steps.find(({ shape }) => shape.length === 3)!;
+  assert.equal(loops.match(/exp\(/g)?.length, 1, loops);
+});
+
+test("minus infinities alone pass no gradient on through a log-sum-exp, and NaN through a cross-entropy", async () => {
+  const x = tensor([[-Infinity, -Infinity], [0, 0]]);
+  const [through] = grad(sum(logSumExp(x, 1)), [x]);
+  assert.deepEqual(await through.toArray(), [[0, 0], [0.5, 0.5]]);
+  const [crossed] = grad(crossEntropy(x, tensor([0, 0], undefined, { dtype: "int" }), { reduction: "sum" }), [x]);
+  assert.deepEqual(await crossed.toArray(), [[NaN, NaN], [-0.5, 0.5]]);
 });

@@ -5,6 +5,7 @@ import { type Block, Code, extract, i32, load, op, select, type Value, type Vari
 import { BYTES, Indices } from "./indices.ts";
 import { chooseJam, hasLoop, jammed } from "./jam.ts";
 import { LANES, oneOf, type Operand } from "./operands.ts";
+import { type Columns, rowsOf, withOwn } from "./own.ts";
 import { type Panels, panelsOf } from "./panels.ts";
 import { Scalars } from "./scalars.ts";
 import { type Phase, type Strips, stripsOf } from "./strips.ts";
@@ -435,8 +436,12 @@ interface Layout {
   readonly weight: number;
 }
 
-function layoutOf({ extent }: LoopForm, { body, results, axis, panels, strips }: Tile, iterations: number): Layout {
-  const [nx, ny = 1, nz = 1] = extent;
+function layoutOf(
+  form: LoopForm,
+  { body, results, axis, panels, strips }: Tile,
+  { iterations, columns }: Options,
+): Layout {
+  const [nx, ny = 1, nz = 1] = form.extent;
   const rows = results.length;
   const size = Math.max(1, weightOfBody(body));
   const weight = size + size * iterations / 4;
@@ -444,8 +449,9 @@ function layoutOf({ extent }: LoopForm, { body, results, axis, panels, strips }:
   while (width > 1 && (width * size > LONGEST || width * LANES > nx)) width /= 2;
   const [along, across] = axis === 2 ? [nz, ny] : [ny, nz];
   const block = LANES * width;
-  const split = panelLayout({ nx, along, across, rows, block }, panels) ??
-    { group: rows, chunk: filled(nx, block, strips?.threads ?? chunkOf(nx, block, weight)), isPacked: false };
+  const split =
+    (columns === undefined ? panelLayout({ nx, along, across, rows, block }, panels) : columnLayout(form, columns)) ??
+      { group: rows, chunk: filled(nx, block, strips?.threads ?? chunkOf(nx, block, weight)), isPacked: false };
   const { group, chunk } = split;
   return {
     nx,
@@ -498,23 +504,34 @@ interface Place {
   readonly home: Block;
 }
 
+/** A unit takes the threads of a part, of all rows. */
+function columnLayout(form: LoopForm, columns: Columns): Pick<Layout, "group" | "chunk" | "isPacked"> {
+  return { group: rowsOf(form, columns), chunk: columns.width, isPacked: false };
+}
+
 /** Writes a kernel. */
 class Writer {
   readonly code: Code;
   readonly layout: Layout;
-  readonly #kernel: Kernel;
+  #kernel: Kernel;
+  readonly #columns: Columns | undefined;
+  /** Where the result is in memory of the thread's own, if it is there. */
+  #own: Value | null = null;
+  readonly #form: LoopForm;
   readonly #out: Value;
   readonly #ny: number;
 
-  constructor(name: string, form: LoopForm, sizes: readonly number[], iterations: number) {
+  constructor(name: string, form: LoopForm, options: Options) {
     const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"]);
     const [, , addresses] = code.parameters;
     this.#out = code.bind(load("i32.load", addresses));
-    const arrays = sizes.map((size, i) => {
+    const arrays = options.sizes.map((size, i) => {
       return { size, address: code.bind(load("i32.load", addresses, BYTES * (i + 1))) };
     });
-    const tile = tileOf(form);
-    this.layout = layoutOf(form, tile, iterations);
+    this.#columns = options.columns;
+    this.#form = form;
+    const tile = tileOf(options.columns ? withOwn(form, options.columns) : form);
+    this.layout = layoutOf(form, tile, options);
     const { nx } = this.layout;
     this.#ny = form.extent[1] ?? 1;
     this.#kernel = { form: tile, locals: localsOf(tile, nx === 1), arrays };
@@ -523,7 +540,9 @@ class Writer {
   /** The elements of memory that a unit takes for its panels. */
   get scratch(): number {
     const { panels, strips } = this.#kernel.form;
-    if (strips) return strips.slots.size * strips.threads;
+    const own = this.#columns?.own ?? 0;
+    if (strips) return own + strips.slots.size * strips.threads;
+    if (own > 0) return own;
     return this.layout.isPacked ? panels.slots * this.layout.chunk : 0;
   }
 
@@ -535,9 +554,26 @@ class Writer {
       const [strip, column] = divided(code, unit, chunks);
       const [outer, group] = divided(code, strip, groups);
       const start = code.bind(column.kind === "number" ? column : op("i32.mul", column, i32(chunk)));
+      if (this.#columns) this.#placeOwn(this.#columns, start);
       if (layout.isPacked) this.#pack(start, outer);
       tiles(code, layout, group, (at) => this.#tile(start, this.#place(at, outer)));
     });
+  }
+
+  /** Places the arrays of a unit that are the thread's own. */
+  #placeOwn({ args, out }: Columns, start: Value): void {
+    const arrays = this.#kernel.arrays.map((array, i) => {
+      return args[i] === null ? array : { ...array, address: this.#ownAddress(args[i], start) };
+    });
+    this.#kernel = { ...this.#kernel, arrays };
+    this.#own = out === null ? null : this.#ownAddress(out, start);
+  }
+
+  /** Where thread 0 of the first row would be in memory of the thread's own. */
+  #ownAddress(place: number, start: Value): Value {
+    const { code } = this;
+    const [, , , scratch] = code.parameters;
+    return code.bind(op("i32.sub", op("i32.add", scratch, i32(BYTES * place)), op("i32.shl", start, i32(2))));
   }
 
   #place(at: Value, outer: Value): Place {
@@ -596,7 +632,8 @@ class Writer {
           const scalars = new Scalars(code, vectors);
           const body = new Body(scalars, this.#kernel, null);
           const behind = op("i32.shl", op("i32.sub", from, start), i32(2));
-          const address = code.bind(op("i32.add", scratch, behind));
+          const kept = op("i32.add", scratch, i32(BYTES * (this.#columns?.own ?? 0)));
+          const address = code.bind(op("i32.add", kept, behind));
           const results = body.phase(this.#coordinates(scalars, x, place), { phase, known, address }, isLast);
           if (isLast) this.#store(scalars, results, { x, place });
         });
@@ -621,29 +658,67 @@ class Writer {
     const { code, layout: { nx } } = this;
     const { y, z } = place;
     const row = op("i32.add", op("i32.mul", z, i32(this.#ny)), y);
-    const element = op("i32.add", op("i32.mul", row, i32(nx)), x);
-    const address = code.bind(op("i32.add", this.#out, op("i32.shl", element, i32(2))));
+    const element = this.#own
+      ? op(
+        "i32.add",
+        op("i32.mul", rowsOf(this.#form, this.#columns!) === 1 ? i32(0) : y, i32(this.#columns!.width)),
+        x,
+      )
+      : op("i32.add", op("i32.mul", row, i32(nx)), x);
+    const address = code.bind(op("i32.add", this.#own ?? this.#out, op("i32.shl", element, i32(2))));
     const distance = BYTES * nx * (this.#kernel.form.axis === 2 ? this.#ny : 1);
     results.forEach((result, row) => storeAll(scalars, { address, offset: distance * row }, result, nx));
   }
+}
+
+/** How a kernel is written. */
+interface Options {
+  /** Of the arrays that it reads. */
+  readonly sizes: readonly number[];
+  /** Of a thread. */
+  readonly iterations: number;
+  /** What a unit takes; by default what suits the kernel. */
+  readonly columns?: Columns;
 }
 
 /**
  * Writes a kernel.
  *
  * @param name of the function.
- * @param sizes of the arrays that it reads.
- * @param iterations of a thread.
  */
-export function writeKernel(
-  name: string,
-  form: LoopForm,
-  { sizes, iterations }: { readonly sizes: readonly number[]; readonly iterations: number },
-): WrittenKernel {
-  const writer = new Writer(name, form, sizes, iterations);
+export function writeKernel(name: string, form: LoopForm, options: Options): WrittenKernel {
+  const writer = new Writer(name, form, options);
   writer.write();
   const { code, scratch, layout: { across, groups, chunks, weight } } = writer;
   return { code, scratch, units: across * groups * chunks, weight };
+}
+
+/** Writes a kernel that runs others, which have as many units, unit by unit. `words` is how many addresses each of them takes. */
+export function writeGroup(
+  name: string,
+  members: readonly (WrittenKernel & { readonly words: number })[],
+): WrittenKernel {
+  const [{ units }] = members;
+  if (members.some((member) => member.units !== units)) {
+    throw new Error("wasm: kernels of a group differ in their units");
+  }
+  const code = new Code(name, ["i32", "i32", "i32", "i32"]);
+  const [from, to, addresses, scratch] = code.parameters;
+  code.count(from, to, 1, (unit) => {
+    const next = code.bind(op("i32.add", unit, i32(1)));
+    let before = 0;
+    for (const { code: member, words } of members) {
+      code.run(member, unit, next, op("i32.add", addresses, i32(BYTES * before)), scratch);
+      before += words;
+    }
+  });
+  const most = (of: (member: WrittenKernel) => number) => Math.max(...members.map(of));
+  return {
+    code,
+    units,
+    weight: members.reduce((sum, { weight }) => sum + weight, 0),
+    scratch: most(({ scratch = 0 }) => scratch),
+  };
 }
 
 /** A whole number divided: quotient and remainder. */

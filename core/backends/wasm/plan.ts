@@ -11,12 +11,14 @@ import { asFloat32 } from "../arrays.ts";
 import type { CompiledPlan } from "../backend.ts";
 import { millisecondsOf } from "../timing.ts";
 import { assemble } from "./assembler.ts";
-import { writeKernel, type WrittenKernel } from "./kernel.ts";
+import { columnsOf, groupsOf } from "./groups.ts";
+import { writeGroup, writeKernel, type WrittenKernel } from "./kernel.ts";
+import type { Columns } from "./own.ts";
 import { writeOrder } from "./order.ts";
 import { writeScatter } from "./scatter.ts";
 import { type Memory, MemoryArray, OutOfMemory } from "./memory.ts";
 import { type Kernel, type Plain, prepare, type Prepared, Schedule, sizesOf, type Slot } from "./schedule.ts";
-import type { CompiledModule, Team } from "./team.ts";
+import type { CompiledModule, KernelCall, Team } from "./team.ts";
 import { codeText } from "./text.ts";
 
 /** The state that the plans of a device share. */
@@ -27,19 +29,20 @@ export interface Shared {
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
 
-function write(plan: Plan, step: Step, name: string): WrittenKernel {
+function write(plan: Plan, step: Step, name: string, columns?: Columns): WrittenKernel {
   const { routine } = step;
   if (routine) return routine.name === "order" ? writeOrder(name, routine) : writeScatter(name, routine);
   if (!step.form) throw new Error(`wasm: the step "${step.name}" has no loop form`);
   return writeKernel(name, step.form, {
     sizes: sizesOf(plan, step),
     iterations: step.kernel.iterations,
+    ...(columns ? { columns } : {}),
   });
 }
 
 /** Returns the kernel of a step in the text format of WebAssembly. */
 export function stepText(plan: Plan, step: Step): string {
-  return codeText(write(plan, step, step.name).code);
+  return codeText(write(plan, step, step.name, columnsOf(groupsOf(plan), plan.steps.indexOf(step))).code);
 }
 
 /** The loop form of a kernel that no plan has. */
@@ -66,17 +69,32 @@ interface Known {
   readonly kernel: Kernel;
 }
 
+function kernelOf({ code, units, weight, scratch = 0, workspace = 0 }: WrittenKernel): Kernel {
+  return { name: code.name, units, weight, scratch, workspace };
+}
+
 /** The kernels of a plan and of the bodies of its loops, equal ones once. */
 class Written {
   readonly all: WrittenKernel[] = [];
   /** By their sizes. Few have the same, and the text of a form takes a tenth of the time that it takes to write a kernel. */
   readonly #known = new Map<string, Known[]>();
 
-  step(plan: Plan, step: Step): Kernel {
+  step(plan: Plan, step: Step, columns?: Columns): Kernel {
     const sizes = sizesOf(plan, step);
     const { form, kernel: { iterations } } = step;
-    const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations}`;
-    return this.#once(rough, [step.routine ?? form, sizes], (name) => write(plan, step, name));
+    const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations} ${columns?.width}`;
+    return this.#once(rough, [step.routine ?? form, sizes, columns], (name) => write(plan, step, name, columns));
+  }
+
+  group(members: readonly { readonly kernel: Kernel; readonly words: number }[]): Kernel {
+    const written = writeGroup(
+      `k${this.all.length}`,
+      members.map(({ kernel: { name }, words }) => {
+        return { ...this.all.find(({ code }) => code.name === name)!, words };
+      }),
+    );
+    this.all.push(written);
+    return kernelOf(written);
   }
 
   plain(what: Plain, size: number): Kernel {
@@ -90,8 +108,7 @@ class Written {
     const text = alike.length === 0 ? null : attributeText(source);
     for (const known of alike) if ((known.text ??= attributeText(known.source)) === text) return known.kernel;
     const written = write(`k${this.all.length}`);
-    const { code, units, weight, scratch = 0, workspace = 0 } = written;
-    const kernel = { name: code.name, units, weight, scratch, workspace };
+    const kernel = kernelOf(written);
     this.all.push(written);
     this.#known.set(rough, [...alike, { source, text, kernel }]);
     return kernel;
@@ -223,11 +240,14 @@ export class WasmPlan implements CompiledPlan {
       const ends = schedule.add(this.#prepared, this.#send(leaves, schedule), true);
       schedule.commit();
       const times: number[] = [];
-      items.forEach(({ kind, index }, i) => {
-        const calls = schedule.calls.slice(ends[i - 1] ?? 0, ends[i]);
-        times[kind === "step" ? index : steps.length + index] = millisecondsOf(() => {
+      const timed = (calls: readonly KernelCall[]): number =>
+        millisecondsOf(() => {
           for (const call of calls) team.runAlone(this.#module, call, schedule.scratch);
         });
+      items.forEach((item, i) => {
+        const calls = schedule.calls.slice(ends[i - 1] ?? 0, ends[i]);
+        if (item.kind === "group") item.members.forEach(({ index }, k) => times[index] = timed([calls[k]]));
+        else times[item.kind === "step" ? item.index : steps.length + item.index] = timed(calls);
       });
       return times;
     } finally {

@@ -2,6 +2,8 @@
 import { leavesRead, sourceName, unread } from "../../plan/lifetimes.ts";
 import { interleaved, type LoopStep, type Plan, sizeOfSource, type Source, type Step } from "../../plan/plan.ts";
 import { sizeOf } from "../../shape.ts";
+import { columnsOf, type Group, groupsOf } from "./groups.ts";
+import type { Columns } from "./own.ts";
 import type { Memory } from "./memory.ts";
 import type { KernelCall } from "./team.ts";
 import type { Scratch } from "./team_script.ts";
@@ -16,8 +18,10 @@ export interface Kernel extends Omit<KernelCall, "addresses"> {
 
 /** Makes the kernels of plans. */
 export interface Kernels {
-  /** The kernel of a step. */
-  step(plan: Plan, step: Step): Kernel;
+  /** The kernel of a step, perhaps one whose units are parts of columns. */
+  step(plan: Plan, step: Step, columns?: Columns): Kernel;
+  /** One that runs others part by part. */
+  group(members: readonly { readonly kernel: Kernel; readonly words: number }[]): Kernel;
   /** One that copies an array, sets it to 0, or adds up two. */
   plain(what: Plain, size: number): Kernel;
 }
@@ -27,7 +31,7 @@ export type Plain = "copy" | "zero" | "add";
 /** A plan with its kernels, and with what nothing reads after each of its steps and loops. */
 export interface Prepared {
   readonly plan: Plan;
-  readonly items: readonly (PreparedStep | PreparedLoop)[];
+  readonly items: readonly Item[];
   /** The leaves that are read. */
   readonly leaves: readonly number[];
   /** How many addresses its calls take. */
@@ -36,11 +40,23 @@ export interface Prepared {
   readonly scratch: number;
 }
 
+type Item = PreparedStep | PreparedLoop | PreparedGroup;
+
+/** Kernels that run together, part by part. */
+interface PreparedGroup {
+  readonly kind: "group";
+  readonly members: readonly PreparedStep[];
+  readonly kernel: Kernel;
+  readonly last: readonly Source[];
+}
+
 interface PreparedStep {
   readonly kind: "step";
   readonly index: number;
   readonly kernel: Kernel;
   readonly size: number;
+  /** Whether the threads have parts of it in memory of their own: there is no array. */
+  readonly isOwn: boolean;
   readonly args: readonly Source[];
   readonly last: readonly Source[];
 }
@@ -65,29 +81,49 @@ type Keep =
 export function prepare(plan: Plan, kernels: Kernels): Prepared {
   const { steps, loops = [] } = plan;
   const last = unread(plan);
+  const groups = groupsOf(plan);
   const prepared = [
     ...steps.map((step, index): PreparedStep => ({
       kind: "step",
       index,
-      kernel: kernels.step(plan, step),
+      kernel: kernels.step(plan, step, columnsOf(groups, index)),
       size: sizeOf(step.shape),
+      isOwn: typeof columnsOf(groups, index)?.out === "number",
       args: step.args,
       last: last.steps[index],
     })),
     ...loops.map((loop, index): PreparedLoop => prepareLoop(loop, index, { kernels, last: last.loops[index] })),
   ];
-  const items = interleaved(prepared.slice(0, steps.length), prepared.slice(steps.length), loops);
+  const items = grouped(
+    interleaved(prepared.slice(0, steps.length), prepared.slice(steps.length), loops),
+    groups,
+    kernels,
+  );
   return {
     plan,
     items,
     leaves: leavesRead(plan),
     words: items.reduce((sum, item) => sum + wordsOf(item), 0),
-    scratch: items.reduce((most, item) => Math.max(most, (item.kind === "step" ? item.kernel : item.body).scratch), 0),
+    scratch: items.reduce((most, item) => Math.max(most, (item.kind === "loop" ? item.body : item.kernel).scratch), 0),
   };
 }
 
-function wordsOf(item: PreparedStep | PreparedLoop): number {
-  if (item.kind === "step") return 2 + item.args.length;
+/** Puts the steps of groups together. */
+function grouped(items: readonly (PreparedStep | PreparedLoop)[], groups: readonly Group[], kernels: Kernels): Item[] {
+  const all: Item[] = [...items];
+  for (const { first, count } of groups) {
+    const at = all.findIndex((item) => item.kind === "step" && item.index === first);
+    // No loop runs between them.
+    const members = all.slice(at, at + count) as PreparedStep[];
+    const kernel = kernels.group(members.map((member) => ({ kernel: member.kernel, words: wordsOf(member) })));
+    all.splice(at, count, { kind: "group", members, kernel, last: members.flatMap(({ last }) => last) });
+  }
+  return all;
+}
+
+function wordsOf(item: Item): number {
+  if (item.kind === "group") return item.members.reduce((sum, member) => sum + wordsOf(member), 0);
+  if (item.kind === "step") return 1 + item.args.length + (item.kernel.workspace > 0 ? 1 : 0);
   return item.loop.count * (item.body.words + 3 * item.keep.length) + item.keep.length;
 }
 
@@ -223,9 +259,18 @@ export class Schedule {
     for (const { address } of slots) this.#words.push(address);
   }
 
-  #item(item: PreparedStep | PreparedLoop, frame: Frame, last: readonly Source[] | null): void {
-    if (item.kind === "step") {
-      const slot = frame.placed.get(item.index) ?? this.#allocate(item.size);
+  #item(item: Item, frame: Frame, last: readonly Source[] | null): void {
+    if (item.kind === "group") {
+      const calls = this.calls.length;
+      for (const member of item.members) this.#item(member, frame, null);
+      // One call in place of those of all members, whose addresses follow one another. Kernels that are timed run alone.
+      if (last) {
+        const { name, units, weight } = item.kernel;
+        const [{ addresses }] = this.calls.splice(calls);
+        this.calls.push({ name, units, weight, addresses });
+      }
+    } else if (item.kind === "step") {
+      const slot = frame.placed.get(item.index) ?? (item.isOwn ? NOTHING : this.#allocate(item.size));
       frame.steps[item.index] = slot;
       const { workspace } = item.kernel;
       const room = workspace > 0 ? [this.#allocate(workspace)] : [];
