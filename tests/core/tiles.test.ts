@@ -278,6 +278,16 @@ function readsIn(body: readonly Statement[]): number[] {
   return counts;
 }
 
+test("long sums of few threads are divided into units, and short ones are not", () => {
+  const unitsOf = (shape: readonly number[]) => {
+    const output = sum(exp(whole(shape, 1)));
+    const { leaves } = new Program([output]);
+    const { steps: [{ form, kernel }] } = makePlan([output], leaves, wasm);
+    return writeKernel("k", form!, { sizes: [whole(shape, 1).size], iterations: kernel.iterations }).units;
+  };
+  assert.deepEqual([[32, 256, 256], [512, 512], [1000]].map(unitsOf), [4, 8, 1]);
+});
+
 test("rows share what does not depend on them, along the axis where they share most", () => {
   const form = formOf(matmul(whole([64, 32], 1), whole([32, 48], 2)));
   const jam = chooseJam(form)!;
