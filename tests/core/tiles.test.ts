@@ -314,6 +314,14 @@ test("rows that leave out the same columns do so together, and vectors by themse
   assert.equal(chooseJam(formOf(where(greater(whole([8, 70], 3), 0), exp(whole([8, 70], 1)), 0))), null);
 });
 
+test("rows of a transposed array are read together, in vectors", () => {
+  const form = formOf(mul(transpose(whole([70, 8], 1)), whole([8, 70], 2)));
+  assert.deepEqual(chooseJam(form), { axis: 1, rows: 4 });
+  const written = codeText(writeKernel("k", form, { sizes: [560, 560], iterations: 0 }).code);
+  assert.doesNotMatch(written, /load32/);
+  assert.match(written, /i8x16\.shuffle/);
+});
+
 test("kernels whose threads share nothing in loops run row by row", () => {
   assert.equal(chooseJam(formOf(sum(whole([8, 9, 70], 1), 1))), null);
   assert.equal(chooseJam(formOf(sub(whole([8, 70], 1), whole([1, 70], 2)))), null);
