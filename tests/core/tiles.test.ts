@@ -287,6 +287,16 @@ function readsIn(body: readonly Statement[]): number[] {
   return counts;
 }
 
+test("long sums of few threads are divided into units, and short ones are not", () => {
+  const unitsOf = (shape: readonly number[]) => {
+    const output = sum(exp(whole(shape, 1)));
+    const { leaves } = new Program([output]);
+    const { steps: [{ form, kernel }] } = makePlan([output], leaves, wasm);
+    return writeKernel("k", form!, { sizes: [whole(shape, 1).size], iterations: kernel.iterations }).units;
+  };
+  assert.deepEqual([[32, 256, 256], [512, 512], [1000]].map(unitsOf), [4, 8, 1]);
+});
+
 test("rows share what does not depend on them, along the axis where they share most", () => {
   const form = formOf(matmul(whole([64, 32], 1), whole([32, 48], 2)));
   const jam = chooseJam(form)!;
@@ -311,6 +321,14 @@ test("rows that leave out the same columns do so together, and vectors by themse
   assert.equal(asked.length, 2, written);
   // Each row has columns of its own.
   assert.equal(chooseJam(formOf(where(greater(whole([8, 70], 3), 0), exp(whole([8, 70], 1)), 0))), null);
+});
+
+test("rows of a transposed array are read together, in vectors", () => {
+  const form = formOf(mul(transpose(whole([70, 8], 1)), whole([8, 70], 2)));
+  assert.deepEqual(chooseJam(form), { axis: 1, rows: 4 });
+  const written = codeText(writeKernel("k", form, { sizes: [560, 560], iterations: 0 }).code);
+  assert.doesNotMatch(written, /load32/);
+  assert.match(written, /i8x16\.shuffle/);
 });
 
 test("kernels whose threads share nothing in loops run row by row", () => {

@@ -262,6 +262,20 @@ test("results have the same bits with any number of threads", async () => {
   });
 });
 
+test("threads take part in a program that never ends a task", async () => {
+  // A page starts no worker before the task ends.
+  if (!threadsWork() || runtime() === "browser") return;
+  await opened(2, async (device) => {
+    const x = tensor(Float32Array.from({ length: 300_000 }, (_, i) => i % 7), [300, 1000]);
+    const until = Date.now() + 10_000;
+    let ended = false;
+    setTimeout(() => (ended = true), 0);
+    while (device.executor !== "2 threads" && Date.now() < until) await sum(exp(x)).data({ device });
+    assert.equal(device.executor, "2 threads");
+    assert.ok(!ended, "the loop is no longer one task");
+  });
+});
+
 test("threads that do not start leave one, and the device says why", async () => {
   if (!threadsWork()) return;
   const refused = () => Promise.reject(new Error("no threads today"));

@@ -1,7 +1,7 @@
 /** Unroll-and-jam: a kernel for several threads along an outer axis at once, which share what does not depend on that axis. */
 import type { Expression, Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
-import { localsOf, weightOfExpression } from "./varying.ts";
+import { localsOf, readsOf, weightOfExpression } from "./varying.ts";
 
 /** A kernel for `rows` neighbours along one axis. */
 export interface Jammed {
@@ -361,7 +361,15 @@ function rowsOf(length: number, isDivided: boolean): number | undefined {
   return length >= 3 * most ? most : even ?? ROWS.find((rows) => rows <= length);
 }
 
-/** The axis along which threads share most of the work in loops; `null` if it is not worth it. */
+/** Whether rows read side by side what a row reads apart, as in a transposed array: together they read vectors. */
+function isTransposed({ threads, body }: LoopForm, axis: number): boolean {
+  const coefficientOf = (local: Local, { terms }: Linear) =>
+    terms.find((term) => term.local === local)?.coefficient ?? 0;
+  return !hasLoop(body) &&
+    readsOf(body).some(({ at: [at] }) => coefficientOf(threads[0], at) > 1 && coefficientOf(threads[axis], at) === 1);
+}
+
+/** The axis along which threads share most of the work; `null` if it is not worth it. */
 export function chooseJam(form: LoopForm): Jam | null {
   let best: Jam | null = null;
   let most = WORTH;
@@ -370,7 +378,7 @@ export function chooseJam(form: LoopForm): Jam | null {
     const rows = rowsOf(form.extent[axis], isDivided);
     if (rows === undefined) continue;
     const { all, shared } = sharedWork(form, { axis, rows });
-    const share = all === 0 ? 0 : shared / all;
+    const share = isTransposed(form, axis) ? 1 : all === 0 ? 0 : shared / all;
     if (share > most) [best, most] = [{ axis, rows }, share];
   }
   return best;

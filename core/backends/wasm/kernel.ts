@@ -46,7 +46,7 @@ const PANEL_WIDTH = 128;
 /** The number of rows that share panels if there are as many, and the smallest number. */
 const PANEL_ROWS = 128;
 const FEWEST_PANEL_ROWS = 16;
-/** A kernel has at least this many units, if its panels allow. */
+/** A kernel has at least this many units, if its panels allow and they are not too small. */
 const FEWEST_UNITS = 8;
 
 /** A variable of a kernel that assignments change. */
@@ -446,12 +446,15 @@ function layoutOf(
   const size = Math.max(1, weightOfBody(body));
   const weight = size + size * iterations / 4;
   let width = rows > 1 ? NARROWER : !strips && isStreaming(body) ? 1 : WIDEST;
-  while (width > 1 && (width * size > LONGEST || width * LANES > nx)) width /= 2;
   const [along, across] = axis === 2 ? [nz, ny] : [ny, nz];
+  const tiles = across * Math.max(1, Math.floor(along / rows));
+  // Few long threads, as those of a sum of everything, are spread over several units all the same.
+  const wanted = Math.min(Math.ceil(FEWEST_UNITS / tiles), Math.floor(weight * nx / LANES / UNIT));
+  while (width > 1 && (width * size > LONGEST || width * LANES * Math.max(1, wanted) > nx)) width /= 2;
   const block = LANES * width;
   const split =
     (columns === undefined ? panelLayout({ nx, along, across, rows, block }, panels) : columnLayout(form, columns)) ??
-      { group: rows, chunk: filled(nx, block, strips?.threads ?? chunkOf(nx, block, weight)), isPacked: false };
+      { group: rows, chunk: filled(nx, block, strips?.threads ?? chunkOf(nx, block, weight, wanted)), isPacked: false };
   const { group, chunk } = split;
   return {
     nx,
@@ -473,13 +476,11 @@ function filled(nx: number, block: number, most: number): number {
   return chunk;
 }
 
-/** How many threads of a row a unit takes. */
-function chunkOf(nx: number, block: number, weight: number): number {
+/** How many threads of a row a unit takes: some blocks, unless there would be fewer units than are wanted. */
+function chunkOf(nx: number, block: number, weight: number, wanted: number): number {
   const perTile = weight * nx / LANES;
-  const chunks = perTile < 2 * UNIT
-    ? 1
-    : Math.min(Math.floor(perTile / UNIT), Math.max(1, Math.floor(nx / (4 * block))));
-  return Math.ceil(nx / chunks / block) * block;
+  const chunks = Math.min(Math.floor(perTile / UNIT), Math.max(wanted, Math.floor(nx / (4 * block))));
+  return Math.ceil(nx / Math.max(1, chunks) / block) * block;
 }
 
 /** The rows and threads of a row that share panels; `null` if copying them is not worth it. */

@@ -9,6 +9,7 @@ import {
   type Scratch,
   SCRIPT,
   type SharedKernel,
+  STATE,
   WORDS,
 } from "./team_script.ts";
 
@@ -60,9 +61,8 @@ export function whyAlone(): string | null {
 /** A thread with what it has been told. */
 interface Member {
   readonly thread: Thread;
-  ready: boolean;
-  /** The word that says whether it is at work. */
-  readonly busy: number;
+  /** The word of its state. */
+  readonly state: number;
   readonly modules: Set<number>;
 }
 
@@ -131,13 +131,15 @@ export class Team {
   }
 
   #startOne(index: number): Promise<void> {
+    const state = WORDS.states + index;
+    // An earlier thread may have been there.
+    Atomics.store(this.#words, state, STATE.starting);
     return new Promise((resolve, reject) => {
       let member: Member | null = null;
       this.#startThread(SCRIPT, {
         message: (message) => {
           const { kind, error } = message as { kind: "ready" | "failed"; error?: string };
           if (kind === "failed") this.#error = error!;
-          else if (member) member.ready = true;
           resolve();
         },
         failed: (error) => {
@@ -146,7 +148,7 @@ export class Team {
           reject(error);
         },
       }).then((thread) => {
-        member = { thread, ready: false, busy: WORDS.busy + index, modules: new Set() };
+        member = { thread, state, modules: new Set() };
         this.#members.push(member);
         this.#send(thread, { kind: "memory", memory: this.#memory.memory, thread: index });
       }, reject);
@@ -156,7 +158,11 @@ export class Team {
   #lose(member: Member): void {
     this.#members = this.#members.filter((other) => other !== member);
     // Units that it had taken will never be done.
-    if (member.ready) this.#error ??= "a thread ended";
+    if (this.#isThere(member)) this.#error ??= "a thread ended";
+  }
+
+  #isThere({ state }: Member): boolean {
+    return Atomics.load(this.#words, state) !== STATE.starting;
   }
 
   #send(thread: Thread, message: Message): void {
@@ -182,7 +188,7 @@ export class Team {
     const { exports } = await this.#instance(module);
     const shared = this.#others > 0 ? calls.filter(isWorthSharing).slice(0, MOST_SHARED) : [];
     if (shared.length > 0) void this.start();
-    const members = shared.length > 0 ? this.#members.filter(({ ready }) => ready) : [];
+    const members = shared.length > 0 ? this.#members.filter((member) => this.#isThere(member)) : [];
     this.#last = 1 + members.length;
     if (members.length === 0) {
       for (const { name, units, addresses } of calls) {
@@ -288,7 +294,7 @@ export class Team {
   /** Waits until no thread is at work; those that ended are not. */
   async #rest(): Promise<void> {
     for (const member of [...this.#members]) {
-      await this.#until(member.busy, (busy) => busy === 0 || !this.#members.includes(member));
+      await this.#until(member.state, (state) => state !== STATE.working || !this.#members.includes(member));
     }
   }
 

@@ -11,14 +11,17 @@ export const WORDS = {
   sleeping: 3,
   /** Not 0 if a kernel failed in a thread. */
   failed: 4,
-  /** For each thread whether it is at work. */
-  busy: 16,
+  /** For each thread a {@link STATE}. */
+  states: 16,
   /** Two for each shared kernel: the next unit, and how many units are done. */
   kernels: 64,
 } as const;
 
+/** What a thread is doing. It says so in memory, since a program that never ends a task hears no message. */
+export const STATE = { starting: 0, resting: 1, working: 2 } as const;
+
 /** How many threads there can be beside the calling one. */
-export const MOST_OTHERS = WORDS.kernels - WORDS.busy;
+export const MOST_OTHERS = WORDS.kernels - WORDS.states;
 
 /** How many shared kernels a job can have: as many as there is room for. */
 export const MOST_SHARED = (65_536 / 4 - WORDS.kernels) / 2;
@@ -55,9 +58,10 @@ export type Message =
 /** The script; `port` and `hear` are those of `startThread`. Threads spin for a moment before they sleep, since kernels are short. */
 export const SCRIPT = `
 const W = ${JSON.stringify(WORDS)};
+const STATE = ${JSON.stringify(STATE)};
 const SPINS = 3000;
 const instances = new Map();
-let memory, words, busy, own;
+let memory, words, state, own;
 function awaitStep(index, job) {
   for (let spins = 0;; spins++) {
     if (Atomics.load(words, W.job) !== job) return false;
@@ -96,20 +100,21 @@ hear((message) => {
     case "memory":
       memory = message.memory;
       words = new Int32Array(memory.buffer);
-      busy = W.busy + message.thread;
+      state = W.states + message.thread;
       own = 1 + message.thread;
+      Atomics.store(words, state, STATE.resting);
       return port.postMessage({ kind: "ready" });
     case "load":
       return instances.set(message.id, new WebAssembly.Instance(message.module, { ${HOST}: { memory } }));
     case "unload":
       return instances.delete(message.id);
     case "run":
-      Atomics.store(words, busy, 1);
+      Atomics.store(words, state, STATE.working);
       try {
         work(message);
       } finally {
-        Atomics.store(words, busy, 0);
-        Atomics.notify(words, busy);
+        Atomics.store(words, state, STATE.resting);
+        Atomics.notify(words, state);
       }
   }
 });
