@@ -127,9 +127,9 @@ test(
   () =>
     withKeptPage(async (page) => {
       const truth = page.locator(".handle.truth").first();
+      const first = await textOf(page, "#loss");
       await truth.press("ArrowRight");
-      await page.waitForSelector(":root:not([data-busy])");
-      const before = await textOf(page, "#loss");
+      const before = await changed(page, "#loss", first);
       await page.locator("#step").click();
       const loss = await changed(page, "#loss", before);
       await page.locator("#show-arrows").uncheck();
