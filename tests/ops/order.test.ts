@@ -10,8 +10,10 @@ import {
   argsort,
   cast,
   grad,
+  max,
   mul,
   rank,
+  softmax,
   sort,
   sum,
   tanh,
@@ -44,7 +46,7 @@ function ordered(x: readonly number[], descending: boolean): number[] {
 const computedRows = fc.array(
   fc.shuffledSubarray([0.31, -0.72, 0.93, -0.24, 0.55, 0.16, -0.47, 0.78, -0.09], { minLength: 7, maxLength: 7 }),
   { minLength: 2, maxLength: 2 },
-);
+).map(([first, second]) => [first, second.map((x) => 1.3 * x)]); // Rows of the same elements would tie.
 
 /** The gradient of sorted rows of x T, with T the sum of tanh(x), by the weights of the places. */
 function slopesOfSorted(row: readonly number[], weights: readonly number[]): number[] {
@@ -53,6 +55,19 @@ function slopesOfSorted(row: readonly number[], weights: readonly number[]): num
   const weightOf = row.map((_, i) => weights[order.indexOf(i)]);
   const moved = row.reduce((sum, x, i) => sum + weightOf[i] * x, 0);
   return row.map((x, i) => weightOf[i] * total + (1 - Math.tanh(x) ** 2) * moved);
+}
+
+/** The gradient of the sum over c of the largest p[b, c] along b, with p the softmax of x along c. */
+function slopesOfLargest(rows: readonly (readonly number[])[]): number[] {
+  const shares = rows.map((row) => {
+    const total = row.reduce((sum, x) => sum + Math.exp(x), 0);
+    return row.map((x) => Math.exp(x) / total);
+  });
+  const largest = shares[0].map((_, c) => Math.max(...shares.map((row) => row[c])));
+  // Each of a row that is the largest moves with all of the row.
+  return shares.flatMap((row) =>
+    row.map((p, j) => row.reduce((sum, q, c) => sum + (q === largest[c] ? q * (Number(c === j) - p) : 0), 0))
+  );
 }
 
 for (const { device, on, extent } of await devicesUnderTest()) {
@@ -64,9 +79,11 @@ for (const { device, on, extent } of await devicesUnderTest()) {
         const x = tensor(rows);
         const sums = sum(mul(unsqueeze(x, 1), unsqueeze(tanh(x), 2)), 1);
         const slope = grad(sort(sums, 1), x, tensor([weights, weights]));
-        await bring([slope], { device });
+        const ofLargest = grad(sum(max(softmax(unsqueeze(x, 0), 2), 1)), x);
+        await bring([slope, ofLargest], { device });
         const expected = rows.flatMap((row) => slopesOfSorted(row, weights));
         assertClose(slope.value!, expected, () => 1e-4, JSON.stringify(rows));
+        assertClose(ofLargest.value!, slopesOfLargest(rows), () => 1e-4, JSON.stringify(rows));
       }, { runs: 5 });
     },
   );
