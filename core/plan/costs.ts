@@ -128,20 +128,22 @@ export class Work {
 
   /**
    * How many accumulators the loop of a reduction gets: a chain of dependent operations is bound by latency, and many at once run out of
-   * registers. Three are best if they leave no remainder. Their copies of the element have to be compiled, so the loop has to run often
-   * enough. A few elements need no loop.
+   * registers. Three are best if they leave no remainder. Their copies of the element have to be compiled, so there have to be enough
+   * elements. A few elements need no loop.
+   *
+   * A sum is rounded as its accumulators are, so the number depends on nothing but the reduction. Where a value is computed in two places,
+   * as where an element is compared with all of its row to find its rank, it then has the same bits in both: it would else be above itself.
    *
    * @param length how many elements the loop goes through.
-   * @param evaluations how many it goes through in all threads together.
    */
-  accumulators(element: Node, length: number, evaluations: number): number {
+  accumulators(element: Node, length: number): number {
     if (length <= 4) return Math.max(1, length);
     const { wait, copy, unrolled } = this.costs;
     if (!this.stored.has(element) && this.isAbove(element, unrolled)) return 1;
     const cost = this.stored.has(element) ? 1 : this.costOf(element);
     const width = [3, 4, 5, 2].find((width) => length % width === 0) ?? 3;
     // The cost of an element stands for the number of its values.
-    return evaluations * wait > (width - 1 + length % width) * cost * copy ? width : 1;
+    return element.size * wait > (width - 1 + length % width) * cost * copy ? width : 1;
   }
 
   /**

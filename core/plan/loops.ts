@@ -534,9 +534,8 @@ class Lowering {
     const [input] = node.inputs;
     const axes = kernel.axes(node.attributes);
     const sizes = axes.map((a) => input.shape[a]);
-    const evaluations = scope.times * lengthOf(axes, input.shape);
     const isTiled = !kernel.position && this.#work.isTiled(input, axes);
-    const width = kernel.position || isTiled ? 1 : this.#work.accumulators(input, sizes.at(-1) ?? 1, evaluations);
+    const width = kernel.position || isTiled ? 1 : this.#work.accumulators(input, sizes.at(-1) ?? 1);
     const accumulators: Local[] = [];
     for (let u = 0; u < width; u++) {
       accumulators.push(this.#declare(scope, "accumulator", build.literal(kernel.identity)));

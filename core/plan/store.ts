@@ -385,9 +385,8 @@ class Round {
     const axes = reduce.axes(node.attributes);
     const last = axes.length - 1;
     const length = axes.length === 0 ? 1 : input.shape[axes[last]];
-    const evaluations = scope.times * axes.reduce((n, axis) => n * input.shape[axis], 1);
     const isSingle = reduce.position || this.#work.isTiled(input, axes);
-    const width = isSingle ? 1 : this.#work.accumulators(input, length, evaluations);
+    const width = isSingle ? 1 : this.#work.accumulators(input, length);
     const reduced = input.shape.map((_, axis) => axes.includes(axis));
     const element = (at: readonly Index[], inside: Scope): void => {
       this.#demand(input, kernel, kernel.place(elementIndex(reduced, at, place.index)), inside);
