@@ -133,6 +133,21 @@ test("tensors stay within their domain, and are exact in float32", async () => {
   });
 });
 
+test("whole numbers within the domain are drawn, but for those to avoid and distinct ones", () => {
+  for (const count of [3, 50]) {
+    for (const at of [1, -2, 4]) {
+      some(tensors([[count]], { min: -2.5, max: 4.5 }), ([{ values }]) => Array.from(values).includes(at));
+    }
+    some(
+      tensors([[count]]),
+      ([{ values }]) => Array.from(values).every((x) => Number.isInteger(x) && !Object.is(x, -0)),
+    );
+    some(tensors([[count]]), ([{ values }]) => !Array.from(values).some((x) => x !== 0 && Number.isInteger(x)));
+    const avoiding = valuesOf(tensors([[count]], { min: 0.5, max: 4.5, avoid: [1, 2] }));
+    assert.ok(!avoiding.includes(1) && !avoiding.includes(2) && avoiding.includes(3));
+  }
+});
+
 test("values reach their bounds and never exceed them", async () => {
   const ends = fc.float({ min: -1000, max: 1000, noNaN: true });
   const options = fc.record({

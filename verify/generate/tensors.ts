@@ -17,7 +17,7 @@ const shapesKind = kind("an array of shapes, such as [[2, 3]], or an arbitrary o
 
 /**
  * Generates tensors of given shapes within a domain, as plain data: the inputs of one call. All values are exact in
- * float32.
+ * float32. Some are whole numbers, where kinks and ties often are, unless values are to be distinct.
  *
  * @param of the shapes, one per tensor, or an arbitrary of them.
  * @param options the domain: one for all tensors, or an array with one per tensor.

@@ -18,6 +18,9 @@ const APART = 0.6;
 /** One in this many of the values that are not drawn one by one is an end of the domain. */
 const ENDS = 32;
 
+/** How many of the elements of generated tensors are rounded to whole numbers, one of these at random: those are where kinks and ties are. */
+const WHOLE = [0, 0, 0, 0, 0, 1 / 4, 1 / 4, 1];
+
 /** The domain and dtype of generated tensors. */
 export interface TensorOptions {
   /** The smallest value, default -3. */
@@ -134,6 +137,12 @@ class Domain {
     return { all, nearest, ends };
   }
 
+  /** The whole number nearest to an allowed value, if it is allowed, too; otherwise the value. */
+  whole(x: number): number {
+    const nearest = Math.round(x) + 0;
+    return this.#allows(nearest) ? nearest : x;
+  }
+
   /** Explains that nothing is allowed. */
   empty(): UsageError {
     const { min, max, avoid, clearance, dtype } = this.#options;
@@ -182,6 +191,12 @@ export function supplyOf(call: Signature, options: TensorOptions): fc.Arbitrary<
   };
   const seeded = (count: number, random: () => number): number[] =>
     distinct ? domain.distinct(count, random) : Array.from({ length: count }, () => one(random));
-  return fc.tuple(drawn, fc.noShrink(fc.nat()))
-    .map(([first, seed]) => (count) => count <= first.length ? first.slice(0, count) : seeded(count, randomFrom(seed)));
+  return fc.tuple(drawn, fc.noShrink(fc.nat()), fc.noShrink(fc.nat()))
+    .map(([first, seed, choice]) => (count) => {
+      const values = count <= first.length ? first.slice(0, count) : seeded(count, randomFrom(seed));
+      const share = WHOLE[choice % WHOLE.length];
+      if (distinct || share === 0) return values;
+      const random = randomFrom(choice);
+      return values.map((x) => (random() < share ? domain.whole(x) : x));
+    });
 }

@@ -1,10 +1,11 @@
 /** Which entries of a tape move with the variables, and which are decisions, taken once and held. */
-import { opOf } from "../../core/op.ts";
+import { accuracyOf, opOf } from "../../core/op.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { flows } from "../../ops/grad.ts";
 import { scaleOf, sizeOf } from "../differences/numeric.ts";
 import { randomFrom } from "../random.ts";
 import { prepare } from "./oracle.ts";
+import { isExact } from "./tolerances.ts";
 
 /** The relative size of moves that distinguish decisions, which do not change, from values. */
 export const NUDGE = 2 ** -20;
@@ -43,12 +44,13 @@ export function isCut(entry: Tensor, moving: ReadonlySet<Tensor>): boolean {
   return entry.inputs.every((input, k) => !moving.has(input) || !flows(entry, k));
 }
 
-/** Whether an entry is a decision by its structure: no float, or a float that passes nothing on, as a sign or a whole number does. */
+/** Whether an entry is a decision by its structure: no float, or an exact float that passes nothing on, as a sign or a whole number. */
 function decides(entry: Tensor): boolean {
   if (entry.inputs.length === 0) return false;
   if (entry.dtype !== "float") return true;
   const op = opOf(entry);
-  return op.kernel.kind !== "movement" && !op.holds && entry.inputs.every((_, k) => !flows(entry, k));
+  const isExactly = isExact(accuracyOf(op), entry.dtype) && op.kernel.kind !== "movement" && !op.holds;
+  return isExactly && entry.inputs.every((_, k) => !flows(entry, k));
 }
 
 /** The decisions that outputs are computed from, as far as `given` entries do not stand for them: those that numbers are made of. */
