@@ -4,7 +4,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { wasm } from "../../core/backends/wasm.ts";
 import { type Group, groupsOf } from "../../core/backends/wasm/groups.ts";
-import { makePlan } from "../../core/plan/plan.ts";
+import { assemble } from "../../core/backends/wasm/assembler.ts";
+import { writeKernel } from "../../core/backends/wasm/kernel.ts";
+import { makePlan, sizeOfSource } from "../../core/plan/plan.ts";
+import { sizeOf } from "../../core/shape.ts";
 import { Program } from "../../core/program.ts";
 import {
   add,
@@ -72,7 +75,6 @@ test("programs over columns are those of the oracle, whatever is grouped [wasm]"
     ) as fc.Arbitrary<Step[]>,
     outputs: fc.array(fc.nat(9), { minLength: 1, maxLength: 2 }),
   });
-  let [grouped, own] = [0, 0];
   await checkProperty(drawn, async ({ shape, steps, outputs }) => {
     const x = whole(shape, 5);
     const results = () => {
@@ -80,9 +82,6 @@ test("programs over columns are those of the oracle, whatever is grouped [wasm]"
       return [values.at(-1)!, ...outputs.map((k) => values[k % values.length])];
     };
     const [actual, expected] = [results(), results()];
-    const planned = planOf(actual);
-    grouped += planned.groups.length;
-    own += planned.own;
     await bring(actual, { device: "wasm" });
     await bring(expected, { device: "float64" });
     actual.forEach((result, i) => {
@@ -92,35 +91,77 @@ test("programs over columns are those of the oracle, whatever is grouped [wasm]"
       assert.equal(wrong, -1, `output ${i}, element ${wrong}: ${a[wrong]}, not ${b[wrong]}`);
     });
   }, { runs: 10 });
-  assert.ok(grouped >= 5 && own >= 3, `${grouped} groups, ${own} arrays that are a thread's own`);
 });
 
-test("a softmax runs part by part over any axis that is not the last one, and its columns are alike [wasm]", async () => {
+test("a softmax runs part by part over any axis that is not the last one [wasm]", async () => {
   const cases: (readonly [shape: number[], axis: number])[] = [
     [[81, 5000], 0],
     [[3, 64, 3073], 1],
     [[1, 2, 90, 3000], 2],
     [[2, 3, 50, 2000], 2],
+    [[8, 40, 1100], 1],
   ];
   for (const [shape, axis] of cases) {
-    const rows = shape[axis];
-    const columns = shape.at(-1)!;
-    const numbers = Float32Array.from({ length: rows }, (_, i) => Math.sin(i * 1.7) * 3);
-    const size = shape.reduce((a, b) => a * b, 1);
-    const x = tensor(Float32Array.from({ length: size }, (_, k) => numbers[Math.floor(k / columns) % rows]), shape);
+    const x = whole(shape, 5);
     const result = softmax(x, axis);
     const { groups, own } = planOf([result]);
     assert.deepEqual([groups.length, groups[0].count, own], [1, 4, 3], `${shape}`);
     await bring([result], { device: "wasm" });
-    const total = numbers.reduce((sum, v) => sum + Math.exp(v), 0);
-    const first = numbers.map((v) => Math.exp(v) / total);
-    const values = result.value!;
-    first.forEach((expected, i) => {
-      assert.ok(Math.abs(values[i * columns] / expected - 1) < 1e-6);
-    });
-    const differs = values.findIndex((v, k) => v !== values[Math.floor(k / columns) % rows * columns]);
-    assert.equal(differs, -1, `${shape}: element ${differs}`);
+    const [given, values] = [x.value!, result.value!];
+    const [rows, columns] = [shape[axis], shape.at(-1)!];
+    for (let first = 0; first < given.length; first += rows * columns) {
+      const totals = new Float64Array(columns);
+      for (let k = 0; k < rows * columns; k++) totals[k % columns] += Math.exp(given[first + k]);
+      for (let k = 0; k < rows * columns; k++) {
+        const expected = Math.exp(given[first + k]) / totals[k % columns];
+        if (Math.abs(values[first + k] / expected - 1) > 1e-6) {
+          assert.fail(`${shape}: element ${first + k} is ${values[first + k]}, not ${expected}`);
+        }
+      }
+    }
   }
+});
+
+test("units of a group write their part of an array or memory of their own, and nothing else", () => {
+  const [shape, margin] = [[4, 40, 2100], 64];
+  const x = whole(shape, 1);
+  const shifted = exp(sub(x, max(x, 1, { keepDims: true })));
+  const outputs = [mul(shifted, sum(shifted, 1, { keepDims: true }))];
+  const plan = makePlan(outputs, new Program(outputs).leaves, wasm);
+  const [group] = groupsOf(plan);
+  assert.ok(group.columns.some(({ out }) => out !== null) && group.columns.some(({ out }) => out === null));
+  group.columns.forEach((columns, k) => {
+    const step = plan.steps[group.first + k];
+    const sizes = step.args.map((source) => sizeOfSource(plan, source));
+    const { iterations } = step.kernel;
+    const { code, units, scratch = 0 } = writeKernel("k", step.form!, { sizes, iterations, columns });
+    const size = sizeOf(step.shape);
+    const starts: number[] = [];
+    let end = margin;
+    for (const elements of [size, ...sizes, scratch]) {
+      starts.push(end);
+      end += elements + margin;
+    }
+    const pages = Math.ceil(4 * end / 65_536);
+    const limits = { initial: pages, maximum: pages, shared: false };
+    const memory = new WebAssembly.Memory(limits);
+    const bytes = assemble({ memory: limits, imports: [], functions: [code] });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { host: { memory } });
+    const numbers = new Float32Array(memory.buffer).fill(1);
+    new Uint32Array(memory.buffer).set(starts.slice(0, -1).map((start) => 4 * start));
+    const before = numbers.slice();
+    const own = starts.at(-1)!;
+    // No result is the same as what was there.
+    numbers.fill(-7, starts[0], starts[0] + size).fill(-7, own, own + scratch);
+    (exports.k as (...numbers: number[]) => void)(0, units, 0, 4 * own);
+    const isArray = columns.out === null;
+    const untouched = numbers.findIndex((v, i) => {
+      const [inArray, inOwn] = [i >= starts[0] && i < starts[0] + size, i >= own && i < own + scratch];
+      if (inArray) return isArray ? v === -7 : v !== -7;
+      return inOwn ? false : !Object.is(v, before[i]);
+    });
+    assert.equal(untouched, -1, `${step.name}: element ${untouched - starts[0]} of ${size}`);
+  });
 });
 
 test("kernels are grouped that read their own columns of one another and share something large", () => {

@@ -201,9 +201,9 @@ test("a vector of a scalar is made where the scalar is known", () => {
   assert.ok(instance.indexOf("f32x4.splat") < instance.indexOf("(if"), instance);
 });
 
-/** Computations over enough elements that threads share them, with odd sizes. */
+/** Computations over enough elements that threads share them, and kernels are grouped, with odd sizes. */
 function computations(): Tensor[] {
-  const n = 4099;
+  const n = 4363;
   const numbers = Float32Array.from({ length: 61 * n }, (_, i) => Math.fround(Math.sin(i) * 4));
   const x = tensor(numbers, [61, n]);
   const loss = sum(log(sum(exp(x), 0)));

@@ -402,12 +402,15 @@ interface Kernel {
   readonly arrays: ReadonlyArray<{ readonly address: Value; readonly size: number }>;
 }
 
-function tileOf(form: LoopForm): Tile {
+/** @param columns those of a unit in a group, whose rows along y may not be neighbours. */
+function tileOf(form: LoopForm, columns: Columns | undefined): Tile {
   const { threads, extent: [nx = 1] } = form;
-  const jam = nx >= LANES ? chooseJam(form) : null;
+  const jam = nx >= LANES && !columns ? chooseJam(form) : null;
   if (!jam) {
     const panels = { slots: 0, of: new Map() };
-    return { threads, body: form.body, results: [form.result], axis: 1, panels, strips: stripsOf(form) };
+    const found = stripsOf(form);
+    const strips = found && found.threads >= (columns?.width ?? 0) ? found : null;
+    return { threads, body: form.body, results: [form.result], axis: 1, panels, strips };
   }
   const { body, results } = jammed(form, jam);
   const across = threads.filter((_, axis) => axis > 0 && axis !== jam.axis);
@@ -531,7 +534,8 @@ class Writer {
     });
     this.#columns = options.columns;
     this.#form = form;
-    const tile = tileOf(options.columns ? withOwn(form, options.columns) : form);
+    const { columns } = options;
+    const tile = tileOf(columns ? withOwn(form, columns) : form, columns);
     this.layout = layoutOf(form, tile, options);
     const { nx } = this.layout;
     this.#ny = form.extent[1] ?? 1;
