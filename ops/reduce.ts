@@ -105,7 +105,7 @@ function productOfOthers(x: Tensor, axes: readonly number[]): Tensor {
 }
 
 /** Rows up to this length have a product for each element, with the element itself as 1: the square of their length. */
-const DIRECT = 64;
+const DIRECT = 128;
 
 /** The length of the blocks of longer ones. */
 const OTHERS = 16;
