@@ -122,13 +122,13 @@ export function reduction(op: Reduction, input: Node, axes: readonly number[], s
   if (!split || (kernel.position && axes.length > 1)) return reduceNode(op, input, axes, op.isStage);
 
   const { axis, parts } = partsOf(input, axes, { results, length, splitting });
-  if (axes.length > 1 && length > parts * longestLoop(iterations)) {
-    // One axis does not make enough parts: it goes first.
+  const n = input.shape[axis];
+  const each = Math.ceil(n / parts);
+  if (axes.length > 1 && each * (length / n) > longestLoop(iterations)) {
+    // One axis does not make enough parts, or none that are even enough: it goes first.
     const left = axes.filter((a) => a !== axis).map((a) => (a > axis ? a - 1 : a));
     return reduction(op, reduction({ ...op, isStage: true }, input, [axis], splitting), left, splitting);
   }
-  const n = input.shape[axis];
-  const each = Math.ceil(n / parts);
   const later = axes.filter((a) => a !== axis);
   const shift = (a: number) => (a > axis ? a + 1 : a);
   if (!kernel.position) {
