@@ -126,7 +126,8 @@ export class Loop<T extends Entry = Entry> {
 }
 
 /** The kernel of an entry that is a loop; `null` if it is none. The body of a loop has entries of the same type as the tape around it. */
-export function repeatOf<T extends Entry>({ op: { kernel } }: T): RepeatKernel<Attributes, Loop<T>, T> | null {
+export function repeatOf<T extends Entry>(entry: T): RepeatKernel<Attributes, Loop<T>, T> | null {
+  const { kernel } = entry.op;
   return kernel.kind === "repeat" ? kernel as RepeatKernel<Attributes, Loop<T>, T> : null;
 }
 

@@ -91,11 +91,11 @@ function along(x: Tensor, { axis, reverse }: ScanAttributes, how: Combination): 
   return transpose(running(transpose(x, order), how), order.map((_, a) => order.indexOf(a)));
 }
 
-const sums: Combination = { identity: 0, within: reducing(0, (x) => sum(x, -1)), combine: add };
+const sums: Combination = { identity: 0, within: /* @__PURE__ */ reducing(0, (x) => sum(x, -1)), combine: add };
 const products: Combination = { identity: 1, within: doubling, combine: mul };
 const exponentials: Combination = {
   identity: -Infinity,
-  within: reducing(-Infinity, (x) => logSumExp(x, -1)),
+  within: /* @__PURE__ */ reducing(-Infinity, (x) => logSumExp(x, -1)),
   combine: (before, after) => logSumExp(stack([broadcastTo(before, after.shape), after]), 0),
 };
 

@@ -17,9 +17,15 @@ export interface Gpu {
   createPipeline(fn: (...args: unknown[]) => unknown, settings: { threads: boolean }): Pipeline;
   destroy(): Promise<void> | void;
 }
+/** The object behind the function that is a kernel. */
+export interface GpuKernel {
+  functionBuilder?: unknown;
+  /** On GL the vertices that it draws, once it is compiled. */
+  buffer?: unknown;
+}
 export interface Kernel {
   (...args: unknown[]): unknown;
-  readonly kernel: { functionBuilder?: unknown };
+  readonly kernel: GpuKernel;
   destroy(): void;
 }
 export interface Pipeline {

@@ -22,7 +22,6 @@ export class GpuJsPlan implements CompiledPlan {
   readonly bytes: number;
   /** `null` if there is no kernel to run. */
   readonly #pipeline: Pipeline | null;
-  #hasRun = false;
 
   constructor(plan: Plan, session: Session) {
     this.#plan = plan;
@@ -48,11 +47,13 @@ export class GpuJsPlan implements CompiledPlan {
   async dispose(): Promise<void> {
     const { kernels: clones = [], genericClones } = this.#pipeline?.plan ?? {};
     if (this.#pipeline) this.#session.workers.leave(this.#pipeline);
-    await this.#pipeline?.destroy();
-    this.#kernels.dispose([
+    const made = [
       ...clones.map(({ clone }) => clone.kernel),
       ...[...genericClones?.values() ?? []].map(({ kernel }) => kernel),
-    ]);
+    ];
+    this.#session.platform.ending?.(made);
+    await this.#pipeline?.destroy();
+    this.#kernels.dispose(made);
   }
 
   #createPipeline(): Pipeline {
@@ -83,7 +84,6 @@ export class GpuJsPlan implements CompiledPlan {
     await throwIfLost(this.#session);
     this.#session.last = pipeline;
     throwIfElsewhere(this.#session, pipeline);
-    this.#hasRun = true;
     dropSyntaxTrees(pipeline);
     return results;
   }
@@ -100,7 +100,7 @@ export class GpuJsPlan implements CompiledPlan {
         if (platform.threaded) await workers.prepare(pipeline, args);
         return await pipeline(...args) as unknown[];
       });
-    return calling(this.#session, () => this.#hasRun ? call() : platform.guarded(call));
+    return calling(this.#session, () => platform.guarded(call));
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Plan } from "../plan/plan.ts";
 import { sizeOf } from "../shape.ts";
 import type { DeviceArray } from "../value.ts";
-import type { Gpu, GpuModule } from "./gpujs.ts";
+import type { Gpu, GpuKernel, GpuModule } from "./gpujs.ts";
 
 /** A handle of gpu.js to an array on the GPU. Several can share one. */
 export interface Handle {
@@ -43,8 +43,10 @@ export interface Platform {
   check(plan: Plan): void;
   /** The memory in which values can stay; `null` where each call copies its arguments and results. */
   readonly memory: GpuMemory | null;
-  /** Makes a call that allocates, and reports errors that the driver would only log. */
+  /** Makes a call, and reports errors that the driver would only note. */
   guarded<T>(run: () => Promise<T>): Promise<T>;
+  /** Is told of kernels before they are destroyed, since those that stay may depend on what theirs left behind; absent if none does. */
+  ending?(kernels: readonly GpuKernel[]): void;
   /** Why the device can no longer compute; `null` if it can. */
   lost(error?: unknown): Promise<string | null>;
 }

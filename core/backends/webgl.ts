@@ -2,7 +2,7 @@
 import type { Plan } from "../plan/plan.ts";
 import type { Backend } from "./backend.ts";
 import { type Dialect, textures } from "./dialect.ts";
-import type { Gpu, GpuModule } from "./gpujs.ts";
+import type { Gpu, GpuKernel, GpuModule } from "./gpujs.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, shaderCosts } from "./budgets.ts";
 import { arraysOf, type Opener, type Platform } from "./platform.ts";
@@ -54,10 +54,14 @@ function opened(gpujs: GpuModule, mode: Parameters<Opener>[1]): Gpu {
 interface Context {
   readonly MAX_TEXTURE_SIZE: number;
   readonly RENDERER: number;
+  readonly MAX_VERTEX_ATTRIBS: number;
+  readonly VERTEX_ATTRIB_ARRAY_BUFFER_BINDING: number;
   getParameter(name: number): unknown;
   getExtension(name: string): { readonly UNMASKED_RENDERER_WEBGL: number } | null;
   getError(): number;
   isContextLost(): boolean;
+  getVertexAttrib(index: number, name: number): unknown;
+  deleteBuffer(buffer: unknown): void;
 }
 
 /** Positions in textures are computed in floats. */
@@ -73,6 +77,8 @@ class Gl implements Platform {
   readonly threaded = false;
   readonly #mode: string;
   readonly #context: () => Context | null;
+  /** Buffers of kernels that are gone, while the context draws them. */
+  readonly #vertices = new Set<unknown>();
   #renderer: { readonly name: string; readonly textureSize: number } | null = null;
 
   constructor(mode: string, context: () => Context | null) {
@@ -99,13 +105,33 @@ class Gl implements Platform {
     }
   }
 
-  /** Errors while textures are made are only noted otherwise, and the results would be zeros. */
+  /** Errors are only noted otherwise, and the results would be zeros, or those of an earlier call. */
   async guarded<T>(run: () => Promise<T>): Promise<T> {
     firstError(this.#context());
     const result = await run();
     const error = firstError(this.#context());
     if (error !== 0) throw new Error(ERRORS[error] ?? `GL error ${error}`);
     return result;
+  }
+
+  /**
+   * Leaves the vertices that the context draws where they are. gpu.js binds them when it compiles a kernel, to a state that all kernels share:
+   * once they are deleted, the kernels that stay draw nothing, and their textures keep what earlier calls left in them.
+   */
+  ending(kernels: readonly GpuKernel[]): void {
+    const context = this.#context();
+    if (!context || isLost(context)) return;
+    const bound = boundBuffers(context);
+    for (const kernel of kernels) {
+      if (!bound.has(kernel.buffer)) continue;
+      this.#vertices.add(kernel.buffer);
+      kernel.buffer = null;
+    }
+    for (const buffer of this.#vertices) {
+      if (bound.has(buffer)) continue;
+      context.deleteBuffer(buffer);
+      this.#vertices.delete(buffer);
+    }
   }
 
   lost(): Promise<string | null> {
@@ -124,6 +150,13 @@ class Gl implements Platform {
     }
     return this.#renderer;
   }
+}
+
+/** The buffers that vertices are read from. */
+function boundBuffers(context: Context): Set<unknown> {
+  const attributes = Array.from({ length: context.getParameter(context.MAX_VERTEX_ATTRIBS) as number }, (_, i) => i);
+  const buffers = attributes.map((i) => context.getVertexAttrib(i, context.VERTEX_ATTRIB_ARRAY_BUFFER_BINDING));
+  return new Set(buffers.filter((buffer) => buffer));
 }
 
 /** Whether a context is gone. The addon's contexts never say that they are lost, but throw. */

@@ -285,6 +285,29 @@ for (const { device: name, on, extent } of devices) {
     assert.deepEqual(await once(), [2, 3, 4]);
   });
 
+  test(...on("plans that stay compute on after others are dropped, in any order"), async () => {
+    const device = await useDevice(name);
+    await device.dispose();
+    const { cachePlans } = device;
+    const times = (n: number, k: number) => mul(tensor(Array.from({ length: n }, (_, i) => i + k)), 3).toArray();
+    try {
+      for (const order of [[2, 3], [3, 2], [2, 3, 4], [4, 3, 2]]) {
+        device.cachePlans = order.length;
+        for (const n of order) await times(n, 0);
+        // The first one is used last, so the others, compiled after it, are dropped.
+        const [first] = order;
+        await times(first, 1);
+        device.cachePlans = 1;
+        for (const k of [7, 8, 9]) {
+          assert.deepEqual(await times(first, k), Array.from({ length: first }, (_, i) => 3 * (i + k)), `${order}`);
+          assert.equal(device.cached.plans, 1);
+        }
+      }
+    } finally {
+      device.cachePlans = cachePlans;
+    }
+  });
+
   test(...on("concurrent calls each return their own result"), async () => {
     const device = await useDevice(name);
     await device.dispose();
