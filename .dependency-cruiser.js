@@ -38,6 +38,8 @@ const core = [
   ["plan/costs", "plan/form", "backends/budgets"],
   ["backends/wasm/varying", "backends/wasm/indices"],
   ["backends/wasm/jam", "backends/wasm/panels", "backends/wasm/strips", "backends/wasm/own"],
+  ["backends/wasm/tile"],
+  ["backends/wasm/body"],
   ["backends/wasm/kernel", "backends/wasm/walks"],
   ["backends/wasm/order", "backends/wasm/segments"],
   ["backends/wasm/scatter"],
