@@ -141,7 +141,7 @@ export const CASES: Readonly<Record<string, Case>> = {
 export const WRITTEN: Readonly<Record<string, Tensor>> = {
   x,
   y,
-  p: g.sigmoid(y),
+  p: g.clamp(y, 0, 1),
   w: y,
   rows: g.tensor([1, 0, 1], [3], { dtype: "int" }),
   a: g.slice(x, [0]),

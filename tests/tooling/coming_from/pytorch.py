@@ -97,7 +97,7 @@ def written():
     page = (Path(__file__).parents[3] / "docs" / "coming-from.md").read_text()
     rows = page[page.index("## What is written with other ops") :].splitlines()
     calls = [code for row in rows if row.startswith("| `") for code in re.findall(r"`([^`]*)`", row.split("|")[1])]
-    names = {"torch": torch, "F": F, "x": x, "y": y, "p": torch.sigmoid(y), "w": y, "rows": rows_of_w, "a": x[0], "b": y[0], "v": five}
+    names = {"torch": torch, "F": F, "x": x, "y": y, "p": y.clamp(0, 1), "w": y, "rows": rows_of_w, "a": x[0], "b": y[0], "v": five}
     return {code: plain(eval(code, names)) for code in calls if "(" in code and "dropout" not in code}
 
 
