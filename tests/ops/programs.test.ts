@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { add, grad, mul, sum, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { grad, type Tensor, useDevice } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { checkGradients, checkProperty } from "../support/property.ts";
 import { devicesUnderTest } from "../support/devices.ts";
 import { assertClose, assertSame, largestOf } from "./compare.ts";
-import { randomFrom } from "../../verify/random.ts";
-import { describeProgram, interpret, type Program, programs, record, tensorsOf } from "./programs.ts";
+import { describeProgram, interpret, lossOf, type Program, programs, record, tensorsOf } from "./programs.ts";
 
 for (const { device, on, extent } of await devicesUnderTest()) {
   test(...on("programs over whole numbers agree with plain loops"), async () => {
@@ -41,15 +40,6 @@ for (const { device, on, extent } of await devicesUnderTest()) {
       });
     }, { runs: 25, extent });
   });
-}
-
-/** A number computed from the float outputs. */
-function lossOf(program: Program, outputs: readonly Tensor[]): Tensor | null {
-  const random = randomFrom(program.seed);
-  const parts = outputs.filter((t) => t.dtype === "float").map((t) =>
-    sum(mul(t, tensor(Array.from({ length: t.size }, () => Math.fround(random() * 2 - 1)), [...t.shape])))
-  );
-  return parts.length === 0 ? null : parts.reduce((a, b) => add(a, b));
 }
 
 for (const order of [1, 2] as const) {

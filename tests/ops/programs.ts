@@ -2,8 +2,7 @@
 import fc from "fast-check";
 import type { Draw, Entry } from "../../core/op.ts";
 import { registry } from "./registry.ts";
-import type { Attributes, DType, Tensor } from "../../mod.ts";
-import { tensor } from "../../mod.ts";
+import { add, type Attributes, type DType, mul, sum, type Tensor, tensor } from "../../mod.ts";
 import { drawFrom } from "../../verify/generate/draw.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { type Plain, referenceOf } from "./reference.ts";
@@ -30,6 +29,12 @@ export interface Program {
   readonly seed: number;
 }
 
+/**
+ * What programs compute with: whole numbers, smooth functions alone, or real numbers with ops that decide, such as sort and max, and that
+ * run along rows.
+ */
+export type Kind = "exact" | "smooth" | "real";
+
 interface Known {
   readonly shape: readonly number[];
   readonly dtype: DType;
@@ -55,11 +60,11 @@ function broadcast(a: readonly number[], b: readonly number[]): number[] | null 
 class Builder {
   readonly leaves: ProgramLeaf[] = [];
   readonly steps: ProgramStep[] = [];
-  readonly #kind: "exact" | "smooth";
+  readonly #kind: Kind;
   readonly #draw: Draw;
   readonly #known: Known[] = [];
 
-  constructor(kind: "exact" | "smooth", draw: Draw) {
+  constructor(kind: Kind, draw: Draw) {
     this.#kind = kind;
     this.#draw = draw;
   }
@@ -83,11 +88,12 @@ class Builder {
     return this.#known.length - 1;
   }
 
-  /** A value of a given kind, later ones more often. */
+  /** A value of a given kind, later ones more often; in `real` programs mostly the last one, so that ops follow on each other. */
   #choose(fits: (k: Known) => boolean): number | null {
     const { int } = this.#draw;
     const all = this.#known.map((_, i) => i).filter((i) => fits(this.#known[i]));
     if (all.length === 0) return null;
+    if (this.#kind === "real" && int(0, 3) > 0) return all[all.length - 1];
     return all[all.length - 1 - Math.min(int(0, all.length - 1), int(0, all.length - 1))];
   }
 
@@ -111,7 +117,7 @@ class Builder {
     const x = this.#choose(float)!;
     const op = this.#kind === "exact"
       ? pick(["neg", "abs", "relu", "sign"])
-      : pick(["sin", "tanh", "neg", "sigmoid", "exp"]);
+      : pick(["sin", "tanh", "neg", "sigmoid", "exp", ...(this.#kind === "real" ? ["relu", "abs"] : [])]);
     const bounded = op === "exp" ? this.#step("tanh", [x], {}, this.#known[x].shape) : x;
     this.#step(op, [bounded], {}, this.#known[x].shape);
   }
@@ -119,7 +125,7 @@ class Builder {
   binary() {
     const { pick } = this.#draw;
     const [a, b, shape] = this.#pair();
-    const op = this.#kind === "exact" ? pick(["add", "mul", "sub", "maximum", "minimum"]) : pick(["add", "mul", "sub"]);
+    const op = pick(["add", "mul", "sub", ...(this.#kind === "smooth" ? [] : ["maximum", "minimum"])]);
     this.#limit(this.#step(op, [a, b], {}, shape));
   }
 
@@ -142,16 +148,24 @@ class Builder {
   }
 
   reduce() {
-    const { pick, bool } = this.#draw;
+    const { int, pick, bool } = this.#draw;
     const x = this.#choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
     if (x === null) return;
     const { shape } = this.#known[x];
-    const axes = shape.flatMap((_, i) => (bool() ? [i] : []));
+    // Rows of real numbers remain rows.
+    const one = this.#kind === "real" ? int(0, shape.length - 1) : null;
+    const axes = shape.flatMap((_, i) => (one === null ? bool() : i === one) ? [i] : []);
     const kept = shape.filter((_, i) => !axes.includes(i));
-    const op = this.#kind === "exact" ? pick(["sum", "max", "min"]) : pick(["sum", "mean", "logSumExp"]);
+    const op = pick(
+      {
+        exact: ["sum", "max", "min"],
+        smooth: ["sum", "mean", "logSumExp"],
+        real: ["sum", "sum", "mean", "logSumExp", "prod", "max", "min"],
+      }[this.#kind],
+    );
     const reduced = this.#limit(this.#step(op, [x], { axes }, kept));
     // A reduction is often broadcast back over its input.
-    if (bool()) {
+    if ((one !== null && shape.length === 1) || bool()) {
       this.#limit(
         this.#step(
           "sub",
@@ -169,6 +183,22 @@ class Builder {
         ),
       );
     }
+  }
+
+  /** Sums of the products of each element of a row with a function of all of them. */
+  outer() {
+    const { int } = this.#draw;
+    const x = this.#choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
+    if (x === null) return;
+    const { shape } = this.#known[x];
+    const axis = int(0, shape.length - 1);
+    const [n, before, after] = [shape[axis], shape.slice(0, axis), shape.slice(axis + 1)];
+    if (sizeOf(shape) * n > LARGEST || shape.length > 3) return;
+    const bounded = this.#step("tanh", [x], {}, shape);
+    const column = this.#step("unsqueeze", [x], { axis }, [...before, 1, n, ...after]);
+    const row = this.#step("unsqueeze", [bounded], { axis: axis + 1 }, [...before, n, 1, ...after]);
+    const products = this.#step("mul", [column, row], {}, [...before, n, n, ...after]);
+    this.#step("sum", [products], { axes: [axis + int(0, 1)] }, shape);
   }
 
   position() {
@@ -197,6 +227,22 @@ class Builder {
       if (op === "scatterAdd") this.#limit(this.#step(op, [x, order, x], { axis }, shape));
       else this.#step("gather", [x, order], { axis }, shape);
     }
+  }
+
+  /** An op along the rows of one axis. */
+  row() {
+    const { int, pick, bool } = this.#draw;
+    const x = this.#choose((k) => float(k) && k.shape.length > 0 && sizeOf(k.shape) > 0);
+    if (x === null) return;
+    const { shape } = this.#known[x];
+    const axis = int(0, shape.length - 1);
+    const op = pick(["cumsum", "cumprod", "softmax", "shifted", "topK", "split"]);
+    const along = (count: number) => shape.map((n, i) => (i === axis ? count : n));
+    if (op === "topK" || op === "split") {
+      const k = int(1, shape[axis]);
+      this.#step(op, [x], op === "topK" ? { axis, k } : { axis, sizes: [shape[axis] - k, k], part: 1 }, along(k));
+    } else if (op === "shifted") this.#step(op, [x], { axis, by: int(-2, 2) }, shape);
+    else this.#step(op, [x], op === "softmax" ? { axis } : { axis, reverse: bool() }, shape);
   }
 
   move() {
@@ -267,24 +313,40 @@ const float = (k: Known) => k.dtype === "float";
 
 const SMOOTH = ["unary", "binary", "reduce", "move", "binary", "multiply"] as const;
 const EXACT = [...SMOOTH, "where", "logic", "position", "order", "move", "reduce"] as const;
+const REAL = [
+  ...SMOOTH,
+  "where",
+  "position",
+  "order",
+  "order",
+  "order",
+  "row",
+  "row",
+  "outer",
+  "outer",
+  "reduce",
+] as const;
 
 /**
  * Generates programs. `exact` programs use whole numbers between -8 and 8, which every backend computes exactly; the
- * others are smooth, so that their derivatives can be compared with differences.
+ * derivatives of `smooth` ones can be compared with differences; `real` ones round, select and have kinks.
  */
-export function programs(kind: "exact" | "smooth", longest = 14): fc.Arbitrary<Program> {
+export function programs(kind: Kind, longest = 14): fc.Arbitrary<Program> {
   return fc.gen().map((g) => {
     const draw = drawFrom(g);
     const { int, pick } = draw;
     const built = new Builder(kind, draw);
-    const base = Array.from({ length: int(1, 3) }, () => pick([2, 3, 1, 4, 5]));
+    // Sums of more than four numbers are loops; up to eight, ranks are found by comparing all pairs.
+    const sizes = kind === "real" ? [7, 6, 5, 8, 2, 10] : [2, 3, 1, 4, 5];
+    const rank = kind === "real" ? pick([3, 3, 2, 1]) : int(1, 3);
+    const base = Array.from({ length: rank }, () => pick(sizes));
     // Occasionally an axis that is reduced in stages.
     if (kind === "exact" && int(0, 5) === 0) base.splice(0, base.length, pick([600, 521]), pick([1, 2, 3]));
     built.leaf(base);
     built.leaf(base.map((n) => (int(0, 2) === 0 ? 1 : n)));
     built.leaf(base.slice(int(0, base.length)));
-    for (let count = int(1, longest); count > 0; count--) {
-      built[pick<typeof EXACT[number]>(kind === "exact" ? EXACT : SMOOTH)]();
+    for (let count = int(kind === "real" ? Math.ceil(longest / 2) : 1, longest); count > 0; count--) {
+      built[pick<typeof EXACT[number] | typeof REAL[number]>({ exact: EXACT, smooth: SMOOTH, real: REAL }[kind])]();
     }
     if (built.steps.length === 0) built.negate();
     const { leaves, steps, size } = built;
@@ -311,6 +373,21 @@ export function record(
 /** The leaves of a program. */
 export function tensorsOf(program: Program): Tensor[] {
   return program.leaves.map(({ shape, values }) => tensor([...values], [...shape]));
+}
+
+/** Random weights of a program's outputs, one array for each, in [-1, 1). */
+export function weightsOf(program: Program, outputs: readonly { readonly size: number; readonly dtype: DType }[]) {
+  const random = randomFrom(program.seed);
+  return outputs.map(({ size, dtype }) =>
+    Array.from({ length: dtype === "float" ? size : 0 }, () => Math.fround(random() * 2 - 1))
+  );
+}
+
+/** The weighted sum of the float outputs, `null` if there are none. */
+export function lossOf(program: Program, outputs: readonly Tensor[]): Tensor | null {
+  const weights = weightsOf(program, outputs);
+  const parts = outputs.flatMap((t, i) => (t.dtype === "float" ? [sum(mul(t, tensor(weights[i], [...t.shape])))] : []));
+  return parts.length === 0 ? null : parts.reduce((a, b) => add(a, b));
 }
 
 /** Runs a program with plain loops. */
