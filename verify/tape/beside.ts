@@ -56,7 +56,7 @@ export function besideFinding(problem: TapeProblem, random: () => number): Findi
   for (const by of [sizes, all(scaleOf), all((values) => Math.max(1, scaleOf(values)))]) {
     const moves = by.map((own) => own.map((size) => sign(random) * (0.5 + random()) * size));
     let along: Direction | null = null;
-    found ??= growing((distance) => {
+    found = growing((distance) => {
       problem.variables.forEach((values, k) => {
         for (let i = 0; i < values.length; i++) values[i] = here[k][i] + distance * moves[k][i];
       });
@@ -65,6 +65,7 @@ export function besideFinding(problem: TapeProblem, random: () => number): Findi
       const { verdict, analytic, numeric } = judge.direction(along);
       return verdict === "wrong" ? { analytic, numeric } : null;
     });
+    if (found) break;
   }
   problem.variables.forEach((values, k) => values.set(here[k]));
   differences.settle();

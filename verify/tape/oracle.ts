@@ -101,10 +101,17 @@ export function valueOf(leaf: Tensor): Float64Array {
 /**
  * Prepares the computation of `outputs` from the arrays of leaves and of `given` entries; their contents are read at
  * each run.
+ *
+ * @param jitter puts a random error in place of each rounding; default none.
  */
-export function prepare(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Array>): BoundPlan {
+export function prepare(
+  outputs: readonly Tensor[],
+  given: ReadonlyMap<Tensor, Float64Array>,
+  jitter?: (x: number) => number,
+): BoundPlan {
   const { plan, leaves } = programFor(outputs, given);
-  return plan.numbers.bind(leaves.map((leaf) => given.get(leaf) ?? valueOf(leaf)));
+  const form = jitter ? plan.jittered(jitter) : plan.numbers;
+  return form.bind(leaves.map((leaf) => given.get(leaf) ?? valueOf(leaf)));
 }
 
 /** Computes entries once, into new arrays. */

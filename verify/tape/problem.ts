@@ -11,7 +11,7 @@ import type { Problem } from "../differences/numeric.ts";
 import { type Analysis, analysisOf, type PlacedPlan, type TapeFunction } from "./analysis.ts";
 import { GradientNoise, jitter } from "./jitter.ts";
 import { type Comparison, marginOf } from "./margins.ts";
-import { prepare, programFor, valueOf } from "./oracle.ts";
+import { prepare, valueOf } from "./oracle.ts";
 import { choicesOf, NUDGE, nudge } from "./roles.ts";
 import { Rounding } from "./rounding.ts";
 
@@ -274,7 +274,7 @@ export class TapeProblem implements Problem {
   #boundOnRounding(): Bound {
     const { outputs, variables, weights } = this.#fn;
     const entries = this.#analysis.moving.map((place) => this.#places[place]).filter((t) => !variables.includes(t));
-    const given = new Map([...this.#given].map(([place, values]) => [this.#places[place], values]));
+    const given = this.#givenEntries();
     try {
       const weighted = { outputs, weights: outputs.map((t, k) => tensor(weights[k], t.shape)), entries };
       return { rounding: new Rounding(weighted, given, this.epsilon), settled: false };
@@ -297,17 +297,16 @@ export class TapeProblem implements Problem {
    */
   #withChoicesHeld(): Noisy {
     const { gradients } = this.#fn;
-    const given = new Map([...this.#given].map(([place, values]) => [this.#places[place], values]));
-    const arrays = (leaves: readonly Tensor[]) => leaves.map((leaf) => given.get(leaf) ?? valueOf(leaf));
+    const given = this.#givenEntries();
     const choices = choicesOf(gradients, given);
-    let choose: BoundPlan | null = null;
-    if (choices.length > 0) {
-      const { plan, leaves } = programFor(choices, given);
-      choose = plan.numbers.bind(arrays(leaves));
-      choices.forEach((t, k) => given.set(t, choose!.results[k]));
-    }
-    const { plan, leaves } = programFor(gradients, given);
-    return { choose, differentiate: plan.jittered(jitter).bind(arrays(leaves)) };
+    const choose = choices.length > 0 ? prepare(choices, given) : null;
+    choices.forEach((t, k) => given.set(t, choose!.results[k]));
+    return { choose, differentiate: prepare(gradients, given, jitter) };
+  }
+
+  /** The arrays of entries that computations start from, by the entries. */
+  #givenEntries(): Map<Tensor, Float64Array> {
+    return new Map([...this.#given].map(([place, values]) => [this.#places[place], values]));
   }
 
   gradientRounding(weights: readonly Float64Array[]): number {
