@@ -5,6 +5,7 @@
 import { type DType, grad, type Tensor, tensor } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { randomFrom } from "../../verify/random.ts";
+import { isExact } from "../../verify/tape/tolerances.ts";
 import { largestOf } from "./compare.ts";
 import { type Program, weightsOf } from "./programs.ts";
 import { registry } from "./registry.ts";
@@ -25,12 +26,6 @@ export interface Staged {
   /** The largest magnitude of all values and cotangents on the way; NaN if one is NaN. */
   readonly largest: number;
 }
-
-/** Moves and selects numbers, so that results have the bits of inputs. */
-const UNROUNDED = new Set(
-  ("neg abs relu sign maximum minimum where max min sort gather topK split shifted " +
-    "transpose reshape slice pad flip concat stack broadcastTo unsqueeze").split(" "),
-);
 
 /** Errors in proportion to each element; those of all other ops are in proportion to the largest term. */
 const ELEMENTWISE = new Set(["mul", "sin", "tanh", "sigmoid", "exp", "softmax"]);
@@ -73,11 +68,12 @@ class Stages {
   async forwards(): Promise<void> {
     for (const { op, inputs, attributes } of this.#program.steps) {
       const given = inputs.map((i) => this.values[i]);
-      const y = registry().get(op)!.apply(given.map(leaf), attributes);
+      const { apply, accuracy } = registry().get(op)!;
+      const y = apply(given.map(leaf), attributes);
       await bring([y], { device: "float64" });
       const data = Float64Array.from(y.value!);
       const terms = ELEMENTWISE.has(op) ? undefined : given.map(({ data }) => data);
-      if (isFloat(y) && !UNROUNDED.has(op)) disturb(data, this.#noise, this.#random, terms);
+      if (!isExact(accuracy, y.dtype)) disturb(data, this.#noise, this.#random, terms);
       this.values.push({ shape: y.shape, dtype: y.dtype, data });
       this.#note(data);
     }
