@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { wasm } from "../../core/backends/wasm.ts";
-import { assemble } from "../../core/backends/wasm/assembler.ts";
 import { chooseJam, jammed } from "../../core/backends/wasm/jam.ts";
 import { writeKernel } from "../../core/backends/wasm/kernel.ts";
 import { panelsOf } from "../../core/backends/wasm/panels.ts";
@@ -34,6 +33,7 @@ import {
 } from "../../mod.ts";
 import { bring } from "../support/bring.ts";
 import { checkProperty } from "../support/property.ts";
+import { MARGIN, placed } from "./own_memory.ts";
 
 /** Few, primes, whole vectors and blocks, and one more and one less. */
 const extent = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 16, 17, 21, 31, 40, 67);
@@ -228,36 +228,23 @@ test("units write different elements, all of the result and nothing else", async
     const sizes = step.args.map(({ from, ...source }) =>
       from === "leaf" && "index" in source ? arrays[source.index].size : 0
     );
-    const { code, units, scratch = 0 } = writeKernel("k", step.form!, { sizes, iterations: step.kernel.iterations });
-    // The addresses, then all arrays and what a thread has for itself, each with margins.
-    const [size, margin] = [output.size, 64];
-    const starts: number[] = [];
-    let end = margin;
-    for (const elements of [size, ...sizes, scratch]) {
-      starts.push(end);
-      end += elements + margin;
-    }
-    const pages = Math.ceil(4 * end / 65_536);
-    const limits = { initial: pages, maximum: pages, shared: false };
-    const memory = new WebAssembly.Memory(limits);
-    const bytes = assemble({ memory: limits, imports: [], functions: [code] });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { host: { memory } });
-    const numbers = new Float32Array(memory.buffer).fill(1);
-    new Uint32Array(memory.buffer).set(starts.slice(0, -1).map((start) => 4 * start));
-    const [first, own] = [starts[0], starts.at(-1)!];
+    const kernel = writeKernel("k", step.form!, { sizes, iterations: step.kernel.iterations });
+    const { units, scratch = 0 } = kernel;
+    const { size } = output;
+    const { numbers, result: first, own, end, run } = placed(kernel, [size, ...sizes]);
     const written = new Set<number>();
     for (let unit = units - 1; unit >= 0; unit--) {
       // No element of the result is as large.
-      numbers.fill(1e9, margin / 2, first + size + margin / 2).fill(1e9, own - margin, own).fill(
+      numbers.fill(1e9, MARGIN / 2, first + size + MARGIN / 2).fill(1e9, own - MARGIN, own).fill(
         1e9,
         own + scratch,
         end,
       );
-      (exports.k as (...numbers: number[]) => void)(unit, unit + 1, 0, 4 * own);
+      run(unit, unit + 1);
       numbers.forEach((value, i) => {
         const isResult = i >= first && i < first + size;
-        const isMargin = !isResult && (i >= margin / 2 && i < first + size + margin / 2);
-        if (isMargin || (i >= own - margin && i < own) || (i >= own + scratch && i < end)) assert.equal(value, 1e9);
+        const isMargin = !isResult && (i >= MARGIN / 2 && i < first + size + MARGIN / 2);
+        if (isMargin || (i >= own - MARGIN && i < own) || (i >= own + scratch && i < end)) assert.equal(value, 1e9);
         if (!isResult || value === 1e9) return;
         assert.ok(!written.has(i), `unit ${unit} writes element ${i - first} once more`);
         written.add(i);

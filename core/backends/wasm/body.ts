@@ -3,13 +3,12 @@ import type { Expression, Local } from "../../expression.ts";
 import type { Statement } from "../../plan/form.ts";
 import { i32, load, op, type Value, type Variable } from "./code.ts";
 import { BYTES, Indices } from "./indices.ts";
-import { hasLoop } from "./jam.ts";
 import { LANES, oneOf, type Operand } from "./operands.ts";
 import type { Panels } from "./panels.ts";
 import { Scalars } from "./scalars.ts";
 import type { Phase } from "./strips.ts";
 import type { Kernel, Tile } from "./tile.ts";
-import { isHarmless, type Locals, readsOf, weightOfBody } from "./varying.ts";
+import { hasLoop, isHarmless, type Locals, readsOf, weightOfBody } from "./varying.ts";
 
 /** A branch of at least this many instructions is taken for each vector by itself. */
 const WORTH_ASKING = 20;

@@ -2,7 +2,7 @@
  * Groups of kernels that run part by part: all of them for some columns, then all for the next ones, so that what one of them reads or writes
  * is in the cache for those after it.
  */
-import type { Expression, Linear, Local } from "../../expression.ts";
+import type { Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import { sourceName } from "../../plan/lifetimes.ts";
 import { type LoopStep, type Plan, sizeOfSource, type Source, type Step } from "../../plan/plan.ts";
@@ -11,6 +11,7 @@ import { BYTES, type Read } from "./indices.ts";
 import { chooseJam } from "./jam.ts";
 import { batchOf, type Columns } from "./own.ts";
 import { stripsOf } from "./strips.ts";
+import { readsOf, readsOfExpression } from "./varying.ts";
 
 /** Steps that follow one another and run part by part. */
 export interface Group {
@@ -69,21 +70,16 @@ class Reads {
   constructor({ threads, extent, body, result }: LoopForm) {
     threads.forEach((thread, axis) => this.most.set(thread, extent[axis] - 1));
     this.#block(body);
-    this.#expression(result);
+    this.all.push(...readsOfExpression(result));
   }
 
   #block(body: readonly Statement[]): void {
+    this.all.push(...readsOf(body));
     for (const part of body) {
       if (part.kind === "loop") this.most.set(part.counter, (Math.ceil(part.end / part.step) - 1) * part.step);
       if (part.kind === "loop" || part.kind === "branch") this.#block(part.body);
-      if (part.kind === "branch") part.conditions.forEach((condition) => this.#expression(condition));
-      if (part.kind === "const" || part.kind === "let" || part.kind === "assign") this.#expression(part.value);
+      if (part.kind === "branch") this.all.push(...part.conditions.flatMap(readsOfExpression));
     }
-  }
-
-  #expression(expression: Expression): void {
-    if (expression.kind === "read") this.all.push(expression);
-    if (expression.kind === "call") expression.args.forEach((arg) => this.#expression(arg));
   }
 }
 
@@ -211,8 +207,17 @@ export function columnsOf(groups: readonly Group[], index: number): Columns | un
   return group?.columns[index - group.first];
 }
 
+/** The groups of plans, which are asked for again for the text of each step. */
+const known = new WeakMap<Plan, readonly Group[]>();
+
 /** The groups of a plan, in order. */
-export function groupsOf(plan: Plan): Group[] {
+export function groupsOf(plan: Plan): readonly Group[] {
+  let groups = known.get(plan);
+  if (!groups) known.set(plan, groups = findGroups(plan));
+  return groups;
+}
+
+function findGroups(plan: Plan): Group[] {
   const groups: Group[] = [];
   const { steps, loops = [] } = plan;
   if (!steps.some((_, index) => [...touched(plan, index).values()].some((bytes) => bytes >= LARGE))) return groups;

@@ -1,7 +1,7 @@
 /** Unroll-and-jam: a kernel for several threads along an outer axis at once, which share what does not depend on that axis. */
 import type { Expression, Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
-import { localsOf, readsOf, weightOfExpression } from "./varying.ts";
+import { coefficientOf, hasLoop, localsOf, readsOf, weightOfExpression } from "./varying.ts";
 
 /** A kernel for `rows` neighbours along one axis. */
 export interface Jammed {
@@ -336,13 +336,6 @@ function sharedWork(form: LoopForm, jam: Jam): { all: number; shared: number } {
   return work;
 }
 
-/** Whether there is a loop among statements, or in them. */
-export function hasLoop(body: readonly Statement[]): boolean {
-  return body.some((statement) =>
-    statement.kind === "loop" || (statement.kind === "branch" && hasLoop(statement.body))
-  );
-}
-
 function hasQuotient(body: readonly Statement[]): boolean {
   return body.some((statement) =>
     statement.kind === "loop" || statement.kind === "branch"
@@ -363,10 +356,8 @@ function rowsOf(length: number, isDivided: boolean): number | undefined {
 
 /** Whether rows read side by side what a row reads apart, as in a transposed array: together they read vectors. */
 function isTransposed({ threads, body }: LoopForm, axis: number): boolean {
-  const coefficientOf = (local: Local, { terms }: Linear) =>
-    terms.find((term) => term.local === local)?.coefficient ?? 0;
   return !hasLoop(body) &&
-    readsOf(body).some(({ at: [at] }) => coefficientOf(threads[0], at) > 1 && coefficientOf(threads[axis], at) === 1);
+    readsOf(body).some(({ at: [at] }) => coefficientOf(at, threads[0]) > 1 && coefficientOf(at, threads[axis]) === 1);
 }
 
 /** The axis along which threads share most of the work; `null` if it is not worth it. */

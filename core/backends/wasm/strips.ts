@@ -2,7 +2,7 @@
 import type { Expression, Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import type { Read } from "./indices.ts";
-import { isLight, type Locals, localsOf, readsOf } from "./varying.ts";
+import { coefficientOf, hasLoop, isLight, type Locals, localsOf, readsOf } from "./varying.ts";
 
 type Loop = Statement & { readonly kind: "loop" };
 
@@ -48,11 +48,7 @@ function nestOf(loop: Loop): readonly Loop[] | null {
     const inner = nestOf(first);
     return inner && [loop, ...inner];
   }
-  return loop.body.some(hasLoop) ? null : [loop];
-}
-
-function hasLoop(statement: Statement): boolean {
-  return statement.kind === "loop" || (statement.kind === "branch" && statement.body.some(hasLoop));
+  return hasLoop(loop.body) ? null : [loop];
 }
 
 /** Whether statements, or those of branches in them, have such a read. */
@@ -66,9 +62,7 @@ function rowsOf(statement: Statement, x: Local): readonly Loop[] | null {
   const loops = nestOf(statement);
   if (!loops || loops.reduce((rows, { end }) => rows * end, 1) < FEWEST_ROWS) return null;
   const { counter, body } = loops.at(-1)!;
-  const coefficient = ({ at: [{ terms }] }: Read, of: Local) =>
-    terms.find(({ local }) => local === of)?.coefficient ?? 0;
-  const isRow = (read: Read) => coefficient(read, x) === 1 && Math.abs(coefficient(read, counter)) >= NARROWEST;
+  const isRow = ({ at: [at] }: Read) => coefficientOf(at, x) === 1 && Math.abs(coefficientOf(at, counter)) >= NARROWEST;
   return isRead(body, isRow) ? loops : null;
 }
 

@@ -178,6 +178,18 @@ function reads(expression: Expression): boolean {
   return expression.kind === "read" || (expression.kind === "call" && expression.args.some(reads));
 }
 
+/** Whether a loop is among statements, or in branches among them. */
+export function hasLoop(body: readonly Statement[]): boolean {
+  return body.some((statement) =>
+    statement.kind === "loop" || (statement.kind === "branch" && hasLoop(statement.body))
+  );
+}
+
+/** How far an index moves with a local. */
+export function coefficientOf({ terms }: Linear, of: Local): number {
+  return terms.find(({ local }) => local === of)?.coefficient ?? 0;
+}
+
 /** The reads of statements, without those of statements inside them. */
 export function readsOf(body: readonly Statement[]): Read[] {
   return body.flatMap((statement) => {
@@ -186,7 +198,8 @@ export function readsOf(body: readonly Statement[]): Read[] {
   });
 }
 
-function readsOfExpression(expression: Expression): Read[] {
+/** The reads of an expression. */
+export function readsOfExpression(expression: Expression): Read[] {
   if (expression.kind === "read") return [expression];
   return expression.kind === "call" ? expression.args.flatMap(readsOfExpression) : [];
 }
@@ -215,9 +228,9 @@ export function isLight(body: readonly Statement[]): boolean {
 function workOfLoops(body: readonly Statement[]): { weight: number; reads: number; fits: boolean } {
   let [weight, reads, fits] = [0, 0, true];
   const visit = (statements: readonly Statement[], loop: (Statement & { readonly kind: "loop" }) | null): void => {
-    for (const { at: [{ terms }] } of readsOf(statements)) {
+    for (const { at: [at] } of readsOf(statements)) {
       reads++;
-      const distance = BYTES * (terms.find(({ local }) => local === loop?.counter)?.coefficient ?? 0);
+      const distance = loop ? BYTES * coefficientOf(at, loop.counter) : 0;
       if (loop && Math.abs(distance) >= LINE) {
         const apart = Math.min(SPAN / LINE, SPAN / gcd(distance, SPAN));
         fits &&= loop.end <= WAYS * apart;
