@@ -113,14 +113,8 @@ export class Entry {
   readonly op: TapeOp;
   /** The parameters of the op other than its inputs. */
   readonly attributes: Attributes;
-  /** The sizes of the axes, outermost first. */
-  readonly shape: Shape;
-  /** The type of its elements. */
-  readonly dtype: DType;
   /** The number of elements. */
   readonly size: number;
-  /** Whether `backward` adds to the gradient of this entry. */
-  readonly requiresGrad: boolean;
   /** Whether a gradient can flow from here to a tensor made with `requiresGrad`. */
   readonly tracked: boolean;
   /** @internal Whether a loop is among the entries that it is made of, or is itself one. */
@@ -141,6 +135,10 @@ export class Entry {
   place = 0;
   /** @internal The device that computed the value; `null` for a leaf, whose value holds on every device. */
   computedOn: string | null = null;
+  // What programs may try to assign, as other libraries let them, has no setter: the assignment throws.
+  readonly #shape: Shape;
+  readonly #dtype: DType;
+  readonly #requiresGrad: boolean;
   #value: Value | null;
   #inputs: readonly this[];
   /** `null` until it becomes the past; "forgotten" once it has no inputs left. */
@@ -159,16 +157,31 @@ export class Entry {
     this.#inputs = inputs as readonly this[];
     this.attributes = attributes;
     // Programs hold shapes, and tensors share them: one that was changed would belong to other elements.
-    this.shape = Object.freeze(shape);
-    this.dtype = dtype;
+    this.#shape = Object.freeze(shape);
+    this.#dtype = dtype;
     this.size = sizeOf(shape);
     this.#value = value === null || value instanceof Value ? value : new Value(value);
     this.#value?.own();
-    this.requiresGrad = requiresGrad;
+    this.#requiresGrad = requiresGrad;
     let hasLoop = op.kernel.kind === "repeat";
     for (let k = 0; k < inputs.length; k++) hasLoop ||= inputs[k].hasLoop;
     this.hasLoop = hasLoop;
     this.tracked = tracked;
+  }
+
+  /** The sizes of the axes, outermost first. */
+  get shape(): Shape {
+    return this.#shape;
+  }
+
+  /** The type of its elements. */
+  get dtype(): DType {
+    return this.#dtype;
+  }
+
+  /** Whether `backward` adds to the gradient of this entry. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad;
   }
 
   /** The value, if the host has it: `null` before it is computed, and while it is only on a device. Read it with `data()`. */

@@ -190,6 +190,14 @@ export class Tensor extends Entry {
     );
   }
 
+  /** @internal Throws where elements are asked for, as in `Array.from(x)`, which would otherwise be empty, and `[a, b] = x`. */
+  [Symbol.iterator](): never {
+    throw new TypeError(
+      `tensor: the elements of ${this.toString()} cannot be iterated over; await x.data() or await x.toArray(), or take parts with ` +
+        "ops: split(x, 2), slice(x, [0])",
+    );
+  }
+
   /** Throws in `JSON.stringify`, which cannot wait for the value. */
   toJSON(...key: unknown[]): string {
     // JSON.stringify passes the key. Printers of test frameworks pass nothing and need a text.

@@ -319,7 +319,8 @@ function addCuts(entries: readonly Tensor[], leads: Set<Tensor>, cuts: Set<strin
     inputs.forEach((input, k) => {
       if (!leads.has(input)) return;
       leads.add(entry);
-      if (!isResult && !flows(entry, k)) cuts.add(entry.op.name);
+      // What is whole or a truth value was cut before.
+      if (!isResult && input.dtype === "float" && !flows(entry, k)) cuts.add(entry.op.name);
     });
     if (isResult && leads.has(entry)) {
       const [loop] = entry.inputs;

@@ -239,14 +239,16 @@ export const slice: OpFunction<(x: TensorLike, ranges: readonly Range[]) => Tens
   "slice(x, ranges)",
   (op, call) =>
     function slice(x, ranges) {
-      if (typeof ranges === "number") throw call.unwrapped(arguments, 1, "an array with one entry an axis");
+      if (typeof ranges === "number") throw bareRange(call, arguments);
       call.check(arguments);
       const input = asTensor(call, "x", x);
       const { shape } = input;
       if (!Array.isArray(ranges)) throw call.wrong("ranges", "an array with one entry an axis", ranges);
       if (ranges.length > shape.length) {
+        const isRange = ranges.length <= 3 && ranges.every((bound) => bound === null || typeof bound === "number");
+        const meant = isRange ? `; write slice(x, [[${ranges.join(", ")}]]) for a range of one axis` : "";
         throw call.error(
-          `expected at most ${shape.length} ranges for shape ${formatShape(shape)}, got ${ranges.length}`,
+          `expected at most ${shape.length} ranges for shape ${formatShape(shape)}, got ${ranges.length}${meant}`,
         );
       }
       const parts = shape.map((n, axis) => partOf(call, axis < ranges.length ? ranges[axis] : null, n, axis));
@@ -286,6 +288,14 @@ function flipAxes(x: Tensor, flips: readonly boolean[]): Tensor {
     steps: x.shape.map((_, a) => (flips[a] ? -1 : 1)),
     counts: x.shape.slice(),
   });
+}
+
+/** The error for numbers in place of the ranges: two are the bounds of a range, as of a slice of an array. */
+function bareRange(call: Signature, args: ArrayLike<unknown>): Error {
+  const { 1: start, 2: end } = args;
+  if (typeof end !== "number") return call.unwrapped(args, 1, "an array with one entry an axis");
+  const meant = `[[${describe(start)}, ${describe(end)}]]`;
+  return call.error(`expected ranges to be an array with one entry an axis, got ${start}; write slice(x, ${meant})`);
 }
 
 /** Returns the start, step and length of a range of an axis of length `n`. */
@@ -381,14 +391,14 @@ export const pad: OpFunction<(x: TensorLike, widths: Widths, value?: number | bo
         const input = asTensor(call, "x", x);
         const { shape, dtype } = input;
         if (!Array.isArray(widths)) throw call.wrong("widths", "an array with [before, after] for each axis", widths);
-        if (widths.length !== shape.length) {
-          throw call.error(`expected ${shape.length} pairs for shape ${formatShape(shape)}, got ${widths.length}`);
-        }
         Array.from(widths, (pair, axis) => {
           if (!isShape(pair) || pair.length !== 2) {
             throw call.wrong(`widths[${axis}]`, "[before, after], whole numbers from 0", pair);
           }
         });
+        if (widths.length !== shape.length) {
+          throw call.error(`expected ${shape.length} pairs for shape ${formatShape(shape)}, got ${widths.length}`);
+        }
         const before = widths.map(([n]) => n + 0);
         const after = widths.map(([, n]) => n + 0);
         const fill = paddingOf(call, value, dtype);

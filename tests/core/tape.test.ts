@@ -152,6 +152,29 @@ test("a tensor's shape cannot be changed, and the caller's array of a shape stay
   }
 });
 
+test("what a tensor is cannot be assigned", () => {
+  const x = tensor([1, 2, 3, 4]);
+  for (const t of [x, add(x, 1)]) {
+    for (
+      const [name, value] of Object.entries({ shape: [2, 2], dtype: "int", requiresGrad: true, value: [1], inputs: [] })
+    ) {
+      assert.throws(() => Object.assign(t, { [name]: value }), TypeError, name);
+    }
+    assert.deepEqual([t.shape, t.dtype, t.requiresGrad], [[4], "float", false]);
+  }
+});
+
+test("a tensor is no array of its elements: what iterates throws, rather than find none", () => {
+  const x = tensor([1, 2]) as unknown as Iterable<number>;
+  const message =
+    /^TypeError: tensor: the elements of Tensor\(\[2\], float, leaf, \[1, 2\]\) cannot be iterated over; await x\.data\(\)/;
+  assert.throws(() => Array.from(x), message);
+  assert.throws(() => new Float32Array(x), message);
+  assert.throws(() => Float64Array.from(x), message);
+  assert.throws(() => [...x], message);
+  assert.throws(() => new Set(x), message);
+});
+
 test("arrays are copied, in and out, unless a call says otherwise", async () => {
   const given = new Float64Array([1, 2]);
   const [copied, kept] = [tensor(given), tensor(given, [2, 1], { copy: false })];

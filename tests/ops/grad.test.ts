@@ -22,6 +22,7 @@ import {
   log,
   max,
   maximum,
+  mean,
   min,
   minimum,
   mul,
@@ -246,6 +247,8 @@ test("an input that y does not depend on is an error [float64]", () => {
 test("an input behind an op without derivative is an error that names the op [float64]", () => {
   const x = tensor([[1, 2], [3, 4]]);
   assert.throws(() => grad(sum(floor(x)), x), /cut by an op without derivative: "floor"/);
+  // What counts truth values only passes on what was cut.
+  assert.throws(() => grad(mean(greater(x, 1)), x), /cut by an op without derivative: "greater"; /);
   assert.throws(() => grad(sum(cast(greater(x, 2), "float")), x), /"greater"/);
   assert.throws(() => grad(sum(cast(argmax(x, 1), "float")), x), /"argmax"/);
   assert.throws(() => grad(sum(detach(x)), x), /"detach"/);

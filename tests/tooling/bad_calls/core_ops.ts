@@ -369,7 +369,9 @@ const special: Row[] = [
   ...rows(
     "slice",
     ["slice(x, 0)", () => any(g.slice)(x, 0), /; write slice\(x, \[0\]\)/],
-    ["slice(x, 0, 1)", () => any(g.slice)(x, 0, 1), /; write slice\(x, \[0, 1\]\)/],
+    ["slice(x, 0, 1)", () => any(g.slice)(x, 0, 1), /got 0; write slice\(x, \[\[0, 1\]\]\)/],
+    ["slice(v, [0, 2])", () => g.slice(g.zeros([3]), [0, 2]), /at most 1 ranges .* write slice\(x, \[\[0, 2\]\]\)/],
+    ["slice(v, [0, 0, 0, 0])", () => g.slice(g.zeros([3]), [0, 0, 0, 0]), /at most 1 ranges for shape \[3\], got 4$/],
     ['slice(x, ["0"])', () => g.slice(x, any(["0"])), /expected ranges\[0\] to be .*, got "0"/],
     ["slice(x, [undefined])", () => g.slice(x, any([undefined])), /expected ranges\[0\] to be .*, got undefined/],
     ["slice(x, [[1]])", () => g.slice(x, any([[1]])), /expected ranges\[0\] to be .*, got \[1\]/],
