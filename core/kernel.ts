@@ -44,6 +44,20 @@ export interface MovementKernel<A extends Attributes = Attributes> {
   fill?(attributes: A): number;
   /** Whether every element stays where it is. */
   readonly identity?: boolean;
+  /** Where it begins along each axis of the input, if that may change from call to call. */
+  readonly offsets?: Offsets<A>;
+  /** In a graph: the axes along which the values of the inputs after the first one are added to the source. */
+  readonly along?: readonly number[];
+}
+
+/** Whole numbers, one for each axis of the input, that a movement adds to the index in it. */
+export interface Offsets<A extends Attributes = Attributes> {
+  /** Returns them, each at least 0. */
+  of(attributes: A): readonly number[];
+  /** Returns the attributes with others: all else stays, the shape of the result too. */
+  at(attributes: A, offsets: readonly number[]): A;
+  /** Returns the largest that there can be. */
+  most(attributes: A, input: Shape): readonly number[];
 }
 
 /** Combines the elements along some axes, which the output lacks. */
@@ -90,6 +104,8 @@ export interface PositionKernel<A extends Attributes = Attributes> {
   progression(out: readonly Index[], attributes: A): { start: number; step: number; index: Index };
   /** The attribute that every element equals, which may change from call to call. */
   readonly constant?: string;
+  /** The attribute that the progression starts with, which may change from call to call. */
+  readonly start?: string;
 }
 
 /** A value that the host holds. */

@@ -1,6 +1,6 @@
 /** The structure that computations share if they differ only in values: ops, attributes, shapes, dtypes and topology, as text. */
 import { beginWalk, type Entry, type TapeOp } from "./entry.ts";
-import { type Attributes, numberFrom } from "./kernel.ts";
+import { type Attributes, numberFrom, type Offsets } from "./kernel.ts";
 import { Loop, loopOf, type LoopParts, type Structure } from "./loop.ts";
 
 const opIds = new WeakMap<TapeOp, number>();
@@ -27,11 +27,34 @@ export function attributeText(value: unknown): string {
 
 const NO_NUMBERS: readonly string[] = [];
 
+/** Whole numbers up to this one are exact as float32. */
+const EXACT = 2 ** 24;
+
 /** Returns the attributes of an entry that are numbers and may change from call to call. Truth values belong to the structure. */
-export function numbersOf({ op, dtype }: Entry): readonly string[] {
+export function numbersOf({ op, dtype, attributes }: Entry): readonly string[] {
   const { kernel } = op;
   if (kernel.kind === "elementwise" && kernel.numbers) return kernel.numbers;
-  return kernel.kind === "position" && kernel.constant && dtype !== "bool" ? [kernel.constant] : NO_NUMBERS;
+  if (kernel.kind !== "position") return NO_NUMBERS;
+  if (kernel.constant) return dtype === "bool" ? NO_NUMBERS : [kernel.constant];
+  // A larger start and its distance from an element would each be rounded.
+  return kernel.start && Math.abs(numberFrom(attributes[kernel.start])) <= EXACT ? [kernel.start] : NO_NUMBERS;
+}
+
+/** Returns for each axis of its input whether the offset of a movement may change from call to call; `null` if none may. */
+export function offsetsThatChange({ op: { kernel }, inputs, attributes }: Entry): readonly boolean[] | null {
+  if (kernel.kind !== "movement" || !kernel.offsets) return null;
+  const most = kernel.offsets.most(attributes, inputs[0].shape);
+  const changes = most.map((n) => n > 0 && n < EXACT);
+  return changes.includes(true) ? changes : null;
+}
+
+/** The attributes of a movement without the offsets that are read. */
+export function withoutOffsets(
+  { of, at }: Offsets,
+  attributes: Attributes,
+  read: (axis: number) => boolean,
+): Attributes {
+  return at(attributes, of(attributes).map((offset, axis) => read(axis) ? 0 : offset));
 }
 
 /** Writes down a computation, with numbers apart; never a leaf's values. */
@@ -56,6 +79,7 @@ export function structureOf(
     entry.place = order++;
     const { kernel } = op;
     const names = numbersOf(entry);
+    const changing = offsetsThatChange(entry);
     text += opId(op);
     const loop = loopOf(entry);
     if (loop) {
@@ -64,6 +88,14 @@ export function structureOf(
       text += `{${structure.text}}${count}${reverse ? "r" : ""}`;
       numbers.push(...structure.numbers);
       places.push(...structure.places);
+    } else if (changing && kernel.kind === "movement") {
+      const offsets = kernel.offsets!.of(attributes);
+      text += attributeText(withoutOffsets(kernel.offsets!, attributes, (axis) => changing[axis]));
+      for (let axis = 0; axis < offsets.length; axis++) {
+        if (!changing[axis]) continue;
+        numbers.push(offsets[axis]);
+        places.push({ entry, name: String(axis) });
+      }
     } else if (names.length === 0) text += attributeText(attributes);
     else {
       for (const name in attributes) {

@@ -386,7 +386,7 @@ export const arange: OpFunction<
   {
     name: "arange",
     infer: (_, { length, dtype }) => ({ shape: [length], dtype }),
-    kernel: { kind: "position", progression: ([index], { start, step }) => ({ start, step, index }) },
+    kernel: { kind: "position", progression: ([index], { start, step }) => ({ start, step, index }), start: "start" },
     vjp: null,
   } satisfies Op<Progression>,
   ["arange(start, end, step, options)", { dtype }],

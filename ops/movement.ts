@@ -192,7 +192,8 @@ export type Strides = {
 export type Range = readonly [start: number | null, end: number | null, step?: number] | number | null;
 
 /**
- * A part of a tensor, by Python's rules: negative numbers count from the end, bounds are clamped, and a step may be negative.
+ * A part of a tensor, by Python's rules: negative numbers count from the end, bounds are clamped, and a step may be negative. Where
+ * ranges begin may change from call to call; other lengths or steps are compiled anew.
  *
  * @param x any dtype.
  * @param ranges one entry per axis; axes without one stay whole.
@@ -215,6 +216,11 @@ export const slice: OpFunction<(x: TensorLike, ranges: readonly Range[]) => Tens
     kernel: {
       kind: "movement",
       source: (out, { starts, steps }) => out.map((i, a) => add(scale(i, steps[a]), constant(starts[a]))),
+      offsets: {
+        of: (attributes) => attributes.starts.map((start, a) => start - firstOf(attributes, a)),
+        at: (attributes, offsets) => ({ ...attributes, starts: offsets.map((o, a) => o + firstOf(attributes, a)) }),
+        most: ({ steps, counts }, shape) => shape.map((n, a) => n - (counts[a] - 1) * Math.abs(steps[a]) - 1),
+      },
     },
     vjp: [({ cotangent, inputs: [x], attributes }) => unslice(cotangent, x.shape, attributes)],
     selects: [
@@ -262,6 +268,11 @@ export const slice: OpFunction<(x: TensorLike, ranges: readonly Range[]) => Tens
       return kept.length === part.shape.length ? part : reshape(part, kept);
     },
 );
+
+/** The start of a slice that contains the first element of the axis: the last of its elements, if it goes backwards. */
+function firstOf({ steps, counts }: Strides, axis: number): number {
+  return steps[axis] < 0 ? (1 - counts[axis]) * steps[axis] : 0;
+}
 
 /** Puts the elements of a slice back where they came from, among zeros. */
 export function unslice(x: Tensor, shape: Shape, { starts, steps, counts }: Strides): Tensor {
@@ -367,6 +378,15 @@ export const pad: OpFunction<(x: TensorLike, widths: Widths, value?: number | bo
         kind: "movement",
         source: (out, { before }) => out.map((i, a) => add(i, constant(-before[a]))),
         fill: ({ value }) => value,
+        offsets: {
+          of: ({ after }) => after,
+          at: ({ before, after, value }, offsets) => ({
+            before: before.map((n, a) => n + after[a] - offsets[a]),
+            after: offsets,
+            value,
+          }),
+          most: ({ before, after }) => before.map((n, a) => n + after[a]),
+        },
       },
       vjp: [
         ({ cotangent, inputs: [x], attributes: { before } }) =>

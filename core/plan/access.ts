@@ -1,5 +1,5 @@
 /** Which elements of its inputs an element needs: rules shared by the choice of arrays and by lowering. */
-import { constant, type Index, resolved, unflatten, within } from "../affine.ts";
+import { add, constant, type Index, resolved, unflatten, within } from "../affine.ts";
 import type { KernelOf } from "../kernel.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Node } from "./node.ts";
@@ -95,14 +95,18 @@ export interface Bound {
 /**
  * Returns the index at which the input of a movement is read, where the bounds that are to be checked hold, and these bounds with what they
  * bound; `null` if the input is never read.
+ *
+ * @param offset returns the value of an offset that is read, one of the inputs.
  */
 export function movedIndex(
   node: Node,
   kernel: KernelOf<"movement">,
   index: readonly Index[],
+  offset: (of: Node) => Index,
 ): { readonly source: readonly Index[]; readonly bounds: readonly Bound[] } | null {
   const { shape } = node.inputs[0];
   const source = [...kernel.source(index, node.attributes, shape, node.shape)];
+  kernel.along?.forEach((axis, i) => (source[axis] = add(source[axis], offset(node.inputs[1 + i]))));
   const bounds: Bound[] = [];
   for (let axis = 0; axis < source.length; axis++) {
     const size = shape[axis];

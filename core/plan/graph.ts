@@ -1,11 +1,11 @@
 /** The part of the tape that a plan computes, as values with primitive kernels; long reductions are split into stages. */
 import { constant } from "../affine.ts";
 import type { Entry } from "../entry.ts";
-import type { PrimitiveKernel, ResultKernel, RoutineKernel, Unrolled } from "../kernel.ts";
+import type { KernelOf, PrimitiveKernel, ResultKernel, RoutineKernel, Unrolled } from "../kernel.ts";
 import { dependenciesOf, type Loop, loopOf, repeatOf, resultNumber } from "../loop.ts";
 import type { Routine } from "../routine.ts";
 import { formatShape, type Shape, sizeOf } from "../shape.ts";
-import { attributeText, numbersOf, opId } from "../structure.ts";
+import { attributeText, numbersOf, opId, withoutOffsets } from "../structure.ts";
 import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
 import { reduction, type Splitting } from "./reductions.ts";
@@ -229,6 +229,12 @@ interface BuiltLoop extends LoopNode {
   readonly needed: Node[];
 }
 
+const sumKernel: KernelOf<"elementwise"> = {
+  kind: "elementwise",
+  expression: ([a, b], _, build) => build.call("add", a, b),
+  cost: 1,
+};
+
 class GraphBuilder {
   readonly #known = new Map<Entry, Node>();
   readonly #serials = new Map<Node, number>();
@@ -297,7 +303,13 @@ class GraphBuilder {
     const { attributes, shape } = entry;
     const { name } = entry.op;
     const slots = this.#numbers?.slots.get(entry);
-    if (slots && kernel.kind === "position") return this.#number([...slots.values()][0], shape);
+    if (slots && kernel.kind === "position") {
+      const number = this.#number([...slots.values()][0], shape);
+      if (kernel.constant) return number;
+      const progression = new Node(name, kernel, [], { shape, attributes: { ...attributes, [kernel.start!]: 0 } });
+      return new Node("add", sumKernel, [number, progression], { shape });
+    }
+    if (slots && kernel.kind === "movement") return this.#moved(entry, kernel, inputs[0], slots);
     if (slots) {
       const rest = Object.entries(attributes).filter(([key]) => !slots.has(key));
       const read = numbersOf(entry).flatMap((key) => slots.has(key) ? [this.#number(slots.get(key)!, [])] : []);
@@ -324,10 +336,21 @@ class GraphBuilder {
     return reduction({ name, kernel }, input, axes, this.#splitting);
   }
 
+  /** A movement some of whose offsets are read. */
+  #moved(entry: Entry, kernel: KernelOf<"movement">, input: Node, slots: ReadonlyMap<string, number>): Node {
+    const { op, shape } = entry;
+    const { most } = kernel.offsets!;
+    const along = [...slots.keys()].map(Number);
+    const attributes = withoutOffsets(kernel.offsets!, entry.attributes, (axis) => along.includes(axis));
+    const largest = most(attributes, input.shape);
+    const read = along.map((axis) => this.#number(slots.get(String(axis))!, [], largest[axis] + 1));
+    return new Node(op.name, { ...kernel, along }, [input, ...read], { shape, attributes });
+  }
+
   /** An element of the array of numbers, everywhere in a shape. */
-  #number(slot: number, shape: Shape): Node {
+  #number(slot: number, shape: Shape, bound?: number): Node {
     const array = this.nodeOf(this.#numbers!.array);
-    return new Node("number", { kind: "movement", source: () => [constant(slot)] }, [array], { shape });
+    return new Node("number", { kind: "movement", source: () => [constant(slot)] }, [array], { shape, bound });
   }
 }
 

@@ -474,7 +474,11 @@ class Lowering {
 
   #movement(node: Node, kernel: KernelOf<"movement">, place: Place, scope: Scope): Value {
     const [input] = node.inputs;
-    const moved = movedIndex(node, kernel, place.index);
+    const offset = (of: Node): Index => {
+      const { expression, depth } = this.#number(of, this.#place([]), scope);
+      return this.#variable(this.#bind(scope, expression), of.bound!, depth);
+    };
+    const moved = movedIndex(node, kernel, place.index, offset);
     if (!moved) return this.#plain(build.literal(kernel.fill?.(node.attributes) ?? 0), place.depth);
     const { source, bounds } = moved;
     if (bounds.length === 0) return this.#value(input, this.#place(source), scope);

@@ -345,7 +345,12 @@ class Round {
   }
 
   #movement(node: Node, movement: KernelOf<"movement">, { kernel, place, scope }: Demand): void {
-    const moved = movedIndex(node, movement, place.index);
+    const offset = (of: Node): Index => {
+      const nowhere = kernel.place([]);
+      this.#demand(of, kernel, nowhere, scope);
+      return variable(kernel.positionName(of, nowhere), 0, of.bound! - 1, 0);
+    };
+    const moved = movedIndex(node, movement, place.index, offset);
     if (!moved) return;
     const at = kernel.place(moved.source);
     this.#demand(

@@ -78,6 +78,8 @@ test("an element of a reduction has the reduced indices and the kept ones in the
   assert.deepEqual(elementIndex([false, true, true, false], [a, b], [c, d]), [c, a, b, d]);
 });
 
+const noOffset = (): never => assert.fail("no offset is read");
+
 test("a movement checks those bounds of its input that its indices may be beyond, and reads nothing where all are", async () => {
   const int = (min: number, max: number) => fc.integer({ min, max });
   await checkProperty(fc.tuple(int(1, 9), int(1, 9), int(-12, 12)), ([length, size, shift]) => {
@@ -87,6 +89,7 @@ test("a movement checks those bounds of its input that its indices may be beyond
       new Node("shift", kernel, [leaf], { shape: [size] }),
       kernel,
       [variable("x", 0, size - 1, 0)],
+      noOffset,
     );
     const read = Array.from({ length: size }, (_, i) => i + shift);
     const [low, high] = [read.some((i) => i < 0), read.some((i) => i >= length)];
@@ -101,7 +104,7 @@ test("a movement checks those bounds of its input that its indices may be beyond
       assert.ok(source.min >= 0 && source.max < length);
       const back = { kind: "movement", source: () => [plus(source, constant(-shift))] } as const;
       const wide = new Node("leaf", { kind: "leaf" }, [], { shape: [size] });
-      const again = movedIndex(new Node("back", back, [wide], { shape: [length] }), back, [source])!;
+      const again = movedIndex(new Node("back", back, [wide], { shape: [length] }), back, [source], noOffset)!;
       assert.deepEqual(again.bounds, []);
     }
   });
