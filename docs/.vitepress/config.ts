@@ -11,20 +11,28 @@ const base = (process.env.DOCS_BASE ?? "/") as `/${string}/`;
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** The pages of the reference by subject, whatever module exports them, as TypeDoc has listed them. */
-function reference(): DefaultTheme.SidebarItem[] {
+/**
+ * The menus of the reference, by folder. Pages lie in the folder of their subject, whatever module exports them, and list the other pages
+ * of it, as TypeDoc does. Of other subjects they have the name alone: a menu of all 400 pages would be most of every page.
+ */
+function reference(): DefaultTheme.SidebarMulti {
   const list = path("../reference/typedoc-sidebar.json");
-  if (!existsSync(list)) return [];
+  if (!existsSync(list)) return {};
   const modules = JSON.parse(readFileSync(list, "utf8")) as DefaultTheme.SidebarItem[];
   // Modules lie in each other as the parts of their names do.
   const within = ({ items = [] }: DefaultTheme.SidebarItem): DefaultTheme.SidebarItem[] =>
     items.flatMap((item) => [item, ...within(item)]);
   const all = within({ items: modules });
-  return ORDER.map((text) => {
+  const subjects = ORDER.map((text) => {
     const items = all.filter((item) => item.text === text).flatMap(({ items = [] }) => items);
     if (items.length === 0) throw new Error(`the reference has nothing of the subject ${text}`);
-    return { text, collapsed: true, items };
+    return { text, link: `/reference/#${slugify(text)}`, items };
   });
+  const menu = (folder: string): DefaultTheme.SidebarItem[] => [
+    { text: "Reference", link: "/reference/", items: [] },
+    ...subjects.map(({ text, link, items }) => ({ text, link, items: text === folder ? items : [] })),
+  ];
+  return Object.fromEntries(["", ...ORDER].map((folder) => [`/reference/${folder && `${folder}/`}`, menu(folder)]));
 }
 
 /** Anchors as GitHub makes them, so that links work in both places. */
@@ -80,6 +88,8 @@ export default defineConfig({
   outDir: path("../../site"),
   cacheDir: path("../../.cache/vitepress"),
   cleanUrls: false,
+  // What all pages share, such as their menus, is a file of its own rather than a part of each.
+  metaChunk: true,
   ignoreDeadLinks: [/^\/?(\.\/)?playground\/(index)?$/],
   head: [["link", { rel: "icon", href: "data:," }]],
   markdown: { config: (md) => linkOutside(md, base), anchor: { slugify } },
@@ -90,7 +100,7 @@ export default defineConfig({
       { text: "Reference", link: "/reference/" },
       { text: "Playground", link: "/playground/", target: "_self" },
     ],
-    sidebar: { "/": guides, "/reference/": [{ text: "Reference", link: "/reference/", items: [] }, ...reference()] },
+    sidebar: { "/": guides, ...reference() },
     outline: [2, 3],
     search: { provider: "local" },
     socialLinks: [{ icon: "github", link: "https://github.com/gpugrad/gpugrad" }],
