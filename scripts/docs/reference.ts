@@ -36,6 +36,7 @@ export async function writeReference(): Promise<void> {
       hideBreadcrumbs: true,
       pageTitleTemplates: { member: "{name}" },
       useCodeBlocks: true,
+      expandParameters: true,
       parametersFormat: "table",
       interfacePropertiesFormat: "table",
     },
