@@ -30,7 +30,7 @@ computed by another library:
   }, tensors([[2]]));
 
 JavaScript or TypeScript; Node loads TypeScript from 22.18, and before that where the package
-typescript is installed.
+esbuild is installed, or typescript before version 7.
 
 Options:
   --only NAME    check only this export; can be repeated

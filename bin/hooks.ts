@@ -27,8 +27,8 @@ export function load<C extends object>(url: string, context: C, nextLoad: NextLo
     if ((process.features as { typescript?: unknown }).typescript) {
       return nextLoad(url, { ...context, format: "module-typescript" });
     }
-    const typescript = compilerFor(url);
-    return typescript ? moduleOf(compiled(url, typescript)) : nextLoad(url, context);
+    const compiler = compilerFor(url);
+    return compiler ? moduleOf(compiler(readFileSync(fileURLToPath(url), "utf8"))) : nextLoad(url, context);
   }
   if (extension === "js") {
     const source = readFileSync(fileURLToPath(url), "utf8");
@@ -51,8 +51,19 @@ function isCommonJs(source: string): boolean {
   }
 }
 
+/** A source as JavaScript. Throws a syntax error. */
+type Compiler = (source: string) => string;
+
+/** A mistake in a source: what it is, and where it begins, counted from 0. */
+interface Mistake {
+  readonly message: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What is used of the package typescript before version 7, which compiles in another process. */
 interface TypeScript {
-  readonly transpileModule: (
+  readonly transpileModule?: (
     source: string,
     options: { compilerOptions: object; reportDiagnostics: boolean },
   ) => {
@@ -61,29 +72,64 @@ interface TypeScript {
   };
 }
 
-/** The package typescript, if it is installed next to the file. */
-function compilerFor(url: string): TypeScript | null {
-  try {
-    const typescript: Partial<TypeScript> = createRequire(url)("typescript");
-    return typescript.transpileModule ? typescript as TypeScript : null;
-  } catch {
-    return null;
-  }
+/** What is used of the package esbuild. */
+interface Esbuild {
+  readonly transformSync: (source: string, options: object) => { code: string };
 }
 
-/** A file as JavaScript, or a syntax error with its line, as Node shows it. */
-function compiled(url: string, { transpileModule }: TypeScript): string {
-  const source = readFileSync(fileURLToPath(url), "utf8");
+/** The packages that compile TypeScript, in the order in which they are looked for. */
+const COMPILERS: Readonly<Record<string, (installed: never, url: string) => Compiler | null>> = {
+  typescript: ({ transpileModule }: TypeScript, url) =>
+    transpileModule ? (source) => compiledByTypeScript(source, url, transpileModule) : null,
+  esbuild: (esbuild: Esbuild, url) => (source) => compiledByEsbuild(source, url, esbuild),
+};
+
+/** The first compiler that is installed next to the file. */
+function compilerFor(url: string): Compiler | null {
+  const require = createRequire(url);
+  for (const [name, compilerOf] of Object.entries(COMPILERS)) {
+    try {
+      const compiler = compilerOf(require(name) as never, url);
+      if (compiler) return compiler;
+    } catch {
+      // It is not installed.
+    }
+  }
+  return null;
+}
+
+function compiledByTypeScript(
+  source: string,
+  url: string,
+  transpileModule: NonNullable<TypeScript["transpileModule"]>,
+): string {
   // ESNext, as numbers: the language version and the module kind.
   const compilerOptions = { target: 99, module: 99, verbatimModuleSyntax: false, inlineSourceMap: true };
   const { outputText, diagnostics = [] } = transpileModule(source, { compilerOptions, reportDiagnostics: true });
   if (diagnostics.length === 0) return outputText;
   const [{ start = 0, messageText }] = diagnostics;
   const before = source.slice(0, start).split("\n");
-  const line = source.split("\n")[before.length - 1];
-  const error = new SyntaxError(typeof messageText === "string" ? messageText : messageText.messageText);
-  error.stack = `${url}:${before.length}\n${line}\n${" ".repeat(before.at(-1)!.length)}^\n\n${error}`;
-  throw error;
+  const message = typeof messageText === "string" ? messageText : messageText.messageText;
+  throw syntaxError(source, url, { message, line: before.length - 1, column: before.at(-1)!.length });
+}
+
+function compiledByEsbuild(source: string, url: string, { transformSync }: Esbuild): string {
+  try {
+    return transformSync(source, { loader: "ts", target: "esnext", sourcemap: "inline", logLevel: "silent" }).code;
+  } catch (error) {
+    const [mistake] = (error as { errors?: { text: string; location: { line: number; column: number } }[] }).errors ??
+      [];
+    if (!mistake) throw error;
+    const { text: message, location: { line, column } } = mistake;
+    throw syntaxError(source, url, { message, line: line - 1, column });
+  }
+}
+
+/** A syntax error with its line, as Node shows it. */
+function syntaxError(source: string, url: string, { message, line, column }: Mistake): SyntaxError {
+  const error = new SyntaxError(message);
+  error.stack = `${url}:${line + 1}\n${source.split("\n")[line]}\n${" ".repeat(column)}^\n\n${error}`;
+  return error;
 }
 
 /** Options of Node that make it load files through other loaders. */

@@ -44,7 +44,7 @@ function explain(file: string, error: unknown, place: string): string {
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /^\.[cm]?tsx?$/.test(extname(file))) {
     return `check: this Node does not load TypeScript by itself, so it cannot load ${file}. Any of these works:
 
-  npm install --save-dev typescript         and the same command again
+  npm install --save-dev esbuild            and the same command again
   deno run -A npm:gpugrad check ${file}
   bunx --bun gpugrad check ${file}
   Node 22.18 or later

@@ -64,9 +64,11 @@ const square = { value: ([x]: ArrayLike<number>[]) => x[0] ** 2, gradient: ([x]:
 export const wrong = check(square, tensors([[1]]));
 `;
 
-function install(name: string): void {
+/** Installs a package, in place of one of this name, from where this repository has it. */
+function install(name: string, from = name): void {
   mkdirSync(dirname(join(modules, name)), { recursive: true });
-  symlinkSync(join(root, "node_modules", name), join(modules, name));
+  rmSync(join(modules, name), { force: true });
+  symlinkSync(join(root, "node_modules", from), join(modules, name));
 }
 
 before(async () => {
@@ -83,6 +85,7 @@ before(async () => {
   writeFileSync(join(folder, "program.ts"), example);
   writeFileSync(join(folder, "losses.ts"), checks);
   writeFileSync(join(folder, "wrong.ts"), wrong);
+  writeFileSync(join(folder, "mistake.ts"), "const a: number = 1;\nexport const b: number = ;\n");
 });
 
 /** Runs a line as a shell would, without support for quotes. */
@@ -134,11 +137,20 @@ for (const { major, binary, reason } of nodes) {
     // Each command takes a second or more, so the Nodes share what can go wrong. The oldest may lack what a page needs.
     const line = "npx gpugrad check losses.ts";
     if (major === 20) {
+      // TypeScript 7 is in the folder, as npm installs it by default: it has no compiler that a program could call.
+      install("typescript", "typescript-7");
       const { code, stderr } = await run(line, binary);
       assert.equal(code, 2);
-      assert.match(stderr, /does not load TypeScript[^]*install --save-dev typescript[^]*deno run[^]*bunx --bun/);
-      install("typescript");
+      assert.match(stderr, /does not load TypeScript[^]*install --save-dev esbuild[^]*deno run[^]*bunx --bun/);
+      install("esbuild");
       assert.match(await succeed(`${line} --html report.html`, binary), right);
+      for (const name of ["esbuild", "typescript"]) {
+        install(name);
+        const { code, stderr } = await run("npx gpugrad check mistake.ts", binary);
+        assert.equal(code, 2);
+        assert.match(stderr, /mistake\.ts cannot be loaded: [^]*mistake\.ts:2[^]*export const b: number = ;/, name);
+      }
+      assert.match(await succeed(`${line} --runs 1`, binary), right);
       assert.ok(existsSync(join(folder, "report.html")));
     } else if (major === 22) assert.match(await succeed(line, binary), right);
     else await replay("npx gpugrad", binary);
