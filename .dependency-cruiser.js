@@ -12,6 +12,7 @@ const core = [
     "runtime",
     "options",
     "lineage",
+    "together",
     "value",
     "expression",
     "backends/functions",

@@ -26,8 +26,8 @@ function tensorsIn(path: string, value: unknown): Tensor[] {
 }
 
 /**
- * Computes several tensors in one plan, so that shared entries are computed once. The tensors keep their values, which stay on the device
- * until they are read.
+ * Computes several tensors in one plan, so that shared entries are computed once, and reads none. The tensors keep their values, which stay on
+ * the device until they are read.
  *
  * @param tensors an array of the tensors to compute, or of arrays and plain objects of them, such as the parameters of a network; entries
  * that already have a value cost nothing, and numbers in objects are passed over.
