@@ -77,6 +77,7 @@ const core = [
   ["debug", "profile"],
   ["compute"],
   ["tensor"],
+  ["tree"],
   ["op"],
   ["record", "recorded_again"],
   ["realize"],

@@ -504,5 +504,8 @@ test("availableDevices describes each device, or why it does not work", async ()
 
 test("compile refuses anything but tensors", async () => {
   const f = compile((x: Tensor) => exp(x));
-  await assert.rejects(f(1 as unknown as Tensor), /compile: expected arguments\[0\] to be a tensor, got 1/);
+  await assert.rejects(
+    f(1 as unknown as Tensor),
+    /compile: expected arguments\[0\] to be a tensor, or an array or object of tensors, got 1/,
+  );
 });
