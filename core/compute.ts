@@ -1,44 +1,92 @@
 /** The await point: find or compile the plan, leaves in, values out. */
-import type { Device } from "./device.ts";
+import { type Device, DeviceLostError } from "./device.ts";
 import type { DeviceChoice, RealizeOptions } from "./device_names.ts";
 import { chosenDevice, runOn } from "./devices.ts";
 import { debugLevel, watched } from "./debug.ts";
 import { beginComputation, type Entry, type Values } from "./entry.ts";
 import { movedFrom, noteStarts, releasePast } from "./past.ts";
-import { hasValue, Program, throwIfGone } from "./program.ts";
+import { hasValue, Program, sharing, throwIfGone } from "./program.ts";
 import { stateOf } from "./state.ts";
+import { Together } from "./together.ts";
 import { Value } from "./value.ts";
 import { Variants } from "./variants.ts";
 
-/**
- * Computes entries on a device, with the state that they start from. Their values stay where they are computed.
- *
- * @returns the device.
- */
-export async function settle(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Device> {
-  // Entries that are recorded while the device opens are recorded after this computation.
-  const begins = tensors.some((t) => t.held === null);
-  if (begins) beginComputation();
-  const device = await chosenDevice(options.device);
-  const missing = missingOn(device, tensors);
-  if (missing.length > 0) {
-    if (!begins) beginComputation();
-    await releasePast();
-    const program = new Program(missing, { on: device.name, keep: stateOf, variants: variantsOf(device) });
-    noteStarts(program.leaves, program.entries);
-    const leaves: Value[] = program.take((leaf) => valueFor(leaf, device), (numbers) => new Value(numbers));
-    const values = await execute(device, options.device, program, leaves);
-    program.outputs.forEach((entry, i) => entry.setValue(values[i], device.name));
-  }
-  for (const t of tensors) {
-    const value = t.valueOn(device.name);
-    if (value && value !== t.held) t.setValue(value, device.name);
-  }
-  return device;
+/** What one call asks for. */
+interface Request {
+  readonly entries: readonly Entry[];
+  readonly choice: DeviceChoice | undefined;
+  /** The computation that began with the call; `null` if every entry had a value then, perhaps on another device. */
+  readonly began: number | null;
 }
 
+/** What a call got. */
+interface Settled {
+  readonly device: Device;
+  /** The values of its entries; `null` for an input of a function under `compile()`, which has none. */
+  readonly values: readonly (Value | null)[];
+}
+
+/** The only way from entries to values: calls of one tick are computed together. */
+const together = new Together<Device, Request, Settled["values"]>({
+  async group(device, requests) {
+    beginning = null;
+    await releasePast();
+    return sharing(requests, ({ entries }) => missingOn(device, entries), device.name);
+  },
+  answer: computeAll,
+  isFinal: (error) => error instanceof DeviceLostError,
+});
+
+/** The computation that the calls of this tick begin; `null` before the first of them. */
+let beginning: number | null = null;
+
+/**
+ * Computes entries on a device, with the state that they start from. Their values stay where they are computed. Calls of one tick whose
+ * computations share an entry are one computation, as if all of them were one call.
+ */
+export async function settle(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Settled> {
+  // Entries that are recorded while the device opens are recorded after this computation.
+  const began = tensors.some((t) => t.held === null) ? beginning ??= beginComputation() : null;
+  const device = await chosenDevice(options.device);
+  if (missingOn(device, tensors).length === 0) return { device, values: current(tensors, device) };
+  return { device, values: await together.ask(device, { entries: tensors, choice: options.device, began }) };
+}
+
+/** Computes what the requests of a group need. */
+async function computeAll(device: Device, requests: readonly Request[]): Promise<Settled["values"][]> {
+  const missing = missingOn(device, requests.flatMap(({ entries }) => entries));
+  if (missing.length > 0) {
+    const began = Math.min(...requests.map((request) => request.began ?? Infinity));
+    const before = began < Infinity ? began : beginComputation();
+    const program = new Program(missing, {
+      on: device.name,
+      keep: (outputs, entries) => stateOf(outputs, entries, before),
+      variants: variantsOf(device),
+    });
+    noteStarts(program.leaves, program.entries);
+    const leaves: Value[] = program.take((leaf) => valueFor(leaf, device), (numbers) => new Value(numbers));
+    // If "auto" chose the device for one of them, it chooses again once the device is lost.
+    const { choice } = requests.find((request) => request.choice === undefined || request.choice === "auto") ??
+      requests[0];
+    const values = await execute(device, choice, program, leaves);
+    program.outputs.forEach((entry, i) => entry.setValue(values[i], device.name));
+  }
+  return requests.map(({ entries }) => current(entries, device));
+}
+
+/** Returns the values of entries on a device, which become the current ones. */
+function current(entries: readonly Entry[], device: Device): (Value | null)[] {
+  return entries.map((t) => {
+    const value = t.valueOn(device.name);
+    if (value && value !== t.held) t.setValue(value, device.name);
+    return value;
+  });
+}
+
+/** The entries without a value, in the order of the tape: in which order they are asked for is no part of the structure. */
 function missingOn(device: Device, tensors: readonly Entry[]): Entry[] {
-  return [...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name));
+  return [...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name))
+    .sort((a, b) => a.id - b.id);
 }
 
 /**
@@ -47,15 +95,15 @@ function missingOn(device: Device, tensors: readonly Entry[]): Entry[] {
  * @returns the values, float64 on the oracle and float32 elsewhere.
  */
 export async function compute(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Values[]> {
-  const device = await settle(tensors, options);
-  const values = await device.read(tensors.map((t) => present(t.held, t)));
-  return values.map((value) => inPrecision(value, device));
+  const { device, values } = await settle(tensors, options);
+  const read = await device.read(values.map((value, i) => present(value, tensors[i])));
+  return read.map((value) => inPrecision(value, device));
 }
 
 /** Computes an entry on a device, and copies its value into an array. */
 export async function computeInto<T extends Values>(entry: Entry, into: T, options?: RealizeOptions): Promise<T> {
-  const device = await settle([entry], options);
-  await device.readInto(present(entry.held, entry), into);
+  const { device, values: [value] } = await settle([entry], options);
+  await device.readInto(present(value, entry), into);
   return into;
 }
 

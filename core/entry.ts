@@ -53,9 +53,9 @@ export function beginWalk(): number {
   return ++walks;
 }
 
-/** Tells the tape that a computation begins: entries recorded from now on are recorded after it. */
-export function beginComputation(): void {
-  computations++;
+/** Tells the tape that a computation begins: entries recorded from now on are recorded after it. Returns its number. */
+export function beginComputation(): number {
+  return ++computations;
 }
 
 /** Returns how many computations have begun. */
@@ -119,10 +119,10 @@ export class Entry {
   readonly tracked: boolean;
   /** @internal Whether a loop is among the entries that it is made of, or is itself one. */
   readonly hasLoop: boolean;
-  /** @internal How many computations had begun when this was recorded. */
-  readonly recordedAfter: number = computations;
-  /** @internal Whether an entry made of it was recorded after a later computation; it is state then. */
-  outlives = false;
+  /** @internal How many computations had begun when this was recorded, without one that computed it together with what was there before. */
+  recordedAfter: number = computations;
+  /** @internal How often entries use it that were recorded after a later computation; it is state then. */
+  laterUses = 0;
   /** @internal Whether its value was kept as state. */
   isState = false;
   /** @internal Once it was computed on the way to a result: how often it was passed over as state since. */

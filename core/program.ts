@@ -38,6 +38,13 @@ export function throwIfGone(entry: Entry): void {
   );
 }
 
+/** How far a computation goes back. */
+type Starts<T extends Entry> = Pick<ProgramOptions<T>, "on" | "given">;
+
+function isStart<T extends Entry>(entry: T, { on, given }: Starts<T>): boolean {
+  return given?.has(entry) || hasValue(entry, on) || repeats(entry, on);
+}
+
 /** Whether an entry repeats one that has a value, as what an optimiser detaches: a loop then starts from it as from a leaf. */
 function repeats(entry: Entry, device: string | undefined): boolean {
   if (device === undefined) return false;
@@ -104,13 +111,18 @@ export class Program<T extends Entry = Entry> {
   }
 }
 
+/** Returns the loop that an entry is a result of. */
+function loopBehind<T extends Entry>(entry: T): T | null {
+  return resultNumber(entry) === null ? null : entry.inputs[0];
+}
+
 /** The marks that a walk to the starts of a computation leaves on entries. */
 const COMPUTED = 0, UNUSED = 1, USED = 2;
 
 /** Goes from outputs back to entries that have a value. */
 function reach<T extends Entry>(
   outputs: readonly T[],
-  { on, given }: ProgramOptions<T>,
+  starts: Starts<T>,
 ): { entries: T[]; leaves: T[] } {
   const entries: T[] = [];
   const leaves: T[] = [];
@@ -120,7 +132,7 @@ function reach<T extends Entry>(
     const entry = stack.pop()!;
     if (entry.walk === walk) continue;
     entry.walk = walk;
-    if (given?.has(entry) || hasValue(entry, on) || repeats(entry, on)) {
+    if (isStart(entry, starts)) {
       entry.place = UNUSED;
       leaves.push(entry);
       continue;
@@ -129,7 +141,7 @@ function reach<T extends Entry>(
     entry.place = COMPUTED;
     entries.push(entry);
     for (const input of dependenciesOf(entry)) if (input.walk !== walk) stack.push(input);
-    const loop = resultNumber(entry) === null ? undefined : entry.inputs[0];
+    const loop = loopBehind(entry);
     if (loop && loop.walk !== walk) {
       loop.walk = walk;
       loop.place = COMPUTED;
@@ -148,4 +160,53 @@ function reach<T extends Entry>(
   }
   if (used.length === leaves.length) return { entries, leaves: used };
   return { entries, leaves: [...used, ...leaves.filter(({ place }) => place === UNUSED).sort((a, b) => a.id - b.id)] };
+}
+
+/**
+ * Sorts requests into groups, in the order of the first of each: those whose computations share an entry are together. Others are not,
+ * since a plan of both would serve no other pair.
+ *
+ * @param outputsOf the entries that a request needs and that have no value.
+ */
+export function sharing<R>(requests: readonly R[], outputsOf: (request: R) => readonly Entry[], on: string): R[][] {
+  if (requests.length === 1) return [[...requests]];
+  // A forest: each request names one before it in its group, or itself.
+  const before = requests.map((_, i) => i);
+  const first = (i: number): number => {
+    while (before[i] !== i) i = before[i] = before[before[i]];
+    return i;
+  };
+  const join = (i: number, k: number) => {
+    const [a, b] = [first(i), first(k)];
+    before[Math.max(a, b)] = Math.min(a, b);
+  };
+  const outputs = requests.map(outputsOf);
+  const walk = beginWalk();
+  /** Whether an entry has to be computed and no request came here before. */
+  const isNew = (entry: Entry, request: number): boolean => {
+    if (entry.walk === walk) {
+      if (entry.place >= 0) join(entry.place, request);
+      return false;
+    }
+    entry.walk = walk;
+    entry.place = isStart(entry, { on }) ? -1 : request;
+    return entry.place >= 0;
+  };
+  for (let i = 0; i < requests.length; i++) {
+    const stack = [...outputs[i]];
+    while (stack.length > 0) {
+      const entry = stack.pop()!;
+      if (!isNew(entry, i)) continue;
+      for (const input of dependenciesOf(entry)) stack.push(input);
+      const loop = loopBehind(entry);
+      if (loop) isNew(loop, i);
+    }
+  }
+  const groups = new Map<number, R[]>();
+  requests.forEach((request, i) => {
+    const group = groups.get(first(i));
+    if (group) group.push(request);
+    else groups.set(first(i), [request]);
+  });
+  return [...groups.values()];
 }

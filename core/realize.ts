@@ -5,9 +5,9 @@ import { chosenDevice } from "./devices.ts";
 import { Entry, leafOp } from "./entry.ts";
 import { describeResult, isPlain, Signature } from "./options.ts";
 import { Program } from "./program.ts";
-import { tensorsOrThrow } from "./record.ts";
 import { differenceOf, type Recorded } from "./recorded_again.ts";
 import { Tensor } from "./tensor.ts";
+import { mapTensors, structureText, tensorsOf } from "./tree.ts";
 
 const realizeCall = new Signature("realize(tensors, options)", realizeOptions);
 
@@ -26,8 +26,8 @@ function tensorsIn(path: string, value: unknown): Tensor[] {
 }
 
 /**
- * Computes several tensors in one plan, so that shared entries are computed once. The tensors keep their values, which stay on the device
- * until they are read.
+ * Computes several tensors in one plan, so that shared entries are computed once, and reads none. The tensors keep their values, which stay on
+ * the device until they are read.
  *
  * @param tensors an array of the tensors to compute, or of arrays and plain objects of them, such as the parameters of a network; entries
  * that already have a value cost nothing, and numbers in objects are passed over.
@@ -52,12 +52,16 @@ export async function realize(tensors: readonly object[], options?: RealizeOptio
   await settle(tensorsIn("tensors", tensors), options);
 }
 
-/** A function of tensors that {@link compile} has recorded. */
-export type Compiled<R extends Tensor | readonly Tensor[]> = (...inputs: Tensor[]) => Promise<R>;
+/** A function that {@link compile} has recorded. */
+export type Compiled<R extends object, A extends readonly object[] = Tensor[]> = (...inputs: A) => Promise<R>;
 
 /** A recording of a compiled function for one signature. */
 interface Recording {
   readonly recorded: Recorded;
+  /** The arguments of the recorded call: stand-ins in the structure of the arguments. */
+  readonly args: readonly object[];
+  /** The structure that the function returned. */
+  readonly result: object;
   readonly program: Program<Tensor>;
   /** For each leaf the input that it stands for, -1 for a tensor that the function captured. */
   readonly inputOf: readonly number[];
@@ -72,19 +76,21 @@ const CHECKED_EVERY = 256;
 const compileCall = new Signature("compile(fn, options)", realizeOptions);
 
 /**
- * Records a function of tensors once for each signature of shapes and dtypes; later calls bind the inputs and run the plan,
- * without recording. The results are leaves: gradients belong inside the function. Numbers and tensors that
+ * Records a function of tensors once for each signature of structures, shapes and dtypes; later calls bind the inputs and run the plan,
+ * without recording. Inputs and results are tensors, or arrays and plain objects of them, nested, as parameters are kept in. The results are
+ * leaves: gradients belong inside the function. Numbers and tensors that
  * the function captures stay what they were at the first call: pass what changes as an input. The function is recorded again at the 2nd, 4th,
  * 8th and so on up to the 256th call with a signature, then at every 256th, and the call fails if it does not record the same, as do those
  * after it.
  *
- * @param fn takes tensors and returns one or several; it must not depend on values. It may run at any call, so it should have no side effects.
- * @throws from a call, before anything is computed, if a number or tensor that `fn` captures is found to have changed.
+ * @param fn must not depend on values. It may run at any call, so it should have no side effects. The structures that it is given are copies.
+ * @throws from a call, before anything is computed, if a part of an argument is no tensor, or a number or tensor that `fn` captures is found
+ * to have changed.
  *
  * @example
  * ```ts
  * import { strict as assert } from "node:assert";
- * import { compile, grad, mul, square, sum, tensor } from "gpugrad";
+ * import { compile, grad, matmul, mean, mul, square, sub, sum, type Tensor, tensor, valueAndGrad } from "gpugrad";
  *
  * const slope = compile((x) => grad(sum(square(x)), x));
  * assert.deepEqual(await (await slope(tensor([1, 2]))).toArray(), [2, 4]);
@@ -95,25 +101,39 @@ const compileCall = new Signature("compile(fn, options)", realizeOptions);
  * await scaled(tensor([1]));
  * rate = 0.25;
  * await assert.rejects(scaled(tensor([1])), /uses 0.25 where it used 0.5/);
+ *
+ * type Params = { weights: Tensor; bias: Tensor };
+ * const loss = ({ weights, bias }: Params, x: Tensor) => mean(square(sub(matmul(x, weights), bias)));
+ * const step = compile(valueAndGrad(loss)); // of parameters and x
+ * const [value, slopes] = await step({ weights: tensor([[1], [2]]), bias: tensor([4]) }, tensor([[1, 0], [0, 1]]));
+ * assert.deepEqual([await value.item(), await slopes.bias.toArray()], [6.5, [5]]);
  * ```
  */
-export function compile<R extends Tensor | readonly Tensor[]>(
-  fn: (...inputs: Tensor[]) => R,
+export function compile<R extends object>(fn: (...inputs: Tensor[]) => R, options?: RealizeOptions): Compiled<R>;
+/** Of a function that takes structures. */
+export function compile<A extends readonly object[], R extends object>(
+  fn: (...inputs: A) => R,
+  options?: RealizeOptions,
+): Compiled<R, A>;
+export function compile<A extends readonly object[]>(
+  fn: (...inputs: A) => object,
   options: RealizeOptions = {},
-): Compiled<R> {
+): Compiled<object, A> {
   compileCall.check(arguments);
   if (typeof fn !== "function") throw compileCall.wrong("fn", "a function of tensors", fn);
   const recordings = new Map<string, Recording>();
-  return async (...inputs) => {
-    tensorsOrThrow(compileCall, "arguments", inputs);
+  return async (...given) => {
+    // The program may change its structures while it waits.
+    const args = copied("arguments", given);
+    const inputs = tensorsOf(compileCall, "arguments", args);
     const device = await chosenDevice(options.device);
-    const signature = `${device.name};${inputs.map((t) => `${t.dtype}${t.shape.join("x")}`).join(";")}`;
+    const signature = `${device.name}: ${structureText(args, ({ dtype, shape }) => `${dtype} ${shape.join("x")}`)}`;
     let recording = recordings.get(signature);
-    if (recording) await throwIfStale(fn, recording);
+    if (recording) await throwIfStale(fn as Recordable, recording);
     await settle(inputs, { device });
     recording ??= recordings.get(signature);
-    if (!recording) recordings.set(signature, recording = recordCall(fn, inputs, device.name));
-    const { program, inputOf, recorded: { single } } = recording;
+    if (!recording) recordings.set(signature, recording = recordCall(fn as Recordable, args, device.name));
+    const { program, inputOf, result } = recording;
     // Captured values may have been disposed of, or lost with their device, since the function was recorded.
     await settle(program.leaves.filter((_, i) => inputOf[i] < 0), { device });
     const values = await execute(
@@ -124,34 +144,54 @@ export function compile<R extends Tensor | readonly Tensor[]>(
     );
     // No tape leads to the results, so they could not be computed again if a GPU were lost.
     if (device.record.computesOn !== "host") await device.read(values);
-    const results = program.outputs.map(({ shape, dtype }, i) =>
-      new Tensor(leafOp, [], {}, { shape, dtype, value: values[i] })
-    );
-    return (single ? results[0] : results) as unknown as R;
+    let at = 0;
+    return mapTensors(
+      compileCall,
+      "fn(...)",
+      result,
+      ({ shape, dtype }) => new Tensor(leafOp, [], {}, { shape, dtype, value: values[at++] }),
+    ) as object;
   };
 }
 
-/** Returns the results of a compiled function that did not return a single tensor. */
-function resultsOrThrow(result: unknown): readonly Tensor[] {
-  if (Array.isArray(result)) return tensorsOrThrow(compileCall, "fn(...)", result);
-  throw compileCall.error(`expected fn to return a tensor or an array of tensors, got ${describeResult(result)}`);
+type Recordable = (...args: readonly object[]) => object;
+
+/** A call that was recorded, but not planned. */
+interface RecordedCall extends Pick<Recording, "args" | "result"> {
+  readonly recorded: Recorded & { readonly outputs: readonly Tensor[] };
 }
 
-type Recordable = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
-
-function recordCall(fn: Recordable, inputs: readonly Tensor[], device: string): Recording {
-  const recorded = recordOf(fn, inputs);
-  const program = new Program<Tensor>(recorded.outputs, { on: device });
-  const inputOf = program.leaves.map((leaf) => recorded.inputs.indexOf(leaf));
-  return { recorded, program, inputOf, calls: 1, isStale: false };
+function recordCall(fn: Recordable, args: readonly object[], device: string): Recording {
+  const call = recordOf(fn, args);
+  const { inputs, outputs } = call.recorded;
+  const program = new Program<Tensor>(outputs, { on: device });
+  return { ...call, program, inputOf: program.leaves.map((leaf) => inputs.indexOf(leaf)), calls: 1, isStale: false };
 }
 
-function recordOf(fn: Recordable, like: readonly Entry[]): Recorded & { readonly outputs: readonly Tensor[] } {
+/** Returns a copy of a structure with the same tensors: the function may change what it was given, and later what it returned. */
+function copied<T extends object>(path: string, tree: T): T {
+  return mapTensors(compileCall, path, tree, (t) => t) as T;
+}
+
+/** Records a call with arguments of the structure, the shapes and the dtypes of these. */
+function recordOf(fn: Recordable, like: readonly object[]): RecordedCall {
   const from = new Entry(leafOp, [], {}, { shape: [], dtype: "float" }).id;
-  const inputs = like.map(({ shape, dtype }) => new Tensor(leafOp, [], {}, { shape, dtype }));
-  const result = fn(...inputs);
-  const single = result instanceof Tensor;
-  return { inputs, outputs: single ? [result] : resultsOrThrow(result), single, from };
+  const inputs: Tensor[] = [];
+  const args = mapTensors(compileCall, "arguments", like, ({ shape, dtype }) => {
+    const input = new Tensor(leafOp, [], {}, { shape, dtype });
+    inputs.push(input);
+    return input;
+  }) as object[];
+  const returned: unknown = fn(...copied("arguments", args));
+  if (typeof returned !== "object" || returned === null || returned instanceof Promise) {
+    throw compileCall.error(
+      `expected fn to return a tensor, or an array or object of tensors, got ${describeResult(returned)}`,
+    );
+  }
+  const outputs = tensorsOf(compileCall, "fn(...)", returned);
+  const result = copied("fn(...)", returned);
+  const text = structureText(result, () => "a tensor");
+  return { args, result, recorded: { inputs, outputs, returned: text, from } };
 }
 
 /**
@@ -168,7 +208,7 @@ async function throwIfStale(fn: Recordable, recording: Recording): Promise<void>
   recording.isStale = true;
   let again: Recorded;
   try {
-    again = recordOf(fn, recording.recorded.inputs);
+    again = recordOf(fn, recording.args).recorded;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const message = `${name} threw when it was recorded again to see whether what it captures has changed: ${text}`;

@@ -2,7 +2,7 @@
 import { hasRule } from "./entry.ts";
 import type { Op } from "./op.ts";
 import { isShape, type Signature } from "./options.ts";
-import { noteOutlives } from "./state.ts";
+import { noteRecorded } from "./state.ts";
 import { broadcastShapes, formatShape, normalizeAxis, sameShape, type Shape } from "./shape.ts";
 import { type Attributes, Tensor } from "./tensor.ts";
 
@@ -24,7 +24,7 @@ export function record(op: Op, inputs: readonly Tensor[], attributes: Attributes
   let tracked = false;
   if (dtype === "float") { for (let k = 0; k < inputs.length; k++) tracked ||= inputs[k].tracked && passes(op, k); }
   const entry = new Tensor(op, inputs, attributes, { shape, dtype, tracked });
-  for (const input of inputs) if (input.recordedAfter !== entry.recordedAfter) noteOutlives(input);
+  noteRecorded(entry);
   return entry;
 }
 

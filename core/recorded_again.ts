@@ -11,8 +11,8 @@ export interface Recorded {
   /** The stand-ins for its inputs. */
   readonly inputs: readonly Entry[];
   readonly outputs: readonly Entry[];
-  /** Whether it returned one tensor rather than an array. */
-  readonly single: boolean;
+  /** What it returned, in words: `a tensor`, or the structure of several. */
+  readonly returned: string;
   /** Entries with lower numbers were there before. */
   readonly from: number;
 }
@@ -22,8 +22,8 @@ export interface Recorded {
  * if names, attributes and formulas are; tensors if they have the same elements, or are recorded in the same way and have none yet.
  */
 export async function differenceOf(kept: Recorded, again: Recorded): Promise<string | null> {
-  const [was, is] = [kept, again].map(({ single, outputs }) => single ? "a tensor" : `an array of ${outputs.length}`);
-  if (was !== is) return `it returns ${is} where it returned ${was}`;
+  const [was, is] = [kept.returned, again.returned];
+  if (was !== is) return `it returns ${textAround(is, was)} where it returned ${textAround(was, is)}`;
   const comparison = new Comparison(kept, again);
   const difference = comparison.compare(kept.outputs, again.outputs);
   if (difference !== null) return difference;
@@ -33,6 +33,17 @@ export async function differenceOf(kept: Recorded, again: Recorded): Promise<str
     if (element !== null) return comparison.ofValues(b, values, element);
   }
   return null;
+}
+
+/** How much of a long text is shown on either side of a place. */
+const AROUND = 40;
+
+/** A text, or if it is long the part of it in which it differs from another one. */
+function textAround(text: string, other: string): string {
+  let at = 0;
+  while (at < text.length && text[at] === other[at]) at++;
+  const [from, to] = [at - AROUND, at + AROUND];
+  return `${from > 0 ? "..." : ""}${text.slice(Math.max(0, from), to)}${to < text.length ? "..." : ""}`;
 }
 
 class Comparison {

@@ -17,8 +17,10 @@ const ACROSS = 32;
  * Reading them back would cost more than computing them once more.
  *
  * @param entries the entries that are needed and have no value, inputs first.
+ * @param computation the number of the computation that computes them.
  */
-export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): Entry[] {
+export function stateOf(outputs: readonly Entry[], entries: readonly Entry[], computation: number): Entry[] {
+  setBack(entries, computation);
   const needed = new Set(areOfOneTime(entries) ? [] : entries);
   const crossed = crossedIn(needed);
   if (crossed.size === 0) {
@@ -49,8 +51,8 @@ export function stateOf(outputs: readonly Entry[], entries: readonly Entry[]): E
 
 /** Whether no computation began while the entries were recorded, nor before others were made of them: most computations. */
 function areOfOneTime(entries: readonly Entry[]): boolean {
-  for (const { outlives, recordedAfter } of entries) {
-    if (outlives || recordedAfter !== entries[0].recordedAfter) return false;
+  for (const { laterUses, recordedAfter } of entries) {
+    if (laterUses > 0 || recordedAfter !== entries[0].recordedAfter) return false;
   }
   return true;
 }
@@ -69,7 +71,7 @@ function crossedIn(needed: ReadonlySet<Entry>): Set<Entry> {
   for (const entry of needed) {
     if (entry.recordedAfter <= oldest) continue;
     // Only a later computation may need the entries made of it.
-    if (entry.outlives) cross(entry);
+    if (entry.laterUses > 0) cross(entry);
     for (const input of entry.inputs) {
       if (needed.has(input) && input.recordedAfter !== entry.recordedAfter) cross(input);
     }
@@ -78,12 +80,47 @@ function crossedIn(needed: ReadonlySet<Entry>): Set<Entry> {
 }
 
 /**
- * Notes that an entry made of this one was recorded after a later computation. Entries that only move values have those of their source, which
+ * Entries that were recorded between the first call of a tick and the last, and that are computed together with what was there before, count as
+ * recorded before the computation: `[loss.item(), grad(loss, w).data()]` is as if both had been recorded and then read.
+ */
+function setBack(entries: readonly Entry[], computation: number): void {
+  // From the outputs inwards: an input is set back after it was compared.
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i];
+    if (entry.recordedAfter < computation) continue;
+    noteUses(entry, -1);
+    entry.recordedAfter = computation - 1;
+  }
+}
+
+/** Notes that an entry is recorded, and which of its inputs are of an earlier time. */
+export function noteRecorded(entry: Entry): void {
+  noteUses(entry, 1);
+}
+
+/**
+ * Counts the uses of inputs that were recorded before an earlier computation. Entries that only move values have those of their source, which
  * may be computed when the entry itself is not, as what an optimiser detaches.
  */
-export function noteOutlives(entry: Entry): void {
-  entry.outlives = true;
-  sourceOf(entry).outlives = true;
+function noteUses({ inputs, recordedAfter }: Entry, change: 1 | -1): void {
+  for (const input of inputs) {
+    if (input.recordedAfter === recordedAfter) continue;
+    const source = sourceOf(input);
+    for (const used of source === input ? [input] : [input, source]) {
+      used.laterUses = Math.max(0, used.laterUses + change);
+    }
+  }
+}
+
+/** Records entries that are no part of the program, of inputs that are. */
+export function recordApart<T>(inputs: readonly Entry[], record: () => T): T {
+  const parts = [...new Set(inputs.flatMap((input) => [input, sourceOf(input)]))];
+  const uses = parts.map(({ laterUses }) => laterUses);
+  try {
+    return record();
+  } finally {
+    parts.forEach((entry, i) => (entry.laterUses = uses[i]));
+  }
 }
 
 /** Notes the entries that are computed on the way to outputs other than state. */

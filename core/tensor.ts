@@ -54,18 +54,26 @@ export class Tensor extends Entry {
    * `copy` false, elements of dtype `float` are in the tensor's own array, which must not be changed. With `into`, the elements are copied
    * into an array of the program's and it is returned: a loop that reads large values spares the system from making room for each.
    *
+   * Calls made at a time are one computation, in which nothing is computed twice: `await Promise.all(gradients.map((g) => g.data()))`.
+   * A loop that awaits each value before it asks for the next computes what they share again for each; `realize` them first.
+   *
    * @throws if the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits; if `into` is of another type or length.
    *
    * @example
    * ```ts
    * import { strict as assert } from "node:assert";
-   * import { mul, tensor } from "gpugrad";
+   * import { grad, mul, square, sum, tensor } from "gpugrad";
    *
    * const gradient = new Float32Array(2);
    * for (const step of [1, 2]) {
    *   await mul(tensor([10, 20]), step).data({ into: gradient });
    *   assert.deepEqual([...gradient], [10 * step, 20 * step]);
    * }
+   *
+   * const x = tensor([1, 2]);
+   * const loss = sum(square(x));
+   * const [total, slope] = await Promise.all([loss.item(), grad(loss, x).data()]); // one plan
+   * assert.deepEqual([total, ...slope], [5, 2, 4]);
    * ```
    */
   async data(options?: DataOptions): Promise<DataArray> {

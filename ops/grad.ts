@@ -2,10 +2,11 @@
 import { beginWalk, hasRule } from "../core/entry.ts";
 import { dependenciesOf, type Loop, loopOf, resultNumber } from "../core/loop.ts";
 import { type Cotangent, opOf } from "../core/op.ts";
-import { record, tensorOrThrow, tensorsOrThrow } from "../core/record.ts";
+import { record, tensorOrThrow } from "../core/record.ts";
 import { boolean, Signature } from "../core/options.ts";
 import { broadcastAxes, broadcastShapes, formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
+import { mapTensors } from "../core/tree.ts";
 import { both, conditionBehind, either, summed, timesOf } from "./condition.ts";
 import { asTensor, ones, type TensorLike, zeros } from "./creation.ts";
 import { add } from "./arithmetic.ts";
@@ -13,6 +14,7 @@ import { cast } from "./cast.ts";
 import { type OpFunction, structured } from "./define/op.ts";
 import { reshape } from "./movement.ts";
 import { sum } from "./reduce.ts";
+import type { TensorsOf } from "./tree.ts";
 
 /** Options of {@link grad}. */
 export interface GradOptions {
@@ -363,11 +365,11 @@ function checkCotangent(call: Signature, y: unknown, cotangent?: unknown): Tenso
 const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangent, options)", { allowUnused: boolean });
 
 /**
- * The gradient of `y` with respect to one or several tensors: the vector-Jacobian product with the cotangent, as tensors that can be
+ * The gradient of `y` with respect to one or several tensors, or those of a structure: the vector-Jacobian product with the cotangent, as tensors that can be
  * differentiated again.
  *
  * @param y `float`, any shape; without a cotangent it must have one element.
- * @param x the tensor or tensors to differentiate with respect to, `float`.
+ * @param x the tensor to differentiate with respect to, `float`, or arrays and plain objects of such, nested, as parameters are kept in.
  * @param cotangent `float`, of the shape of `y`; default ones.
  * @param options `allowUnused`: whether the gradient with respect to an `x` without influence is zeros rather than an error.
  * @throws if `y` does not depend on `x`, or only through ops without derivative, which are named.
@@ -375,7 +377,7 @@ const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangen
  * @example
  * ```ts
  * import { strict as assert } from "node:assert";
- * import { argmax, cast, grad, pow, sum, tensor } from "gpugrad";
+ * import { argmax, cast, grad, mul, pow, sum, tensor } from "gpugrad";
  *
  * const x = tensor([1, 2]);
  * const slope = grad(sum(pow(x, 3)), x);
@@ -383,24 +385,34 @@ const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangen
  * assert.deepEqual(await slope.toArray(), [3, 12]);
  * assert.deepEqual(await curvature.toArray(), [6, 12]);
  * assert.throws(() => grad(cast(argmax(x, 0), "float"), x), /cut by .*argmax/);
+ *
+ * const params = { w: tensor([3, 4]), layers: [{ b: tensor(5) }] };
+ * const slopes = grad(sum(mul(mul(params.w, x), params.layers[0].b)), params);
+ * assert.deepEqual([await slopes.w.toArray(), await slopes.layers[0].b.item()], [[5, 10], 11]);
  * ```
  */
 export function grad(y: Tensor, x: Tensor, cotangent?: TensorLike, options?: GradOptions): Tensor;
 /** The gradients with respect to several tensors, one for each. */
 export function grad(y: Tensor, x: readonly Tensor[], cotangent?: TensorLike, options?: GradOptions): Tensor[];
-export function grad(
+/** The gradients with respect to the tensors of a structure, in the same structure. What is `any` counts as a tensor. */
+export function grad<P>(
   y: Tensor,
-  x: Tensor | readonly Tensor[],
+  x: P & object,
   cotangent?: TensorLike,
-  options: GradOptions = {},
-): Tensor | Tensor[] {
+  options?: GradOptions,
+): 0 extends 1 & P ? Tensor : TensorsOf<P>;
+export function grad(y: Tensor, x: object, cotangent?: TensorLike, options: GradOptions = {}): unknown {
   gradCall.check(arguments);
-  if (!(x instanceof Tensor) && !Array.isArray(x)) {
+  if (typeof x !== "object" || x === null) {
     throw gradCall.wrong("x", "the tensor or tensors to differentiate with respect to, as in grad(y, x)", x);
   }
-  const xs = x instanceof Tensor ? [x] : tensorsOrThrow(gradCall, "x", x);
-  xs.forEach((t, i) => {
-    if (t.dtype !== "float") throw gradCall.error(`expected x[${i}] of dtype float, got ${t.dtype}`);
+  const tree = x instanceof Tensor ? [x] : x;
+  const xs: Tensor[] = [];
+  const paths: string[] = [];
+  mapTensors(gradCall, "x", tree, (t, path) => {
+    if (t.dtype !== "float") throw gradCall.error(`expected ${path} of dtype float, got ${t.dtype}`);
+    xs.push(t);
+    paths.push(path);
   });
   const start = checkCotangent(gradCall, y, cotangent);
   const { gradients: found, whyNone } = pullback([[y, start]], xs);
@@ -408,11 +420,13 @@ export function grad(
     if (gradient) return gradient;
     if (options.allowUnused) return zeros(xs[i].shape);
     throw new Error(
-      `grad: no gradient for x[${i}] of shape ${formatShape(xs[i].shape)}: ${whyNone(xs[i])}; ` +
+      `grad: no gradient for ${paths[i]} of shape ${formatShape(xs[i].shape)}: ${whyNone(xs[i])}; ` +
         `{ allowUnused: true } returns zeros instead`,
     );
   });
-  return x instanceof Tensor ? gradients[0] : gradients;
+  if (x instanceof Tensor) return gradients[0];
+  let at = 0;
+  return mapTensors(gradCall, "x", tree, () => gradients[at++]);
 }
 
 /** Why `backward` reaches nothing: there is nothing to reach, or each path to it is cut. */

@@ -1,7 +1,8 @@
 /** Structures of tensors: arrays and plain objects, nested, as programs keep parameters in. */
-import { describe, isPlain, type Signature } from "../core/options.ts";
+import { describe, type Signature } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
+import { mapParts } from "../core/tree.ts";
 import { asTensor, isTyped, type NestedData, tensor, type TensorLike } from "./creation.ts";
 
 /** A tensor, the data of one, or arrays and plain objects of such parts, as in `{ weights, biases: [b1, b2] }`. */
@@ -27,6 +28,8 @@ export interface Flat {
   readonly paths: readonly string[];
 }
 
+const isPart = (value: unknown): value is TensorLike => value instanceof Tensor || isData(value);
+
 /** Returns the same structure with something in place of each tensor or its data. */
 export function mapTree<R>(
   call: Signature,
@@ -34,15 +37,7 @@ export function mapTree<R>(
   tree: unknown,
   visit: (part: TensorLike, path: string) => R,
 ): unknown {
-  if (tree instanceof Tensor || isData(tree)) return visit(tree as TensorLike, path);
-  // Array.from, since map passes over holes.
-  if (Array.isArray(tree)) return Array.from(tree, (part, i) => mapTree(call, `${path}[${i}]`, part, visit));
-  if (typeof tree === "object" && tree !== null && isPlain(tree)) {
-    return Object.fromEntries(
-      Object.entries(tree).map(([name, part]) => [name, mapTree(call, `${path}.${name}`, part, visit)]),
-    );
-  }
-  throw call.wrong(path, "a tensor, or an array or object of tensors", tree);
+  return mapParts(call, path, tree, { isPart, visit });
 }
 
 /** Takes a structure apart; `path` names it in errors. */

@@ -5,6 +5,7 @@ import type { KernelOf, PrimitiveKernel, ResultKernel, RoutineKernel, Unrolled }
 import { dependenciesOf, type Loop, loopOf, repeatOf, resultNumber } from "../loop.ts";
 import type { Routine } from "../routine.ts";
 import { formatShape, type Shape, sizeOf } from "../shape.ts";
+import { recordApart } from "../state.ts";
 import { attributeText, numbersOf, opId, withoutOffsets } from "../structure.ts";
 import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
@@ -126,7 +127,7 @@ class Expansions {
     if (known) return known;
     const { kernel } = entry.op;
     known = kernel.kind === "lowered"
-      ? kernel.lower(entry.inputs, entry.attributes)
+      ? recordApart(entry.inputs, () => kernel.lower(entry.inputs, entry.attributes))
       : this.#unroll(entry.inputs[0]).result(resultNumber(entry)!);
     this.#known.set(entry, known);
     return known;
@@ -142,18 +143,16 @@ class Expansions {
     let unrolled = this.#unrolled.get(loop);
     if (unrolled) return unrolled;
     const { inputs } = loop;
-    // Entries recorded here are not part of the program.
-    const outlive = inputs.map(({ outlives }) => outlives);
-    unrolled = repeatOf(loop)!.unroll(loop, {
-      input: (k) => inputs[k],
-      rows: (k) => {
-        const number = resultNumber(inputs[k]);
-        // Where a result of another loop is read row by row, nothing has to join the rows.
-        return number === null ? null : this.#unrolled.get(inputs[k].inputs[0])?.rows(number) ?? null;
-      },
-      copied: this.#options.copied,
-    });
-    for (const [k, input] of inputs.entries()) input.outlives = outlive[k];
+    unrolled = recordApart(inputs, () =>
+      repeatOf(loop)!.unroll(loop, {
+        input: (k) => inputs[k],
+        rows: (k) => {
+          const number = resultNumber(inputs[k]);
+          // Where a result of another loop is read row by row, nothing has to join the rows.
+          return number === null ? null : this.#unrolled.get(inputs[k].inputs[0])?.rows(number) ?? null;
+        },
+        copied: this.#options.copied,
+      }));
     this.#unrolled.set(loop, unrolled);
     return unrolled;
   }

@@ -164,8 +164,8 @@ test("compile: what else a function may not change is named", async () => {
   let calls = 0;
   const rows: [(x: Tensor) => Tensor | Tensor[], RegExp][] = [
     [(x) => kept[0] ??= mul(x, 2), /fn .* but it uses an input of its first call, of shape \[2\], which it has kept;/],
-    [(x) => calls > 1 ? [x, x] : [x], /but it returns an array of 2 where it returned an array of 1;/],
-    [(x) => calls > 1 ? [x] : x, /but it returns an array of 1 where it returned a tensor;/],
+    [(x) => calls > 1 ? [x, x] : [x], /but it returns \[a tensor, a tensor\] where it returned \[a tensor\];/],
+    [(x) => calls > 1 ? [x] : x, /but it returns \[a tensor\] where it returned a tensor;/],
     [
       (x) => sum(reshape(x, [2, 1]), calls > 1 ? 1 : 0),
       /tensor of dtype float and shape \[2\], made by "sum" where it used/,

@@ -86,6 +86,30 @@ const loops: Record<string, () => Loop> = {
       },
     };
   },
+  "a loop that reads its loss while it records the gradient"() {
+    let w = tensor(START);
+    return {
+      async step() {
+        const loss = sum(square(w));
+        const value = loss.item();
+        w = sub(w, mul(grad(loss, w), RATE));
+        return { loss: await value, w };
+      },
+    };
+  },
+  "a loop that reads its loss and its gradient at a time"() {
+    let w = tensor(START);
+    return {
+      async step() {
+        const loss = sum(square(w));
+        const values = [loss.item(), grad(loss, w).data()] as const;
+        w = sub(w, mul(grad(loss, w), RATE));
+        const [value, gradient] = await Promise.all(values);
+        assert.equal(gradient.length, 3);
+        return { loss: value, w };
+      },
+    };
+  },
   "a loop with realize"() {
     let w = tensor(START);
     return {

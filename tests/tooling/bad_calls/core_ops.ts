@@ -490,7 +490,18 @@ const special: Row[] = [
       () => g.grad(y, x, any({ allowUnused: true })),
       /write grad\(y, x, undefined, \{ allowUnused: true \}\)/,
     ],
-    ["grad(y, [1])", () => g.grad(y, any([1])), /expected x\[0\] to be a tensor, got 1/],
+    ["grad(y, [1])", () => g.grad(y, any([1])), /expected x\[0\] to be a tensor, .*, got 1/],
+    [
+      "grad(y, a structure with a number)",
+      () => g.grad(y, { w: [x, 2] }),
+      /expected x\.w\[1\] to be a tensor, .*, got 2/,
+    ],
+    [
+      "grad(y, a structure with an int)",
+      () => g.grad(y, { w: [x, g.arange(2)] }),
+      /expected x\.w\[1\] of dtype float, got int/,
+    ],
+    ["grad(y, a structure with more)", () => g.grad(y, { z: tensor([1]) }), /no gradient for x\.z of shape \[1\]/],
     ["grad(x, x)", () => g.grad(x, x), /expected a cotangent for y of shape \[2, 3\]/],
     ["grad(x, x, 1)", () => g.grad(x, x, 1), /expected a cotangent of y's shape \[2, 3\], got \[\]/],
     ["grad(y, x, an int)", () => g.grad(y, x, g.sum(g.arange(2))), /expected a cotangent of dtype float, got int/],
@@ -509,14 +520,18 @@ const special: Row[] = [
     [
       "an async function",
       () => g.compile(any((t: g.Tensor) => Promise.resolve(t)), { device: "float64" })(x),
-      /expected fn to return a tensor or an array of tensors, got a promise.* cannot be async/,
+      /expected fn to return a tensor, or an array or object of tensors, got a promise.* cannot be async/,
     ],
     ["a function that returns a number", () => g.compile(any(() => 1))(x), /expected fn to return .* got 1/],
-    ["a function that returns an object", () => g.compile(any((loss: g.Tensor) => ({ loss })))(x), /got \{ loss \}/],
+    [
+      "a function that returns no tensors",
+      () => g.compile(any((loss: g.Tensor) => ({ loss: [loss], at: new Date() })))(x),
+      /expected fn\(\.\.\.\)\.at to be a tensor, or an array or object of tensors, got a Date/,
+    ],
     [
       "a function that returns numbers",
       () => g.compile(any(() => [1]))(x),
-      /expected fn\(\.\.\.\)\[0\] to be a tensor, got 1/,
+      /expected fn\(\.\.\.\)\[0\] to be a tensor, .*, got 1/,
     ],
     [
       "a captured number that changes",
@@ -528,8 +543,22 @@ const special: Row[] = [
       },
       /expected fn to record .*, but it uses 2 where it used 1, as value of .*; pass what changes as an argument/,
     ],
-    ["a number as input", () => g.compile((t) => t)(any(1)), /expected arguments\[0\] to be a tensor, got 1/],
-    ["an array as input", () => g.compile((t) => t)(any([1])), /expected arguments\[0\] to be a tensor, got \[1\]/],
+    ["a number as input", () => g.compile((t) => t)(any(1)), /expected arguments\[0\] to be a tensor, .*, got 1/],
+    [
+      "an array as input",
+      () => g.compile((t) => t)(any([1])),
+      /expected arguments\[0\]\[0\] to be a tensor, .*, got 1/,
+    ],
+    [
+      "a number in a structure",
+      () => g.compile((_: g.Tensor, { w }: { w: g.Tensor }) => w)(x, any({ w: x, rest: [{ rate: 1 }] })),
+      /expected arguments\[1\]\.rest\[0\]\.rate to be a tensor, .*, got 1/,
+    ],
+    [
+      "the state of an optimiser",
+      () => g.compile((state) => state)(any(g.adamW().init({ w: g.tensor([1]) }))),
+      /expected arguments\[0\]\.step to be a tensor, .*, got 0/,
+    ],
   ),
   ...[1, "auto", null, undefined, true, {}, [], x, 1n, () => 1].map((value): Row => ({
     name: "availableDevices",
