@@ -169,7 +169,10 @@ test(
       const changed = replay("HEAD");
       assert.match(changed.stdout, /^changed: .*\nin op\/tanh\/1\/value \[cpu\]/m);
       assert.match(changed.stdout, /^-.*Math\.tanh\(.*\n\+.*Math\.sin\(/m);
-      assert.match(changed.stdout, /^cpu: 3 kernels the same, [1-9]\d* changed, 0 new, 0 gone\nagainst HEAD \(\w+\): /m);
+      assert.match(
+        changed.stdout,
+        /^cpu: 3 kernels the same, [1-9]\d* changed, 0 new, 0 gone\nagainst HEAD \(\w+\): /m,
+      );
       assert.equal(changed.status, 1, changed.stderr);
       // The sources as a folder, which are compiled by now.
       const same = replay(folder);
