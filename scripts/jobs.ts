@@ -8,6 +8,7 @@ import { Report } from "./report.ts";
 import { requiredIn, type Requirement, type Runtime } from "./requirements.ts";
 import type { Result, Suite, TestOptions } from "./results.ts";
 import { openRunner, type Runner, versionOf } from "./runners.ts";
+import { filesOf } from "./turns.ts";
 
 /** Name, command and arguments. */
 const CHECKS: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
@@ -127,8 +128,12 @@ export class Jobs {
     this.report.seconds = (performance.now() - start) / 1000;
   }
 
-  async #addRunner(runtime: Runner, files: readonly string[]): Promise<void> {
-    const opened = await openRunner(runtime, files, this.#options);
+  async #addRunner(runtime: Runner, given: readonly string[]): Promise<void> {
+    const { chosen: files, left } = filesOf(runtime, given);
+    for (const [reason, those] of left) this.report.leaveOut(`not in ${runtime}, ${reason}`, those);
+    if (files.length === 0) return;
+    // All files, whose bundle runtimes share.
+    const opened = await openRunner(runtime, given, this.#options);
     if ("missing" in opened) return this.report.missingRuntime(runtime, opened.missing, this.#strict);
     this.#atEnd.push(() => opened.close());
     const gathered = new Gathered();
@@ -139,6 +144,7 @@ export class Jobs {
   async #addChromium(files: readonly string[]): Promise<void> {
     const { chosen, left } = filesOfBrowsers(files);
     for (const [reason, those] of left) this.report.leaveOut(`not in Chromium, ${reason}`, those);
+    if (chosen.length === 0) return;
     const given = Object.entries(environment).filter(([name]) => /^GPUGRAD_(SEED|PATH|RUNS|SOAK)$/.test(name));
     const opened = await openChromium(chosen, { ...this.#options, env: Object.fromEntries(given) });
     if ("missing" in opened) return this.report.missingRuntime("chromium", opened.missing, this.#strict);

@@ -20,6 +20,33 @@ const EVERYWHERE: readonly (readonly [path: string, reason: string])[] = [
   ["tests/verify/cli.test.ts", "processes differ"],
 ];
 
+/** Files about programs that only Node runs: the project's own, those of other packages, and the package before a runtime has it. */
+const ONLY_NODE: readonly string[] = [
+  "api",
+  "bench",
+  "bundle",
+  "consumers",
+  "digits",
+  "elementwise_compilers",
+  "figures",
+  "first_steps",
+  "jsr",
+  "package",
+  "parallel",
+  "playground",
+  "replay",
+  "runners",
+  "training",
+  "types",
+].map((name) => `tests/tooling/${name}.test.ts`);
+
+/** The files that a runtime of the command line runs, and the others by the reason why it does not. */
+export function filesOf(runtime: Runtime, files: readonly string[]): { chosen: string[]; left: Map<string, string[]> } {
+  const left = runtime === "node" ? [] : files.filter((file) => ONLY_NODE.includes(file));
+  const chosen = files.filter((file) => !left.includes(file));
+  return { chosen, left: new Map(left.length > 0 ? [["they are about programs of Node", left]] : []) };
+}
+
 const OTHERS: readonly Runtime[] = ["deno", "bun", "chromium"];
 
 const HOSTS = backends.filter(({ computesOn }) => computesOn === "host").map(({ name }) => name);

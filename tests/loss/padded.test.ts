@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { compile, grad, padTargets, realize, SSDLoss, type Tensor, tensor, useDevice } from "../../mod.ts";
+import { isSampled } from "../support/cells.ts";
 import { checkProperty } from "../support/property.ts";
 import { DefaultBoxes } from "../../loss/default_boxes.ts";
 import { devicesOfLoss } from "./support.ts";
@@ -16,6 +17,8 @@ const part = fc.integer({ min: 1, max: 999 }).map((n) => n / 1000);
 const row = fc.tuple(fc.nat(BATCH - 1), fc.nat(CLASSES - 1), part, part, part, part).map((t) => [...t]);
 /** The targets of several calls; how many an image has changes from call to call. */
 const calls = fc.array(fc.array(row, { maxLength: 9 }), { minLength: 3, maxLength: 5 });
+/** Two calls with few targets: a GPU's driver takes a second to compile the plan of a number of slots. */
+const two = fc.array(fc.array(row, { minLength: 4, maxLength: 4 }), { minLength: 2, maxLength: 2 });
 
 /** Numbers in [-2, 2), the same for each call of the same number. */
 function predictions(call: number, shape: readonly number[]): Tensor {
@@ -28,7 +31,7 @@ function lossAndGradients(locations: Tensor, logits: Tensor, targets: Tensor | n
   return [loss, components, ...grad(loss, [locations, logits])];
 }
 
-for (const { device, on, extent } of await devicesOfLoss()) {
+for (const { device, on, gpu, extent } of await devicesOfLoss()) {
   test(...on("a compiled loss takes new targets, padded, and computes what it does from rows"), async () => {
     const opened = await useDevice(device);
     let recorded = 0;
@@ -38,7 +41,7 @@ for (const { device, on, extent } of await devicesOfLoss()) {
     }, { device });
     /** How many calls there were with each number of slots. */
     const slots = new Map<number, number>();
-    await checkProperty(calls, async (drawn) => {
+    await checkProperty(gpu && isSampled(extent) ? two : calls, async (drawn) => {
       for (const [call, rows] of drawn.entries()) {
         const leaves = [[BATCH, 4, boxes.count], [BATCH, CLASSES + 1, boxes.count]].map((s) => predictions(call, s));
         const padded = padTargets(rows, { batch: BATCH, classes: CLASSES });

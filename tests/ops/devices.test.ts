@@ -47,9 +47,13 @@ function assertValues(
   );
 }
 
-/** Compiled plans pile up, and in Bun each slows down the next. */
+/** The tests that leave their plans behind: more of them slow down the next one, in Bun above all, and to begin anew costs a GPU's context. */
+const TOGETHER = 16;
+let begun = 0;
+
+/** Drops the plans that the tests before left, now and then. */
 async function forgetPlans(device: string): Promise<void> {
-  await (await useDevice(device)).dispose();
+  if (begun++ % TOGETHER === 0) await (await useDevice(device)).dispose();
 }
 
 for (const { device, on, onEach, single, gpu } of await devicesUnderTest()) {

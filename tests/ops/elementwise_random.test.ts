@@ -26,7 +26,7 @@ test("a random formula has the values that JavaScript gives it, to the last digi
       // The sign of NaN does not exist, that of 0 does.
       assert.ok(Object.is(Number(values[i]), expected), `${source}\nof ${x}, ${y} is ${expected}, got ${values[i]}`);
     });
-  }, { runs: 20 });
+  }, { runs: 12 });
 });
 
 /** Points away from those where the numbers of formulas meet. */
@@ -72,7 +72,7 @@ test("the derivatives of a random formula are those of differences [float64]", a
         assert.ok(error < 1e-4, `${source}\nat ${point} by input ${input}: expected ${expected}, got ${actual}`);
       });
     }
-  }, { runs: 8 });
+  }, { runs: 5 });
   assert.ok(compared > tried / 2, `only ${compared} of ${tried} derivatives could be compared`);
 });
 
@@ -83,5 +83,5 @@ test("the checker finds no wrong derivative of a random formula, of second order
       mode: "fast",
     });
     assert.notEqual(report.verdict, "wrong", `${source}\n${reportText(report)}`);
-  }, { runs: 4 });
+  }, { runs: 3 });
 });

@@ -1,4 +1,7 @@
-/** Whole programs in separate processes: each exits by itself, and in Deno none needs a permission. */
+/**
+ * Whole programs in separate processes: each exits by itself, and in Deno none needs a permission. Deno and Bun run the sources. Node runs
+ * a bundle of them, since it would need a compiler in each process.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -13,9 +16,16 @@ const folder = join(root, ".cache", `programs-${process.pid}`);
 mkdirSync(folder, { recursive: true });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The module that programs import. */
+const library = runtime() === "node" ? "./mod.js" : "../../mod.ts";
+if (runtime() === "node") {
+  const { bundleForNode } = await import("../../scripts/bundle.ts");
+  await bundleForNode(["mod.ts"], folder, { place: (module) => join(folder, module.replace(/\.ts$/, ".js")) });
+}
+
 /** A program that computes on its device, small and large enough for threads, and does not call `process.exit`. */
 const source = (device: string) => `
-import { exp, grad, realize, sum, tensor, useDevice } from "../../mod.ts";
+import { exp, grad, realize, sum, tensor, useDevice } from "${library}";
 const device = await useDevice(${JSON.stringify(device)});
 const x = tensor(new Float32Array(100_000));
 const y = exp(x);
@@ -25,8 +35,9 @@ console.log(device.backend, device.executor, (await y.data())[99_999], await tot
 `;
 
 /** Without any --allow flag. */
-const before =
-  { node: ["--import", "tsx"], deno: ["run", "--no-prompt", "--no-check"], bun: [], browser: [] }[runtime()];
+const before = runtime() === "deno" ? ["run", "--no-prompt", "--no-check"] : [];
+/** The ending of a program's file. */
+const ending = runtime() === "node" ? "mjs" : "ts";
 
 /** The time after which a program is considered hung. */
 const PATIENCE_MS = 60_000;
@@ -78,7 +89,7 @@ const permissions = runtime() === "deno" ? ", without any permission" : "";
 
 for (const { device, on } of await devicesUnderTest()) {
   test(...on(`a program that computes exits by itself${permissions}`), async () => {
-    const file = join(folder, `${device}.ts`);
+    const file = join(folder, `${device}.${ending}`);
     writeFileSync(file, source(device));
     const { code, stdout, stderr } = await run(file);
     assert.equal(code, 0, stderr);
@@ -88,7 +99,7 @@ for (const { device, on } of await devicesUnderTest()) {
 }
 
 test("the environment variable GPUGRAD_DEBUG has computations reported on stderr [float64]", async () => {
-  const file = join(folder, "debug.ts");
+  const file = join(folder, `debug.${ending}`);
   writeFileSync(file, source("float64"));
   const allowed = runtime() === "deno" ? ["--allow-env=GPUGRAD_DEBUG"] : [];
   const { code, stdout, stderr } = await runWith({ GPUGRAD_DEBUG: "1" }, ...allowed, file);

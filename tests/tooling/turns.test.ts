@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { backends } from "../../core/backends/list.ts";
 import { RUNTIMES } from "../../scripts/requirements.ts";
-import { turnOf } from "../../scripts/turns.ts";
+import { filesOf, turnOf } from "../../scripts/turns.ts";
 import { checkProperty } from "../support/property.ts";
 import { isLeft } from "../support/runner/turn.ts";
 
@@ -42,4 +42,14 @@ test("files about runtimes, single tests and sweeps are left to none", () => {
   assert.deepEqual(runtimesOf("a test", "tests/core/runtime.test.ts"), RUNTIMES);
   assert.deepEqual(runtimesOf("a test", file, { all: true }), RUNTIMES);
   assert.deepEqual(runtimesOf("a test", file, { all: false, name: "a" }), RUNTIMES);
+});
+
+test("Node runs all files, and others leave out those about its programs, with the reason", () => {
+  const files = [file, "tests/tooling/api.test.ts", "tests/tooling/examples.test.ts"];
+  assert.deepEqual(filesOf("node", files), { chosen: files, left: new Map() });
+  for (const runtime of ["deno", "bun"] as const) {
+    const { chosen, left } = filesOf(runtime, files);
+    assert.deepEqual(chosen, [file, "tests/tooling/examples.test.ts"]);
+    assert.deepEqual([...left.values()], [["tests/tooling/api.test.ts"]]);
+  }
 });
