@@ -13,7 +13,7 @@ import { movingArgument, tangentsOfRoutine } from "./host_routines.ts";
 import { Moving } from "./moving.ts";
 import { type Coefficient, type Rule, rules } from "./partials.ts";
 import { overCells, Rendering } from "./render.ts";
-import { directions, intervals, type Tangent, type Tangents, TIED, type Ties, zeros } from "./tangents.ts";
+import { directions, intervals, STATES, type Tangent, type Tangents, TIED, type Ties, zeros } from "./tangents.ts";
 
 export { NoDual } from "./moving.ts";
 export type { Ties } from "./tangents.ts";
@@ -24,7 +24,7 @@ export interface DualOptions {
   readonly moving: readonly boolean[];
   /** How many directions at once, default 1. */
   readonly lanes?: number;
-  /** How ties are taken, default `branch`. `hull` takes a single direction; its tangents are intervals. */
+  /** How ties are taken, default `branch`. `apart` and `hull` take a single direction; the tangents of `hull` are intervals. */
   readonly ties?: Ties;
   /** Returns a number near 0 by which a result x of arithmetic, of tangents too, is off, relative to it. Default none is. */
   readonly jitter?: (x: number) => number;
@@ -57,6 +57,12 @@ export interface BoundDual {
    * are taken.
    */
   readonly tied: boolean;
+  /**
+   * For ties as `apart`: says at random how each is taken in the next run.
+   *
+   * @param share how many of them take the first operand, or what `abs` is of, from 0 for none to 1 for all.
+   */
+  takeApart(random: () => number, share: number): void;
   /** Computes both from the current contents of the arrays. Allocates nothing. */
   run(): void;
 }
@@ -105,7 +111,9 @@ export function compileDual(plan: Plan, options: DualOptions): DualPlan {
   if (!(Number.isInteger(lanes) && lanes >= 1)) {
     throw new Error(`compileDual: expected a number of lanes, got ${lanes}`);
   }
-  if (ties === "hull" && lanes !== 1) throw new Error(`compileDual: expected 1 lane with ties as hull, got ${lanes}`);
+  if ((ties === "hull" || ties === "apart") && lanes !== 1) {
+    throw new Error(`compileDual: expected 1 lane with ties as ${ties}, got ${lanes}`);
+  }
   const compiler = new DualCompiler(lanes, ties, jitter);
   const steps: DualStep[] = [];
   const moves = (source: Source): boolean =>
@@ -228,7 +236,7 @@ function bind(
   along: readonly (Float64Array | null)[],
 ): BoundDual {
   const none = new Float64Array(0);
-  const tied = new Float64Array(1);
+  const tied = new Float64Array(3);
   const outputs = steps.map(({ size }) => new Float64Array(size));
   const outputTangents = steps.map((step) => step.moves ? new Float64Array(step.size * width) : none);
   const valuesOf = (source: Source): Float64Array =>
@@ -253,6 +261,10 @@ function bind(
     tangents: results.map((source) => moves(source) ? tangentsOf(source) : null),
     get tied() {
       return tied[0] !== 0;
+    },
+    takeApart: (random, share) => {
+      tied[1] = 1 + Math.floor(random() * (STATES - 1));
+      tied[2] = share * STATES;
     },
     run: () => {
       tied[0] = 0;

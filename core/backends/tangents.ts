@@ -5,16 +5,23 @@ import type { Coefficient } from "./partials.ts";
 /**
  * How ties are taken: equal operands of `max` and `min`, in reductions too, and `abs` at 0. `branch` takes the tangent of the first operand,
  * and that of `x` itself for `abs(x)`. `ahead` takes the derivative to the side that each direction points to: its own tangents decide. `first` takes
- * for all directions the side that the first one points to: the derivatives on one of the branches that meet in the tie. `hull` takes
- * them all: a tangent is the interval that contains the derivative however each tie is taken.
+ * for all directions the side that the first one points to: the derivatives on one of the branches that meet in the tie. `apart` takes each
+ * tie at random, whatever the others are. `hull` takes them all: a tangent is the interval that contains the derivative however each tie is
+ * taken; where a tangent is used several times, and more.
  */
-export type Ties = "branch" | "ahead" | "first" | "hull";
+export type Ties = "branch" | "ahead" | "first" | "apart" | "hull";
 
 /** The numbers of a tangent, as source. */
 export type Tangent = readonly Code[];
 
-/** The name of an array in kernels: what its element 0 is set to says that operands tie whose tangents differ. */
+/**
+ * The name of an array in kernels: what its element 0 is set to says that operands tie whose tangents differ. The others are for ties taken
+ * at random: the state of a generator (Lehmer's, with the factor of Park, Miller and Stockmeyer), and below what it takes the first operand.
+ */
 export const TIED = "tied";
+/** The states of that generator are below this. */
+export const STATES = 2 ** 31 - 1;
+const AT_RANDOM = `((${TIED}[1] = (${TIED}[1] * 48271.0) % ${STATES}.0) < ${TIED}[2])`;
 
 /** Writes operations on tangents. */
 export interface Tangents {
@@ -76,13 +83,14 @@ export function directions(width: number, ties: Exclude<Ties, "hull">): Tangents
       return one.map((t, lane) => {
         const tied = ties === "ahead"
           ? `Math.${of}(${t}, ${other[lane]})`
-          : `(${one[0]} ${sign}= ${other[0]} ? ${t} : ${other[lane]})`;
+          : `(${ties === "apart" ? AT_RANDOM : `${one[0]} ${sign}= ${other[0]}`} ? ${t} : ${other[lane]})`;
         return `(${a} === ${b} ? ${tied} : (${a} ${sign} ${b} ? ${t} : ${other[lane]}))`;
       });
     },
     size(x, tangent) {
       const tied = (t: Code): Code => {
         if (ties === "branch") return `(${differ(t, "0.0")}, ${t})`;
+        if (ties === "apart") return `(${AT_RANDOM} ? ${t} : -${t})`;
         return ties === "ahead" ? `Math.abs(${t})` : `(${tangent[0]} < 0.0 ? -${t} : ${t})`;
       };
       return tangent.map((t) => `(${x} > 0.0 ? ${t} : (${x} < 0.0 ? -${t} : ${tied(t)}))`);

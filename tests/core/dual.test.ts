@@ -39,7 +39,7 @@ import { fillSigned, randomFrom } from "../../verify/random.ts";
 import { caseOf, describeCase, inputsFrom, leavesOf } from "../ops/draw.ts";
 import { describeProgram, programs, record, tensorsOf } from "../ops/programs.ts";
 import { registry } from "../ops/registry.ts";
-import { type Along, dualOf, randomAlong, tangentOf, valueOf } from "../support/duals.ts";
+import { type Along, boundDualOf, dualOf, randomAlong, tangentOf, valueOf } from "../support/duals.ts";
 import { checkProperty } from "../support/property.ts";
 
 /** The values of outputs on the oracle, if leaves are elsewhere by a multiple of their direction. */
@@ -415,6 +415,29 @@ test(
     assert.ok(2 * compared >= drawn, `${compared} of ${drawn} points without ties`);
   },
 );
+
+test("apart takes each tie by itself: all as the first operand, none, or some [float64]", () => {
+  const [x, y] = [leaf(1, 2, 3), leaf(1, 2, 3)];
+  const along = new Map([[x, Float64Array.of(1, 10, 100)], [y, Float64Array.of(0, 0, 0)]]);
+  const taken = (output: Tensor, share: number, seed = 1) => {
+    const bound = boundDualOf([output], along, { ties: "apart" });
+    bound.takeApart(randomFrom(seed), share);
+    bound.run();
+    return [...bound.tangents[0]!].map((t) => t + 0);
+  };
+  for (const f of [maximum, minimum]) {
+    assert.deepEqual(taken(f(x, y), 1), [1, 10, 100]);
+    assert.deepEqual(taken(f(x, y), 0), [0, 0, 0]);
+  }
+  assert.deepEqual([taken(abs(sub(x, y)), 1), taken(abs(sub(x, y)), 0)], [[1, 10, 100], [-1, -10, -100]]);
+  // Each way in which three ties can be taken, and twice the same number in two ways.
+  const ways = new Set(Array.from({ length: 200 }, (_, n) => taken(maximum(x, y), 0.5, n).join()));
+  assert.equal(ways.size, 8);
+  const twice = Array.from({ length: 50 }, (_, n) => taken(sub(maximum(x, y), maximum(y, x)), 0.5, n)[0]);
+  assert.deepEqual([...new Set(twice)].sort((a, b) => a - b), [-1, 0, 1]);
+  // Where nothing ties, as ever.
+  assert.deepEqual(taken(maximum(x, sub(y, 1)), 0), [1, 10, 100]);
+});
 
 test("a plan says whether anything that moves can tie [float64]", () => {
   const [x, w] = [leaf(1), leaf(2)];

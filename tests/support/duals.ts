@@ -1,5 +1,5 @@
 /** Outputs over dual numbers: values and tangents on the oracle, independent of the rules of ops. */
-import { compileDual, type DualOptions } from "../../core/backends/dual.ts";
+import { type BoundDual, compileDual, type DualOptions } from "../../core/backends/dual.ts";
 import { float64 } from "../../core/backends/float64.ts";
 import { Program } from "../../core/program.ts";
 import type { Tensor } from "../../mod.ts";
@@ -18,12 +18,17 @@ export interface Duals {
 
 /** Values and tangents of outputs. */
 export function dualOf(outputs: readonly Tensor[], along: Along, options: Omit<DualOptions, "moving"> = {}): Duals {
+  const bound = boundDualOf(outputs, along, options);
+  bound.run();
+  return { values: bound.results, tangents: bound.tangents, tied: bound.tied };
+}
+
+/** The plan over dual numbers that computes them. */
+export function boundDualOf(outputs: readonly Tensor[], along: Along, options: Omit<DualOptions, "moving">): BoundDual {
   const program = new Program(outputs);
   const { leaves } = program;
   const dual = compileDual(program.plan(float64), { ...options, moving: leaves.map((leaf) => along.has(leaf)) });
-  const bound = dual.bind(leaves.map(valueOf), leaves.map((leaf) => along.get(leaf) ?? null));
-  bound.run();
-  return { values: bound.results, tangents: bound.tangents, tied: bound.tied };
+  return dual.bind(leaves.map(valueOf), leaves.map((leaf) => along.get(leaf) ?? null));
 }
 
 /** The tangent of an output; zeros if nothing that moves reaches it. */

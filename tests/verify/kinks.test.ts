@@ -2,14 +2,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { allowConventions, allowRounding, judgedAgain } from "../../verify/differences/allowances.ts";
-import { groupsOf, isBetweenNeighbours, judgeBeside, judgeTie, kinksOf } from "../../verify/differences/kinks.ts";
+import { groupsOf, judgeBeside, judgeTie, judgeTogether, kinksOf } from "../../verify/differences/kinks.ts";
+import { elementLine } from "../../verify/differences/line.ts";
+import { isBetweenBranches, isBetweenNeighbours, outsideOf } from "../../verify/differences/neighbours.ts";
 import { Differences, type Judged } from "../../verify/differences/numeric.ts";
+import { scaleOf } from "../../verify/differences/precision.ts";
 import type { Differentiated } from "../../verify/differences/problem.ts";
 import { randomFrom } from "../../verify/random.ts";
 import { hashOf, type Known, problemOf } from "./problem.ts";
 
 const differencesOf = (known: Known) => new Differences(problemOf(known));
 const resultsOf = (differences: Differences) => differences.problem.variables.map((_, k) => differences.elements(k));
+/** The derivative of the first element, which its slopes exclude. */
+const excluded = (
+  { problem }: Differences,
+  analytic: number,
+  { numeric = 0, bend }: { numeric?: number; bend?: number },
+) => ({
+  lineHere: () => elementLine(problem, [0, 0], scaleOf(problem.variables[0])),
+  analytic,
+  numeric,
+  bend,
+});
 const max = (x: ArrayLike<number>) => Math.max(...Array.from(x));
 const relu = (x: number) => Math.max(0, x);
 const indices = (kinks: readonly { at: readonly [number, number] }[]) => kinks.map(({ at }) => at.join(" "));
@@ -84,7 +98,7 @@ test("a gradient outside the slopes of its own may be that of a point nearby, an
     const f: Known["f"] = ([[x, y]]) => 2 * relu(x + y) - relu(x - y);
     const between = (slope: number, at: readonly number[] = [0, 0]) => {
       const differences = differencesOf({ f, at: [at], single, gradient: () => [[slope, 0]] });
-      const is = isBetweenNeighbours(differences, { at: [0, 0], bend: 1 }, randomFrom(3));
+      const is = isBetweenNeighbours(differences, excluded(differences, slope, { bend: 1 }), randomFrom(3));
       assert.deepEqual([...differences.problem.variables[0]], at);
       return is;
     };
@@ -96,7 +110,70 @@ test("a gradient outside the slopes of its own may be that of a point nearby, an
   }
   // A kink that rounding hides shows nothing.
   const hidden = differencesOf({ f: ([[x]]) => 1e12 + relu(x), at: [[0]], gradient: () => [[0.5]] });
-  assert.equal(isBetweenNeighbours(hidden, { at: [0, 0], bend: 1e-9 }, randomFrom(3)), false);
+  assert.equal(isBetweenNeighbours(hidden, excluded(hidden, 0.5, { bend: 1e-9 }), randomFrom(3)), false);
+});
+
+test("by how much a derivative is outside: beyond both slopes of a kink [float64]", () => {
+  assert.equal(outsideOf({ analytic: 3, numeric: 1 }), 2);
+  assert.equal(outsideOf({ analytic: 3, numeric: 1, bend: 2 }), 1);
+  assert.equal(outsideOf({ analytic: -3, numeric: 1, bend: -2 }), 3);
+  assert.equal(outsideOf({ analytic: 1.5, numeric: 1, bend: 2 }), 0);
+});
+
+test("branches meet where slopes around stay apart: a curve's do not, nor does rounding's, nor what is far away [float64]", () => {
+  const is = (
+    f: Known["f"],
+    slope: number,
+    at: readonly number[],
+    known: Partial<Known & { numeric: number }> = {},
+  ) => {
+    const { numeric = 0, ...more } = known;
+    const differences = differencesOf({ ...more, f, at: [at], gradient: () => [at.map(() => slope)] });
+    const found = isBetweenBranches(differences, excluded(differences, slope, { numeric }), randomFrom(3));
+    assert.deepEqual([...differences.problem.variables[0]], at);
+    return found;
+  };
+  const median: Known["f"] = ([x]) => [...x].sort((a, b) => a - b)[x.length >> 1];
+  for (const single of [false, true]) {
+    // Alone, none of the equal numbers moves the median; each branch is the median's derivative with respect to one of them.
+    for (const at of [[1, 1, 1], [0, 0, 0, 0, 0], [2, 2, 2, 2, 5], new Array<number>(41).fill(-3)]) {
+      for (const slope of [1, 0.5, 1 / at.length]) assert.equal(is(median, slope, at, { single }), true, `${slope}`);
+      for (const slope of [1.5, -0.5, NaN, Infinity]) {
+        assert.equal(is(median, slope, at, { single }), false, `${slope}`);
+      }
+    }
+    // Where they differ, it has one.
+    assert.equal(is(median, 1, [1, 1.25, 1.5], { single }), false);
+    assert.equal(is(([x]) => x[0] * x[1], 0.5, [1, 0], { single }), false);
+    assert.equal(is(([x]) => Math.sin(1000 * x[0]) + x[1], 2, [1, 1], { single, numeric: 562.379 }), false);
+  }
+  assert.equal(is(([x]) => (1 - Math.cos(x[0])) / x[0] ** 2, -1.7e-4, [1e-3], { numeric: -8.3e-5 }), false);
+  assert.equal(is(median, 0, [1, 1, 1]), false, "nothing is off");
+});
+
+test("elements that show nothing alone are judged together: all, those that are equal, or at random [float64]", () => {
+  const together = (f: Known["f"], slopes: readonly number[], at: readonly number[]) => {
+    const differences = differencesOf({ f, at: [at], gradient: () => [slopes] });
+    const wrong = judgeTogether(differences, [null], randomFrom(3));
+    assert.deepEqual([...differences.problem.variables[0]], at);
+    return wrong && wrong.elements.map(([, i]) => i);
+  };
+  const median: Known["f"] = ([x]) => [...x].sort((a, b) => a - b)[x.length >> 1];
+  for (const slopes of [[1, 0, 0], [0, 0, 1], [0.5, 0.25, 0.25]]) {
+    assert.equal(together(median, slopes, [1, 1, 1]), null);
+  }
+  for (const slopes of [[0, 0, 0], [1, 1, 1], [0, 1, 0.5]]) {
+    assert.deepEqual(together(median, slopes, [1, 1, 1]), [0, 1, 2], `${slopes}`);
+  }
+  // What moves with all of them has no part in the median of those that are equal.
+  const centred: Known["f"] = ([x]) => median([x.slice(0, 3)]) - x[3];
+  assert.deepEqual(together(centred, [0, 0, 0, 0], [1, 1, 1, 5]), [0, 1, 2]);
+  assert.equal(together(centred, [0, 1, 0, -1], [1, 1, 1, 5]), null);
+  // Opposite numbers are never tied where all move by the same.
+  const opposite: Known["f"] = ([x]) => median([Float64Array.of(x[0], -x[1], 2 * x[0] - 2)]);
+  assert.equal(together(opposite, [1, 0], [2, -2]), null);
+  assert.deepEqual(together(opposite, [3, -2], [2, -2]), [0, 1]);
+  assert.equal(together(median, [7], [1]), null, "one moves alone");
 });
 
 test("conventions take back what is wrong at kinks alone, where the gradient is that of a point nearby [float64]", () => {
@@ -195,7 +272,9 @@ test("directions are judged again past elements on kinks and past noise [float64
   assert.deepEqual(result.verdicts, ["kink", "ok", "ok"]);
   const judged = (verdict: Judged["verdict"]): Judged => ({ analytic: 9, numeric: 1, estimate: 0, verdict });
   const again = (verdict: Judged["verdict"], elements: (Differentiated | null)[]) =>
-    judgedAgain(differences, along, [judged(verdict), judged(verdict)], elements).map((one) => one.verdict);
+    judgedAgain(differences, along, [judged(verdict), judged(verdict)], { elements, random: randomFrom(3) }).map((
+      one,
+    ) => one.verdict);
   assert.deepEqual(again("wrong", [result]), ["ok", "noise"]);
   assert.deepEqual(again("kink", [result]), ["ok", "kink"]);
   assert.deepEqual(again("ok", [result]), ["ok", "ok"]);

@@ -23,6 +23,7 @@ export interface PlainCase {
 
 type Inputs = readonly ArrayLike<number>[];
 type Map1 = (x: number, i: number) => number;
+type Map1Of = (x: ArrayLike<number>) => Map1;
 
 const sum = (x: ArrayLike<number>): number => {
   let total = 0;
@@ -97,6 +98,10 @@ const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const relu = (x: number) => Math.max(0, x);
 const clamp = (x: number) => Math.min(1, Math.max(-1, x));
 const huber = (x: number) => (Math.abs(x) < 1 ? x * x / 2 : Math.abs(x) - 0.5);
+/** The places of numbers in their order, equal ones in that of their places. */
+const orderOf = (x: ArrayLike<number>) => Array.from(x, (_, i) => i).sort((i, j) => x[i] - x[j]);
+const median = ([x]: PlainArrays) => x[orderOf(x)[x.length >> 1]];
+const isMedian = (x: ArrayLike<number>, i: number) => orderOf(x)[x.length >> 1] === i;
 const norm = (x: ArrayLike<number>) => Math.sqrt(sum(map(x, (v) => v * v)));
 
 /** The overlap of two boxes, each with its left, top, right and bottom, over their union. */
@@ -465,6 +470,19 @@ export const wrongPlain: readonly PlainCase[] = [
     inputs: [[0]],
     expected: "wrong",
   },
+  // Equal numbers that the median does not move with one by one.
+  ...Object.entries<Map1Of>({
+    "nothing to any of them": () => () => 0,
+    "everything to each": (x) => (v) => (v === median([Float64Array.from(x)]) ? 1 : 0),
+    "all of it twice": (x) => (_, i) => (isMedian(x, i) ? 2 : 0),
+  }).map(([name, slope]): PlainCase => ({
+    name: `a median of equal numbers that gives ${name}`,
+    kind: "tie",
+    value: median,
+    gradient: ([x]) => [map(x, slope(x))],
+    inputs: [[0.3, 0.3, 0.3, 0.3, 0.3, 2]],
+    expected: "wrong",
+  })),
   // At ties.
   {
     name: "a maximum that gives everything to each of two equals",
@@ -957,6 +975,37 @@ export const rightPlain: readonly PlainCase[] = [
     gradient: iouGradient,
     inputs: [[0, 0, 1, 2], [0, 0, 1, 2]],
     expected: "not wrong",
+  },
+  // Equal numbers that the median does not move with one by one.
+  ...Object.entries<Map1Of>({
+    "everything to one of them": (x) => (_, i) => (isMedian(x, i) ? 1 : 0),
+    "a share to each": (x) => (v) => (v === median([Float64Array.from(x)]) ? 1 / 5 : 0),
+  }).flatMap(([name, slope]) =>
+    (["float64", "float32"] as const).map((precision): PlainCase => ({
+      name: `a median of equal numbers that gives ${name}, in ${precision}`,
+      kind: "tie",
+      value: median,
+      gradient: ([x]) => [map(x, slope(x))],
+      inputs: [[0.3, 0.3, 0.3, 0.3, 0.3, 2]],
+      options: { precision },
+      expected: "ok",
+    }))
+  ),
+  {
+    name: "a sorted vector with equal numbers, weighted up and down",
+    kind: "tie",
+    value: ([x]) => orderOf(x).reduce((total, i, k) => total + [0.02, 130, 0.01, -3, 0.2, 70][k] * x[i], 0),
+    gradient: ([x]) => [map(x, (_, i) => [0.02, 130, 0.01, -3, 0.2, 70][orderOf(x).indexOf(i)])],
+    inputs: [[1, -1, -2, -2, -1, -1]],
+    expected: "not wrong",
+  },
+  {
+    name: "a cross entropy of the second of three least numbers",
+    kind: "tie",
+    value: ([x]) => logSumExp(x) - x[orderOf(x)[1]],
+    gradient: ([x]) => [map(softmax(x), (p, i) => p - (orderOf(x)[1] === i ? 1 : 0))],
+    inputs: [[-1.2, -1.2, -1.2, 2.5]],
+    expected: "ok",
   },
   {
     name: "total variation of an image with flat parts",

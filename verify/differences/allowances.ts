@@ -1,15 +1,15 @@
 /** Evidence for a gradient against that of steps: verdicts that are taken back. */
-import { isBetweenNeighbours, kinksOf } from "./kinks.ts";
 import { lineThrough, type Moves, type Position } from "./line.ts";
+import { isBetweenBranches, isBetweenNeighbours } from "./neighbours.ts";
 import type { Differences, Judged } from "./numeric.ts";
 import { scaleOf, sizeOf } from "./precision.ts";
 import type { Differentiated } from "./problem.ts";
 import { isWrong, offOf } from "./results.ts";
 
-/** The most elements on kinks whose neighbours are looked at. */
+/** The most elements, and directions, for which slopes are looked at from points around. */
 const FEW = 64;
 
-/** Takes back verdicts on kinks at which the gradient is right by convention. */
+/** Takes back verdicts on elements at whose point the function has no derivative, and the gradient is right by convention. */
 export function allowConventions(
   differences: Differences,
   elements: readonly (Differentiated | null)[],
@@ -17,9 +17,17 @@ export function allowConventions(
 ): void {
   let left = FEW;
   elements.forEach((result, k) => {
-    for (const [i, bend] of result?.bends ?? []) {
-      if (result!.verdicts[i] !== "wrong" || !Number.isFinite(result!.analytic[i]) || left-- <= 0) continue;
-      if (isBetweenNeighbours(differences, { at: [k, i], bend }, random)) result!.verdicts[i] = "kink";
+    if (!result) return;
+    const { analytic, numeric, verdicts, bends } = result;
+    const scale = scaleOf(differences.problem.variables[k]);
+    for (let i = 0; i < verdicts.length && left > 0; i++) {
+      if (verdicts[i] !== "wrong" || !Number.isFinite(analytic[i])) continue;
+      left--;
+      const bend = bends.get(i);
+      const lineHere = () => differences.element(k, i, scale);
+      const excluded = { lineHere, analytic: analytic[i], numeric: numeric[i], bend };
+      const isBetween = bend === undefined ? isBetweenBranches : isBetweenNeighbours;
+      if (isBetween(differences, excluded, random)) verdicts[i] = "kink";
     }
   });
 }
@@ -76,26 +84,35 @@ function mostTelling(
 
 /**
  * Judges directions that failed once more, past the elements that are not decided: those on kinks, and all others of the
- * same values, because of several kinks that act at once a direction tells nothing; and those that are noise.
+ * same values, because of several kinks that act at once a direction tells nothing; and those that are noise. Where branches meet that no
+ * element shows, the gradient along a direction may be that of one of them.
  */
 export function judgedAgain(
   differences: Differences,
   along: readonly Moves[],
   directions: readonly Judged[],
-  elements: readonly (Differentiated | null)[],
+  { elements, random }: { elements: readonly (Differentiated | null)[]; random: () => number },
 ): Judged[] {
   const { problem } = differences;
-  const kinks = problem.variables.map(() => new Set<number>());
-  for (const { at: [k, i] } of kinksOf(elements)) kinks[k].add(problem.variables[k][i]);
+  const kinks = problem.variables.map((values, k) =>
+    new Set(values.filter((_, i) => elements[k]?.verdicts[i] === "kink"))
+  );
   const isOpen = (k: number, i: number) =>
     kinks[k].has(problem.variables[k][i]) || elements[k]?.verdicts[i] === "noise";
   const isAnyOpen = problem.variables.some((values, k) => values.some((_, i) => isOpen(k, i)));
-  if (!isAnyOpen) return [...directions];
   return directions.map((judged, d) => {
     if (judged.verdict === "ok") return judged;
+    if (!isAnyOpen) return allowBranches(differences, along[d], judged, random);
     const past = along[d].map((by, k) => by.map((x, i) => (isOpen(k, i) ? 0 : x)));
     return past.some((by) => by.some((x) => x !== 0))
-      ? differences.judgeClosely(lineThrough(problem, past))
+      ? allowBranches(differences, past, differences.judgeClosely(lineThrough(problem, past)), random)
       : { ...judged, verdict: judged.verdict === "wrong" ? "noise" : judged.verdict };
   });
+}
+
+/** Takes back a verdict on a direction along which the gradient is that of a branch. */
+function allowBranches(differences: Differences, moves: Moves, judged: Judged, random: () => number): Judged {
+  if (judged.verdict !== "wrong") return judged;
+  const excluded = { ...judged, lineHere: () => lineThrough(differences.problem, moves) };
+  return isBetweenBranches(differences, excluded, random) ? { ...judged, verdict: "kink" } : judged;
 }

@@ -1,9 +1,10 @@
 /** Findings about a gradient besides the verdicts on its elements. */
 import type { Finding } from "../report/report.ts";
-import { groupsOf, judgeBeside, judgeTie, kinksOf } from "./kinks.ts";
+import { groupsOf, judgeBeside, judgeTie, judgeTogether, kinksOf, type WrongTie } from "./kinks.ts";
 import type { Position } from "./line.ts";
 import type { Differences } from "./numeric.ts";
 import type { Differentiated, Mark } from "./problem.ts";
+import { isWrong, type JudgedAll } from "./results.ts";
 
 /** How messages refer to elements. */
 export interface Words {
@@ -28,16 +29,29 @@ export function tieFindings(
 ): Finding[] {
   return groupsOf(differences, kinksOf(elements)).flatMap((tie): Finding[] => {
     const wrong = judgeTie(differences, tie, random);
-    if (!wrong) return [];
-    const { analytic, numeric, bend } = wrong.judged;
-    const right = bend === undefined
-      ? `the derivative is ${numeric}`
-      : `the one-sided derivatives are ${numeric - bend / 2} and ${numeric + bend / 2}`;
-    const by = wrong.moves.slice(0, 4).join(", ") + (wrong.moves.length > 4 ? ", ..." : "");
-    const message = `${listed(wrong.elements, words)} are tied; when they move together, by ${by}, ${right}, ` +
-      `but your gradient gives ${analytic}`;
-    return [{ check: "ties", severity: "error", message }];
+    return wrong ? [tieFinding(wrong, words)] : [];
   });
+}
+
+function tieFinding({ elements, moves, judged: { analytic, numeric, bend } }: WrongTie, words: Words): Finding {
+  const right = bend === undefined
+    ? `the derivative is ${numeric}`
+    : `the one-sided derivatives are ${numeric - bend / 2} and ${numeric + bend / 2}`;
+  const by = moves.slice(0, 4).join(", ") + (moves.length > 4 ? ", ..." : "");
+  const message = `${listed(elements, words)} are tied; when they move together, by ${by}, ${right}, ` +
+    `but your gradient gives ${analytic}`;
+  return { check: "ties", severity: "error", message };
+}
+
+/** The same where no element alone shows that the function has no derivative at the point, and nothing else is wrong. */
+export function togetherFindings(
+  differences: Differences,
+  judged: JudgedAll,
+  words: Words,
+  random: () => number,
+): Finding[] {
+  const wrong = isWrong(judged) ? null : judgeTogether(differences, judged.elements, random);
+  return wrong ? [tieFinding(wrong, words)] : [];
 }
 
 /** Returns findings about the gradient on kinks and beside them. */

@@ -13,6 +13,7 @@ import {
   movesUphill,
   type Position,
 } from "./line.ts";
+import { isBetweenBranches } from "./neighbours.ts";
 import type { Differences, Fitted, Judged } from "./numeric.ts";
 import { scaleOf } from "./precision.ts";
 import type { Differentiated } from "./problem.ts";
@@ -97,7 +98,11 @@ export function judgeFinely(
     // are seen alone.
     if (suspects.length > 0 || byScale.includes(make) || isTogether) continue;
     const judged = differences.judgedByFit(lineThrough(problem, moves), fitted);
-    if (judged.verdict === "wrong") directions.push(judged);
+    const excluded = { ...judged, lineHere: () => lineThrough(problem, moves) };
+    // Through a point where branches meet the function may be smooth, and its gradient that of another branch.
+    if (judged.verdict === "wrong" && !isBetweenBranches(differences, excluded, random)) {
+      directions.push(judged);
+    }
   }
   return { elements: [...found.values()], directions };
 }
@@ -131,6 +136,7 @@ function suspectsOf(
   });
   return positions.flatMap((at) => {
     const [k, i] = at;
+    if (moves[k][i] === 0) return [];
     const line = differences.element(k, i, scaleOf(problem.variables[k]));
     const part = differences.fit(line, { points, goal: differences.goal * Math.abs(differences.analytic[k][i]) });
     if (part?.verdict !== "wrong") return [];

@@ -2,7 +2,7 @@
 import type { Verdict } from "../report/report.ts";
 import { allowConventions, allowRounding, judgedAgain } from "./allowances.ts";
 import { judgeFinely } from "./fine.ts";
-import { kinkFindings, markFindings, missingFindings, tieFindings, type Words } from "./findings.ts";
+import { kinkFindings, markFindings, missingFindings, tieFindings, togetherFindings, type Words } from "./findings.ts";
 import { type Line, lineThrough, type Moves, movesByEffect, movesBySize, type Position } from "./line.ts";
 import type { Differences, Judged } from "./numeric.ts";
 import { scaleOf } from "./precision.ts";
@@ -61,13 +61,15 @@ export function judgeGradient(
       elements = total <= ALL
         ? variables.map((_, k) => differences.elements(k))
         : searched(differences, { along, directions, strange });
-      directions = judgedAgain(differences, along, directions, elements);
+      allowConventions(differences, elements, random);
+      directions = judgedAgain(differences, along, directions, { elements, random });
       // Where each element has been judged, directions that decide nothing say nothing more.
       if (total <= ALL) directions = directions.filter(({ verdict }) => verdict === "ok" || verdict === "wrong");
     }
-  } else elements = variables.map((_, k) => differences.elements(k));
-
-  allowConventions(differences, elements, random);
+  } else {
+    elements = variables.map((_, k) => differences.elements(k));
+    allowConventions(differences, elements, random);
+  }
   directions = allowRounding(differences, elements, directions);
   if (!isWrong({ elements, directions, findings: [] })) {
     const fine = judgeFinely(differences, elements, { random, mode: options.mode });
@@ -84,6 +86,9 @@ export function judgeGradient(
     ...markFindings(elements, words),
     ...missingFindings(elements, words),
   ];
+  if (isTooSlow(rate) && isTooSlow(taylorRate(differences, lineThrough(differences.problem, past(moves, elements))))) {
+    findings.push(...togetherFindings(differences, { elements, directions, findings }, words, random));
+  }
   const judged = { elements, directions, findings };
   return rate === null ? judged : { ...judged, findings: [...findings, taylorFinding(rate, isWrong(judged))] };
 }
@@ -101,6 +106,13 @@ function strangeOf(gradient: readonly Float64Array[]): Position[] {
 function without(moves: Moves, elements: readonly Position[]): Moves {
   for (const [k, i] of elements) moves[k][i] = 0;
   return moves;
+}
+
+/** Moves that leave elements where they are that are on kinks by themselves, or noise: what is not smooth is no wonder there. */
+function past(moves: Moves, elements: readonly (Differentiated | null)[]): Moves {
+  return moves.map((by, k) =>
+    by.map((x, i) => (elements[k]?.bends.has(i) || elements[k]?.verdicts[i] === "noise" ? 0 : x))
+  );
 }
 
 /** The directions of fast mode: half of them move elements by their size, half so that they have even effects. */

@@ -1,7 +1,8 @@
 /** Elements at which the function has a kink: which of them act together, and what the gradient is beside them. */
 import { lineThrough, movesBySize, movesTogether, type Position } from "./line.ts";
+import { isBetweenBranches } from "./neighbours.ts";
 import type { Differences, Judged } from "./numeric.ts";
-import { ROUNDINGS, scaleOf, sizeOf } from "./precision.ts";
+import { scaleOf, sizeOf } from "./precision.ts";
 import type { Differentiated } from "./problem.ts";
 
 /** An element on a kink. */
@@ -25,14 +26,9 @@ const DIRECTIONS = 8;
 /** The bend of an element depends on another one that changes it by this fraction. */
 const DEPENDS = 0.5;
 
-/**
- * How far elements move, relative to themselves: to see their bend, after another one has moved aside; and to points
- * nearby, where a shorter step sees the slope.
- */
-function stepsOf({ problem }: Differences): { bend: number; aside: number; nearby: number; step: number } {
-  return problem.epsilon > 1e-10
-    ? { bend: 2 ** -7, aside: 2 ** -3, nearby: 2 ** -6, step: 2 ** -12 }
-    : { bend: 2 ** -14, aside: 2 ** -7, nearby: 2 ** -10, step: 2 ** -24 };
+/** How far elements move, relative to themselves: to see their bend, and aside, to see that of another one. */
+function stepsOf({ problem }: Differences): { bend: number; aside: number } {
+  return problem.epsilon > 1e-10 ? { bend: 2 ** -7, aside: 2 ** -3 } : { bend: 2 ** -14, aside: 2 ** -7 };
 }
 
 /** The number of elements of all variables. */
@@ -109,58 +105,70 @@ export function judgeTie(differences: Differences, tie: readonly Kink[], random:
     const { moves, size } = d === 0
       ? movesTogether(problem, elements)
       : { moves: movesBySize(problem, random).map((by, k) => by.map((x, i) => (isTied[k][i] ? x : 0))), size: 1 };
-    const judged = differences.judge({ ...lineThrough(problem, moves, size), moving: "tied" });
+    const lineHere = () => lineThrough(problem, moves, size);
+    const judged = differences.judge({ ...lineHere(), moving: "tied" });
     if (judged.bend !== undefined && Math.sign(judged.bend) !== sense) return null;
-    if (judged.verdict === "wrong") wrong ??= { elements, moves: elements.map(([k, i]) => moves[k][i]), judged };
+    if (judged.verdict !== "wrong" || wrong) continue;
+    if (!isBetweenBranches(differences, { ...judged, lineHere }, random)) {
+      wrong = {
+        elements,
+        moves: elements.map(([k, i]) => moves[k][i]),
+        judged,
+      };
+    }
   }
   return wrong;
 }
 
-/** Points around a kink at which derivatives are taken. */
-const AROUND = 96;
-/** Slopes with more rounding than this part of the bend do not count. */
-const MUDDY = 0.1;
-/** How near they are, relative to each other: kinks may be close together. */
-const NEARER = [1, 2 ** -10, 2 ** -20];
+/** In how many random directions all elements move, and how many groups of equal ones move alone. */
+const TOGETHER = 4;
+const EQUAL = 8;
+
+/** The elements that move together, those apart that are not decided alone, and which of them are equal. */
+function movable(
+  { problem, analytic }: Differences,
+  results: readonly (Differentiated | null)[],
+): { all: Position[]; equal: Position[][] } {
+  const all: Position[] = [], groups = new Map<number, Position[]>();
+  problem.variables.forEach((values, k) =>
+    values.forEach((x, i) => {
+      if (!Number.isFinite(analytic[k][i]) || results[k]?.verdicts[i] === "noise") return;
+      all.push([k, i]);
+      const group = groups.get(x);
+      if (group) group.push([k, i]);
+      else groups.set(x, [[k, i]]);
+    })
+  );
+  return { all, equal: [...groups.values()].filter(({ length }) => length > 1 && length < all.length) };
+}
 
 /**
- * Whether a gradient outside the one-sided derivatives of an element is between the derivatives at points around, where
- * all elements have moved a little: several kinks may act at once, each with a slope that is right by itself.
+ * Judges the gradient where elements move together: all of them, those that are equal, and all at random; `null` if it is not wrong. Each
+ * alone may show nothing of the branches that meet at the point.
  */
-export function isBetweenNeighbours(
+export function judgeTogether(
   differences: Differences,
-  { at: [variable, index], bend }: Kink,
+  results: readonly (Differentiated | null)[],
   random: () => number,
-): boolean {
+): WrongTie | null {
   const { problem } = differences;
-  const { variables, epsilon } = problem;
-  const { nearby, step } = stepsOf(differences);
-  const analytic = differences.analytic[variable][index];
-  const here = variables.map((values) => values.slice());
-  const scale = scaleOf(here[variable]);
-  let low = Infinity, high = -Infinity;
-  for (let point = 0; point < AROUND; point++) {
-    const nearer = NEARER[point % NEARER.length];
-    const by = nearer * step * sizeOf(here[variable][index], scale);
-    variables.forEach((values, k) => {
-      const scale = scaleOf(here[k]);
-      for (let i = 0; i < values.length; i++) {
-        const x = here[k][i];
-        values[i] = problem.round(x + nearer * nearby * (2 * random() - 1) * sizeOf(x, scale));
-      }
-    });
-    const line = differences.element(variable, index, scale);
-    const up = line.move(by), changeUp = differences.changeAt(line, up);
-    const down = line.move(-by), changeDown = differences.changeAt(line, down);
-    const slope = (changeUp - changeDown) / (up - down);
-    const noise = (ROUNDINGS * epsilon * differences.mass) / by;
-    if (!(noise <= MUDDY * Math.abs(bend))) continue;
-    low = Math.min(low, slope - noise);
-    high = Math.max(high, slope + noise);
+  const { all, equal } = movable(differences, results);
+  if (all.length < 2) return null;
+  const groups = [all, ...equal.slice(0, EQUAL)].map((elements) => ({ elements, ...movesTogether(problem, elements) }));
+  const isMovable = problem.variables.map(({ length }) => new Uint8Array(length));
+  for (const [k, i] of all) isMovable[k][i] = 1;
+  for (let d = 0; d < TOGETHER; d++) {
+    const moves = movesBySize(problem, random).map((by, k) => by.map((x, i) => (isMovable[k][i] ? x : 0)));
+    groups.push({ elements: all, moves, size: 1 });
   }
-  variables.forEach((values, k) => values.set(here[k]));
-  const slack = nearby * (Math.abs(low) + Math.abs(high));
-  return analytic >= low - slack && analytic <= high + slack;
+  for (const { elements, moves, size } of groups) {
+    const lineHere = () => lineThrough(problem, moves, size);
+    const judged = differences.judgeClosely(lineHere());
+    if (judged.verdict !== "wrong") continue;
+    if (isBetweenBranches(differences, { ...judged, lineHere }, random)) continue;
+    return { elements, moves: elements.map(([k, i]) => moves[k][i]), judged };
+  }
+  return null;
 }
 
 /** The findings beside kinks. */

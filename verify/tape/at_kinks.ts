@@ -1,4 +1,5 @@
 /** Judges elements at kinks: by the slopes on both sides, by branches that meet, and together with others. */
+import { isBetweenBranches } from "../differences/neighbours.ts";
 import { scaleOf, sizeOf } from "../differences/numeric.ts";
 import { aside, sign } from "./directions.ts";
 import { elementsOnEdge, limitsAlong, type Moves, outsideTogether } from "./edges.ts";
@@ -99,12 +100,14 @@ function isAmongNearby(
   const direction = variables.map(({ length }) => new Float64Array(length));
   for (const [[k, i], by] of moves) direction[k][i] = by;
   const here = moves.map(([[k, i]]) => variables[k][i]);
+  const least = Math.min(...moves.map(([, by]) => Math.abs(by)));
   let low = Infinity, high = -Infinity;
   for (let n = 0; n < POINTS; n++) {
     moves.forEach(([[k, i], by], m) => {
-      // Below all of them and above first.
-      const side = n < 2 ? 2 * n - 1 : sign(random);
-      variables[k][i] = here[m] + side * NEAR * (0.5 + random()) * Math.abs(by);
+      // First below all of them and above, in their order and in reverse, as functions take equal numbers.
+      const side = n < 4 ? (n % 2 === 0 ? -1 : 1) : sign(random);
+      const far = n < 4 ? least * (n < 2 ? m + 1 : moves.length - m) / moves.length : (0.5 + random()) * Math.abs(by);
+      variables[k][i] = here[m] + side * NEAR * far;
     });
     differences.settle();
     const { value: slope } = duals.along(direction);
@@ -119,6 +122,26 @@ function isAmongNearby(
   differences.settle();
   const slack = SLACK * Math.max(Math.abs(low), Math.abs(high));
   return value >= low - slack && value <= high + slack;
+}
+
+/**
+ * Judges elements that only differences could judge, and call wrong, by the branches that meet at the point: where duals know no slope, as
+ * at a length of 0, ties do not show in them either.
+ */
+export function judgeBlind({ elements, judge: { differences }, problem, random }: Judgement): void {
+  elements.forEach((result, k) => {
+    if (!result) return;
+    const { analytic, numeric, verdicts, witnesses } = result;
+    const scale = scaleOf(problem.variables[k]);
+    const isAsked = (i: number) =>
+      verdicts[i] === "wrong" && witnesses[i] === "differences" && Number.isFinite(analytic[i]);
+    for (const i of [...verdicts.keys()].filter(isAsked).slice(0, NEARBY)) {
+      const { bend } = differences.judge(differences.element(k, i, scale));
+      const lineHere = () => differences.element(k, i, scale);
+      const excluded = { lineHere, analytic: analytic[i], numeric: numeric[i], bend };
+      if (isBetweenBranches(differences, excluded, random)) verdicts[i] = "kink";
+    }
+  });
 }
 
 /**

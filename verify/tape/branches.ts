@@ -89,7 +89,9 @@ export class Branches {
       const decisions = here.map((values, k) =>
         possible[k] && (n % 2 === 0 || this.#random() < 0.5) ? values : points[Math.floor(this.#random() * POINTS)][k]
       );
-      return this.slope(this.#towards(direction, n), direction, decisions).value;
+      // All as the first operand, all as the second, and shares of them: that is how rules go.
+      const share = n < 2 ? n : this.#random();
+      return this.#problem.deciding(decisions, () => this.#duals.apart(direction, share, this.#random)).value;
     });
   }
 

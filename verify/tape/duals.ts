@@ -164,6 +164,17 @@ export class Duals {
     return slope;
   }
 
+  /** The derivative along a direction with each tie taken by itself, at random: this share of them as the first operand. */
+  apart(direction: Direction, share: number, random: () => number): Slope {
+    const tangents = this.#tangents("apart", 1);
+    this.#seed(tangents, direction);
+    tangents.plan.takeApart(random, share);
+    tangents.plan.run();
+    const slope = this.#sum(tangents, 0);
+    this.#clear(tangents);
+    return slope;
+  }
+
   /** An interval that holds the derivative along a direction for all ways of taking ties. */
   hull(direction: Direction): Hull {
     const tangents = this.#tangents("hull", 1);

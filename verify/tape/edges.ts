@@ -63,18 +63,20 @@ export function edgesAt(problem: TapeProblem, { analytic }: Differences, positio
   return positions.map((at) => edgeOf(problem, at, { size: sizes[at[0]][at[1]], analytic: analytic[at[0]][at[1]] }));
 }
 
-/** The change of the weighted sum with all decisions taken anew. */
+/** The change of the weighted sum with all decisions taken anew. Where nothing changes, rounding may hide a change of any term. */
 function changeOf(problem: TapeProblem, here: readonly Float64Array[]): { by: number; mass: number } {
-  let by = 0, mass = 0;
+  let by = 0, mass = 0, total = 0;
   problem.free().forEach((values, k) => {
     const weights = problem.weights[k];
     for (let i = 0; i < values.length; i++) {
+      const term = Math.abs(weights[i]) * Math.max(Math.abs(values[i]), Math.abs(here[k][i]));
+      total += term;
       if (values[i] === here[k][i]) continue;
       by += weights[i] * (values[i] - here[k][i]);
-      mass += Math.abs(weights[i]) * Math.max(Math.abs(values[i]), Math.abs(here[k][i]));
+      mass += term;
     }
   });
-  return { by, mass };
+  return { by, mass: mass || total };
 }
 
 /** The limits of the slopes on both sides of the point along a direction, with all decisions taken anew. */

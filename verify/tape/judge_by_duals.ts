@@ -4,7 +4,7 @@ import { notFiniteAt } from "../arrays.ts";
 import type { Judged } from "../differences/numeric.ts";
 import { isTooSlow, taylorFinding, taylorRate } from "../differences/taylor.ts";
 import { judgeEdges } from "./at_edges.ts";
-import { judgeKinks, judgeTips } from "./at_kinks.ts";
+import { judgeBlind, judgeKinks, judgeTips } from "./at_kinks.ts";
 import { leaveKinks, settleDirections } from "./crowds.ts";
 import { equalised, ownSizes } from "./directions.ts";
 import type { Direction } from "./duals.ts";
@@ -96,6 +96,7 @@ export function judgeByDuals(
   // A kink may be too slight to be seen where others move, too.
   judgeKinks(judgement, kinks.tie ? wrong : wrong.slice(0, most).filter((at) => kinks.has(judgement.unit(at))));
   // Before edges, whose slopes are compared by differences, too, but which are apart from one another.
+  judgeBlind(judgement);
   judgeTips(judgement);
   judgeEdges(judgement);
   judgeNearby(judgement);

@@ -170,7 +170,9 @@ export class Kinks {
     if (isIn(soon)) return placed("branches", soon);
     // Measured only where something is off.
     const noise = NOISES * (this.#point.problem.noise.along(direction) + this.#duals.noise(direction));
-    slack += sides.high - sides.low > PLAIN * size ? Math.min(noise, PLAIN * size) : noise;
+    // More than all terms are is no other side.
+    const isTaken = sides.high - sides.low > PLAIN * size && noise <= NOISES * size;
+    slack += isTaken ? Math.min(noise, PLAIN * size) : noise;
     if (isIn(sides)) return placed("sides", sides);
     // With decisions taken the other way there are slopes that the interval does not hold.
     const hull = onEdge.length === 0 ? this.#duals.hull(direction) : null;
@@ -184,7 +186,7 @@ export class Kinks {
     if (isIn(spread)) return placed("branches", spread);
     if (!few || !Number.isFinite(spread.high)) return placed("unknown", spread);
     // Ties that belong together, each taken in a way that is right by itself: wrong if there is a derivative.
-    if (hull || isIn(this.#branches.spreadApart(direction, tries, isIn))) {
+    if (isIn(this.#branches.spreadApart(direction, tries, isIn))) {
       return spread.high - spread.low <= 2 * slack ? placed("outside", spread, true) : placed("unknown", spread);
     }
     return placed("outside", spread);

@@ -28,6 +28,7 @@ import {
   mul,
   neg,
   norm,
+  normalize,
   oneHot,
   pow,
   relu,
@@ -44,10 +45,12 @@ import {
   SSDLoss,
   sub,
   sum,
+  tanh,
   type Tensor,
   tensor,
   topK,
   topKMask,
+  transpose,
   unsqueeze,
   where,
 } from "../../../../mod.ts";
@@ -462,6 +465,20 @@ const slight = listed("a kink that hides", ok, {
     f: (x) => minimum(0, div(x, add(0.1, norm(x)))),
     inputs: [new Float64Array(12)],
     checks: seeds(2, both),
+  },
+  "equal numbers, sorted, beside a length at 0": {
+    f: (x) => div(sort(x), add(1, norm(x))),
+    inputs: [[0, 0, 0, 0]],
+    checks: seeds(4, both),
+  },
+  "the greatest of saturated tangents": { f: (x) => max(tanh(x)), inputs: [[50.3, 49.8, 51]], checks: both },
+  "directions that cancel, with a decision on its edge": {
+    f: (x) => {
+      const y = mul(x, sum(mul(x, cast(greater(x, 0), "float"))));
+      return log(add(1, sum(square(normalize(matmul(y, matmul(transpose(y), y)))))));
+    },
+    inputs: [[[-1.5, 1, -0.5, -1, 0.5], [-2, 0, 0.5, 2, 0.5]]],
+    checks: both,
   },
   "dead units of which the length is taken": {
     f: (x) => add(x, div(relu(x), add(0.1, norm(relu(x))))),

@@ -4,6 +4,7 @@ import {
   add,
   argmax,
   argmin,
+  binaryCrossEntropyWithLogits,
   cast,
   clamp,
   detach,
@@ -16,6 +17,7 @@ import {
   greaterEqual,
   less,
   lessEqual,
+  logSumExp,
   max,
   maximum,
   mean,
@@ -148,6 +150,11 @@ const together = listed("ties that are taken in different ways", ["wrong"], {
   },
 });
 
+/** A clamp whose slope at its bounds is 1.2. */
+const steep = ruled(
+  (x) => clamp(x, -1, 1),
+  ({ cotangent, inputs: [x] }) => mul(cotangent, where(equal(abs(x), 1), 1.2, where(less(abs(x), 1), 1, 0))),
+);
 const kinks = listed("a kink", ["wrong"], {
   "relu has a slope of 5 at 0": {
     f: ruled(relu, ({ cotangent, inputs: [x] }) => mul(cotangent, where(equal(x, 0), 5, where(greater(x, 0), 1, 0)))),
@@ -183,6 +190,17 @@ const kinks = listed("a kink", ["wrong"], {
       ({ cotangent, inputs: [x] }) => mul(cotangent, where(equal(abs(x), 1), 3, where(less(abs(x), 1), 1, 0))),
     ),
     inputs: [[1, 0.5, -1, 2]],
+  },
+  // What comes after it uses its number several times, so that bounds on the derivative are far apart.
+  "a clamp has a slope of 1.2 at its bound, of which the logarithm of a sum of exponentials is taken": {
+    f: (x) => logSumExp(steep(x)),
+    inputs: [[1, 0.5]],
+    checks: both,
+  },
+  "a clamp has a slope of 1.2 at its bound, of which binary cross entropies are taken": {
+    f: (x) => binaryCrossEntropyWithLogits(steep(x), [0, 1, 1]),
+    inputs: [[1, 0.5, -1]],
+    checks: both,
   },
   "a clamp passes everything on": {
     f: ruled((x) => clamp(x, -1, 1), ({ cotangent }) => mul(cotangent, 1)),
