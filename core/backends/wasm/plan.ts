@@ -17,6 +17,7 @@ import type { Columns } from "./own.ts";
 import { writeOrder } from "./order.ts";
 import { writeScatter } from "./scatter.ts";
 import { type Memory, MemoryArray, OutOfMemory } from "./memory.ts";
+import { type Siblings, siblingsWith } from "./siblings.ts";
 import { type Kernel, type Plain, prepare, type Prepared, Schedule, sizesOf, type Slot } from "./schedule.ts";
 import type { CompiledModule, KernelCall, Team } from "./team.ts";
 import { codeText } from "./text.ts";
@@ -29,8 +30,12 @@ export interface Shared {
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
 
-function write(plan: Plan, step: Step, name: string, columns?: Columns): WrittenKernel {
+function write(plan: Plan, step: Step, name: string, { siblings, columns }: How): WrittenKernel {
   const { routine } = step;
+  if (siblings) {
+    const { form, iterations } = siblings;
+    return writeKernel(name, form, { sizes: sizesOf(plan, siblings), iterations });
+  }
   if (routine) return routine.name === "order" ? writeOrder(name, routine) : writeScatter(name, routine);
   if (!step.form) throw new Error(`wasm: the step "${step.name}" has no loop form`);
   return writeKernel(name, step.form, {
@@ -40,9 +45,19 @@ function write(plan: Plan, step: Step, name: string, columns?: Columns): Written
   });
 }
 
+/** How a step is computed: with others by one kernel, or with a part of the columns at a time. */
+interface How {
+  readonly siblings?: Siblings;
+  readonly columns?: Columns;
+}
+
+function howOf(plan: Plan, index: number): How {
+  return { siblings: siblingsWith(plan, index), columns: columnsOf(groupsOf(plan), index) };
+}
+
 /** Returns the kernel of a step in the text format of WebAssembly. */
 export function stepText(plan: Plan, step: Step): string {
-  return codeText(write(plan, step, step.name, columnsOf(groupsOf(plan), plan.steps.indexOf(step))).code);
+  return codeText(write(plan, step, step.name, howOf(plan, plan.steps.indexOf(step))).code);
 }
 
 /** The loop form of a kernel that no plan has. */
@@ -79,11 +94,14 @@ class Written {
   /** By their sizes. Few have the same, and the text of a form takes a tenth of the time that it takes to write a kernel. */
   readonly #known = new Map<string, Known[]>();
 
-  step(plan: Plan, step: Step, columns?: Columns): Kernel {
-    const sizes = sizesOf(plan, step);
-    const { form, kernel: { iterations } } = step;
-    const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations} ${columns?.width}`;
-    return this.#once(rough, [step.routine ?? form, sizes, columns], (name) => write(plan, step, name, columns));
+  step(plan: Plan, index: number): Kernel {
+    const step = plan.steps[index];
+    const how = howOf(plan, index);
+    const sizes = sizesOf(plan, how.siblings ?? step);
+    const { kernel: { iterations } } = step;
+    const form = how.siblings?.form ?? step.form;
+    const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations} ${how.columns?.width}`;
+    return this.#once(rough, [step.routine ?? form, sizes, how.columns], (name) => write(plan, step, name, how));
   }
 
   group(members: readonly { readonly kernel: Kernel; readonly words: number }[]): Kernel {
@@ -246,7 +264,10 @@ export class WasmPlan implements CompiledPlan {
         });
       items.forEach((item, i) => {
         const calls = schedule.calls.slice(ends[i - 1] ?? 0, ends[i]);
-        if (item.kind === "group") item.members.forEach(({ index }, k) => times[index] = timed([calls[k]]));
+        if (item.kind === "siblings") {
+          const time = timed(calls) / item.steps.length;
+          for (const { index } of item.steps) times[index] = time;
+        } else if (item.kind === "group") item.members.forEach(({ index }, k) => times[index] = timed([calls[k]]));
         else times[item.kind === "step" ? item.index : steps.length + item.index] = timed(calls);
       });
       return times;
