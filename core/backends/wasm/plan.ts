@@ -10,6 +10,7 @@ import { Value } from "../../value.ts";
 import { asFloat32 } from "../arrays.ts";
 import type { CompiledPlan } from "../backend.ts";
 import { millisecondsOf } from "../timing.ts";
+import { FEWEST_ELEMENTS } from "./arrivals.ts";
 import { assemble } from "./assembler.ts";
 import { columnsOf, groupsOf } from "./groups.ts";
 import { writeGroup, writeKernel, type WrittenKernel } from "./kernel.ts";
@@ -145,6 +146,18 @@ function compileKernels(plan: Plan, { memory, team }: Shared): { module: Compile
   return { module: team.load(bytes), prepared };
 }
 
+/** An array whose elements are to be copied to the memory. */
+interface Coming {
+  readonly values: Float32Array;
+  readonly array: MemoryArray;
+}
+
+/** The leaves of a run. */
+interface Leaves {
+  readonly slots: Slot[];
+  readonly coming: readonly Coming[];
+}
+
 export class WasmPlan implements CompiledPlan {
   readonly bytes: number;
   readonly #shared: Shared;
@@ -162,7 +175,7 @@ export class WasmPlan implements CompiledPlan {
   run(leaves: readonly Values[]): Promise<Values[]> {
     const { memory } = this.#shared;
     return this.#compute(
-      (schedule) => this.#send(leaves, schedule),
+      (schedule) => Promise.resolve({ slots: this.#send(leaves, schedule), coming: [] }),
       (source, schedule) => {
         if (source.from === "leaf") return leaves[source.index];
         const { address, size } = schedule.find(source);
@@ -189,8 +202,10 @@ export class WasmPlan implements CompiledPlan {
     const { memory } = this.#shared;
     const borrowed: MemoryArray[] = [];
     const made = new Map<string, Value>();
+    /** Arrays that are copied to the memory while the plan runs. */
+    const coming = new Map<Value, Coming>();
     try {
-      return await this.#compute(async () => {
+      const results = await this.#compute(async () => {
         memory.begin();
         const slots: Slot[] = [];
         const take = (i: number, array: MemoryArray): void => {
@@ -207,9 +222,16 @@ export class WasmPlan implements CompiledPlan {
         for (const i of missing) {
           const values = asFloat32(await leaves[i].read());
           // Nothing else may happen between its arrival and its use: it could be freed.
-          take(i, arrayOf(leaves[i], memory) ?? send(values, leaves[i], memory));
+          const array = arrayOf(leaves[i], memory) ?? coming.get(leaves[i])?.array;
+          if (array) take(i, array);
+          else if (values.length < FEWEST_ELEMENTS) take(i, send(values, leaves[i], memory));
+          else {
+            const room = new MemoryArray(memory, memory.allocate(values.length), values.length);
+            coming.set(leaves[i], { values, array: room });
+            take(i, room);
+          }
         }
-        return slots;
+        return { slots, coming: [...coming.values()] };
       }, (source, schedule) => {
         if (source.from === "leaf") return leaves[source.index];
         if (source.from === "empty") return new Value(new Float32Array(0));
@@ -221,7 +243,12 @@ export class WasmPlan implements CompiledPlan {
         }
         return value;
       });
+      for (const [value, { array }] of coming) value.place(array);
+      coming.clear();
+      return results;
     } finally {
+      // Not all of it may be there.
+      for (const { array } of coming.values()) array.free();
       for (const array of borrowed) array.unhold();
     }
   }
@@ -229,20 +256,24 @@ export class WasmPlan implements CompiledPlan {
   /**
    * Runs the kernels.
    *
-   * @param open provides the leaves that are read, by their numbers.
+   * @param open provides the leaves that are read, by their numbers, and those among them that are on their way.
    * @param close returns a result, before all arrays that no one has adopted are freed.
    */
   #compute<T>(
-    open: (schedule: Schedule) => Slot[] | Promise<Slot[]>,
+    open: (schedule: Schedule) => Promise<Leaves>,
     close: (source: Source, schedule: Schedule) => T,
   ): Promise<T[]> {
     const { memory, team, inTurn } = this.#shared;
     return inTurn(async () => {
       const schedule = new Schedule(memory, this.#prepared, team.most);
       try {
-        schedule.add(this.#prepared, await open(schedule));
+        const { slots, coming } = await open(schedule);
+        schedule.add(this.#prepared, slots);
         schedule.commit();
-        await team.run(this.#module, schedule.calls, schedule.scratch);
+        const arrivals = coming.map(({ values, array: { address } }) => {
+          return { values, address, before: schedule.firstToRead(address, values.length) };
+        });
+        await team.run(this.#module, schedule.calls, { scratch: schedule.scratch, arrivals });
         return this.#prepared.plan.results.map((source) => close(source, schedule));
       } finally {
         schedule.end();

@@ -244,6 +244,13 @@ export class Schedule {
     new Uint32Array(this.#memory.memory.buffer, address, this.#words.length).set(this.#words);
   }
 
+  /** Returns the number of the first call that takes an array in this part of the memory, or a row of it; 0 if none does. */
+  firstToRead(address: number, size: number): number {
+    const word = this.#words.findIndex((own) => own >= address && own < address + 4 * size);
+    const after = this.calls.findIndex(({ addresses }) => addresses > this.#table.address + 4 * word);
+    return word < 0 ? 0 : (after < 0 ? this.calls.length : after) - 1;
+  }
+
   /** Returns the slot of a result. */
   find(source: Source): Slot {
     return find(source, this.#frame!);
