@@ -72,8 +72,8 @@ export interface StepTime {
   /**
    * On `float64` the time of the kernel's function, repeated until a clock can tell. Other devices run all kernels of a plan as one pipeline.
    * There each kernel also runs alone, and this is the shortest time of five such calls, less that of calls that copy the same
-   * arrays in and out and compute nothing. On `wasm`, kernels that share large arrays take less time together than alone. `null` if there
-   * is a {@link StepTime.reason}.
+   * arrays in and out and compute nothing. On `wasm`, kernels that share large arrays take less time together than alone, and
+   * reductions that one kernel computes have equal parts of its time. `null` if there is a {@link StepTime.reason}.
    */
   readonly milliseconds: number | null;
   /** Why the milliseconds are not known; `null` if they are. */

@@ -129,20 +129,26 @@ interface Substitute {
   readonly plus: number;
 }
 
-/** The statements of one row: its own locals in place of those of the kernel. */
-class Row {
+/** The statements of a kernel with other locals and arguments in place of its own, as those of one row of a tile. */
+export class Row {
   readonly #substitutes = new Map<number, Substitute>();
   readonly #fresh: (local: Local) => Local;
+  readonly #arguments: readonly number[] | null;
 
-  constructor(fresh: (local: Local) => Local) {
+  /**
+   * @param fresh makes locals.
+   * @param args the numbers that arguments get; by default those that they have.
+   */
+  constructor(fresh: (local: Local) => Local, args: readonly number[] | null = null) {
     this.#fresh = fresh;
+    this.#arguments = args;
   }
 
   substitute({ id }: Local, substitute: Substitute): void {
     this.#substitutes.set(id, substitute);
   }
 
-  /** A local of this row alone. */
+  /** A local of its own. */
   own(local: Local): Local {
     const own = this.#fresh(local);
     this.substitute(local, { local: own, plus: 0 });
@@ -158,11 +164,12 @@ class Row {
       }
       case "literal":
         return expression;
-      case "read":
-        return { ...expression, at: expression.at.map((at) => this.#linear(at)) };
+      case "read": {
+        const argument = this.#arguments?.[expression.argument] ?? expression.argument;
+        return { ...expression, argument, at: expression.at.map((at) => this.#linear(at)) };
+      }
       case "index":
       case "within":
-        return { ...expression, of: this.#linear(expression.of) };
       case "quotient":
         return { ...expression, of: this.#linear(expression.of) };
       case "remainder":

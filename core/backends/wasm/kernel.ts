@@ -1,8 +1,9 @@
 /** Kernels in WebAssembly: the loop form, in units that threads take, blocks of neighbouring threads at a time. */
-import type { LoopForm, Statement } from "../../plan/form.ts";
+import type { Statement } from "../../plan/form.ts";
 import { type Block, Code, extract, i32, load, op, select, type Value } from "./code.ts";
 import { Body, type Panel } from "./body.ts";
 import { BYTES } from "./indices.ts";
+import { type Joint, resultsOf } from "./joint.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { type Columns, rowsOf, withOwn } from "./own.ts";
 import { Scalars } from "./scalars.ts";
@@ -13,7 +14,7 @@ import { localsOf } from "./varying.ts";
 /** A kernel as WebAssembly. */
 export interface WrittenKernel {
   /**
-   * Takes the first unit of work, the end of the units, the address of the addresses of its arrays, the result first and its workspace last,
+   * Takes the first unit of work, the end of the units, the address of the addresses of its arrays, results first and its workspace last,
    * and the address of memory of the thread's own.
    */
   readonly code: Code;
@@ -42,17 +43,16 @@ class Writer {
   readonly #columns: Columns | undefined;
   /** Where the result is in memory of the thread's own, if it is there. */
   #own: Value | null = null;
-  readonly #form: LoopForm;
-  readonly #out: Value;
+  readonly #form: Joint;
+  readonly #outs: readonly Value[];
   readonly #ny: number;
 
-  constructor(name: string, form: LoopForm, options: Options) {
+  constructor(name: string, form: Joint, options: Options) {
     const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"]);
     const [, , addresses] = code.parameters;
-    this.#out = code.bind(load("i32.load", addresses));
-    const arrays = options.sizes.map((size, i) => {
-      return { size, address: code.bind(load("i32.load", addresses, BYTES * (i + 1))) };
-    });
+    const address = (i: number) => code.bind(load("i32.load", addresses, BYTES * i));
+    this.#outs = resultsOf(form).map((_, i) => address(i));
+    const arrays = options.sizes.map((size, i) => ({ size, address: address(this.#outs.length + i) }));
     this.#columns = options.columns;
     this.#form = form;
     const { columns } = options;
@@ -191,9 +191,12 @@ class Writer {
         x,
       )
       : op("i32.add", op("i32.mul", row, i32(nx)), x);
-    const address = code.bind(op("i32.add", this.#own ?? this.#out, op("i32.shl", element, i32(2))));
+    const outs = this.#outs.map((out) => code.bind(op("i32.add", this.#own ?? out, op("i32.shl", element, i32(2)))));
     const distance = BYTES * nx * (this.#kernel.form.axis === 2 ? this.#ny : 1);
-    results.forEach((result, row) => storeAll(scalars, { address, offset: distance * row }, result, nx));
+    results.forEach((result, k) => {
+      const to = outs.length > 1 ? { address: outs[k], offset: 0 } : { address: outs[0], offset: distance * k };
+      storeAll(scalars, to, result, nx);
+    });
   }
 }
 
@@ -202,7 +205,7 @@ class Writer {
  *
  * @param name of the function.
  */
-export function writeKernel(name: string, form: LoopForm, options: Options): WrittenKernel {
+export function writeKernel(name: string, form: Joint, options: Options): WrittenKernel {
   const writer = new Writer(name, form, options);
   writer.write();
   const { code, scratch, layout: { across, groups, chunks, weight } } = writer;

@@ -108,8 +108,13 @@ export class Memory {
   /** Allocates an array with these elements and returns its address. */
   send(values: Float32Array): number {
     const address = this.allocate(values.length);
-    this.floats.set(values, address / 4);
+    this.write(address, values);
     return address;
+  }
+
+  /** Copies elements to an address. */
+  write(address: number, values: Float32Array): void {
+    this.floats.set(values, address / 4);
   }
 
   /** Copies an array to the host. */

@@ -10,6 +10,7 @@ import { Value } from "../../value.ts";
 import { asFloat32 } from "../arrays.ts";
 import type { CompiledPlan } from "../backend.ts";
 import { millisecondsOf } from "../timing.ts";
+import { FEWEST_ELEMENTS } from "./arrivals.ts";
 import { assemble } from "./assembler.ts";
 import { columnsOf, groupsOf } from "./groups.ts";
 import { writeGroup, writeKernel, type WrittenKernel } from "./kernel.ts";
@@ -17,6 +18,7 @@ import type { Columns } from "./own.ts";
 import { writeOrder } from "./order.ts";
 import { writeScatter } from "./scatter.ts";
 import { type Memory, MemoryArray, OutOfMemory } from "./memory.ts";
+import { type Siblings, siblingsWith } from "./siblings.ts";
 import { type Kernel, type Plain, prepare, type Prepared, Schedule, sizesOf, type Slot } from "./schedule.ts";
 import type { CompiledModule, KernelCall, Team } from "./team.ts";
 import { codeText } from "./text.ts";
@@ -29,8 +31,12 @@ export interface Shared {
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
 
-function write(plan: Plan, step: Step, name: string, columns?: Columns): WrittenKernel {
+function write(plan: Plan, step: Step, name: string, { siblings, columns }: How): WrittenKernel {
   const { routine } = step;
+  if (siblings) {
+    const { form, iterations } = siblings;
+    return writeKernel(name, form, { sizes: sizesOf(plan, siblings), iterations });
+  }
   if (routine) return routine.name === "order" ? writeOrder(name, routine) : writeScatter(name, routine);
   if (!step.form) throw new Error(`wasm: the step "${step.name}" has no loop form`);
   return writeKernel(name, step.form, {
@@ -40,9 +46,19 @@ function write(plan: Plan, step: Step, name: string, columns?: Columns): Written
   });
 }
 
+/** How a step is computed: with others by one kernel, or with a part of the columns at a time. */
+interface How {
+  readonly siblings?: Siblings;
+  readonly columns?: Columns;
+}
+
+function howOf(plan: Plan, index: number): How {
+  return { siblings: siblingsWith(plan, index), columns: columnsOf(groupsOf(plan), index) };
+}
+
 /** Returns the kernel of a step in the text format of WebAssembly. */
 export function stepText(plan: Plan, step: Step): string {
-  return codeText(write(plan, step, step.name, columnsOf(groupsOf(plan), plan.steps.indexOf(step))).code);
+  return codeText(write(plan, step, step.name, howOf(plan, plan.steps.indexOf(step))).code);
 }
 
 /** The loop form of a kernel that no plan has. */
@@ -79,11 +95,14 @@ class Written {
   /** By their sizes. Few have the same, and the text of a form takes a tenth of the time that it takes to write a kernel. */
   readonly #known = new Map<string, Known[]>();
 
-  step(plan: Plan, step: Step, columns?: Columns): Kernel {
-    const sizes = sizesOf(plan, step);
-    const { form, kernel: { iterations } } = step;
-    const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations} ${columns?.width}`;
-    return this.#once(rough, [step.routine ?? form, sizes, columns], (name) => write(plan, step, name, columns));
+  step(plan: Plan, index: number): Kernel {
+    const step = plan.steps[index];
+    const how = howOf(plan, index);
+    const sizes = sizesOf(plan, how.siblings ?? step);
+    const { kernel: { iterations } } = step;
+    const form = how.siblings?.form ?? step.form;
+    const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations} ${how.columns?.width}`;
+    return this.#once(rough, [step.routine ?? form, sizes, how.columns], (name) => write(plan, step, name, how));
   }
 
   group(members: readonly { readonly kernel: Kernel; readonly words: number }[]): Kernel {
@@ -127,6 +146,18 @@ function compileKernels(plan: Plan, { memory, team }: Shared): { module: Compile
   return { module: team.load(bytes), prepared };
 }
 
+/** An array whose elements are to be copied to the memory. */
+interface Coming {
+  readonly values: Float32Array;
+  readonly array: MemoryArray;
+}
+
+/** The leaves of a run. */
+interface Leaves {
+  readonly slots: Slot[];
+  readonly coming: readonly Coming[];
+}
+
 export class WasmPlan implements CompiledPlan {
   readonly bytes: number;
   readonly #shared: Shared;
@@ -144,7 +175,7 @@ export class WasmPlan implements CompiledPlan {
   run(leaves: readonly Values[]): Promise<Values[]> {
     const { memory } = this.#shared;
     return this.#compute(
-      (schedule) => this.#send(leaves, schedule),
+      (schedule) => Promise.resolve({ slots: this.#send(leaves, schedule), coming: [] }),
       (source, schedule) => {
         if (source.from === "leaf") return leaves[source.index];
         const { address, size } = schedule.find(source);
@@ -171,8 +202,10 @@ export class WasmPlan implements CompiledPlan {
     const { memory } = this.#shared;
     const borrowed: MemoryArray[] = [];
     const made = new Map<string, Value>();
+    /** Arrays that are copied to the memory while the plan runs. */
+    const coming = new Map<Value, Coming>();
     try {
-      return await this.#compute(async () => {
+      const results = await this.#compute(async () => {
         memory.begin();
         const slots: Slot[] = [];
         const take = (i: number, array: MemoryArray): void => {
@@ -189,9 +222,16 @@ export class WasmPlan implements CompiledPlan {
         for (const i of missing) {
           const values = asFloat32(await leaves[i].read());
           // Nothing else may happen between its arrival and its use: it could be freed.
-          take(i, arrayOf(leaves[i], memory) ?? send(values, leaves[i], memory));
+          const array = arrayOf(leaves[i], memory) ?? coming.get(leaves[i])?.array;
+          if (array) take(i, array);
+          else if (values.length < FEWEST_ELEMENTS) take(i, send(values, leaves[i], memory));
+          else {
+            const room = new MemoryArray(memory, memory.allocate(values.length), values.length);
+            coming.set(leaves[i], { values, array: room });
+            take(i, room);
+          }
         }
-        return slots;
+        return { slots, coming: [...coming.values()] };
       }, (source, schedule) => {
         if (source.from === "leaf") return leaves[source.index];
         if (source.from === "empty") return new Value(new Float32Array(0));
@@ -203,7 +243,12 @@ export class WasmPlan implements CompiledPlan {
         }
         return value;
       });
+      for (const [value, { array }] of coming) value.place(array);
+      coming.clear();
+      return results;
     } finally {
+      // Not all of it may be there.
+      for (const { array } of coming.values()) array.free();
       for (const array of borrowed) array.unhold();
     }
   }
@@ -211,20 +256,24 @@ export class WasmPlan implements CompiledPlan {
   /**
    * Runs the kernels.
    *
-   * @param open provides the leaves that are read, by their numbers.
+   * @param open provides the leaves that are read, by their numbers, and those among them that are on their way.
    * @param close returns a result, before all arrays that no one has adopted are freed.
    */
   #compute<T>(
-    open: (schedule: Schedule) => Slot[] | Promise<Slot[]>,
+    open: (schedule: Schedule) => Promise<Leaves>,
     close: (source: Source, schedule: Schedule) => T,
   ): Promise<T[]> {
     const { memory, team, inTurn } = this.#shared;
     return inTurn(async () => {
       const schedule = new Schedule(memory, this.#prepared, team.most);
       try {
-        schedule.add(this.#prepared, await open(schedule));
+        const { slots, coming } = await open(schedule);
+        schedule.add(this.#prepared, slots);
         schedule.commit();
-        await team.run(this.#module, schedule.calls, schedule.scratch);
+        const arrivals = coming.map(({ values, array: { address } }) => {
+          return { values, address, before: schedule.firstToRead(address, values.length) };
+        });
+        await team.run(this.#module, schedule.calls, { scratch: schedule.scratch, arrivals });
         return this.#prepared.plan.results.map((source) => close(source, schedule));
       } finally {
         schedule.end();
@@ -246,7 +295,10 @@ export class WasmPlan implements CompiledPlan {
         });
       items.forEach((item, i) => {
         const calls = schedule.calls.slice(ends[i - 1] ?? 0, ends[i]);
-        if (item.kind === "group") item.members.forEach(({ index }, k) => times[index] = timed([calls[k]]));
+        if (item.kind === "siblings") {
+          const time = timed(calls) / item.steps.length;
+          for (const { index } of item.steps) times[index] = time;
+        } else if (item.kind === "group") item.members.forEach(({ index }, k) => times[index] = timed([calls[k]]));
         else times[item.kind === "step" ? item.index : steps.length + item.index] = timed(calls);
       });
       return times;

@@ -3,8 +3,8 @@ import { leavesRead, sourceName, unread } from "../../plan/lifetimes.ts";
 import { interleaved, type LoopStep, type Plan, sizeOfSource, type Source, type Step } from "../../plan/plan.ts";
 import { sizeOf } from "../../shape.ts";
 import { columnsOf, type Group, groupsOf } from "./groups.ts";
-import type { Columns } from "./own.ts";
 import type { Memory } from "./memory.ts";
+import { type Siblings, siblingsOf } from "./siblings.ts";
 import type { KernelCall } from "./team.ts";
 import type { Scratch } from "./team_script.ts";
 
@@ -18,8 +18,8 @@ export interface Kernel extends Omit<KernelCall, "addresses"> {
 
 /** Makes the kernels of plans. */
 export interface Kernels {
-  /** The kernel of a step, perhaps one whose units are parts of columns. */
-  step(plan: Plan, step: Step, columns?: Columns): Kernel;
+  /** The kernel of a step: one whose units are parts of columns, if it is in a group, or that computes its siblings as well. */
+  step(plan: Plan, index: number): Kernel;
   /** One that runs others part by part. */
   group(members: readonly { readonly kernel: Kernel; readonly words: number }[]): Kernel;
   /** One that copies an array, sets it to 0, or adds up two. */
@@ -40,13 +40,22 @@ export interface Prepared {
   readonly scratch: number;
 }
 
-type Item = PreparedStep | PreparedLoop | PreparedGroup;
+type Item = PreparedStep | PreparedLoop | PreparedGroup | PreparedSiblings;
 
 /** Kernels that run together, part by part. */
 interface PreparedGroup {
   readonly kind: "group";
   readonly members: readonly PreparedStep[];
   readonly kernel: Kernel;
+  readonly last: readonly Source[];
+}
+
+/** Steps that one kernel computes. */
+interface PreparedSiblings {
+  readonly kind: "siblings";
+  readonly steps: readonly PreparedStep[];
+  readonly kernel: Kernel;
+  readonly args: readonly Source[];
   readonly last: readonly Source[];
 }
 
@@ -86,7 +95,7 @@ export function prepare(plan: Plan, kernels: Kernels): Prepared {
     ...steps.map((step, index): PreparedStep => ({
       kind: "step",
       index,
-      kernel: kernels.step(plan, step, columnsOf(groups, index)),
+      kernel: kernels.step(plan, index),
       size: sizeOf(step.shape),
       isOwn: typeof columnsOf(groups, index)?.out === "number",
       args: step.args,
@@ -94,11 +103,8 @@ export function prepare(plan: Plan, kernels: Kernels): Prepared {
     })),
     ...loops.map((loop, index): PreparedLoop => prepareLoop(loop, index, { kernels, last: last.loops[index] })),
   ];
-  const items = grouped(
-    interleaved(prepared.slice(0, steps.length), prepared.slice(steps.length), loops),
-    groups,
-    kernels,
-  );
+  const inOrder = interleaved(prepared.slice(0, steps.length), prepared.slice(steps.length), loops);
+  const items = withSiblings(grouped(inOrder, groups, kernels), siblingsOf(plan));
   return {
     plan,
     items,
@@ -121,7 +127,26 @@ function grouped(items: readonly (PreparedStep | PreparedLoop)[], groups: readon
   return all;
 }
 
+/** Puts siblings together, where the first of them is. */
+function withSiblings(items: readonly Item[], found: readonly Siblings[]): Item[] {
+  const all = [...items];
+  for (const { steps, args } of found) {
+    const placeOf = (index: number) => all.findIndex((item) => item.kind === "step" && item.index === index);
+    const members = steps.map((index) => all[placeOf(index)] as PreparedStep);
+    const [{ kernel, last }, ...others] = members;
+    all[placeOf(steps[0])] = { kind: "siblings", steps: members, kernel, args, last };
+    for (const { index, last } of others) {
+      const at = placeOf(index);
+      // Others may read until here what it reads last.
+      all[at - 1] = { ...all[at - 1], last: [...all[at - 1].last, ...last] };
+      all.splice(at, 1);
+    }
+  }
+  return all;
+}
+
 function wordsOf(item: Item): number {
+  if (item.kind === "siblings") return item.steps.length + item.args.length;
   if (item.kind === "group") return item.members.reduce((sum, member) => sum + wordsOf(member), 0);
   if (item.kind === "step") return 1 + item.args.length + (item.kernel.workspace > 0 ? 1 : 0);
   return item.loop.count * (item.body.words + 3 * item.keep.length) + item.keep.length;
@@ -219,6 +244,13 @@ export class Schedule {
     new Uint32Array(this.#memory.memory.buffer, address, this.#words.length).set(this.#words);
   }
 
+  /** Returns the number of the first call that takes an array in this part of the memory, or a row of it; 0 if none does. */
+  firstToRead(address: number, size: number): number {
+    const word = this.#words.findIndex((own) => own >= address && own < address + 4 * size);
+    const after = this.calls.findIndex(({ addresses }) => addresses > this.#table.address + 4 * word);
+    return word < 0 ? 0 : (after < 0 ? this.calls.length : after) - 1;
+  }
+
   /** Returns the slot of a result. */
   find(source: Source): Slot {
     return find(source, this.#frame!);
@@ -269,9 +301,11 @@ export class Schedule {
         const [{ addresses }] = this.calls.splice(calls);
         this.calls.push({ name, units, weight, addresses });
       }
+    } else if (item.kind === "siblings") {
+      const slots = item.steps.map((step) => this.#slotOf(step, frame));
+      this.#call(item.kernel, [...slots, ...item.args.map((source) => find(source, frame))]);
     } else if (item.kind === "step") {
-      const slot = frame.placed.get(item.index) ?? (item.isOwn ? NOTHING : this.#allocate(item.size));
-      frame.steps[item.index] = slot;
+      const slot = this.#slotOf(item, frame);
       const { workspace } = item.kernel;
       const room = workspace > 0 ? [this.#allocate(workspace)] : [];
       this.#call(item.kernel, [slot, ...item.args.map((source) => find(source, frame)), ...room]);
@@ -279,6 +313,11 @@ export class Schedule {
       if (last) { for (const own of room) this.#release(own); }
     } else frame.loops[item.index] = this.#loop(item, frame);
     if (last) { for (const source of last) this.#release(find(source, frame)); }
+  }
+
+  /** The array of a step that begins. */
+  #slotOf({ index, size, isOwn }: PreparedStep, frame: Frame): Slot {
+    return frame.steps[index] = frame.placed.get(index) ?? (isOwn ? NOTHING : this.#allocate(size));
   }
 
   #loop({ loop, body, sizes, keep }: PreparedLoop, outside: Frame): Slot[] {
@@ -389,6 +428,6 @@ function partOf({ address, of }: Slot, place: number, size: number): Slot {
 }
 
 /** The sizes of the arrays that a step reads. */
-export function sizesOf(plan: Plan, { args }: Step): number[] {
+export function sizesOf(plan: Plan, { args }: Pick<Step, "args">): number[] {
   return args.map((source) => sizeOfSource(plan, source));
 }

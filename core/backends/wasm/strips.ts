@@ -2,6 +2,7 @@
 import type { Expression, Linear, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import type { Read } from "./indices.ts";
+import { type Joint, resultsOf } from "./joint.ts";
 import { coefficientOf, hasLoop, isLight, type Locals, localsOf, readsOf } from "./varying.ts";
 
 type Loop = Statement & { readonly kind: "loop" };
@@ -70,9 +71,9 @@ function rowsOf(statement: Statement, x: Local): readonly Loop[] | null {
 class Named {
   readonly locals = new Set<Local>();
 
-  constructor(body: readonly Statement[], result: Expression | null) {
+  constructor(body: readonly Statement[], results: readonly Expression[]) {
     this.#block(body);
-    if (result) this.#expression(result);
+    for (const result of results) this.#expression(result);
   }
 
   #linear({ terms }: Linear): void {
@@ -147,13 +148,13 @@ function divide(
  * Divides a kernel into phases; `null` if no loop of it goes through many rows, or if it waits for memory anyway, or too much would have to
  * be kept.
  */
-export function stripsOf(form: LoopForm): Strips | null {
+export function stripsOf(form: Joint): Strips | null {
   const { extent: [nx = 1, ...outer], body } = form;
   if (nx < NARROWEST || isLight(body)) return null;
   const divided = divide(form, localsOf(form, false));
   if (!divided || divided.parts.length === 1) return null;
   const { shared, parts } = divided;
-  const named = parts.map(({ body }, i) => new Named(body, i === parts.length - 1 ? form.result : null).locals);
+  const named = parts.map(({ body }, i) => new Named(body, i === parts.length - 1 ? resultsOf(form) : []).locals);
   const declared = parts.map(({ loops, body }) =>
     loops.length > 0 ? [] : body.flatMap((part) => part.kind === "const" || part.kind === "let" ? [part.local] : [])
   );

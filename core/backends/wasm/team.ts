@@ -1,5 +1,6 @@
 /** The threads of the device: modules are loaded into all of them, and the units of kernels shared out. */
 import { availableCores, runtime, startThread, type Thread, threadsWork } from "../../runtime.ts";
+import { type Arrival, Arrivals } from "./arrivals.ts";
 import { HOST } from "./assembler.ts";
 import type { Memory } from "./memory.ts";
 import {
@@ -31,6 +32,17 @@ export interface KernelCall {
   readonly weight: number;
   /** The address of the addresses of its arrays. */
   readonly addresses: number;
+}
+
+/** Runs some units of a kernel. */
+type Run = (from: number, to: number, addresses: number) => void;
+
+/** What kernels work in. */
+export interface Surroundings {
+  /** For as many threads as there can be. */
+  readonly scratch: Scratch;
+  /** Arrays that are copied to the memory before the calls that read them. Default none. */
+  readonly arrivals?: readonly Arrival[];
 }
 
 type KernelFunction = (from: number, to: number, addresses: number, scratch: number) => void;
@@ -179,18 +191,20 @@ export class Team {
     return 1 + this.#others;
   }
 
-  /**
-   * Runs kernels one after the other. Calls must not overlap.
-   *
-   * @param scratch for as many threads as there can be.
-   */
-  async run(module: CompiledModule, calls: readonly KernelCall[], scratch: Scratch): Promise<void> {
+  /** Runs kernels one after the other. Calls must not overlap. */
+  async run(
+    module: CompiledModule,
+    calls: readonly KernelCall[],
+    { scratch, arrivals: expected = [] }: Surroundings,
+  ): Promise<void> {
     const { exports } = await this.#instance(module);
+    const arrivals = new Arrivals(this.#memory, expected);
     const shared = this.#others > 0 ? calls.filter(isWorthSharing).slice(0, MOST_SHARED) : [];
     if (shared.length > 0) void this.start();
     const members = shared.length > 0 ? this.#members.filter((member) => this.#isThere(member)) : [];
     this.#last = 1 + members.length;
     if (members.length === 0) {
+      arrivals.complete(calls.length);
       for (const { name, units, addresses } of calls) {
         (exports[name] as KernelFunction)(0, units, addresses, scratch.address);
       }
@@ -203,10 +217,12 @@ export class Team {
     await this.#begin(members, module, { kernels, scratch });
     try {
       let k = 0;
-      for (const call of calls) {
+      for (const [i, call] of calls.entries()) {
+        arrivals.complete(i);
         const kernel = exports[call.name] as KernelFunction;
         if (call === shared[k]) {
-          await this.#share(k, kernels[k++], (from, to, addresses) => kernel(from, to, addresses, scratch.address));
+          const run: Run = (from, to, addresses) => kernel(from, to, addresses, scratch.address);
+          await this.#share(k, kernels[k++], { run, arrivals });
         } else kernel(0, call.units, call.addresses, scratch.address);
       }
     } finally {
@@ -261,7 +277,7 @@ export class Team {
   async #share(
     k: number,
     { units, grain, addresses }: SharedKernel,
-    run: (from: number, to: number, addresses: number) => void,
+    { run, arrivals }: { readonly run: Run; readonly arrivals: Arrivals },
   ): Promise<void> {
     const words = this.#words;
     const next = WORDS.kernels + 2 * k;
@@ -269,6 +285,8 @@ export class Team {
     if (Atomics.load(words, WORDS.sleeping) > 0) Atomics.notify(words, WORDS.step);
     let own = 0;
     for (;;) {
+      // Nobody else can copy these: units are left to the others meanwhile.
+      if (Atomics.load(words, next + 1) < units && arrivals.next()) continue;
       const from = Atomics.add(words, next, grain);
       if (from >= units) break;
       const to = Math.min(units, from + grain);

@@ -3,6 +3,7 @@ import type { Expression, Local } from "../../expression.ts";
 import type { LoopForm, Statement } from "../../plan/form.ts";
 import type { Value } from "./code.ts";
 import { chooseJam, jammed } from "./jam.ts";
+import { type Joint, resultsOf } from "./joint.ts";
 import { LANES } from "./operands.ts";
 import { type Columns, rowsOf } from "./own.ts";
 import { type Panels, panelsOf } from "./panels.ts";
@@ -32,7 +33,7 @@ const FEWEST_UNITS = 8;
 export interface Tile {
   readonly threads: readonly Local[];
   readonly body: readonly Statement[];
-  /** The elements of a thread, one for each row. */
+  /** The elements of a thread, one for each row, or for each array. */
   readonly results: readonly Expression[];
   /** The axis along which rows are neighbours. */
   readonly axis: number;
@@ -50,14 +51,14 @@ export interface Kernel {
 }
 
 /** @param columns those of a unit in a group, whose rows along y may not be neighbours. */
-export function tileOf(form: LoopForm, columns: Columns | undefined): Tile {
-  const { threads, extent: [nx = 1] } = form;
-  const jam = nx >= LANES && !columns ? chooseJam(form) : null;
+export function tileOf(form: Joint, columns: Columns | undefined): Tile {
+  const { threads, extent: [nx = 1], others } = form;
+  const jam = nx >= LANES && !columns && !others ? chooseJam(form) : null;
   if (!jam) {
     const panels = { slots: 0, of: new Map() };
     const found = stripsOf(form);
     const strips = found && found.threads >= (columns?.width ?? 0) ? found : null;
-    return { threads, body: form.body, results: [form.result], axis: 1, panels, strips };
+    return { threads, body: form.body, results: resultsOf(form), axis: 1, panels, strips };
   }
   const { body, results } = jammed(form, jam);
   const across = threads.filter((_, axis) => axis > 0 && axis !== jam.axis);
@@ -87,15 +88,15 @@ export interface Layout {
 }
 
 export function layoutOf(
-  form: LoopForm,
+  form: Joint,
   { body, results, axis, panels, strips }: Tile,
   { iterations, columns }: Options,
 ): Layout {
   const [nx, ny = 1, nz = 1] = form.extent;
-  const rows = results.length;
+  const rows = form.others ? 1 : results.length;
   const size = Math.max(1, weightOfBody(body));
   const weight = size + size * iterations / 4;
-  let width = rows > 1 ? NARROWER : !strips && isStreaming(body) ? 1 : WIDEST;
+  let width = results.length > 1 ? NARROWER : !strips && isStreaming(body) ? 1 : WIDEST;
   const [along, across] = axis === 2 ? [nz, ny] : [ny, nz];
   const tiles = across * Math.max(1, Math.floor(along / rows));
   // Few long threads, as those of a sum of everything, are spread over several units all the same.
