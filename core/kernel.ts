@@ -44,6 +44,8 @@ export interface MovementKernel<A extends Attributes = Attributes> {
   fill?(attributes: A): number;
   /** Whether every element stays where it is. */
   readonly identity?: boolean;
+  /** Whether the elements stay in their order, the last index counting fastest, so that an array of the input is one of the output. */
+  readonly keepsOrder?: boolean;
 }
 
 /** Combines the elements along some axes, which the output lacks. */

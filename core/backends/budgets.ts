@@ -12,6 +12,7 @@ export const hostCosts: Costs = {
   read: 4,
   beside: 1,
   wouldBe: 2,
+  gather: 1,
   // A kernel takes about 2 ms to compile, once, and a barrier in each call; a value some 100 µs, once.
   launch: 2_000_000,
   copy: 20_000,

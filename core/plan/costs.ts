@@ -12,6 +12,8 @@ export interface Costs {
   readonly beside: number;
   /** Reading a value that would get an array itself: one or two more operations do not justify a second array. */
   readonly wouldBe: number;
+  /** Reading an element at a position that is computed: it is compared with bounds, and neighbours are read one by one. */
+  readonly gather: number;
   /** Launching another kernel, in additions that the device could have computed meanwhile. */
   readonly launch: number;
   /** Another copy of a value in the text of kernels, which has to be compiled. */
@@ -232,7 +234,7 @@ export class Work {
     const { inputs } = node;
     let below = 0;
     for (const input of inputs) below += this.stored.has(input) ? 1 : this.#bound(input);
-    bound = isLoop(node) ? (1 + below) * tripsOf(node) : ownCost(node) + below;
+    bound = isLoop(node) ? (1 + below) * tripsOf(node) : this.#ownCost(node) + below;
     this.#bounds.set(node, bound);
     return bound;
   }
@@ -275,6 +277,11 @@ export class Work {
     return seen;
   }
 
+  /** The cost of a value alone; that of a reduction is for each element. */
+  #ownCost({ kernel }: Node): number {
+    return kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? this.costs.gather : 0;
+  }
+
   /** @param most the count may end above it. */
   #count(
     node: Node,
@@ -300,7 +307,7 @@ export class Work {
         cost += (1 + (readCost(input, inner.times) ?? this.#count(input, counting, inner))) * trips;
         continue;
       }
-      cost += ownCost(top);
+      cost += this.#ownCost(top);
       // Guarded values count in full: if one got an array, it would also be computed where it is not needed.
       const guarded = this.#guardedInput(top);
       if (guarded && withGuarded) cost += this.#guardedCost(top, true);
@@ -315,11 +322,6 @@ export class Work {
     }
     return cost;
   }
-}
-
-/** The cost of a value alone, in additions; that of a reduction is for each element. */
-function ownCost({ kernel }: Node): number {
-  return kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
 }
 
 /** Whether a value is computed from several elements of its input, one after the other. */

@@ -17,11 +17,13 @@ import {
   inspect,
   log,
   logSumExp,
+  matmul,
   max,
   mean,
   min,
   mul,
   pad,
+  realize,
   reshape,
   sin,
   slice,
@@ -31,6 +33,7 @@ import {
   stack,
   sub,
   sum,
+  take,
   type Tensor,
   tensor,
   transpose,
@@ -133,6 +136,25 @@ test("tensors that are not requested are not computed", async () => {
   const made = await steps(slice(exp(wide), [[0, 2]]));
   assert.equal(made.length, 1);
   assert.deepEqual([...made[0].shape], [2, 8]);
+});
+
+test("a value whose reshape is asked for has the threads of its own shape, and both are results with an array each", async () => {
+  const y = mul(x, 2);
+  const flat = reshape(sum(mul(unsqueeze(y, 1), unsqueeze(y, 0)), 2), [36]);
+  assert.deepEqual((await steps(flat)).map(({ shape }) => shape), [[6, 6]]);
+  assert.deepEqual(await steps(reshape(x, [30])).then((found) => found.map(({ name }) => name)), ["reshape"]);
+  const twice = reshape(y, [30]), thrice = reshape(y, [10, 3]);
+  await realize([y, twice, thrice]);
+  const [a, b, c] = await Promise.all([y, twice, thrice].map((t) => t.data({ copy: false })));
+  assert.deepEqual([a, b], [b, c]);
+  assert.equal(new Set([a, b, c].map(({ buffer }) => buffer)).size, 3);
+});
+
+test("rows that are taken and read again and again in a product have an array on wasm", async () => {
+  const places = tensor(Int32Array.from({ length: 40 }, (_, i) => i % 30), [40], { dtype: "int" });
+  const product = matmul(take(reshape(x, [30]), reshape(places, [8, 5])), randomTensor([5, 200_000]));
+  const shown = await inspect(product, { device: "wasm" });
+  assert.deepEqual(shown.steps.map(({ name }) => name), ["take", "sum"]);
 });
 
 test("a sum of 20 leaves binds at most seven arrays per kernel", async () => {
