@@ -16,6 +16,8 @@ export interface Costs {
   readonly gather: number;
   /** Launching another kernel, in additions that the device could have computed meanwhile. */
   readonly launch: number;
+  /** The part of a launch that recurs in each call. */
+  readonly start: number;
   /** Another copy of a value in the text of kernels, which has to be compiled. */
   readonly copy: number;
   /** Kernels are written and compiled recursively: a longer chain of fused values is cut. */
@@ -47,6 +49,12 @@ export interface Costs {
    * it waits, and need the registers.
    */
   readonly tiled: boolean;
+}
+
+/** The costs of a plan that runs this often: its kernels are compiled once, and started each time. */
+export function repeated(costs: Costs, times: number): Costs {
+  const { launch, copy, start } = costs;
+  return { ...costs, launch: start + (launch - start) / times, copy: copy / times };
 }
 
 /** Limits of a backend's kernels. */

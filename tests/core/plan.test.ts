@@ -25,6 +25,7 @@ import {
   pad,
   realize,
   reshape,
+  scan,
   sin,
   slice,
   softmax,
@@ -155,6 +156,19 @@ test("rows that are taken and read again and again in a product have an array on
   const product = matmul(take(reshape(x, [30]), reshape(places, [8, 5])), randomTensor([5, 200_000]));
   const shown = await inspect(product, { device: "wasm" });
   assert.deepEqual(shown.steps.map(({ name }) => name), ["take", "sum"]);
+});
+
+test("values that a step needs several times have an array in its body if it runs often", async () => {
+  const step = (carry: Tensor): [Tensor, null] => {
+    const waves = sin(exp(cos(carry)));
+    return [add(waves, flip(waves)), null];
+  };
+  const kernelsOf = async (count: number) => {
+    const [{ steps: [...own] }] = (await inspect(scan(step, randomTensor([1000]), count)[0])).loops;
+    return own.length;
+  };
+  assert.equal(await kernelsOf(3), 1);
+  assert.equal(await kernelsOf(3000), 2);
 });
 
 test("a sum of 20 leaves binds at most seven arrays per kernel", async () => {
