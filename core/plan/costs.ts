@@ -185,11 +185,22 @@ export class Work {
       for (const input of node.inputs) {
         const missing = element.shape.length - input.shape.length;
         const isRepeated = (axis: number) => axis >= missing && input.shape[axis - missing] === 1;
-        if (input.size > 1 && shared.some(isRepeated)) return true;
+        if (input.size > 1 && shared.some(isRepeated) && !this.#isPosition(input)) return true;
         seen.add(input);
       }
     }
     return false;
+  }
+
+  /** Whether a value follows from the positions of elements alone: nothing is read for it that threads could share. */
+  #isPosition(node: Node): boolean {
+    const seen = new Set([node]);
+    for (const { kernel, inputs } of seen) {
+      if (seen.size > MOST_FOLLOWED || (kernel.kind !== "position" && inputs.length === 0)) return false;
+      if (kernel.kind !== "position" && kernel.kind !== "elementwise" && kernel.kind !== "movement") return false;
+      for (const input of inputs) seen.add(input);
+    }
+    return true;
   }
 
   /** Whether the rows of a kernel's threads may be short. */
