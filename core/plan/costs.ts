@@ -80,6 +80,9 @@ export function mostArguments(limits: Limits, tables: number): number {
 
 const ANY_EXTENT = [Infinity, Infinity, Infinity];
 
+/** Rows of at least this many threads fill vectors well enough. */
+const VECTORS = 8;
+
 /** The values that have arrays. */
 export interface Stored {
   has(node: Node): boolean;
@@ -203,20 +206,20 @@ export class Work {
     return true;
   }
 
-  /** Whether the rows of a kernel's threads may be short. */
-  rowsFor(root: Node): Rows {
-    if (!this.costs.tiled) return "long";
+  /** How long the rows of a kernel's threads are, or can be if that spares it divisions. */
+  rowsFor(root: Node): readonly Rows[] {
+    if (!this.costs.tiled) return ["long"];
     const seen = new Set([root]);
     for (const node of seen) {
       if (seen.size > MOST_FOLLOWED) break;
       if (node !== root && this.stored.has(node)) continue;
       const { kernel, inputs } = node;
       if (kernel.kind === "reduce" && !kernel.position && this.isTiled(inputs[0], kernel.axes(node.attributes))) {
-        return "short";
+        return ["short"];
       }
       for (const input of inputs) seen.add(input);
     }
-    return "long";
+    return (root.shape.at(-1) ?? 1) >= VECTORS ? ["long", "short"] : ["long"];
   }
 
   /** Returns the rough cost of evaluating one element, in additions. Arrays are read and all other values are computed. */

@@ -187,12 +187,12 @@ class Lowering {
   readonly #ranges = new Map<Local, Range>();
   readonly #rangeOf = (local: Local): Range | undefined => this.#ranges.get(local);
 
-  constructor(root: Node, work: Work, layout: Layout) {
+  constructor(root: Node, work: Work, layout: Layout, rows: Rows) {
     this.#root = root;
     this.#work = work;
     this.#layout = layout;
     this.top = new Scope(null, 0, root.size);
-    this.rows = work.rowsFor(root);
+    this.rows = rows;
   }
 
   /** The value of the root in a thread. */
@@ -207,6 +207,13 @@ class Lowering {
       this.threads.push(thread);
       return this.#variable(thread, length, 0);
     });
+  }
+
+  /** How many quotients and remainders are computed. */
+  get divisions(): number {
+    let count = 0;
+    for (const known of this.#divisions.values()) count += known.length;
+    return count;
   }
 
   // Names and places
@@ -653,8 +660,7 @@ function operands(expression: Expression): number {
 
 /** The kernel that computes a node, reading the other values that have arrays. */
 export function lowerToLoops(root: Node, work: Work, layout: Layout): LoopKernel {
-  const lowering = new Lowering(root, work, layout);
-  const result = lowering.result();
+  const { lowering, result } = lower(root, work, layout);
   return {
     name: root.name,
     shape: root.shape,
@@ -666,4 +672,16 @@ export function lowerToLoops(root: Node, work: Work, layout: Layout): LoopKernel
     evaluations: lowering.evaluations,
     iterations: lowering.iterations,
   };
+}
+
+/** Threads in rows of the length that divides least, of those that there can be. */
+function lower(root: Node, work: Work, layout: Layout): { lowering: Lowering; result: Expression } {
+  let best: { lowering: Lowering; result: Expression } | null = null;
+  for (const rows of work.rowsFor(root)) {
+    if (best?.lowering.divisions === 0) break;
+    const lowering = new Lowering(root, work, layout, rows);
+    const result = lowering.result();
+    if (!best || lowering.divisions < best.lowering.divisions) best = { lowering, result };
+  }
+  return best!;
 }

@@ -171,6 +171,15 @@ test("values that a step needs several times have an array in its body if it run
   assert.equal(await kernelsOf(3000), 2);
 });
 
+test("rows of threads on wasm are short where long ones would divide", async () => {
+  const wide = randomTensor([40, 20]);
+  const rowsOf = async (y: Tensor) => (await inspect(y, { device: "wasm" })).steps[0].loops.match(/for each (.*)/)![1];
+  assert.equal(await rowsOf(exp(wide)), "x < 800");
+  assert.equal(await rowsOf(exp(sub(wide, unsqueeze(randomTensor([40]), 1)))), "x < 20, y < 40");
+  assert.equal(await rowsOf(pad(slice(wide, [null, [1, null]]), [[0, 0], [0, 1]])), "x < 20, y < 40");
+  assert.equal(await rowsOf(exp(sub(randomTensor([40, 3]), unsqueeze(randomTensor([40]), 1)))), "x < 120");
+});
+
 test("a sum of 20 leaves binds at most seven arrays per kernel", async () => {
   const leaves = Array.from({ length: 20 }, (_, i) => randomTensor([4, 3], i));
   const made = await steps(leaves.reduce((a, b) => add(a, b)));
