@@ -37,7 +37,7 @@ const core = [
   ["variants"],
   ["backends/dialect", "plan/node"],
   ["plan/access"],
-  ["plan/costs", "plan/form", "backends/budgets"],
+  ["plan/costs", "plan/decided", "plan/form", "backends/budgets"],
   ["backends/wasm/varying", "backends/wasm/indices"],
   ["backends/wasm/jam", "backends/wasm/panels", "backends/wasm/own"],
   ["backends/wasm/joint"],

@@ -44,6 +44,8 @@ export interface MovementKernel<A extends Attributes = Attributes> {
   fill?(attributes: A): number;
   /** Whether every element stays where it is. */
   readonly identity?: boolean;
+  /** Whether the elements stay in their order, the last index counting fastest, so that an array of the input is one of the output. */
+  readonly keepsOrder?: boolean;
   /** Where it begins along each axis of the input, if that may change from call to call. */
   readonly offsets?: Offsets<A>;
   /** In a graph: the axes along which the values of the inputs after the first one are added to the source. */

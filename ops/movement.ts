@@ -48,7 +48,11 @@ export const reshape: OpFunction<(x: TensorLike, shape: Shape) => Tensor> = /* @
   {
     name: "reshape",
     infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
-    kernel: { kind: "movement", source: (out, _, input, output) => unflatten(flatten(out, output), input) },
+    kernel: {
+      kind: "movement",
+      source: (out, _, input, output) => unflatten(flatten(out, output), input),
+      keepsOrder: true,
+    },
     vjp: [({ cotangent, inputs: [x] }) => reshape(cotangent, x.shape)],
     domain: (draw) => {
       const shape = draw.shape();

@@ -12,8 +12,10 @@ export const hostCosts: Costs = {
   read: 4,
   beside: 1,
   wouldBe: 2,
+  gather: 1,
   // A kernel takes about 2 ms to compile, once, and a barrier in each call; a value some 100 µs, once.
   launch: 2_000_000,
+  start: 4000,
   copy: 20_000,
   // gpu.js compiles recursively, and software drivers of GPUs take more than twice as long for a kernel of twice the size.
   longestChain: 64,

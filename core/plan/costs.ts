@@ -12,8 +12,12 @@ export interface Costs {
   readonly beside: number;
   /** Reading a value that would get an array itself: one or two more operations do not justify a second array. */
   readonly wouldBe: number;
+  /** Reading an element at a position that is computed: it is compared with bounds, and neighbours are read one by one. */
+  readonly gather: number;
   /** Launching another kernel, in additions that the device could have computed meanwhile. */
   readonly launch: number;
+  /** The part of a launch that recurs in each call. */
+  readonly start: number;
   /** Another copy of a value in the text of kernels, which has to be compiled. */
   readonly copy: number;
   /** Kernels are written and compiled recursively: a longer chain of fused values is cut. */
@@ -47,6 +51,12 @@ export interface Costs {
   readonly tiled: boolean;
 }
 
+/** The costs of a plan that runs this often: its kernels are compiled once, and started each time. */
+export function repeated(costs: Costs, times: number): Costs {
+  const { launch, copy, start } = costs;
+  return { ...costs, launch: start + (launch - start) / times, copy: copy / times };
+}
+
 /** Limits of a backend's kernels. */
 export interface Limits {
   /** The backend, as errors name it. */
@@ -69,6 +79,9 @@ export function mostArguments(limits: Limits, tables: number): number {
 }
 
 const ANY_EXTENT = [Infinity, Infinity, Infinity];
+
+/** Rows of at least this many threads fill vectors well enough. */
+const VECTORS = 8;
 
 /** The values that have arrays. */
 export interface Stored {
@@ -175,27 +188,38 @@ export class Work {
       for (const input of node.inputs) {
         const missing = element.shape.length - input.shape.length;
         const isRepeated = (axis: number) => axis >= missing && input.shape[axis - missing] === 1;
-        if (input.size > 1 && shared.some(isRepeated)) return true;
+        if (input.size > 1 && shared.some(isRepeated) && !this.#isPosition(input)) return true;
         seen.add(input);
       }
     }
     return false;
   }
 
-  /** Whether the rows of a kernel's threads may be short. */
-  rowsFor(root: Node): Rows {
-    if (!this.costs.tiled) return "long";
+  /** Whether a value follows from the positions of elements alone: nothing is read for it that threads could share. */
+  #isPosition(node: Node): boolean {
+    const seen = new Set([node]);
+    for (const { kernel, inputs } of seen) {
+      if (seen.size > MOST_FOLLOWED || (kernel.kind !== "position" && inputs.length === 0)) return false;
+      if (kernel.kind !== "position" && kernel.kind !== "elementwise" && kernel.kind !== "movement") return false;
+      for (const input of inputs) seen.add(input);
+    }
+    return true;
+  }
+
+  /** How long the rows of a kernel's threads are, or can be if that spares it divisions. */
+  rowsFor(root: Node): readonly Rows[] {
+    if (!this.costs.tiled) return ["long"];
     const seen = new Set([root]);
     for (const node of seen) {
       if (seen.size > MOST_FOLLOWED) break;
       if (node !== root && this.stored.has(node)) continue;
       const { kernel, inputs } = node;
       if (kernel.kind === "reduce" && !kernel.position && this.isTiled(inputs[0], kernel.axes(node.attributes))) {
-        return "short";
+        return ["short"];
       }
       for (const input of inputs) seen.add(input);
     }
-    return "long";
+    return (root.shape.at(-1) ?? 1) >= VECTORS ? ["long", "short"] : ["long"];
   }
 
   /** Returns the rough cost of evaluating one element, in additions. Arrays are read and all other values are computed. */
@@ -232,7 +256,7 @@ export class Work {
     const { inputs } = node;
     let below = 0;
     for (const input of inputs) below += this.stored.has(input) ? 1 : this.#bound(input);
-    bound = isLoop(node) ? (1 + below) * tripsOf(node) : ownCost(node) + below;
+    bound = isLoop(node) ? (1 + below) * tripsOf(node) : this.#ownCost(node) + below;
     this.#bounds.set(node, bound);
     return bound;
   }
@@ -275,6 +299,11 @@ export class Work {
     return seen;
   }
 
+  /** The cost of a value alone; that of a reduction is for each element. */
+  #ownCost({ kernel }: Node): number {
+    return kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? this.costs.gather : 0;
+  }
+
   /** @param most the count may end above it. */
   #count(
     node: Node,
@@ -300,7 +329,7 @@ export class Work {
         cost += (1 + (readCost(input, inner.times) ?? this.#count(input, counting, inner))) * trips;
         continue;
       }
-      cost += ownCost(top);
+      cost += this.#ownCost(top);
       // Guarded values count in full: if one got an array, it would also be computed where it is not needed.
       const guarded = this.#guardedInput(top);
       if (guarded && withGuarded) cost += this.#guardedCost(top, true);
@@ -315,11 +344,6 @@ export class Work {
     }
     return cost;
   }
-}
-
-/** The cost of a value alone, in additions; that of a reduction is for each element. */
-function ownCost({ kernel }: Node): number {
-  return kernel.kind === "elementwise" ? kernel.cost : kernel.kind === "gather" ? 1 : 0;
 }
 
 /** Whether a value is computed from several elements of its input, one after the other. */

@@ -194,7 +194,7 @@ export function buildGraph(
     if (kernel.kind === "result") builder.addResult(entry, expanded.of);
     else builder.add(entry, kernel, entry.inputs.map((input) => expanded.of(input)));
   }
-  const results = outputs.map((entry) => builder.nodeOf(expanded.of(entry)));
+  const results = asComputed(outputs.map((entry) => builder.nodeOf(expanded.of(entry))));
   const nodes = topological(results);
   // A reduction over nothing is constant: it needs no input.
   const needed = builder.loops.flatMap((loop): LoopNode[] => {
@@ -283,7 +283,7 @@ class GraphBuilder {
     const number = resultNumber(entry)!;
     for (const k of loop.needs(number)) {
       if (inputs.has(k)) continue;
-      const node = this.nodeOf(of(from.inputs[k]));
+      const node = unmoved(this.nodeOf(of(from.inputs[k])));
       inputs.set(k, node);
       needed.push(node);
     }
@@ -353,11 +353,25 @@ class GraphBuilder {
   }
 }
 
-/** The value whose array has the same elements in the same order. */
+/**
+ * The value whose array has the same elements in the same order. Its kernel has the threads that suit its shape, where one over the moved
+ * shape would divide each index.
+ */
 function unmoved(node: Node): Node {
   let at = node;
-  while (at.kernel.kind === "movement" && at.kernel.identity) at = at.inputs[0];
+  while (at.kernel.kind === "movement" && (at.kernel.identity || at.kernel.keepsOrder)) at = at.inputs[0];
   return at;
+}
+
+/** In place of values that repeat others those others, if each is computed and result of one alone: results have an array each. */
+function asComputed(results: readonly Node[]): Node[] {
+  const taken = new Set(results);
+  return results.map((node) => {
+    const source = unmoved(node);
+    if (source.kernel.kind === "leaf" || taken.has(source)) return node;
+    taken.add(source);
+    return source;
+  });
 }
 
 /** Whether a value is 0 everywhere, and not only in this call. */

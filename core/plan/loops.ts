@@ -18,6 +18,7 @@ import {
   tripsOf,
 } from "./access.ts";
 import type { Work } from "./costs.ts";
+import { decided, type Range, simplified } from "./decided.ts";
 import { type KernelOf, numberFrom } from "../kernel.ts";
 import type { Layout, LoopKernel, Statement } from "./form.ts";
 import type { Node } from "./node.ts";
@@ -182,13 +183,16 @@ class Lowering {
   readonly #spreads = new Map<Shape, number[][]>();
   /** Quotients and remainders that have names. */
   readonly #divisions = new Map<string, Known<Local>[]>();
+  /** What is known of constants and positions. */
+  readonly #ranges = new Map<Local, Range>();
+  readonly #rangeOf = (local: Local): Range | undefined => this.#ranges.get(local);
 
-  constructor(root: Node, work: Work, layout: Layout) {
+  constructor(root: Node, work: Work, layout: Layout, rows: Rows) {
     this.#root = root;
     this.#work = work;
     this.#layout = layout;
     this.top = new Scope(null, 0, root.size);
-    this.rows = work.rowsFor(root);
+    this.rows = rows;
   }
 
   /** The value of the root in a thread. */
@@ -203,6 +207,13 @@ class Lowering {
       this.threads.push(thread);
       return this.#variable(thread, length, 0);
     });
+  }
+
+  /** How many quotients and remainders are computed. */
+  get divisions(): number {
+    let count = 0;
+    for (const known of this.#divisions.values()) count += known.length;
+    return count;
   }
 
   // Names and places
@@ -268,6 +279,7 @@ class Lowering {
     let local = this.#constants.get(key);
     if (!local) {
       this.#constants.set(key, local = this.#local("value"));
+      if (!Number.isNaN(value)) this.#ranges.set(local, { min: value, max: value });
       this.top.statements.push({ kind: "constant", local, value });
     }
     return local;
@@ -400,16 +412,24 @@ class Lowering {
         const taken = node.inputs[choice.taken];
         return this.#value(taken, this.#broadcast(taken.shape, place), scope);
       }
+      const condition = this.#argument(node, kernel, 0, { place, scope });
+      const holds = decided(condition, this.#rangeOf);
+      if (holds !== null) {
+        const chosen = node.inputs[holds ? choice.taken : choice.otherwise];
+        return this.#value(chosen, this.#broadcast(chosen.shape, place), scope);
+      }
       if (this.#work.isLazy(node)) {
-        const condition = this.#argument(node, kernel, 0, { place, scope });
         const otherwise = this.#argument(node, kernel, choice.otherwise, { place, scope });
         const inner = scope.guarded(test);
         const taken = this.#argument(node, kernel, choice.taken, { place, scope: inner });
         return this.#branch(scope, inner, { conditions: [condition], otherwise, taken }, place.depth);
       }
     }
-    const expression = this.#evaluate(node, kernel, place, scope);
+    const evaluated = this.#evaluate(node, kernel, place, scope);
+    const expression = kernel.returns === "condition" ? simplified(evaluated, this.#rangeOf) : evaluated;
     if (kernel.returns === "condition") {
+      const holds = decided(expression, this.#rangeOf);
+      if (holds !== null) return this.#plain(build.literal(Number(holds)), place.depth);
       if (operands(expression) <= this.#work.costs.longCondition) {
         return { expression, condition: true, depth: place.depth };
       }
@@ -459,7 +479,9 @@ class Lowering {
     if (Number.isInteger(start) && Number.isInteger(step)) {
       const sum = add(scale(index, step), constant(start));
       if (sum.terms.length === 0) return this.#plain(build.literal(sum.base), place.depth);
-      return this.#plain(this.#bind(scope, this.#whole(sum, scope)), place.depth);
+      const local = this.#bind(scope, this.#whole(sum, scope));
+      this.#ranges.set(local, sum);
+      return this.#plain(local, place.depth);
     }
     const position = this.#bind(scope, this.#whole(index, scope));
     const { call, literal } = build;
@@ -642,8 +664,7 @@ function operands(expression: Expression): number {
 
 /** The kernel that computes a node, reading the other values that have arrays. */
 export function lowerToLoops(root: Node, work: Work, layout: Layout): LoopKernel {
-  const lowering = new Lowering(root, work, layout);
-  const result = lowering.result();
+  const { lowering, result } = lower(root, work, layout);
   return {
     name: root.name,
     shape: root.shape,
@@ -655,4 +676,16 @@ export function lowerToLoops(root: Node, work: Work, layout: Layout): LoopKernel
     evaluations: lowering.evaluations,
     iterations: lowering.iterations,
   };
+}
+
+/** Threads in rows of the length that divides least, of those that there can be. */
+function lower(root: Node, work: Work, layout: Layout): { lowering: Lowering; result: Expression } {
+  let best: { lowering: Lowering; result: Expression } | null = null;
+  for (const rows of work.rowsFor(root)) {
+    if (best?.lowering.divisions === 0) break;
+    const lowering = new Lowering(root, work, layout, rows);
+    const result = lowering.result();
+    if (!best || lowering.divisions < best.lowering.divisions) best = { lowering, result };
+  }
+  return best!;
 }

@@ -2,7 +2,7 @@
 import type { Dialect } from "../backends/dialect.ts";
 import { type KernelText, render, renderLater } from "../backends/render.ts";
 import type { Entry } from "../entry.ts";
-import { type Costs, type Limits, mostArguments, Work } from "./costs.ts";
+import { type Costs, type Limits, mostArguments, repeated, Work } from "./costs.ts";
 import { describe, type Layout, type LoopForm, type LoopKernel } from "./form.ts";
 import type { ResultKind } from "../loop.ts";
 import { buildGraph, firstOf, type Graph, type LoopNode, type Numbers } from "./graph.ts";
@@ -217,7 +217,8 @@ function planLoops({ loops = [] }: Graph, target: Target, options: PlanOptions):
     const nexts = args.filter((k) => k < carries.length).map((k) => returned[k]);
     const own = [...results.keys()].filter((k) => k >= carries.length).map((k) => returned[k]);
     const leaves = [...args.map((k) => loop.arguments[k]), ...(numbers ? [numbers.array] : [])];
-    return { node, body: makePlan([...nexts, ...own], leaves, target, { ...options, numbers }) };
+    const costs = repeated(target.costs, loop.parts.count);
+    return { node, body: makePlan([...nexts, ...own], leaves, { ...target, costs }, { ...options, numbers }) };
   });
 }
 

@@ -17,12 +17,15 @@ import {
   inspect,
   log,
   logSumExp,
+  matmul,
   max,
   mean,
   min,
   mul,
   pad,
+  realize,
   reshape,
+  scan,
   sin,
   slice,
   softmax,
@@ -31,6 +34,7 @@ import {
   stack,
   sub,
   sum,
+  take,
   type Tensor,
   tensor,
   transpose,
@@ -133,6 +137,47 @@ test("tensors that are not requested are not computed", async () => {
   const made = await steps(slice(exp(wide), [[0, 2]]));
   assert.equal(made.length, 1);
   assert.deepEqual([...made[0].shape], [2, 8]);
+});
+
+test("a value whose reshape is asked for has the threads of its own shape, and both are results with an array each", async () => {
+  const y = mul(x, 2);
+  const flat = reshape(sum(mul(unsqueeze(y, 1), unsqueeze(y, 0)), 2), [36]);
+  assert.deepEqual((await steps(flat)).map(({ shape }) => shape), [[6, 6]]);
+  assert.deepEqual(await steps(reshape(x, [30])).then((found) => found.map(({ name }) => name)), ["reshape"]);
+  const twice = reshape(y, [30]), thrice = reshape(y, [10, 3]);
+  await realize([y, twice, thrice]);
+  const [a, b, c] = await Promise.all([y, twice, thrice].map((t) => t.data({ copy: false })));
+  assert.deepEqual([a, b], [b, c]);
+  assert.equal(new Set([a, b, c].map(({ buffer }) => buffer)).size, 3);
+});
+
+test("rows that are taken and read again and again in a product have an array on wasm", async () => {
+  const places = tensor(Int32Array.from({ length: 40 }, (_, i) => i % 30), [40], { dtype: "int" });
+  const product = matmul(take(reshape(x, [30]), reshape(places, [8, 5])), randomTensor([5, 200_000]));
+  const shown = await inspect(product, { device: "wasm" });
+  assert.deepEqual(shown.steps.map(({ name }) => name), ["take", "sum"]);
+});
+
+test("values that a step needs several times have an array in its body if it runs often", async () => {
+  const step = (carry: Tensor): [Tensor, null] => {
+    const waves = sin(exp(cos(carry)));
+    return [add(waves, flip(waves)), null];
+  };
+  const kernelsOf = async (count: number) => {
+    const [{ steps: [...own] }] = (await inspect(scan(step, randomTensor([1000]), count)[0])).loops;
+    return own.length;
+  };
+  assert.equal(await kernelsOf(3), 1);
+  assert.equal(await kernelsOf(3000), 2);
+});
+
+test("rows of threads on wasm are short where long ones would divide", async () => {
+  const wide = randomTensor([40, 20]);
+  const rowsOf = async (y: Tensor) => (await inspect(y, { device: "wasm" })).steps[0].loops.match(/for each (.*)/)![1];
+  assert.equal(await rowsOf(exp(wide)), "x < 800");
+  assert.equal(await rowsOf(exp(sub(wide, unsqueeze(randomTensor([40]), 1)))), "x < 20, y < 40");
+  assert.equal(await rowsOf(pad(slice(wide, [null, [1, null]]), [[0, 0], [0, 1]])), "x < 20, y < 40");
+  assert.equal(await rowsOf(exp(sub(randomTensor([40, 3]), unsqueeze(randomTensor([40]), 1)))), "x < 120");
 });
 
 test("a sum of 20 leaves binds at most seven arrays per kernel", async () => {
