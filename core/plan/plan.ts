@@ -148,8 +148,8 @@ export interface Target {
 }
 
 /** How a target lays arrays and threads out. */
-export function layoutOf({ dialect: { name, flat, exactIndex }, limits: { extents } }: Target): Layout {
-  return { name, flat, exactIndex, extents };
+export function layoutOf({ dialect: { name, flat, exactIndex, multiplyAdd }, limits: { extents } }: Target): Layout {
+  return { name, flat, exactIndex, multiplyAdd, extents };
 }
 
 /** Options of {@link makePlan}. */

@@ -47,7 +47,7 @@ class Writer {
   readonly #ny: number;
 
   constructor(name: string, form: LoopForm, options: Options) {
-    const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"]);
+    const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"], null, options.multiplyAdd);
     const [, , addresses] = code.parameters;
     this.#out = code.bind(load("i32.load", addresses));
     const arrays = options.sizes.map((size, i) => {

@@ -25,24 +25,35 @@ import { codeText } from "./text.ts";
 export interface Shared {
   readonly memory: Memory;
   readonly team: Team;
+  /** Whether kernels take fused multiply-add, as their loop forms do. */
+  readonly multiplyAdd: boolean;
   /** Runs a call after those before it: they use the same threads. */
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
 
-function write(plan: Plan, step: Step, name: string, columns?: Columns): WrittenKernel {
+/** How a step is written. */
+interface WriteOptions {
+  readonly name: string;
+  readonly multiplyAdd: boolean;
+  /** What a unit takes, in a group. */
+  readonly columns?: Columns;
+}
+
+function write(plan: Plan, step: Step, { name, ...options }: WriteOptions): WrittenKernel {
   const { routine } = step;
   if (routine) return routine.name === "order" ? writeOrder(name, routine) : writeScatter(name, routine);
   if (!step.form) throw new Error(`wasm: the step "${step.name}" has no loop form`);
   return writeKernel(name, step.form, {
     sizes: sizesOf(plan, step),
     iterations: step.kernel.iterations,
-    ...(columns ? { columns } : {}),
+    ...options,
   });
 }
 
 /** Returns the kernel of a step in the text format of WebAssembly. */
-export function stepText(plan: Plan, step: Step): string {
-  return codeText(write(plan, step, step.name, columnsOf(groupsOf(plan), plan.steps.indexOf(step))).code);
+export function stepText(plan: Plan, step: Step, multiplyAdd: boolean): string {
+  const columns = columnsOf(groupsOf(plan), plan.steps.indexOf(step));
+  return codeText(write(plan, step, { name: step.name, multiplyAdd, columns }).code);
 }
 
 /** The loop form of a kernel that no plan has. */
@@ -78,12 +89,18 @@ class Written {
   readonly all: WrittenKernel[] = [];
   /** By their sizes. Few have the same, and the text of a form takes a tenth of the time that it takes to write a kernel. */
   readonly #known = new Map<string, Known[]>();
+  readonly #multiplyAdd: boolean;
+
+  constructor({ multiplyAdd }: Pick<Shared, "multiplyAdd">) {
+    this.#multiplyAdd = multiplyAdd;
+  }
 
   step(plan: Plan, step: Step, columns?: Columns): Kernel {
     const sizes = sizesOf(plan, step);
     const { form, kernel: { iterations } } = step;
     const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations} ${columns?.width}`;
-    return this.#once(rough, [step.routine ?? form, sizes, columns], (name) => write(plan, step, name, columns));
+    const options = { multiplyAdd: this.#multiplyAdd, columns };
+    return this.#once(rough, [step.routine ?? form, sizes, columns], (name) => write(plan, step, { name, ...options }));
   }
 
   group(members: readonly { readonly kernel: Kernel; readonly words: number }[]): Kernel {
@@ -116,8 +133,9 @@ class Written {
 }
 
 /** Compiles the kernels of a plan. */
-function compileKernels(plan: Plan, { memory, team }: Shared): { module: CompiledModule; prepared: Prepared } {
-  const written = new Written();
+function compileKernels(plan: Plan, shared: Shared): { module: CompiledModule; prepared: Prepared } {
+  const { memory, team } = shared;
+  const written = new Written(shared);
   const prepared = prepare(plan, written);
   const bytes = assemble({
     memory: { initial: 1, maximum: memory.maximum, shared: memory.shared },
