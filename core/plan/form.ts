@@ -57,8 +57,6 @@ export interface Layout {
   readonly extents: readonly number[];
   /** Indices are exact up to here. */
   readonly exactIndex: number;
-  /** Whether sums add products by `multiplyAdd`, which does not round them. */
-  readonly multiplyAdd: boolean;
 }
 
 /**

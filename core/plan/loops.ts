@@ -151,8 +151,6 @@ interface Reduction {
   readonly parts: Parts | null;
   /** The position of the best element, if that is the result. */
   readonly best: Local | null;
-  /** Whether elements that are products are added without rounding them. */
-  readonly isFused: boolean;
 }
 
 /** Some elements of an axis. */
@@ -545,8 +543,7 @@ class Lowering {
     const best = kernel.position ? this.#declare(scope, "position", build.literal(0)) : null;
     const reduced = input.shape.map((_, axis) => axes.includes(axis));
     const parts = isTiled ? partsOf(sizes) : null;
-    const isFused = this.#layout.multiplyAdd && isSum(kernel);
-    this.#loops({ kernel, input, place, reduced, sizes, accumulators, parts, best, isFused }, [], scope);
+    this.#loops({ kernel, input, place, reduced, sizes, accumulators, parts, best }, [], scope);
     if (best) return this.#plain(this.#bind(scope, build.call("asNumber", best)), place.depth);
     let total: Expression = accumulators[0];
     for (let u = 1; u < width; u++) {
@@ -616,18 +613,16 @@ class Lowering {
   }
 
   /**
-   * The factors of an element that is a product; `null` if it is none, or has an array. That depends on the values alone, not on where the
-   * sum is computed: two places of a kernel would else round it in two ways. So a movement with bounds, which some places need not test,
-   * ends the search.
+   * The factors of an element that is an unrounded product; `null` if it is none. Where a movement has bounds, which some places need not
+   * test, the product is an element like others.
    */
   #factors(node: Node, place: Place, from: Scope): readonly Expression[] | null {
-    if (this.#work.stored.has(node)) return null;
     const { kernel } = node;
-    if (kernel.kind === "movement" && !kernel.fill) {
+    if (kernel.kind === "movement" && !kernel.fill && !this.#work.stored.has(node)) {
       const { source } = movedIndex(node, kernel, place.index)!;
       return this.#factors(node.inputs[0], this.#place(source), from);
     }
-    if (kernel.kind !== "elementwise" || !isProduct(node)) return null;
+    if (kernel.kind !== "elementwise" || !node.isUnrounded) return null;
     const scope = blockFor(place.depth, from);
     this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
     const product = this.#evaluate(node, kernel, place, scope);
@@ -637,7 +632,7 @@ class Lowering {
   #accumulate(reduction: Reduction, at: readonly Index[], accumulator: Local, scope: Scope): void {
     const { kernel, input, place, reduced, sizes, best } = reduction;
     const own = this.#place(elementIndex(reduced, at, place.index));
-    const factors = reduction.isFused ? this.#factors(input, own, scope) : null;
+    const factors = this.#factors(input, own, scope);
     if (factors) {
       const value = build.call("multiplyAdd", ...factors, accumulator);
       scope.statements.push({ kind: "assign", local: accumulator, value });
@@ -656,21 +651,6 @@ class Lowering {
     ];
     scope.statements.push({ kind: "branch", conditions: [combined], body });
   }
-}
-
-/** Whether a reduction adds its elements up. */
-function isSum({ combine, position, identity }: KernelOf<"reduce">): boolean {
-  const zero = build.literal(identity);
-  const combined = combine(zero, zero, build);
-  return !position && combined.kind === "call" && combined.name === "sum";
-}
-
-/** Whether a value is a product of two others. */
-function isProduct({ kernel, inputs, attributes }: Node): boolean {
-  if (kernel.kind !== "elementwise" || kernel.choice) return false;
-  const args = Array.from({ length: inputs.length + (kernel.numbers?.length ?? 0) }, () => build.literal(1));
-  const expression = kernel.expression(args, attributes, build);
-  return expression.kind === "call" && expression.name === "mul";
 }
 
 /** The names, literals and indices in an expression; a number that is tested counts as one. */
