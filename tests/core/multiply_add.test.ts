@@ -121,7 +121,10 @@ for (const multiplyAdd of [false, true]) {
     const together = [product, sum(product), sum(reshape(product, [37, 1])), add(product, z), sum(product, [], {})];
     const [kept, total, moved, added, same] = await valuesOf(multiplyAdd, together);
     const expected = a.reduce((sum, x, i) => step(x, b[i], sum), 0);
-    assert.deepEqual([...total, ...moved, ...(await valuesOf(multiplyAdd, [sum(mul(x, y))]))[0]], Array(3).fill(expected));
+    assert.deepEqual(
+      [...total, ...moved, ...(await valuesOf(multiplyAdd, [sum(mul(x, y))]))[0]],
+      Array(3).fill(expected),
+    );
     kept.forEach((value, i) => assert.equal(value, Math.fround(a[i] * b[i])));
     same.forEach((value, i) => assert.equal(value, kept[i]));
     // Only sums add products unrounded: elsewhere arithmetic is as it is written.

@@ -330,7 +330,12 @@ test("values stay in the memory until they are read, and what is dropped makes r
 
 test("a run frees all that it allocates, and uses arrays again", async () => {
   const memory = new Memory(false);
-  const plans = { memory, team: new Team(memory, 1), multiplyAdd: wasm.dialect.multiplyAdd, inTurn: <T>(call: () => Promise<T>) => call() };
+  const plans = {
+    memory,
+    team: new Team(memory, 1),
+    multiplyAdd: wasm.dialect.multiplyAdd,
+    inTurn: <T>(call: () => Promise<T>) => call(),
+  };
   const x = tensor(Float32Array.from({ length: 100_000 }, (_, i) => i % 7));
   // Each of them reads the whole of the one before it.
   let y: Tensor = x;
@@ -539,7 +544,12 @@ test("a loop takes no more memory the more often it runs", async () => {
       reached = Math.max(reached, memory.allocated);
       return address;
     };
-    const shared = { memory, team: new Team(memory, 1), multiplyAdd: wasm.dialect.multiplyAdd, inTurn: <T>(call: () => Promise<T>) => call() };
+    const shared = {
+      memory,
+      team: new Team(memory, 1),
+      multiplyAdd: wasm.dialect.multiplyAdd,
+      inTurn: <T>(call: () => Promise<T>) => call(),
+    };
     await new WasmPlan(program.plan(wasm), shared).run(program.leaves.map((leaf) => leaf.value!));
     return reached;
   };
