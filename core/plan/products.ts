@@ -28,17 +28,21 @@ export class Products {
 
   /** What a sum adds in place of a value: the value itself, unless it is a product, or moved elements of one. */
   of(node: Node): Node {
-    let known = this.#known.get(node);
-    if (!known) this.#known.set(node, known = this.#make(node));
-    return known;
-  }
-
-  #make(node: Node): Node {
-    const { name, kernel, inputs, attributes, shape } = node;
-    if (isProduct(node)) return new Node(name, kernel, inputs, { shape, attributes, isUnrounded: true });
+    const moved: Node[] = [];
+    let at = node;
     // Elements outside of the bounds of a product are none.
-    if (kernel.kind !== "movement" || kernel.fill) return node;
-    const moved = this.of(inputs[0]);
-    return moved === inputs[0] ? node : new Node(name, kernel, [moved], { shape, attributes });
+    while (!this.#known.has(at) && at.kernel.kind === "movement" && !at.kernel.fill) {
+      moved.push(at);
+      [at] = at.inputs;
+    }
+    let own = this.#known.get(at) ?? (isProduct(at) ? copyOf(at, at.inputs, true) : at);
+    if (own === at) return node;
+    this.#known.set(at, own);
+    for (const movement of moved.reverse()) this.#known.set(movement, own = copyOf(movement, [own]));
+    return own;
   }
+}
+
+function copyOf({ name, kernel, shape, attributes }: Node, inputs: readonly Node[], isUnrounded = false): Node {
+  return new Node(name, kernel, inputs, { shape, attributes, isUnrounded });
 }
