@@ -11,6 +11,8 @@ import type { TestOptions } from "./results.ts";
 const EVERYWHERE: readonly (readonly [path: string, reason: string])[] = [
   ["tests/core/auto.test.ts", "devices are chosen, and lost, otherwise in each"],
   ["tests/core/debug.test.ts", "output differs"],
+  ["tests/core/lanes.test.ts", "some engines have fused multiply-add"],
+  ["tests/core/multiply_add.test.ts", "some engines have it"],
   ["tests/core/faults.test.ts", "workers and devices end otherwise in each"],
   ["tests/core/residents.test.ts", "memory is freed by each one's collector"],
   ["tests/core/runtime.test.ts", "it tells them apart"],

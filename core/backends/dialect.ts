@@ -21,6 +21,8 @@ export interface Dialect {
   readonly flat: boolean;
   /** Indices are exact up to here. */
   readonly exactIndex: number;
+  /** Whether it has `multiplyAdd(a, b, c)`, a * b + c rounded once, by which sums then add products. */
+  readonly multiplyAdd: boolean;
   /** Constant arrays that kernels read as `this.constants.NAME`. */
   readonly tables: Readonly<Record<string, Float32Array>>;
   /** Numbers that kernels take as arguments, because compilers must not know them. */
@@ -48,6 +50,7 @@ export const common: Omit<Dialect, "name"> = {
   shader: false,
   flat: false,
   exactIndex: EXACT_IN_SINGLE,
+  multiplyAdd: false,
   tables: { numbers },
   opaque: {},
 };

@@ -5,29 +5,43 @@ import { commonLimits, hostCosts } from "./budgets.ts";
 import { common, type Dialect } from "./dialect.ts";
 import type { ScalarFunctions } from "./functions.ts";
 import { LANE_ULPS } from "./wasm/lane_ulps.ts";
+import { hasMultiplyAdd } from "./wasm/multiply_add.ts";
 
 /** The functions by their accuracy in lanes. */
 const functions: ScalarFunctions = Object.fromEntries(
   Object.entries(common.functions).map(([name, { write, ulps }]) => [name, { write, ulps: LANE_ULPS[name] ?? ulps }]),
 );
 
-const dialect: Dialect = { ...common, name: "wasm", functions, flat: true, exactIndex: 2 ** 31 - 1 };
+/** The backend for engines with fused multiply-add or without; asked when the first plan is made, rather than when the library is loaded. */
+export function wasmWith(multiplyAdd: () => boolean): Backend {
+  const dialect: Dialect = {
+    ...common,
+    name: "wasm",
+    functions,
+    flat: true,
+    exactIndex: 2 ** 31 - 1,
+    get multiplyAdd() {
+      return multiplyAdd();
+    },
+  };
+  return {
+    name: "wasm",
+    computesOn: "host",
+    runsIn: RUNTIMES,
+    needs: (runtime) => needsOfPolicy(runtime, "'wasm-unsafe-eval'"),
+    dialect,
+    forms: true,
+    loops: true,
+    routines: ["order", "scatter", "scatterOnto"],
+    text: async (plan, step) => (await import("./wasm/plan.ts")).stepText(plan, step, multiplyAdd()),
+    // Elements at computed positions are read one by one: in a product of matrices, gathered ones took four times as long as all else.
+    costs: { ...hostCosts, tiled: true, gather: 8 },
+    limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
+    accuracy: "polynomials",
+    arrays: Float32Array,
+    // Loaded when it is opened: what writes and runs WebAssembly is nearly half of the library.
+    driver: async () => (await import("./wasm/driver.ts")).openWasm(undefined, undefined, multiplyAdd()),
+  };
+}
 
-export const wasm: Backend = {
-  name: "wasm",
-  computesOn: "host",
-  runsIn: RUNTIMES,
-  needs: (runtime) => needsOfPolicy(runtime, "'wasm-unsafe-eval'"),
-  dialect,
-  forms: true,
-  loops: true,
-  routines: ["order", "scatter", "scatterOnto"],
-  text: async (plan, step) => (await import("./wasm/plan.ts")).stepText(plan, step),
-  // Elements at computed positions are read one by one: in a product of matrices, gathered ones took four times as long as all else.
-  costs: { ...hostCosts, tiled: true, gather: 8 },
-  limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
-  accuracy: "polynomials",
-  arrays: Float32Array,
-  // Loaded when it is opened: what writes and runs WebAssembly is nearly half of the library.
-  driver: async () => (await import("./wasm/driver.ts")).openWasm(),
-};
+export const wasm: Backend = wasmWith(hasMultiplyAdd);

@@ -9,6 +9,7 @@ import { recordApart } from "../state.ts";
 import { attributeText, numbersOf, opId, withoutOffsets } from "../structure.ts";
 import type { Costs, Limits } from "./costs.ts";
 import { Node } from "./node.ts";
+import { isSum, Products } from "./products.ts";
 import { reduction, type Splitting } from "./reductions.ts";
 
 /** The graph of a plan. */
@@ -173,13 +174,15 @@ interface Building extends Pick<Expansion, "loops" | "routines"> {
   readonly costs: Costs;
   readonly limits: Limits;
   readonly numbers?: Numbers;
+  /** Whether sums add products without rounding them. Default false. */
+  readonly multiplyAdd?: boolean;
 }
 
 /** Builds the graph of the values that outputs need; `leaves` are the entries that have a value. */
 export function buildGraph(
   outputs: readonly Entry[],
   leaves: readonly Entry[],
-  { costs, limits, numbers, loops, routines }: Building,
+  { costs, limits, numbers, loops, routines, multiplyAdd }: Building,
 ): Graph {
   // Copies of an entry whose numbers are read from an array read them from there, too.
   const slots = new Map(numbers?.slots);
@@ -189,7 +192,8 @@ export function buildGraph(
   };
   const expanded = expand(outputs, leaves, { loops, routines, copied });
   const given = numbers && { ...numbers, slots };
-  const builder = new GraphBuilder(leaves, { ...costs, iterations: limits.iterations }, limits, given);
+  const splitting = { ...costs, iterations: limits.iterations };
+  const builder = new GraphBuilder(leaves, { splitting, limits, numbers: given, multiplyAdd });
   for (const { entry, kernel } of expanded.entries) {
     if (kernel.kind === "result") builder.addResult(entry, expanded.of);
     else builder.add(entry, kernel, entry.inputs.map((input) => expanded.of(input)));
@@ -242,11 +246,16 @@ class GraphBuilder {
   readonly #limits: Limits;
   readonly #numbers: Numbers | undefined;
   readonly #loops = new Map<Entry, BuiltLoop>();
+  readonly #products: Products | null;
 
-  constructor(leaves: readonly Entry[], splitting: Splitting, limits: Limits, numbers: Numbers | undefined) {
+  constructor(
+    leaves: readonly Entry[],
+    { splitting, limits, numbers, multiplyAdd }: Omit<Building, "costs"> & { readonly splitting: Splitting },
+  ) {
     this.#splitting = splitting;
     this.#limits = limits;
     this.#numbers = numbers;
+    this.#products = multiplyAdd ? new Products() : null;
     for (const leaf of leaves) this.#known.set(leaf, new Node("leaf", { kind: "leaf" }, [], { shape: leaf.shape }));
   }
 
@@ -332,7 +341,8 @@ class GraphBuilder {
     const axes = kernel.axes(attributes);
     if (input.size === 0) return filled(shape, kernel.identity);
     if (kernel.position) refuseInexact(name, input.shape, axes, this.#limits);
-    return reduction({ name, kernel }, input, axes, this.#splitting);
+    const elements = this.#products && isSum(kernel) ? this.#products.of(input) : input;
+    return reduction({ name, kernel }, elements, axes, this.#splitting);
   }
 
   /** A movement some of whose offsets are read. */

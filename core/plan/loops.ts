@@ -494,13 +494,17 @@ class Lowering {
     return build.call("floor", { kind: "index", of: this.#linear(index, scope) });
   }
 
-  #movement(node: Node, kernel: KernelOf<"movement">, place: Place, scope: Scope): Value {
-    const [input] = node.inputs;
-    const offset = (of: Node): Index => {
+  /** Where the input of a movement is read. */
+  #moved(node: Node, kernel: KernelOf<"movement">, place: Place, scope: Scope): ReturnType<typeof movedIndex> {
+    return movedIndex(node, kernel, place.index, (of) => {
       const { expression, depth } = this.#number(of, this.#place([]), scope);
       return this.#variable(this.#bind(scope, expression), of.bound!, depth);
-    };
-    const moved = movedIndex(node, kernel, place.index, offset);
+    });
+  }
+
+  #movement(node: Node, kernel: KernelOf<"movement">, place: Place, scope: Scope): Value {
+    const [input] = node.inputs;
+    const moved = this.#moved(node, kernel, place, scope);
     if (!moved) return this.#plain(build.literal(kernel.fill?.(node.attributes) ?? 0), place.depth);
     const { source, bounds } = moved;
     if (bounds.length === 0) return this.#value(input, this.#place(source), scope);
@@ -638,9 +642,32 @@ class Lowering {
     scope.statements.push({ kind: "loop", counter, end, step, body: body.statements });
   }
 
+  /**
+   * The factors of an element that is an unrounded product; `null` if it is none. Where a movement has bounds, which some places need not
+   * test, the product is an element like others.
+   */
+  #factors(node: Node, place: Place, from: Scope): readonly Expression[] | null {
+    const { kernel } = node;
+    if (kernel.kind === "movement" && !kernel.fill && !this.#work.stored.has(node)) {
+      const { source } = this.#moved(node, kernel, place, from)!;
+      return this.#factors(node.inputs[0], this.#place(source), from);
+    }
+    if (kernel.kind !== "elementwise" || !node.isUnrounded) return null;
+    const scope = blockFor(place.depth, from);
+    this.evaluations.set(node, (this.evaluations.get(node) ?? 0) + scope.times);
+    const product = this.#evaluate(node, kernel, place, scope);
+    return product.kind === "call" ? product.args : null;
+  }
+
   #accumulate(reduction: Reduction, at: readonly Index[], accumulator: Local, scope: Scope): void {
     const { kernel, input, place, reduced, sizes, best } = reduction;
     const own = this.#place(elementIndex(reduced, at, place.index));
+    const factors = this.#factors(input, own, scope);
+    if (factors) {
+      const value = build.call("multiplyAdd", ...factors, accumulator);
+      scope.statements.push({ kind: "assign", local: accumulator, value });
+      return;
+    }
     const element = this.#once(this.#operand(this.#number(input, own, scope)), scope);
     const combined = kernel.combine(accumulator, element, build);
     if (!best) {

@@ -10,6 +10,8 @@ export interface NodeOptions {
   readonly attributes?: Attributes;
   /** One of the stages that a long reduction is split into, which serves only where it has threads, and an array, of its own. */
   readonly isStage?: boolean;
+  /** A product that a sum adds without rounding it: it never has an array. */
+  readonly isUnrounded?: boolean;
   /** For values known to be whole and in `[0, bound)`: the bound. */
   readonly bound?: number;
 }
@@ -20,6 +22,7 @@ export class Node {
   order = -1;
   readonly size: number;
   readonly isStage: boolean;
+  readonly isUnrounded: boolean;
   /** For values known to be whole and in `[0, bound)`: the bound. */
   readonly bound: number | null;
   readonly name: string;
@@ -29,7 +32,7 @@ export class Node {
   readonly shape: Shape;
 
   constructor(name: string, kernel: PrimitiveKernel, inputs: readonly Node[], options: NodeOptions) {
-    const { shape, attributes = {}, isStage = false, bound } = options;
+    const { shape, attributes = {}, isStage = false, isUnrounded = false, bound } = options;
     this.name = name;
     this.kernel = kernel;
     this.inputs = inputs;
@@ -37,6 +40,7 @@ export class Node {
     this.shape = shape;
     this.size = sizeOf(shape);
     this.isStage = isStage;
+    this.isUnrounded = isUnrounded;
     this.bound = bound ?? boundOf(this);
   }
 }

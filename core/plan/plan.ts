@@ -176,8 +176,8 @@ export function makePlan(
   target: Target,
   options: PlanOptions = {},
 ): Plan {
-  const { costs, limits, loops, routines } = target;
-  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers, loops, routines });
+  const { costs, limits, loops, routines, dialect: { multiplyAdd } } = target;
+  const graph = buildGraph(outputs, leaves, { costs, limits, numbers: options.numbers, loops, routines, multiplyAdd });
   const tables = new Map<Node, number>();
   for (;;) {
     const stored = chooseStored(graph, costs, limits, { tablesOf: (root) => tables.get(root) ?? 0 });

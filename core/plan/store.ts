@@ -420,9 +420,9 @@ class Round {
   }
 }
 
-/** Whether a value is computed rather than read from somewhere else. */
-function isWork({ kernel }: Node): boolean {
-  return kernel.kind !== "movement" && kernel.kind !== "position";
+/** Whether a value is computed, and may have an array, rather than read from somewhere else or a part of a sum. */
+function isWork({ kernel, isUnrounded }: Node): boolean {
+  return kernel.kind !== "movement" && kernel.kind !== "position" && !isUnrounded;
 }
 
 /** The cost of a copy of a value in the text of a kernel. */

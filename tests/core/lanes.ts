@@ -2,6 +2,7 @@
 import { assemble } from "../../core/backends/wasm/assembler.ts";
 import { type Callee, Code, i32, load, op } from "../../core/backends/wasm/code.ts";
 import type { LaneFunction } from "../../core/backends/wasm/lanes.ts";
+import { hasMultiplyAdd } from "../../core/backends/wasm/multiply_add.ts";
 
 /** The bytes of a vector. */
 const VECTOR = 16;
@@ -15,9 +16,9 @@ export interface InLanes {
   run(vectors?: number): void;
 }
 
-/** A loop over vectors: from the addresses of the operands and of the results, and the bytes of each. */
+/** A loop over vectors, as the engine has them: from the addresses of the operands and of the results, and the bytes of each. */
 function loop(write: LaneFunction, arity: number): Code {
-  const code = new Code("run", Array.from({ length: arity + 2 }, () => "i32" as const));
+  const code = new Code("run", Array.from({ length: arity + 2 }, () => "i32" as const), null, hasMultiplyAdd());
   const operands = code.parameters.slice(0, arity);
   const [results, end] = code.parameters.slice(arity);
   code.count(i32(0), end, VECTOR, (at) => {

@@ -211,6 +211,8 @@ export class Code {
   readonly parameters: readonly Variable[];
   readonly takes: readonly Type[];
   readonly returns: Type | null;
+  /** Whether its engine has fused multiply-add. */
+  readonly multiplyAdd: boolean;
   /** The types of all locals, the parameters first. */
   readonly locals: Type[] = [];
   /** Sets the constants of {@link keep}, before the body. */
@@ -223,8 +225,9 @@ export class Code {
   #block: Block = this.root;
   readonly #kept = new Map<string, Variable>();
 
-  constructor(name: string, takes: readonly Type[], returns: Type | null = null) {
+  constructor(name: string, takes: readonly Type[], returns: Type | null = null, multiplyAdd = false) {
     this.name = name;
+    this.multiplyAdd = multiplyAdd;
     this.takes = takes;
     this.returns = returns;
     this.parameters = takes.map((type) => this.#local(type, true));

@@ -3,6 +3,7 @@ import type { startThread as startWorker } from "../../runtime.ts";
 import type { Driver } from "../backend.ts";
 import { Turns } from "../turns.ts";
 import { Memory } from "./memory.ts";
+import { hasMultiplyAdd } from "./multiply_add.ts";
 import { type Shared, WasmPlan } from "./plan.ts";
 import { Team, threadsWanted, whyAlone } from "./team.ts";
 
@@ -11,11 +12,16 @@ import { Team, threadsWanted, whyAlone } from "./team.ts";
  *
  * @param threads how many compute, the calling one included; default as many as the machine offers.
  * @param startThread how others are started.
+ * @param multiplyAdd whether kernels take fused multiply-add, as the plans do that it compiles; default whether the engine has it.
  */
-export function openWasm(threads = threadsWanted(), startThread?: typeof startWorker): Driver {
+export function openWasm(
+  threads = threadsWanted(),
+  startThread?: typeof startWorker,
+  multiplyAdd = hasMultiplyAdd(),
+): Driver {
   const turns = new Turns();
   const start = (memory: Memory): Shared => {
-    return { memory, team: new Team(memory, threads, startThread), inTurn: (run) => turns.take(run) };
+    return { memory, team: new Team(memory, threads, startThread), multiplyAdd, inTurn: (run) => turns.take(run) };
   };
   let shared = start(new Memory(threads > 1));
   /** Plans that are running finish with the threads that they began with, and values stay where they are. */

@@ -48,7 +48,7 @@ class Writer {
   readonly #ny: number;
 
   constructor(name: string, form: Joint, options: Options) {
-    const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"]);
+    const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"], null, options.multiplyAdd);
     const [, , addresses] = code.parameters;
     const address = (i: number) => code.bind(load("i32.load", addresses, BYTES * i));
     this.#outs = resultsOf(form).map((_, i) => address(i));

@@ -94,6 +94,7 @@ const RUNS: readonly Run[] = [
   [SIMD, 250, "v>v", "f32x4.convert_i32x4_s f32x4.convert_i32x4_u"],
   [SIMD, 252, "v>v", "i32x4.trunc_sat_f64x2_s_zero i32x4.trunc_sat_f64x2_u_zero"],
   [SIMD, 254, "v>v", "f64x2.convert_low_i32x4_s f64x2.convert_low_i32x4_u"],
+  [SIMD, 0x105, "vvv>v", "f32x4.relaxed_madd f32x4.relaxed_nmadd f64x2.relaxed_madd f64x2.relaxed_nmadd"],
 ];
 
 function expand(): Map<string, Opcode> {

@@ -27,22 +27,31 @@ import { codeText } from "./text.ts";
 export interface Shared {
   readonly memory: Memory;
   readonly team: Team;
+  /** Whether kernels take fused multiply-add, as their loop forms do. */
+  readonly multiplyAdd: boolean;
   /** Runs a call after those before it: they use the same threads. */
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
 
-function write(plan: Plan, step: Step, name: string, { siblings, columns }: How): WrittenKernel {
+/** How a step is written. */
+interface WriteOptions extends How {
+  readonly name: string;
+  readonly multiplyAdd: boolean;
+}
+
+function write(plan: Plan, step: Step, { name, multiplyAdd, siblings, columns }: WriteOptions): WrittenKernel {
   const { routine } = step;
   if (siblings) {
     const { form, iterations } = siblings;
-    return writeKernel(name, form, { sizes: sizesOf(plan, siblings), iterations });
+    return writeKernel(name, form, { sizes: sizesOf(plan, siblings), iterations, multiplyAdd });
   }
   if (routine) return routine.name === "order" ? writeOrder(name, routine) : writeScatter(name, routine);
   if (!step.form) throw new Error(`wasm: the step "${step.name}" has no loop form`);
   return writeKernel(name, step.form, {
     sizes: sizesOf(plan, step),
     iterations: step.kernel.iterations,
-    ...(columns ? { columns } : {}),
+    columns,
+    multiplyAdd,
   });
 }
 
@@ -57,8 +66,9 @@ function howOf(plan: Plan, index: number): How {
 }
 
 /** Returns the kernel of a step in the text format of WebAssembly. */
-export function stepText(plan: Plan, step: Step): string {
-  return codeText(write(plan, step, step.name, howOf(plan, plan.steps.indexOf(step))).code);
+export function stepText(plan: Plan, step: Step, multiplyAdd: boolean): string {
+  const how = howOf(plan, plan.steps.indexOf(step));
+  return codeText(write(plan, step, { ...how, name: step.name, multiplyAdd }).code);
 }
 
 /** The loop form of a kernel that no plan has. */
@@ -94,6 +104,11 @@ class Written {
   readonly all: WrittenKernel[] = [];
   /** By their sizes. Few have the same, and the text of a form takes a tenth of the time that it takes to write a kernel. */
   readonly #known = new Map<string, Known[]>();
+  readonly #multiplyAdd: boolean;
+
+  constructor({ multiplyAdd }: Pick<Shared, "multiplyAdd">) {
+    this.#multiplyAdd = multiplyAdd;
+  }
 
   step(plan: Plan, index: number): Kernel {
     const step = plan.steps[index];
@@ -102,7 +117,12 @@ class Written {
     const { kernel: { iterations } } = step;
     const form = how.siblings?.form ?? step.form;
     const rough = `${form?.extent} ${form?.body.length} ${sizes} ${iterations} ${how.columns?.width}`;
-    return this.#once(rough, [step.routine ?? form, sizes, how.columns], (name) => write(plan, step, name, how));
+    const multiplyAdd = this.#multiplyAdd;
+    return this.#once(
+      rough,
+      [step.routine ?? form, sizes, how.columns],
+      (name) => write(plan, step, { ...how, name, multiplyAdd }),
+    );
   }
 
   group(members: readonly { readonly kernel: Kernel; readonly words: number }[]): Kernel {
@@ -135,8 +155,9 @@ class Written {
 }
 
 /** Compiles the kernels of a plan. */
-function compileKernels(plan: Plan, { memory, team }: Shared): { module: CompiledModule; prepared: Prepared } {
-  const written = new Written();
+function compileKernels(plan: Plan, shared: Shared): { module: CompiledModule; prepared: Prepared } {
+  const { memory, team } = shared;
+  const written = new Written(shared);
   const prepared = prepare(plan, written);
   const bytes = assemble({
     memory: { initial: 1, maximum: memory.maximum, shared: memory.shared },

@@ -59,6 +59,15 @@ const COMPARISONS: Readonly<Record<string, string>> = {
   below: "lt",
 };
 
+/** a * b + c, rounded once. Scalars take a lane of the same instruction: there is none of their own. */
+const multiplyAdd: Write = (operands, to) =>
+  to.apply(
+    "number",
+    operands.map((x) => to.number(x)),
+    (...args) => op("f32x4.relaxed_madd", ...args),
+    (...args) => extract("f32x4", op("f32x4.relaxed_madd", ...args.map((x) => op("f32x4.splat", x))), 0),
+  );
+
 /** Functions of truth values, conversions, and what takes a few instructions. */
 const OTHERS: Readonly<Record<string, Write>> = {
   and: ([a, b], to) => to.both(a, b),
@@ -113,6 +122,7 @@ function tableOf(): ReadonlyMap<string, Write> {
     ...Object.entries(INSTRUCTIONS).map(([name, code]): [string, Write] => [name, instruction(code)]),
     ...Object.entries(COMPARISONS).map(([name, code]): [string, Write] => [name, comparison(code)]),
     ...Object.entries(OTHERS),
+    ["multiplyAdd", multiplyAdd],
   ]);
 }
 

@@ -160,6 +160,8 @@ export interface Options {
   readonly sizes: readonly number[];
   /** Of a thread. */
   readonly iterations: number;
+  /** Whether the engine has fused multiply-add; default false. */
+  readonly multiplyAdd?: boolean;
   /** What a unit takes; by default what suits the kernel. */
   readonly columns?: Columns;
 }

@@ -27,12 +27,24 @@ export class Lanes {
     return this.#code.bind(x);
   }
 
+  /** A product with a term added, in one instruction; `null` if it is none or the engine has no such instruction. */
+  #fused(name: string, product: Term, term: Term): Value | null {
+    if (!this.#code.multiplyAdd || typeof product === "number" || product.kind !== "operation") return null;
+    return product.name === `${this.#shape}.mul` ? this.#float(name, ...product.args, term) : null;
+  }
+
   #float(name: string, ...operands: Term[]): Value {
     return op(`${this.#shape}.${name}`, ...operands.map((x) => this.number(x)));
   }
 
-  add = (a: Term, b: Term): Value => this.#float("add", a, b);
-  sub = (a: Term, b: Term): Value => this.#float("sub", a, b);
+  /**
+   * The sum. A product that is made where it is added, and has no name, is not rounded if the engine has fused multiply-add; a product that
+   * has to be rounded is bound first.
+   */
+  add = (a: Term, b: Term): Value =>
+    this.#fused("relaxed_madd", a, b) ?? this.#fused("relaxed_madd", b, a) ?? this.#float("add", a, b);
+  /** The difference; a product that is subtracted is one that is added, in this. */
+  sub = (a: Term, b: Term): Value => this.#fused("relaxed_nmadd", b, a) ?? this.#float("sub", a, b);
   mul = (a: Term, b: Term): Value => this.#float("mul", a, b);
   div = (a: Term, b: Term): Value => this.#float("div", a, b);
   abs = (a: Term): Value => this.#float("abs", a);
