@@ -82,9 +82,10 @@ function apply(x: Tensor, stage: Stage, offset: number): Tensor {
 
 /** Values and gradients of two orders. All numbers are small multiples of 1/4, so that every device has the same. */
 function program(x: Tensor, stages: readonly Stage[], offsets: readonly number[]): Tensor[] {
-  const y = stages.reduce((t, stage, i) => apply(t, stage, offsets[i]), x);
+  const applied = (t: Tensor) => stages.reduce((moved, stage, i) => apply(moved, stage, offsets[i]), t);
+  const y = applied(x);
   const slope = grad(sum(square(mul(y, x.shape.length))), x);
-  return [mul(y, 1), slope, grad(sum(mul(slope, slope)), x)];
+  return [mul(y, 1), slope, grad(sum(mul(slope, slope)), x), sum(applied(mul(x, x)), 1)];
 }
 
 for (const { device: name, on, extent } of await devicesUnderTest()) {
