@@ -77,19 +77,23 @@ interface Esbuild {
   readonly transformSync: (source: string, options: object) => { code: string };
 }
 
-/** The packages that compile TypeScript, in the order in which they are looked for. */
-const COMPILERS: Readonly<Record<string, (installed: never, url: string) => Compiler | null>> = {
-  typescript: ({ transpileModule }: TypeScript, url) =>
-    transpileModule ? (source) => compiledByTypeScript(source, url, transpileModule) : null,
-  esbuild: (esbuild: Esbuild, url) => (source) => compiledByEsbuild(source, url, esbuild),
-};
+/** The packages that compile TypeScript, in the order in which they are looked for. Each throws if it is not installed next to the file. */
+const COMPILERS: readonly ((url: string) => Compiler | null)[] = [
+  (url) => {
+    const { transpileModule }: TypeScript = createRequire(url)("typescript");
+    return transpileModule ? (source) => compiledByTypeScript(source, url, transpileModule) : null;
+  },
+  (url) => {
+    const esbuild: Esbuild = createRequire(url)("esbuild");
+    return (source) => compiledByEsbuild(source, url, esbuild);
+  },
+];
 
 /** The first compiler that is installed next to the file. */
 function compilerFor(url: string): Compiler | null {
-  const require = createRequire(url);
-  for (const [name, compilerOf] of Object.entries(COMPILERS)) {
+  for (const compilerOf of COMPILERS) {
     try {
-      const compiler = compilerOf(require(name) as never, url);
+      const compiler = compilerOf(url);
       if (compiler) return compiler;
     } catch {
       // It is not installed.

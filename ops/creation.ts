@@ -426,6 +426,12 @@ export function asTensor(call: Signature, parameter: string, x: unknown): Tensor
   }
   if (typeof x === "boolean") return constantTensor([], Number(x), "bool");
   if (Array.isArray(x) || isTyped(x)) return leaf(call, flatten(call, parameter, x));
+  if (x === null) {
+    throw call.error(
+      `expected ${parameter} to be a tensor, a number, a boolean or nested arrays, got null; if it is grad of a tensor, backward ` +
+        "reached no leaf there: a tensor that ops made becomes a leaf by detach(x, { requiresGrad: true })",
+    );
+  }
   throw call.wrong(parameter, "a tensor, a number, a boolean or nested arrays", x);
 }
 

@@ -53,9 +53,20 @@ export function threefry([k0, k1]: Words, [c0, c1]: Words): Words {
 /** The uses of a key: each has a stream of its own, so that the same key for two uses gives numbers unlike each other. */
 const STREAMS = { numbers: 0, order: 1, split: 2, fold: 3 } as const;
 
+/** An array for the elements of a shape. Throws if the host has no room for it. */
+function arrayFor(call: Signature, shape: Shape): Float32Array {
+  try {
+    return new Float32Array(sizeOf(shape));
+  } catch (cause) {
+    const error = call.error(`expected a shape that fits into memory, got ${formatShape(shape)} with ${sizeOf(shape)}`);
+    error.cause = cause;
+    throw error;
+  }
+}
+
 /** A tensor of numbers that follow from the words at their positions. */
-function draw(shape: Shape, key: Words, number: (words: Words) => number): Tensor {
-  const values = new Float32Array(sizeOf(shape));
+function draw(call: Signature, shape: Shape, key: Words, number: (words: Words) => number): Tensor {
+  const values = arrayFor(call, shape);
   for (let i = 0; i < values.length; i++) {
     // Positions beyond 32 bits count in the upper word, next to the stream.
     values[i] = number(threefry(key, [i % WORD, STREAMS.numbers + 4 * Math.floor(i / WORD)]));
@@ -102,7 +113,7 @@ function uniform(key: Key, shape: Shape, options?: UniformOptions): Tensor {
   const from = wordsOf(uniformCall, key);
   const { min = 0, max = 1 } = options ?? {};
   if (min > max) throw uniformCall.error(`expected min <= max, got ${min} and ${max}`);
-  return draw(shapeOrThrow(uniformCall, shape), from, (words) => min + unit(words) * (max - min));
+  return draw(uniformCall, shapeOrThrow(uniformCall, shape), from, (words) => min + unit(words) * (max - min));
 }
 
 const normalCall = /* @__PURE__ */ new Signature("random.normal(key, shape)");
@@ -110,7 +121,7 @@ const normalCall = /* @__PURE__ */ new Signature("random.normal(key, shape)");
 function normal(key: Key, shape: Shape): Tensor {
   normalCall.check(arguments);
   const from = wordsOf(normalCall, key);
-  return draw(shapeOrThrow(normalCall, shape), from, ([a, b]) => {
+  return draw(normalCall, shapeOrThrow(normalCall, shape), from, ([a, b]) => {
     const radius = Math.sqrt(-2 * Math.log((a + 0.5) / WORD));
     return radius * Math.cos((2 * Math.PI * b) / WORD);
   });
@@ -138,7 +149,7 @@ function bernoulli(key: Key, shape: Shape, options?: BernoulliOptions): Tensor {
   const given = typeof options?.p === "number" ? [options.p] : p.value;
   const wrong = given?.find((value) => !(value >= 0 && value <= 1));
   if (wrong !== undefined) throw bernoulliCall.error(`expected p to be probabilities from 0 to 1, got ${wrong}`);
-  return less(draw(target, from, unit), p);
+  return less(draw(bernoulliCall, target, from, unit), p);
 }
 
 const permutationCall = /* @__PURE__ */ new Signature("random.permutation(key, count)");

@@ -1,10 +1,11 @@
 /** gpu.js on plain JavaScript. */
 import { assertFunctionsOfText, needsOfPolicy, RUNTIMES } from "../runtime.ts";
 import type { Backend } from "./backend.ts";
+import type { Plan } from "../plan/plan.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
-import { openHost } from "./platform.ts";
+import { arraysOf, openHost } from "./platform.ts";
 
 /** It computes in doubles and stores float32. Each operation is rounded, so that comparisons agree with float32. */
 const dialect: Dialect = { ...common, name: "cpu", rounds: "Math.fround", exactIndex: Number.MAX_SAFE_INTEGER };
@@ -22,6 +23,21 @@ export const cpu: Backend = {
   driver: async () => {
     // gpu.js would only say that there is no kernel.
     assertFunctionsOfText();
-    return await openGpuJs(cpu, openHost("JavaScript"));
+    return await openGpuJs(cpu, openHost("JavaScript", { check: checkArrays }));
   },
 };
+
+/** The most elements of a typed array, whatever the engine. */
+const MOST_ELEMENTS = 2 ** 32;
+
+/** gpu.js makes arrays row by row, until the process has no memory left. */
+function checkArrays(plan: Plan): void {
+  for (const { name, shape, size } of arraysOf(plan)) {
+    if (size <= MOST_ELEMENTS) continue;
+    throw new Error(
+      `cpu: ${name} of shape [${
+        shape.join(", ")
+      }] has ${size} elements, but arrays of JavaScript have at most ${MOST_ELEMENTS}`,
+    );
+  }
+}

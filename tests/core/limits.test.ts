@@ -94,6 +94,18 @@ for (const { device, on, gpu, extent } of await devicesUnderTest()) {
     });
   }
 
+  if (device === "cpu" || device === "float64") {
+    test(...on("an array that no host can have is refused at once, with its size"), async () => {
+      const all = add(zeros([1e6, 1e6]), tensor(1));
+      await assert.rejects(
+        realize([all], { device }),
+        device === "cpu"
+          ? /^Error: cpu: "add" of shape \[1000000, 1000000\] has 1000000000000 elements, but arrays .* at most 4294967296$/
+          : /^Error: float64: out of memory: the arrays of this plan take 80000000000\d\d bytes$/,
+      );
+    });
+  }
+
   if (device === "webasm" || device === "wasm") {
     test(
       ...on("a kernel that needs more than WebAssembly addresses is refused with the limit, its size and the device"),

@@ -34,6 +34,7 @@ import {
   sort,
   sqrt,
   square,
+  sub,
   sum,
   type Tensor,
   tensor,
@@ -267,6 +268,19 @@ test("an input that y does not depend on is an error [float64]", () => {
     /^Error: grad: no gradient for x\[0\] of shape \[3\]: y does not depend on it/,
   );
   assert.throws(() => grad(sum(x), [x, other]), /x\[1\] of shape \[3\]/);
+});
+
+test("a loop that updates what is no leaf any more says how to make one [float64]", () => {
+  const w = tensor([1, 2], [2], { requiresGrad: true });
+  backward(sum(square(w)));
+  const next = sub(w, mul(w.grad!, 0.1));
+  backward(sum(square(next)));
+  // As in PyTorch, the gradient is with the leaf that the parameter was computed from.
+  assert.equal(next.grad, null);
+  assert.throws(
+    () => mul(next.grad!, 0.1),
+    /^Error: mul: expected a to be a tensor, .* got null; if it is grad of a tensor, .* detach\(x, \{ requiresGrad: true \}\)/,
+  );
 });
 
 test("an input behind an op without derivative is an error that names the op [float64]", () => {

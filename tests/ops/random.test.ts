@@ -156,6 +156,7 @@ const bad: readonly (readonly [call: (...args: never[]) => unknown, args: readon
   [random.bernoulli, [0, [2], { p: [1, 2, 3] }], /^random.bernoulli: expected p to broadcast to \[2\], got \[3\]/],
   [random.bernoulli, [0, [2], { p: 1.5 }], /^random.bernoulli: expected p to be probabilities from 0 to 1, got 1.5/],
   [random.bernoulli, [0, [2], { p: [0.5, NaN] }], /^random.bernoulli: expected p to be probabilities .*, got NaN/],
+  [random.normal, [0, [1e6, 1e6]], /^random.normal: expected a shape that fits into memory, got \[1000000, 1000000\]/],
   [random.bernoulli, [0, [2], { p: null }], /^random.bernoulli: expected p to be a tensor.*, got null/],
   [random.normal, [0, [2], 3], /^random.normal: expected at most 2 arguments, .* got 3/],
 ];
