@@ -14,6 +14,8 @@
  * - `op(name, ...operands)` is an instruction by its name in the text format; `opcodes.ts` has those that there are.
  * - `code.bind(value)` computes a value once and names it; a value that is used twice without is computed twice.
  * - `code.keep(f32x4(c))` and `code.keep(i32x4(c))` are constants, made once at the beginning of the function and shared by all calls.
+ * - `Lanes` (`lanes/arithmetic.ts`) writes arithmetic shortly, and takes fused multiply-add where the engine has it: a product is rounded
+ *   if it is bound before it is added.
  * - Choices are masks: `op("v128.bitselect", a, b, mask)` is `a` where the mask (a comparison) has ones. Rare cases can be skipped by
  *   `code.if(op("v128.any_true", mask), () => ...)`, which sets a `code.variable("v128", value)`.
  * - Results must not depend on the other lanes, so that they are the same however elements are distributed over lanes and threads.
