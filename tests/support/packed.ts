@@ -11,8 +11,10 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { build } from "../../scripts/build/package.ts";
 import { readJson, root } from "./source.ts";
 
@@ -35,31 +37,62 @@ export interface Packed {
   readonly tarball: string;
 }
 
-/** Builds and packs the package, unless that has been done since its sources changed. Several processes may do it at once. */
+/** Builds and packs the package, unless that has been done since its sources changed: the first of several processes that need it. */
 export async function packed(): Promise<Packed> {
   const published = (readJson("package.json").files as string[]).filter((path) => path !== "dist");
   const sources = [...new Set([...OTHERS, ...published])];
   const parent = join(root, ".cache", "packed");
   const made = join(parent, digestOf(sources));
-  if (!existsSync(made)) {
-    mkdirSync(parent, { recursive: true });
+  mkdirSync(parent, { recursive: true });
+  await alone(`${made}.lock`, () => existsSync(made), async () => {
     const stage = mkdtempSync(join(parent, "stage-"));
     for (const path of sources) cpSync(join(root, path), join(stage, path), { recursive: true });
     await build(stage);
     execFileSync("npm", ["pack", "--ignore-scripts", "--silent"], { cwd: stage });
     execFileSync("tar", ["-xzf", tarballIn(stage)], { cwd: stage });
     for (const old of readdirSync(parent)) {
-      if (!old.startsWith("stage-")) rmSync(join(parent, old), { recursive: true });
+      if (!/^stage-|\.lock$/.test(old)) rmSync(join(parent, old), { recursive: true });
     }
     try {
       renameSync(stage, made);
     } catch (error) {
-      // Another process was faster.
+      // Another process made it too, after one that held the lock was killed.
       if (!existsSync(made)) throw error;
       rmSync(stage, { recursive: true });
     }
-  }
+  });
   return { folder: join(made, "package"), tarball: join(made, tarballIn(made)) };
+}
+
+/** Makes something, unless it is there or another process makes it, which is waited for. */
+async function alone(lock: string, isThere: () => boolean, make: () => Promise<void>): Promise<void> {
+  while (!isThere()) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+    } catch {
+      if (isGone(lock)) rmSync(lock, { force: true });
+      else await new Promise((done) => setTimeout(done, 50));
+      continue;
+    }
+    try {
+      // It may have been finished just before.
+      if (!isThere()) await make();
+    } finally {
+      rmSync(lock, { force: true });
+    }
+  }
+}
+
+/** Whether the process that holds a lock has ended without releasing it. */
+function isGone(lock: string): boolean {
+  try {
+    const holder = Number(readFileSync(lock, "utf8"));
+    // It is empty until the process is written.
+    if (holder > 0) process.kill(holder, 0);
+    return false;
+  } catch (error) {
+    return (error as { code?: string }).code === "ESRCH";
+  }
 }
 
 function tarballIn(folder: string): string {

@@ -67,14 +67,16 @@ async function withPage(hash: string, use: (page: Page) => Promise<void>): Promi
 
 let kept: Page | null = null;
 
-/** A page on wasm that the tests share, since to open one takes longer than what they do; it starts again for each. */
-async function withKeptPage(use: (page: Page) => Promise<void>): Promise<void> {
+/** A page that the tests share, since to open one takes longer than what they do; it starts again for each, on wasm or another device. */
+async function withKeptPage(use: (page: Page) => Promise<void>, device = "wasm"): Promise<void> {
   const problems: string[] = [];
   if (kept) {
     await kept.locator("#start-again").click();
+    await kept.locator("#device").selectOption(device);
+    await kept.locator("#status").filter({ hasText: `${device}, ` }).waitFor();
     await edit(kept, "return {};");
     await kept.waitForSelector("#verdict[data-verdict=ok]:not([data-old])");
-  } else kept = await open("device=wasm", problems);
+  } else kept = await open(`device=${device}`, problems);
   const hear = (error: Error) => problems.push(error.message);
   kept.on("pageerror", hear);
   await use(kept);
@@ -106,10 +108,8 @@ async function verdict(page: Page): Promise<string | null> {
 }
 
 for (const device of ["wasm", "webasm", "webgl2", "webgpu"]) {
-  const onPage = (use: (page: Page) => Promise<void>) =>
-    device === "wasm" ? withKeptPage(use) : withPage(`device=${device}`, use);
   test(...skip(`a box is dragged [${device}]`, missing), () =>
-    onPage(async (page) => {
+    withKeptPage(async (page) => {
       assert.match(await textOf(page, "#status"), new RegExp(`^${device}, `));
       const before = await textOf(page, "#loss");
       const box = (await page.locator(".handle.truth").first().boundingBox())!;
@@ -119,7 +119,7 @@ for (const device of ["wasm", "webasm", "webgl2", "webgpu"]) {
       await page.mouse.up();
       const after = await changed(page, "#loss", before);
       assert.ok(Number(after) > 0, after);
-    }));
+    }, device));
 }
 
 test(
