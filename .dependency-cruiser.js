@@ -42,7 +42,7 @@ const core = [
   ["backends/wasm/varying", "backends/wasm/indices"],
   ["backends/wasm/jam", "backends/wasm/panels", "backends/wasm/own"],
   ["backends/wasm/joint"],
-  ["backends/wasm/strips"],
+  ["backends/wasm/strips", "backends/wasm/residues"],
   ["backends/wasm/tile"],
   ["backends/wasm/body"],
   ["backends/wasm/kernel", "backends/wasm/walks"],

@@ -31,6 +31,7 @@ export class Residents {
 
   /** Moves the least recently used values to the host until the others fit. */
   async trim(most: number): Promise<void> {
+    if (this.#bytes <= most) return;
     for (const [array, value] of [...this.#held]) {
       if (this.#bytes <= most) return;
       const kept = array.lives ? value.deref() : undefined;

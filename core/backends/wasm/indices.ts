@@ -394,7 +394,7 @@ function rowsOf(reads: readonly Read[]): ReadonlyMap<string, number> {
 }
 
 /** The columns of four rows. */
-function columnsOf(code: Code, [a, b, c, d]: readonly Value[]): readonly Value[] {
+export function columnsOf(code: Code, [a, b, c, d]: readonly Value[]): readonly Value[] {
   const [low, high] = [[0, 4, 1, 5], [2, 6, 3, 7]];
   const pairs = [low, high].map((lanes) => [shuffle(a, c, lanes), shuffle(b, d, lanes)].map((pair) => code.bind(pair)));
   return pairs.flatMap(([even, odd]) => [low, high].map((lanes) => code.bind(shuffle(even, odd, lanes))));

@@ -12,8 +12,8 @@ export interface Joint extends LoopForm {
 /** A kernel to be joined. */
 export interface Part {
   readonly form: LoopForm;
-  /** For each of its arguments the number that it gets. */
-  readonly args: readonly number[];
+  /** For each of its arguments the number that it gets; default the one that it has. */
+  readonly args?: readonly number[];
 }
 
 /** All elements that a thread of a kernel computes. */
@@ -33,7 +33,7 @@ export function joined(parts: readonly Part[]): Joint | null {
   const fresh = (local: Local): Local => ({ ...local, id: next++ });
   const threads = axes.map(fresh);
   const rows = parts.map(({ form, args }) => {
-    const row = new Row(fresh, args);
+    const row = new Row(fresh, args ?? null);
     form.threads.forEach((thread, axis) => row.substitute(thread, { local: threads[axis], plus: 0 }));
     return row;
   });

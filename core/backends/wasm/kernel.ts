@@ -1,11 +1,13 @@
 /** Kernels in WebAssembly: the loop form, in units that threads take, blocks of neighbouring threads at a time. */
 import type { Statement } from "../../plan/form.ts";
-import { type Block, Code, extract, i32, load, op, select, type Value } from "./code.ts";
+import { type Block, Code, extract, i32, load, op, select, shuffle, type Value } from "./code.ts";
 import { Body, type Panel } from "./body.ts";
-import { BYTES } from "./indices.ts";
+import { BYTES, columnsOf } from "./indices.ts";
+import { chooseJam } from "./jam.ts";
 import { type Joint, resultsOf } from "./joint.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { type Columns, rowsOf, withOwn } from "./own.ts";
+import { residuesOf } from "./residues.ts";
 import { Scalars } from "./scalars.ts";
 import type { Strips } from "./strips.ts";
 import { type Kernel, type Layout, layoutOf, type Options, tileOf } from "./tile.ts";
@@ -46,12 +48,17 @@ class Writer {
   readonly #form: Joint;
   readonly #outs: readonly Value[];
   readonly #ny: number;
+  /** How many elements of a row of the result a thread computes. */
+  readonly #columnsOfRow: number;
 
-  constructor(name: string, form: Joint, options: Options) {
+  constructor(name: string, given: Joint, options: Options) {
+    const rows = given.others || options.columns || chooseJam(given) ? null : residuesOf(given);
+    const form = rows ?? given;
+    this.#columnsOfRow = rows ? resultsOf(rows).length : 1;
     const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"], null, options.multiplyAdd);
     const [, , addresses] = code.parameters;
     const address = (i: number) => code.bind(load("i32.load", addresses, BYTES * i));
-    this.#outs = resultsOf(form).map((_, i) => address(i));
+    this.#outs = resultsOf(given).map((_, i) => address(i));
     const arrays = options.sizes.map((size, i) => ({ size, address: address(this.#outs.length + i) }));
     this.#columns = options.columns;
     this.#form = form;
@@ -191,6 +198,10 @@ class Writer {
         x,
       )
       : op("i32.add", op("i32.mul", row, i32(nx)), x);
+    if (this.#columnsOfRow > 1) {
+      const bytes = op("i32.mul", element, i32(BYTES * this.#columnsOfRow));
+      return storeRows(scalars, code.bind(op("i32.add", this.#outs[0], bytes)), results);
+    }
     const outs = this.#outs.map((out) => code.bind(op("i32.add", this.#own ?? out, op("i32.shl", element, i32(2)))));
     const distance = BYTES * nx * (this.#kernel.form.axis === 2 ? this.#ny : 1);
     results.forEach((result, k) => {
@@ -304,6 +315,32 @@ function blocks(
 function minimum(code: Code, value: Value, most: number): Value {
   const bound = code.bind(value);
   return select(op("i32.lt_s", bound, i32(most)), bound, i32(most));
+}
+
+/** Stores rows, one for each thread, of which the columns are known. */
+function storeRows(to: Scalars, address: Value, columns: readonly Operand[]): void {
+  const { code } = to;
+  const wide = columns.length;
+  for (let u = 0; u < to.width; u++) {
+    const vectors = columns.map((column) => code.bind(to.vector(column, u)));
+    const place = (row: number, column: number) => BYTES * (wide * (LANES * u + row) + column);
+    if (wide % LANES === 0) {
+      for (let first = 0; first < wide; first += LANES) {
+        columnsOf(code, vectors.slice(first, first + LANES)).forEach((vector, row) => {
+          code.store("v128.store", address, vector, place(row, first));
+        });
+      }
+    } else if (wide === 2) {
+      code.store("v128.store", address, shuffle(vectors[0], vectors[1], [0, 4, 1, 5]), place(0, 0));
+      code.store("v128.store", address, shuffle(vectors[0], vectors[1], [2, 6, 3, 7]), place(2, 0));
+    } else {
+      for (let row = 0; row < LANES; row++) {
+        vectors.forEach((vector, column) => {
+          code.store("f32.store", address, extract("f32x4", vector, row), place(row, column));
+        });
+      }
+    }
+  }
 }
 
 function storeAll(
