@@ -162,6 +162,13 @@ function isDoubtful(elements: readonly ElementReport[]): boolean {
   return open.some(({ error, estimate }) => error > FAR * largest && estimate <= largest);
 }
 
+/** Whether all that was decided is 0, and a derivative that is not was left open: then nothing is known of the gradient. */
+function isKnownAtZerosAlone(elements: readonly ElementReport[]): boolean {
+  const isNone = ({ verdict, analytic, numeric }: ElementReport) =>
+    verdict === "noise" || (analytic === 0 && numeric === 0);
+  return elements.every(isNone) && elements.some(({ verdict, analytic }) => verdict === "noise" && analytic !== 0);
+}
+
 /** Findings that leave a question open although nothing is wrong. */
 const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite", "disputed"]);
 
@@ -177,7 +184,7 @@ export function reportOf(parts: Parts): GradcheckReport {
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
   const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
     isMostlyNoise(elements.filter(({ input }) => input >= 0), spoken) || isMostlyNoise(elements, spoken) ||
-    isDoubtful(elements) ||
+    isDoubtful(elements) || isKnownAtZerosAlone(elements) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
     findings.some(({ severity, check }) => severity === "error" || (severity === "warning" && UNSETTLING.has(check)));
   return {

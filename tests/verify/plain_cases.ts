@@ -470,6 +470,14 @@ export const wrongPlain: readonly PlainCase[] = [
     inputs: [[0]],
     expected: "wrong",
   },
+  {
+    name: "a derivative of 1e-24 with the other sign, beside one of 0",
+    kind: "sign",
+    value: ([x]) => 0.7 + 1e-24 * x[1],
+    gradient: () => [[0, -1e-24]],
+    inputs: [[-3, 2]],
+    expected: "undecided",
+  },
   // Equal numbers that the median does not move with one by one.
   ...Object.entries<Map1Of>({
     "nothing to any of them": () => () => 0,

@@ -28,12 +28,17 @@ interface Near extends Off {
   readonly distance: number;
 }
 
-/** The shorter of two neighbouring distances at which what is off is in proportion to them; `null` if it is nowhere. */
-function growing(offAt: (distance: number) => Off | null): Near | null {
+/** The shorter of the first two neighbouring distances at which what is off is in proportion to them; `null` if it is nowhere. */
+function growing(offAt: (distance: number) => Off | null, isLast: boolean): Near | null {
   let far: Off | null = null;
   for (let move = 0, distance = FAR; move < MOVES; move++, distance /= RATIO) {
     const near = offAt(distance);
-    if (!near) return null;
+    if (!near && !isLast) return null;
+    // It may be off nearer to the point alone: that is looked at on one scale, for the time it takes.
+    if (!near) {
+      far = null;
+      continue;
+    }
     const growth = far ? (far.analytic - far.numeric) / (near.analytic - near.numeric) : 0;
     if (growth > RATIO / STEADY && growth < RATIO * STEADY) return { ...near, distance };
     far = near;
@@ -53,7 +58,8 @@ export function besideFinding(problem: TapeProblem, random: () => number): Findi
   const all = (sizeOf: (values: Float64Array) => number) =>
     here.map((values) => new Float64Array(values.length).fill(sizeOf(values)));
   let found: Near | null = null;
-  for (const by of [sizes, all(scaleOf), all((values) => Math.max(1, scaleOf(values)))]) {
+  const scales = [sizes, all(scaleOf), all((values) => Math.max(1, scaleOf(values)))];
+  for (const by of scales) {
     const moves = by.map((own) => own.map((size) => sign(random) * (0.5 + random()) * size));
     let along: Direction | null = null;
     found = growing((distance) => {
@@ -64,7 +70,7 @@ export function besideFinding(problem: TapeProblem, random: () => number): Findi
       along ??= equalised({ variables: problem.variables, analytic: differences.analytic }, random);
       const { verdict, analytic, numeric } = judge.direction(along);
       return verdict === "wrong" ? { analytic, numeric } : null;
-    });
+    }, by === scales.at(-1));
     if (found) break;
   }
   problem.variables.forEach((values, k) => values.set(here[k]));

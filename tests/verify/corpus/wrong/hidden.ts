@@ -430,6 +430,11 @@ const around = listed("a gradient that is right at the point alone, at order 2",
     inputs: [[0, 0, 0]],
     checks: second,
   },
+  "a square's rule is 0 within a thousandth of 0": {
+    f: ruled(square, ({ cotangent, inputs: [x] }) => where(less(abs(x), 1e-3), 0, mul(cotangent, mul(2, x)))),
+    inputs: [[0, 1.3, -0.7]],
+    checks: second,
+  },
   "the same beside others": {
     f: ruled(square, ({ cotangent, inputs: [x] }) => mul(cotangent, mul(x, where(less(x, 0.5), 2.2, 2)))),
     inputs: [[0, 1, 2]],
