@@ -19,15 +19,11 @@ interface Request {
   readonly began: number | null;
 }
 
-/** What a call got. */
-interface Settled {
-  readonly device: Device;
-  /** The values of its entries; `null` for an input of a function under `compile()`, which has none. */
-  readonly values: readonly (Value | null)[];
-}
+/** The values of its entries, kept for it until it has used them; `null` for an input of a function under `compile()`, which has none. */
+type Answer = readonly (Value | null)[];
 
 /** The only way from entries to values: calls of one tick are computed together. */
-const together = new Together<Device, Request, Settled["values"]>({
+const together = new Together<Device, Request, Answer>({
   async group(device, requests) {
     beginning = null;
     await releasePast();
@@ -44,16 +40,31 @@ let beginning: number | null = null;
  * Computes entries on a device, with the state that they start from. Their values stay where they are computed. Calls of one tick whose
  * computations share an entry are one computation, as if all of them were one call.
  */
-export async function settle(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Settled> {
+export function settle(tensors: readonly Entry[], options?: RealizeOptions): Promise<Device> {
+  return withValues(tensors, options, (device) => device);
+}
+
+/** Computes entries as {@link settle} does, and keeps their values while something uses them, whatever becomes of the entries meanwhile. */
+async function withValues<T>(
+  tensors: readonly Entry[],
+  options: RealizeOptions = {},
+  use: (device: Device, values: Answer) => T | Promise<T>,
+): Promise<T> {
   // Entries that are recorded while the device opens are recorded after this computation.
   const began = tensors.some((t) => t.held === null) ? beginning ??= beginComputation() : null;
   const device = await chosenDevice(options.device);
-  if (missingOn(device, tensors).length === 0) return { device, values: current(tensors, device) };
-  return { device, values: await together.ask(device, { entries: tensors, choice: options.device, began }) };
+  const values = missingOn(device, tensors).length === 0
+    ? keptValues(tensors, device)
+    : await together.ask(device, { entries: tensors, choice: options.device, began });
+  try {
+    return await use(device, values);
+  } finally {
+    for (const value of values) value?.unuse();
+  }
 }
 
 /** Computes what the requests of a group need. */
-async function computeAll(device: Device, requests: readonly Request[]): Promise<Settled["values"][]> {
+async function computeAll(device: Device, requests: readonly Request[]): Promise<Answer[]> {
   const missing = missingOn(device, requests.flatMap(({ entries }) => entries));
   if (missing.length > 0) {
     const began = Math.min(...requests.map((request) => request.began ?? Infinity));
@@ -71,14 +82,15 @@ async function computeAll(device: Device, requests: readonly Request[]): Promise
     const values = await execute(device, choice, program, leaves);
     program.outputs.forEach((entry, i) => entry.setValue(values[i], device.name));
   }
-  return requests.map(({ entries }) => current(entries, device));
+  return requests.map(({ entries }) => keptValues(entries, device));
 }
 
-/** Returns the values of entries on a device, which become the current ones. */
-function current(entries: readonly Entry[], device: Device): (Value | null)[] {
+/** Returns the values of entries on a device, which become the current ones. They stay until they are told that they are not used any more. */
+function keptValues(entries: readonly Entry[], device: Device): Answer {
   return entries.map((t) => {
     const value = t.valueOn(device.name);
     if (value && value !== t.held) t.setValue(value, device.name);
+    value?.use();
     return value;
   });
 }
@@ -94,17 +106,16 @@ function missingOn(device: Device, tensors: readonly Entry[]): Entry[] {
  *
  * @returns the values, float64 on the oracle and float32 elsewhere.
  */
-export async function compute(tensors: readonly Entry[], options: RealizeOptions = {}): Promise<Values[]> {
-  const { device, values } = await settle(tensors, options);
-  const read = await device.read(values.map((value, i) => present(value, tensors[i])));
-  return read.map((value) => inPrecision(value, device));
+export function compute(tensors: readonly Entry[], options?: RealizeOptions): Promise<Values[]> {
+  return withValues(tensors, options, async (device, values) => {
+    const read = await device.read(values.map((value, i) => present(value, tensors[i])));
+    return read.map((value) => inPrecision(value, device));
+  });
 }
 
 /** Computes an entry on a device, and copies its value into an array. */
-export async function computeInto<T extends Values>(entry: Entry, into: T, options?: RealizeOptions): Promise<T> {
-  const { device, values: [value] } = await settle([entry], options);
-  await device.readInto(present(value, entry), into);
-  return into;
+export function computeInto<T extends Values>(entry: Entry, into: T, options?: RealizeOptions): Promise<T> {
+  return withValues([entry], options, (device, [value]) => device.readInto(present(value, entry), into));
 }
 
 /** Runs a program on the chosen device and reports it if debugging is on. The values that it starts from stay until it is done. */

@@ -5,6 +5,8 @@ import type { Entry } from "./entry.ts";
 const SMALL = 4096;
 /** A larger one that was computed already on the way to a result is computed again this often before it is kept. */
 const PASSES = 2;
+/** What is kept because it is computed over and over has at most this many elements, 256 MiB in float32. */
+const REPEATED = 2 ** 26;
 /** State is kept across at most this many computations: a sum that was added up for long and is read at last is one plan with one result. */
 const ACROSS = 32;
 
@@ -21,22 +23,30 @@ const ACROSS = 32;
  */
 export function stateOf(outputs: readonly Entry[], entries: readonly Entry[], computation: number): Entry[] {
   setBack(entries, computation);
-  const needed = new Set(areOfOneTime(entries) ? [] : entries);
-  const crossed = crossedIn(needed);
-  if (crossed.size === 0) {
-    for (const entry of entries) entry.passedOver ??= 0;
+  if (areOfOneTime(entries) && entries.every(({ passedOver }) => passedOver === null)) {
+    for (const entry of entries) entry.passedOver = 0;
     return [];
   }
+  const needed = new Set(entries);
+  const crossed = crossedIn(needed);
   const known = new Set(outputs);
   const state: Entry[] = [];
   /** Entries that continue state: they use, across a computation, a value that it computed or should have kept. */
   const continuing = new Set<Entry>();
+  let repeated = 0;
   for (const entry of entries) {
     const continues = (input: Entry) =>
       input.isState ? input.recordedAfter !== entry.recordedAfter : needed.has(input) && !known.has(input) &&
         (continuing.has(input) || (input.recordedAfter !== entry.recordedAfter && !isFree(input)));
     if (entry.inputs.some(continues)) continuing.add(entry);
-    if (!crossed.has(entry) || known.has(entry)) continue;
+    if (known.has(entry)) continue;
+    if (!crossed.has(entry)) {
+      if (!isRepeated(entry) || repeated + entry.size > REPEATED) continue;
+      repeated += entry.size;
+      known.add(entry);
+      state.push(entry);
+      continue;
+    }
     // The rows of a loop are computed with its other results, which were needed, even if they were not kept.
     const times = entry.passedOver ?? (entry.op.kernel.kind === "result" ? entry.inputs[0].passedOver : null);
     if (times === null || times >= PASSES || entry.size <= SMALL || continuing.has(entry)) {
@@ -45,8 +55,17 @@ export function stateOf(outputs: readonly Entry[], entries: readonly Entry[], co
       state.push(entry);
     } else entry.passedOver = times + 1;
   }
-  notePasses(outputs, entries, known);
+  notePasses(outputs, entries, { known, crossed });
   return state;
+}
+
+/**
+ * Whether an entry is computed over and over on the way to results that are read one after the other, as the gradients of a network may be. It
+ * is kept then if it is more than scalar functions of what it is made of, which cost no more than reading it would.
+ */
+function isRepeated({ passedOver, op: { kernel: { kind } } }: Entry): boolean {
+  if (passedOver === null || passedOver < PASSES) return false;
+  return kind !== "elementwise" && kind !== "movement" && kind !== "position" && kind !== "repeat";
 }
 
 /** Whether no computation began while the entries were recorded, nor before others were made of them: most computations. */
@@ -124,12 +143,17 @@ export function recordApart<T>(inputs: readonly Entry[], record: () => T): T {
 }
 
 /** Notes the entries that are computed on the way to outputs other than state. */
-function notePasses(outputs: readonly Entry[], entries: readonly Entry[], known: ReadonlySet<Entry>): void {
+function notePasses(
+  outputs: readonly Entry[],
+  entries: readonly Entry[],
+  { known, crossed }: { readonly known: ReadonlySet<Entry>; readonly crossed: ReadonlySet<Entry> },
+): void {
   const reached = new Set(outputs);
   for (let i = entries.length - 1; i >= 0; i--) {
     if (!reached.has(entries[i])) continue;
     for (const input of entries[i].inputs) if (!known.has(input)) reached.add(input);
-    entries[i].passedOver ??= 0;
+    const { passedOver } = entries[i];
+    entries[i].passedOver = passedOver === null ? 0 : passedOver + (crossed.has(entries[i]) ? 0 : 1);
   }
 }
 

@@ -55,7 +55,7 @@ export class Tensor extends Entry {
    * into an array of the program's and it is returned: a loop that reads large values spares the system from making room for each.
    *
    * Calls made at a time are one computation, in which nothing is computed twice: `await Promise.all(gradients.map((g) => g.data()))`.
-   * A loop that awaits each value before it asks for the next computes what they share again for each; `realize` them first.
+   * A loop that awaits each value before it asks for the next computes what they share several times; `realize` them first.
    *
    * @throws if the dtype cannot hold an element: an `int` that is NaN or does not fit 32 bits; if `into` is of another type or length.
    *

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Device } from "../../core/device.ts";
+import type { Program } from "../../core/program.ts";
 import { Together } from "../../core/together.ts";
 import {
   add,
@@ -11,6 +12,8 @@ import {
   DeviceLostError,
   exp,
   grad,
+  matmul,
+  max,
   maximum,
   mul,
   realize,
@@ -109,11 +112,13 @@ test("requests are collected by key until all that was due has run, and an error
 
 /** Steps of a program: which op of which earlier arrays. */
 type Steps = readonly (readonly [op: number, a: number, b: number])[];
-const OPS = [
-  [add, (x: number, y: number) => x + y],
-  [sub, (x: number, y: number) => x - y],
-  [maximum, Math.max],
-] as const;
+type Numbers = readonly number[];
+const OPS: readonly [(a: Tensor, b: Tensor) => Tensor, (a: Numbers, b: Numbers) => number[]][] = [
+  [add, (a, b) => a.map((x, i) => x + b[i])],
+  [sub, (a, b) => a.map((x, i) => x - b[i])],
+  [maximum, (a, b) => a.map((x, i) => Math.max(x, b[i]))],
+  [(a, b) => sub(a, max(b)), (a, b) => a.map((x) => x - Math.max(...b))],
+];
 
 /** Ways to ask for a tensor; each returns its elements. */
 const WAYS: readonly ((x: Tensor, device: string) => Promise<unknown>)[] = [
@@ -154,7 +159,7 @@ function arraysOf(program: Steps, leaves: readonly number[][]): { tensors: Tenso
     const [a, b] = [i % tensors.length, k % tensors.length];
     const [record, compute] = OPS[op];
     tensors.push(record(tensors[a], tensors[b]));
-    numbers.push(numbers[a].map((x, j) => compute(x, numbers[b][j])));
+    numbers.push(compute(numbers[a], numbers[b]));
   }
   return { tensors, numbers };
 }
@@ -224,6 +229,19 @@ for (const { device: name, on, extent } of devices) {
     },
   );
 
+  test(...on("calls of different ticks may compute the same at the same time"), async () => {
+    // Every sixteenth computation waits for the next task, and thus for a later one.
+    for (let round = 0; round < 64; round++) {
+      const { tensors, expected } = family(1);
+      const found = await Promise.all([0, 1, 2].map(async (delay) => {
+        await microtasks(delay);
+        if (delay === round % 3) await realize(tensors);
+        return await elements(tensors);
+      }));
+      assert.deepEqual(found, [expected, expected, expected], `round ${round}`);
+    }
+  });
+
   test(...on("calls that share nothing have plans of their own, which serve any number of them"), async () => {
     const device = await useDevice(name);
     const one = (n: number) => sum(exp(tensor(Array.from({ length: n }, () => 0))));
@@ -277,7 +295,7 @@ for (const { device: name, on, extent } of devices) {
       const sizes: number[] = [];
       let failing = (outputs: number): Error | null => outputs > 3 ? new Error("too large") : null;
       device.runHere = async (program, leaves) => {
-        const { outputs } = program as unknown as { outputs: readonly Tensor[] };
+        const { outputs } = program as Program;
         sizes.push(outputs.length);
         const error = failing(outputs.length);
         if (error) throw error;
@@ -308,6 +326,46 @@ for (const { device: name, on, extent } of devices) {
       shared.data({ device }).then(() => order.push("computed")),
     ]);
     assert.deepEqual(order, ["there", "computed", "computed"]);
+  });
+}
+
+// About the tape, whatever the device.
+for (const { device: name, on } of devices.filter(({ device }) => device === "float64" || device === "wasm")) {
+  test(...on("what is read one by one is computed from the start four times at most"), async () => {
+    const device = await useDevice(name);
+    const layers = 9;
+    const slopesOf = () => {
+      const weights = Array.from(
+        { length: layers },
+        (_, i) => tensor([[1 + i, 2], [-i, 0.5]].map((row) => row.map((x) => x / 8))),
+      );
+      const y = weights.reduce((h, w) => square(matmul(h, w)), tensor([[1, -1]]));
+      return grad(sum(y), weights);
+    };
+    const expected = slopesOf();
+    await realize(expected);
+    // From the last layer on each slope is part of the way to the next one: that way is new three times over.
+    const orders: [order: (slopes: Tensor[]) => Tensor[], most: number][] = [[(t) => t, 16], [(t) => t.reverse(), 64]];
+    for (const [order, most] of orders) {
+      const slopes = order(slopesOf());
+      const wanted = await elements(order([...expected]));
+      const costs: number[] = [];
+      const { runHere } = device;
+      device.runHere = (program, leaves) => {
+        costs.push((program as Program).entries.length);
+        return runHere.call(device, program, leaves);
+      };
+      try {
+        for (const [i, slope] of slopes.entries()) {
+          const found = [...await slope.data()];
+          found.forEach((x, k) => assert.ok(Math.abs(x - wanted[i][k]) <= 1e-5 * Math.abs(wanted[i][k]), `slope ${i}`));
+        }
+      } finally {
+        Reflect.deleteProperty(device, "runHere");
+      }
+      assert.equal(costs.length, layers);
+      assert.ok(Math.max(...costs.slice(4)) <= most, `${costs} entries`);
+    }
   });
 }
 
