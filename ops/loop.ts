@@ -301,6 +301,8 @@ class Backward {
   readonly #context: PullContext;
   readonly #loop: Loop<Tensor>;
   readonly #arguments: readonly Tensor[];
+  /** By the forms of the cotangents of carries: that of values and that of their conditions are often the same. */
+  readonly #bodies = new Map<string, BackwardBody>();
 
   constructor(context: PullContext) {
     this.#context = context;
@@ -356,7 +358,7 @@ class Backward {
       return given ? given.condition ? "each" : "everywhere" : null;
     });
     for (;;) {
-      const body = this.#record(forms);
+      const body = this.#body(forms);
       let after = forms.map((form, k) => {
         const given = this.#context.cotangents.get(k) ?? null;
         const found = body.found[k];
@@ -376,6 +378,13 @@ class Backward {
       if (!changed(forms, after)) return { forms, body, conditions };
       forms = after;
     }
+  }
+
+  #body(forms: readonly (Form | null)[]): BackwardBody {
+    const key = forms.join();
+    let body = this.#bodies.get(key);
+    if (!body) this.#bodies.set(key, body = this.#record(forms));
+    return body;
   }
 
   /** Records the body once. */
@@ -449,7 +458,7 @@ class Backward {
   #conditions(settled: readonly (Form | null)[]): Map<number, Tensor> {
     const { carries, rows } = this.#loop.parts;
     const forms = settled.map((form) => (form === "one" ? "each" : form));
-    const body = this.#record(forms);
+    const body = this.#body(forms);
     const { found, carried } = body;
     const shaped = (k: number) => broadcastTo(conditionOf(found[k]), this.#arguments[k].shape);
     const conditional = found.flatMap((own, k) => own?.condition ? [k] : []);

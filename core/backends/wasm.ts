@@ -34,8 +34,16 @@ export function wasmWith(multiplyAdd: () => boolean): Backend {
     loops: true,
     routines: ["order", "scatter", "scatterOnto"],
     text: async (plan, step) => (await import("./wasm/plan.ts")).stepText(plan, step, multiplyAdd()),
-    // Elements at computed positions are read one by one: in a product of matrices, gathered ones took four times as long as all else.
-    costs: { ...hostCosts, tiled: true, gather: 8 },
+    costs: {
+      ...hostCosts,
+      tiled: true,
+      // Elements at computed positions are read one by one: in a product of matrices, gathered ones took four times as long as all else.
+      gather: 8,
+      // Kernels are written by this package alone: another one takes a tenth of what it takes gpu.js, by the times of first calls and of kernels
+      // of small losses, to which both more and less were worse.
+      launch: 200_000,
+      start: 30_000,
+    },
     limits: { ...commonLimits, name: "wasm", arguments: Infinity, iterations: Infinity },
     accuracy: "polynomials",
     arrays: Float32Array,
