@@ -5,7 +5,7 @@ import { chosenDevice, runOn } from "./devices.ts";
 import { debugLevel, watched } from "./debug.ts";
 import { beginComputation, type Entry, type Values } from "./entry.ts";
 import { movedFrom, noteStarts, releasePast } from "./past.ts";
-import { hasValue, Program, sharing, throwIfGone } from "./program.ts";
+import { hasValue, inOrderOfTape, Program, sharing, throwIfGone } from "./program.ts";
 import { stateOf } from "./state.ts";
 import { Together } from "./together.ts";
 import { Value } from "./value.ts";
@@ -95,10 +95,9 @@ function keptValues(entries: readonly Entry[], device: Device): Answer {
   });
 }
 
-/** The entries without a value, in the order of the tape: in which order they are asked for is no part of the structure. */
+/** The entries without a value, in the order of the tape. */
 function missingOn(device: Device, tensors: readonly Entry[]): Entry[] {
-  return [...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name))
-    .sort((a, b) => a.id - b.id);
+  return inOrderOfTape([...new Set(tensors)].filter((t) => !hasValue(t, device.name) && !takeMoved(t, device.name)));
 }
 
 /**

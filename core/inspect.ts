@@ -17,7 +17,7 @@ import {
   timesText,
 } from "./plan_text.ts";
 import { type Profile, profile } from "./profile.ts";
-import { Program } from "./program.ts";
+import { inOrderOfTape, Program } from "./program.ts";
 import { tensorsOrThrow } from "./record.ts";
 import { formatShape, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
@@ -144,14 +144,14 @@ export async function inspect(outputs: Tensor | readonly Tensor[], options?: Ins
   inspectCall.check(arguments);
   const wanted = outputs instanceof Tensor ? [outputs] : tensorsOrThrow(inspectCall, "outputs", outputs);
   const device = await chosenDevice(options?.device);
-  const program = new Program(wanted);
+  const program = new Program(inOrderOfTape(wanted));
   const plan = program.plan(device.target, { describe: true });
   const profiled = options?.time ? await profile(device, plan, await leavesOf(program, device)) : null;
   const { steps, loops } = await inspected(plan, { profiled, target: device.target });
   const time = profiled && planTime(plan, profiled);
   const tape = tapeText(program);
   const text = time ? timeTable({ steps, loops }, time) : planText(plan);
-  const results = plan.results.map(sourceText).join(", ");
+  const results = wanted.map((t) => sourceText(plan.results[program.outputs.indexOf(t)])).join(", ");
   return {
     tape,
     plan: text,

@@ -38,6 +38,11 @@ export function throwIfGone(entry: Entry): void {
   );
 }
 
+/** Results in the order of the tape: in which order they are asked for is no part of the structure. */
+export function inOrderOfTape<T extends Entry>(outputs: readonly T[]): T[] {
+  return [...outputs].sort((a, b) => a.id - b.id);
+}
+
 /** How far a computation goes back. */
 type Starts<T extends Entry> = Pick<ProgramOptions<T>, "on" | "given">;
 

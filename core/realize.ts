@@ -4,7 +4,7 @@ import { type RealizeOptions, realizeOptions } from "./device_names.ts";
 import { chosenDevice } from "./devices.ts";
 import { Entry, leafOp } from "./entry.ts";
 import { describeResult, isPlain, Signature } from "./options.ts";
-import { Program } from "./program.ts";
+import { inOrderOfTape, Program } from "./program.ts";
 import { differenceOf, type Recorded } from "./recorded_again.ts";
 import { Tensor } from "./tensor.ts";
 import { mapTensors, structureText, tensorsOf } from "./tree.ts";
@@ -63,6 +63,8 @@ interface Recording {
   /** The structure that the function returned. */
   readonly result: object;
   readonly program: Program<Tensor>;
+  /** For each tensor in `result`, in the order of the structure, its place among the outputs of the program. */
+  readonly placeOf: readonly number[];
   /** For each leaf the input that it stands for, -1 for a tensor that the function captured. */
   readonly inputOf: readonly number[];
   calls: number;
@@ -133,7 +135,7 @@ export function compile<A extends readonly object[]>(
     await settle(inputs, { device });
     recording ??= recordings.get(signature);
     if (!recording) recordings.set(signature, recording = recordCall(fn as Recordable, args, device.name));
-    const { program, inputOf, result } = recording;
+    const { program, placeOf, inputOf, result } = recording;
     // Captured values may have been disposed of, or lost with their device, since the function was recorded.
     await settle(program.leaves.filter((_, i) => inputOf[i] < 0), { device });
     const values = await execute(
@@ -149,7 +151,7 @@ export function compile<A extends readonly object[]>(
       compileCall,
       "fn(...)",
       result,
-      ({ shape, dtype }) => new Tensor(leafOp, [], {}, { shape, dtype, value: values[at++] }),
+      ({ shape, dtype }) => new Tensor(leafOp, [], {}, { shape, dtype, value: values[placeOf[at++]] }),
     ) as object;
   };
 }
@@ -164,8 +166,13 @@ interface RecordedCall extends Pick<Recording, "args" | "result"> {
 function recordCall(fn: Recordable, args: readonly object[], device: string): Recording {
   const call = recordOf(fn, args);
   const { inputs, outputs } = call.recorded;
-  const program = new Program<Tensor>(outputs, { on: device });
-  return { ...call, program, inputOf: program.leaves.map((leaf) => inputs.indexOf(leaf)), calls: 1, isStale: false };
+  const program = new Program<Tensor>(inOrderOfTape(outputs), { on: device });
+  // A tensor that is returned twice has two places, and two values.
+  const places = new Map<Tensor, number[]>();
+  program.outputs.forEach((t, place) => places.set(t, [...places.get(t) ?? [], place]));
+  const placeOf = outputs.map((t) => places.get(t)!.shift()!);
+  const inputOf = program.leaves.map((leaf) => inputs.indexOf(leaf));
+  return { ...call, program, placeOf, inputOf, calls: 1, isStale: false };
 }
 
 /** Returns a copy of a structure with the same tensors: the function may change what it was given, and later what it returned. */
@@ -183,6 +190,8 @@ function recordOf(fn: Recordable, like: readonly object[]): RecordedCall {
     return input;
   }) as object[];
   const returned: unknown = fn(...copied("arguments", args));
+  // What it rejects with has nobody to wait for it.
+  if (returned instanceof Promise) returned.catch(() => {});
   if (typeof returned !== "object" || returned === null || returned instanceof Promise) {
     throw compileCall.error(
       `expected fn to return a tensor, or an array or object of tensors, got ${describeResult(returned)}`,
