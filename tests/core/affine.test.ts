@@ -289,7 +289,7 @@ test("an index expression is as deep as the variables that it reads", async () =
 
 test("expressions with the same key have the same value", async () => {
   let pairs = 0;
-  await checkProperty(casesOf(16, 2), ({ expressions, points }) => {
+  await checkProperty(casesOf(24, 2), ({ expressions, points }) => {
     const first = new Map<string, Expression>();
     for (const expression of expressions) {
       const { key } = expression.index;
@@ -301,7 +301,7 @@ test("expressions with the same key have the same value", async () => {
       if (known.text !== expression.text) pairs++;
       for (const values of points) assert.equal(expression.evaluate(values) + 0, known.evaluate(values) + 0);
     }
-  }, { runs: 40 });
+  }, { runs: 80 });
   assert.ok(pairs > 0, "no two expressions had the same key");
   // A key identifies an expression, whatever the order in which it was built.
   const [x, y] = [variable("v0", 0, 9, 0), variable("v1", 0, 9, 1)];
