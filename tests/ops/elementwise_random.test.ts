@@ -72,7 +72,7 @@ test("the derivatives of a random formula are those of differences [float64]", a
         assert.ok(error < 1e-4, `${source}\nat ${point} by input ${input}: expected ${expected}, got ${actual}`);
       });
     }
-  }, { runs: 5 });
+  }, { runs: 8 });
   assert.ok(compared > tried / 2, `only ${compared} of ${tried} derivatives could be compared`);
 });
 
@@ -83,5 +83,5 @@ test("the checker finds no wrong derivative of a random formula, of second order
       mode: "fast",
     });
     assert.notEqual(report.verdict, "wrong", `${source}\n${reportText(report)}`);
-  }, { runs: 3 });
+  }, { runs: 4 });
 });
