@@ -166,10 +166,11 @@ interface RecordedCall extends Pick<Recording, "args" | "result"> {
 function recordCall(fn: Recordable, args: readonly object[], device: string): Recording {
   const call = recordOf(fn, args);
   const { inputs, outputs } = call.recorded;
-  const program = new Program<Tensor>(inOrderOfTape(outputs), { on: device });
+  const ordered = inOrderOfTape(outputs);
+  const program = new Program<Tensor>(ordered, { on: device });
   // A tensor that is returned twice has two places, and two values.
   const places = new Map<Tensor, number[]>();
-  program.outputs.forEach((t, place) => places.set(t, [...places.get(t) ?? [], place]));
+  ordered.forEach((t, place) => places.set(t, [...places.get(t) ?? [], place]));
   const placeOf = outputs.map((t) => places.get(t)!.shift()!);
   const inputOf = program.leaves.map((leaf) => inputs.indexOf(leaf));
   return { ...call, program, placeOf, inputOf, calls: 1, isStale: false };
