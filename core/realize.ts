@@ -166,10 +166,10 @@ interface RecordedCall extends Pick<Recording, "args" | "result"> {
 function recordCall(fn: Recordable, args: readonly object[], device: string): Recording {
   const call = recordOf(fn, args);
   const { inputs, outputs } = call.recorded;
-  const ordered = inOrderOfTape(outputs);
+  const ordered = inOrderOfTape<Tensor>(outputs);
   const program = new Program<Tensor>(ordered, { on: device });
   // A tensor that is returned twice has two places, and two values.
-  const places = new Map<Tensor, number[]>();
+  const places = new Map<Entry, number[]>();
   ordered.forEach((t, place) => places.set(t, [...places.get(t) ?? [], place]));
   const placeOf = outputs.map((t) => places.get(t)!.shift()!);
   const inputOf = program.leaves.map((leaf) => inputs.indexOf(leaf));
