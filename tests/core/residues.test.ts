@@ -106,7 +106,7 @@ test("results of rows are those of all threads, in the order of the rows [wasm]"
     const [x, scale] = [whole([rows, wide], 3), whole([rows, 1], 5)];
     const result = add(mul(x, scale), arange(wide));
     await realize([result], { device: "wasm" });
-    const [values, a, b] = [await result.data(), await x.data(), await scale.data()];
+    const [values, a, b] = [await result.data({ device: "wasm" }), await x.data(), await scale.data()];
     const wrong = values.findIndex((v, i) => v !== a[i] * b[Math.floor(i / wide)] + i % wide);
     assert.equal(wrong, -1, `${wide} columns, element ${wrong}`);
   }
