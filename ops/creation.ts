@@ -93,7 +93,7 @@ function flatten(call: Signature, parameter: string, data: unknown): Flat {
         throw call.error(`expected numbers or booleans, got ${describe(level)} as ${at()}${tensors}`);
       }
       if (kind === "") kind = type;
-      if (type !== kind) throw call.error(`expected every element to be a ${kind}, got a ${type} as ${at()}`);
+      if (type !== kind) throw call.error(`expected every element to be a ${kind}, got ${describe(level)} as ${at()}`);
       whole = false;
       values.push(Number(level));
       return;

@@ -1,4 +1,5 @@
 /** Checks of functions outside the tape, with hand-written gradients. */
+import { describe } from "../core/options.ts";
 import { sameValues } from "./arrays.ts";
 import { elementText, type Input } from "./inputs.ts";
 import { GradientErrors } from "./differences/gradient_errors.ts";
@@ -162,7 +163,7 @@ function tryOut(
     throw new UsageError("gradcheck: value must return a number synchronously (in tfjs, with dataSync), got a promise");
   }
   if (typeof value !== "number") {
-    throw new UsageError(`gradcheck: value must return a number, got a ${typeof value}`);
+    throw new UsageError(`gradcheck: value must return a number, got ${describe(value)}`);
   }
   const first = call("gradient", () => f.gradient(given)) as unknown;
   // As copies: the function may return the same arrays each time.

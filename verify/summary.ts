@@ -172,6 +172,12 @@ function isKnownAtZerosAlone(elements: readonly ElementReport[]): boolean {
 /** Findings that leave a question open although nothing is wrong. */
 const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite", "disputed"]);
 
+const NOTHING_TO_COMPARE: Finding = {
+  check: "empty",
+  severity: "warning",
+  message: "nothing was compared: the inputs have no element to differentiate with respect to",
+};
+
 export function reportOf(parts: Parts): GradcheckReport {
   const { asked, device, inputs, elements, untested, findings, blocked, margin, tape } = parts;
   const { name, started, options: { mode, order, seed, worst } } = asked;
@@ -181,8 +187,9 @@ export function reportOf(parts: Parts): GradcheckReport {
     findings.some(({ severity, check }) => severity === "error" && check !== "determinism");
   const directions = elements.filter(({ input }) => input < 0);
   const spoken = directions.length > 0 && directions.every(({ verdict }) => verdict === "ok") ? untested : 0;
+  const isEmpty = elements.length + untested === 0;
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
-  const unsettled = blocked || (counts.ok + counts.kink === 0 && elements.length + untested > 0) ||
+  const unsettled = blocked || counts.ok + counts.kink === 0 ||
     isMostlyNoise(elements.filter(({ input }) => input >= 0), spoken) || isMostlyNoise(elements, spoken) ||
     isDoubtful(elements) || isKnownAtZerosAlone(elements) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
@@ -198,7 +205,7 @@ export function reportOf(parts: Parts): GradcheckReport {
     inputs,
     counts,
     worst: worstOf(elements, worst),
-    findings,
+    findings: isEmpty && !blocked ? [...findings, NOTHING_TO_COMPARE] : findings,
     margin,
     tape,
     milliseconds: performance.now() - started,

@@ -412,6 +412,14 @@ test("a plain function: right, wrong, and what float32 cannot decide [float64]",
   assert.match(findingOf(random, "determinism").message, /0 and then 1/);
 });
 
+test("where no input has an element, nothing is called right [float64]", async () => {
+  const wrong = { value: () => 0, gradient: () => [new Float64Array(0)] };
+  for (const report of [await gradcheck((x) => sum(exp(x)), [[]]), await gradcheck(wrong, [[]])]) {
+    assert.equal(report.verdict, "undecided");
+    assert.match(report.findings.map(({ message }) => message).join(), /nothing was compared/);
+  }
+});
+
 test("assertGradients throws with the report as text [float64]", async () => {
   assert.equal((await assertGradients((x) => exp(x), [[1]])).verdict, "ok");
   await assert.rejects(
@@ -484,7 +492,7 @@ const mistakes: Record<string, [run: () => Promise<unknown>, message: RegExp]> =
   ],
   "a value that is not a number": [
     () => gradcheck({ value: () => "a" as never, gradient: () => [[0]] }, [[1]]),
-    /value must return a number, got a string/,
+    /value must return a number, got "a"/,
   ],
   "a value that is a promise": [
     () => gradcheck({ value: () => Promise.resolve(1) as never, gradient: () => [[0]] }, [[1]]),

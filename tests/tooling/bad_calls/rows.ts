@@ -62,7 +62,7 @@ export function tensorLike(name: string, good: unknown = [[1, 2, 3], [4, 5, 6]])
       ["[1, , 2]", [1, , 2], new RegExp(`^expected numbers or booleans, got undefined as ${at(1)}`)],
       ["[[1], [2, 3]]", [[1], [2, 3]], new RegExp(`^expected an array of 1 elements as ${at(1)}`)],
       ["[1, [2]]", [1, [2]], new RegExp(`^expected nesting of depth 1 everywhere, got an array as ${at(1)}`)],
-      ["[1, true]", [1, true], new RegExp(`^expected every element to be a number, got a boolean as ${at(1)}`)],
+      ["[1, true]", [1, true], new RegExp(`^expected every element to be a number, got true as ${at(1)}`)],
       ["new BigInt64Array(2)", new BigInt64Array(2), /^expected numbers, got a typed array of bigints/],
       ["[tensor(1)]", [tensor(1)], /^expected numbers or booleans, got a tensor of shape .*stack\(\) joins tensors/],
     ],
