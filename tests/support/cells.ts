@@ -59,7 +59,7 @@ export function kernelsOf<T>(extent: Extent, examples: readonly T[]): readonly T
   return extent === "least" ? sampleOf("some", examples) : examples;
 }
 
-/** Devices that have the same driver and the same shaders, up to their dialect, take turns: of each three tests one runs on each. */
+/** Devices that have the same driver and the same shaders, up to their dialect, take turns: of each four tests one runs on each. */
 const TURNS: Readonly<Record<string, readonly [turn: number, other: string]>> = {
   "browser webgl": [0, "headlessgl in Node, whose plans are the same"],
   "browser webgl2": [1, "headlessgl in Node, whose plans are the same"],
@@ -75,5 +75,5 @@ export function elsewhere(name: string, device: string): string | undefined {
   const [turn, other] = TURNS[`${runtime()} ${device}`] ?? [];
   const { GPUGRAD_RUNS, GPUGRAD_SOAK } = process.env;
   if (turn === undefined || GPUGRAD_RUNS !== undefined || GPUGRAD_SOAK !== undefined) return undefined;
-  return numberOf(name) % 3 === turn ? undefined : `on ${other}`;
+  return numberOf(name) % 4 === turn ? undefined : `on ${other}`;
 }
