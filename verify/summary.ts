@@ -172,6 +172,7 @@ function isKnownAtZerosAlone(elements: readonly ElementReport[]): boolean {
 /** Findings that leave a question open although nothing is wrong. */
 const UNSETTLING: ReadonlySet<string> = new Set(["read back", "infinite", "disputed"]);
 
+/** A gradient without elements is not wrong, and properties draw empty arrays among others; who gave one by mistake should read this. */
 const NOTHING_TO_COMPARE: Finding = {
   check: "empty",
   severity: "warning",
@@ -189,7 +190,7 @@ export function reportOf(parts: Parts): GradcheckReport {
   const spoken = directions.length > 0 && directions.every(({ verdict }) => verdict === "ok") ? untested : 0;
   const isEmpty = elements.length + untested === 0;
   // A derivative that is NaN or infinite is never right, even if rounding leaves nothing to compare it with.
-  const unsettled = blocked || counts.ok + counts.kink === 0 ||
+  const unsettled = blocked || (counts.ok + counts.kink === 0 && !isEmpty) ||
     isMostlyNoise(elements.filter(({ input }) => input >= 0), spoken) || isMostlyNoise(elements, spoken) ||
     isDoubtful(elements) || isKnownAtZerosAlone(elements) ||
     elements.some(({ analytic }) => !Number.isFinite(analytic)) ||
