@@ -4,6 +4,9 @@ import type { Builder, Expression } from "./expression.ts";
 import type { Routine } from "./routine.ts";
 import type { Shape } from "./shape.ts";
 
+/** Whole numbers up to here are exact in float32. */
+export const EXACT_IN_SINGLE = 2 ** 24;
+
 /** Attributes of an entry: the parameters of an op other than its inputs. Plain data, since they are part of the structural key. */
 export type Attributes = Readonly<Record<string, unknown>>;
 

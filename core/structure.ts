@@ -1,6 +1,6 @@
 /** The structure that computations share if they differ only in values: ops, attributes, shapes, dtypes and topology, as text. */
 import { beginWalk, type Entry, type TapeOp } from "./entry.ts";
-import { type Attributes, numberFrom, type Offsets } from "./kernel.ts";
+import { type Attributes, EXACT_IN_SINGLE, numberFrom, type Offsets } from "./kernel.ts";
 import { Loop, loopOf, type LoopParts, type Structure } from "./loop.ts";
 
 const opIds = new WeakMap<TapeOp, number>();
@@ -27,9 +27,6 @@ export function attributeText(value: unknown): string {
 
 const NO_NUMBERS: readonly string[] = [];
 
-/** Whole numbers up to this one are exact as float32. */
-const EXACT = 2 ** 24;
-
 /** Returns the attributes of an entry that are numbers and may change from call to call. Truth values belong to the structure. */
 export function numbersOf({ op, dtype, attributes }: Entry): readonly string[] {
   const { kernel } = op;
@@ -37,14 +34,16 @@ export function numbersOf({ op, dtype, attributes }: Entry): readonly string[] {
   if (kernel.kind !== "position") return NO_NUMBERS;
   if (kernel.constant) return dtype === "bool" ? NO_NUMBERS : [kernel.constant];
   // A larger start and its distance from an element would each be rounded.
-  return kernel.start && Math.abs(numberFrom(attributes[kernel.start])) <= EXACT ? [kernel.start] : NO_NUMBERS;
+  return kernel.start && Math.abs(numberFrom(attributes[kernel.start])) <= EXACT_IN_SINGLE
+    ? [kernel.start]
+    : NO_NUMBERS;
 }
 
 /** Returns for each axis of its input whether the offset of a movement may change from call to call; `null` if none may. */
 export function offsetsThatChange({ op: { kernel }, inputs, attributes }: Entry): readonly boolean[] | null {
   if (kernel.kind !== "movement" || !kernel.offsets) return null;
   const most = kernel.offsets.most(attributes, inputs[0].shape);
-  const changes = most.map((n) => n > 0 && n < EXACT);
+  const changes = most.map((n) => n > 0 && n < EXACT_IN_SINGLE);
   return changes.includes(true) ? changes : null;
 }
 

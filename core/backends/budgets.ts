@@ -1,6 +1,6 @@
 /** Costs and limits that backends share. */
 import type { Costs, Limits } from "../plan/costs.ts";
-import { EXACT_IN_SINGLE } from "./dialect.ts";
+import { EXACT_IN_SINGLE } from "../kernel.ts";
 
 /**
  * Costs of WebAssembly with SIMD and threads, by measurement on two cores; lanes are loaded one by one there. Plain JavaScript takes them too:

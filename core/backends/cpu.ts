@@ -2,6 +2,7 @@
 import { assertFunctionsOfText, needsOfPolicy, RUNTIMES } from "../runtime.ts";
 import type { Backend } from "./backend.ts";
 import type { Plan } from "../plan/plan.ts";
+import { formatShape } from "../shape.ts";
 import { common, type Dialect } from "./dialect.ts";
 import { openGpuJs } from "./gpujs_driver.ts";
 import { commonLimits, hostCosts } from "./budgets.ts";
@@ -35,9 +36,9 @@ function checkArrays(plan: Plan): void {
   for (const { name, shape, size } of arraysOf(plan)) {
     if (size <= MOST_ELEMENTS) continue;
     throw new Error(
-      `cpu: ${name} of shape [${
-        shape.join(", ")
-      }] has ${size} elements, but arrays of JavaScript have at most ${MOST_ELEMENTS}`,
+      `cpu: ${name} of shape ${
+        formatShape(shape)
+      } has ${size} elements, but arrays of JavaScript have at most ${MOST_ELEMENTS}`,
     );
   }
 }

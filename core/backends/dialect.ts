@@ -1,4 +1,5 @@
 /** How each backend writes kernels: how it reads arrays, how far its indices are exact, which functions it has. */
+import { EXACT_IN_SINGLE } from "../kernel.ts";
 import { base, type Hidden, numbers, type ScalarFunctions, shaderFunctions } from "./functions.ts";
 
 /** How a backend spells kernels. */
@@ -28,9 +29,6 @@ export interface Dialect {
   /** Numbers that kernels take as arguments, because compilers must not know them. */
   readonly opaque: Readonly<Record<string, number>>;
 }
-
-/** Whole numbers up to here are exact in float32. */
-export const EXACT_IN_SINGLE = 2 ** 24;
 
 /**
  * Shader compilers treat floats as real numbers: they replace x * 0 and x - x by 0 for any x, and they reorder sums. They cannot do so

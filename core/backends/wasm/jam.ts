@@ -123,15 +123,19 @@ class Variations {
   }
 }
 
-/** The replacement for a local in one row: another local, plus a number. */
-interface Substitute {
-  readonly local: Local;
-  readonly plus: number;
+/** A local, plus a number. */
+function shifted(local: Local, plus: number): Linear {
+  return { base: plus, terms: [{ local, coefficient: 1 }] };
 }
 
-/** The statements of a kernel with other locals and arguments in place of its own, as those of one row of a tile. */
+/** The local that a sum consists of alone, if it does. */
+function localOf({ base, terms: [term, ...others] }: Linear): Local | undefined {
+  return base === 0 && others.length === 0 && term?.coefficient === 1 ? term.local : undefined;
+}
+
+/** The statements of a kernel with other locals, or sums of them, and other arguments in place of its own, as those of one row of a tile. */
 export class Row {
-  readonly #substitutes = new Map<number, Substitute>();
+  readonly #substitutes = new Map<number, Linear>();
   readonly #fresh: (local: Local) => Local;
   readonly #arguments: readonly number[] | null;
 
@@ -144,14 +148,15 @@ export class Row {
     this.#arguments = args;
   }
 
-  substitute({ id }: Local, substitute: Substitute): void {
-    this.#substitutes.set(id, substitute);
+  /** @param by another local, or a sum of locals for one that only indices need. */
+  substitute({ id }: Local, by: Local | Linear): void {
+    this.#substitutes.set(id, "terms" in by ? by : shifted(by, 0));
   }
 
   /** A local of its own. */
   own(local: Local): Local {
     const own = this.#fresh(local);
-    this.substitute(local, { local: own, plus: 0 });
+    this.substitute(local, own);
     return own;
   }
 
@@ -159,21 +164,20 @@ export class Row {
     switch (expression.kind) {
       case "local": {
         const known = this.#substitutes.get(expression.id);
-        if (!known || known.plus === 0) return known?.local ?? expression;
-        return { kind: "index", of: { base: known.plus, terms: [{ local: known.local, coefficient: 1 }] } };
+        return known ? localOf(known) ?? { kind: "index", of: known } : expression;
       }
       case "literal":
         return expression;
       case "read": {
         const argument = this.#arguments?.[expression.argument] ?? expression.argument;
-        return { ...expression, argument, at: expression.at.map((at) => this.#linear(at)) };
+        return { ...expression, argument, at: expression.at.map((at) => this.linear(at)) };
       }
       case "index":
       case "within":
       case "quotient":
-        return { ...expression, of: this.#linear(expression.of) };
+        return { ...expression, of: this.linear(expression.of) };
       case "remainder":
-        return { ...expression, of: this.#linear(expression.of), quotient: this.#linear(expression.quotient) };
+        return { ...expression, of: this.linear(expression.of), quotient: this.linear(expression.quotient) };
       case "call":
         return { ...expression, args: expression.args.map((arg) => this.expression(arg)) };
       default:
@@ -181,15 +185,19 @@ export class Row {
     }
   }
 
-  #linear({ base, terms }: Linear): Linear {
-    let plus = base;
-    const own = terms.map((term) => {
-      const known = this.#substitutes.get(term.local.id);
-      if (!known) return term;
-      plus += term.coefficient * known.plus;
-      return { local: known.local, coefficient: term.coefficient };
-    });
-    return { base: plus, terms: own };
+  /** A sum of locals; terms of the same local are one. */
+  protected linear({ base, terms }: Linear): Linear {
+    let sum = base;
+    const coefficients = new Map<Local, number>();
+    const add = (local: Local, more: number) => coefficients.set(local, (coefficients.get(local) ?? 0) + more);
+    for (const { local, coefficient } of terms) {
+      const known = this.#substitutes.get(local.id);
+      if (!known) add(local, coefficient);
+      sum += coefficient * (known?.base ?? 0);
+      for (const own of known?.terms ?? []) add(own.local, coefficient * own.coefficient);
+    }
+    const left = [...coefficients].filter(([, coefficient]) => coefficient !== 0);
+    return { base: sum, terms: left.map(([local, coefficient]) => ({ local, coefficient })) };
   }
 
   /** A statement with all that is in it. */
@@ -203,8 +211,12 @@ export class Row {
         return { ...statement, local: this.own(statement.local), value };
       }
       case "assign": {
-        const target = this.#substitutes.get(statement.local.id)?.local ?? statement.local;
-        return { ...statement, local: target, value: this.expression(statement.value) };
+        const known = this.#substitutes.get(statement.local.id);
+        return {
+          ...statement,
+          local: known && localOf(known) || statement.local,
+          value: this.expression(statement.value),
+        };
       }
       case "loop":
         return { ...statement, counter: this.own(statement.counter), body: this.block(statement.body) };
@@ -233,7 +245,7 @@ class Jamming {
     this.#variations = new Variations(form, jam);
     this.#rows = Array.from({ length: jam.rows }, () => new Row(fresh));
     const thread = form.threads[jam.axis];
-    this.#rows.forEach((row, plus) => row.substitute(thread, { local: thread, plus }));
+    this.#rows.forEach((row, plus) => row.substitute(thread, shifted(thread, plus)));
   }
 
   results(result: Expression): Expression[] {
@@ -289,7 +301,7 @@ class Jamming {
     }
     // The first row's, to which the others add their number.
     if (statement.kind === "const" && this.#variations.of(statement.local) === "counts") {
-      this.#rows.forEach((row, plus) => row.substitute(statement.local, { local: statement.local, plus }));
+      this.#rows.forEach((row, plus) => row.substitute(statement.local, shifted(statement.local, plus)));
     }
     return statement;
   }

@@ -34,7 +34,7 @@ export function joined(parts: readonly Part[]): Joint | null {
   const threads = axes.map(fresh);
   const rows = parts.map(({ form, args }) => {
     const row = new Row(fresh, args ?? null);
-    form.threads.forEach((thread, axis) => row.substitute(thread, { local: threads[axis], plus: 0 }));
+    form.threads.forEach((thread, axis) => row.substitute(thread, threads[axis]));
     return row;
   });
   const body = new Joining(rows, fresh).block(parts.map(({ form }) => form.body), new Map());
@@ -95,7 +95,7 @@ class Joining {
     const [{ end, step, counter: first }] = loops;
     if (loops.some((loop) => loop.end !== end || loop.step !== step)) return null;
     const counter = this.#fresh(first);
-    loops.forEach((loop, k) => this.#rows[k].substitute(loop.counter, { local: counter, plus: 0 }));
+    loops.forEach((loop, k) => this.#rows[k].substitute(loop.counter, counter));
     const body = this.block(loops.map((loop) => loop.body), known);
     return body && { kind: "loop", counter, end, step, body };
   }
@@ -109,7 +109,7 @@ class Joining {
       const name = nameOf(statement, row);
       const same = name === null ? undefined : known.get(name);
       if (same && "local" in statement) {
-        row.substitute(statement.local, { local: same, plus: 0 });
+        row.substitute(statement.local, same);
         continue;
       }
       const own = row.statement(statement);

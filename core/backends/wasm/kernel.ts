@@ -3,7 +3,6 @@ import type { Statement } from "../../plan/form.ts";
 import { type Block, Code, extract, i32, load, op, select, shuffle, type Value } from "./code.ts";
 import { Body, type Panel } from "./body.ts";
 import { BYTES, columnsOf } from "./indices.ts";
-import { chooseJam } from "./jam.ts";
 import { type Joint, resultsOf } from "./joint.ts";
 import { LANES, type Operand } from "./operands.ts";
 import { type Columns, rowsOf, withOwn } from "./own.ts";
@@ -52,7 +51,7 @@ class Writer {
   readonly #columnsOfRow: number;
 
   constructor(name: string, given: Joint, options: Options) {
-    const rows = given.others || options.columns || chooseJam(given) ? null : residuesOf(given);
+    const rows = given.others || options.columns ? null : residuesOf(given);
     const form = rows ?? given;
     this.#columnsOfRow = rows ? resultsOf(rows).length : 1;
     const code = this.code = new Code(name, ["i32", "i32", "i32", "i32"], null, options.multiplyAdd);
