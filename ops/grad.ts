@@ -365,8 +365,8 @@ function checkCotangent(call: Signature, y: unknown, cotangent?: unknown): Tenso
 const gradCall = /* @__PURE__ */ new Signature<GradOptions>("grad(y, x, cotangent, options)", { allowUnused: boolean });
 
 /**
- * The gradient of `y` with respect to one or several tensors, or those of a structure: the vector-Jacobian product with the cotangent, as tensors that can be
- * differentiated again.
+ * The gradient of `y` with respect to one or several tensors, or those of a structure: the vector-Jacobian product with the cotangent, as
+ * tensors that can be differentiated again.
  *
  * @param y `float`, any shape; without a cotangent it must have one element.
  * @param x the tensor to differentiate with respect to, `float`, or arrays and plain objects of such, nested, as parameters are kept in.
